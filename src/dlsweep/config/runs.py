@@ -1,0 +1,98 @@
+"""What a config expands to: arms (a combination of levels) and runs (an arm with a seed).
+
+These are plain values. Everything later (planning, training, results) reads them and nothing else of the config.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal
+
+from dlsweep.randomness import RANDOMNESS_VERSION
+
+Split = Literal["batch", "train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A registered name with every setting that it has, defaults filled in."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def canonical(self) -> str:
+        """The same text for the same meaning: JSON with sorted keys."""
+        return json.dumps([self.name, self.settings], sort_keys=True, separators=(",", ":"))
+
+    def __hash__(self) -> int:
+        return hash(self.canonical)
+
+
+@dataclass(frozen=True)
+class Train:
+    """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None."""
+
+    iterations: int | None
+    epochs: int | None
+    batch_size: int
+    sampling: Literal["shuffle", "replacement"]
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken."""
+
+    every: int
+    on: tuple[Split, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One combination of levels: everything that defines a run but its seed.
+
+    `levels` gives, for every factor of the grid in its order, the label of the level (the factor columns of the tables);
+    `name` joins the labels of the factors that vary ("relu, he"). Labels are names: they are no part of the identity.
+    """
+
+    name: str
+    levels: Mapping[str, str]
+    data: Choice
+    fingerprint: str  # of the data set's content and subset, see `dlsweep.datasets.Dataset`
+    model: Choice
+    activation: Choice
+    init: Choice
+    optimizer: Choice
+    regularizer: tuple[Choice, ...]  # () for none
+    normalization: Choice
+    schedule: Choice
+    train: Train
+    evaluate: Evaluate
+
+    @cached_property
+    def identity(self) -> str:
+        """The same text for arms that train the same network in the same way, whatever their labels."""
+        parts = [self.fingerprint]
+        parts += [
+            c.canonical for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
+        ]
+        parts += [*(c.canonical for c in self.regularizer), repr(self.train), repr(self.evaluate)]
+        return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network to train: an arm with a seed."""
+
+    arm: Arm
+    seed: int
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of the resolved arm, its data, the seed and the version of the randomness: 16 hexadecimal digits."""
+        text = f"{RANDOMNESS_VERSION}\n{self.seed}\n{self.arm.identity}"
+        return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,67 @@
+"""The errors that a person can meet. Each message is a sentence; each class knows its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class DlsweepError(Exception):
+    """A mistake or a mishap that is told in a sentence, without a traceback."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One thing wrong in a config: where it stands, and a sentence on what is wrong and what would be right.
+
+    `line` and `column` count from 1; a mistake on the command line has `file` "command line" and line 0.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.message}"
+
+
+class ConfigError(DlsweepError):
+    """Every mistake of a config at once, in the order of the lines."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Iterable[Mistake]):
+        self.mistakes = sorted(set(mistakes))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class UsageError(DlsweepError):
+    """A command or a call that cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError, KeyError):
+    """A name that a registry does not hold; the message gives the nearest name and the choices."""
+
+    __str__ = Exception.__str__  # KeyError would print the sentence in quotation marks
+
+
+class DataError(UsageError):
+    """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
+
+
+class ResultsInUse(DlsweepError):
+    """Another process works on the same results folder."""
+
+    exit_code = 4
+
+
+class ResultsDamaged(DlsweepError):
+    """A results folder holds something that this program did not write, or that was changed since."""
+
+    exit_code = 4

@@ -1,0 +1,150 @@
+"""One registry class for everything that has a name in YAML.
+
+A registered function's signature is its contract: positional parameters are what the program passes; keyword-only
+parameters, with annotation and default, are the settings that YAML may give. Validation, JSON Schema, `dlsweep list`
+and the contract tests all read them from there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Lt
+
+from dlsweep.errors import UnknownName
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The kinds of number that settings share. An annotation is the one place that bounds a setting.
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A keyword-only parameter of a registered function."""
+
+    name: str
+    annotation: Any
+    default: Any  # inspect.Parameter.empty where the setting must be given
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def stacks(self) -> bool:
+        """Whether runs that differ in this setting can train as one stack: numbers stack, code does not."""
+        base = get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
+        return base is float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered function with what its signature and its docstring say."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+
+    @cached_property
+    def settings(self) -> Mapping[str, Setting]:
+        """The settings by name, in the order of the signature."""
+        hints = get_type_hints(self.function, include_extras=True)
+        return {
+            p.name: Setting(p.name, hints[p.name], p.default)
+            for p in inspect.signature(self.function).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        }
+
+    @cached_property
+    def positional(self) -> tuple[str, ...]:
+        """The names of what the program passes."""
+        return tuple(
+            p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
+        )
+
+    @cached_property
+    def model(self) -> type[BaseModel]:
+        """The settings as a pydantic model: strict, finite numbers only, unknown settings forbidden."""
+        from pydantic import ConfigDict, create_model
+
+        fields: dict[str, Any] = {
+            s.name: (s.annotation, ... if s.required else s.default) for s in self.settings.values()
+        }
+        strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+        return create_model(self.name, __config__=strict, **fields)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence or line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return self.function(*args, **settings)
+
+
+class Registry:
+    """Registered functions of one kind, by name.
+
+    kind: what an entry is called in messages ("activation"); group: the entry-point group through which other
+    packages register ("dlsweep.activations").
+    """
+
+    def __init__(self, kind: str, group: str):
+        self.kind = kind
+        self.group = group
+        self._entries: dict[str, Entry] = {}
+        self._asked_plugins = False
+
+    def register(self, function: F) -> F:
+        """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`)."""
+        name = function.__name__.rstrip("_")
+        self._entries[name] = Entry(self.kind, name, function)
+        return function
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._entries:
+            self._load_plugins()
+        if name not in self._entries:
+            raise UnknownName(f"there is no {self.kind} {name!r}{nearest(name, self)}")
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._load_plugins()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        self._load_plugins()
+        return len(self._entries)
+
+    def _load_plugins(self) -> None:
+        """Import what other packages register under this registry's entry-point group, once."""
+        if not self._asked_plugins:
+            self._asked_plugins = True
+            from importlib.metadata import entry_points
+
+            for point in entry_points(group=self.group):
+                self._entries.setdefault(point.name, Entry(self.kind, point.name, point.load()))
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The end of a sentence about an unknown `word`: the nearest choice, if one is near, and all choices."""
+    choices = sorted(choices)
+    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} (choices: {', '.join(choices)})" if choices else hint
