@@ -1,0 +1,54 @@
+# `make run` and `make test` work in a fresh clone on a machine with Python >= 3.11, venv and make, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/activation_init.yaml
+RESULTS ?= results
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run plot test lint types bench format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.yaml) and draw its figures
+	$(BIN)/dlsweep run $(CONFIG) --output $(RESULTS)
+
+plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/) again
+	$(BIN)/dlsweep plot $(RESULTS)
+
+test: $(VENV)/.installed-test ## run the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.installed-lint $(VENV)/.installed-test ## check the types (mypy --strict)
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-lint ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove environments, caches and builds; results/ stays
+	rm -rf .venv .venv-bench build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp file says what an environment holds, so a second `make` installs nothing.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'dlsweep needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) \
+	  || { rm -rf $(VENV); echo 'venv failed; on Debian and Ubuntu it is the package python3-venv' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable '.[$*]'
+	@touch $@ $(VENV)/.installed
