@@ -12,6 +12,9 @@ from dlsweep.registry import Registry
 
 datasets = Registry("data set", "dlsweep.datasets")
 
+# No array of a data set may unpack to more: what claims to be larger is a mistake or a bomb.
+MAX_BYTES = 8 << 30
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -36,7 +39,7 @@ class Dataset:
 
     fingerprint: hash of the content and of the subset's sizes, the data's part in a run's identity.
     shape: of one sample, `(C, H, W)` or `(features,)`. sizes: samples per split (`train`, `validation`, `test`) that a
-    run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of the pool.
+    run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
     """
 
     fingerprint: str

@@ -1,0 +1,140 @@
+"""A user's own data: one NumPy archive with four arrays."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+from numpy.lib.npyio import NpzFile
+
+from dlsweep.datasets.base import MAX_BYTES, Dataset, datasets
+from dlsweep.datasets.subset import Subset
+from dlsweep.errors import DataError
+from dlsweep.registry import Count
+
+# A label above this is a mistake (a year, an identifier), and would make a network with as many outputs.
+MAX_CLASSES = 100_000
+
+_NAMES = ("x_train", "t_train", "x_test", "t_test")
+
+
+@datasets.register
+def npz(
+    *, path: Path, train: Count | None = None, validation: Annotated[int, Ge(0)] = 0, test: Count | None = None
+) -> Dataset:
+    """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
+
+    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`; uint8 (seen as x/255) or
+    floating point (seen as it is, in float32).
+    t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test: as for `mnist`.
+    Everything is checked at once; a `DataError` lists every problem, each in a sentence. Nothing is ever unpickled.
+    """
+    path = Path(path)
+    arrays = _load(path)
+    _check(path, arrays)
+    x, x_test = _samples(arrays["x_train"]), _samples(arrays["x_test"])
+    t, t_test = arrays["t_train"].astype(np.int64), arrays["t_test"].astype(np.int64)
+    subset = Subset(str(path), len(x), len(x_test), train, validation, test)
+    return Dataset(
+        fingerprint=subset.fingerprint(_digest(x, t, x_test, t_test)),
+        shape=x.shape[1:],
+        classes=int(max(t.max(), t_test.max())) + 1,
+        sizes=subset.sizes,
+        read=lambda: subset.arrays(x, t, x_test, t_test, scale=1 / 255 if x.dtype == np.uint8 else 1.0),
+    )
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """The four arrays as they are in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+        held = ", ".join(sorted(sizes)) or "nothing"
+        _refuse(path, [f"there is no array {name} in it; it holds {held}" for name in _NAMES if name not in sizes])
+        large = [name for name in _NAMES if sizes[name] > MAX_BYTES]
+        _refuse(path, [f"{name} unpacks to {sizes[name]:,} bytes, the limit is {MAX_BYTES:,}" for name in large])
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: _array(path, archive, name) for name in _NAMES}
+    except zipfile.BadZipFile:
+        raise DataError(f"{path} is not an .npz file; numpy.savez writes one with {', '.join(_NAMES)}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _array(path: Path, archive: NpzFile, name: str) -> np.ndarray:
+    try:
+        array = archive[name]
+    except (ValueError, MemoryError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: {name} cannot be read as an array of numbers: {error}") from None
+    if not isinstance(array, np.ndarray):  # bytes: a file in the archive that is no array
+        raise DataError(f"{path}: {name} is not an array that numpy.savez wrote")
+    return array
+
+
+def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Raise a `DataError` with every problem of the arrays, a sentence each."""
+    problems = list(_pair_problems(arrays["x_train"], arrays["x_test"]))
+    for split in ("train", "test"):
+        x, t = f"x_{split}", f"t_{split}"
+        problems += _image_problems(x, arrays[x])
+        problems += _label_problems(t, arrays[t], x, arrays[x])
+    _refuse(path, problems)
+
+
+def _refuse(path: Path, problems: list[str]) -> None:
+    if problems:
+        raise DataError("\n".join(f"{path}: {problem}" for problem in problems))
+
+
+def _image_problems(name: str, x: np.ndarray) -> Iterator[str]:
+    if not 2 <= x.ndim <= 4:
+        yield f"{name} must be (N, features), (N, H, W) or (N, C, H, W), found the shape {x.shape}"
+    if not x.size:
+        yield f"{name} is empty, its shape is {x.shape}"
+    if x.dtype.kind == "f":
+        if not (np.abs(x) <= np.finfo(np.float32).max).all():
+            yield f"{name} has values that are not finite numbers in float32 (NaN, infinite or too large)"
+    elif x.dtype != np.uint8:
+        yield f"{name} must be uint8 or floating point, found {x.dtype}"
+
+
+def _label_problems(name: str, t: np.ndarray, images: str, x: np.ndarray) -> Iterator[str]:
+    if t.ndim != 1:
+        hint = f"; numpy.argmax({name}, axis=1) makes labels of one-hot rows" if t.ndim == 2 else ""
+        yield f"{name} must be (N,), one label a sample, found the shape {t.shape}{hint}"
+    elif x.ndim and len(t) != len(x):
+        yield f"{name} has {len(t):,} labels for the {len(x):,} samples of {images}"
+    if t.dtype.kind not in "iu":
+        yield f"{name} must hold whole numbers, found {t.dtype}"
+    elif t.size and t.min() < 0:
+        yield f"{name} must hold the classes 0 … K-1, found {t.min()}"
+    elif t.size and t.max() >= MAX_CLASSES:
+        yield f"{name} must hold the classes 0 … K-1 with K at most {MAX_CLASSES:,}, found {t.max()}"
+
+
+def _pair_problems(x_train: np.ndarray, x_test: np.ndarray) -> Iterator[str]:
+    if x_train.shape[1:] != x_test.shape[1:]:
+        yield f"samples of x_test are {x_test.shape[1:]}, those of x_train {x_train.shape[1:]}; they must be the same"
+    if (x_train.dtype == np.uint8) != (x_test.dtype == np.uint8):
+        yield f"x_test is {x_test.dtype}, x_train {x_train.dtype}; both must be uint8 or both floating point"
+
+
+def _samples(x: np.ndarray) -> np.ndarray:
+    """uint8 or float32, one block in memory; `(N, H, W)` gets its channel."""
+    x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype == np.uint8 else np.float32)
+    return x[:, None] if x.ndim == 3 else x
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Hash of the arrays' types, shapes and bytes, as hexadecimal digits."""
+    content = blake2b(digest_size=16)
+    for array in arrays:
+        content.update(f"{array.dtype} {array.shape}".encode())
+        content.update(array.data)
+    return content.hexdigest()

@@ -1,0 +1,63 @@
+"""Which samples of a data set are used: the validation split, a smaller test set, and how many to train on.
+
+Validation and test are drawn once, the same for every seed, so that all runs are judged on the same samples. The
+subset to train on is drawn per seed, by the training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from dlsweep.datasets.base import Arrays
+from dlsweep.errors import DataError
+from dlsweep.randomness import stream
+
+
+@dataclass(frozen=True)
+class Subset:
+    """What is asked for (`train`, `validation`, `test`; None is all) of what there is (`train_total`, `test_total`)."""
+
+    name: str
+    train_total: int
+    test_total: int
+    train: int | None
+    validation: int
+    test: int | None
+
+    def __post_init__(self) -> None:
+        has = f"{self.name} has {self.train_total:,} training samples"
+        if self.train is None and self.validation >= self.train_total:
+            raise DataError(f"{has}; validation: {self.validation:,} leaves none of them to train on")
+        if self.train is not None and self.train + self.validation > self.train_total:
+            parts = f"train: {self.train:,}" + (f" and validation: {self.validation:,}" if self.validation else "")
+            raise DataError(f"{has}; {parts} ask for {self.train + self.validation:,}")
+        if self.test is not None and self.test > self.test_total:
+            raise DataError(f"{self.name} has {self.test_total:,} test samples; test: {self.test:,} asks for more")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Samples per split."""
+        pool = self.train_total - self.validation
+        return {"train": self.train or pool, "validation": self.validation, "test": self.test or self.test_total}
+
+    def fingerprint(self, content: str) -> str:
+        """Hash of the content's hash and the sizes: asking for all samples by number is the same as not asking."""
+        return blake2b(f"{content} {sorted(self.sizes.items())}".encode(), digest_size=16).hexdigest()
+
+    def arrays(self, x: np.ndarray, t: np.ndarray, x_test: np.ndarray, t_test: np.ndarray, scale: float) -> Arrays:
+        """The splits, cut from the whole training and test set; each keeps the file's order.
+
+        A split takes the first of one permutation, so that a larger validation set contains a smaller one.
+        """
+        x_validation, t_validation = x[:0], t[:0]
+        if self.validation:
+            held_out = np.zeros(self.train_total, dtype=bool)
+            held_out[stream(0, "subset/validation").permutation(self.train_total)[: self.validation]] = True
+            x, t, x_validation, t_validation = x[~held_out], t[~held_out], x[held_out], t[held_out]
+        if self.sizes["test"] < self.test_total:
+            kept = np.sort(stream(0, "subset/test").permutation(self.test_total)[: self.sizes["test"]])
+            x_test, t_test = x_test[kept], t_test[kept]
+        return Arrays(x, t, x_validation, t_validation, x_test, t_test, scale)
