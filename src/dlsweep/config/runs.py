@@ -78,7 +78,8 @@ class Arm:
         """The same text for arms that train the same network in the same way, whatever their labels."""
         parts = [self.fingerprint]
         parts += [
-            c.canonical for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
+            c.canonical
+            for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
         ]
         parts += [*(c.canonical for c in self.regularizer), repr(self.train), repr(self.evaluate)]
         return "\n".join(parts)

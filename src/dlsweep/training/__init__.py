@@ -1,0 +1,1 @@
+"""From runs to curves: cohorts and chunks (`plan`), minibatches, evaluation, and the one training loop (`loop`)."""

@@ -1,0 +1,67 @@
+"""Networks: a flat list of layers, from registered functions; the forward and backward pass through such a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from dlsweep.nn.activations import activations
+from dlsweep.nn.dense import dense
+from dlsweep.nn.layers import Array, Back, Layer, Parameters
+from dlsweep.nn.normalization import normalizations
+from dlsweep.registry import Count, Registry
+
+networks = Registry("model", "dlsweep.networks")
+
+
+@networks.register
+def mlp(
+    shape: tuple[int, ...],
+    classes: int,
+    activation: str,
+    normalization: str,
+    *,
+    hidden: list[Count] = [100],  # noqa: B006
+) -> list[Layer]:
+    """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes."""
+    layers: list[Layer] = []
+    fan_in = prod(shape)
+    for depth, width in enumerate(hidden, start=1):
+        layers.append(dense(f"dense{depth}", fan_in, width, first=depth == 1))
+        layers += normalizations[normalization](f"{normalization}{depth}", (width,))
+        layers.append(activation_layer(f"{activation}{depth}", activation))
+        fan_in = width
+    layers.append(dense(f"dense{len(hidden) + 1}", fan_in, classes, first=not hidden))
+    return layers
+
+
+def activation_layer(name: str, activation: str) -> Layer:
+    """A registered activation as a layer without parameters."""
+    function = activations[activation].function
+
+    def apply(p: Parameters, x: Array, training: bool) -> tuple[Array, Back]:
+        y, back = function(x)
+        return y, lambda dy: (back(dy), {})
+
+    return Layer(name, {}, apply)
+
+
+def forward(
+    layers: Sequence[Layer], parameters: Sequence[Parameters], x: Any, training: bool
+) -> tuple[Array, Callable[[Array], list[Parameters]]]:
+    """Logits of every run and sample, `(R, N, classes)`, and `back(dlogits)`: the gradients, layer by layer."""
+    backs = []
+    for layer, p in zip(layers, parameters, strict=True):
+        x, back = layer.apply(p, x, training)
+        backs.append(back)
+
+    def backward(dy: Array | None) -> list[Parameters]:
+        gradients = []
+        for back in reversed(backs):
+            assert dy is not None  # only the first layer returns None, and it is the last here
+            dy, gradient = back(dy)
+            gradients.append(gradient)
+        return gradients[::-1]
+
+    return x, backward

@@ -1,0 +1,167 @@
+"""Cohorts and chunks: which runs train together as one stack.
+
+Code splits cohorts, numbers stack: another activation, optimizer or shape is another cohort; the initializer, a
+learning rate and the seed are columns of one. A cohort is cut into chunks only to bound memory and to give every worker
+something to do; a run's curve is the same in any chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from dlsweep.config.runs import Arm, Choice, Run
+from dlsweep.datasets import open_dataset
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.regularizers import regularizers
+from dlsweep.registry import Registry
+from dlsweep.training.evaluation import BLOCK
+from dlsweep.training.loop import build
+from dlsweep.training.minibatches import iterations
+
+Chunk = tuple[Run, ...]
+
+FLOAT = 4  # bytes of a float32
+WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing, and loses more when it is killed
+MOST_RUNS = 512  # in a chunk, however small the network
+
+
+class Question(Protocol):
+    """What a plan needs of a config: its seeds, and its arms, lazily."""
+
+    seeds: tuple[int, ...]
+
+    def arms(self) -> Iterator[Arm]: ...
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs whose arrays have the same shapes and whose code is the same.
+
+    arm: one of its arms; arms: their number; parameters: of one run; memory: bytes that one more run in a stack takes;
+    work: multiplications of one run, to weigh chunks against each other.
+    """
+
+    arm: Arm
+    arms: int
+    parameters: int
+    memory: int
+    work: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to train: the cohorts of a config, in the order in which its arms name them."""
+
+    config: Question
+    cohorts: tuple[Cohort, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many networks the whole sweep trains."""
+        return sum(c.arms for c in self.cohorts) * len(self.config.seeds)
+
+    def missing(self, done: Container[str]) -> Iterator[Run]:
+        """The runs whose id is not in `done`, lazily, arm by arm."""
+        for arm in self.config.arms():
+            for seed in self.config.seeds:
+                run = Run(arm, seed)
+                if run.id not in done:
+                    yield run
+
+    def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
+        """The missing runs, expanded as they are taken, in chunks for `workers` that may take `memory` bytes each."""
+        cohorts = {code(c.arm): c for c in self.cohorts}
+        missing = dict.fromkeys(cohorts, 0)
+        for run in self.missing(done):
+            missing[code(run.arm)] += 1
+        sizes = _sizes([(c, missing[key]) for key, c in cohorts.items()], workers, memory)
+        pieces = {key: _pieces(missing[key], size) for key, size in zip(cohorts, sizes, strict=True)}
+        filling: dict[Hashable, list[Run]] = {key: [] for key in cohorts}
+        for run in self.missing(done):
+            key = code(run.arm)
+            filling[key].append(run)
+            if len(filling[key]) == pieces[key][-1]:
+                pieces[key].pop()
+                yield tuple(filling[key])
+                filling[key] = []
+
+
+def plan(config: Question) -> Plan:
+    """Sort the arms of a config into cohorts. Builds one network per cohort, reads no data, trains nothing."""
+    first: dict[Hashable, Arm] = {}
+    arms: dict[Hashable, int] = {}
+    for arm in config.arms():
+        key = code(arm)
+        first.setdefault(key, arm)
+        arms[key] = arms.get(key, 0) + 1
+    return Plan(config, tuple(_cohort(arm, arms[key]) for key, arm in first.items()))
+
+
+def code(arm: Arm) -> Hashable:
+    """What two arms must have in common to train as one stack: everything but the numbers and the initializer."""
+    return (
+        arm.fingerprint,
+        *(c.canonical for c in (arm.model, arm.activation, arm.normalization, arm.schedule)),
+        _code(optimizers, arm.optimizer),
+        *(_code(regularizers, c) for c in arm.regularizer),
+        arm.train,
+        arm.evaluate,
+    )
+
+
+def _code(registry: Registry, choice: Choice) -> Hashable:
+    settings = registry[choice.name].settings
+    return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
+
+
+def _cohort(arm: Arm, arms: int) -> Cohort:
+    data = open_dataset(arm.data)
+    layers = build(arm, data)
+    shapes = [p.shape for layer in layers for p in layer.parameters.values()]
+    parameters = sum(_product(shape) for shape in shapes)
+    slots = len(optimizers[arm.optimizer.name].positional) - 3
+    activations = BLOCK * sum(shape[-1] for shape in shapes)
+    steps = iterations(arm.train, data.sizes["train"])
+    evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
+    work = parameters * (3 * steps * arm.train.batch_size + evaluated * (steps // arm.evaluate.every + 1))
+    return Cohort(arm, arms, parameters, FLOAT * (parameters * (4 + slots) + 2 * activations), float(work))
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for n in shape:
+        product *= n
+    return product
+
+
+def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:
+    """How many runs a chunk of each cohort holds at most.
+
+    As wide as memory and cache allow, and so that the workers end at about the same time: one to four chunks a worker
+    are tried, longest first, against the cost of starting a chunk (about half a run of its cohort).
+    """
+    widest = [max(1, min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * c.parameters))) for c, _ in cohorts]
+    total = sum(c.work * runs for c, runs in cohorts)
+
+    def attempt(per_worker: int) -> tuple[float, list[int]]:
+        share = total / (workers * per_worker)
+        sizes = [min(w, max(1, round(share / c.work))) for w, (c, _) in zip(widest, cohorts, strict=True)]
+        costs = [
+            c.work * (piece + 0.5)
+            for (c, runs), size in zip(cohorts, sizes, strict=True)
+            for piece in _pieces(runs, size)[: 16 * workers]  # enough to tell; a long tail balances itself
+        ]
+        ends = [0.0] * workers
+        for cost in sorted(costs, reverse=True):
+            ends[ends.index(min(ends))] += cost
+        return max(ends), sizes
+
+    return min(attempt(k) for k in (1, 2, 3, 4))[1]
+
+
+def _pieces(runs: int, size: int) -> list[int]:
+    """`runs` cut into as few pieces of at most `size` as it takes, as equal as can be."""
+    count = -(-runs // size)
+    return [runs // count + (i < runs % count) for i in range(count)]
