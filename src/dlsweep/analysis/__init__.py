@@ -1,0 +1,1 @@
+"""From tables of runs to statements: intervals and summaries per arm."""

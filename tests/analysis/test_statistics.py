@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dlsweep.analysis.statistics import interval
+
+values = arrays(float, st.integers(2, 40), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 3)))
+
+
+def test_five_values_by_hand() -> None:
+    low, high = interval([1, 2, 3, 4, 5])
+    half = 2.776445105 * np.sqrt(2.5 / 5)  # t of 4 degrees of freedom at 0.975
+    assert low == pytest.approx(3 - half)
+    assert high == pytest.approx(3 + half)
+
+
+def test_bca_agrees_with_scipy() -> None:
+    from scipy import stats
+
+    skewed = np.random.default_rng(1).exponential(size=(3, 30))
+    low, high = interval(skewed)
+    for i, row in enumerate(skewed):
+        theirs = stats.bootstrap([row], np.mean, n_resamples=100_000, batch=10_000, method="BCa").confidence_interval
+        assert low[i] == pytest.approx(theirs.low, abs=0.03)
+        assert high[i] == pytest.approx(theirs.high, abs=0.03)
+
+
+def test_one_value_has_no_interval() -> None:
+    assert np.isnan(interval([0.9])).all()
+
+
+@pytest.mark.parametrize("n", [5, 25])
+def test_equal_values_have_an_interval_of_no_width(n: int) -> None:
+    np.testing.assert_allclose(interval([0.1] * n), 0.1)
+
+
+@settings(deadline=None)
+@given(values)
+def test_the_interval_holds_the_mean_and_stays_near_the_values(x: np.ndarray) -> None:
+    low, high = interval(x)
+    slack = 1e-9 * (1 + np.abs(x).max())
+    assert low <= x.mean() + slack
+    assert high >= x.mean() - slack
+    if len(x) >= 20:
+        assert x.min() - slack <= low <= high <= x.max() + slack
+
+
+@settings(deadline=None)
+@given(values, st.floats(0.1, 10), st.floats(-100, 100))
+def test_the_interval_moves_and_scales_with_the_values(x: np.ndarray, scale: float, shift: float) -> None:
+    low, high = interval(x)
+    slack = 1e-5 * (1 + np.abs(x).max())
+    np.testing.assert_allclose(interval(scale * x + shift), [scale * low + shift, scale * high + shift], atol=slack)
+
+
+@settings(deadline=None)
+@given(values)
+def test_more_confidence_is_wider(x: np.ndarray) -> None:
+    low, high = interval(x, 0.8)
+    lower, higher = interval(x, 0.99)
+    assert lower <= low
+    assert high <= higher
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_many_rows_at_once_are_each_row_alone(n: int) -> None:
+    x = np.random.default_rng(2).normal(size=(3, 150, n))
+    low, high = interval(x)
+    assert low.shape == high.shape == (3, 150)
+    alone = interval(x[2, 149])
+    np.testing.assert_allclose([low[2, 149], high[2, 149]], alone)
+
+
+@pytest.mark.parametrize(("n", "least"), [(3, 0.94), (5, 0.94), (19, 0.94), (20, 0.915), (50, 0.93)])
+def test_it_covers_what_it_says(n: int, least: float) -> None:
+    """A percentile bootstrap would cover 84 % with five values."""
+    x = np.random.default_rng(n).normal(size=(4000, n))
+    low, high = interval(x)
+    assert least < np.mean((low <= 0) & (high >= 0)) < 0.96
