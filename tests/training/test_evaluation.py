@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlsweep.nn.dense import Shared
+from dlsweep.nn.losses import softmax_cross_entropy
+from dlsweep.nn.networks import forward, networks
+from dlsweep.training.evaluation import BLOCK, Blocks, Group, evaluate
+
+
+def parameters_of(layers, runs, dtype):
+    rng = np.random.default_rng(0)
+    stack = []
+    for layer in layers:
+        p = {k: d.empty(runs, dtype) for k, d in layer.parameters.items()}
+        for w in p.values():
+            w[...] = rng.standard_normal(w.shape)
+        stack.append(p)
+    return stack
+
+
+@given(st.integers(1, 2 * BLOCK + 3), st.sampled_from([0.02, 0.3, 1.0]), st.integers(1, 40))
+def test_blocks_hold_every_sample_once_and_leave_out_only_zeros(samples, share, features):
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 256, (samples, features)) * (rng.random((samples, features)) < share)
+    x[:, 0] = np.arange(samples) % 251  # so that most samples can be told apart
+    x, t = x.astype(np.uint8), rng.integers(3, size=samples)
+    blocks = list(Blocks(x, t, 1 / 255, np.dtype(np.float64)))
+    assert [len(b.t) for b in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
+    rebuilt = []
+    for b in blocks:
+        whole = np.zeros((len(b.t), features))
+        whole[:, slice(None) if b.columns is None else b.columns] = b.x
+        rebuilt += [(*row, label) for row, label in zip(np.round(whole * 255).astype(int).tolist(), b.t, strict=True)]
+    assert sorted(rebuilt) == sorted((*row, label) for row, label in zip(x.tolist(), t, strict=True))
+
+
+@pytest.mark.parametrize("samples", [1, 37, BLOCK, BLOCK + 1, 3 * BLOCK - 1])
+def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
+    rng = np.random.default_rng(0)
+    x = rng.random((samples, 6)) * (rng.random((samples, 6)) < 0.4)
+    t = rng.integers(3, size=samples)
+    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    parameters = parameters_of(layers, 2, np.float64)
+    loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
+    logits, _ = forward(layers, parameters, [Shared(x, slice(0, 2))], training=False)
+    np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
+    np.testing.assert_allclose(accuracy, (logits.argmax(axis=2) == t).mean(axis=1))
+
+
+def test_groups_are_evaluated_on_their_own_samples():
+    rng = np.random.default_rng(0)
+    x, t = rng.random((2, 11, 6)), rng.integers(3, size=(2, 11))
+    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    parameters = parameters_of(layers, 3, np.float64)
+    slices = [slice(0, 1), slice(1, 3)]
+    blocks = [Blocks(x[i], t[i], 1, np.dtype(np.float64)) for i in range(2)]
+    loss, _ = evaluate(layers, parameters, [Group(s, b) for s, b in zip(slices, blocks, strict=True)])
+    for s, b in zip(slices, blocks, strict=True):
+        own = [{k: w[s] for k, w in p.items()} for p in parameters]
+        np.testing.assert_allclose(loss[s], evaluate(layers, own, [Group(slice(0, s.stop - s.start), b)])[0])
+
+
+def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, t = rng.integers(0, 256, (700, 6)).astype(np.uint8), rng.integers(3, size=700)
+    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    parameters = parameters_of(layers, 2, np.float32)
+
+    def metrics():
+        blocks = Blocks(x, t, 1 / 255, np.dtype(np.float32))
+        return evaluate(layers, parameters, [Group(slice(0, 2), blocks)]), blocks.blocks[0].x.dtype
+
+    kept, kept_dtype = metrics()
+    monkeypatch.setattr("dlsweep.training.evaluation.KEEP_BELOW", 0)
+    converted, converted_dtype = metrics()
+    assert (kept_dtype, converted_dtype) == (np.float32, np.uint8)
+    np.testing.assert_array_equal(converted, kept)

@@ -1,0 +1,189 @@
+"""Training: the same bits in any company, curves as promised, divergence as data."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.training.conftest import choice, make_arm, make_data
+from threadpoolctl import threadpool_limits
+
+from dlsweep.config.runs import Choice, Run
+from dlsweep.nn.activations import activations
+from dlsweep.nn.initializers import initializers
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.training.loop import train
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_blas_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def curve(outcome, index):
+    """One run's curve as bytes, so that equal means equal to the last bit, NaN included."""
+    mine = outcome.curves["run"] == index
+    return {k: v[mine].tobytes() for k, v in outcome.curves.items() if k != "run"}, outcome.status[index]
+
+
+def assert_the_same_alone(runs, data, together):
+    for i, run in enumerate(runs):
+        assert curve(train([run], data), 0) == curve(together, i), run.arm.name
+
+
+@pytest.mark.parametrize("activation", activations)
+@pytest.mark.parametrize("optimizer", optimizers)
+def test_together_is_alone(activation, optimizer):
+    defaults = {name: s.default for name, s in optimizers[optimizer].settings.items()}
+    arms = [
+        make_arm(activation=activation, init=choice(init), optimizer=choice(optimizer, **{**defaults, "lr": lr}))
+        for init, lr in [("he", 0.1), ("glorot_uniform", 0.01), ("zeros", 0.1)]
+    ]
+    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1, 2)], make_data()
+    assert_the_same_alone(runs, data, train(runs, data))
+
+
+@st.composite
+def cohorts(draw):
+    """A small cohort: one shape and code, several numbers and seeds, and a data set for it."""
+    name = draw(st.sampled_from(sorted(optimizers)))
+    own = {k: s.default for k, s in optimizers[name].settings.items()}
+    fractions = [k for k in own if k in ("alpha", "rho", "beta1", "beta2")]
+    common = {
+        "activation": draw(st.sampled_from(sorted(activations))),
+        "hidden": draw(st.lists(st.integers(1, 9), max_size=3)),
+        "iterations": draw(st.integers(1, 9)),
+        "batch_size": draw(st.integers(1, 12)),
+        "sampling": draw(st.sampled_from(["shuffle", "replacement"])),
+        "every": draw(st.integers(1, 5)),
+    }
+    arms = [
+        make_arm(
+            init=Choice(init, {k: s.default for k, s in initializers[init].settings.items()}),
+            optimizer=choice(name, **{**own, "lr": lr, **dict.fromkeys(fractions, fraction)}),
+            **common,
+        )
+        for init, lr, fraction in draw(
+            st.lists(
+                st.tuples(
+                    st.sampled_from(sorted(initializers)),
+                    st.sampled_from([0.003, 0.1, 1.0, 1e30]),
+                    st.sampled_from([0.9, 0.5]),
+                ),
+                min_size=1,
+                max_size=4,
+                unique=True,
+            )
+        )
+    ]
+    seeds = draw(st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True))
+    data = make_data(
+        train=draw(st.sampled_from([None, 12, 25])),
+        features=draw(st.sampled_from([3, 12, 60])),
+        dtype=draw(st.sampled_from([np.uint8, np.float32])),
+        samples=(draw(st.integers(1, 20)), draw(st.sampled_from([1, 30, 600]))),
+    )
+    return draw(st.permutations([Run(arm, seed) for arm in arms for seed in seeds])), data
+
+
+@settings(deadline=None, max_examples=60)
+@given(cohorts(), st.integers(1, 5))
+def test_a_run_does_not_know_its_company(cohort, size):
+    """Alone, in its whole cohort, and in chunks of another size and order: the same curve, to the last bit."""
+    runs, data = cohort
+    together = train(runs, data)
+    assert_the_same_alone(runs, data, together)
+    for start in range(0, len(runs), size):
+        chunk = runs[start : start + size][::-1]
+        outcome = train(chunk, data)
+        for j, run in enumerate(chunk):
+            assert curve(outcome, j) == curve(together, runs.index(run))
+
+
+def test_curves_have_a_row_per_evaluation_and_split():
+    outcome = train([Run(make_arm(iterations=7, every=3), s) for s in (0, 1)], make_data())
+    rows = {
+        (r, i, s) for r, i, s in zip(*(outcome.curves[k].tolist() for k in ("run", "iteration", "split")), strict=True)
+    }
+    expected = {(r, i, s) for r in (0, 1) for i in (0, 3, 6, 7) for s in ("batch", "train", "validation", "test")}
+    assert rows == expected
+    assert len(outcome.curves["run"]) == len(expected)
+    np.testing.assert_allclose(outcome.curves["epoch"], outcome.curves["iteration"] / 8)  # 30 samples in fours
+    assert outcome.iterations == [7, 7]
+    assert outcome.status == ["done", "done"]
+    assert outcome.parameters == 12 * 5 + 5 + 5 * 4 + 4 + 4 * 3 + 3
+
+
+def test_epochs_are_whole_passes():
+    outcome = train([Run(make_arm(epochs=2), 0)], make_data())
+    assert outcome.iterations == [16]
+    assert outcome.curves["epoch"][-1] == 2.0
+
+
+def test_a_network_learns_what_can_be_learned():
+    momentum = choice("momentum", lr=0.1, alpha=0.9)
+    arm = make_arm(activation="tanh", hidden=(16,), optimizer=momentum, iterations=300, batch_size=30, every=300)
+    curves = train([Run(arm, seed) for seed in range(3)], make_data()).curves
+    end = (curves["iteration"] == 300) & (curves["split"] == "train")
+    assert (curves["accuracy"][end] > 0.95).all()
+    assert (curves["loss"][end] < 0.2).all()
+
+
+def test_arms_of_a_seed_share_minibatches_and_base_draws():
+    """At iteration 0 the scale is all that tells two normal initializers of a linear network apart."""
+    arms = [make_arm(hidden=(), init=choice("normal", std=std)) for std in (1e-9, 2e-9)]
+    curves = train([Run(arm, 0) for arm in arms], make_data()).curves
+    start = (curves["iteration"] == 0) & (curves["split"] == "test")
+    assert len(set(curves["accuracy"][start].tolist())) == 1  # proportional logits
+    ends = train([Run(make_arm(hidden=(), optimizer=choice(n, lr=0.1, **k)), 0) for n, k in [("sgd", {})]], make_data())
+    again = train([Run(make_arm(hidden=(), optimizer=choice("momentum", lr=0.1, alpha=0.0)), 0)], make_data())
+    np.testing.assert_allclose(ends.curves["loss"], again.curves["loss"], rtol=1e-5)  # the same minibatches
+
+
+def test_more_iterations_only_prolong_a_curve():
+    data = make_data()
+    short, long = (train([Run(make_arm(iterations=n), 0)], data).curves for n in (4, 8))
+    until = long["iteration"] <= 4
+    for column in ("iteration", "loss", "accuracy"):
+        np.testing.assert_array_equal(long[column][until], short[column])
+
+
+def test_a_diverged_run_keeps_its_curve_and_leaves_the_others_alone(recwarn):
+    data = make_data()
+    arms = [make_arm(optimizer=choice("sgd", lr=lr), iterations=40, activation="identity") for lr in (0.01, 1e20, 0.1)]
+    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    outcome = train(runs, data)
+    assert outcome.status == ["done", "done", "diverged", "diverged", "done", "done"]
+    assert all(0 < outcome.iterations[i] < 40 for i in (2, 3))
+    assert outcome.iterations[0] == outcome.iterations[5] == 40
+    assert np.isfinite(outcome.curves["loss"]).all()
+    wild = outcome.curves["iteration"][outcome.curves["run"] == 2]
+    assert len(wild)
+    assert wild.max() <= outcome.iterations[2]
+    assert_the_same_alone(runs, data, outcome)
+    assert not recwarn.list
+
+
+def test_a_stack_in_which_all_diverge_ends_early():
+    calls = []
+    arm = make_arm(optimizer=choice("sgd", lr=1e30), iterations=1000, activation="identity", every=10)
+    outcome = train([Run(arm, 0), Run(arm, 1)], make_data(), progress=calls.append)
+    assert outcome.status == ["diverged", "diverged"]
+    assert sum(calls) == 2000  # what was not trained counts as done, so a progress bar ends full
+    assert len(calls) < 10
+
+
+def test_progress_counts_every_iteration_of_every_run():
+    calls = []
+    train([Run(make_arm(iterations=7, every=3), s) for s in (0, 1)], make_data(), progress=calls.append)
+    assert calls == [6, 6, 2]
+
+
+def test_each_seed_trains_on_a_subset_of_its_own():
+    data = make_data(train=6)
+    sgd = choice("sgd", lr=0.5)
+    arm = make_arm(activation="tanh", optimizer=sgd, iterations=400, batch_size=6, every=400, on=("train", "test"))
+    outcome = train([Run(arm, s) for s in (0, 1)], data)
+    end = (outcome.curves["iteration"] == 400) & (outcome.curves["split"] == "train")
+    np.testing.assert_array_equal(outcome.curves["accuracy"][end], 1.0)  # six samples are learned by heart
+    assert len(set(outcome.curves["loss"][end].tolist())) == 2
