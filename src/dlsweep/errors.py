@@ -55,6 +55,14 @@ class DataError(UsageError):
     """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
 
 
+class Interrupted(DlsweepError):
+    """The sweep was asked to stop, by Ctrl-C (SIGINT) or SIGTERM. What was finished is on disk."""
+
+    def __init__(self, signal: int):
+        self.exit_code = 128 + signal
+        super().__init__("stopped; the finished runs are kept, and the same command goes on from there")
+
+
 class ResultsInUse(DlsweepError):
     """Another process works on the same results folder."""
 

@@ -1,0 +1,90 @@
+"""Answer comparison questions about deep learning: a YAML grid in, paired curves and figures out.
+
+    import dlsweep
+
+    results = dlsweep.run("configs/activation_init.yaml")
+    results.curves.query("split == 'test'").groupby(["activation", "init", "iteration"]).accuracy.mean()
+
+Everything here is imported when it is first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlsweep.config import load
+    from dlsweep.nn.activations import activations
+    from dlsweep.nn.initializers import initializers
+    from dlsweep.nn.networks import networks
+    from dlsweep.nn.normalization import normalizations
+    from dlsweep.nn.optimizers import optimizers
+    from dlsweep.nn.regularizers import regularizers
+    from dlsweep.nn.schedules import schedules
+    from dlsweep.running.executors import executors
+    from dlsweep.running.forecast import dry_run
+    from dlsweep.running.results import open_all, open_results
+    from dlsweep.running.sweep import run
+    from dlsweep.training.plan import plan
+
+    __version__: str
+
+# Where each name comes from. The registries of data sets and plots are dlsweep.datasets.datasets and
+# dlsweep.plots.plots: their packages have taken the short names.
+_SOURCES = {
+    "load": "config",
+    "plan": "training.plan",
+    "run": "running.sweep",
+    "dry_run": "running.forecast",
+    "open_results": "running.results",
+    "open_all": "running.results",
+    "activations": "nn.activations",
+    "initializers": "nn.initializers",
+    "networks": "nn.networks",
+    "normalizations": "nn.normalization",
+    "optimizers": "nn.optimizers",
+    "regularizers": "nn.regularizers",
+    "schedules": "nn.schedules",
+    "executors": "running.executors",
+}
+_PACKAGES = ("datasets", "plots")
+
+__all__ = [
+    "__version__",
+    "activations",
+    "datasets",
+    "dry_run",
+    "executors",
+    "initializers",
+    "load",
+    "networks",
+    "normalizations",
+    "open_all",
+    "open_results",
+    "optimizers",
+    "plan",
+    "plots",
+    "regularizers",
+    "run",
+    "schedules",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SOURCES:
+        value = getattr(import_module(f"dlsweep.{_SOURCES[name]}"), name)
+    elif name in _PACKAGES:
+        value = import_module(f"dlsweep.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("dlsweep")
+    else:
+        raise AttributeError(f"module 'dlsweep' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,84 @@
+"""Whether a results folder may hold the answer to a config, and what of the answer it holds already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dlsweep.config import Config
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.randomness import RANDOMNESS_VERSION
+from dlsweep.running import files, record
+from dlsweep.running.store import FOLDERS, Held
+from dlsweep.running.tables import Tables
+
+
+def place(output: Path, name: str) -> Path:
+    """The results folder of a sweep, made if it is not there. No link may lead out of `output` from there."""
+    folder = output / name
+    if folder.parent != output or folder.name != name:
+        raise UsageError(f"the name {name!r} is not that of a folder in {output}")
+    for path in (folder, *(folder / inside for inside in FOLDERS)):
+        if path.is_symlink() and not path.resolve().is_relative_to(output.resolve()):
+            raise UsageError(f"{path} is a link that leads out of {output}; nothing is written through it")
+    files.make_folder(folder)
+    return folder
+
+
+def tables(config: Config) -> Tables:
+    """The tables of a sweep."""
+    return Tables(config.factors, config.settings, config.evaluate.on)
+
+
+def check(config: Config, old: record.Record | None, held: Held, folder: Path) -> list[str]:
+    """Refuse a config that the folder does not answer; give notes on one that it answers in part.
+
+    The folder belongs to the config of its runs, which `old` tells: another config is refused, unless it asks for all
+    of these runs, under the same labels, and for more.
+    """
+    if not held:
+        return []
+    if old is None:
+        raise ResultsDamaged(f"{folder} holds runs but no {record.FILE}, so nobody knows what they answer")
+    if old.config == canonical(config) and old.randomness_version == RANDOMNESS_VERSION:
+        return []
+    if old.tables != tables(config) or not _asks_for_all(config, held, old.tables):
+        raise UsageError(_refusal(folder, old, config))
+    return [f"grown: the config has changed, and still asks for the {sum(map(len, held.values()))} runs that are there"]
+
+
+def canonical(config: Config) -> Any:
+    """The resolved config as JSON gives it back."""
+    return json.loads(json.dumps(config.resolved()))
+
+
+def _asks_for_all(config: Config, held: Held, tables: Tables) -> bool:
+    """Whether every run that is there is one of the config's, under the same labels."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for rows in held.values():
+        names = zip(*(rows[column].to_pylist() for column in ("arm", *tables.factors)), strict=True)
+        labels.update(zip(rows["run_id"].to_pylist(), names, strict=True))
+    for run in config.runs():
+        if run.id in labels and labels.pop(run.id) != (run.arm.name, *(run.arm.levels[f] for f in tables.factors)):
+            return False
+    return not labels
+
+
+def _refusal(folder: Path, old: record.Record, config: Config) -> str:
+    differences = config.difference(dict(old.config))
+    if old.randomness_version != RANDOMNESS_VERSION:
+        differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
+    lines = [f"{folder} answers another config:", *(f"  {line}" for line in differences)]
+    return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])
+
+
+def describe(config: Config, old: record.Record | None) -> record.Record:
+    """The record of a folder that from now on answers `config`, trained by this process."""
+    return record.Record(
+        name=config.name,
+        config=canonical(config),
+        tables=tables(config),
+        levels={factor: list(config.levels(factor)) for factor in config.factors},
+        sessions=[*(old.sessions if old else ()), record.session(config.file)],
+    )

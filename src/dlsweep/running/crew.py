@@ -1,0 +1,78 @@
+"""Who trains: the executor that was asked for or that suits, and what it has to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dlsweep.datasets import datasets
+from dlsweep.errors import UsageError
+from dlsweep.nn.activations import activations
+from dlsweep.nn.initializers import initializers
+from dlsweep.nn.networks import networks
+from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.regularizers import regularizers
+from dlsweep.nn.schedules import schedules
+from dlsweep.running import machine
+from dlsweep.running.executors import executors
+from dlsweep.running.worker import Progress, Receipt, Task
+from dlsweep.training.plan import Chunk
+
+REGISTRIES = (activations, datasets, initializers, networks, normalizations, optimizers, regularizers, schedules)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """An executor with its settings. workers: how many train at once. memory: bytes that the stack of each may take."""
+
+    executor: str
+    settings: dict[str, Any]
+    workers: int
+    memory: int
+
+    def map(self, task: Task, chunks: Iterable[Chunk], progress: Progress) -> Generator[Receipt, None, None]:
+        """Let the executor do the chunks."""
+        receipts: Generator[Receipt, None, None] = executors[self.executor](task, chunks, progress, **self.settings)
+        return receipts
+
+
+def crew(executor: str | None, jobs: int | None, timeout: float | None, max_memory: int | None) -> Crew:
+    """The crew for what was asked; None leaves the choice to the program.
+
+    It trains in this process if one worker is enough, or if functions were registered in the main module: not every
+    script can be imported by a worker, and no notebook can.
+    """
+    if executor is None:
+        alone = (jobs or machine.cores()) == 1 and timeout is None
+        executor = "inline" if alone or "__main__" in registering_modules() else "processes"
+    entry = executors[executor]
+    settings = {name: value for name, value in (("jobs", jobs), ("timeout", timeout)) if value is not None}
+    if "jobs" not in entry.settings and settings.get("jobs") == 1:
+        del settings["jobs"]
+    _check(settings, entry)
+    workers = (jobs or machine.cores()) if "jobs" in entry.settings else 1
+    if max_memory is not None and max_memory <= 0:
+        raise UsageError(f"max_memory must be above 0 bytes, got {max_memory}")
+    return Crew(executor, settings, workers, (max_memory or machine.memory() // 2) // workers)
+
+
+def _check(settings: dict[str, Any], entry: Any) -> None:
+    from pydantic import ValidationError
+
+    for name in settings:
+        if name not in entry.settings:
+            raise UsageError(f"the executor {entry.name} has no setting {name}")
+    try:
+        entry.model(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
+
+
+def registering_modules() -> tuple[str, ...]:
+    """The modules outside this package that registered something: a worker has to import them."""
+    entries = (registry[name] for registry in REGISTRIES for name in registry)
+    modules = {entry.function.__module__ for entry in entries}
+    return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

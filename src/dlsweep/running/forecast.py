@@ -1,0 +1,152 @@
+"""A dry run: what a sweep would train, and about how long that takes, without training or writing it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dlsweep.config import Config, load
+from dlsweep.config.runs import Run
+from dlsweep.datasets import open_dataset
+from dlsweep.running import claim, record
+from dlsweep.running.crew import crew
+from dlsweep.running.store import Store, statuses
+from dlsweep.training.loop import train
+from dlsweep.training.minibatches import iterations
+from dlsweep.training.plan import Chunk, Cohort, code, plan
+
+# Bytes of a row of curves/ and of runs/, as Parquet with its compression takes them, and of a part around them.
+CURVE_ROW, RUN_ROW, PART = 16, 250, 12_000
+
+# Seconds to spend on measuring, and how many cohorts are measured; the others are reckoned from their arithmetic.
+MEASURING = 3.0
+MEASURED = 8
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What running a sweep would mean.
+
+    folded: arms that another arm stands for, with its name. done: runs on disk. workers: how many train at once.
+    seconds: predicted from timing a few steps. memory: bytes that a worker takes at most for its stack and the data.
+    disk: bytes that are still to be written.
+    """
+
+    runs: int
+    done: int
+    folded: list[tuple[str, str]]
+    cohorts: list[CohortForecast]
+    chunks: int
+    workers: int
+    seconds: float
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class CohortForecast:
+    """One cohort: an arm of it, how many runs it has, how many of them are missing, the numbers that one trains."""
+
+    arm: str
+    runs: int
+    missing: int
+    parameters: int
+
+
+def dry_run(
+    config: Config | str | Path | Mapping[str, Any],
+    *,
+    output: str | Path = "results",
+    jobs: int | None = None,
+    executor: str | None = None,
+    timeout: float | None = None,
+    max_memory: int | None = None,
+) -> Forecast:
+    """Tell what `run` with the same arguments would do. Writes nothing; trains a few steps, to time them."""
+    config = config if isinstance(config, Config) else load(config)
+    team = crew(executor, jobs, timeout, max_memory)
+    whole = plan(config)
+    done = _done(config, Path(output) / config.name)
+    cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
+    sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
+    widest: dict[Hashable, Chunk] = {}
+    for chunk in whole.chunks(done, team.workers, team.memory):
+        key = code(chunk[0].arm)
+        sizes[key].append(len(chunk))
+        widest[key] = max(widest.get(key, ()), chunk, key=len)
+    seconds = _seconds(cohorts, sizes, widest)
+    memory = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
+    return Forecast(
+        runs=whole.runs,
+        done=len(done),
+        folded=config.folds(),
+        cohorts=[
+            CohortForecast(cohort.arm.name, cohort.arms * len(config.seeds), sum(sizes[key]), cohort.parameters)
+            for key, cohort in cohorts.items()
+        ],
+        chunks=len(seconds),
+        workers=team.workers,
+        seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
+        memory=max(memory, default=0),
+        disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
+    )
+
+
+def _done(config: Config, folder: Path) -> dict[str, str]:
+    """The runs that are on disk, with their status."""
+    old = record.read(folder)
+    if old is None:
+        return {}
+    held, _ = Store(folder, old.tables).survey()
+    claim.check(config, old, held, folder)
+    return statuses(held)
+
+
+def _seconds(
+    cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
+) -> list[float]:
+    """The predicted seconds of every chunk: some cohorts are measured, the others go by their arithmetic."""
+    measured = {key: _measure(widest[key], MEASURING / MEASURED) / len(widest[key]) for key in list(widest)[:MEASURED]}
+    pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
+    return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
+
+
+def _measure(chunk: Chunk, budget: float) -> float:
+    """Predict a chunk's seconds from three short trainings, which tell a step, an evaluation and the start apart."""
+    arm = chunk[0].arm
+    data = open_dataset(arm.data)
+
+    def seconds(steps: int, every: int) -> float:
+        train_, evaluate = replace(arm.train, iterations=steps, epochs=None), replace(arm.evaluate, every=every)
+        return train([Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk], data).seconds
+
+    n = int(min(50, max(2, budget / 4 / seconds(1, 1))))
+    few, many, evaluated = seconds(n, n), seconds(2 * n, 2 * n), seconds(n, 1)
+    step = max(0.0, many - few) / n
+    evaluation = max(0.0, evaluated - few) / (n - 1)
+    start = max(0.0, few - n * step - 2 * evaluation)
+    steps = iterations(arm.train, data.sizes["train"])
+    return start + steps * step + _evaluations(steps, arm.evaluate.every) * evaluation
+
+
+def _evaluations(steps: int, every: int) -> int:
+    return 1 + -(-steps // every)
+
+
+def _rows(cohort: Cohort) -> int:
+    """Bytes on disk for a run of the cohort."""
+    arm = cohort.arm
+    steps = iterations(arm.train, open_dataset(arm.data).sizes["train"])
+    return RUN_ROW + CURVE_ROW * _evaluations(steps, arm.evaluate.every) * len(arm.evaluate.on)
+
+
+def _data(cohort: Cohort) -> int:
+    """Bytes of the data set in a worker: as read, and once more in float32 for every split that is evaluated."""
+    data = open_dataset(cohort.arm.data)
+    features = math.prod(data.shape)
+    arrays = data.arrays
+    evaluated = sum(data.sizes[split] for split in cohort.arm.evaluate.on if split != "batch")
+    return sum(x.nbytes for x in (arrays.x_train, arrays.x_validation, arrays.x_test)) + 4 * features * evaluated

@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM: the first asks the sweep to stop, the second stops it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dlsweep.errors import Interrupted
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Give a function that raises `Interrupted` once the user has asked to stop.
+
+    So a stop comes where the program can bear it. Outside the main thread, where Python delivers no signals, it never
+    comes.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise Interrupted(number)
+
+    def check() -> None:
+        if asked:
+            raise Interrupted(asked[0])
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,47 @@
+"""One runner on a results folder at a time, on any machine that sees the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from dlsweep.errors import ResultsInUse
+from dlsweep.running.files import writing
+
+
+@contextmanager
+def sole_runner(folder: Path) -> Iterator[None]:
+    """Hold the folder, or raise `ResultsInUse` at once, with who holds it.
+
+    The system frees the lock when its process ends, however it ends; the note beside it only says who that was.
+    """
+    lock, note = FileLock(folder / ".lock"), folder / ".runner.json"
+    try:
+        with writing(folder):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise ResultsInUse(f"{folder} is in use: {_holder(note)}") from None
+    try:
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        with writing(note):
+            note.write_text(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            note.unlink()
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        holder = json.loads(note.read_text(encoding="utf-8"))
+        return f"process {holder['pid']} on {holder['host']} has worked on it since {holder['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process works on it"

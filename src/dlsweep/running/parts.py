@@ -1,0 +1,79 @@
+"""A part: one Parquet file of a table, whose name ends in the checksum of its bytes.
+
+Parquet's own page checksums are on as well, for other readers; but they cover neither the headers nor the footer, where
+a flipped bit can rename a column unnoticed. The checksum in the name covers everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from zlib import crc32
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dlsweep.config.runs import Run
+from dlsweep.errors import ResultsDamaged
+
+_NAME = re.compile(r"(?P<stem>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{8})\.parquet")
+
+
+class Damaged(Exception):
+    """A part whose bytes are not those that were written."""
+
+
+def stem(runs: Sequence[Run]) -> str:
+    """What the parts of a chunk are called in every table: the same for the same runs."""
+    return blake2b("".join(run.id for run in runs).encode(), digest_size=8).hexdigest()
+
+
+def name(stem: str, content: bytes) -> str:
+    """The file name of a part."""
+    return f"{stem}-{crc32(content):08x}.parquet"
+
+
+def encode(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def decode(path: Path, schema: pa.Schema) -> pa.Table:
+    """A part's table: `Damaged` if a bit of it changed, `ResultsDamaged` if it is not a part of this sweep."""
+    source = pa.BufferReader(_checked(path))
+    if not pq.read_schema(source).equals(schema):
+        raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+    return pq.read_table(source, page_checksum_verification=True, use_threads=False)
+
+
+def check(path: Path, schema: pa.Schema) -> None:
+    """`decode` without the cost of reading the rows."""
+    if not pq.read_schema(pa.BufferReader(_checked(path))).equals(schema):
+        raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+
+
+def _checked(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}") from error
+    if path.name != name(path.name[:16], content):
+        raise Damaged(f"{path} is damaged: it is not as it was written")
+    return content
+
+
+def listing(folder: Path) -> dict[str, Path]:
+    """The parts in a table's folder, by stem. Hidden files are not looked at; any other file is refused."""
+    parts = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        match = _NAME.fullmatch(path.name)
+        if not match:
+            raise ResultsDamaged(f"{path} is not a part of this sweep's results; move it elsewhere")
+        parts[match["stem"]] = path
+    return parts

@@ -1,0 +1,100 @@
+"""The read side of a results folder. Reading changes nothing, and takes nothing that is not as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.running import parts, record
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Results:
+    """A sweep's results. Open them with `open_results`; the tables are read when they are first asked for.
+
+    Rows are in the order of the config, and a factor's column is categorical with its levels in that order. Damaged
+    or foreign files raise `ResultsDamaged`.
+    """
+
+    folder: Path
+    record: record.Record
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.record.name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config that the results answer."""
+        return self.record.config
+
+    @cached_property
+    def runs(self) -> DataFrame:
+        """One row per run: what it was, how it ended, its final, best and last metrics."""
+        tables = self.record.tables
+        frame = self._frame(self._read(self._run_parts.values(), tables.runs))
+        return frame.sort_values([*tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+
+    @cached_property
+    def curves(self) -> DataFrame:
+        """One row per run, iteration and split: loss, penalty and accuracy."""
+        rank = {run: i for i, run in enumerate(self.runs["run_id"])}
+        curve_parts = parts.listing(self.folder / "curves")
+        if self._run_parts.keys() - curve_parts.keys():
+            raise ResultsDamaged(f"{self.folder / 'curves'} lacks parts; `dlsweep run` trains their runs again")
+        frame = self._frame(self._read((curve_parts[stem] for stem in self._run_parts), self.record.tables.curves))
+        ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
+        order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def _run_parts(self) -> dict[str, Path]:
+        # Listed once, for both tables: a sweep may go on meanwhile.
+        return parts.listing(self.folder / "runs")
+
+    def _read(self, paths: Iterable[Path], schema: pa.Schema) -> pa.Table:
+        try:
+            tables = [parts.decode(path, schema) for path in paths]
+        except parts.Damaged as damage:
+            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
+        return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
+
+    def _frame(self, table: pa.Table) -> DataFrame:
+        import pandas as pd
+
+        frame: DataFrame = table.to_pandas()
+        for factor, levels in self.record.levels.items():
+            frame[factor] = frame[factor].astype(pd.CategoricalDtype(levels, ordered=False))
+        return frame
+
+
+def open_results(path: str | Path) -> Results:
+    """The results in the folder `path`, such as `results/activation-init`."""
+    folder = Path(path)
+    found = record.read(folder)
+    if found is None:
+        inside = ", ".join(str(results.folder) for results in _inside(folder))
+        hint = f"; there are some in {inside}" if inside else ""
+        raise UsageError(f"there are no results in {folder}{hint}")
+    return Results(folder, found)
+
+
+def open_all(path: str | Path) -> list[Results]:
+    """The results in the folder `path`; or, where it is a folder of sweeps, those of each of them, by name."""
+    inside = _inside(Path(path))
+    return inside if inside and not (Path(path) / record.FILE).exists() else [open_results(path)]
+
+
+def _inside(folder: Path) -> list[Results]:
+    return [open_results(path.parent) for path in sorted(folder.glob(f"*/{record.FILE}"))]

@@ -1,0 +1,103 @@
+"""The write side of a results folder: chunks are committed whole, and what is not whole is cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from dlsweep.config.runs import Run
+from dlsweep.running import files, parts
+from dlsweep.running.tables import Tables
+
+# In the order in which a chunk is committed: a run exists when its row in runs/ does.
+TABLES = ("curves", "runs")
+QUARANTINE = "quarantine"
+FOLDERS = (*TABLES, QUARANTINE)
+
+# The rows of runs/ that are in a folder, by the stem of their part.
+Held = dict[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The tables of a sweep in its results folder. One runner holds the folder; its workers commit."""
+
+    folder: Path
+    tables: Tables
+
+    def commit(self, runs: Sequence[Run], run_rows: pa.Table, curve_rows: pa.Table) -> None:
+        """Add a chunk to the tables. Before this returns nothing of it counts, after it all of it is durable."""
+        stem = parts.stem(runs)
+        for table, rows in zip(TABLES, (curve_rows, run_rows), strict=True):
+            content = parts.encode(rows)
+            files.write(self.folder / table / parts.name(stem, content), content)
+
+    def survey(self) -> tuple[Held, dict[str, str]]:
+        """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing."""
+        listed = {table: parts.listing(self.folder / table) for table in TABLES}
+        held: Held = {}
+        bad: dict[str, str] = {}
+        ids: set[str] = set()
+        for stem, path in listed["runs"].items():
+            try:
+                if stem not in listed["curves"]:
+                    raise parts.Damaged(f"{path} lacks its part of curves/")
+                parts.check(listed["curves"][stem], self.tables.curves)
+                rows = parts.decode(path, self.tables.runs)
+            except parts.Damaged as damage:
+                bad[stem] = str(damage)
+                continue
+            own = set(rows["run_id"].to_pylist())
+            if own & ids:
+                # A worker that outlived its killed runner by a moment has committed what the next one trained again.
+                bad[stem] = f"{path} holds runs that are in another part"
+            else:
+                held[stem] = rows
+                ids |= own
+        return held, bad
+
+    def recover(self) -> tuple[Held, list[str]]:
+        """Bring the folder to a state in which every part counts; give the rows of the runs, and what had to be done.
+
+        A part that does not count is set aside, with its partner in the other table.
+        """
+        self.tidy()
+        held, bad = self.survey()
+        for stem in bad:
+            for table in reversed(TABLES):
+                for path in (self.folder / table).glob(f"{stem}-*.parquet"):
+                    files.move(path, self.folder / QUARANTINE / table)
+        return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
+
+    def tidy(self) -> None:
+        """Remove what counts for nothing: unfinished files, and parts of `curves/` whose runs were never committed."""
+        files.remove_temporaries(self.folder)
+        for table in TABLES:
+            files.make_folder(self.folder / table)
+            files.remove_temporaries(self.folder / table)
+        committed = parts.listing(self.folder / "runs")
+        for stem, path in parts.listing(self.folder / "curves").items():
+            if stem not in committed:
+                files.remove(path)
+
+    def remove(self, stems: Iterable[str]) -> None:
+        """Remove parts from all tables: first the rows that make them count."""
+        for stem in stems:
+            for table in reversed(TABLES):
+                for path in (self.folder / table).glob(f"{stem}-*.parquet"):
+                    files.remove(path)
+
+    def clear(self) -> None:
+        """Remove every part."""
+        self.remove(sorted({stem for table in TABLES for stem in parts.listing(self.folder / table)}))
+
+
+def statuses(held: Held) -> dict[str, str]:
+    """The status of every run that is there, by id."""
+    found: dict[str, str] = {}
+    for rows in held.values():
+        found.update(zip(rows["run_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
+    return found

@@ -1,0 +1,122 @@
+"""A sweep, from a config to its results: what is missing is trained, what is there is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dlsweep.config import Config, load
+from dlsweep.config.runs import Arm
+from dlsweep.datasets import open_dataset
+from dlsweep.errors import DlsweepError
+from dlsweep.running import claim, files, record
+from dlsweep.running.crew import Crew, crew, registering_modules
+from dlsweep.running.interruption import interruptible
+from dlsweep.running.lock import sole_runner
+from dlsweep.running.results import Results, open_results
+from dlsweep.running.store import Held, Store, statuses
+from dlsweep.running.worker import Receipt, Task
+from dlsweep.training.minibatches import iterations
+from dlsweep.training.plan import Plan, plan
+
+
+class Reporter:
+    """Who is told how a sweep goes: this one keeps quiet, and is there to be derived from."""
+
+    def start(self, total: int, done: int, iterations: int) -> None:
+        """Training starts: `done` of `total` runs are on disk, the others take so many run-iterations."""
+
+    def progress(self, iterations: int) -> None:
+        """So many run-iterations were trained since the last call; fewer than none where something is tried again."""
+
+    def receipt(self, receipt: Receipt) -> None:
+        """More runs are on disk."""
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know."""
+
+
+def run(
+    config: Config | str | Path | Mapping[str, Any],
+    *,
+    output: str | Path = "results",
+    jobs: int | None = None,
+    executor: str | None = None,
+    force: bool = False,
+    retry: bool = False,
+    fail_fast: bool = False,
+    timeout: float | None = None,
+    max_memory: int | None = None,
+    report: Reporter | None = None,
+) -> Results:
+    """Train what is missing of a sweep, and return its results, which lie in `<output>/<name>/`.
+
+    jobs: worker processes, by default one for every core. executor: "processes" or "inline", by default what suits.
+    force: replace the results. retry: train failed runs again. fail_fast: end at the first run that fails.
+    timeout: seconds without progress after which a worker is ended. max_memory: bytes for the stacks of all workers
+    together, by default half of the machine's.
+
+    A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
+    in the config, `UsageError` where the folder answers another config, `ResultsInUse` while another process works on
+    it, `Interrupted` after Ctrl-C or SIGTERM, and `DlsweepError` when nothing can be written.
+    """
+    config = config if isinstance(config, Config) else load(config)
+    report = report or Reporter()
+    team = crew(executor, jobs, timeout, max_memory)
+    whole = plan(config)
+    store = Store(claim.place(Path(output), config.name), claim.tables(config))
+    with interruptible() as check, sole_runner(store.folder):
+        if force:
+            store.clear()
+            files.remove(store.folder / record.FILE)
+        old = record.read(store.folder)
+        held, notes = (Store(store.folder, old.tables) if old else store).recover()
+        for note in notes + claim.check(config, old, held, store.folder):
+            report.note(note)
+        done = statuses(_without_failed(store, held) if retry else held)
+        try:
+            if len(done) < whole.runs or old is None or old.config != claim.canonical(config):
+                files.write(store.folder / "sweep.yaml", config.text)
+                claim.describe(config, old).write(store.folder)
+            _train(Task(store, registering_modules()), whole, team, done, fail_fast, report, check)
+        finally:
+            store.tidy()
+    return open_results(store.folder)
+
+
+def _without_failed(store: Store, held: Held) -> Held:
+    """What is left when the failed runs are taken back; each has a part of its own."""
+    failed = [stem for stem, rows in held.items() if rows["status"].to_pylist() == ["failed"]]
+    store.remove(failed)
+    return {stem: rows for stem, rows in held.items() if stem not in failed}
+
+
+def _train(
+    task: Task,
+    whole: Plan,
+    team: Crew,
+    done: Mapping[str, str],
+    fail_fast: bool,
+    report: Reporter,
+    check: Callable[[], None],
+) -> None:
+    if done:
+        report.note(f"{len(done)} of {whole.runs} runs are done already")
+    report.start(whole.runs, len(done), sum(planned(run.arm) for run in whole.missing(done)))
+
+    def progress(iterations: int) -> None:
+        report.progress(iterations)
+        check()
+
+    with closing(team.map(task, whole.chunks(done, team.workers, team.memory), progress)) as receipts:
+        for receipt in receipts:
+            report.receipt(receipt)
+            if fail_fast and receipt.error:
+                raise DlsweepError(f"{receipt.error}; the sweep ends at the first failure, as asked")
+
+
+def planned(arm: Arm) -> int:
+    """The iterations that a run of an arm trains, unless it diverges."""
+    return iterations(arm.train, open_dataset(arm.data).sizes["train"])

@@ -1,0 +1,140 @@
+"""The tables `runs/` and `curves/`: their columns, the same in every part, and how a chunk's outcome becomes rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dlsweep.config.runs import Arm, Run
+from dlsweep.config.words import FIELDS, numbers
+from dlsweep.training.loop import Outcome
+
+Array = np.ndarray
+
+# Words repeat from row to row: a column of them is codes and a dictionary, on disk, in Arrow and in pandas.
+WORD = pa.dictionary(pa.int32(), pa.string())
+
+# The metrics of runs/ for each split: when the run had been trained to its end; the best of its curve; the last of it,
+# however the run ended.
+MOMENTS = ("final", "best", "last")
+METRICS = {"accuracy": np.fmax, "loss": np.fmin}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits."""
+
+    factors: tuple[str, ...]
+    settings: tuple[str, ...]
+    splits: tuple[str, ...]
+
+    @cached_property
+    def runs(self) -> pa.Schema:
+        """One row per run."""
+        return pa.schema(
+            [
+                ("run_id", pa.string()),
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                *((setting, pa.float64()) for setting in self.settings),
+                ("seed", pa.int64()),
+                ("status", WORD),
+                *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in METRICS),
+                ("iterations", pa.int32()),
+                ("parameters", pa.int64()),
+                ("seconds", pa.float64()),
+                ("error", pa.string()),
+            ]
+        )
+
+    @cached_property
+    def curves(self) -> pa.Schema:
+        """One row per run, iteration and split."""
+        return pa.schema(
+            [
+                ("run_id", WORD),
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                ("seed", pa.int64()),
+                ("iteration", pa.int32()),
+                ("epoch", pa.float64()),
+                ("split", WORD),
+                ("loss", pa.float64()),
+                ("penalty", pa.float64()),
+                ("accuracy", pa.float64()),
+            ]
+        )
+
+    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> tuple[pa.Table, pa.Table]:
+        """A chunk's rows of `runs/` and of `curves/`."""
+        each = np.arange(len(runs))
+        values = [_settings(run.arm) for run in runs]
+        per_run = {
+            **self._names(runs, each),
+            **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
+            "run_id": [run.id for run in runs],
+            "status": _words(outcome.status, each),
+            **self._metrics(outcome),
+            "iterations": outcome.iterations,
+            "parameters": [outcome.parameters] * len(runs),
+            "seconds": [outcome.seconds / len(runs)] * len(runs),
+            "error": [error] * len(runs),
+        }
+        curves = outcome.curves
+        # The splits are few and many rows share one: code them by position.
+        splits, split_codes = np.unique(curves["split"], return_inverse=True)
+        per_row = {**curves, **self._names(runs, curves["run"]), "split": _words(splits.tolist(), split_codes)}
+        return _table(per_run, self.runs), _table(per_row, self.curves)
+
+    def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
+        """The columns that say which run a row belongs to; `which` is the index of each row's run."""
+        return {
+            "run_id": _words([run.id for run in runs], which),
+            "arm": _words([run.arm.name for run in runs], which),
+            **{f: _words([run.arm.levels[f] for run in runs], which) for f in self.factors},
+            "seed": np.array([run.seed for run in runs], np.int64)[which],
+        }
+
+    def _metrics(self, outcome: Outcome) -> dict[str, pa.Array]:
+        """Final, best and last metrics per run and split; null where there is none."""
+        columns = {}
+        trained = np.isin(outcome.status, ["done", "stopped"])
+        for split in self.splits:
+            rows = outcome.curves["split"] == split
+            run = outcome.curves["run"][rows]
+            for metric, better in METRICS.items():
+                values = outcome.curves[metric][rows].astype(np.float64)
+                best, last = np.full((2, len(trained)), np.nan)
+                better.at(best, run, values)
+                last[run] = values  # rows are in the order of the iterations: the last one stays
+                for moment, column in zip(MOMENTS, (np.where(trained, last, np.nan), best, last), strict=True):
+                    columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
+        return columns
+
+
+def nothing_learned(runs: Sequence[Run]) -> Outcome:
+    """The outcome of runs that failed: no curve."""
+    empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy")}
+    empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
+    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+
+
+def _settings(arm: Arm) -> dict[str, float]:
+    """An arm's numeric settings by column."""
+    return {column: value for field in FIELDS for column, value in numbers(field, getattr(arm, field)).items()}
+
+
+def _words(words: Sequence[str], which: Array) -> pa.Array:
+    """A column with `words[i]` for each `i` of `which`."""
+    code = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    codes = np.array([code[word] for word in words], np.int32)
+    return pa.DictionaryArray.from_arrays(codes[which], pa.array(list(code), pa.string()))
+
+
+def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    return pa.table([pa.array(columns[f.name]).cast(f.type) for f in schema], schema=schema)

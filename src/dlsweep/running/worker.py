@@ -1,0 +1,92 @@
+"""What a worker does with a chunk: train it, commit it, hand back a receipt."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dlsweep.config.runs import Run
+from dlsweep.datasets import open_dataset
+from dlsweep.errors import DlsweepError
+from dlsweep.running import parts
+from dlsweep.running.store import Store, statuses
+from dlsweep.running.tables import nothing_learned
+from dlsweep.training.loop import train
+from dlsweep.training.plan import Chunk
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """These runs are on disk.
+
+    runs: their ids. statuses: how each ended. error: for a run that failed, which and why, in a line.
+    """
+
+    runs: tuple[str, ...]
+    statuses: tuple[str, ...]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """The map of a sweep: chunks to receipts. It is sent once to every worker.
+
+    modules: what the worker must import so that the registries hold all that the config names.
+    """
+
+    store: Store
+    modules: tuple[str, ...] = ()
+
+    def work(self, chunk: Chunk, progress: Progress) -> Iterator[Receipt]:
+        """Train and commit a chunk.
+
+        An exception while training costs as little as can be: the chunk is tried again in halves, down to the one run
+        that raises it, which is stored as failed. A `DlsweepError` concerns the whole sweep and ends it.
+        """
+        reported = 0
+
+        def count(iterations: int) -> None:
+            nonlocal reported
+            reported += iterations
+            progress(iterations)
+
+        try:
+            outcome = train(chunk, open_dataset(chunk[0].arm.data), progress=count)
+            rows = self.store.tables.rows(chunk, outcome)
+        except DlsweepError:
+            raise
+        except Exception as error:
+            # As text: the traceback itself would keep the arrays of the stack alive.
+            report = "".join(traceback.format_exception(error))
+        else:
+            self.store.commit(chunk, *rows)
+            yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
+            return
+
+        progress(-reported)
+        if len(chunk) == 1:
+            yield self.fail(chunk[0], report)
+        else:
+            for half in halves(chunk):
+                yield from self.work(half, progress)
+
+    def fail(self, run: Run, error: str) -> Receipt:
+        """Store a run as failed. It has a part of its own, so that `retry` can take it back."""
+        self.store.remove([parts.stem([run])])  # what an attempt that was killed may have left
+        self.store.commit([run], *self.store.tables.rows([run], nothing_learned([run]), error))
+        return Receipt((run.id,), ("failed",), f"{run.arm.name}, seed {run.seed}: {error.strip().splitlines()[-1]}")
+
+    def recorded(self, runs: Sequence[Run]) -> Receipt:
+        """The receipt for those of the runs that are on disk: their worker may have died before it could send one."""
+        on_disk = statuses(self.store.survey()[0])
+        found = tuple(run.id for run in runs if run.id in on_disk)
+        return Receipt(found, tuple(on_disk[run] for run in found))
+
+
+def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
+    """A chunk of two runs or more, in two."""
+    middle = len(chunk) // 2
+    return chunk[:middle], chunk[middle:]
