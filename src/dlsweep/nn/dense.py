@@ -64,22 +64,32 @@ def shared_product(a: Array, b: Array) -> Array:
     it the same bits, so that a run's numbers never depend on how many runs share the product.
     """
     runs, inner, columns = b.shape
-    side_by_side = b.transpose(1, 0, 2).reshape(inner, runs * columns)  # a view, if b is wide in memory
-    if runs == 1 or _wide_is_exact(a.shape[0], inner, runs, columns, a.flags.c_contiguous, a.dtype.char):
-        return (a @ side_by_side).reshape(len(a), runs, columns).transpose(1, 0, 2)
+    wide = b.transpose(1, 0, 2).reshape(inner, runs * columns)  # a view, if b is wide in memory
+    stride, step = wide.strides
+    by_rows = step == wide.itemsize and stride >= runs * columns * step
+    if by_rows and _wide_is_exact(len(a), inner, runs, columns, stride, a.flags.c_contiguous, a.dtype.char):
+        return (a @ wide).reshape(len(a), runs, columns).transpose(1, 0, 2)
     return a @ np.ascontiguousarray(b)
 
 
 @lru_cache(maxsize=4096)
-def _wide_is_exact(rows: int, inner: int, runs: int, columns: int, c_contiguous: bool, dtype: str) -> bool:
+def _wide_is_exact(rows: int, inner: int, runs: int, columns: int, stride: int, c_contiguous: bool, dtype: str) -> bool:
     """Whether the wide product has the bits of the small ones at these shapes: tried once, on random numbers.
 
-    The order of a product's additions follows from its shapes alone, so one try tells; but it may change with the width
-    (BLAS libraries have kernels of their own for small matrices and for edges), so it must be tried.
+    The order of a product's additions follows from its shapes and strides alone, so a try tells; but it may change
+    with the width (BLAS libraries have kernels of their own for small matrices and for edges), so it must be tried. Two
+    orders can agree on a few numbers by chance: small products are tried until thousands of results were compared.
+
+    stride: bytes from one row of the wide matrix to the next, more than a row where it is a part of a wider one.
     """
     draw = np.random.default_rng(0)
-    a = draw.standard_normal((rows, inner) if c_contiguous else (inner, rows)).astype(dtype)
-    a = a if c_contiguous else a.T
-    b = draw.standard_normal((runs, inner, columns)).astype(dtype)
-    wide = (a @ b.transpose(1, 0, 2).reshape(inner, runs * columns)).reshape(rows, runs, columns)
-    return bool(np.array_equal(wide.transpose(1, 0, 2), a @ b))
+    room = np.empty((inner, stride // np.dtype(dtype).itemsize), dtype)
+    wide = room[:, : runs * columns]
+    for _ in range(1 + 4096 // (rows * runs * columns)):
+        a = draw.standard_normal((rows, inner) if c_contiguous else (inner, rows)).astype(dtype)
+        a = a if c_contiguous else a.T
+        wide[...] = draw.standard_normal(wide.shape)
+        small = np.ascontiguousarray(wide.reshape(inner, runs, columns).transpose(1, 0, 2))
+        if not np.array_equal((a @ wide).reshape(rows, runs, columns).transpose(1, 0, 2), a @ small):
+            return False
+    return True

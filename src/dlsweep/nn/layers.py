@@ -13,7 +13,9 @@ Back = Callable[[Array], tuple[Array | None, Parameters]]  # dy -> (dx, gradient
 
 
 class Parameter(NamedTuple):
-    """A parameter's shape in one run, and the fans that scale its initializer; only kernels have fans and are penalized.
+    """A parameter's shape in one run, and the fans that scale its initial values; only kernels have them.
+
+    Kernels are what initializers fill and regularizers penalize; the rest starts at 0.
 
     wide: kept in memory as `(in, R, out)` (the logical shape stays `(R, in, out)`), so that an input that several runs
     share meets all their kernels in one product.

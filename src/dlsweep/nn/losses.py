@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def softmax_cross_entropy(logits: Array, t: Array) -> tuple[Array, Callable[[], 
     at_label = _at_label(t, z.shape)
     z_t = z[at_label]
     p = np.exp(z, out=z)
-    total = p.sum(axis=0)
+    total = _sum_classes(p)
 
     def back() -> Array:
         dz = p / total
@@ -43,13 +44,18 @@ def score(logits: Array, t: Array) -> tuple[Array, Array]:
         np.copyto(largest, k, where=z[k] == top)
     z -= top
     z_t = z[_at_label(t, z.shape)]
-    return np.log(np.exp(z, out=z).sum(axis=0)) - z_t, largest == t
+    return np.log(_sum_classes(np.exp(z, out=z))) - z_t, largest == t
 
 
 def _at_label(t: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The indices of each sample's own class in an array `(K, R, N)`."""
     _, runs, samples = shape
     return t, np.arange(runs)[:, None], np.arange(samples)
+
+
+def _sum_classes(p: Array) -> Array:
+    """The sum over the classes of `(K, R, N)`, one after the other: `p.sum` has another order where R · N is 1."""
+    return reduce(np.add, p)
 
 
 def _classes_first(logits: Array) -> Array:
