@@ -31,6 +31,11 @@ def tables(config: Config) -> Tables:
     return Tables(config.factors, config.settings, config.evaluate.on)
 
 
+def describes(old: record.Record, config: Config) -> bool:
+    """Whether a record says of a config all that there is to say."""
+    return old.config == canonical(config) and old.plots == config.plots
+
+
 def check(config: Config, old: record.Record | None, held: Held, folder: Path) -> list[str]:
     """Refuse a config that the folder does not answer; give notes on one that it answers in part.
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
+from dlsweep.config.runs import Choice
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.running import files
@@ -33,6 +34,7 @@ class Record:
     """What `sweep.json` says.
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
+    plots: what the config asks to be drawn, which is no part of the question.
     sessions: one entry for every time that somebody trained into this folder.
     """
 
@@ -40,6 +42,7 @@ class Record:
     config: Mapping[str, Any]
     tables: Tables
     levels: Mapping[str, list[str]]
+    plots: tuple[Choice, ...]
     sessions: list[dict[str, Any]]
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
@@ -59,7 +62,8 @@ def read(folder: Path) -> Record | None:
             found = content["schema_version"]
             raise ResultsDamaged(f"{path} has schema version {found}; this dlsweep reads version {SCHEMA_VERSION}")
         tables = Tables(**{key: tuple(names) for key, names in content.pop("tables").items()})
-        return Record(tables=tables, **content)
+        plots = tuple(Choice(**plot) for plot in content.pop("plots"))
+        return Record(tables=tables, plots=plots, **content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

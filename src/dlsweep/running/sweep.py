@@ -77,7 +77,7 @@ def run(
             report.note(note)
         done = statuses(_without_failed(store, held) if retry else held)
         try:
-            if len(done) < whole.runs or old is None or old.config != claim.canonical(config):
+            if len(done) < whole.runs or old is None or not claim.describes(old, config):
                 files.write(store.folder / "sweep.yaml", config.text)
                 claim.describe(config, old).write(store.folder)
             _train(Task(store, registering_modules()), whole, team, done, fail_fast, report, check)
