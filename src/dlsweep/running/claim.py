@@ -85,5 +85,6 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
         config=canonical(config),
         tables=tables(config),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
+        plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
     )
