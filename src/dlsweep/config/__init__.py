@@ -1,0 +1,6 @@
+"""From a YAML file to what is to be trained: `load` checks a config, `Config` expands it lazily to arms and runs."""
+
+from dlsweep.config.config import Config
+from dlsweep.config.loading import load
+
+__all__ = ["Config", "load"]

@@ -55,7 +55,7 @@ class Evaluate:
 class Arm:
     """One combination of levels: everything that defines a run but its seed.
 
-    `levels` gives, for every factor of the grid in its order, the label of the level (the factor columns of the tables);
+    `levels` gives, for every factor of the grid in its order, the label of the level, as in the columns of the tables;
     `name` joins the labels of the factors that vary ("relu, he"). Labels are names: they are no part of the identity.
     """
 

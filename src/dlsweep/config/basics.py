@@ -1,0 +1,88 @@
+"""The plain keys of a config: `name`, `seeds`, `evaluate`; and what to say about keys that there are not."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlsweep.config.nodes import Key, Mistakes, Node, Place
+from dlsweep.config.runs import Evaluate
+from dlsweep.config.settings import complete, read_settings
+from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
+from dlsweep.registry import nearest
+
+_LONGEST_NAME = 100
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")}
+
+
+def unknown_key(key: Key) -> str:
+    """What to say about a key that there is not."""
+    field, dot, setting = key.partition(".")
+    if key == "claims":
+        return "claims are not part of the language yet; take them out for now"
+    if key in STANDARD:
+        return f"{key} is a factor; it belongs under grid, as in grid: {{{key}: …}}"
+    if dot and field in FIELDS:
+        return (
+            f"{key} is a factor here only under grid; outside write {field}: {{{setting.replace('.', ': {')}: …"
+            + "}" * (key.count("."))
+        )
+    return f"there is no key {str(key)!r}{nearest(key, KEYS)}"
+
+
+def read_name(node: Node | None, file: Path | None, top: Place, mistakes: Mistakes) -> str:
+    """The name of the sweep, which becomes a folder: it must be one on every system, and never lead elsewhere."""
+    text = node.text if node is not None else file.stem if file is not None else "sweep"
+    name = unicodedata.normalize("NFC", text)
+    letters = all(unicodedata.category(letter)[0] in "LNM" or letter in "._- " for letter in name)
+    starts_well = name[:1].isalnum()
+    ends_well = name[-1:] not in (".", " ")
+    device = name.partition(".")[0].strip().upper() in _DEVICES
+    fits = len(name) <= _LONGEST_NAME and len(name.encode(errors="replace")) <= 2 * _LONGEST_NAME
+    if letters and starts_well and ends_well and fits and not device:
+        return name
+    if node is None:
+        mistakes.add(
+            top, f"give the sweep a name: the file's own name, {text!r}, cannot be that of a folder everywhere"
+        )
+    elif device:
+        mistakes.add(node.place, f"name must not be that of a device on Windows, got {node}")
+    else:
+        rule = f"1 to {_LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
+        mistakes.add(node.place, f"name must be the name of a folder: {rule}, got {node}")
+    return "sweep"
+
+
+def read_seeds(node: Node | None, mistakes: Mistakes) -> Sequence[int]:
+    """The seeds: a count of n stands for 0 … n-1; five where nothing is said."""
+    if node is None:
+        return range(5)
+    if node.is_list:
+        seeds: dict[int, None] = {}
+        for one in node.value:
+            if type(one.value) is not int or one.value < 0:
+                mistakes.add(one.place, f"a seed must be a whole number of at least 0, got {one}")
+            elif one.value in seeds:
+                mistakes.add(one.place, f"the seed {one.value} is given twice")
+            else:
+                seeds[one.value] = None
+        if not node.value:
+            mistakes.add(node.place, "seeds must have at least one seed, got an empty list")
+        return tuple(seeds) or range(1)
+    if type(node.value) is not int or node.value < 1:
+        mistakes.add(node.place, f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}")
+        return range(1)
+    return range(node.value)
+
+
+def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place]]:
+    """When and on what metrics are taken; and the places of the splits, as far as they are given."""
+    given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False) or {}
+    on = {}
+    for one in given["on"][0].node.value if "on" in given else ():
+        if one.value in on:
+            mistakes.add(one.place, f"evaluate.on has {one.value} twice")
+        on[one.value] = one.place
+    evaluate: Evaluate = EVALUATE(**complete(EVALUATE, {name: values[0].value for name, values in given.items()}))
+    return evaluate, on

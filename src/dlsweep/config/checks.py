@@ -1,0 +1,100 @@
+"""Checks that need the data: what is asked of it must be there before the first training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+from dlsweep.config.nodes import Mistakes, Place, plural, value_text
+from dlsweep.config.points import Part, Point
+from dlsweep.config.rules import Rule, leaves_some
+from dlsweep.config.runs import Choice
+from dlsweep.config.words import data_files
+from dlsweep.datasets.base import Dataset
+from dlsweep.errors import DlsweepError
+
+
+class Datasets:
+    """Opens data sets once, and notes a mistake, once, for those that cannot be used."""
+
+    def __init__(self, mistakes: Mistakes):
+        self.mistakes = mistakes
+        self.opened: dict[Choice, Dataset | None] = {}
+
+    def open(self, choice: Choice, places: Mapping[str, Place], place: Place) -> Dataset | None:
+        """The data set, or None where it cannot be used.
+
+        places: of the settings that were given; place: of the name.
+        """
+        from dlsweep.datasets import open_dataset
+
+        if choice not in self.opened:
+            try:
+                self.opened[choice] = open_dataset(choice)
+            except DlsweepError as error:
+                self.opened[choice] = None
+                for sentence in str(error).splitlines():
+                    # The place of the setting that the sentence speaks of, and else of the file.
+                    spoken = [name for name in places if f"{name}: " in sentence] or [
+                        n for n in ("path",) if n in places
+                    ]
+                    self.mistakes.add(places[spoken[0]] if spoken else place, sentence)
+        return self.opened[choice]
+
+    def fingerprints(self) -> dict[str, str]:
+        """What each data set holds, by its name and settings, wherever its file lies."""
+        files = data_files()
+        return {
+            " ".join(
+                [c.name, *(f"{n}={value_text(v)}" for n, v in c.settings.items() if (c.name, n) not in files)]
+            ): d.fingerprint
+            for c, d in self.opened.items()
+            if d is not None
+        }
+
+
+def check_splits(on: Mapping[str, Place], parts: Sequence[Part], datasets: Datasets, mistakes: Mistakes) -> None:
+    """Every split that is to be evaluated has samples. on: the splits, with their places."""
+    for point in _points_with("data", parts):
+        choice: Choice = point.fields["data"]
+        dataset = datasets.opened[choice]
+        for split, place in on.items():
+            if dataset is not None and split != "batch" and not dataset.sizes[split]:
+                hint = f"such as data: {{{choice.name}: {{{split}: 5000}}}}"
+                mistakes.add(
+                    place,
+                    f"evaluate.on has {split}, but {choice.name} has no {split} samples here; set aside some, {hint}",
+                )
+
+
+def check_batches(
+    parts: Sequence[Part], datasets: Datasets, exclude: Sequence[Rule], only: Sequence[Rule], mistakes: Mistakes
+) -> None:
+    """No minibatch is larger than the training data, in any arm that the rules leave."""
+    for points in _pairs(parts):
+        fields = {name: value for point in points for name, value in point.fields.items()}
+        places = {name: place for point in points for name, place in point.places.items()}
+        dataset = datasets.opened[fields["data"]]
+        asked = fields["train"].batch_size
+        if dataset is None or asked <= dataset.sizes["train"] or not leaves_some(points, parts, exclude, only):
+            continue
+        there = plural(dataset.sizes["train"], "training sample")
+        place = next(
+            (places[n] for n in ("train.batch_size", "data.train", "data.validation", "data.path") if n in places), None
+        )
+        default = "" if "train.batch_size" in places else ", the default"
+        mistakes.add(
+            place or Place("config"),
+            f"train.batch_size must be at most the {there} of {fields['data'].name}, got {asked}{default}",
+        )
+
+
+def _pairs(parts: Sequence[Part]) -> Iterator[tuple[Point, ...]]:
+    """The combinations of points that say what the data and the minibatches are."""
+    concerned = [part for part in parts if {"data", "train"} & part[0].fields.keys()]
+    known = {name for part in concerned for name in part[0].fields}
+    return product(*concerned) if {"data", "train"} <= known else iter(())
+
+
+def _points_with(field: str, parts: Sequence[Part]) -> Iterator[Point]:
+    return (point for part in parts if field in part[0].fields for point in part)

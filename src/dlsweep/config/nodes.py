@@ -1,0 +1,130 @@
+"""Config values that know where they stand, and the list of what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from dlsweep.errors import ConfigError, Mistake
+
+COMMAND_LINE = "command line"
+
+MOST_MISTAKES = 100  # shown at once
+_LONGEST_SHOWN = 40
+
+
+class Place(NamedTuple):
+    """A file with line and column from 1; or "command line" or a key path ("grid.init"), which have no lines."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+
+class Key(str):
+    """A mapping's key, with its place. Compares and hashes as the plain text."""
+
+    place: Place
+
+    def __new__(cls, text: str, place: Place) -> Key:
+        key = super().__new__(cls, text)
+        key.place = place
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of a config.
+
+    value: None, bool, int, float or str; a tuple of nodes for a list; a dict from `Key` to node for a mapping.
+    text: a scalar as it was written.
+    """
+
+    value: Any
+    place: Place
+    text: str = ""
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.value, tuple)
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.value, dict)
+
+    @property
+    def is_scalar(self) -> bool:
+        return not (self.is_list or self.is_mapping)
+
+    def items(self) -> tuple[Node, ...]:
+        """The items of a list; anything else is a list of one."""
+        return self.value if isinstance(self.value, tuple) else (self,)
+
+    def plain(self) -> Any:
+        """The value as Python objects without places."""
+        if isinstance(self.value, tuple):
+            return [item.plain() for item in self.value]
+        if isinstance(self.value, dict):
+            return {str(key): item.plain() for key, item in self.value.items()}
+        return self.value
+
+    def __str__(self) -> str:
+        """What a sentence says was found: `got …`."""
+        if self.value is None:
+            return "nothing"
+        if self.is_mapping:
+            return "{" + _short(", ".join(f"{key}: …" for key in list(self.value)[:5])) + "}"
+        if self.is_list:
+            return (
+                "[" + _short(", ".join(str(item) for item in self.value[:20])) + "]" if self.value else "an empty list"
+            )
+        if isinstance(self.value, str):
+            return repr(_short(self.value))
+        return _short(self.text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+@dataclass
+class Mistakes:
+    """What is wrong so far. Reading goes on after a mistake, so that a person sees all of them at once."""
+
+    found: list[Mistake] = field(default_factory=list)
+
+    def add(self, place: Place, sentence: str) -> None:
+        """Note one mistake. Far too many of them end the reading with a `ConfigError`."""
+        self.found.append(Mistake(*place, sentence))
+        if len(self.found) == MOST_MISTAKES:
+            self.found.append(
+                Mistake(place.file, 0, 0, f"more than {MOST_MISTAKES} mistakes; here are the first found")
+            )
+            self.stop()
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def stop(self) -> None:
+        """Raise a `ConfigError` with all of them, if there are any."""
+        if self.found:
+            raise ConfigError(self.found)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `1,000 runs`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def value_text(value: Any) -> str:
+    """A setting's value as labels show it, as YAML writes it: `0.1`, `1`, `[40, 20]`, `null`, `true`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

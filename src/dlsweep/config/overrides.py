@@ -1,0 +1,150 @@
+"""`key=value` from the command line: small changes to a config before it is checked.
+
+The values are YAML; commas at the top level make a list. What an override puts into the config is checked like
+everything else, its place being "command line".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
+from dlsweep.config.reader import read_yaml
+from dlsweep.config.words import DEFAULT, KEYS, RIVAL, STANDARD
+from dlsweep.registry import nearest
+
+_PLACE = Place(COMMAND_LINE)
+
+
+def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> Node:
+    """The document with the overrides made, in their order."""
+    for text in overrides:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            mistakes.add(_PLACE, f"an override is key=value, such as train.iterations=200, got {text!r}")
+            continue
+        node = _read(text, value, mistakes)
+        if node is not None:
+            document = _put(document, path, node, mistakes)
+    return document
+
+
+def _read(text: str, value: str, mistakes: Mistakes) -> Node | None:
+    own = Mistakes()
+    # In brackets a comma separates items, but not within brackets or quotes of its own.
+    node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, own)
+    for mistake in own.found:
+        mistakes.add(_PLACE, f"{text}: {mistake.message}")
+    if node is None:
+        return None
+    if not node.value:
+        mistakes.add(_PLACE, f"{text}: there is no value after the equals sign")
+        return None
+    node = _unplaced(node)
+    return node.value[0] if len(node.value) == 1 else node
+
+
+def _unplaced(node: Node) -> Node:
+    """The node with the command line for its place; lines and columns mean nothing there."""
+    if isinstance(node.value, tuple):
+        return Node(tuple(map(_unplaced, node.value)), _PLACE)
+    if isinstance(node.value, dict):
+        return Node({Key(key, _PLACE): _unplaced(value) for key, value in node.value.items()}, _PLACE)
+    return Node(node.value, _PLACE, node.text)
+
+
+def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
+    head, _, rest = path.partition(".")
+    if head not in KEYS:
+        mistakes.add(_PLACE, f"{path}: there is no key {head!r}{nearest(head, KEYS)}")
+        return document
+    if not rest:
+        return _with(document, head, value)
+    inner = document.value.get(head)
+    if head == "grid":
+        return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
+    if head in ("train", "evaluate"):
+        return _with(document, head, _without_rival(_with(inner, rest, value), head, rest))
+    if head in ("data", "model"):
+        name, _, setting = rest.partition(".")
+        old = inner or Node(DEFAULT[head], _PLACE)
+        level = _put_into_level(old, name, setting, value) if setting else None
+        if level is not None:
+            return _with(document, head, level)
+        example = "mnist.train" if head == "data" else "mlp.hidden"
+        mistakes.add(_PLACE, f"{path}: {head} is {old} here; its settings are set by name, such as {head}.{example}=…")
+    else:
+        mistakes.add(_PLACE, f"{path}: {head} has no parts; write {head}=… instead")
+    return document
+
+
+def _with(node: Node | None, key: str, value: Node) -> Node:
+    """A mapping with one key set; whatever else it has keeps its place."""
+    mapping = node.value if node is not None and node.is_mapping else {}
+    place = node.place if node is not None else _PLACE
+    old = next((k for k in mapping if k == key), Key(key, _PLACE))
+    return Node({**mapping, old: value}, place)
+
+
+def _without_rival(node: Node, head: str, setting: str) -> Node:
+    """Epochs on the command line replace iterations in the file."""
+    rival = RIVAL.get(setting) if head == "train" else None
+    return Node({key: value for key, value in node.value.items() if key != rival}, node.place)
+
+
+def _put_into_grids(grid: Node | None, path: str, value: Node, mistakes: Mistakes) -> Node:
+    """Set a factor, or a setting in the levels of that name, in every grid."""
+    grids = [Node({}, _PLACE)] if grid is None else list(grid.items())
+    changed = [_put_into_grid(one, path, value, mistakes) if one.is_mapping else None for one in grids]
+    if not any(changed):
+        field, _, rest = path.partition(".")
+        mistakes.add(_PLACE, f"grid.{path}: no level of {field} in the grid is called {rest.partition('.')[0]!r}")
+    kept = tuple(new or old for new, old in zip(changed, grids))
+    return Node(kept, grid.place) if grid is not None and grid.is_list else kept[0]
+
+
+def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> Node | None:
+    """One grid with the override made; None where it has the factor, but no level of that name."""
+    field, _, rest = path.partition(".")
+    name, _, setting = rest.partition(".")
+    axes = {key: [part.strip() for part in key.split(",")] for key in grid.value}
+    for key, factors in axes.items():
+        if path in factors and len(factors) > 1:
+            mistakes.add(
+                _PLACE, f"grid.{path}: {path} moves together with others in {str(key)!r}; change it in the file"
+            )
+            return grid
+    own = next((key for key, factors in axes.items() if field in factors), None)
+    if setting and path not in grid.value and own is not None:
+        levels = grid.value[own]
+        if len(axes[own]) == 1:
+            changed = tuple(_put_into_level(level, name, setting, value) for level in levels.items())
+        else:
+            changed = tuple(_put_into_row(row, axes[own].index(field), name, setting, value) for row in levels.items())
+        if not any(changed):
+            return None
+        kept = tuple(new or old for new, old in zip(changed, levels.items()))
+        return Node({**grid.value, own: Node(kept, levels.place)}, grid.place)
+    if setting and path not in grid.value and field in STANDARD:
+        return _with(grid, field, _level(name, setting, value))
+    return _with(grid, path, value)
+
+
+def _put_into_row(row: Node, column: int, name: str, setting: str, value: Node) -> Node | None:
+    if not row.is_list or column >= len(row.value):
+        return None
+    changed = _put_into_level(row.value[column], name, setting, value)
+    return changed and Node((*row.value[:column], changed, *row.value[column + 1 :]), row.place)
+
+
+def _put_into_level(level: Node, name: str, setting: str, value: Node) -> Node | None:
+    """A level with one setting changed; None where it is not of that name."""
+    if level.value == name:
+        level = Node({Key(name, level.place): Node(None, level.place)}, level.place)
+    if not level.is_mapping or name not in level.value:
+        return None
+    return _with(level, name, _with(level.value[name], setting, value))
+
+
+def _level(name: str, setting: str, value: Node) -> Node:
+    return Node({Key(name, _PLACE): Node({Key(setting, _PLACE): value}, _PLACE)}, _PLACE)

@@ -1,0 +1,138 @@
+"""A grid's parts that do not depend on each other, so that arms can be walked lazily as a product of them.
+
+Axes that concern the same field of an arm (`optimizer` and `optimizer.lr`) belong together; all their combinations are
+worked out once, here, as points. What folds, folds within such a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import product
+from typing import Any
+
+from dlsweep.config.grid import Axis, Grid
+from dlsweep.config.levels import Level, Value
+from dlsweep.config.nodes import Place
+from dlsweep.config.runs import Choice
+from dlsweep.config.words import FIELDS, TRAIN, Factor
+from dlsweep.datasets.base import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One combination of levels of some factors.
+
+    fields: what the fields of an arm become; labels: by factor; asked: the labels asked for where an arm has no such
+    setting ("0.9" for "-"); key: a hash of what the fields mean, to be combined by exclusive or (Zobrist
+    1970), so that arms that mean the same have the same key.
+    """
+
+    fields: Mapping[str, Any]
+    labels: Mapping[str, str]
+    asked: Mapping[str, str]
+    key: int
+    places: Mapping[str, Place] = field(default_factory=dict)  # of the settings given, "train.batch_size"
+
+
+Part = tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Expander:
+    """Makes the points of grids.
+
+    factors: of the whole sweep; base: the level of each field where no axis concerns it; labels: of all levels;
+    open_dataset: None where the data cannot be used.
+    """
+
+    factors: tuple[Factor, ...]
+    base: Mapping[str, Level]
+    labels: Mapping[Level, str]
+    open_dataset: Callable[[Choice, Mapping[str, Place], Place], Dataset | None]
+    _pool: dict[str, Choice] = field(default_factory=dict)
+
+    def parts(self, grid: Grid) -> list[Part]:
+        """The independent parts of a grid, in the order of their first axis; without those that have a mistake."""
+        groups = [group for group in _together(grid.axes) if not _fields(group) & grid.faulty]
+        touched = _fields(grid.axes) | grid.faulty
+        rest = [f for f in FIELDS if f not in touched]
+        parts = [tuple(self._points(group, sorted(_fields(group)))) for group in groups]
+        return [part for part in [*parts, tuple(self._points([], rest))] if part]
+
+    def _points(self, axes: list[Axis], fields: list[str]) -> Iterator[Point]:
+        factors = [f for f in self.factors if f.field in fields]
+        for combination in product(*axes):
+            levels = [level for levels in combination for level in levels]
+            point = self._point(levels, fields, factors)
+            if point is not None:
+                yield point
+
+    def _point(self, levels: list[Level | Value], fields: list[str], factors: list[Factor]) -> Point | None:
+        chosen = {name: self.base[name] for name in fields}
+        chosen |= {level.template.field: level for level in levels if isinstance(level, Level)}
+        choices = {name: level.choices for name, level in chosen.items()}
+        values = [level for level in levels if isinstance(level, Value)]
+        for value in values:
+            choices[value.factor.field] = value.put_into(choices[value.factor.field])
+        choices = {
+            name: tuple(self._pool.setdefault(c.canonical, c) for c in several) for name, several in choices.items()
+        }
+
+        labels = {f.name: f.value_in(choices[f.field]) if f.setting else self.labels[chosen[f.field]] for f in factors}
+        asked = {v.factor.name: v.text for v in values if labels[v.factor.name] == "-"}
+        places = {
+            f"{name}.{s}": place
+            for name in fields
+            if name in ("data", "train")
+            for s, place in chosen[name].places.items()
+        }
+        places |= {f"{v.factor.field}.{v.factor.setting}": v.place for v in values}
+        resolved: dict[str, Any] = {}
+        key = 0
+        for name, several in choices.items():
+            found = self._resolve(name, several, places, chosen[name].place)
+            if found is None:
+                return None
+            resolved |= found
+            # The data's meaning is its content, not its name.
+            parts = _effective(several) if name == "regularizer" else several
+            meaning = found["fingerprint"] if name == "data" else repr([c.canonical for c in parts])
+            key ^= int.from_bytes(blake2b(f"{name}\n{meaning}".encode(), digest_size=16).digest(), "big")
+        return Point(resolved, labels, asked, key, places)
+
+    def _resolve(
+        self, name: str, choices: tuple[Choice, ...], places: Mapping[str, Place], place: Place
+    ) -> dict[str, Any] | None:
+        """What a field of an arm becomes; None where there is no such data."""
+        if name == "data":
+            own = {setting.removeprefix("data."): p for setting, p in places.items() if setting.startswith("data.")}
+            dataset = self.open_dataset(choices[0], own, place)
+            return None if dataset is None else {"data": choices[0], "fingerprint": dataset.fingerprint}
+        if name == "regularizer":
+            return {name: _effective(choices)}
+        return {name: TRAIN(**choices[0].settings) if name == "train" else choices[0]}
+
+
+def _effective(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    return tuple(c for c in choices if c.name != "none")
+
+
+def _fields(axes: Iterable[Axis]) -> frozenset[str]:
+    return frozenset(f.field for axis in axes for f in axis.factors)
+
+
+def _together(axes: Iterable[Axis]) -> list[list[Axis]]:
+    """The axes in groups that share no field."""
+    groups: list[list[Axis]] = []
+    for axis in axes:
+        sharing = [group for group in groups if _fields(group) & _fields([axis])]
+        first = sharing[0] if sharing else []
+        if not sharing:
+            groups.append(first)
+        for other in sharing[1:]:
+            first += other
+            groups.remove(other)
+        first.append(axis)
+    return groups

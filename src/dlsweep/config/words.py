@@ -1,0 +1,174 @@
+"""The words of the config language: its keys, the registries behind them, and the names that a factor can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MinLen
+
+from dlsweep.config.nodes import Mistakes, Place, value_text
+from dlsweep.config.runs import Choice, Evaluate, Split, Train
+from dlsweep.registry import Count, Entry, Registry, Setting, nearest
+
+# Named by text, because the plots come after this stage and because nothing heavy is imported for a mistake in YAML.
+_REGISTRIES = {
+    "data": "dlsweep.datasets:datasets",
+    "model": "dlsweep.nn.networks:networks",
+    "activation": "dlsweep.nn.activations:activations",
+    "init": "dlsweep.nn.initializers:initializers",
+    "optimizer": "dlsweep.nn.optimizers:optimizers",
+    "regularizer": "dlsweep.nn.regularizers:regularizers",
+    "normalization": "dlsweep.nn.normalization:normalizations",
+    "schedule": "dlsweep.nn.schedules:schedules",
+    "plots": "dlsweep.plots:plots",
+}
+
+STANDARD = ("activation", "init", "optimizer", "regularizer", "normalization", "schedule")
+CHOSEN = ("data", "model", *STANDARD)  # whose levels are registered names with settings
+FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
+
+DEFAULT = {
+    "data": "mnist",
+    "model": "mlp",
+    "activation": "relu",
+    "init": "he",
+    "optimizer": "sgd",
+    "regularizer": "none",
+    "normalization": "none",
+    "schedule": "constant",
+    "train": "train",
+}
+
+KEYS = ("name", "data", "model", "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+
+# Of these only one can be set: to give one is to take the other away.
+RIVAL = {"iterations": "epochs", "epochs": "iterations"}
+
+
+def train(
+    *,
+    iterations: Annotated[int, Ge(1), Le(10**9)] | None = 1000,
+    epochs: Annotated[int, Ge(1), Le(10**6)] | None = None,
+    batch_size: Count = 100,
+    sampling: Literal["shuffle", "replacement"] = "shuffle",
+) -> Train:
+    """How long and on what minibatches a run trains.
+
+    iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
+    permutation each epoch (shuffle), or independent draws (replacement).
+    """
+    return Train(iterations, epochs, batch_size, sampling)
+
+
+def evaluate(*, every: Count = 10, on: Annotated[list[Split], MinLen(1)] = ["batch", "test"]) -> Evaluate:  # noqa: B006
+    """When and on which splits loss and accuracy are taken.
+
+    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test.
+    """
+    order: tuple[Split, ...] = ("batch", "train", "validation", "test")
+    return Evaluate(every, tuple(split for split in order if split in on))
+
+
+TRAIN = Entry("part of a config", "train", train)
+EVALUATE = Entry("part of a config", "evaluate", evaluate)
+
+
+def registry(word: str) -> Registry:
+    """The registry whose names stand under a key of the config."""
+    module, _, name = _REGISTRIES[word].partition(":")
+    found: Registry = getattr(import_module(module), name)
+    return found
+
+
+def entries(field: str) -> list[Entry]:
+    """All that a field of an arm can be."""
+    return [TRAIN] if field == "train" else [registry(field)[name] for name in registry(field)]
+
+
+def entry(field: str, name: str) -> Entry:
+    """What a name means in a field of an arm."""
+    return TRAIN if field == "train" else registry(field)[name]
+
+
+def is_file(setting: Setting) -> bool:
+    """Whether a setting names a file. Choices hold it as text, absolute."""
+    return setting.annotation is Path
+
+
+def data_files() -> set[tuple[str, ...]]:
+    """The settings of data sets that name files: ("npz", "path")."""
+    return {(entry.name, s.name) for entry in entries("data") for s in entry.settings.values() if is_file(s)}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What one axis of the grid varies: a field (`optimizer`), or one setting in it (`optimizer.lr`, of every
+    optimizer that has it; `optimizer.momentum.alpha`, of this one only)."""
+
+    name: str
+    field: str
+    choice: str | None = None
+    setting: str = ""  # "" for a whole field
+
+    def concerns(self, choice: str, setting: str) -> bool:
+        """Whether a dotted factor sets this setting of a choice of that name."""
+        return setting == self.setting and self.choice in (None, choice)
+
+    def targets(self, choices: Iterable[Choice]) -> list[Choice]:
+        """Those of a level's choices that have the setting."""
+        return [c for c in choices if self.setting in c.settings and self.concerns(c.name, self.setting)]
+
+    def value_in(self, choices: Iterable[Choice]) -> str:
+        """The value of a dotted factor as it is in an arm, "-" where the arm has no such setting."""
+        values = [c.settings[self.setting] for c in self.targets(choices)]
+        if self.field == "train":
+            values = [value for value in values if value is not None]  # the rival of what is set
+        return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
+
+
+def factor(name: str, place: Place, mistakes: Mistakes) -> Factor | None:
+    """The factor of that name; None, with a mistake noted, where there is none."""
+    field, _, rest = name.partition(".")
+    if not rest and field in CHOSEN:
+        return Factor(field, field)
+    if field not in FIELDS or not rest:
+        known = [*CHOSEN, *dotted_names("train")]
+        mistakes.add(place, f"there is no factor {name!r}{nearest(name, known)}")
+        return None
+    names = dotted_names(field)
+    if name not in names:
+        mistakes.add(place, f"there is no factor {name!r}{nearest(name, names)}")
+        return None
+    choice, _, setting = rest.rpartition(".")
+    return Factor(name, field, choice or None, setting)
+
+
+def dotted_names(field: str) -> list[str]:
+    """The names of all dotted factors of a field."""
+    return list(dict.fromkeys(_dotted_names(field)))
+
+
+def _dotted_names(field: str) -> Iterator[str]:
+    for entry in entries(field):
+        for setting in entry.settings:
+            yield f"{field}.{setting}"
+            if field != "train":
+                yield f"{field}.{entry.name}.{setting}"
+
+
+def numbers(field: str, value: Any) -> dict[str, float]:
+    """The settings of an arm's field that are numbers, by column name: "optimizer.lr", "regularizer.dropout.ratio"."""
+    if isinstance(value, Train):
+        settings = vars(value)
+        return {f"{field}.{name}": v for name, v in settings.items() if _is_number(v)}
+    if isinstance(value, tuple):
+        return {f"{field}.{c.name}.{name}": v for c in value for name, v in c.settings.items() if _is_number(v)}
+    return {f"{field}.{name}": v for name, v in value.settings.items() if _is_number(v)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
