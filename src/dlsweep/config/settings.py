@@ -67,7 +67,7 @@ def read_settings(
                 known = nearest(key, entry.settings) or "; it has no settings"
                 mistakes.add(key.place, f"{where} has no setting {str(key)!r}{known}")
                 continue
-            given[key] = [
+            given[str(key)] = [
                 Given(checked, one)
                 for one in alternatives(entry, key, value, f"{where}.{key}", mistakes, expand=expand)
                 if (checked := check(entry, key, one, f"{where}.{key}", mistakes)) is not WRONG
