@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_blas_thread() -> Iterator[None]:
-    """Hold the tests' own process to one BLAS thread, as the executors hold theirs: the count changes a product's bits."""
+    """Hold the tests' own process to one BLAS thread, as the executors do: the count changes the bits."""
     import numpy as np  # noqa: F401  (a BLAS can be limited once it is loaded)
     from threadpoolctl import threadpool_limits
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
+from dlsweep.datasets import open_dataset
 from dlsweep.training.loop import Outcome
 
 Array = np.ndarray
@@ -47,6 +48,7 @@ class Tables:
                 *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in METRICS),
                 ("iterations", pa.int32()),
                 ("parameters", pa.int64()),
+                ("classes", pa.int32()),  # of the data: 1 / classes is chance accuracy
                 ("seconds", pa.float64()),
                 ("error", pa.string()),
             ]
@@ -82,6 +84,7 @@ class Tables:
             **self._metrics(outcome),
             "iterations": outcome.iterations,
             "parameters": [outcome.parameters] * len(runs),
+            "classes": [open_dataset(runs[0].arm.data).classes] * len(runs),
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }

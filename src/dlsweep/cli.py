@@ -1,0 +1,261 @@
+"""The command line: thin commands. Data goes to stdout, messages to stderr; whatever is heavy is imported inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlsweep.errors import DlsweepError, Interrupted, UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from dlsweep.registry import Registry
+
+app = typer.Typer(
+    help="Answer comparison questions about deep learning: a YAML grid in, paired curves and figures out.",
+    epilog="Start with: dlsweep run configs/activation_init.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The words under which `list` shows the registries: those of a config, and executor.
+KINDS = (
+    "data",
+    "model",
+    "activation",
+    "init",
+    "optimizer",
+    "regularizer",
+    "normalization",
+    "schedule",
+    "plots",
+    "executor",
+)
+
+option = typer.Option
+OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
+TIMEOUT = "End a worker that makes no progress for so long."
+MAX_MEMORY = "For all workers together; by default half of the machine's."
+Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
+Formats = Annotated[str, option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
+Json = Annotated[bool, option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, option("-q", "--quiet", help="Print errors only.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake or a mishap ends in a sentence on stderr and its exit code."""
+    warnings.showwarning = _warn
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some letters
+    try:
+        try:
+            app(prog_name="dlsweep")
+        finally:
+            sys.stdout.flush()
+    except DlsweepError as error:
+        from dlsweep.terminal import say
+
+        say(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. What is left in the buffer goes nowhere, without a complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _warn(message: Warning | str, *place: Any, **more: Any) -> None:
+    from dlsweep.terminal import say
+
+    say(f"warning: {message}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"dlsweep {version('dlsweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="key=value", help=OVERRIDES)] = None,
+    output: Annotated[Path, option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
+    dry_run: Annotated[bool, option("--dry-run", help="Tell what there is to do, and train nothing.")] = False,
+    jobs: Annotated[int | None, option("-j", "--jobs", metavar="N", help="Workers; by default one per core.")] = None,
+    executor: Annotated[str | None, option(metavar="NAME", help="inline or processes; by default what suits.")] = None,
+    force: Annotated[bool, option("--force", help="Replace the results that are there.")] = False,
+    retry: Annotated[bool, option("--retry", help="Train failed runs again.")] = False,
+    fail_fast: Annotated[bool, option("--fail-fast", help="End at the first run that fails.")] = False,
+    timeout: Annotated[float | None, option(metavar="SECONDS", help=TIMEOUT)] = None,
+    max_memory: Annotated[float | None, option(metavar="GB", help=MAX_MEMORY)] = None,
+    max_runs: Annotated[int, option(metavar="N", help="Refuse a sweep of more runs.")] = 100_000,
+    formats: Formats = "png",
+    as_json: Annotated[bool, option("--json", help="Print the outcome as JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Annotated[bool, option("-v", "--verbose", help="Tell of every chunk and every folded arm.")] = False,
+) -> None:
+    """Train what a sweep still lacks, and draw its plots.
+
+    Run it again at any time, also after a crash: what is finished is kept.
+    """
+    from dlsweep.closing import closing_data, closing_table, counts
+    from dlsweep.config import load
+    from dlsweep.plots.draw import draw
+    from dlsweep.progress import Progress
+    from dlsweep.running.forecast import dry_run as forecast
+    from dlsweep.running.sweep import run as train
+    from dlsweep.terminal import count, forecast_text, say
+
+    suffixes = _formats(formats)
+    asked = load(config, overrides or (), max_runs=max_runs)
+    memory = None if max_memory is None else int(max_memory * 1e9)
+    how: dict[str, Any] = {
+        "output": output,
+        "jobs": jobs,
+        "executor": executor,
+        "timeout": timeout,
+        "max_memory": memory,
+    }
+    if dry_run:
+        told = forecast(asked, **how)
+        print(_json({"name": asked.name, **asdict(told)}) if as_json else forecast_text(asked.name, told, verbose))
+        return
+
+    progress = Progress(asked.name, quiet=quiet, verbose=verbose)
+    try:
+        results = train(asked, force=force, retry=retry, fail_fast=fail_fast, report=progress, **how)
+    except Interrupted as stop:
+        command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
+        say(f"{stop}:\n  {command}")
+        raise typer.Exit(stop.exit_code) from None
+    finally:
+        progress.close()
+    figures = draw(results, asked.plots, formats=suffixes) if asked.plots else []
+    if as_json:
+        print(_json({**closing_data(results), "figures": figures}))
+    elif not quiet:
+        print(closing_table(results))
+        for path in figures:
+            print(path)
+    if failed := counts(results)["failed"]:
+        say(f"{count(failed, 'run')} failed; --retry trains again what failed")
+        raise typer.Exit(1)
+
+
+def _formats(text: str) -> list[str]:
+    """The formats of figures, checked before anything is trained for them."""
+    from dlsweep.plots.draw import FORMATS
+    from dlsweep.registry import nearest
+
+    formats = [name.strip().lower() for name in text.split(",")]
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
+    return formats
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@app.command()
+def plot(
+    results: Results,
+    kind: Annotated[str | None, option("-k", "--kind", metavar="NAME", help="Of the plot; dlsweep list plots.")] = None,
+    rows: Annotated[str | None, option(metavar="FACTOR", help="A row of panels for each of its levels.")] = None,
+    columns: Annotated[str | None, option(metavar="FACTOR", help="A column of panels for each of its levels.")] = None,
+    lines: Annotated[str | None, option(metavar="FACTOR", help="A line for each of its levels, or split.")] = None,
+    y: Annotated[str | None, option("-y", metavar="METRIC", help="accuracy, loss or penalty.")] = None,
+    formats: Formats = "png",
+    quiet: Quiet = False,
+) -> None:
+    """Draw figures of finished sweeps.
+
+    Without options: the plots of each sweep's config. With options: these plots, changed so.
+    """
+    from dlsweep.choosing import choices
+    from dlsweep.plots.draw import draw
+    from dlsweep.running.results import open_all
+
+    suffixes = _formats(formats)
+    given = {"rows": rows, "columns": columns, "lines": lines, "y": y}
+    changes = {name: value for name, value in given.items() if value is not None}
+    for sweep in open_all(results):
+        for path in draw(sweep, choices(sweep.record.plots, kind, changes), formats=suffixes):
+            if not quiet:
+                print(path)
+
+
+@app.command()
+def show(
+    results: Results,
+    metric: Annotated[
+        str | None, option("-y", "--metric", metavar="NAME", help="Such as test_loss or best_test_accuracy.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the closing table of finished sweeps again."""
+    from dlsweep.closing import closing_data, closing_table
+    from dlsweep.running.results import open_all
+
+    opened = open_all(results)
+    if as_json:
+        print(_json([closing_data(sweep) for sweep in opened]))
+    else:
+        print("\n\n".join(closing_table(sweep, metric) for sweep in opened))
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what a config may name, with settings."""
+    from dlsweep import terminal
+
+    registries = {k: _registry(k) for k in ([kind] if kind else KINDS)}
+    if as_json:
+        print(_json({k: [terminal.entry_data(r[name]) for name in r] for k, r in registries.items()}))
+    else:
+        blocks = ["\n".join([k, *(terminal.entry_text(r[name]) for name in r)]) for k, r in registries.items()]
+        print("\n\n".join(blocks))
+
+
+def _registry(kind: str) -> Registry:
+    from dlsweep.config.words import registry
+    from dlsweep.registry import nearest
+    from dlsweep.running.executors import executors
+
+    if kind not in KINDS:
+        raise UnknownName(f"there is no kind {kind!r}{nearest(kind, KINDS)}")
+    return executors if kind == "executor" else registry(kind)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a config."""
+    from dlsweep.config.schema import schema
+
+    print(_json(schema()))

@@ -1,0 +1,76 @@
+"""What a sweep's arms came to: the closing table as text, and the same as values for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlsweep.analysis.summary import summary
+from dlsweep.errors import UsageError
+from dlsweep.registry import nearest
+from dlsweep.running.results import Results
+from dlsweep.terminal import number, table
+
+# The split that an arm is judged by: the first of these that was evaluated.
+SPLITS = ("test", "validation", "train", "batch")
+
+
+def closing_table(results: Results, metric: str | None = None) -> str:
+    """A row per arm: the mean of a metric with its 95 % interval, and how many runs it stands on."""
+    metric = checked(results, metric)
+    arms = summary(results.runs, [metric])
+    varying = [factor for factor, levels in results.record.levels.items() if len(levels) > 1]
+    header = [*(varying or ["arm"]), metric, "95 % interval", "n", "diverged", "failed"]
+    rows = []
+    for _, arm in arms.iterrows():
+        low, high = number(arm[f"{metric}_low"]), number(arm[f"{metric}_high"])
+        interval = "–" if low == "–" else f"{low} … {high}"
+        counts = [str(arm[column]) for column in ("n", "diverged", "failed")]
+        rows.append([*(str(arm[name]) for name in varying or ["arm"]), number(arm[metric]), interval, *counts])
+    return table(header, rows, [False] * len(varying or ["arm"]) + [True] * 5)
+
+
+def checked(results: Results, metric: str | None) -> str:
+    """The metric that was asked for, if there is one of that name; `test_accuracy` stands for `final_test_accuracy`."""
+    splits = results.record.tables.splits
+    if metric is None:
+        return f"final_{next(s for s in SPLITS if s in splits)}_accuracy"
+    known = [f"{moment}_{s}_{m}" for moment in ("final", "best", "last") for s in splits for m in ("accuracy", "loss")]
+    for name in (metric, f"final_{metric}"):
+        if name in known:
+            return name
+    raise UsageError(f"there is no metric {metric!r} in {results.folder}{nearest(metric, known)}")
+
+
+def counts(results: Results) -> dict[str, int]:
+    """How many runs there are, by how they ended."""
+    status = results.runs["status"].astype(str)
+    return {name: int((status == name).sum()) for name in ("done", "diverged", "stopped", "failed")}
+
+
+def closing_data(results: Results) -> dict[str, Any]:
+    """The whole summary, every metric of every arm with its interval."""
+    arms = summary(results.runs)
+    factors = list(results.record.levels)
+    metrics = [c.removesuffix("_low") for c in arms.columns if c.endswith("_low")]
+    return {
+        "name": results.name,
+        "folder": str(results.folder),
+        "runs": {"total": len(results.runs), **counts(results)},
+        "arms": [
+            {
+                "arm": str(arm["arm"]),
+                "factors": {factor: str(arm[factor]) for factor in factors},
+                **{column: int(arm[column]) for column in ("n", "diverged", "failed")},
+                "metrics": {
+                    m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
+                    for m in metrics
+                },
+            }
+            for _, arm in arms.iterrows()
+        ],
+    }
+
+
+def _value(x: float) -> float | None:
+    """JSON has no NaN."""
+    return None if x != x else float(x)

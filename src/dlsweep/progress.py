@@ -1,0 +1,73 @@
+"""How a sweep goes, told on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.running.sweep import Reporter
+from dlsweep.running.worker import Receipt
+from dlsweep.terminal import count, say
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Progress(Reporter):
+    """Tells on stderr how a sweep goes: a bar on a terminal, sentences elsewhere, nothing if `quiet`.
+
+    verbose: a line for every chunk that is done. `trained` counts the runs of this session by status.
+    """
+
+    def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False):
+        self.name, self.quiet, self.verbose = name, quiet, verbose
+        self.trained: Counter[str] = Counter()
+        self._runs = 0
+        self._bar: tqdm[Any] | None = None
+
+    def start(self, total: int, done: int, iterations: int) -> None:
+        """Training starts."""
+        self._runs = total - done
+        if not self._runs:
+            self.note(f"{self.name}: nothing to do")
+        elif sys.stderr.isatty() and not self.quiet:
+            from tqdm import tqdm
+
+            form = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
+            self._bar = tqdm(total=iterations, unit=" it", unit_scale=True, bar_format=form, dynamic_ncols=True)
+            self._describe()
+        else:
+            self.note(f"{self.name}: training {count(self._runs, 'run')}, {count(iterations, 'iteration')}")
+
+    def progress(self, iterations: int) -> None:
+        """Iterations were trained, over all runs; fewer than none where something is tried again."""
+        if self._bar is not None:
+            self._bar.update(iterations)
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Runs are on disk."""
+        self.trained.update(receipt.statuses)
+        self._describe()
+        if receipt.error:
+            self.note(f"failed: {receipt.error}")
+        elif self.verbose:
+            ended = ", ".join(f"{n} {status}" for status, n in Counter(receipt.statuses).items())
+            self.note(f"{self.trained.total()}/{self._runs} runs: {ended}")
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know."""
+        if self.quiet:
+            return
+        if self._bar is not None:
+            self._bar.clear()
+        say(sentence)
+
+    def close(self) -> None:
+        """The bar stays as it is, and the cursor goes to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _describe(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self.name}: {self.trained.total()}/{count(self._runs, 'run')}")

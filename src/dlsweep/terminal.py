@@ -1,0 +1,146 @@
+"""What commands print: aligned tables, registered names with their settings, messages."""
+
+from __future__ import annotations
+
+import sys
+import types
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+if TYPE_CHECKING:
+    from dlsweep.registry import Entry, Setting
+    from dlsweep.running.forecast import Forecast
+
+GAP = "  "
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
+    """Columns of text, aligned as a terminal shows them: text to the left, numbers to the right."""
+    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    numeric = numeric or [False] * len(widths)
+    lines = []
+    for row in cells:
+        padded = [
+            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        lines.append(GAP.join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """The text without characters that would steer a terminal: a label comes from a file of anybody's."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(text: str) -> None:
+    """Print a message to stderr."""
+    print("\n".join(map(printable, text.splitlines())), file=sys.stderr, flush=True)
+
+
+def _width(text: str) -> int:
+    """Columns that the text takes on a terminal: East Asian wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A metric as a table shows it; a dash where there is none."""
+    return "–" if value != value else f"{value:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(n: float) -> str:
+    """`512 B`, `1.5 MB`: a number of bytes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} B" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def count(n: int, noun: str) -> str:
+    """`1 run`, `2 runs`, `60 000 runs`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}".replace(",", " ")
+
+
+def entry_text(entry: Entry) -> str:
+    """A registered name with one line of help, and a line per setting: what it may be and its default."""
+    lines = [f"{GAP}{entry.name}: {entry.summary}"]
+    lines += [f"{GAP * 3}{s.name}: {kind(s.annotation)}, {default(s)}" for s in entry.settings.values()]
+    return "\n".join(lines)
+
+
+def entry_data(entry: Entry) -> dict[str, Any]:
+    """The same as values for JSON."""
+    settings = [
+        {"name": s.name, "kind": kind(s.annotation), "required": s.required}
+        | ({} if s.required else {"default": s.default})
+        for s in entry.settings.values()
+    ]
+    return {"name": entry.name, "summary": entry.summary, "settings": settings}
+
+
+def default(setting: Setting) -> str:
+    """`default 0.9`, or `required`."""
+    return "required" if setting.required else f"default {_yaml(setting.default)}"
+
+
+def kind(annotation: Any) -> str:
+    """What a setting may be, from its annotation: `number > 0`, `integer >= 1`, `before | after`, `list of number`."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return " and ".join([kind(args[0]), *filter(None, map(_bound, args[1:]))]).replace(" and ", " ", 1)
+    if origin is Literal:
+        return " | ".join(map(_yaml, args))
+    if origin in (Union, types.UnionType):
+        return " | ".join(map(kind, args))
+    if origin in (list, tuple):
+        return f"list of {kind(args[0])}"
+    names = {float: "number", int: "integer", bool: "true | false", str: "text", type(None): "null"}
+    return names.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
+
+
+def _bound(constraint: Any) -> str:
+    for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+        if hasattr(constraint, attribute):
+            return f"{sign} {getattr(constraint, attribute)}"
+    return ""
+
+
+def _yaml(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return str(value)
+
+
+def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
+    """What a dry run found, for a person."""
+    missing = told.runs - told.done
+    runs, cohorts = count(told.runs, "run"), count(len(told.cohorts), "cohort")
+    lines = [f"{name}: {runs} in {cohorts}, {told.done} done, {missing} to train"]
+    rows = [(c.arm, str(c.runs), str(c.missing), str(c.parameters)) for c in told.cohorts]
+    lines += ["", table(["cohort of the arm", "runs", "to train", "parameters"], rows, [False, True, True, True])]
+    if told.folded:
+        shown = told.folded if verbose else told.folded[:5]
+        lines += ["", f"{count(len(told.folded), 'arm')} folded, because another trains the same network:"]
+        lines += [f"  {printable(arm)} = {printable(kept)}" for arm, kept in shown]
+        lines += [f"  … and {len(told.folded) - len(shown)} more (-v shows all)"] * (len(shown) < len(told.folded))
+    if missing:
+        cost = f"about {duration(told.seconds)} with {count(told.workers, 'worker')}"
+        lines += ["", f"{cost}, up to {size(told.memory)} of memory each, {size(told.disk)} on disk"]
+    return "\n".join(lines)
