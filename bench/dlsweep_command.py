@@ -1,0 +1,51 @@
+"""The sweep by the command that a user types: `dlsweep run`, timed from outside, its results read from disk.
+
+The time is that of the whole command: start-up, reading, training, checks, and results that are safe on disk.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import common
+
+CONFIG = common.ROOT / "configs" / "activation_init.yaml"
+
+
+def measure(job: common.Job) -> common.Report:
+    """Run the command in a folder of its own, then look whether the results are those of the job."""
+    import dlsweep
+
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-m", "dlsweep", "run", str(CONFIG), f"seeds={job.seeds}", "plots=[]", "--quiet"]
+        command += [f"train.iterations={job.iterations}", "--jobs", str(common.PROCESSES), "--output", output]
+        start = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+        (folder,) = Path(output).iterdir()
+        results = dlsweep.open_results(folder)
+        runs, curves = results.runs, results.curves
+
+    per_run = curves[curves["split"] == "test"].groupby("run_id", observed=True).size()
+    assert set(per_run) == {job.evaluations}, f"evaluations per run: {sorted(set(per_run))}"
+    # The label of a level with settings begins with the name: "normal std=0.01".
+    runs["name"] = [f"{activation}, {init.split()[0]}" for activation, init in zip(runs["activation"], runs["init"])]
+    return common.Report(
+        runs=len(runs),
+        evaluations=job.evaluations,
+        seconds=seconds,
+        whole_seconds=seconds,
+        test_accuracy={str(k): float(v) for k, v in runs.groupby("name")["final_test_accuracy"].mean().items()},
+        note=f"{runs['seconds'].sum() / common.PROCESSES:.2f} s of it in the training loop",
+        versions=common.versions("dlsweep", "numpy"),
+    )
+
+
+if __name__ == "__main__":
+    common.main(measure)

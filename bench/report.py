@@ -1,0 +1,118 @@
+"""The measurements as files: a table for people, a table and a record for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bench.common import ACTIVATIONS, INITS, Job
+from bench.contenders import Measurement
+from bench.summary import Bar, Line
+
+Tables = dict[Job, list[Line]]
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line[:10] == "model name"]
+        processor = next(iter(models), processor)
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "date": date.today().isoformat(),
+    }
+
+
+def versions(measurements: Iterable[Measurement]) -> dict[str, str]:
+    """Of every library that took part."""
+    return {name: v for m in measurements for name, v in m.report.versions.items()}
+
+
+def write(folder: Path, measurements: list[Measurement], tables: Tables, bars: list[Bar]) -> None:
+    """`bench.md`, `bench.csv` and `bench.json` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = machine() | {"versions": versions(measurements)}
+    (folder / "bench.md").write_text(markdown(measurements, tables, bars, about), encoding="utf-8")
+    record = {
+        **about,
+        "bars": [asdict(bar) | {"verdict": bar.verdict} for bar in bars],
+        "measurements": [asdict(m) for m in measurements],
+        "absent": {line.contender.name: line.note for table in tables.values() for line in table if line.best is None},
+    }
+    (folder / "bench.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with (folder / "bench.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        columns = ["best", "median", "ratio", "compile", "whole", "whole_ratio", "note"]
+        rows.writerow(["runs", "contender", *columns])
+        for job, table in tables.items():
+            rows.writerows([job.runs, line.contender.name, *(getattr(line, c) for c in columns)] for line in table)
+
+
+def markdown(measurements: list[Measurement], tables: Tables, bars: list[Bar], about: dict[str, Any]) -> str:
+    """The table for people."""
+    names = ", ".join(f"{name} {v}" for name, v in about["versions"].items())
+    parts = [
+        "# Benchmark",
+        f"{about['processor']}, {about['cores']} cores; {about['system']}; Python {about['python']}; {names}; "
+        f"{about['date']}.",
+        "Each contender trains the sweep of `configs/activation_init.yaml` (784-40-20-10, batch 100) in a process of "
+        "its own, with the same arithmetic and the same evaluations, in float32 (the textbook: float64). *Training* is "
+        "without start-up, reading of the data and compilation, but for dlsweep it is the whole command, results on "
+        "disk included. What was tried with 1 and 2 threads goes into the longer job with the better of them. Ratios "
+        "are taken within a round, in units of dlsweep's time; with several rounds, the median.",
+    ]
+    for job, table in tables.items():
+        count = len({m.round for m in measurements if m.job == job})
+        title = f"{job.runs} runs, {job.iterations} iterations, {job.evaluations} evaluations each"
+        parts.append(f"## {title} ({count} round{'s' * (count > 1)})")
+        parts.append(_table(table))
+    if bars:
+        parts += ["## Bars", "| bar | wanted | reached | |\n|---|--:|--:|---|\n" + "\n".join(map(_bar, bars))]
+    if any(m.job.whole for m in measurements):
+        parts += ["## Final test accuracy", _accuracies(measurements)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: list[Line]) -> str:
+    head = (
+        "| contender | training, best s | median s | × dlsweep | compilation s | whole process s | × dlsweep | |\n"
+        "|---|--:|--:|--:|--:|--:|--:|---|\n"
+    )
+
+    def cell(value: float | None, form: str = ".2f") -> str:
+        return format(value, form) if value else ""
+
+    return head + "\n".join(
+        f"| {line.contender.name} | {cell(line.best)} | {cell(line.median)} | {cell(line.ratio)} "
+        f"| {cell(line.compile)} | {cell(line.whole)} | {cell(line.whole_ratio)} | {line.note} |"
+        for line in table
+    )
+
+
+def _bar(bar: Bar) -> str:
+    reached = "" if bar.reached is None else f"{bar.reached:.2f}"
+    return f"| {bar.name} ({bar.detail}) | {bar.wanted:g} | {reached} | {bar.verdict} |"
+
+
+def _accuracies(measurements: list[Measurement]) -> str:
+    """Each contender's accuracy per arm, of the job with the most runs: it shows that the same was learned."""
+    most = max(m.job.runs for m in measurements)
+    reports = {m.contender.name: m.report.test_accuracy for m in measurements if m.job.runs == most}
+    reports = {name: accuracy for name, accuracy in reports.items() if accuracy}
+    arms = [f"{activation}, {init}" for activation in ACTIVATIONS for init in INITS]
+    head = f"| contender | {' | '.join(arms)} |\n|---|{'--:|' * len(arms)}\n"
+    return head + "\n".join(
+        f"| {name} | {' | '.join(f'{accuracy[arm]:.4f}' for arm in arms)} |" for name, accuracy in reports.items()
+    )

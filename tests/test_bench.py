@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from bench.common import EXPECTED, Job, Report
+from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
+from bench.summary import bars, lines
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_smoke_run_measures_what_is_there_and_names_what_is_absent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--quick", "--python", sys.executable, "--output", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "bench.json").read_text())
+    measured = {m["contender"]["name"] for m in record["measurements"]}
+    absent = {c.name for c in PEERS if c.needs and not find_spec(c.needs)}
+    assert set(record["absent"]) == absent
+    assert measured == {c.name for c in (DLSWEEP, LIMIT, *PEERS)} - absent
+    table = (tmp_path / "bench.md").read_text()
+    assert done.stdout.strip() == table.strip()
+    assert all(contender.name in table for contender in (DLSWEEP, LIMIT, *PEERS))
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "bench.csv").read_text().count("\n") == 1 + 2 + len(PEERS)
+
+
+def test_nominal_arithmetic() -> None:
+    # An image's way forward is 2·(784·40 + 40·20 + 20·10) = 64 720 operations; the weights' gradients take as many, the
+    # gradients of the inputs of the last two layers 2·(40·20 + 20·10) = 2000.
+    step, evaluation = 100 * (2 * 64_720 + 2_000), 10_100 * 64_720
+    assert Job(seeds=1).flops == 6 * (1000 * step + 101 * evaluation)
+    assert Job(seeds=5).flops == 5 * Job(seeds=1).flops
+
+
+def test_a_contender_that_did_another_job_is_found_out() -> None:
+    job = Job(seeds=5)
+    good = Report(runs=30, evaluations=101, seconds=1.0, test_accuracy={arm: v for arm, (v, _) in EXPECTED.items()})
+    assert good.faults(job) == []
+    assert replace(good, runs=6).faults(job) == ["6 runs instead of 30"]
+    assert replace(good, evaluations=100).faults(job) == ["100 evaluations a run instead of 101"]
+    (fault,) = replace(good, test_accuracy=good.test_accuracy | {"relu, he": 0.5}).faults(job)
+    assert "relu, he is 0.5000" in fault
+
+
+def measurements(job: Job, **seconds: float) -> list[Measurement]:
+    contenders = {"dlsweep": DLSWEEP, "limit": LIMIT, "textbook": TEXTBOOK}
+    return [
+        Measurement(contenders[name], job, 0, Report(job.runs, job.evaluations, s), whole=s + 1)
+        for name, s in seconds.items()
+    ]
+
+
+@pytest.mark.parametrize(("textbook", "verdict"), [(100.0, "pass"), (99.0, "miss")])
+def test_bars_pass_at_the_wanted_ratio_and_are_not_judged_without_their_contender(
+    textbook: float, verdict: str
+) -> None:
+    thirty, six = Job(seeds=5), Job(seeds=1)
+    found = measurements(thirty, dlsweep=10, limit=8, textbook=textbook) + measurements(six, dlsweep=2, textbook=1)
+    absent = {c: "no library" for c in PEERS if c != TEXTBOOK}
+    verdicts = {bar.name: bar.verdict for bar in bars(lines(found, thirty, absent), lines(found, six, absent))}
+    assert list(verdicts.values()) == [verdict, "not judged", "not judged", "pass", "miss"]
