@@ -1,0 +1,136 @@
+"""From results to files: which figures, under which names, in which formats."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.analysis.summary import METRICS
+from dlsweep.errors import UsageError
+from dlsweep.plots import plots, style
+from dlsweep.plots.base import DataFrame, Figure
+from dlsweep.plots.factors import labels, levels, place
+from dlsweep.registry import nearest
+
+if TYPE_CHECKING:
+    from dlsweep.config.runs import Choice
+    from dlsweep.running.results import Results
+
+# With no date and no version in it, the same results give the same file.
+FORMATS: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_DPI = 200
+_PIXELS = 30_000  # at most, along a side
+_PLACES = ("rows", "columns", "lines")
+
+
+def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[str] = ("png",)) -> list[Path]:
+    """Draw figures of a sweep into its folder `figures/`, and return their paths.
+
+    choices: plots with their settings, such as a config's `plots`; without any, the curves as they are by default. A
+    factor that varies and has no place in a plot makes a file per level, named after it. Characters for which no font
+    is installed are told in one warning. A `UsageError` names a plot, format or factor that is not there.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
+    frame, folder = tidy(results), _folder(results)
+    written: list[Path] = []
+    unknown: set[str] = set()
+    for name, choice in _named([(c.name, c.settings) for c in choices] or [("curves", {})]):
+        for page, part, settings in pages(frame, choice[1]):
+            figure = plots[choice[0]](part, **settings)
+            for suffix in formats:
+                written.append(folder / f"{safe(name + page)}.{suffix}")
+                unknown |= save(figure, written[-1])
+    if unknown:
+        some = "".join(sorted(unknown))
+        text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
+        warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
+    return written
+
+
+def tidy(results: Results) -> DataFrame:
+    """The curves, a row per run, iteration and split, with what is known of the run: its settings, and how it ended.
+
+    A run without a curve (it failed) has one row without an iteration.
+    """
+    others = (*METRICS, "iterations", "parameters", "seconds", "error")
+    known = [c for c in results.runs.columns if not c.startswith(others)]
+    measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
+    return results.runs[known].merge(results.curves[measured].astype({"run_id": str}), on="run_id", how="left")
+
+
+def pages(frame: DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
+    """A figure for each combination of levels of the factors that have no place in it: the end of its file's name, its
+    part of the frame, and its settings with every place decided, so that all pages are alike."""
+    placed = place(frame, *(settings.get(name) for name in _PLACES))
+    decided = {name: where for name in _PLACES if (where := getattr(placed, name)) is not None}
+    parts = [("", frame)]
+    for factor in placed.left:
+        parts = [
+            (f"{page}, {factor}={level}", part[labels(part, factor) == level])
+            for page, part in parts
+            for level in levels(part, factor)
+        ]
+    for page, part in parts:
+        yield page, part, {**settings, **decided}
+
+
+def save(figure: Figure, path: Path) -> set[str]:
+    """Write a figure in the format that the path's ending names, whole or not at all; return the characters for which
+    there is no font."""
+    content = io.BytesIO()
+    dpi = min(_DPI, _PIXELS / max(figure.get_size_inches()))
+    with style.look(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(content, format=path.suffix[1:], dpi=dpi, metadata=FORMATS[path.suffix[1:]])
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(content.getvalue())
+    beside.replace(path)
+
+    unknown = set()
+    for warning in caught:
+        if glyph := re.match(r"Glyph (\d+) .* missing from", str(warning.message)):
+            unknown.add(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return unknown
+
+
+def safe(name: str) -> str:
+    """A name that every file system takes: letters of any script, digits and `-+.,=_ `, at most 60 of them. A name that
+    had to be changed ends in a hash, so that no two become the same."""
+    changed = re.sub(r"[^\w\-+.,= ]", "_", name)[:60].rstrip(". ")
+    return (
+        changed
+        if changed == name
+        else f"{changed[:50]}-{blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
+    )
+
+
+def _named(choices: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, tuple[str, Mapping[str, Any]]]]:
+    """The plots with a name for each: `curves-accuracy`, and `curves-accuracy-2` for the second of that name."""
+    seen: Counter[str] = Counter()
+    for kind, settings in choices:
+        default = plots[kind].settings["y"].default if "y" in plots[kind].settings else None
+        name = "-".join(filter(None, [kind, settings.get("y", default)]))
+        seen[name] += 1
+        yield (name if seen[name] == 1 else f"{name}-{seen[name]}"), (kind, settings)
+
+
+def _folder(results: Results) -> Path:
+    folder = results.folder / "figures"
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link; figures are written into the results folder and nowhere else")
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,0 +1,62 @@
+"""What the lines of a figure look like, and the legend that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.plots import style
+from dlsweep.plots.base import DataFrame
+from dlsweep.plots.factors import Placed, all_levels, levels
+from dlsweep.plots.lines import Line
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
+
+
+class Key:
+    """Which colour and dashes a line has, and the legend that says so."""
+
+    def __init__(self, frame: DataFrame, placed: Placed, shown: Sequence[str]):
+        self.factor = placed.lines
+        self.shown = shown
+        self.one_split = len(shown) < 2
+        self.of_split = placed.lines == "split"
+        self.levels = levels(frame, placed.lines) if placed.lines else []
+        every = all_levels(frame, placed.lines) if placed.lines else []
+        self.colours = style.SPLIT_COLOURS if self.of_split else style.colours(every)
+        self.dashed = not (self.one_split or "split" in (placed.rows, placed.columns, placed.lines))
+
+    def style(self, line: Line) -> dict[str, Any]:
+        """Colour and dashes of a line."""
+        colour = self.colours[line.level] if self.factor else style.SPLIT_COLOURS[line.split]
+        return {"color": colour, "linestyle": style.SPLIT_DASHES[line.split] if self.dashed else "-"}
+
+    def in_detail(self, line: Line) -> bool:
+        """Whether the line has a band and its seeds: where dashes tell splits apart, the last of them only."""
+        return not self.dashed or line.split == self.shown[-1]
+
+    def order(self, line: Line) -> tuple[int, int]:
+        """Later lines are drawn above: the test above the noise of the minibatch."""
+        return self.shown.index(line.split), self.levels.index(line.level) if line.level in self.levels else 0
+
+    def legend(self, every: Sequence[Line]) -> list[tuple[str, list[Line2D]]]:
+        """Titled groups of artists, one for each thing that the lines tell apart."""
+        from matplotlib.lines import Line2D
+
+        def artist(label: str, **settings: Any) -> Line2D:
+            return Line2D([], [], label=label, **{"linewidth": 2.2, "color": style.INK, **settings})
+
+        groups = []
+        if self.of_split and not self.one_split:
+            groups.append(("", [artist(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
+        elif self.factor and not self.of_split:
+            groups.append((self.factor, [artist(level, color=self.colours[level]) for level in self.levels]))
+        if self.dashed:
+            groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
+        if any(len(line.ends) for line in every):
+            groups = groups or [("", [])]
+            groups[-1][1].append(artist("diverged", **CROSS))
+        return groups

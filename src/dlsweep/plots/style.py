@@ -1,0 +1,161 @@
+"""The one look of all figures: fonts, colours, line styles, and texts that are drawn as they are.
+
+A level keeps its colour in every figure, of every sweep: the colour follows from the level's name alone, as long as
+no other level of the same factor claims the same one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
+
+# Okabe & Ito (2008) without their yellow, which is too light for a line on white, with a grey and a dark red:
+# told apart with each kind of colour blindness, and mostly in grey.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#7A1F45")
+
+# Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.
+_SALT = 56276
+
+# The splits, as people read them, in the order in which they are drawn: the noisy minibatch below, the test above.
+SPLITS = {"batch": "train (minibatch)", "train": "train", "validation": "validation", "test": "test"}
+SPLIT_COLOURS = dict(zip(SPLITS, (PALETTE[0], PALETTE[5], PALETTE[2], PALETTE[1])))
+SPLIT_DASHES: dict[str, Any] = {
+    "batch": (0, (1, 1)),
+    "train": (0, (4, 1.5)),
+    "validation": (0, (6, 1.5, 1, 1.5)),
+    "test": "-",
+}
+
+# Fonts with Chinese, Japanese and Korean characters, as systems name them; the first ones installed are fallbacks.
+_CJK_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans JP",
+    "Source Han Sans JP",
+    "IPAexGothic",
+    "IPAGothic",
+    "TakaoGothic",
+    "VL Gothic",
+    "Hiragino Sans",
+    "Hiragino Kaku Gothic ProN",
+    "Yu Gothic",
+    "Meiryo",
+    "MS Gothic",
+    "Noto Sans CJK SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Sans CJK KR",
+    "Apple SD Gothic Neo",
+    "Malgun Gothic",
+    "NanumGothic",
+    "Arial Unicode MS",
+    "Noto Emoji",
+    "Symbola",
+)
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw and save figures within this: Matplotlib's defaults with the look below, whatever a user has configured."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "font.family": ["DejaVu Sans", *_installed(_CJK_FONTS)],
+                "font.size": 10,
+                "text.color": INK,
+                "text.parse_math": False,  # a label with $ or \frac is a label
+                "axes.edgecolor": "#9a9a9a",
+                "axes.labelcolor": INK,
+                "axes.linewidth": 0.8,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "axes.axisbelow": True,
+                "grid.color": GRID,
+                "grid.linewidth": 0.8,
+                "xtick.color": "#9a9a9a",
+                "ytick.color": "#9a9a9a",
+                "xtick.labelcolor": INK,
+                "ytick.labelcolor": INK,
+                "xtick.major.size": 3,
+                "ytick.major.size": 0,
+                "xtick.minor.size": 0,
+                "ytick.minor.size": 0,
+                "legend.frameon": False,
+                "legend.borderpad": 0,
+                "legend.borderaxespad": 0,
+                "lines.solid_capstyle": "round",
+                "agg.path.chunksize": 10_000,  # lines of a million points
+                "svg.hashsalt": "dlsweep",  # else the identifiers in an SVG are random
+                "pdf.fonttype": 42,  # text stays text
+            }
+        )
+        yield
+
+
+@cache
+def _installed(fonts: Sequence[str]) -> list[str]:
+    """Those of the fonts that are installed, at most three."""
+    from matplotlib import font_manager
+
+    found = set(font_manager.get_font_names())
+    return [font for font in fonts if font in found][:3]
+
+
+def colours(levels: Sequence[str]) -> dict[str, Any]:
+    """A colour for each level of a factor; give all levels of the factor, not only those of one figure.
+
+    Numbers, or one name with different settings, are a scale from dark to light. Other levels get the colour that
+    their name prefers, or where that is taken, the next free one.
+    """
+    if len(levels) > len(PALETTE) or (len(levels) > 2 and _is_scale(levels)):
+        import matplotlib as mpl
+
+        scale = mpl.colormaps["viridis" if _is_scale(levels) else "turbo"]
+        return {level: scale(0.05 + 0.85 * i / (len(levels) - 1)) for i, level in enumerate(levels)}
+    taken: dict[int, str] = {}
+    for level in levels:
+        taken.setdefault(_preferred(level), level)
+    free = [slot for slot in range(len(PALETTE)) if slot not in taken]
+    served = set(taken.values())
+    taken |= dict(zip(free, [level for level in levels if level not in served]))
+    of_level = {level: PALETTE[slot] for slot, level in taken.items()}
+    return {level: of_level[level] for level in levels}
+
+
+def _preferred(level: str) -> int:
+    return blake2b(f"{_SALT} {_name(level)}".encode(errors="replace"), digest_size=1).digest()[0] % len(PALETTE)
+
+
+def _name(level: str) -> str:
+    """The registered name that a label begins with ("sgd" of "sgd lr=0.1"), or the whole label."""
+    found = re.match(r"[a-z]\w*", level, re.ASCII)
+    return found[0] if found else level
+
+
+def _is_scale(levels: Sequence[str]) -> bool:
+    """Whether the levels are numbers, or one registered name with different settings."""
+    return all(map(_is_number, levels)) or len({_name(level) for level in levels}) == 1
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def plain(text: str) -> str:
+    """The text on one line and without characters that do not print."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
