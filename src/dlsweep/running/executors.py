@@ -8,7 +8,7 @@ from multiprocessing.connection import wait
 
 from threadpoolctl import threadpool_limits
 
-from dlsweep.errors import Interrupted
+from dlsweep.errors import DlsweepError, Interrupted
 from dlsweep.registry import Count, Positive, Registry
 from dlsweep.running import machine
 from dlsweep.running.pool import Worker
@@ -20,6 +20,9 @@ executors = Registry("executor", "dlsweep.executors")
 # Seconds between two looks at the clock and at a wish to stop; and what a stop leaves the workers to finish a chunk.
 TICK = 0.1
 GRACE = 2.0
+
+# Worker processes in a row that end before they have started, until no more are tried.
+ATTEMPTS = 3
 
 
 @executors.register
@@ -46,6 +49,7 @@ def processes(
     """
     todo = _Chunks(chunks)
     workers: list[Worker] = []
+    stillborn = 0
     try:
         while True:
             workers = [worker for worker in workers if worker.alive]
@@ -63,8 +67,15 @@ def processes(
             for worker in busy:
                 if timeout and worker.silence > timeout:
                     worker.end(f"no progress for {timeout:g} s")
-                if not worker.alive:
+                if worker.ready:
+                    stillborn = 0
+                if not worker.alive and worker.ready:
                     yield from _salvage(task, worker, todo, progress)
+                elif not worker.alive:
+                    todo.put_back(worker.left)
+                    stillborn += 1
+                    if stillborn == ATTEMPTS:
+                        raise DlsweepError(f"no worker process could start: {worker.death}")
     except Interrupted:
         # What takes just a moment is finished, the rest trains again when the sweep goes on.
         deadline = time.monotonic() + GRACE
@@ -86,10 +97,10 @@ def _heard(workers: list[Worker], seconds: float) -> list[Worker]:
 def _salvage(task: Task, worker: Worker, todo: _Chunks, progress: Progress) -> Iterator[Receipt]:
     """Account for the chunk of a worker that has died."""
     progress(-worker.unsettled)
-    recorded = task.recorded(worker.left)
-    if recorded.runs:
-        yield recorded
-    left = tuple(run for run in worker.left if run.id not in recorded.runs)
+    left = worker.left
+    if receipt := task.receipt_of(left):
+        left = left[len(receipt.runs) :]
+        yield receipt
     if len(left) == 1:
         yield task.fail(left[0], worker.death)
     elif left:

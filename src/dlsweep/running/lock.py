@@ -23,11 +23,11 @@ def sole_runner(folder: Path) -> Iterator[None]:
     The system frees the lock when its process ends, however it ends; the note beside it only says who that was.
     """
     lock, note = FileLock(folder / ".lock"), folder / ".runner.json"
-    try:
-        with writing(folder):
+    with writing(folder):
+        try:
             lock.acquire(timeout=0)
-    except Timeout:
-        raise ResultsInUse(f"{folder} is in use: {_holder(note)}") from None
+        except Timeout:
+            raise ResultsInUse(f"{folder} is in use: {_holder(note)}") from None
     try:
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         with writing(note):

@@ -38,6 +38,7 @@ class Worker:
     """A worker process with the chunk that it has.
 
     left: runs of the chunk without a receipt. unsettled: run-iterations it reported since its last receipt.
+    ready: whether it has started well. alive, death: whether it is at work, and if not, why.
     """
 
     def __init__(self, task: Task, chunk: Chunk):
@@ -45,7 +46,7 @@ class Worker:
         self.unsettled = 0
         self.alive = True
         self.death = ""
-        self._ready = False
+        self.ready = False
         self._heard = time.monotonic()
         self.connection, theirs = CONTEXT.Pipe()
         self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
@@ -62,7 +63,7 @@ class Worker:
         """Hand the worker a chunk."""
         self.left = chunk
         self._heard = time.monotonic()
-        if self._ready:
+        if self.ready:
             with suppress(OSError):  # if it has died, listening to it will tell
                 self.connection.send(chunk)
 
@@ -72,8 +73,6 @@ class Worker:
             message = self.connection.recv()
         except (EOFError, OSError):
             self.end(None)
-            if not self._ready:
-                raise DlsweepError(f"a worker process could not start: {self.death}") from None
             return
         self._heard = time.monotonic()
         match message:
@@ -87,7 +86,7 @@ class Worker:
             case DlsweepError():
                 raise message
             case _:
-                self._ready = True
+                self.ready = True
                 self.give(self.left)
 
     def end(self, reason: str | None) -> None:

@@ -71,11 +71,9 @@ class Results:
         return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
 
     def _frame(self, table: pa.Table) -> DataFrame:
-        import pandas as pd
-
         frame: DataFrame = table.to_pandas()
         for factor, levels in self.record.levels.items():
-            frame[factor] = frame[factor].astype(pd.CategoricalDtype(levels, ordered=False))
+            frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
 
 

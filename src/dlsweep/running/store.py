@@ -35,9 +35,17 @@ class Store:
             content = parts.encode(rows)
             files.write(self.folder / table / parts.name(stem, content), content)
 
+    def committed(self, runs: Sequence[Run]) -> pa.Table | None:
+        """The rows of the chunk that was committed as the first of these runs, or as all; None if there is none."""
+        listed = parts.listing(self.folder / "runs")
+        for count in range(1, len(runs) + 1):
+            if path := listed.get(parts.stem(runs[:count])):
+                return parts.decode(path, self.tables.runs)
+        return None
+
     def survey(self) -> tuple[Held, dict[str, str]]:
         """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing."""
-        listed = {table: parts.listing(self.folder / table) for table in TABLES}
+        listed = {table: parts.listing(self.folder / table) for table in reversed(TABLES)}
         held: Held = {}
         bad: dict[str, str] = {}
         ids: set[str] = set()

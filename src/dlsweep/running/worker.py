@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets import open_dataset
 from dlsweep.errors import DlsweepError
 from dlsweep.running import parts
-from dlsweep.running.store import Store, statuses
+from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
 from dlsweep.training.loop import train
 from dlsweep.training.plan import Chunk
@@ -79,11 +79,10 @@ class Task:
         self.store.commit([run], *self.store.tables.rows([run], nothing_learned([run]), error))
         return Receipt((run.id,), ("failed",), f"{run.arm.name}, seed {run.seed}: {error.strip().splitlines()[-1]}")
 
-    def recorded(self, runs: Sequence[Run]) -> Receipt:
-        """The receipt for those of the runs that are on disk: their worker may have died before it could send one."""
-        on_disk = statuses(self.store.survey()[0])
-        found = tuple(run.id for run in runs if run.id in on_disk)
-        return Receipt(found, tuple(on_disk[run] for run in found))
+    def receipt_of(self, left: Chunk) -> Receipt | None:
+        """The receipt that a worker owes when it died after a commit: for the first of the runs that it had left."""
+        rows = self.store.committed(left)
+        return Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())) if rows else None
 
 
 def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:

@@ -1,0 +1,182 @@
+"""What is on disk survives anything: a kill or an error at every durable operation, a full disk (faults 1, 2, 3, 4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dlsweep
+from dlsweep.running.results import Results
+
+Bits = Callable[[Results], dict[str, bytes]]
+Make = Callable[..., dict[str, Any]]
+Launch = Callable[..., subprocess.Popen[str]]
+
+# Runs a sweep again and again, each time in a fork that meets its fate at the next of its durable operations, and then
+# once more in a fork that does not. Prints for every operation how both ended and what is on disk.
+FATES = """
+import errno, hashlib, json, os, shutil, signal, sys
+from pathlib import Path
+import pandas
+import dlsweep
+import dlsweep.running.sweep, dlsweep.running.forecast
+from dlsweep.errors import DlsweepError
+
+fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
+output, start = Path(sys.argv[5]), Path(sys.argv[6])
+
+def forked(work):
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        work()
+    except DlsweepError as error:
+        os._exit(error.exit_code)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        os._exit(99)
+    os._exit(0)
+
+def sweep(config=config, **options):
+    dlsweep.run(config, output=output, executor="inline", **options)
+
+def doomed(number):
+    count = 0
+    def meeting(operation):
+        def met(*args, **kwargs):
+            nonlocal count
+            count += 1
+            if count == number and fate == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if count == number:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return operation(*args, **kwargs)
+        return met
+    for name in ("fsync", "replace", "mkdir", "unlink"):
+        setattr(os, name, meeting(getattr(os, name)))
+    sweep(**options)
+    os._exit(0 if count >= number else 42)
+
+def look():
+    results = dlsweep.open_results(output / config["name"])
+    curves = results.curves
+    told = results.runs.run_id.tolist(), *(curves[c].to_numpy().tobytes() for c in ("iteration", "loss", "accuracy"))
+    hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
+    parts = [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")]
+    print(json.dumps([hashlib.sha256(repr(told).encode()).hexdigest(), hidden, parts[0] == parts[1]]), flush=True)
+
+if before:
+    assert forked(lambda: sweep(before)) == 0
+    if not options:
+        part = next((output / config["name"] / "curves").iterdir())
+        part.write_bytes(part.read_bytes()[:-1])
+    shutil.copytree(output, start, dirs_exist_ok=True)
+number, ended = 0, 0
+while ended != 42:
+    number += 1
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(start, output)
+    ended = forked(lambda: doomed(number))
+    print(json.dumps([number, ended, forked(lambda: sweep(**options))]), flush=True)
+    forked(look)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("fate", ["kill", "error"])
+@pytest.mark.parametrize("scenario", ["fresh", "damaged", "forced"])
+def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
+    make: Make, launch: Launch, tmp_path: Path, fate: str, scenario: str
+) -> None:
+    config = make(seeds=1)
+    before = {"fresh": None, "damaged": config, "forced": make(seeds=2)}[scenario]
+    options = {"force": True} if scenario == "forced" else {}
+    output, start = tmp_path / "output", tmp_path / "start"
+    start.mkdir()
+    process = launch(FATES, fate, *map(json.dumps, (config, before, options)), output, start)
+    lines, messages = process.communicate(timeout=250)
+    assert process.returncode == 0, messages
+    assert messages == ""
+
+    told = [json.loads(line) for line in lines.splitlines()]
+    fates, looks = told[::2], told[1::2]
+    assert len(fates) > (20 if scenario == "fresh" else 8)
+    assert {resumed for _, _, resumed in fates} == {0}
+    ends = [ended for _, ended, _ in fates[:-1]]
+    if fate == "kill":
+        assert set(ends) == {-signal.SIGKILL}
+    else:
+        assert set(ends) <= {1, 0}  # 0 where the operation was one that nothing depends on
+        assert ends.count(0) <= 3
+    whole = looks[-1]
+    assert whole[1:] == [[], True]
+    assert looks == [whole] * len(fates)
+
+
+SWEEP = """
+import json, resource, sys
+import dlsweep
+from dlsweep.errors import DlsweepError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    dlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], executor=sys.argv[4])
+except DlsweepError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_full_disk_ends_the_sweep_with_a_sentence_and_it_goes_on_later(
+    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any, executor: str
+) -> None:
+    whole = dlsweep.run(make(), output=tmp_path / "whole", executor="inline")
+    # What is written, in this order, grows: so a limit below the size of one lets all before it pass.
+    files = [whole.folder / "sweep.yaml", whole.folder / "sweep.json"]
+    files += [
+        min((whole.folder / table).iterdir(), key=lambda path: path.stat().st_size) for table in ("curves", "runs")
+    ]
+    sizes = [0, *(path.stat().st_size for path in files)]
+    assert sizes == sorted(sizes)
+    for i, limit in enumerate([10, *(size - 100 for size in sizes[1:])]):
+        output = tmp_path / str(i)
+        process = launch(SWEEP, json.dumps(make()), output, limit, executor)
+        _, message = process.communicate(timeout=60)
+        assert (process.returncode, message.count("\n")) == (1, 1)
+        assert message.startswith(f"cannot write {output}/tiny/")
+        assert message.endswith(": File too large\n")
+        assert not leftovers(output / "tiny")
+        assert not list(output.glob("tiny/runs/*"))
+        resumed = dlsweep.run(make(), output=output, executor="inline")
+        assert bits(resumed) == bits(whole)
+
+
+def test_a_sweep_that_is_killed_at_random_moments_ends_as_if_nothing_had_happened(
+    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any
+) -> None:
+    config = make(train={"iterations": 500, "batch_size": 5}, seeds=6)
+    arguments = json.dumps(config), tmp_path / "killed", 1 << 30, "processes"
+    moments = random.Random(0)
+    for _ in range(4):
+        process = launch(SWEEP, *arguments)
+        time.sleep(0.4 + moments.random())
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = launch(SWEEP, *arguments)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 0
+    killed = dlsweep.open_results(tmp_path / "killed" / "tiny")
+    assert not leftovers(killed.folder)
+    assert bits(killed) == bits(dlsweep.run(config, output=tmp_path / "whole", executor="inline"))

@@ -1,0 +1,224 @@
+"""Executors: the same bits from each; one bad run or one dead worker costs nothing but itself (faults 7, 8, 9, 22)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dlsweep
+from dlsweep.running.executors import executors
+from dlsweep.running.results import Results
+
+Bits = Callable[[Results], dict[str, bytes]]
+Make = Callable[..., dict[str, Any]]
+Launch = Callable[..., subprocess.Popen[str]]
+
+# A script that brings its own optimizer, which behaves badly at one learning rate, and then runs a sweep.
+SCRIPT = """
+import json, os, signal, sys, time
+import numpy as np
+import dlsweep
+from dlsweep.errors import DlsweepError
+
+def fail(): raise ValueError("no such luck")
+def crash(): os.kill(os.getpid(), signal.SIGKILL)
+def leave(): os._exit(3)
+def hang(): time.sleep(600)
+
+@dlsweep.optimizers.register
+def moody(w, g, t, *, lr: float = 0.1, mood: str = "fail"):
+    "Plain gradient descent, but not with every learning rate."
+    if np.any(lr == np.float32(0.5)):
+        globals()[mood]()
+    return (w - lr * g,)
+
+if __name__ == "__main__":
+    config, options = map(json.loads, sys.argv[1:])
+    try:
+        dlsweep.run(config, **options)
+    except DlsweepError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+"""
+
+# One cohort that trains until somebody stops it, after one that takes a moment.
+LONG = {"train": {"iterations": 10_000_000, "batch_size": 5}, "evaluate": {"every": 1000, "on": ["test"]}, "seeds": 4}
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
+    _, messages = process.communicate(timeout=seconds)
+    return process.returncode, messages
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"executor": "processes", "jobs": 1}, {"executor": "processes", "jobs": 2}, {"jobs": 4}, {"max_memory": 1}],
+)
+def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bits, options: dict[str, Any]) -> None:
+    assert set(executors) >= {"inline", "processes"}
+    alone = dlsweep.run(make(), output=tmp_path / "alone", executor="inline")
+    crowd = dlsweep.run(make(), output=tmp_path / "crowd", **options)
+    assert bits(alone) == bits(crowd)
+
+
+@pytest.mark.parametrize(
+    ("mood", "executor", "error"),
+    [
+        ("fail", "inline", "ValueError: no such luck"),
+        ("fail", "processes", "ValueError: no such luck"),
+        ("crash", "processes", "the worker process was killed by SIGKILL, perhaps because memory ran out"),
+        ("leave", "processes", "the worker process ended with exit code 3"),
+        ("hang", "processes", "the worker process was ended: no progress for 2 s"),
+    ],
+)
+def test_one_bad_run_fails_alone(
+    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any, mood: str, executor: str, error: str
+) -> None:
+    moody = {"moody": {"lr": [0.1, 0.5], "mood": mood}}
+    config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [moody]}, seeds=2)
+    options = {"output": str(tmp_path), "executor": executor}
+    if executor == "processes":
+        options |= {"jobs": 2, "timeout": 2}
+    assert finish(launch(SCRIPT, json.dumps(config), json.dumps(options))) == (0, "")
+
+    results = dlsweep.open_results(tmp_path / "tiny")
+    runs = results.runs.set_index("optimizer.lr")
+    assert runs.loc[0.1, "status"].tolist() == ["done", "done"]
+    assert runs.loc[0.5, "status"].tolist() == ["failed", "failed"]
+    assert runs.loc[0.5, "error"].str.strip().str.endswith(error).all()
+    assert runs.loc[0.5, "last_test_loss"].isna().all()
+    assert set(results.curves["run_id"]) == set(runs.loc[0.1, "run_id"])
+    assert not leftovers(results.folder)
+
+
+def test_failed_runs_are_kept_or_tried_again(make: Make, launch: Launch, tmp_path: Path) -> None:
+    grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": [0.1, 0.5]}}]}
+    arguments = json.dumps(make(grid=grid, seeds=1)), json.dumps({"output": str(tmp_path)})
+    assert finish(launch(SCRIPT, *arguments))[0] == 0
+    parts = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    assert finish(launch(SCRIPT, *arguments))[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == parts
+
+    healed = SCRIPT.replace("np.float32(0.5)", "np.float32(0.7)")
+    retry = json.dumps({"output": str(tmp_path), "retry": True})
+    assert finish(launch(healed, arguments[0], retry))[0] == 0
+    results = dlsweep.open_results(tmp_path / "tiny")
+    assert results.runs["status"].tolist() == ["done", "done"]
+    assert len(results.curves) == 2 * 4 * 2
+
+
+def test_the_first_failure_ends_the_sweep_where_asked(make: Make, launch: Launch, tmp_path: Path) -> None:
+    grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": 0.5}}]}
+    options = {"output": str(tmp_path), "fail_fast": True}
+    code, message = finish(launch(SCRIPT, json.dumps(make(grid=grid, seeds=4)), json.dumps(options)))
+    assert code == 1
+    assert message == "tiny, seed 0: ValueError: no such luck; the sweep ends at the first failure, as asked\n"
+    assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 1
+
+
+def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path) -> None:
+    bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2)"
+    assert finish(launch(bare, json.dumps(make()), tmp_path)) == (0, "")
+    assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 12
+
+
+@pytest.fixture
+def long_sweep(make: Make, launch: Launch, tmp_path: Path) -> subprocess.Popen[str]:
+    """A sweep with two workers, in the midst of training; one short chunk is done."""
+    config = {**make(**LONG), "grid": {"train.iterations": [1, LONG["train"]["iterations"]]}}  # type: ignore[index]
+    process = launch(
+        SCRIPT, json.dumps(config), json.dumps({"output": str(tmp_path), "executor": "processes", "jobs": 2})
+    )
+    while not list(tmp_path.glob("tiny/runs/*.parquet")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(0.3)
+    return process
+
+
+def group(process: subprocess.Popen[str]) -> list[int]:
+    """The living processes of a program: it, its workers and what helps them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == process.pid and fields[0] not in "ZX":
+            found.append(int(path.parent.name))
+    return found
+
+
+def parent(pid: int) -> int:
+    """The parent of a process; 0 where it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def all_gone(process: subprocess.Popen[str], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while group(process) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not group(process)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="counts processes in /proc")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("signals", "code"), [([signal.SIGINT], 130), ([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)]
+)
+def test_a_stopped_sweep_keeps_what_is_done_and_leaves_nobody_behind(
+    long_sweep: subprocess.Popen[str], tmp_path: Path, leftovers: Any, signals: list[signal.Signals], code: int
+) -> None:
+    for number in signals:
+        os.killpg(long_sweep.pid, number) if number == signal.SIGINT else long_sweep.send_signal(number)
+        time.sleep(0.3)
+    message = "stopped; the finished runs are kept, and the same command goes on from there\n"
+    assert finish(long_sweep, 20) == (code, message)
+    assert all_gone(long_sweep, 2)
+    results = dlsweep.open_results(tmp_path / "tiny")
+    assert set(results.runs["train.iterations"]) == {"1"}
+    assert not leftovers(results.folder)
+
+
+@linux
+def test_workers_die_with_their_parent(long_sweep: subprocess.Popen[str]) -> None:
+    assert len(group(long_sweep)) >= 3
+    long_sweep.kill()
+    long_sweep.communicate()
+    assert all_gone(long_sweep, 2)
+
+
+@linux
+def test_a_killed_worker_is_replaced_and_its_runs_finish(
+    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any
+) -> None:
+    config = make(train={"iterations": 3000, "batch_size": 5}, evaluate={"every": 100, "on": ["test"]})
+    options = {"output": str(tmp_path / "killed"), "executor": "processes", "jobs": 2}
+    process = launch(SCRIPT, json.dumps(config), json.dumps(options))
+    killed = 0
+    while process.poll() is None:
+        workers = [pid for pid in group(process) if parent(parent(pid)) == process.pid]
+        if len(workers) == 2 and killed < 2:
+            os.kill(workers[killed % 2], signal.SIGKILL)
+            killed += 1
+        time.sleep(0.02)
+    assert finish(process) == (0, "")
+    assert killed
+    results = dlsweep.open_results(tmp_path / "killed" / "tiny")
+    assert not leftovers(results.folder)
+    whole = dlsweep.run(config, output=tmp_path / "whole", executor="inline")
+    assert bits(results) == bits(whole)
