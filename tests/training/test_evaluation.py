@@ -13,10 +13,7 @@ def parameters_of(layers, runs, dtype):
     rng = np.random.default_rng(0)
     stack = []
     for layer in layers:
-        p = {k: d.empty(runs, dtype) for k, d in layer.parameters.items()}
-        for w in p.values():
-            w[...] = rng.standard_normal(w.shape)
-        stack.append(p)
+        stack.append({k: rng.standard_normal((runs, *d.shape)).astype(dtype) for k, d in layer.parameters.items()})
     return stack
 
 
@@ -26,12 +23,15 @@ def test_blocks_hold_every_sample_once_and_leave_out_only_zeros(samples, share, 
     x = rng.integers(1, 256, (samples, features)) * (rng.random((samples, features)) < share)
     x[:, 0] = np.arange(samples) % 251  # so that most samples can be told apart
     x, t = x.astype(np.uint8), rng.integers(3, size=samples)
-    blocks = list(Blocks(x, t, 1 / 255, np.dtype(np.float64)))
+    whole = Blocks(x, t, 1 / 255, np.dtype(np.float64))
+    blocks = list(whole)
     assert [len(b.t) for b in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
+    order = np.arange(features) if whole.features is None else whole.features
+    assert sorted(order) == list(range(features))
     rebuilt = []
     for b in blocks:
         whole = np.zeros((len(b.t), features))
-        whole[:, slice(None) if b.columns is None else b.columns] = b.x
+        whole[:, order[: len(b.x)]] = b.x.T
         rebuilt += [(*row, label) for row, label in zip(np.round(whole * 255).astype(int).tolist(), b.t, strict=True)]
     assert sorted(rebuilt) == sorted((*row, label) for row, label in zip(x.tolist(), t, strict=True))
 
@@ -44,9 +44,19 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
     parameters = parameters_of(layers, 2, np.float64)
     loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
-    logits, _ = forward(layers, parameters, [Shared(x, slice(0, 2))], training=False)
+    logits, _ = forward(layers, parameters, [Shared(x.T, slice(0, 2))], training=False)
     np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
-    np.testing.assert_allclose(accuracy, (logits.argmax(axis=2) == t).mean(axis=1))
+    np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == t).mean(axis=1))
+
+
+def test_dark_features_are_gathered_and_left_out():
+    """Three kinds of samples, each with its own dark part: the darkest come first, and with fewer features."""
+    rng = np.random.default_rng(0)
+    lit = np.array([5, 60, 100])[rng.permutation(np.repeat([0, 1, 2], BLOCK))]
+    x = rng.random((3 * BLOCK, 100)) * (np.arange(100) < lit[:, None])
+    blocks = Blocks(x[:, rng.permutation(100)], np.zeros(3 * BLOCK, int), 1, np.dtype(np.float32))
+    assert [len(b.x) for b in blocks] == [5, 60, 100]
+    assert len(next(iter(Blocks(x, np.zeros(len(x), int), 1, np.dtype(np.float32), reorder=False))).x) == 100
 
 
 def test_groups_are_evaluated_on_their_own_samples():

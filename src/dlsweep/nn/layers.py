@@ -1,4 +1,8 @@
-"""What a layer is: named parameters, and a function `(parameters, x, training) -> (y, back)`."""
+"""What a layer is: named parameters, and a function `(parameters, x, training) -> (y, back)`.
+
+Samples lie along the last axis, as columns: `(R, features, N)`. So the formulas read as in the papers, y = W x + b, the
+weights of all runs lie under each other, and every elementwise loop and every sum over a minibatch runs along memory.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +20,27 @@ class Parameter(NamedTuple):
     """A parameter's shape in one run, and the fans that scale its initial values; only kernels have them.
 
     Kernels are what initializers fill and regularizers penalize; the rest starts at 0.
-
-    wide: kept in memory as `(in, R, out)` (the logical shape stays `(R, in, out)`), so that an input that several runs
-    share meets all their kernels in one product.
     """
 
     shape: tuple[int, ...]
-    fan_in: int = 0  # 0 for biases and the like, which start at 0
+    fan_in: int = 0
     fan_out: int = 0
-    wide: bool = False
 
-    def empty(self, runs: int, dtype: Any) -> Array:
-        """Room for this parameter of `runs` runs, zero, in its memory layout."""
-        if self.wide:
-            rows, columns = self.shape
-            return np.zeros((rows, runs, columns), dtype).transpose(1, 0, 2)
-        return np.zeros((runs, *self.shape), dtype)
+    @property
+    def kernel(self) -> bool:
+        return self.fan_in > 0
 
 
 class Layer(NamedTuple):
     """One step of a network, with its parameters for every run of the stack passed in.
 
-    apply(parameters, x, training) returns `y` and `back(dy) -> (dx, gradients)`; x: `(R, N, …)`, except in a network's
+    apply(parameters, x, training) returns `y` and `back(dy) -> (dx, gradients)`; x: `(R, …, N)`, except in a network's
     first layer, which reads `Shared` input and returns None for dx: nobody needs the gradient of the data.
+    reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
+    order, the last of them left out; "" where their order matters.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     apply: Callable[[Parameters, Any, bool], tuple[Array, Back]]
+    reads: str = ""

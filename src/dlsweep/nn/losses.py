@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 import numpy as np
 
@@ -13,51 +12,37 @@ Array = np.ndarray
 def softmax_cross_entropy(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]]:
     """Cross-entropy of softmax(logits) with the labels: log Σ exp(z) − z_t, by the shifted log-sum-exp.
 
-    logits: `(R, N, K)`; t: labels `(N,)` or `(R, N)`. Returns the loss of every sample `(R, N)` and `back()`, the
+    logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. Returns the loss of every sample `(R, N)` and `back()`, the
     gradient (p − onehot(t)) / N of the *mean* loss with respect to the logits. Finite for logits of ±1e4.
     """
-    z = _classes_first(logits)
-    z -= z.max(axis=0)
+    z = logits - logits.max(axis=1, keepdims=True)
     at_label = _at_label(t, z.shape)
     z_t = z[at_label]
     p = np.exp(z, out=z)
-    total = _sum_classes(p)
+    total = p.sum(axis=1, keepdims=True)
 
     def back() -> Array:
-        dz = p / total
+        dz: Array = p / total
         dz[at_label] -= 1
         dz /= dz.shape[2]
-        return np.ascontiguousarray(np.moveaxis(dz, 0, 2))
+        return dz
 
-    return np.log(total) - z_t, back
+    return np.log(total[:, 0]) - z_t, back
 
 
-def score(logits: Array, t: Array) -> tuple[Array, Array]:
-    """Loss of every sample, as above, and whether it is a hit: its label's logit is the largest; both `(R, N)`.
+def hits(logits: Array, t: Array) -> Array:
+    """Whether the label's logit is the largest, `(R, N)`; logits and t as above.
 
     Of equal logits the first counts as the largest, so a network that cannot tell the classes apart is at chance.
     """
-    z = _classes_first(logits)
-    top = z.max(axis=0)
-    largest = np.zeros(top.shape, np.int8 if len(z) < 128 else np.int64)
-    for k in range(len(z) - 1, -1, -1):
-        np.copyto(largest, k, where=z[k] == top)
-    z -= top
-    z_t = z[_at_label(t, z.shape)]
-    return np.log(_sum_classes(np.exp(z, out=z))) - z_t, largest == t
+    largest = logits == logits.max(axis=1, keepdims=True)
+    hit: Array = largest[_at_label(t, logits.shape)]
+    if np.count_nonzero(largest) != hit.size:
+        hit &= largest.argmax(axis=1) == t
+    return hit
 
 
 def _at_label(t: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The indices of each sample's own class in an array `(K, R, N)`."""
-    _, runs, samples = shape
-    return t, np.arange(runs)[:, None], np.arange(samples)
-
-
-def _sum_classes(p: Array) -> Array:
-    """The sum over the classes of `(K, R, N)`, one after the other: `p.sum` has another order where R · N is 1."""
-    return reduce(np.add, p)
-
-
-def _classes_first(logits: Array) -> Array:
-    """A copy of `(R, N, K)` as `(K, R, N)`: reductions over few classes then run over long rows."""
-    return np.moveaxis(logits, 2, 0).copy()
+    """The indices of each sample's own class in an array `(R, K, N)`."""
+    runs, _, samples = shape
+    return np.arange(runs)[:, None], t, np.arange(samples)

@@ -50,7 +50,7 @@ def activation_layer(name: str, activation: str) -> Layer:
 def forward(
     layers: Sequence[Layer], parameters: Sequence[Parameters], x: Any, training: bool
 ) -> tuple[Array, Callable[[Array], list[Parameters]]]:
-    """Logits of every run and sample, `(R, N, classes)`, and `back(dlogits)`: the gradients, layer by layer."""
+    """Logits of every run and sample, `(R, classes, N)`, and `back(dlogits)`: the gradients, layer by layer."""
     backs = []
     for layer, p in zip(layers, parameters, strict=True):
         x, back = layer.apply(p, x, training)

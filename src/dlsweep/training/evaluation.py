@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dlsweep.nn.dense import Shared
 from dlsweep.nn.layers import Layer, Parameters
-from dlsweep.nn.losses import score
+from dlsweep.nn.losses import hits, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 
 Array = np.ndarray
 
-BLOCK = 500  # rows; the intermediates of 500 to 1000 rows stay in a core's cache
+BLOCK = 500  # samples; the intermediates of 500 to 1000 stay in a core's cache
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
 
 class Block(NamedTuple):
-    """Some samples, without the `columns` that are zero in all of them; x: `(n, columns)`, t: `(n,)`."""
+    """Some samples as columns, x: `(features, n)`, and their labels, t: `(n,)`."""
 
     x: Array
     t: Array
-    columns: Array | None = None
 
 
 class Blocks:
     """The samples of a split that some runs are evaluated on, as float blocks ready to be multiplied.
 
-    Ordered so that samples of one block leave as many columns dark together as can be: on MNIST's test images half of
-    the first layer's arithmetic. The blocks are a function of the samples alone, so are the bits of the metrics.
+    Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
+    left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
+    as given, where features must not or need not be moved. The blocks are a function of the samples alone, so are the
+    bits of the metrics.
     """
 
-    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype):
+    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True):
         self.scale, self.dtype = dtype.type(scale), dtype
-        x = x.reshape(len(x), -1)
+        self.features: Array | None
+        samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        if self.features is not None:
+            x = x.reshape(len(x), -1)[:, self.features]
         self.blocks = []
-        for rows in np.split(_peeled(x != 0), range(BLOCK, len(x), BLOCK)):
-            columns = _lit_columns(x[rows])
-            self.blocks.append(Block(x[rows] if columns is None else x[np.ix_(rows, columns)], t[rows], columns))
+        for rows in np.split(samples, range(BLOCK, len(samples), BLOCK)):
+            lit = x[rows]
+            if self.features is not None:
+                lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
+            self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
         if sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW:
             self.blocks = [self._float(b) for b in self.blocks]
 
@@ -50,54 +56,62 @@ class Blocks:
         return block._replace(x=np.multiply(block.x, self.scale, dtype=self.dtype))
 
 
-def _peeled(lit: Array) -> Array:
-    """An order of the samples in which neighbours leave the same columns dark; lit: `(N, columns)`, bool.
+def _peeled(lit: Array) -> tuple[Array, Array | None]:
+    """Orders of samples and of features that gather the dark; lit: `(N, features)`, bool.
 
-    Peeling, from the outside in: take the column that the fewest of the remaining samples light, put those samples
-    at the end, and go on without them. What remains lights fewer and fewer columns, so the first blocks are the darkest.
+    Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
+    samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
+    dark in all but the first features. Features keep their order (None) where hardly any entry is zero.
     """
+    if np.count_nonzero(lit) > 0.8 * lit.size:
+        return np.arange(len(lit)), None
     counts = np.count_nonzero(lit, axis=0)
     remaining = np.ones(len(lit), bool)
-    order: list[Array] = []
+    samples: list[Array] = []
+    features = list(np.flatnonzero(counts == 0))  # the last first
     while (counts > 0).any():
         rarest = np.where(counts > 0, counts, len(lit) + 1).argmin()
         peel = np.flatnonzero(remaining & lit[:, rarest])
         remaining[peel] = False
+        gone = (counts > 0) & (counts == np.count_nonzero(lit[peel], axis=0))
         counts -= np.count_nonzero(lit[peel], axis=0)
-        order.append(peel)
-    return np.concatenate([np.flatnonzero(remaining), *order[::-1]])
-
-
-def _lit_columns(x: Array) -> Array | None:
-    """The columns that are not zero throughout, filled up to a multiple of 16; None where the rest are too few to matter.
-
-    Filling up makes shapes recur, and a wide product has to be tried once for every shape.
-    """
-    lit = x.any(axis=0)
-    count = -(-np.count_nonzero(lit) // 16) * 16
-    return None if count > 0.9 * lit.size else np.sort(np.argsort(~lit, kind="stable")[:count])
+        samples.append(peel)
+        features += [*np.flatnonzero(gone & (np.arange(len(gone)) != rarest))[::-1], rarest]
+    return np.concatenate([np.flatnonzero(remaining), *samples[::-1]]), np.array(features[::-1])
 
 
 class Group(NamedTuple):
     """A slice of the stack's runs and the samples that they are evaluated on."""
 
     runs: slice
-    blocks: Iterable[Block]
+    blocks: Blocks | Sequence[Block]
 
 
 def evaluate(layers: Sequence[Layer], parameters: Sequence[Parameters], groups: Sequence[Group]) -> tuple[Array, Array]:
     """Mean loss and accuracy of every run, `(R,)` each in float64, over all samples of its group."""
     runs = groups[-1].runs.stop
     loss, correct, samples = np.zeros(runs), np.zeros(runs), 0
+    parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
     for blocks in zip(*(group.blocks for group in groups), strict=True):
-        inputs = [Shared(b.x, g.runs, b.columns) for b, g in zip(blocks, groups, strict=True)]
+        inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
         logits, _ = forward(layers, parameters, inputs, training=False)
         t = labels([b.t for b in blocks], groups)
-        losses, hits = score(logits, t)
-        loss += losses.astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(hits, axis=1)
-        samples += logits.shape[1]
+        loss += softmax_cross_entropy(logits, t)[0].astype(np.float64).sum(axis=1)
+        correct += np.count_nonzero(hits(logits, t), axis=1)
+        samples += logits.shape[2]
     return loss / samples, correct / samples
+
+
+def _reordered(first: Layer, p: Parameters, groups: Sequence[Group]) -> Parameters:
+    """The first layer's parameters with the input's features in the order of each group's blocks."""
+    orders = [(g.runs, g.blocks.features) for g in groups if isinstance(g.blocks, Blocks)]
+    if not first.reads or all(features is None for _, features in orders):
+        return p
+    W = p[first.reads].copy() if len(orders) > 1 else np.empty_like(p[first.reads])
+    for runs, features in orders:
+        if features is not None:
+            np.take(p[first.reads][runs], features, axis=-1, out=W[runs], mode="clip")  # clip: no buffer between
+    return p | {first.reads: W}
 
 
 def labels(t: Sequence[Array], groups: Sequence[Group]) -> Array:

@@ -62,9 +62,9 @@ def train(
 ) -> Outcome:
     """Train runs of one cohort as one stack and return their curves.
 
-    progress is called at each evaluation with the run-iterations done since the last; what it raises ends the training.
-    A run whose loss or gradient is no longer finite leaves the stack as `diverged`; the others keep their bits, which are
-    promised for one BLAS thread (the executors see to it).
+    progress is called at each evaluation with the run-iterations done since the last; what it raises ends the
+    training. A run whose loss or gradient is no longer finite leaves the stack as `diverged`; the others keep their
+    bits, which are promised for one BLAS thread (the executors see to it).
     """
     start = time.perf_counter()
     arm = runs[0].arm  # whatever is code is the same in every arm of a cohort
@@ -118,15 +118,13 @@ class _Stack:
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.seeds}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
         for split in arm.evaluate.on:
+            x, t = (self.x, self.t) if split == "batch" else (getattr(arrays, f"{a}_{split}") for a in "xt")
             if split == "batch":
                 self.splits[split] = None  # the minibatch at hand
-            elif split == "train" and data.sizes["train"] < len(self.t):
-                self.splits[split] = {
-                    s: Blocks(self.x[rows], self.t[rows], arrays.scale, dtype) for s, rows in self.subsets.items()
-                }
+            elif split == "train" and data.sizes["train"] < len(t):
+                self.splits[split] = {s: self._blocks(x[rows], t[rows]) for s, rows in self.subsets.items()}
             else:
-                x, t = getattr(arrays, f"x_{split}"), getattr(arrays, f"t_{split}")
-                self.splits[split] = Blocks(x, t, arrays.scale, dtype)
+                self.splits[split] = self._blocks(x, t)
         self._arrange()
 
     @property
@@ -156,15 +154,18 @@ class _Stack:
             for same in [[arm.regularizer[i] for arm in arms]]
             for layer, (description, p) in enumerate(zip(self.layers, self.parameters, strict=True))
             for k in p
-            if description.parameters[k].fan_in
+            if description.parameters[k].kernel
         ]
 
     def gather(self, seed: int, indices: Array) -> Block:
         """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
-        x = self.x[indices].reshape(len(indices), -1)
-        return Block(np.multiply(x, self.scale, dtype=self.dtype), self.t[indices])
+        x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
+        return Block(np.moveaxis(x.reshape(len(x), -1), 0, -1), self.t[indices])
+
+    def _blocks(self, x: Array, t: Array) -> Blocks:
+        return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=bool(self.layers[0].reads))
 
     def step(self, t: int, steps: int, batch: dict[int, Block]) -> None:
         """One update of every run on its seed's minibatch."""
@@ -214,18 +215,8 @@ class _Stack:
         stay = np.flatnonzero(~diverged)
         self.order = [self.order[i] for i in stay]
 
-        def those(layer: Layer, k: str, w: Array) -> Array:
-            left = layer.parameters[k].empty(len(stay), self.dtype)
-            left[...] = w[stay]
-            return left
-
-        self.parameters = [
-            {k: those(layer, k, w) for k, w in p.items()} for layer, p in zip(self.layers, self.parameters, strict=True)
-        ]
-        self.slots = [
-            {k: [those(layer, k, slot) for slot in slots] for k, slots in s.items()}
-            for layer, s in zip(self.layers, self.slots, strict=True)
-        ]
+        self.parameters = [{k: w[stay] for k, w in p.items()} for p in self.parameters]
+        self.slots = [{k: [slot[stay] for slot in slots] for k, slots in s.items()} for s in self.slots]
         self._arrange()
 
     def outcome(self, steps: int, seconds: float) -> Outcome:
@@ -253,8 +244,8 @@ def _initial(layer: Layer, runs: Sequence[Run], dtype: np.dtype) -> Parameters:
     """A layer's parameters before training: kernels by each run's initializer, from base draws that its seed names."""
     parameters: Parameters = {}
     for name, parameter in layer.parameters.items():
-        w = parameter.empty(len(runs), dtype)
-        if parameter.fan_in:
+        w = np.zeros((len(runs), *parameter.shape), dtype)
+        if parameter.kernel:
             for i, run in enumerate(runs):
                 init, draw = run.arm.init, stream(run.seed, f"init/{layer.name}")
                 w[i] = initializers[init.name].function(
@@ -267,19 +258,14 @@ def _initial(layer: Layer, runs: Sequence[Run], dtype: np.dtype) -> Parameters:
 def columns(entry: Entry, choices: Sequence[Choice], w: Array) -> dict[str, Any]:
     """The settings of every run as arrays that broadcast against `w`: numbers stack, the rest is the same for all.
 
-    Where all runs agree the array has one element, and where `w` is wide in memory the values are repeated along a row:
-    then the elementwise loops over `w` are long ones.
+    Where all runs agree the array has one element: then the elementwise loops over `w` are long ones.
     """
     arrays: dict[str, Any] = {}
     for name, setting in entry.settings.items():
         values = [choice.settings[name] for choice in choices]
-        if not setting.stacks:
+        if setting.stacks:
+            values = values[:1] if len(set(values)) == 1 else values
+            arrays[name] = np.array(values, w.dtype).reshape(-1, *[1] * (w.ndim - 1))
+        else:
             arrays[name] = values[0]
-            continue
-        column = np.array(values, w.dtype).reshape(-1, *[1] * (w.ndim - 1))
-        if len(set(values)) == 1:
-            column = column[:1]
-        elif w.strides[0] < w.strides[1]:
-            column = np.repeat(column, w.shape[-1], axis=-1)
-        arrays[name] = column
     return arrays

@@ -122,7 +122,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     shapes = [p.shape for layer in layers for p in layer.parameters.values()]
     parameters = sum(_product(shape) for shape in shapes)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
-    activations = BLOCK * sum(shape[-1] for shape in shapes)
+    activations = BLOCK * sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
     work = parameters * (3 * steps * arm.train.batch_size + evaluated * (steps // arm.evaluate.every + 1))
