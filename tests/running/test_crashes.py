@@ -8,8 +8,9 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ import errno, hashlib, json, os, shutil, signal, sys
 from pathlib import Path
 import pandas
 import dlsweep
-import dlsweep.running.sweep, dlsweep.running.forecast
+import dlsweep.running.sweep
 from dlsweep.errors import DlsweepError
 
 fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
@@ -47,6 +48,8 @@ def forked(work):
         traceback.print_exc()
         os._exit(99)
     os._exit(0)
+
+config, before = dlsweep.load(config), before and dlsweep.load(before)
 
 def sweep(config=config, **options):
     dlsweep.run(config, output=output, executor="inline", **options)
@@ -69,7 +72,7 @@ def doomed(number):
     os._exit(0 if count >= number else 42)
 
 def look():
-    results = dlsweep.open_results(output / config["name"])
+    results = dlsweep.open_results(output / config.name)
     curves = results.curves
     told = results.runs.run_id.tolist(), *(curves[c].to_numpy().tobytes() for c in ("iteration", "loss", "accuracy"))
     hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
@@ -79,7 +82,7 @@ def look():
 if before:
     assert forked(lambda: sweep(before)) == 0
     if not options:
-        part = next((output / config["name"] / "curves").iterdir())
+        part = next((output / config.name / "curves").iterdir())
         part.write_bytes(part.read_bytes()[:-1])
     shutil.copytree(output, start, dirs_exist_ok=True)
 number, ended = 0, 0
@@ -93,16 +96,25 @@ while ended != 42:
 """
 
 
+@pytest.fixture
+def memory_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which many a sync costs little, where the system has one."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("fate", ["kill", "error"])
-@pytest.mark.parametrize("scenario", ["fresh", "damaged", "forced"])
+@pytest.mark.parametrize(
+    ("fate", "scenario"), [("kill", "fresh"), ("kill", "damaged"), ("kill", "forced"), ("error", "fresh")]
+)
 def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
-    make: Make, launch: Launch, tmp_path: Path, fate: str, scenario: str
+    make: Make, launch: Launch, memory_disk: Path, fate: str, scenario: str
 ) -> None:
     config = make(seeds=1)
     before = {"fresh": None, "damaged": config, "forced": make(seeds=2)}[scenario]
     options = {"force": True} if scenario == "forced" else {}
-    output, start = tmp_path / "output", tmp_path / "start"
+    output, start = memory_disk / "output", memory_disk / "start"
     start.mkdir()
     process = launch(FATES, fate, *map(json.dumps, (config, before, options)), output, start)
     lines, messages = process.communicate(timeout=250)
@@ -117,8 +129,7 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     if fate == "kill":
         assert set(ends) == {-signal.SIGKILL}
     else:
-        assert set(ends) <= {1, 0}  # 0 where the operation was one that nothing depends on
-        assert ends.count(0) <= 3
+        assert set(ends) == {0, 1}  # 0 where the operation was to clean up, and nothing depends on it
     whole = looks[-1]
     assert whole[1:] == [[], True]
     assert looks == [whole] * len(fates)

@@ -44,16 +44,19 @@ def encode(table: pa.Table) -> bytes:
 
 def decode(path: Path, schema: pa.Schema) -> pa.Table:
     """A part's table: `Damaged` if a bit of it changed, `ResultsDamaged` if it is not a part of this sweep."""
-    source = pa.BufferReader(_checked(path))
-    if not pq.read_schema(source).equals(schema):
-        raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
-    return pq.read_table(source, page_checksum_verification=True, use_threads=False)
+    return _open(path, schema).read(use_threads=False)
 
 
 def check(path: Path, schema: pa.Schema) -> None:
-    """`decode` without the cost of reading the rows."""
-    if not pq.read_schema(pa.BufferReader(_checked(path))).equals(schema):
+    """`decode` without the cost of unpacking the rows."""
+    _open(path, schema)
+
+
+def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
+    file = pq.ParquetFile(pa.BufferReader(_checked(path)), page_checksum_verification=True)
+    if not file.schema_arrow.equals(schema):
         raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+    return file
 
 
 def _checked(path: Path) -> bytes:
