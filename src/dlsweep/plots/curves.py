@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlsweep.analysis.statistics import BOOTSTRAP_FROM
 from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame, Figure, plots
-from dlsweep.plots.factors import Placed, all_levels, factors, labels, levels, place
+from dlsweep.plots.factors import Placed, all_levels, factors, levels, place
 from dlsweep.plots.key import CROSS, Key
-from dlsweep.plots.lines import Line
-from dlsweep.plots.lines import lines as lines_of
+from dlsweep.plots.lines import Content, Line, panel_contents
 from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.scales import scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,47 +48,20 @@ def curves(
         shown = shown[:1]  # it belongs to the weights, whatever they are evaluated on
     frame = frame[frame["split"].isin(shown) | frame["split"].isna()]
     placed = place(frame, rows, columns, lines)
-    every = list(lines_of(frame, placed, x, y))
     key = Key(frame, placed, shown)
-    row_levels = levels(frame, placed.rows) if placed.rows else [""]
-    column_levels = levels(frame, placed.columns) if placed.columns else [""]
-    runs = {
-        (i, j): _runs(frame, {placed.rows: row, placed.columns: column})
-        for i, row in enumerate(row_levels)
-        for j, column in enumerate(column_levels)
-    }
-
-    inside = {
-        (i, j): sorted(
-            (line for line in every if (line.row, line.column) == (row_levels[i], column_levels[j])), key=key.order
-        )
-        for i, j in runs
-    }
-    most = max((len(line.each) for line in every), default=0)
+    grid = panel_contents(frame, placed, x, y)
+    every = [line for content in grid.values() for line in content.lines]
 
     with style.look():
-        figure, axes = panels(
-            Words(
-                x=x,
-                y=f"{style.SPLITS[shown[0]]} {y}" if shown and key.one_split and y != "penalty" else y,
-                row_factor=placed.rows or "",
-                rows=[style.SPLITS.get(row, row) if placed.rows == "split" else row for row in row_levels],
-                column_factor=placed.columns or "",
-                columns=[style.SPLITS.get(c, c) if placed.columns == "split" else c for c in column_levels],
-                title=_title(frame, placed),
-                legend=key.legend(every),
-                notes={at: note for at in runs if (note := _note(runs[at], inside[at], most))},
-                foot=_foot(every, y),
-            )
-        )
-        _scales(axes[0, 0], every, x, y, log_x=log_x, log_y=log_y)
-        for (i, j), ax in np.ndenumerate(axes):
-            for line in inside[i, j]:
-                _draw(ax, line, key)
-            if not inside[i, j]:
-                _empty(ax, "no curve" if len(runs[i, j]) else "no runs")
+        figure, axes = panels(_words(frame, placed, grid, key, x, y))
+        scale(axes[0, 0], every, x, y, log_x=log_x, log_y=log_y)
+        for at, content in grid.items():
+            for line in sorted(content.lines, key=key.order):
+                _draw(axes[at], line, key)
+            if not content.lines:
+                _empty(axes[at], "no curve" if content.runs else "no runs")
             elif (chance := _chance(every)) is not None:
-                ax.axhline(chance, color=style.FAINT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1, label="chance")
+                axes[at].axhline(chance, color=style.FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
     return figure
 
 
@@ -113,91 +87,52 @@ def _empty(ax: Axes, words: str) -> None:
     ax.set_facecolor("#f7f7f7")
 
 
-def _scales(ax: Axes, every: Sequence[Line], x: str, y: str, *, log_x: bool, log_y: bool) -> None:
-    """Limits, scales and ticks, of one panel for all, since they share them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
-
-    points = np.concatenate([line.x for line in every]) if every else np.array([0.0, 1.0])
-    ax.set_xlim(points.min(), max(points.max(), points.min() + 1e-9))
-    if log_x:  # from 0, where training begins, to the first step the axis is linear
-        ax.set_xscale("symlog", linthresh=min(points[points > 0], default=1.0))
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x == "iteration", steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-
-    low, high = _range(every, positive=log_y)
-    if log_y:
-        ax.set_yscale("log")
-        ax.set_ylim(low / 1.2, 1 if y == "accuracy" else 1.2 * high)
-        ax.yaxis.set_major_locator(LogLocator(subs=[1, 2, 5] if high < 100 * low else [1]))
-        ax.yaxis.set_minor_locator(NullLocator())
-    elif y == "accuracy":
-        ax.set_ylim(-0.02, 1.02)
-        ax.yaxis.set_major_locator(MultipleLocator(0.2))
-    else:
-        ax.set_ylim(0, 1.05 * high)
-        ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-
-
-def _range(every: Sequence[Line], *, positive: bool) -> tuple[float, float]:
-    """Lowest and highest value to show: all of the means, nearly all of the seeds, and nothing of runs that diverged
-    unless all did."""
-    calm = [line.each[line.status != "diverged"] for line in every]
-    seeds = np.concatenate([each.ravel() for each in calm] or [np.empty(0)])
-    seeds = (
-        seeds if np.isfinite(seeds).any() else np.concatenate([line.each.ravel() for line in every] or [np.empty(0)])
+def _words(
+    frame: DataFrame, placed: Placed, grid: Mapping[tuple[int, int], Content], key: Key, x: str, y: str
+) -> Words:
+    """What is written around the panels."""
+    every = [line for content in grid.values() for line in content.lines]
+    most = max((len(line.each) for line in every), default=0)
+    others = [f for f in factors(frame) if f not in (placed.rows, placed.columns, placed.lines)]
+    fixed = [f for f in others if len(levels(frame, f)) == 1 < len(all_levels(frame, f))]
+    return Words(
+        x=x,
+        y=f"{style.SPLITS[key.shown[0]]} {y}" if len(key.shown) == 1 and y != "penalty" else y,
+        row_factor=placed.rows or "",
+        rows=_titles(frame, placed.rows),
+        column_factor=placed.columns or "",
+        columns=_titles(frame, placed.columns),
+        title=", ".join(f"{factor}: {levels(frame, factor)[0]}" for factor in fixed),
+        legend=key.legend(every),
+        notes={at: note for at, content in grid.items() if (note := _note(content, most))},
+        foot=_foot(every, y, key) if every else "",
     )
-    means = np.concatenate([each.mean(axis=0) for each in calm if len(each)] or [np.empty(0)])
-    means = means[np.isfinite(means) & ((means > 0) | (not positive))]
-    seeds = seeds[np.isfinite(seeds) & ((seeds > 0) | (not positive))]
-    if not len(seeds):
-        return 0.1, 1.0
-    low, high = np.quantile(seeds, [0.002, 0.998])
-    return float(min([low, *means])), float(max([high, *means])) or 1.0
 
 
-def _short(value: float) -> str:
-    """A tick label: 0.2, 1000, 20k."""
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= 10 * size or (abs(value) >= size and unit == "M"):
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+def _titles(frame: DataFrame, factor: str | None) -> list[str]:
+    """The labels of rows or columns."""
+    if factor is None:
+        return [""]
+    return [style.SPLITS[level] if factor == "split" else level for level in levels(frame, factor)]
 
 
-def _runs(frame: DataFrame, level_of: dict[str | None, str]) -> DataFrame:
-    """The runs of a panel, a row each, those without a curve included."""
-    for factor, level in level_of.items():
-        if factor and factor != "split":  # a run has curves on every split
-            frame = frame[labels(frame, factor) == level]
-    return frame.drop_duplicates("run_id")
-
-
-def _note(runs: DataFrame, lines: Sequence[Line], most: int) -> str:
+def _note(content: Content, most: int) -> str:
     """What is special about a panel's runs: fewer seeds than elsewhere, how many diverged or failed."""
-    status = runs["status"] if "status" in runs else runs["run_id"].iloc[:0]
-    failed, diverged = int((status == "failed").sum()), int((status == "diverged").sum())
-    fewest = min((len(line.each) for line in lines), default=most)
+    fewest = min((len(line.each) for line in content.lines), default=most)
     words = [f"n = {fewest}"] if fewest < most else []
-    words += [f"{diverged} of {len(runs) - failed} diverged"] if diverged else []
-    words += [f"{failed} failed"] if failed else []
+    words += [f"{content.diverged} of {content.runs - content.failed} diverged"] if content.diverged else []
+    words += [f"{content.failed} failed"] if content.failed else []
     return ", ".join(words)
 
 
-def _title(frame: DataFrame, placed: Placed) -> str:
-    """The level of each factor that varies in the sweep, but not in this figure."""
-    others = [f for f in factors(frame) if f not in (placed.rows, placed.columns, placed.lines)]
-    fixed = [f for f in others if len(levels(frame, f)) == 1 < len(all_levels(frame, f))]
-    return ", ".join(f"{factor}: {levels(frame, factor)[0]}" for factor in fixed)
-
-
-def _foot(every: Sequence[Line], y: str) -> str:
+def _foot(every: Sequence[Line], y: str, key: Key) -> str:
     """How to read the figure: how many seeds, what the band is, what the crosses do to a mean."""
     n = sorted({len(line.each) for line in every})
-    if not n:
-        return ""
     seeds = f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
-    words = [f"Mean of {seeds} with its 95 % interval; a thin line is one seed." if n[-1] > 1 else "One seed."]
+    kind = "t " if n[-1] < BOOTSTRAP_FROM else "BCa " if n[0] >= BOOTSTRAP_FROM else ""
+    words = [f"Mean of {seeds} with its 95 % {kind}interval; a thin line is one seed." if n[-1] > 1 else "One seed."]
+    if key.dashed and n[-1] > 1:
+        words.append(f"Bands and thin lines: {style.SPLITS[key.shown[-1]]}.")
     if any(len(line.ends) for line in every):
         known = y == "accuracy" and all(np.isfinite(line.chance) for line in every)
         words.append("Diverged runs go on at chance." if known else "A mean ends where a run diverged.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import numpy as np
 from dlsweep.analysis.statistics import interval
 from dlsweep.errors import UsageError
 from dlsweep.plots.base import DataFrame
-from dlsweep.plots.factors import Placed, factors, labels
+from dlsweep.plots.factors import Placed, factors, labels, levels
 
 # Of a bootstrap for each point of a band, from 20 seeds on: fewer than for a number that somebody reads off a table.
 _RESAMPLES = 1000
@@ -25,8 +26,6 @@ class Line:
     run counts, NaN if unknown or if this is no accuracy.
     """
 
-    row: str
-    column: str
     level: str
     split: str
     x: np.ndarray
@@ -70,13 +69,45 @@ class Line:
         return np.array([(self.x[i], curve[i]) for i, curve in zip(last, diverged)]).reshape(-1, 2)
 
 
-def lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[Line]:
-    """The lines of every panel. A `UsageError` names the factors that a line would average over."""
+@dataclass(frozen=True)
+class Content:
+    """What a panel shows: its lines; and of how many runs, how many diverged, and how many failed and have no curve."""
+
+    lines: Sequence[Line]
+    runs: int
+    diverged: int
+    failed: int
+
+
+def panel_contents(frame: DataFrame, placed: Placed, x: str, y: str) -> dict[tuple[int, int], Content]:
+    """The content of every panel, by its row and column; empty for a combination of levels without runs.
+
+    A `UsageError` names the factors that a line would average over.
+    """
+    grid: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for row, column, line in _lines(frame, placed, x, y):
+        grid[row, column].append(line)
+    runs = frame.drop_duplicates("run_id")
+    contents = {}
+    for i, row in enumerate(levels(frame, placed.rows) if placed.rows else [""]):
+        for j, column in enumerate(levels(frame, placed.columns) if placed.columns else [""]):
+            mine = runs
+            for factor, level in ((placed.rows, row), (placed.columns, column)):
+                if factor and factor != "split":  # a run has curves on every split
+                    mine = mine[labels(mine, factor) == level]
+            status = mine["status"].tolist() if "status" in mine else []
+            counts = status.count("diverged"), status.count("failed")
+            contents[i, j] = Content(grid[row, column], len(mine), *counts)
+    return contents
+
+
+def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
+    """Every line, after the row and the column of its panel."""
     curves = frame[frame[x].notna()]
     places = (placed.rows, placed.columns, placed.lines)
     keys = [labels(curves, place) if place else np.full(len(curves), "") for place in places]
     for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
-        if "seed" not in places and "arm" in group and group["arm"].nunique() > 1:
+        if "arm" in group and group["arm"].nunique() > 1:
             mixed = [f for f in factors(group) if group[f].nunique() > 1]
             raise UsageError(f"a line would be the mean over {' and '.join(mixed)}; show it as rows, columns or lines")
         run, runs = group["run_id"].factorize()
@@ -87,4 +118,4 @@ def lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[Line]:
         status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(runs), "done")
         known = y == "accuracy" and "classes" in first
         chance = 1 / float(first["classes"].iloc[0]) if known else float("nan")
-        yield Line(str(row), str(column), str(level), str(split), points, each, status, chance)
+        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance)

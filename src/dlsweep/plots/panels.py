@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dlsweep.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 LABEL, NAME, NOTE, FOOT = 11.0, 9.5, 8.5, 8.0  # sizes of text in points
 PAD = 0.12  # inches around the figure
@@ -65,12 +66,11 @@ def panels(words: Words) -> tuple[Figure, np.ndarray]:
     full = max(left + inner + right, 4.5)
     title = fit(words.title, full - left - PAD, LABEL, lines=3)
     foot = fit(words.foot, full - left - PAD, FOOT, lines=6)
-    legend = [(name, handles, *_columns(handles, full - left - PAD - _names(words))) for name, handles in words.legend]
+    legend = [_Group(name, handles, full - left - PAD - _names(words)) for name, handles in words.legend]
     note = _block(["x"], NOTE) if words.notes else 0.0
 
-    heads = [_block([title], LABEL), *(_block(["\n".join("x" * n)], NAME) for *_, n in legend)]
-    heads += [_block([words.column_factor], NAME), _block(column_labels, LABEL), note]
-    top = PAD + sum(heads)
+    heads = [_block([title], LABEL), *(group.height for group in legend)]
+    top = PAD + sum(heads) + _block([words.column_factor], NAME) + _block(column_labels, LABEL) + note
     bottom = PAD + TICKS + AXIS + _block([foot], FOOT) + (0.05 if foot else 0)
     gap = 0.16 + note
     tall = top + rows * height + (rows - 1) * gap + bottom
@@ -102,11 +102,10 @@ def panels(words: Words) -> tuple[Figure, np.ndarray]:
     y = PAD
     write(left, y, title, LABEL, va="top", weight="bold")
     y += heads[0]
-    for (name, handles, across, _), step in zip(legend, heads[1:]):
-        write(left, y, name, NAME, va="top", color=style.FAINT)
-        anchor = (left + _names(words)) / full, 1 - y / tall
-        figure.add_artist(_legend(figure, handles, across, anchor))
-        y += step
+    for group in legend:
+        write(left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
+        figure.add_artist(group.artist(figure, ((left + _names(words)) / full, 1 - y / tall)))
+        y += group.height
     write(middle, y, words.column_factor, NAME, va="top", ha="center", color=style.FAINT)
     write(middle, tall - bottom + TICKS, words.x, NAME + 0.5, va="top", ha="center")
     write(PAD, centre, words.y, NAME + 0.5, va="center", rotation=90)
@@ -131,30 +130,43 @@ def _beside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float
         ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **look)
 
 
-def _legend(figure: Figure, handles: Sequence[Any], columns: int, anchor: tuple[float, float]) -> Any:
-    from matplotlib.legend import Legend
+@dataclass(frozen=True)
+class _Group:
+    """A group of the legend, its texts cut and its columns counted so that it fits into `width` inches."""
 
-    names = [fit(handle.get_label(), 3.0, NAME) for handle in handles]
-    spacing: dict[str, Any] = {
-        "handlelength": _HANDLE,
-        "handletextpad": _SPACE,
-        "columnspacing": _BETWEEN,
-        "labelspacing": 0.3,
-    }
-    return Legend(
-        figure, handles, names, ncols=columns, loc="upper left", bbox_to_anchor=anchor, fontsize=NAME, **spacing
-    )
+    title: str
+    handles: Sequence[Any]
+    width: float
 
+    HANDLE, SPACE, BETWEEN = 2.2, 0.6, 1.8  # in font sizes: an artist, the gap to its text, and to the next column
 
-_HANDLE, _SPACE, _BETWEEN = 2.2, 0.6, 1.8  # of a legend, in font sizes
+    @cached_property
+    def texts(self) -> list[str]:
+        most = min(3.0, self.width - (self.HANDLE + self.SPACE) * NAME / 72)
+        return [fit(handle.get_label(), most, NAME) for handle in self.handles]
 
+    @cached_property
+    def columns(self) -> int:
+        entry = max(_width(text, NAME) for text in self.texts) + (self.HANDLE + self.SPACE) * NAME / 72
+        gap = self.BETWEEN * NAME / 72
+        return min(len(self.handles), max(1, int((self.width + gap) / (entry + gap))))
 
-def _columns(handles: Sequence[Any], width: float) -> tuple[int, int]:
-    """How many columns of a legend fit into `width` inches, and the rows that then are needed."""
-    widest = max(_width(fit(handle.get_label(), 3.0, NAME), NAME) for handle in handles)
-    entry = widest + (_HANDLE + _SPACE + _BETWEEN) * NAME / 72
-    columns = min(len(handles), max(1, int((width + _BETWEEN * NAME / 72) / entry)))
-    return columns, math.ceil(len(handles) / columns)
+    @cached_property
+    def height(self) -> float:
+        return _block(["\n".join("x" * math.ceil(len(self.handles) / self.columns))], NAME)
+
+    def artist(self, figure: Figure, anchor: tuple[float, float]) -> Legend:
+        from matplotlib.legend import Legend
+
+        look: dict[str, Any] = {
+            "handlelength": self.HANDLE,
+            "handletextpad": self.SPACE,
+            "columnspacing": self.BETWEEN,
+            "labelspacing": 0.3,
+            "fontsize": NAME,
+            "ncols": self.columns,
+        }
+        return Legend(figure, self.handles, self.texts, loc="upper left", bbox_to_anchor=anchor, **look)
 
 
 def _names(words: Words) -> float:
@@ -182,7 +194,9 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
         if _width(rest, size) > width:
             end = max(1, next(n for n in range(1, end + 1) if _width(rest[:n], size) > width) - 1)
             if len(done) == lines - 1:
-                return "\n".join([*done, rest[: max(1, end - 1)].rstrip() + "…"])
+                while end > 1 and _width(rest[:end] + "…", size) > width:
+                    end -= 1
+                return "\n".join([*done, rest[:end].rstrip() + "…"])
             breaks = [i for i in range(end // 3, end) if rest[i] in " ,;/|)]}"]
             end = breaks[-1] + 1 if breaks else end
         done.append(rest[:end].rstrip())
@@ -192,11 +206,11 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
 
 @cache
 def _width(text: str, size: float) -> float:
-    """Width in inches, as if bold."""
+    """Width in inches, if bold."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a missing character is told when the figure is saved
         width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight="bold"), False)
-    return float(width) / 72
+    return 1.04 * float(width) / 72  # hinting to whole pixels can make the drawn text a little wider
