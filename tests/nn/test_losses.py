@@ -60,3 +60,8 @@ def test_a_hit_is_an_argmax_that_equals_the_label(rows, data):
 def test_a_network_that_knows_nothing_is_at_chance():
     t = np.arange(10)
     assert hits(np.zeros((1, 10, 10)), t).sum() == 1
+
+
+def test_ties_are_seen_beside_a_run_that_diverged():
+    logits = np.array([[[1.0], [1.0]], [[np.nan], [np.nan]]])
+    np.testing.assert_array_equal(hits(logits, np.array([1])), [[False], [False]])

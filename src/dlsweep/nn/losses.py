@@ -35,9 +35,10 @@ def hits(logits: Array, t: Array) -> Array:
 
     Of equal logits the first counts as the largest, so a network that cannot tell the classes apart is at chance.
     """
-    largest = logits == logits.max(axis=1, keepdims=True)
+    top = logits.max(axis=1, keepdims=True)
+    largest = logits == top
     hit: Array = largest[_at_label(t, logits.shape)]
-    if np.count_nonzero(largest) != hit.size:
+    if np.count_nonzero(largest) > np.count_nonzero(top == top):  # there are equals; NaN, which equals nothing, aside
         hit &= largest.argmax(axis=1) == t
     return hit
 
