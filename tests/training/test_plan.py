@@ -1,0 +1,133 @@
+"""Cohorts and chunks: code splits, numbers stack, and every missing run is in exactly one chunk."""
+
+import itertools
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.training.conftest import choice, make_arm
+
+from dlsweep.config.runs import Arm, Choice, Run
+from dlsweep.training.loop import train
+from dlsweep.training.plan import code, plan
+
+MNIST = Choice("mnist", {"train": 300, "validation": 0, "test": 500})
+
+
+@dataclass
+class Sweep:
+    """What a plan reads of a config."""
+
+    listed: list[Arm]
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def arms(self):
+        return iter(self.listed)
+
+
+def arm(**changes):
+    return replace(make_arm(on=("test",), **changes), data=MNIST, fingerprint="mnist")
+
+
+def sweep(activations=2, rates=3, inits=2, seeds=3):
+    return Sweep(
+        [
+            arm(activation=a, optimizer=choice("sgd", lr=0.01 * (1 + rate)), init=choice("normal", std=0.1 / (1 + i)))
+            for a, rate, i in itertools.product(["relu", "tanh", "sigmoid"][:activations], range(rates), range(inits))
+        ],
+        tuple(range(seeds)),
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"activation": "tanh"},
+        {"optimizer": choice("momentum", lr=0.1, alpha=0.9)},
+        {"hidden": (5, 5)},
+        {"iterations": 7},
+        {"batch_size": 5},
+        {"every": 3},
+    ],
+)
+def test_code_splits_cohorts(changes):
+    assert code(arm(**changes)) != code(arm())
+
+
+@pytest.mark.parametrize("changes", [{"init": choice("zeros")}, {"optimizer": choice("sgd", lr=3.0)}])
+def test_numbers_stack(changes):
+    assert code(arm(**changes)) == code(arm())
+
+
+def test_cohorts_are_counted():
+    made = plan(sweep(activations=2, rates=3, inits=2, seeds=4))
+    assert [c.arms for c in made.cohorts] == [6, 6]
+    assert made.runs == 48
+    assert made.cohorts[0].parameters == 784 * 5 + 5 + 5 * 4 + 4 + 4 * 10 + 10
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.data())
+def test_every_missing_run_is_in_exactly_one_chunk(activations, rates, inits, seeds, workers, data):
+    made = plan(sweep(activations, rates, inits, seeds))
+    everything = [run.id for run in made.missing(())]
+    done = set(data.draw(st.lists(st.sampled_from(everything), unique=True)))
+    chunks = list(made.chunks(done, workers, 1 << 30))
+    assert sorted(run.id for chunk in chunks for run in chunk) == sorted(set(everything) - done)
+    for chunk in chunks:
+        assert len({code(run.arm) for run in chunk}) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 8])
+def test_every_worker_has_something_to_do(workers):
+    assert len(list(plan(sweep(rates=5)).chunks((), workers, 1 << 30))) >= workers
+
+
+def test_equal_cohorts_for_two_workers_stay_whole():
+    """The 2×3 sweep with five seeds on two workers: two stacks of fifteen."""
+    made = plan(sweep(activations=2, rates=1, inits=3, seeds=5))
+    assert [len(chunk) for chunk in made.chunks((), 2, 1 << 30)] == [15, 15]
+
+
+def test_memory_bounds_a_chunk():
+    made = plan(sweep(rates=10))
+    per_run = made.cohorts[0].memory
+    assert all(len(chunk) <= 7 for chunk in made.chunks((), 1, 7 * per_run))
+    assert {len(chunk) for chunk in made.chunks((), 1, 1)} == {1}  # never less than one run
+
+
+def test_runs_are_expanded_as_chunks_are_taken():
+    """A million runs: the first chunk comes before the last run is made."""
+    arms = sweep(rates=2).listed
+    made = plan(Sweep(arms, tuple(range(3))))
+    counted = 0
+
+    class Counting(Sweep):
+        def arms(self):
+            nonlocal counted
+            for one in self.listed:
+                counted += 1
+                yield one
+
+    many = Counting([arm(init=choice("normal", std=1e-4 * (i + 1))) for i in range(300)], (0, 1))
+    chunks = plan(many).chunks((), 1, 20 * made.cohorts[0].memory)
+    next(chunks)
+    before = counted
+    list(chunks)
+    assert counted > before
+
+
+def test_a_planned_chunk_trains():
+    from dlsweep.datasets import open_dataset
+
+    chunk = next(plan(sweep(1, 1, 1, 2)).chunks((), 1, 1 << 30))
+    outcome = train(chunk, open_dataset(chunk[0].arm.data))
+    assert outcome.status == ["done", "done"]
+
+
+def test_identity_is_what_a_run_id_hashes():
+    one = arm()
+    assert Run(one, 0).id == Run(replace(one, name="another label"), 0).id
+    ids = {Run(a, s).id for a in (one, arm(batch_size=5), arm(init=choice("zeros"))) for s in (0, 1)}
+    assert len(ids) == 6
+    assert all(len(i) == 16 for i in ids)
