@@ -30,7 +30,7 @@ def test_what_could_not_be_written_leaves_what_was_there(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
+    monkeypatch.setattr(os if call == "fsync" else Path, call, fail)
     with pytest.raises(DlsweepError, match=rf"cannot write {path}: Input/output error"):
         files.write(path, b"second")
     assert path.read_bytes() == b"first"

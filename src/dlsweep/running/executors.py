@@ -21,8 +21,8 @@ executors = Registry("executor", "dlsweep.executors")
 TICK = 0.1
 GRACE = 2.0
 
-# Worker processes in a row that end before they have started, until no more are tried.
-ATTEMPTS = 3
+# Worker processes that may end before they have started well; then something is wrong with more than a process.
+STILLBORN = 5
 
 
 @executors.register
@@ -67,15 +67,13 @@ def processes(
             for worker in busy:
                 if timeout and worker.silence > timeout:
                     worker.end(f"no progress for {timeout:g} s")
-                if worker.ready:
-                    stillborn = 0
                 if not worker.alive and worker.ready:
                     yield from _salvage(task, worker, todo, progress)
                 elif not worker.alive:
                     todo.put_back(worker.left)
                     stillborn += 1
-                    if stillborn == ATTEMPTS:
-                        raise DlsweepError(f"no worker process could start: {worker.death}")
+                    if stillborn == STILLBORN:
+                        raise DlsweepError(f"worker processes cannot start: {worker.death}")
     except Interrupted:
         # What takes just a moment is finished, the rest trains again when the sweep goes on.
         deadline = time.monotonic() + GRACE

@@ -9,27 +9,19 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
-from types import ModuleType
 
 from threadpoolctl import threadpool_limits
 
 from dlsweep.errors import DlsweepError
+from dlsweep.running.server import CONTEXT, surroundings
 from dlsweep.running.worker import Progress, Receipt, Task
 from dlsweep.training.plan import Chunk
-
-# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock.
-if sys.platform == "linux":
-    CONTEXT = mp.get_context("forkserver")
-    CONTEXT.set_forkserver_preload([__name__])
-else:
-    CONTEXT = mp.get_context("spawn")
 
 READY = "ready"
 
@@ -50,7 +42,7 @@ class Worker:
         self._heard = time.monotonic()
         self.connection, theirs = CONTEXT.Pipe()
         self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
-        with _surroundings(task.modules):
+        with surroundings(task.modules):
             self._process.start()
         theirs.close()
 
@@ -93,8 +85,9 @@ class Worker:
         """End the process, if it is not at its end already, and keep the reason."""
         if self.alive:
             self.alive = False
-            if reason:
-                self._process.kill()
+            if not reason:
+                self._process.join(1)  # it is ending by itself, and its exit code will tell how
+            self._process.kill()
             self._process.join()
             self.connection.close()
             self.death = f"the worker process was ended: {reason}" if reason else _obituary(self._process.exitcode)
@@ -111,16 +104,23 @@ def serve(connection: Connection, task: Task) -> None:
     """The life of a worker process: chunks in, progress and receipts out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
+
+    def tell(message: object) -> None:
+        try:
+            connection.send(message)
+        except OSError:  # nobody listens any more; as an exception it would count as a failure of the run
+            os._exit(1)
+
     with threadpool_limits(1), suppress(EOFError):
         try:
             for module in task.modules:
                 import_module(module)
-            connection.send(READY)
+            tell(READY)
             while True:
-                for receipt in task.work(connection.recv(), connection.send):
-                    connection.send(receipt)
+                for receipt in task.work(connection.recv(), tell):
+                    tell(receipt)
         except DlsweepError as error:
-            connection.send(error)
+            tell(error)
 
 
 def _die_with_parent() -> None:
@@ -128,31 +128,3 @@ def _die_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-@contextmanager
-def _surroundings(modules: tuple[str, ...]) -> Iterator[None]:
-    """What a process inherits when it starts: one thread for every BLAS, nothing of Ctrl-C, and no main module.
-
-    The main module is imported again in a worker only where it registers something: a script without the usual
-    `if __name__ == "__main__"` would start its sweep once more in there.
-    """
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    environment = {name: os.environ.get(name) for name in threads}
-    main = sys.modules["__main__"]
-    os.environ.update(threads)
-    if "__main__" not in modules:
-        sys.modules["__main__"] = ModuleType("__main__")
-    if hasattr(signal, "pthread_sigmask"):
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in environment.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

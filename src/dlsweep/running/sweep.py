@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config import Config, load
-from dlsweep.config.runs import Arm
 from dlsweep.datasets import open_dataset
 from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, files, record
@@ -19,7 +18,7 @@ from dlsweep.running.results import Results, open_results
 from dlsweep.running.store import Held, Store, statuses
 from dlsweep.running.worker import Receipt, Task
 from dlsweep.training.minibatches import iterations
-from dlsweep.training.plan import Plan, plan
+from dlsweep.training.plan import Plan, code, plan
 
 
 class Reporter:
@@ -104,7 +103,7 @@ def _train(
 ) -> None:
     if done:
         report.note(f"{len(done)} of {whole.runs} runs are done already")
-    report.start(whole.runs, len(done), sum(planned(run.arm) for run in whole.missing(done)))
+    report.start(whole.runs, len(done), _iterations(whole, done))
 
     def progress(iterations: int) -> None:
         report.progress(iterations)
@@ -117,6 +116,9 @@ def _train(
                 raise DlsweepError(f"{receipt.error}; the sweep ends at the first failure, as asked")
 
 
-def planned(arm: Arm) -> int:
-    """The iterations that a run of an arm trains, unless it diverges."""
-    return iterations(arm.train, open_dataset(arm.data).sizes["train"])
+def _iterations(whole: Plan, done: Mapping[str, str]) -> int:
+    """The run-iterations that are to be trained."""
+    steps = {code(c.arm): iterations(c.arm.train, open_dataset(c.arm.data).sizes["train"]) for c in whole.cohorts}
+    if not done:
+        return sum(c.arms * len(whole.config.seeds) * steps[code(c.arm)] for c in whole.cohorts)
+    return sum(steps[code(run.arm)] for run in whole.missing(done))
