@@ -12,7 +12,7 @@ from dlsweep.config.settings import complete, read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
 from dlsweep.registry import nearest
 
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")}
 
 
@@ -39,7 +39,7 @@ def read_name(node: Node | None, file: Path | None, top: Place, mistakes: Mistak
     starts_well = name[:1].isalnum()
     ends_well = name[-1:] not in (".", " ")
     device = name.partition(".")[0].strip().upper() in _DEVICES
-    fits = len(name) <= _LONGEST_NAME and len(name.encode(errors="replace")) <= 2 * _LONGEST_NAME
+    fits = len(name) <= LONGEST_NAME and len(name.encode(errors="replace")) <= 2 * LONGEST_NAME
     if letters and starts_well and ends_well and fits and not device:
         return name
     if node is None:
@@ -49,7 +49,7 @@ def read_name(node: Node | None, file: Path | None, top: Place, mistakes: Mistak
     elif device:
         mistakes.add(node.place, f"name must not be that of a device on Windows, got {node}")
     else:
-        rule = f"1 to {_LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
+        rule = f"1 to {LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
         mistakes.add(node.place, f"name must be the name of a folder: {rule}, got {node}")
     return "sweep"
 

@@ -44,13 +44,12 @@ class Datasets:
     def fingerprints(self) -> dict[str, str]:
         """What each data set holds, by its name and settings, wherever its file lies."""
         files = data_files()
-        return {
-            " ".join(
-                [c.name, *(f"{n}={value_text(v)}" for n, v in c.settings.items() if (c.name, n) not in files)]
-            ): d.fingerprint
-            for c, d in self.opened.items()
-            if d is not None
-        }
+        found: dict[str, list[str]] = {}
+        for choice, dataset in self.opened.items():
+            settings = (f"{n}={value_text(v)}" for n, v in choice.settings.items() if (choice.name, n) not in files)
+            if dataset is not None:
+                found.setdefault(" ".join([choice.name, *settings]), []).append(dataset.fingerprint)
+        return {data: ", ".join(fingerprints) for data, fingerprints in found.items()}
 
 
 def check_splits(on: Mapping[str, Place], parts: Sequence[Part], datasets: Datasets, mistakes: Mistakes) -> None:

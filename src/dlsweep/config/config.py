@@ -10,13 +10,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.nodes import value_text
 from dlsweep.config.points import Part, Point
+from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rule, allowed
 from dlsweep.config.runs import Arm, Choice, Evaluate, Run
-from dlsweep.config.words import FIELDS, data_files, numbers
-
-KeyPath = tuple[str, ...]
+from dlsweep.config.words import FIELDS, numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +116,13 @@ class Config:
 
         Where the data lies is no difference; its content, by its fingerprint, is.
         """
-        then, now = dict(_flat(other)), dict(_flat(self._resolved))
-        sentences: dict[KeyPath, str] = {}
+        then, now = flat(other), flat(self._resolved)
+        sentences: dict[tuple[str, ...], str] = {}
         for path in [*then, *(path for path in now if path not in then)]:
             if any(path[:n] in sentences for n in range(len(path))):
                 continue  # said of the whole
+            if path[0] == "fingerprints" and not (path in then and path in now):
+                continue  # said by the settings of the data
             shown = ".".join(path)
             if path not in now:
                 sentences[path] = f"{shown}: gone"
@@ -165,22 +165,3 @@ def _merged(mappings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for mapping in mappings:
         merged |= mapping
     return merged
-
-
-def _flat(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """A resolved config as texts by key path; "" for what has parts of its own.
-
-    Levels are called by their labels, so that their order says nothing. Files are left out.
-    """
-    if isinstance(value, Mapping):
-        if path:
-            yield path, ""
-        for key, inner in value.items():
-            if key != "label":
-                yield from _flat(inner, (*path, str(key)))
-    elif isinstance(value, (list, tuple)) and value and all(isinstance(one, Mapping) for one in value):
-        alone = len(value) == 1 and "label" not in value[0]  # the one grid needs no number
-        for i, one in enumerate(value, start=1):
-            yield from _flat(one, path if alone else (*path, str(one.get("label", i))))
-    elif path[-2:] not in data_files():
-        yield path, value_text(value)

@@ -149,9 +149,11 @@ def _owners(f: Factor, entries: list[Entry], place: Place, mistakes: Mistakes) -
     """Those entries that have the setting of a dotted factor."""
     owners = [e for e in entries if f.setting in e.settings and f.choice in (None, e.name)]
     if not owners:
-        there = [f"{f.field}.{e.name}.{name}" for e in entries for name in e.settings]
         names = ", ".join(e.name for e in entries)
-        mistakes.add(place, f"{f.name} applies to no {f.field} of this grid, which has {names}{nearest(f.name, there)}")
+        there = [f"{f.field}.{e.name}.{name}" for e in entries for name in e.settings]
+        alike = [name for name in there if name.endswith(f".{f.setting}")]
+        hint = nearest(f.name, alike) if alike else nearest("", there)
+        mistakes.add(place, f"{f.name} applies to no {f.field} of this grid, which has {names}{hint}")
     return owners
 
 

@@ -23,7 +23,7 @@ from dlsweep.config.words import DEFAULT, RIVAL, Factor, entry, is_file, registr
 from dlsweep.errors import UnknownName
 from dlsweep.registry import Entry
 
-_LONGEST_LABEL = 100
+LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,10 @@ class Level:
 
     @property
     def place(self) -> Place:
-        return self.template.place
+        """Where it stands: at its name, or where a list in its settings makes it one of several."""
+        lists = [(given, self.given[i]) for i, (_, given) in enumerate(self.template.choices)]
+        several = (own[name].node.place for given, own in lists for name, values in given.items() if len(values) > 1)
+        return max(several, default=self.template.place)
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
@@ -167,8 +170,8 @@ def _check_names(field: str, names: list[str], node: Node, mistakes: Mistakes) -
 def _read_label(node: Node, mistakes: Mistakes) -> str | None:
     text = node.text
     control = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
-    if not node.is_scalar or not text.strip() or len(text) > _LONGEST_LABEL or control:
-        wanted = f"a line of text, of 1 to {_LONGEST_LABEL} characters"
+    if not node.is_scalar or not text.strip() or len(text) > LONGEST_LABEL or control:
+        wanted = f"a line of text, of 1 to {LONGEST_LABEL} characters"
         mistakes.add(node.place, f"a label must be {wanted}, got {node}")
         return None
     return text.strip()

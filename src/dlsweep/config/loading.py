@@ -64,8 +64,10 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         mistakes.add(place, f"the grid has {plural(count, 'run')} ({arms}), {limit}")
         mistakes.stop()
 
+    unlabelled = len(mistakes)
     labels = _labels(grids, base, factors, mistakes)
-    _refuse_twice(grids, labels, mistakes)
+    if len(mistakes) == unlabelled:
+        _refuse_twice(grids, labels, mistakes)
     datasets = Datasets(mistakes)
     expander = Expander(factors, base, labels, datasets.open)
     expanded = tuple(tuple(expander.parts(grid)) for grid in grids)

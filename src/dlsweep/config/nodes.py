@@ -73,15 +73,17 @@ class Node:
         """What a sentence says was found: `got …`."""
         if self.value is None:
             return "nothing"
+        if self.value == ():
+            return "an empty list"
+        return repr(_short(self.value)) if isinstance(self.value, str) else _short(self._flow())
+
+    def _flow(self) -> str:
+        """The beginning of it, as YAML's flow style writes it."""
         if self.is_mapping:
-            return "{" + _short(", ".join(f"{key}: …" for key in list(self.value)[:5])) + "}"
+            return "{" + ", ".join(f"{key}: …" for key in list(self.value)[:5]) + "}"
         if self.is_list:
-            return (
-                "[" + _short(", ".join(str(item) for item in self.value[:20])) + "]" if self.value else "an empty list"
-            )
-        if isinstance(self.value, str):
-            return repr(_short(self.value))
-        return _short(self.text)
+            return "[" + ", ".join(item._flow() for item in self.value[:20]) + "]"
+        return self.text.strip() if self.text.isprintable() else repr(self.text)
 
 
 def _short(text: str) -> str:

@@ -23,22 +23,22 @@ def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> No
         if not equals or not path:
             mistakes.add(_PLACE, f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        node = _read(text, value, mistakes)
-        if node is not None:
-            document = _put(document, path, node, mistakes)
+        own = Mistakes()
+        node = _read(value, own)
+        if node is not None and not own.found:
+            document = _put(document, path, node, own)
+        for mistake in own.found:
+            mistakes.add(_PLACE, f"{text}: {mistake.message}")
     return document
 
 
-def _read(text: str, value: str, mistakes: Mistakes) -> Node | None:
-    own = Mistakes()
+def _read(value: str, mistakes: Mistakes) -> Node | None:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
-    node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, own)
-    for mistake in own.found:
-        mistakes.add(_PLACE, f"{text}: {mistake.message}")
+    node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, mistakes)
     if node is None:
         return None
     if not node.value:
-        mistakes.add(_PLACE, f"{text}: there is no value after the equals sign")
+        mistakes.add(_PLACE, "there is no value after the equals sign")
         return None
     node = _unplaced(node)
     return node.value[0] if len(node.value) == 1 else node
@@ -56,7 +56,7 @@ def _unplaced(node: Node) -> Node:
 def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     head, _, rest = path.partition(".")
     if head not in KEYS:
-        mistakes.add(_PLACE, f"{path}: there is no key {head!r}{nearest(head, KEYS)}")
+        mistakes.add(_PLACE, f"there is no key {head!r}{nearest(head, KEYS)}")
         return document
     if not rest:
         return _with(document, head, value)
@@ -67,14 +67,16 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
         return _with(document, head, _without_rival(_with(inner, rest, value), head, rest))
     if head in ("data", "model"):
         name, _, setting = rest.partition(".")
-        old = inner or Node(DEFAULT[head], _PLACE)
+        old = inner or Node(DEFAULT[head], _PLACE, DEFAULT[head])
         level = _put_into_level(old, name, setting, value) if setting else None
         if level is not None:
             return _with(document, head, level)
         example = "mnist.train" if head == "data" else "mlp.hidden"
-        mistakes.add(_PLACE, f"{path}: {head} is {old} here; its settings are set by name, such as {head}.{example}=…")
+        mistakes.add(
+            _PLACE, f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
+        )
     else:
-        mistakes.add(_PLACE, f"{path}: {head} has no parts; write {head}=… instead")
+        mistakes.add(_PLACE, f"{head} has no parts; write {head}=… instead")
     return document
 
 
@@ -98,7 +100,7 @@ def _put_into_grids(grid: Node | None, path: str, value: Node, mistakes: Mistake
     changed = [_put_into_grid(one, path, value, mistakes) if one.is_mapping else None for one in grids]
     if not any(changed):
         field, _, rest = path.partition(".")
-        mistakes.add(_PLACE, f"grid.{path}: no level of {field} in the grid is called {rest.partition('.')[0]!r}")
+        mistakes.add(_PLACE, f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
     kept = tuple(new or old for new, old in zip(changed, grids))
     return Node(kept, grid.place) if grid is not None and grid.is_list else kept[0]
 
@@ -110,9 +112,7 @@ def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> No
     axes = {key: [part.strip() for part in key.split(",")] for key in grid.value}
     for key, factors in axes.items():
         if path in factors and len(factors) > 1:
-            mistakes.add(
-                _PLACE, f"grid.{path}: {path} moves together with others in {str(key)!r}; change it in the file"
-            )
+            mistakes.add(_PLACE, f"{path} moves together with others in {str(key)!r}; change it in the file")
             return grid
     own = next((key for key, factors in axes.items() if field in factors), None)
     if setting and path not in grid.value and own is not None:

@@ -25,19 +25,32 @@ def read_plots(node: Node | None, factors: Collection[str], mistakes: Mistakes) 
             node.place, f"plots must be a list of plots such as [{{curves: {{rows: activation}}}}], got {node}"
         )
         return ()
-    templates = [read_level("plots", one, mistakes, expand=False) for one in node.value]
     choices = []
-    for template in templates:
-        if template is None:
-            continue
-        (entry, given) = template.choices[0]
-        for name in NAMING_A_COLUMN:
-            known = [*factors, *COLUMNS]
-            for value, where in given.get(name, ()):
-                if value is not None and value not in known:
-                    mistakes.add(
-                        where.place,
-                        f"plots.{entry.name}.{name} must name a factor here, got {where}{nearest(value, known)}",
-                    )
-        choices.append(Choice(entry.name, complete(entry, {name: values[0].value for name, values in given.items()})))
+    for one in node.value:
+        template = read_level("plots", one, mistakes, expand=False)
+        _check_columns(one, [*factors, *COLUMNS], mistakes)
+        if template is not None:
+            entry, given = template.choices[0]
+            choices.append(
+                Choice(entry.name, complete(entry, {name: values[0].value for name, values in given.items()}))
+            )
     return tuple(choices)
+
+
+def _check_columns(plot: Node, known: Collection[str], mistakes: Mistakes) -> None:
+    """The settings that name a column, whatever else is wrong with the plot."""
+    for name, settings in plot.value.items() if plot.is_mapping else ():
+        placed: dict[str, str] = {}
+        for key, node in settings.value.items() if settings.is_mapping else ():
+            where = f"plots.{name}.{key}"
+            if key not in NAMING_A_COLUMN or not isinstance(node.value, str):
+                continue
+            if node.value not in known:
+                mistakes.add(
+                    node.place, f"{where} must name a factor of this sweep, got {node}{nearest(node.value, known)}"
+                )
+            elif node.value in placed:
+                mistakes.add(
+                    node.place, f"{where} must be another factor than {placed[node.value]}, got {node} for both"
+                )
+            placed.setdefault(node.value, str(key))

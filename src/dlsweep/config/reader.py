@@ -267,7 +267,7 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
         return Node(float(value), place, repr(float(value)))
     if isinstance(value, PurePath):
         return Node(str(value), place, str(value))
-    raise _Unreadable(place, f"a {type(value).__name__} is no config value; use text, numbers, lists and mappings")
+    raise _Unreadable(place, f"a config holds no {type(value).__name__}; use text, numbers, lists and mappings")
 
 
 def _entries(mapping: Mapping[Any, Any], path: str, depth: int) -> Iterator[tuple[Key, Node]]:

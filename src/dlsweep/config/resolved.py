@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Value
-from dlsweep.config.words import STANDARD, Factor
+from dlsweep.config.nodes import value_text
+from dlsweep.config.words import STANDARD, Factor, data_files
 
 
 def resolve_grid(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:
@@ -41,3 +42,52 @@ def level_form(
         for choice in level.choices
     }
     return form | ({"label": labels[level]} if labels is not None else {})
+
+
+def flat(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    """A resolved config as texts by key path, "" for what has parts of its own.
+
+    Lists whose order says nothing (levels, seeds, rules) come out the same in any order, and files are left out: their
+    content counts, by its fingerprint.
+    """
+    found: dict[tuple[str, ...], str] = {}
+    for key, value in resolved.items():
+        if key == "grid":
+            for i, grid in enumerate(value, start=1):
+                for factor, rows in grid.items():
+                    path = ("grid", factor) if len(value) == 1 else ("grid", str(i), factor)
+                    found |= {path: ""} | _merge(_flat_row((*path, _label(row)), row) for row in rows)
+        elif key in ("exclude", "only"):
+            found |= {(key, value_text(rule)): "" for rule in value}
+        elif key == "seeds":
+            found[key,] = value_text(sorted(value))
+        else:
+            found |= _flat((key,), value)
+    return {path: text for path, text in found.items() if path[-2:] not in data_files()}
+
+
+def _flat_row(path: tuple[str, ...], row: Any) -> dict[tuple[str, ...], str]:
+    """A level with its settings; for factors that move together, several."""
+    if isinstance(row, Mapping):
+        return _flat(path, {name: settings for name, settings in row.items() if name != "label"})
+    if isinstance(row, list) and any(isinstance(one, Mapping) for one in row):
+        return {path: ""} | _merge(_flat_row((*path, _label(one)), one) for one in row)
+    return {path: ""}
+
+
+def _label(row: Any) -> str:
+    if isinstance(row, Mapping):
+        return str(row["label"])
+    if isinstance(row, list) and any(isinstance(one, Mapping) for one in row):
+        return ", ".join(map(_label, row))
+    return value_text(row)
+
+
+def _flat(path: tuple[str, ...], value: Any) -> dict[tuple[str, ...], str]:
+    if isinstance(value, Mapping):
+        return {path: ""} | _merge(_flat((*path, key), inner) for key, inner in value.items())
+    return {path: value_text(value)}
+
+
+def _merge(parts: Iterable[dict[tuple[str, ...], str]]) -> dict[tuple[str, ...], str]:
+    return {path: text for part in parts for path, text in part.items()}

@@ -162,7 +162,7 @@ def _sentences(errors: Iterable[Any], node: Node, where: str) -> Iterable[tuple[
         for step in position:
             culprit, name = culprit.value[step], f"an item of {where}"
         found = f"got {culprit}"
-        if isinstance(culprit.value, str) and "a number" in requirements[0] and _NUMBER.fullmatch(culprit.value):
+        if isinstance(culprit.value, str) and requirements[0].endswith("number") and _NUMBER.fullmatch(culprit.value):
             found += ", which is text; take the quotes away"
         hint = ""
         if isinstance(culprit.value, str):

@@ -141,7 +141,8 @@ def factor(name: str, place: Place, mistakes: Mistakes) -> Factor | None:
         return None
     names = dotted_names(field)
     if name not in names:
-        mistakes.add(place, f"there is no factor {name!r}{nearest(name, names)}")
+        alike = [known for known in names if known.count(".") == name.count(".")]
+        mistakes.add(place, f"there is no factor {name!r}{nearest(name, alike or names)}")
         return None
     choice, _, setting = rest.rpartition(".")
     return Factor(name, field, choice or None, setting)

@@ -1,0 +1,328 @@
+"""The sentences about what is wrong, each with its exact place; all at once, in the order of the lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.config.conftest import Load, Refused
+
+from dlsweep.config import load
+from dlsweep.errors import ConfigError
+
+KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
+ACTIVATIONS = "(choices: identity, relu, sigmoid, tanh)"
+NAME = (
+    "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
+)
+
+
+def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> None:
+    refused(
+        """
+        # a file with much wrong
+        ▲nmae: x
+        data: mnist
+        train:
+          iterations: ▲0
+          batch_size: ▲"100"
+          sampling: ▲shufle
+        evaluate: {every: ▲1.5, on: [batch, ▲tset]}
+        seeds: ▲0
+        grid:
+          activation: [▲rleu, tanh]
+          optimizer:
+            - {sgd: {lr: [0.1, ▲0, ▲yes]}}
+            - {momentum: {▲alhpa: 0.9}}
+          ▲optimzer.lr: 3
+        exclude: [{▲activatoin: relu}]
+        plots:
+          - ▲curvs
+          - curves: {rows: ▲init_, columns: init, lines: ▲init, y: ▲acuracy}
+        """,
+        f"there is no key 'nmae'; did you mean 'name'? {KEYS}",
+        "train.iterations must be at least 1, got 0",
+        "train.batch_size must be a whole number, got '100', which is text; take the quotes away",
+        "train.sampling must be one of shuffle, replacement, got 'shufle'; did you mean 'shuffle'?",
+        "evaluate.every must be a whole number, got 1.5",
+        "an item of evaluate.on must be one of batch, train, validation, test, got 'tset'; did you mean 'test'?",
+        "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 0",
+        f"there is no activation 'rleu'; did you mean 'relu'? {ACTIVATIONS}",
+        "optimizer.sgd.lr must be above 0, got 0",
+        "optimizer.sgd.lr must be a number, got 'yes'",
+        "optimizer.momentum has no setting 'alhpa'; did you mean 'alpha'? (choices: alpha, lr)",
+        "there is no factor 'optimzer.lr'; did you mean 'optimizer'? (choices: activation, data, init, model,"
+        " normalization, optimizer, regularizer, schedule, train.batch_size, train.epochs, train.iterations,"
+        " train.sampling)",
+        "exclude speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
+        " normalization, optimizer, regularizer, schedule)",
+        "there is no plot 'curvs'; did you mean 'curves'? (choices: curves)",
+        "plots.curves.rows must name a factor of this sweep, got 'init_'; did you mean 'init'? (choices: activation,"
+        " arm, init, normalization, optimizer, regularizer, schedule, seed, split)",
+        "plots.curves.lines must be another factor than columns, got 'init' for both",
+        "plots.curves.y must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("▲claims: []", "claims are not part of the language yet; take them out for now"),
+        ("▲optimizer: {sgd: {lr: 1}}", "optimizer is a factor; it belongs under grid, as in grid: {optimizer: …}"),
+        (
+            "▲train.batch_size: 5",
+            "train.batch_size is a factor here only under grid; outside write train: {batch_size: …}",
+        ),
+        (
+            "▲model.mlp.hidden: 5",
+            "model.mlp.hidden is a factor here only under grid; outside write model: {mlp: {hidden: …}}",
+        ),
+        ("▲- a\n- b", "a config is a mapping with keys such as name, data, train and grid, got [a, b]"),
+        ("▲relu", "a config is a mapping with keys such as name, data, train and grid, got 'relu'"),
+        ("data: ▲[mnist, npz]", "data is one level here, got [mnist, npz]; to compare several, write grid: {data: …}"),
+        ("data: ▲mnst", "there is no data set 'mnst'; did you mean 'mnist'? (choices: mnist, npz)"),
+        ("data: ▲npz", "data.npz needs the setting 'path', as in {npz: {path: …}}"),
+        ("data: {▲npz: {train: 5}}", "data.npz needs the setting 'path', as in {npz: {path: …}}"),
+        ("data: {npz: {path: ▲3}}", "data.npz.path must be the path of a file, got 3"),
+        ("data: {mnist: {train: ▲true}}", "data.mnist.train must be a whole number, got true"),
+        (
+            "data: {mnist: {train: ▲[1, 2]}}",
+            "data.mnist.train has one value here, got [1, 2]; to compare several, use a factor of the grid",
+        ),
+        ("model: {mlp: {hidden: ▲40}}", "model.mlp.hidden must be a list, got 40"),
+        ("model: {mlp: {hidden: [40, ▲x]}}", "an item of model.mlp.hidden must be a whole number, got 'x'"),
+        ("model: {mlp: {hidden: [40, ▲[2]]}}", "an item of model.mlp.hidden must be a whole number, got [2]"),
+        (
+            "model: {mlp: {hidden: ▲[[40], [20]]}}",
+            "model.mlp.hidden has one value here, got [[40], [20]]; to compare several, use a factor of the grid",
+        ),
+        (
+            "train: {batch_size: ▲[10, 100]}",
+            "train.batch_size has one value here, got [10, 100]; to compare several, use a factor of the grid",
+        ),
+        ("train: {iterations: 5, epochs: ▲5}", "train has both iterations and epochs; give one of them"),
+        ("train: {iterations: ▲null}", "train.iterations must be a whole number, got nothing"),
+        ("train: {iterations: ▲1000000001}", "train.iterations must be at most 1000000000, got 1000000001"),
+        ("train: {batch_size: ▲}", "train.batch_size must be a whole number, got nothing"),
+        ("train: ▲5", "settings of train must be a mapping such as {iterations: …}, got 5"),
+        ("train: {▲lr: 5}", "train has no setting 'lr' (choices: batch_size, epochs, iterations, sampling)"),
+        ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test'"),
+        ("evaluate: {on: ▲[]}", "evaluate.on must be a list of length 1 or more, got an empty list"),
+        ("evaluate: {on: [test, batch, ▲test]}", "evaluate.on has test twice"),
+        ("seeds: ▲1.0", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 1.0"),
+        ("seeds: ▲true", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got true"),
+        ("seeds: ▲[]", "seeds must have at least one seed, got an empty list"),
+        ("seeds: [0, ▲-1]", "a seed must be a whole number of at least 0, got -1"),
+        ("seeds: [0, 1, ▲0]", "the seed 0 is given twice"),
+        ("plots: ▲curves", "plots must be a list of plots such as [{curves: {rows: activation}}], got 'curves'"),
+        ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
+        ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
+        ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),
+        ("grid: {optimizer: {sgd: {lr: ▲1e999}}}", "optimizer.sgd.lr must be a finite number, got 1e999"),
+        ("grid: {optimizer: {sgd: {lr: ▲off}}}", "optimizer.sgd.lr must be a number, got 'off'"),
+        ("grid: {optimizer: {sgd: {lr: ▲12:30}}}", "optimizer.sgd.lr must be a number, got '12:30'"),
+        ("grid: {optimizer: {sgd: {lr: ▲{a: 1}}}}", "optimizer.sgd.lr must be a number, got {a: …}"),
+        ("grid: {optimizer: {momentum: {alpha: ▲1}}}", "optimizer.momentum.alpha must be below 1, got 1"),
+        ("grid: {optimizer: {momentum: {alpha: ▲-0.1}}}", "optimizer.momentum.alpha must be at least 0, got -0.1"),
+        ("grid: {optimizer: {sgd: ▲0.1}}", "settings of optimizer.sgd must be a mapping such as {lr: …}, got 0.1"),
+        (
+            "grid: {optimizer: ▲{sgd: , adam: }}",
+            "a level of optimizer is one name, got sgd and adam; to compare, list them: [sgd, adam]",
+        ),
+        (
+            "grid: {optimizer: ▲{label: x}}",
+            "a level of optimizer is a name, or a name with settings; this one has no name",
+        ),
+        ("grid: {init: ▲0.01}", "a level of init is a name, or a name with settings, got 0.01"),
+        ("grid: {init: ▲off}", "there is no initializer 'off'"),
+        ("grid: {init: {he: , label: ▲''}}", "a label must be a line of text, of 1 to 100 characters, got ''"),
+        ("grid: {init: {he: , label: ▲[a]}}", "a label must be a line of text, of 1 to 100 characters, got [a]"),
+        (
+            'grid: {init: {he: , label: ▲"a\\nb"}}',
+            "a label must be a line of text, of 1 to 100 characters, got 'a\\nb'",
+        ),
+        (
+            f"grid: {{init: {{he: , label: ▲{'x' * 101}}}}}",
+            f"a label must be a line of text, of 1 to 100 characters, got '{'x' * 40}…'",
+        ),
+        ("grid: ▲relu", "a grid is a mapping from factors to levels, got 'relu'"),
+        ("grid: {▲evaluate.every: [1, 2]}", "there is no factor 'evaluate.every'"),
+        ("grid: {▲train: [1, 2]}", "there is no factor 'train'"),
+        ("grid: {▲optimizer.sgd.rate: 3}", "there is no factor 'optimizer.sgd.rate'; did you mean"),
+    ],
+)
+def test_one_mistake(tmp_path: Path, text: str, sentence: str) -> None:
+    before, _, after = text.partition("▲")
+    path = tmp_path / "x.yaml"
+    path.write_text(before + after)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.file, mistake.line, mistake.column) == (str(path), 1, len(before) + 1)
+    assert mistake.message.startswith(sentence)
+    assert mistake.message.removeprefix(sentence)[:2] in ("", " (", "; ") or sentence.endswith("mean")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../../x", "/abs", "a/b", "a\\b", "..", ".", ".hidden", "-x", "_x", "a.", "a ", " a", ""),
+        *("a\0b", "a\nb", "a\u202eb", "a\u200bb", "😀", "a:b", "a*", "a?", 'a"b', "a<b", "a>b", "a|b", "$HOME", "~"),
+        *("x" * 101, "日" * 100),
+    ],
+)
+def test_names_that_are_no_folder_everywhere(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"name": name})
+    (mistake,) = caught.value.mistakes
+    assert mistake.message.startswith(f"{NAME}, got '")
+
+
+@pytest.mark.parametrize("name", ["CON", "con", "Nul.txt", "COM1", "lpt9.a.b", "AUX", "com¹", "prn "])
+def test_names_of_windows_devices(name: str) -> None:
+    with pytest.raises(ConfigError, match="name must"):
+        load({"name": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "7", "activation-init", "a.b_c d", "初期化", "ünïcödé", "हिन्दी", "CONSOLE", "x" * 100]
+)
+def test_names_that_are_folders(name: str, tmp_path: Path) -> None:
+    assert load({"name": name}).name == name
+    (tmp_path / name).mkdir()
+
+
+def test_a_name_of_digits_is_text(sweep: Load) -> None:
+    assert sweep("name: 007").name == "007"
+    assert sweep("name: 1e3").name == "1e3"
+
+
+def test_letters_of_a_name_have_one_form() -> None:
+    assert load({"name": "e\u0301t\u00e9"}).name == "\u00e9t\u00e9"
+
+
+def test_the_name_is_the_files_unless_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "my sweep.yaml").write_text("data: mnist")
+    assert load(tmp_path / "my sweep.yaml").name == "my sweep"
+    (tmp_path / "what?.yaml").write_text("data: mnist")
+    with pytest.raises(ConfigError, match=r"give the sweep a name: the file's own name, 'what\?', cannot be"):
+        load(tmp_path / "what?.yaml")
+
+
+def test_the_file_is_shown_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.yaml").write_text("seeds: 0")
+    monkeypatch.chdir(tmp_path)
+    for given in ("x.yaml", "./x.yaml", f"../{tmp_path.name}/x.yaml"):
+        with pytest.raises(ConfigError) as caught:
+            load(given)
+        assert str(caught.value).startswith(f"{given}:1:8: seeds must be")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    def sentence(path: Path | str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(path)
+        assert caught.value.exit_code == 2
+        return str(caught.value)
+
+    (tmp_path / "sweep.yaml").write_text("data: mnist")
+    assert sentence(tmp_path) == f"{tmp_path}: this is no file; a config is a YAML file"
+    near = f"did you mean '{tmp_path / 'sweep.yaml'}'?"
+    assert sentence(tmp_path / "swep.yaml") == f"{tmp_path / 'swep.yaml'}: there is no such file; {near}"
+    assert sentence(tmp_path / "other" / "a.yaml").endswith("a.yaml: there is no such file")
+    assert sentence("a\0b").startswith("a\0b: the file cannot be read")
+    assert "the file cannot be read: File name too long" in sentence("x" * 300)
+    assert sentence("/dev/zero") == "/dev/zero: this is no file; a config is a YAML file"
+
+
+def test_places_of_a_mapping_are_key_paths() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"seeds": [0, 0], "grid": [{"optimizer": [{"sgd": {"lr": 0}}]}]})
+    assert str(caught.value).splitlines() == [
+        "grid[0].optimizer[0].sgd.lr: optimizer.sgd.lr must be above 0, got 0",
+        "seeds[1]: the seed 0 is given twice",
+    ]
+    with pytest.raises(ConfigError, match=r"^seeds: a config holds no set; use text, numbers, lists and mappings$"):
+        load({"seeds": {1, 2}})
+
+
+def test_a_mapping_that_holds_itself() -> None:
+    loop: dict[str, object] = {}
+    loop["grid"] = loop
+    with pytest.raises(ConfigError, match="nested more than 50 deep"):
+        load(loop)
+
+
+def write_npz(path: Path, n: int = 20, labels: object = None) -> None:
+    x = np.zeros((n, 4), np.float32)
+    t = np.arange(n) % 3 if labels is None else np.asarray(labels)
+    np.savez(path, x_train=x, t_train=t, x_test=x, t_test=t)
+
+
+def test_what_the_data_does_not_hold(refused: Refused, tmp_path: Path) -> None:
+    write_npz(tmp_path / "mine.npz")
+    refused(
+        """
+        data: {npz: {path: mine.npz}}
+        train: {batch_size: ▲21}
+        evaluate: {on: [batch, ▲validation]}
+        """,
+        "train.batch_size must be at most the 20 training samples of npz, got 21",
+        "evaluate.on has validation, but npz has no validation samples here; set aside some, such as"
+        " data: {npz: {validation: 5000}}",
+    )
+    refused(
+        "data: {npz: {path: ▲mine.npz}}",
+        "train.batch_size must be at most the 20 training samples of npz, got 100, the default",
+    )
+    refused(
+        "data: {mnist: {train: ▲50}}",
+        "train.batch_size must be at most the 50 training samples of mnist, got 100, the default",
+    )
+    refused("data: {mnist: {train: ▲70000}}", "mnist has 60,000 training samples; train: 70,000 ask for 70,000")
+    refused("data: {npz: {path: ▲none.npz}}", f"{tmp_path / 'none.npz'} cannot be read: No such file or directory")
+    write_npz(tmp_path / "bad.npz", labels=np.arange(20) - 1)
+    refused(
+        "data: {npz: {path: ▲▲bad.npz}}\nseeds: ▲0",
+        f"{tmp_path / 'bad.npz'}: t_test must hold the classes 0 … K-1, found -1",
+        f"{tmp_path / 'bad.npz'}: t_train must hold the classes 0 … K-1, found -1",
+        "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 0",
+    )
+
+
+def test_batches_are_compared_with_the_data_of_their_own_arms(refused: Refused, sweep: Load) -> None:
+    grid = "grid: {data.mnist.train: [300, 50], train.batch_size: [10, ▲100]}"
+    refused(grid, "train.batch_size must be at most the 50 training samples of mnist, got 100")
+    grid = grid.replace("▲", "")
+    assert len(list(sweep(grid + "\nexclude: [{data.mnist.train: 50, train.batch_size: 100}]").arms())) == 3
+    assert len(list(sweep(grid + "\nonly: [{train.batch_size: 10}]").arms())) == 2
+    together = 'grid: {"data.mnist.train, train.batch_size": [[300, 300], [50, 50]]}'
+    assert len(list(sweep(together).arms())) == 2
+
+
+def test_mistakes_of_the_grid_do_not_hide_those_of_the_data(refused: Refused) -> None:
+    refused(
+        """
+        data: {mnist: {train: 300}}
+        train: {batch_size: ▲301}
+        grid: {activation: [▲rleu]}
+        """,
+        "train.batch_size must be at most the 300 training samples of mnist, got 301",
+        f"there is no activation 'rleu'; did you mean 'relu'? {ACTIVATIONS}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("▲seeds: 100001", "the grid has 100,001 runs (1 arm × 100,001 seeds), the limit is 100,000"),
+        (
+            "▲grid: {optimizer: {adam: {lr: [1, 2], beta1: [0.1, 0.2]}}, init: [he, xavier]}\nseeds: 20000",
+            "the grid has 160,000 runs (8 arms × 20,000 seeds), the limit is 100,000",
+        ),
+    ],
+)
+def test_too_many_runs_are_counted_not_expanded(refused: Refused, sweep: Load, text: str, sentence: str) -> None:
+    refused(text, f"{sentence}; make it smaller, or raise the limit (--max-runs)")
+    assert sweep(text.replace("▲", ""), max_runs=160_000).count > 100_000

@@ -1,0 +1,111 @@
+"""The JSON Schema says what `load` says, as far as a schema can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from dlsweep.config import load
+from dlsweep.config.nodes import Mistakes
+from dlsweep.config.reader import read_yaml
+from dlsweep.config.schema import schema
+from dlsweep.config.words import CHOSEN, registry
+from dlsweep.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def parsed(text: str | bytes) -> Any:
+    node = read_yaml(text if isinstance(text, bytes) else text.encode(), "x.yaml", Mistakes())
+    assert node is not None
+    return node.plain()
+
+
+def test_it_is_a_schema() -> None:
+    VALIDATOR.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_committed_configs_fit(path: Path) -> None:
+    VALIDATOR.validate(parsed(path.read_bytes()))
+
+
+@pytest.mark.parametrize("field", CHOSEN)
+def test_every_registered_name_is_completed_with_its_summary(field: str) -> None:
+    level = SCHEMA["$defs"][field]["level"]["anyOf"]
+    names = {one["const"]: one["description"] for one in level if "const" in one}
+    mappings = {name for one in level for name in one.get("properties", ())} - {"label"}
+    assert mappings == set(registry(field))
+    assert names.items() <= {name: registry(field)[name].summary for name in registry(field)}.items()
+
+
+GOOD = [
+    "name: x",
+    "{data: {mnist: {train: 300}}, model: {mlp: {hidden: [40, 20]}}, seeds: [0, 7]}",
+    "train: {epochs: 3, batch_size: 10, sampling: replacement}",
+    "evaluate: {every: 5, on: [batch, train, test]}",
+    "grid: {activation: [relu, tanh], init: [he, {normal: {std: [0.1, 1]}}, {xavier: , label: X}]}",
+    "grid: {optimizer: {sgd: }, optimizer.lr: [0.1, 1], train.batch_size: 5, model.mlp.hidden: [[40, 20], []]}",
+    "grid: {model.hidden: [40, 20], data.mnist.train: [300, null], optimizer.sgd.lr: 3}",
+    "grid: [{init: he}, {init: xavier}]",
+    'grid: {"activation, init": [[relu, he], [tanh, {normal: {std: 1}}]]}',
+    "{grid: {init: [he, xavier], activation: [relu, tanh]}, exclude: [{init: [he], activation: relu}], only: []}",
+    "plots: [curves, {curves: {rows: activation, columns: null}}]",
+]
+
+BAD = [
+    "nmae: x",
+    "name: ../x",
+    "name: ''",
+    "claims: []",
+    "seeds: 0",
+    "seeds: [0, 0]",
+    "seeds: [-1]",
+    "data: mnst",
+    "data: npz",
+    "data: [mnist]",
+    "data: {mnist: {train: 0}}",
+    "model: {mlp: {hidden: 40}}",
+    "train: {batch_size: 0}",
+    "train: {batch_size: [10, 20]}",
+    "train: {iterations: 5, epochs: 5}",
+    "train: {sampling: shufle}",
+    "evaluate: {on: [tset]}",
+    "evaluate: {on: []}",
+    "grid: {activation: rleu}",
+    "grid: {activation: []}",
+    "grid: {optimizer: {sgd: {lr: 0}}}",
+    "grid: {optimizer: {sgd: {lr: '0.1'}}}",
+    "grid: {optimizer: {sgd: {lr: true}}}",
+    "grid: {optimizer: {sgd: {rate: 1}}}",
+    "grid: {optimizer: {sgd: , adam: }}",
+    "grid: {optimizer: {label: x}}",
+    "grid: {optimizer.lrr: 1}",
+    "grid: {train: 1}",
+    "grid: []",
+    "exclude: [{}]",
+    "exclude: {init: he}",
+    "plots: curves",
+    "plots: [curvs]",
+    "plots: [curves: {y: acuracy}]",
+    "regularizer: none",
+]
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_what_load_takes_fits(text: str) -> None:
+    load(parsed(text))
+    VALIDATOR.validate(parsed(text))
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_load_refuses_does_not_fit(text: str) -> None:
+    with pytest.raises(ConfigError):
+        load(parsed(text))
+    assert not VALIDATOR.is_valid(parsed(text))
