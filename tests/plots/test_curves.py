@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from dlsweep.analysis.statistics import interval
+from dlsweep.errors import UsageError
+from dlsweep.plots import plots
+from dlsweep.plots.curves import curves
+
+MadeUp = Callable[..., pd.DataFrame]
+SIX = {"activation": ["sigmoid", "relu"], "init": ["normal", "xavier", "he"]}
+HOSTILE = ["$x^2$", "\\frac{1}{2}", "<b>bold</b>", "$", "a_b^c", "日本語", "🙂", "שלום", "</script>", "%s {} \\n"]
+
+
+def panels(figure: Figure) -> list[Axes]:
+    return [ax for ax in figure.axes if isinstance(ax, Axes)]
+
+
+def line(ax: Axes, label: str) -> Line2D:
+    (found,) = [artist for artist in ax.lines if artist.get_label() == label]
+    return found
+
+
+def labels(ax: Axes, begin: str) -> list[str]:
+    return [str(a.get_label()) for a in (*ax.lines, *ax.collections) if str(a.get_label()).startswith(begin)]
+
+
+def data(artist: Line2D) -> np.ndarray:
+    return np.array(artist.get_data(), dtype=float)
+
+
+def texts(figure: Figure) -> list[str]:
+    legends = [text for legend in figure.artists if isinstance(legend, Legend) for text in legend.get_texts()]
+    return [
+        t.get_text().replace("\n", " ")
+        for t in (*figure.texts, *legends, *(t for ax in panels(figure) for t in ax.texts))
+    ]
+
+
+def of(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    for column, value in wanted.items():
+        frame = frame[frame[column] == value]
+    return frame
+
+
+@pytest.mark.parametrize("y", ["accuracy", "loss"])
+@pytest.mark.parametrize("seeds", [2, 5, 21])
+def test_lines_are_the_means_and_bands_their_intervals(made_up: MadeUp, seeds: int, y: Any) -> None:
+    frame = made_up(SIX, seeds=seeds)
+    figure = curves(frame, rows="activation", columns="init", y=y)
+    for ax, (activation, init) in zip(panels(figure), [(a, i) for a in SIX["activation"] for i in SIX["init"]]):
+        for split in ("batch", "test"):
+            mine = of(frame, activation=activation, init=init, split=split)
+            each = mine.pivot_table(index="seed", columns="iteration", values=y)
+            x, mean = data(line(ax, f"mean: {split}"))
+            np.testing.assert_array_equal(x, each.columns)
+            np.testing.assert_allclose(mean, each.mean())
+
+            (band,) = [a for a in ax.collections if a.get_label() == f"band: {split}"]
+            assert isinstance(band, PolyCollection)
+            low, high = interval(each.to_numpy().T, resamples=1000)
+            corners = {(round(a, 6), round(b, 6)) for a, b in np.asarray(band.get_paths()[0].vertices)}
+            assert corners >= {(round(a, 6), round(b, 6)) for a, b in zip(np.tile(x, 2), np.append(low, high))}
+
+            thin = data(line(ax, f"seeds: {split}"))[1].reshape(seeds, -1)
+            np.testing.assert_allclose(thin[:, :-1], each)
+            assert np.isnan(thin[:, -1]).all()  # the gap between two seeds
+
+
+def test_one_seed_has_no_band(made_up: MadeUp) -> None:
+    frame = made_up(SIX, seeds=1)
+    figure = curves(frame)
+    for ax in panels(figure):
+        assert labels(ax, "band") == labels(ax, "seeds") == []
+        assert labels(ax, "mean") == ["mean: batch", "mean: test"]
+    assert any(text.startswith("One seed.") for text in texts(figure))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 5), (5, 1), (2, 3), (6, 4)])
+def test_any_number_of_rows_and_columns(made_up: MadeUp, rows: int, columns: int) -> None:
+    levels = {"activation": [f"a{i}" for i in range(rows)], "init": [f"i{i}" for i in range(columns)]}
+    figure = curves(made_up(levels), rows="activation", columns="init")
+    axes = panels(figure)
+    assert len(axes) == rows * columns
+    assert len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) == 1
+    for one, other in combinations(axes, 2):
+        assert one.get_shared_x_axes().joined(one, other)
+        assert one.get_shared_y_axes().joined(one, other)
+    for i, ax in enumerate(axes):
+        row, column = divmod(i, columns)
+        expected = [f"i{column}"] * (row == 0) + [f"a{row}"] * (column == columns - 1)
+        assert [text.get_text() for text in ax.texts] == expected
+    assert {"activation", "init", "iteration", "accuracy"} <= set(texts(figure))
+
+
+def test_an_accuracy_runs_from_0_to_1(made_up: MadeUp) -> None:
+    low, high = panels(curves(made_up(SIX)))[0].get_ylim()
+    assert -0.05 < low < 0
+    assert 1 < high < 1.05
+
+
+def test_the_legend_stands_once_and_in_words(made_up: MadeUp) -> None:
+    figure = curves(made_up(SIX))
+    (legend,) = [artist for artist in figure.artists if isinstance(artist, Legend)]
+    assert [text.get_text() for text in legend.get_texts()] == ["train (minibatch)", "test"]
+    assert all(ax.get_legend() is None for ax in panels(figure))
+
+
+def test_a_factor_as_lines_has_its_colours_and_the_splits_have_dashes(made_up: MadeUp) -> None:
+    frame = made_up({**SIX, "optimizer": ["sgd", "adam"]})
+    figure = curves(frame)
+    colours: dict[str, set[str]] = {"sgd": set(), "adam": set()}
+    for ax in panels(figure):
+        for optimizer in colours:
+            test, batch = line(ax, f"mean: {optimizer}, test"), line(ax, f"mean: {optimizer}, batch")
+            colours[optimizer] |= {str(test.get_color()), str(batch.get_color())}
+            assert test.get_linestyle() == "-"
+            assert batch.get_linestyle() != "-"
+        assert labels(ax, "band") == ["band: sgd, test", "band: adam, test"]
+    assert [len(colour) for colour in colours.values()] == [1, 1]
+    assert colours["sgd"] != colours["adam"]
+    assert {"optimizer", "sgd", "adam", "split", "train (minibatch)", "test"} <= set(texts(figure))
+
+
+def test_a_level_keeps_its_colour_in_every_figure(made_up: MadeUp) -> None:
+    frame = made_up({**SIX, "optimizer": ["momentum", "sgd", "adam"]})
+    few = frame[frame["optimizer"].isin(["adam", "sgd"]) & (frame["init"] == "he")]
+    whole, part = (panels(curves(f, lines="optimizer"))[0] for f in (frame, few))
+    for optimizer in ("adam", "sgd"):
+        label = f"mean: {optimizer}, test"
+        assert line(whole, label).get_color() == line(part, label).get_color()
+
+
+def test_splits_in_rows_and_one_split_alone(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]})
+    figure = curves(frame, rows="split")
+    assert len(panels(figure)) == 4
+    assert {"train (minibatch)", "test", "split"} <= set(texts(figure))
+    alone = curves(frame, splits=["test"])
+    assert labels(panels(alone)[0], "mean") == ["mean: xavier, test", "mean: he, test"]
+    assert "test accuracy" in texts(alone)
+
+
+def test_arms_and_numbers_can_be_lines(made_up: MadeUp) -> None:
+    frame = made_up(SIX, splits=["test"])
+    assert len(labels(panels(curves(frame, lines="arm"))[0], "mean")) == 6
+    frame = made_up({"optimizer": ["sgd lr=0.01", "sgd lr=0.1"]}, splits=["test"])
+    frame["optimizer.lr"] = frame["optimizer"].astype(str).str.extract(r"=(.*)")[0].astype(float)
+    figure = curves(frame.drop(columns="optimizer"), lines="optimizer.lr")
+    assert labels(panels(figure)[0], "mean") == ["mean: 0.01, test", "mean: 0.1, test"]
+
+
+def test_the_penalty_is_one_line(made_up: MadeUp) -> None:
+    ax = panels(curves(made_up({}), y="penalty"))[0]
+    assert len(labels(ax, "mean")) == 1
+    np.testing.assert_allclose(data(line(ax, labels(ax, "mean")[0]))[1], 0.01 * np.arange(11) * 10)
+
+
+def test_epochs_and_log_axes(made_up: MadeUp) -> None:
+    frame = made_up(SIX)
+    figure = curves(frame, x="epoch", y="loss", log_x=True, log_y=True)
+    ax = panels(figure)[0]
+    figure.canvas.draw()
+    assert "epoch" in texts(figure)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("symlog", "log")
+    assert data(line(ax, "mean: test"))[0][0] == 0
+    assert not any("$" in tick.get_text() for tick in (*ax.get_xticklabels(), *ax.get_yticklabels()))
+
+
+def test_a_diverged_run_is_marked_and_goes_on_at_chance(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]}, seeds=3, diverged={"1:2": 40}, classes=4)
+    figure = curves(frame, columns="init")
+    xavier, he = panels(figure)
+    mine = of(frame, init="he", split="test")
+    last = of(mine, run_id="1:2").iloc[-1]
+    assert labels(xavier, "diverged") == []
+    np.testing.assert_allclose(data(line(he, "diverged: test")), [[40], [last["accuracy"]]])
+    each = mine.pivot_table(index="seed", columns="iteration", values="accuracy")
+    np.testing.assert_allclose(data(line(he, "mean: test"))[1], each.fillna(1 / 4).mean())
+    assert "1 of 3 diverged" in [text.get_text() for text in he.texts]
+    assert "diverged" in texts(figure)
+    assert any("Diverged runs go on at chance." in text for text in texts(figure))
+    assert data(line(he, "chance"))[1].tolist() == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(("y", "classes"), [("loss", 10), ("accuracy", None)])
+def test_a_mean_without_a_value_for_diverged_runs_ends_with_them(made_up: MadeUp, y: Any, classes: int | None) -> None:
+    figure = curves(made_up({}, diverged={"0:1": 40}, classes=classes), y=y)
+    x, mean = data(line(panels(figure)[0], "mean: test"))
+    assert np.isfinite(mean[x <= 40]).all()
+    assert np.isnan(mean[x > 40]).all()
+    assert any("A mean ends where a run diverged." in text for text in texts(figure))
+
+
+def test_an_exploding_loss_is_marked_at_the_edge_and_squeezes_nothing(made_up: MadeUp) -> None:
+    frame = made_up({}, diverged={"0:1": 40})
+    frame.loc[(frame["run_id"] == "0:1") & (frame["iteration"] == 40), "loss"] = 1e30
+    ax = panels(curves(frame, y="loss"))[0]
+    assert ax.get_ylim()[1] < 3
+    assert data(line(ax, "diverged: test"))[1] == ax.get_ylim()[1]
+
+
+def test_every_run_diverged_at_once(made_up: MadeUp) -> None:
+    frame = made_up({}, diverged={"0:0": 0, "0:1": 0, "0:2": 0})
+    for y in ("accuracy", "loss"):
+        figure = curves(frame, y=y)
+        figure.canvas.draw()
+        assert data(line(panels(figure)[0], "diverged: test")).shape == (2, 3)
+        assert "3 of 3 diverged" in texts(figure)
+
+
+def test_a_stopped_run_keeps_its_last_value(made_up: MadeUp) -> None:
+    frame = made_up({}, splits=["test"], diverged={"0:1": 40})
+    frame["status"] = frame["status"].replace("diverged", "stopped")
+    each = frame.pivot_table(index="seed", columns="iteration", values="accuracy").ffill(axis=1)
+    np.testing.assert_allclose(data(line(panels(curves(frame))[0], "mean: test"))[1], each.mean())
+
+
+def test_failed_runs_are_counted(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]}, failed=["0:0", "0:1", "0:2", "1:0"])
+    xavier, he = panels(curves(frame, columns="init"))
+    assert {text.get_text() for text in xavier.texts} == {"xavier", "3 failed", "no curve"}
+    assert {text.get_text() for text in he.texts} == {"he", "1 failed"}
+    assert data(line(he, "seeds: test"))[1].size == 2 * 12
+
+
+def test_fewer_seeds_than_elsewhere_are_told(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]})
+    frame = frame[frame["run_id"] != "1:2"]
+    figure = curves(frame, columns="init")
+    assert [text.get_text() for text in panels(figure)[1].texts] == ["he", "n = 2"]
+    assert any(text.startswith("Mean of 2 to 3 seeds") for text in texts(figure))
+
+
+def test_a_combination_without_runs_says_so(made_up: MadeUp) -> None:
+    frame = made_up(SIX)
+    frame = frame[frame["arm"] != "sigmoid, he"]
+    shown = [[text.get_text() for text in ax.texts] for ax in panels(curves(frame))]
+    assert shown == [["normal"], ["xavier"], ["he", "sigmoid", "no runs"], [], [], ["relu"]]
+
+
+def test_nothing_at_all(made_up: MadeUp) -> None:
+    figure = curves(made_up({}).iloc[:0])
+    assert "no runs" in texts(figure)
+
+
+def test_the_table_of_curves_alone_will_do(made_up: MadeUp) -> None:
+    frame = made_up(SIX).drop(columns=["status", "classes"])
+    assert len(panels(curves(frame))) == 6
+
+
+def test_labels_are_drawn_as_they_are(made_up: MadeUp) -> None:
+    frame = made_up({"activation": HOSTILE, "init": ["he"], "optimizer": HOSTILE}, seeds=1, points=2)
+    figure = curves(frame, rows="activation", columns="init", lines="optimizer")
+    legends = [text for artist in figure.artists if isinstance(artist, Legend) for text in artist.get_texts()]
+    drawn = [*legends, *figure.texts, *(text for ax in panels(figure) for text in ax.texts)]
+    for label in HOSTILE:
+        assert [text.get_text() for text in drawn].count(label) == 2
+    assert not any(text.get_parse_math() or text.get_usetex() for text in drawn)
+
+
+def test_a_factor_that_would_be_averaged_over_is_named(made_up: MadeUp) -> None:
+    frame = made_up({**SIX, "optimizer": ["sgd", "adam"], "schedule": ["constant", "cosine"]})
+    with pytest.raises(UsageError, match="a line would be the mean over schedule; show it as rows"):
+        curves(frame)
+
+
+def test_the_level_of_a_factor_that_is_fixed_here_stands_above(made_up: MadeUp) -> None:
+    frame = made_up({**SIX, "optimizer": ["sgd", "adam"]})
+    assert "optimizer: adam" in texts(curves(frame[frame["optimizer"] == "adam"]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "good"),
+    [
+        ({}, True),
+        ({"rows": "activation", "columns": "init", "lines": "split", "y": "accuracy"}, True),
+        ({"splits": ["test"], "log_x": True}, True),
+        ({"y": "acuracy"}, False),
+        ({"rowz": "activation"}, False),
+        ({"splits": "test"}, False),
+    ],
+)
+def test_what_a_config_may_set(settings: dict[str, Any], good: bool) -> None:
+    from pydantic import ValidationError
+
+    model = plots["curves"].model
+    if good:
+        model(**settings)
+    else:
+        with pytest.raises(ValidationError):
+            model(**settings)
+
+
+def test_many_points_stay_light(made_up: MadeUp) -> None:
+    ax = panels(curves(made_up({}, seeds=10, points=3000)))[0]
+    assert len(ax.lines) == 5  # for each split the mean and, as one artist, all seeds; and chance
+
+
+def test_many_panels(made_up: MadeUp) -> None:
+    levels: dict[str, Sequence[str]] = {k: [f"{k}{i}" for i in range(9)] for k in ("activation", "init")}
+    assert len(panels(curves(made_up(levels, seeds=1, points=2)))) == 81
