@@ -1,0 +1,112 @@
+"""A run does not know its company: however a sweep was computed, its curves are the same to the last bit (fault 22)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import dlsweep
+
+
+def lists(values: list[Any], size: int) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=size, unique_by=str)
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> dict[str, Any]:
+    """A small sweep of several cohorts, with numbers that stack, on data with dark features; some runs diverge."""
+    rates = draw(lists([0.01, 0.1, 1e30], 2))
+    return {
+        "name": "drawn",
+        "data": {"npz": {"path": "drawn.npz", "train": draw(st.sampled_from([None, 20])), "validation": 5}},
+        "model": {"mlp": {"hidden": draw(st.lists(st.integers(1, 8), max_size=3))}},
+        "train": {
+            "iterations": draw(st.sampled_from([3, 40, 400])),
+            "batch_size": draw(st.integers(1, 12)),
+            "sampling": draw(st.sampled_from(["shuffle", "replacement"])),
+        },
+        "evaluate": {"every": 7, "on": ["batch", "train", "validation", "test"]},
+        "seeds": draw(st.integers(1, 3)),
+        "grid": {
+            "activation": draw(lists(["sigmoid", "tanh", "relu", "identity"], 2)),
+            "init": draw(lists(["xavier", "he", "zeros", {"normal": {"std": 0.5}}], 3)),
+            "optimizer": [{draw(st.sampled_from(["sgd", "momentum", "adam"])): {"lr": rates}}],
+        },
+    }
+
+
+def write(folder: Path, sweep: dict[str, Any]) -> Path:
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 40), ("test", 30)):
+        x = rng.integers(1, 256, (count, 30)) * (rng.random((count, 30)) < 0.3)
+        arrays |= {f"x_{split}": x.astype(np.uint8), f"t_{split}": x.reshape(count, 3, 10).sum(axis=2).argmax(axis=1)}
+    np.savez(folder / "drawn.npz", **arrays)
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep), encoding="utf-8")
+    return folder / "sweep.yaml"
+
+
+def bits(curves: pd.DataFrame) -> dict[str, bytes]:
+    """Every run's curve as bytes."""
+    numbers = ["iteration", "epoch", "loss", "penalty", "accuracy"]
+    return {
+        f"{run} {split}": b"".join(rows.sort_values("iteration")[c].to_numpy().tobytes() for c in numbers)
+        for (run, split), rows in curves.groupby(["run_id", "split"], observed=True)
+    }
+
+
+@settings(
+    max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+@given(sweeps(), st.floats(0.3, 1.5), st.data())
+def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(
+    sweep: dict[str, Any], delay: float, data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        config = dlsweep.load(write(folder, sweep))
+        whole = dlsweep.run(config, output=folder / "inline", executor="inline")
+        expected = bits(whole.curves)
+        assert {key.split()[0] for key in expected} == {run.id for run in config.runs()}
+
+        for jobs in (1, 2):
+            workers = dlsweep.run(config, output=folder / f"jobs{jobs}", executor="processes", jobs=jobs)
+            assert bits(workers.curves) == expected
+
+        # The memory for one run of a stack at a time, or two, or three: other chunks.
+        small = dlsweep.run(
+            config, output=folder / "chunks", executor="inline", max_memory=data.draw(st.integers(1, 30_000))
+        )
+        assert bits(small.curves) == expected
+
+        # One run alone: a sweep of its own, of one arm and one seed.
+        alone = data.draw(st.sampled_from(list(config.runs())))
+        levels = {factor: alone.arm.levels[factor] for factor in ("activation", "init", "optimizer")}
+        single = write(folder, {**sweep, "name": "alone", "only": [levels], "seeds": [alone.seed]})
+        curve = bits(dlsweep.run(single, output=folder, executor="inline").curves)
+        assert curve == {key: value for key, value in expected.items() if key.startswith(alone.id)}
+
+        # Killed with its workers at some moment, and run again.
+        write(folder, sweep)
+        command = [sys.executable, "-m", "dlsweep", "run", "sweep.yaml", "-j", "2", "-o", "killed", "-q"]
+        with subprocess.Popen(
+            command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(delay)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        assert bits(dlsweep.run(config, output=folder / "killed", jobs=2).curves) == expected
