@@ -112,7 +112,10 @@ def _accuracies(measurements: list[Measurement]) -> str:
     reports = {m.contender.name: m.report.test_accuracy for m in measurements if m.job.runs == most}
     reports = {name: accuracy for name, accuracy in reports.items() if accuracy}
     arms = [f"{activation}, {init}" for activation in ACTIVATIONS for init in INITS]
-    head = f"| contender | {' | '.join(arms)} |\n|---|{'--:|' * len(arms)}\n"
-    return head + "\n".join(
-        f"| {name} | {' | '.join(f'{accuracy[arm]:.4f}' for arm in arms)} |" for name, accuracy in reports.items()
-    )
+    head = f"| contender | {' | '.join(arms)} | initialization of its own |\n|---|{'--:|' * len(arms)}---|\n"
+
+    def row(accuracy: dict[str, float]) -> str:
+        own = ", ".join(f"{arm.split(',')[0]} {value:.4f}" for arm, value in accuracy.items() if arm.endswith(" own"))
+        return " | ".join([*(f"{accuracy[arm]:.4f}" if arm in accuracy else "" for arm in arms), own])
+
+    return head + "\n".join(f"| {name} | {row(accuracy)} |" for name, accuracy in reports.items())

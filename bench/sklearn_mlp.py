@@ -1,7 +1,7 @@
 """The sweep with scikit-learn's MLPClassifier, as far as its options go: one run after the other, float32.
 
 It has the network, the optimizer and steps on given minibatches (`partial_fit`), but an initialization of its own
-(uniform, by fan-in and fan-out): the three initializations are three repeats of that one, the same arithmetic.
+(uniform, by fan-in and fan-out): that one three times takes the place of the three, the same arithmetic.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def train(job: common.Job, data: common.Data) -> common.Curves:
     return {
         (activation, init): np.array([train_one(activation, seed, job, data) for seed in range(job.seeds)])
         for activation in common.ACTIVATIONS
-        for init in common.INITS
+        for init in ("own", "own again", "own once more")
     }
 
 
