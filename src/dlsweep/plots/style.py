@@ -6,6 +6,7 @@ no other level of the same factor claims the same one.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,6 +67,9 @@ def look() -> Iterator[None]:
     """Draw and save figures within this: Matplotlib's defaults with the look below, whatever a user has configured."""
     import matplotlib as mpl
 
+    # That a fallback font has no bold face is of no interest to anybody.
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(
@@ -100,7 +104,11 @@ def look() -> Iterator[None]:
                 "pdf.fonttype": 42,  # text stays text
             }
         )
-        yield
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 @cache
