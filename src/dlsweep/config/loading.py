@@ -13,7 +13,7 @@ from dlsweep.config.checks import Datasets, check_batches, check_splits
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
-from dlsweep.config.nodes import Mistakes, Node, plural
+from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
 from dlsweep.config.plots import read_plots
 from dlsweep.config.points import Expander, Part
@@ -51,7 +51,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     name = read_name(top.get("name"), file, document.place, mistakes)
     seeds = read_seeds(top.get("seeds"), mistakes)
     evaluate, splits = read_evaluate(top.get("evaluate"), mistakes)
-    base, faulty = _read_base(top, mistakes)
+    base, faulty = _read_base(top, document.place, mistakes)
     grids = [replace(grid, faulty=grid.faulty | faulty) for grid in read_grids(top.get("grid"), base, mistakes)]
     factors = _factors(grids)
     plots = read_plots(top.get("plots"), [f.name for f in factors], mistakes)
@@ -114,9 +114,9 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     return config
 
 
-def _read_base(top: Mapping[Any, Node], mistakes: Mistakes) -> tuple[dict[str, Level], frozenset[str]]:
-    """What an arm has in the fields that no factor varies; and the fields that have a mistake."""
-    base = {field: default_level(field) for field in FIELDS}
+def _read_base(top: Mapping[Any, Node], place: Place, mistakes: Mistakes) -> tuple[dict[str, Level], frozenset[str]]:
+    """What an arm has in the fields that no factor varies; and the fields that have a mistake. place: of the config."""
+    base = {field: default_level(field, place) for field in FIELDS}
     faulty = set()
     for field in ("data", "model", "train"):
         node = top.get(field)

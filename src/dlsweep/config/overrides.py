@@ -25,7 +25,7 @@ def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> No
             continue
         own = Mistakes()
         node = _read(value, own)
-        if node is not None and not own.found:
+        if node is not None:
             document = _put(document, path, node, own)
         for mistake in own.found:
             mistakes.add(_PLACE, f"{text}: {mistake.message}")
@@ -35,7 +35,7 @@ def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> No
 def _read(value: str, mistakes: Mistakes) -> Node | None:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
     node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, mistakes)
-    if node is None:
+    if node is None or mistakes.found:
         return None
     if not node.value:
         mistakes.add(_PLACE, "there is no value after the equals sign")

@@ -38,8 +38,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 
-_STRING_TAG = "tag:yaml.org,2002:str"
-_PLAIN_TAGS = {None, "!", _STRING_TAG, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
+_PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 
 
 class _Unreadable(Exception):
@@ -108,15 +107,18 @@ class _Open:
     items: list[Node] = field(default_factory=list)
     mapping: dict[Key, Node] = field(default_factory=dict)
     key: Key | None = None
+    key_refused: bool = False
     depth: int = 1  # 1 for a list of scalars
+    refused: bool = False  # it has a tag: what is in it is read, and forgotten
 
-    def add(self, node: Node, depth: int, mistakes: Mistakes) -> None:
+    def add(self, node: Node, depth: int, refused: bool, mistakes: Mistakes) -> None:
         """Take the next finished value: an item, a key, or the value of the key at hand."""
         self.depth = max(self.depth, depth + 1)
         if not self.is_mapping:
-            self.items.append(node)
+            self.items += [] if refused else [node]
         elif self.key is None:
             self.key = Key(node.text, node.place)
+            self.key_refused = refused or not node.is_scalar
             if not node.is_scalar:
                 mistakes.add(node.place, f"a key is a word, got {node}")
         else:
@@ -127,7 +129,7 @@ class _Open:
                 )
             elif self.key == "<<":
                 mistakes.add(self.key.place, "merge keys (<<) are not part of YAML 1.2; write the keys out")
-            elif self.key or node.is_scalar:
+            elif not refused and not self.key_refused:
                 self.mapping[self.key] = node
             self.key = None
 
@@ -152,7 +154,7 @@ class _Builder:
     def take(self, event: Any) -> None:
         place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.ScalarEvent):
-            self._tag(event.tag, place)
+            refused = self._refuses(event.tag, place)
             self._count(1, 0, place)
             if len(event.value) > MAX_CHARACTERS:
                 raise _Unreadable(
@@ -160,20 +162,21 @@ class _Builder:
                 )
             plain = event.tag is None and event.implicit[0]
             node = Node(_scalar(event.value, place) if plain else event.value, place, event.value)
-            self._finish(node, event.anchor, 1, 0)
+            self._finish(node, event.anchor, 1, 0, refused)
         elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-            self._tag(event.tag, place)
+            opened = _Open(place, event.anchor, isinstance(event, yaml.MappingStartEvent), self.values)
+            opened.refused = self._refuses(event.tag, place)
             if event.anchor:
                 self.anchors[event.anchor] = None
-            self.open.append(_Open(place, event.anchor, isinstance(event, yaml.MappingStartEvent), self.values))
+            self.open.append(opened)
             self._count(1, 0, place)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             done = self.open.pop()
-            self._finish(done.node(), done.anchor, self.values - done.started, done.depth)
+            self._finish(done.node(), done.anchor, self.values - done.started, done.depth, done.refused)
         elif isinstance(event, yaml.AliasEvent):
             node, values, depth = self._known(event.anchor or "", place)
             self._count(values, depth, place)
-            self._finish(node, None, values, depth)
+            self._finish(node, None, values, depth, refused=False)
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
@@ -184,11 +187,11 @@ class _Builder:
             raise _Unreadable(Place(self.file, 1, 1), "the config is empty; a first line could be `data: mnist`")
         return self.root
 
-    def _finish(self, node: Node, anchor: str | None, values: int, depth: int) -> None:
+    def _finish(self, node: Node, anchor: str | None, values: int, depth: int, refused: bool) -> None:
         if anchor:
             self.anchors[anchor] = (node, values, depth)
         if self.open:
-            self.open[-1].add(node, depth, self.mistakes)
+            self.open[-1].add(node, depth, refused, self.mistakes)
         else:
             self.root = node
 
@@ -209,10 +212,12 @@ class _Builder:
         if len(self.open) + depth > MAX_DEPTH:
             raise _Unreadable(place, f"nested more than {MAX_DEPTH} deep")
 
-    def _tag(self, tag: str | None, place: Place) -> None:
-        if tag not in _PLAIN_TAGS:
-            shown = tag.replace("tag:yaml.org,2002:", "!!") if tag else ""
-            self.mistakes.add(place, f"the tag {shown} is not allowed; a config holds plain values only")
+    def _refuses(self, tag: str | None, place: Place) -> bool:
+        if tag is None or tag in _PLAIN_TAGS:
+            return False
+        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        self.mistakes.add(place, f"the tag {shown} is not allowed; a config holds plain values only")
+        return True
 
 
 def _scalar(text: str, place: Place) -> Any:
