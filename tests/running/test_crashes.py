@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,19 +176,19 @@ def test_a_full_disk_ends_the_sweep_with_a_sentence_and_it_goes_on_later(
 
 
 def test_a_sweep_that_is_killed_at_random_moments_ends_as_if_nothing_had_happened(
-    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any
+    make: Make, tmp_path: Path, bits: Bits, leftovers: Any
 ) -> None:
     config = make(train={"iterations": 500, "batch_size": 5}, seeds=6)
-    arguments = json.dumps(config), tmp_path / "killed", 1 << 30, "processes"
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "dlsweep", "run", "config.yaml", "-o", "killed", "-q"]
     moments = random.Random(0)
     for _ in range(4):
-        process = launch(SWEEP, *arguments)
+        process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
         time.sleep(0.4 + moments.random())
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    process = launch(SWEEP, *arguments)
-    assert process.communicate(timeout=60)[1] == ""
-    assert process.returncode == 0
+        process.wait()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     killed = dlsweep.open_results(tmp_path / "killed" / "tiny")
     assert not leftovers(killed.folder)
     assert bits(killed) == bits(dlsweep.run(config, output=tmp_path / "whole", executor="inline"))

@@ -122,9 +122,10 @@ def test_the_first_failure_ends_the_sweep_where_asked(make: Make, launch: Launch
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 1
 
 
-def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "from dlsweep.running.server import warm_up; warm_up()\n"])
+def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path, first: str) -> None:
     bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2)"
-    assert finish(launch(bare, json.dumps(make()), tmp_path)) == (0, "")
+    assert finish(launch(first + bare, json.dumps(make()), tmp_path)) == (0, "")
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 12
 
 
@@ -190,6 +191,20 @@ def test_a_stopped_sweep_keeps_what_is_done_and_leaves_nobody_behind(
     results = dlsweep.open_results(tmp_path / "tiny")
     assert set(results.runs["train.iterations"]) == {"1"}
     assert not leftovers(results.folder)
+
+
+@linux
+def test_a_second_runner_exits_and_names_the_first(
+    long_sweep: subprocess.Popen[str], make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(json.dumps(make()))
+    command = [sys.executable, "-m", "dlsweep", "run", "config.yaml", "-o", "."]
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 4
+    assert f"tiny is in use: process {long_sweep.pid} on {os.uname().nodename} has worked on it" in second.stderr
+    long_sweep.kill()
+    long_sweep.communicate()
+    assert subprocess.run([*command, "--force", "-q"], cwd=tmp_path, timeout=60).returncode == 0
 
 
 @linux

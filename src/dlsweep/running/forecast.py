@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
 from dlsweep.datasets import open_dataset
@@ -21,9 +23,9 @@ from dlsweep.training.plan import Chunk, Cohort, code, plan
 # Bytes of a row of curves/ and of runs/, as Parquet with its compression takes them, and of a part around them.
 CURVE_ROW, RUN_ROW, PART = 16, 250, 12_000
 
-# Seconds to spend on measuring, and how many cohorts are measured; the others are reckoned from their arithmetic.
-MEASURING = 3.0
-MEASURED = 8
+# How many cohorts are measured (the others are reckoned from their arithmetic), and the seconds of steps for each.
+MEASURED = 4
+STEPPING = 0.3
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def dry_run(
         key = code(chunk[0].arm)
         sizes[key].append(len(chunk))
         widest[key] = max(widest.get(key, ()), chunk, key=len)
-    seconds = _seconds(cohorts, sizes, widest)
+    with threadpool_limits(1):
+        seconds = _seconds(cohorts, sizes, widest)
     memory = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
     return Forecast(
         runs=whole.runs,
@@ -109,13 +112,13 @@ def _seconds(
     cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
 ) -> list[float]:
     """The predicted seconds of every chunk: some cohorts are measured, the others go by their arithmetic."""
-    measured = {key: _measure(widest[key], MEASURING / MEASURED) / len(widest[key]) for key in list(widest)[:MEASURED]}
+    measured = {key: _measure(widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
     pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
     return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
 
 
-def _measure(chunk: Chunk, budget: float) -> float:
-    """Predict a chunk's seconds from three short trainings, which tell a step, an evaluation and the start apart."""
+def _measure(chunk: Chunk) -> float:
+    """Predict a chunk's seconds from short trainings, which tell a step, an evaluation and the start apart."""
     arm = chunk[0].arm
     data = open_dataset(arm.data)
 
@@ -123,11 +126,12 @@ def _measure(chunk: Chunk, budget: float) -> float:
         train_, evaluate = replace(arm.train, iterations=steps, epochs=None), replace(arm.evaluate, every=every)
         return train([Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk], data).seconds
 
-    n = int(min(50, max(2, budget / 4 / seconds(1, 1))))
-    few, many, evaluated = seconds(n, n), seconds(2 * n, 2 * n), seconds(n, 1)
-    step = max(0.0, many - few) / n
-    evaluation = max(0.0, evaluated - few) / (n - 1)
-    start = max(0.0, few - n * step - 2 * evaluation)
+    seconds(1, 1)  # reads the data, and wakes up what else sleeps
+    one, few, evaluated = seconds(1, 1), seconds(6, 6), seconds(4, 1)
+    more = round(min(100, max(5, STEPPING * 5 / max(few - one, 1e-9))))
+    step = max(0.0, seconds(6 + more, 6 + more) - few) / more
+    evaluation = max(0.0, evaluated - one - 3 * step) / 3
+    start = max(0.0, one - step - 2 * evaluation)
     steps = iterations(arm.train, data.sizes["train"])
     return start + steps * step + _evaluations(steps, arm.evaluate.every) * evaluation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +74,8 @@ class Store:
         """
         self.tidy()
         held, bad = self.survey()
-        for stem in bad:
-            for table in reversed(TABLES):
-                for path in (self.folder / table).glob(f"{stem}-*.parquet"):
-                    files.move(path, self.folder / QUARANTINE / table)
+        for path in self._parts(bad):
+            files.move(path, self.folder / QUARANTINE / path.parent.name)
         return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
     def tidy(self) -> None:
@@ -91,16 +89,19 @@ class Store:
             if stem not in committed:
                 files.remove(path)
 
-    def remove(self, stems: Iterable[str]) -> None:
+    def remove(self, stems: Collection[str]) -> None:
         """Remove parts from all tables: first the rows that make them count."""
-        for stem in stems:
-            for table in reversed(TABLES):
-                for path in (self.folder / table).glob(f"{stem}-*.parquet"):
-                    files.remove(path)
+        for path in self._parts(stems):
+            files.remove(path)
 
     def clear(self) -> None:
         """Remove every part."""
-        self.remove(sorted({stem for table in TABLES for stem in parts.listing(self.folder / table)}))
+        self.remove({stem for table in TABLES for stem in parts.listing(self.folder / table)})
+
+    def _parts(self, stems: Collection[str]) -> list[Path]:
+        """The parts with one of these stems, those of `runs/` first."""
+        folders = [self.folder / table for table in reversed(TABLES) if stems]
+        return [path for folder in folders for path in folder.iterdir() if path.name.partition("-")[0] in stems]
 
 
 def statuses(held: Held) -> dict[str, str]:
