@@ -30,7 +30,8 @@ MOST_RUNS = 512  # in a chunk, however small the network
 class Question(Protocol):
     """What a plan needs of a config: its seeds, and its arms, lazily."""
 
-    seeds: tuple[int, ...]
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
 
     def arms(self) -> Iterator[Arm]: ...
 
