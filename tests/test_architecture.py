@@ -23,8 +23,12 @@ def parts(path: Path) -> tuple[str, ...]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module of dlsweep that a file imports, anywhere in it, as `nn.activations`."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    """Every module of dlsweep that a file imports, anywhere in it but for type checkers, as `nn.activations`."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports name the whole module"
             modules = [f"{node.module}.{alias.name}" for alias in node.names]

@@ -45,7 +45,7 @@ KINDS = (
 option = typer.Option
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "End a worker that makes no progress for so long."
-MAX_MEMORY = "For all workers together; by default half of the machine's."
+MAX_MEMORY = "For all workers together; default: half of the machine's."
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
 Formats = Annotated[str, option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, option("--json", help="Print JSON.")]
@@ -103,14 +103,14 @@ def run(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, option("--dry-run", help="Tell what there is to do, and train nothing.")] = False,
-    jobs: Annotated[int | None, option("-j", "--jobs", metavar="N", help="Workers; by default one per core.")] = None,
-    executor: Annotated[str | None, option(metavar="NAME", help="inline or processes; by default what suits.")] = None,
+    jobs: Annotated[int | None, option("-j", "--jobs", min=1, metavar="N", help="Workers; default: the cores.")] = None,
+    executor: Annotated[str | None, option(metavar="NAME", help="inline or processes; default: what suits.")] = None,
     force: Annotated[bool, option("--force", help="Replace the results that are there.")] = False,
     retry: Annotated[bool, option("--retry", help="Train failed runs again.")] = False,
     fail_fast: Annotated[bool, option("--fail-fast", help="End at the first run that fails.")] = False,
     timeout: Annotated[float | None, option(metavar="SECONDS", help=TIMEOUT)] = None,
     max_memory: Annotated[float | None, option(metavar="GB", help=MAX_MEMORY)] = None,
-    max_runs: Annotated[int, option(metavar="N", help="Refuse a sweep of more runs.")] = 100_000,
+    max_runs: Annotated[int, option(min=1, metavar="N", help="Refuse a sweep of more runs.")] = 100_000,
     formats: Formats = "png",
     as_json: Annotated[bool, option("--json", help="Print the outcome as JSON.")] = False,
     quiet: Quiet = False,
@@ -120,7 +120,7 @@ def run(
 
     Run it again at any time, also after a crash: what is finished is kept.
     """
-    from dlsweep.closing import closing_data, closing_table, counts
+    from dlsweep.closing import MOST, closing_data, closing_table, counts
     from dlsweep.config import load
     from dlsweep.plots.draw import draw
     from dlsweep.progress import Progress
@@ -130,14 +130,8 @@ def run(
 
     suffixes = _formats(formats)
     asked = load(config, overrides or (), max_runs=max_runs)
-    memory = None if max_memory is None else int(max_memory * 1e9)
-    how: dict[str, Any] = {
-        "output": output,
-        "jobs": jobs,
-        "executor": executor,
-        "timeout": timeout,
-        "max_memory": memory,
-    }
+    how: dict[str, Any] = {"output": output, "jobs": jobs, "executor": executor, "timeout": timeout}
+    how |= {"max_memory": int(max_memory * 1e9)} if max_memory is not None else {}
     if dry_run:
         told = forecast(asked, **how)
         print(_json({"name": asked.name, **asdict(told)}) if as_json else forecast_text(asked.name, told, verbose))
@@ -148,17 +142,18 @@ def run(
         results = train(asked, force=force, retry=retry, fail_fast=fail_fast, report=progress, **how)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
-        say(f"{stop}:\n  {command}")
+        done = f"{progress.done} of {count(progress.total, 'run')}"
+        say(f"{asked.name}: stopped with {done} done; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
     finally:
         progress.close()
+    if not (as_json or quiet):
+        print(closing_table(results, most=MOST), flush=True)
     figures = draw(results, asked.plots, formats=suffixes) if asked.plots else []
     if as_json:
         print(_json({**closing_data(results), "figures": figures}))
     elif not quiet:
-        print(closing_table(results))
-        for path in figures:
-            print(path)
+        _print_paths(figures)
     if failed := counts(results)["failed"]:
         say(f"{count(failed, 'run')} failed; --retry trains again what failed")
         raise typer.Exit(1)
@@ -174,6 +169,10 @@ def _formats(text: str) -> list[str]:
         if name not in FORMATS:
             raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
     return formats
+
+
+def _print_paths(paths: list[Path]) -> None:
+    print("".join(f"{path}\n" for path in paths), end="")
 
 
 def _json(value: Any) -> str:
@@ -203,9 +202,9 @@ def plot(
     given = {"rows": rows, "columns": columns, "lines": lines, "y": y}
     changes = {name: value for name, value in given.items() if value is not None}
     for sweep in open_all(results):
-        for path in draw(sweep, choices(sweep.record.plots, kind, changes), formats=suffixes):
-            if not quiet:
-                print(path)
+        figures = draw(sweep, choices(sweep.record.plots, kind, changes), formats=suffixes)
+        if not quiet:
+            _print_paths(figures)
 
 
 @app.command()

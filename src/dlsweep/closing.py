@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from dlsweep.analysis.summary import summary
 from dlsweep.errors import UsageError
 from dlsweep.registry import nearest
 from dlsweep.running.results import Results
-from dlsweep.terminal import number, table
+from dlsweep.terminal import count, number, table
 
 # The split that an arm is judged by: the first of these that was evaluated.
 SPLITS = ("test", "validation", "train", "batch")
 
+# Arms that `run` shows.
+MOST = 50
 
-def closing_table(results: Results, metric: str | None = None) -> str:
-    """A row per arm: the mean of a metric with its 95 % interval, and how many runs it stands on."""
+
+def closing_table(results: Results, metric: str | None = None, *, most: int | None = None) -> str:
+    """A row per arm: the mean of a metric with its 95 % interval, and how many runs it stands on.
+
+    Of more than `most` arms these are the best, best first.
+    """
     metric = checked(results, metric)
     arms = summary(results.runs, [metric])
+    left = len(arms) - (most or len(arms))
+    if left > 0:
+        arms = arms.sort_values(metric, ascending=metric.endswith("loss"), kind="stable")[:most]
     varying = [factor for factor, levels in results.record.levels.items() if len(levels) > 1]
     header = [*(varying or ["arm"]), metric, "95 % interval", "n", "diverged", "failed"]
     rows = []
@@ -26,7 +36,8 @@ def closing_table(results: Results, metric: str | None = None) -> str:
         interval = "–" if low == "–" else f"{low} … {high}"
         counts = [str(arm[column]) for column in ("n", "diverged", "failed")]
         rows.append([*(str(arm[name]) for name in varying or ["arm"]), number(arm[metric]), interval, *counts])
-    return table(header, rows, [False] * len(varying or ["arm"]) + [True] * 5)
+    text = table(header, rows, [False] * len(varying or ["arm"]) + [True] * 5)
+    return text + f"\n… and {count(left, 'arm')} more: dlsweep show {shlex.quote(str(results.folder))}" * (left > 0)
 
 
 def checked(results: Results, metric: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -17,28 +18,35 @@ if TYPE_CHECKING:
 class Progress(Reporter):
     """Tells on stderr how a sweep goes: a bar on a terminal, sentences elsewhere, nothing if `quiet`.
 
-    verbose: a line for every chunk that is done. `trained` counts the runs of this session by status.
+    verbose: a line for every chunk that is done. `total` runs, of which so many are `done`, now or before.
     """
 
     def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False):
         self.name, self.quiet, self.verbose = name, quiet, verbose
-        self.trained: Counter[str] = Counter()
-        self._runs = 0
+        self.total = self.done = 0
         self._bar: tqdm[Any] | None = None
 
     def start(self, total: int, done: int, iterations: int) -> None:
         """Training starts."""
-        self._runs = total - done
-        if not self._runs:
+        self.total, self.done = total, done
+        if done == total:
             self.note(f"{self.name}: nothing to do")
         elif sys.stderr.isatty() and not self.quiet:
             from tqdm import tqdm
 
             form = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
-            self._bar = tqdm(total=iterations, unit=" it", unit_scale=True, bar_format=form, dynamic_ncols=True)
+            width = os.get_terminal_size(sys.stderr.fileno()).columns  # 0 where nobody knows
+            self._bar = tqdm(
+                total=iterations,
+                unit=" it",
+                unit_scale=True,
+                bar_format=form,
+                ncols=width or 80,
+                dynamic_ncols=width > 0,
+            )
             self._describe()
         else:
-            self.note(f"{self.name}: training {count(self._runs, 'run')}, {count(iterations, 'iteration')}")
+            self.note(f"{self.name}: training {count(total - done, 'run')}, {count(iterations, 'iteration')}")
 
     def progress(self, iterations: int) -> None:
         """Iterations were trained, over all runs; fewer than none where something is tried again."""
@@ -47,27 +55,29 @@ class Progress(Reporter):
 
     def receipt(self, receipt: Receipt) -> None:
         """Runs are on disk."""
-        self.trained.update(receipt.statuses)
+        self.done += len(receipt.runs)
         self._describe()
         if receipt.error:
-            self.note(f"failed: {receipt.error}")
+            self._say(f"failed: {receipt.error}")
         elif self.verbose:
             ended = ", ".join(f"{n} {status}" for status, n in Counter(receipt.statuses).items())
-            self.note(f"{self.trained.total()}/{self._runs} runs: {ended}")
+            self.note(f"{self.done}/{self.total} runs: {ended}")
 
     def note(self, sentence: str) -> None:
         """Something that a person should know."""
-        if self.quiet:
-            return
-        if self._bar is not None:
-            self._bar.clear()
-        say(sentence)
+        if not self.quiet:
+            self._say(sentence)
 
     def close(self) -> None:
         """The bar stays as it is, and the cursor goes to the next line."""
         if self._bar is not None:
             self._bar.close()
 
+    def _say(self, sentence: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        say(sentence)
+
     def _describe(self) -> None:
         if self._bar is not None:
-            self._bar.set_description_str(f"{self.name}: {self.trained.total()}/{count(self._runs, 'run')}")
+            self._bar.set_description_str(f"{self.name}: {self.done}/{count(self.total, 'run')}")
