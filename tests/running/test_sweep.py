@@ -195,6 +195,22 @@ def test_a_damaged_part_is_never_read_and_its_runs_train_again(
         assert "it is set aside in quarantine/ and its runs train again" in listener.notes[0]
 
 
+def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, sweep: Sweep, bits: Bits) -> None:
+    results, _ = sweep(make())
+    runs, curves = (sorted((results.folder / table).iterdir()) for table in ("runs", "curves"))
+    for path in runs:  # the same chunk once more, with other seconds
+        path.with_name(path.name[:17] + "00000000.parquet").write_bytes(path.read_bytes())
+    again, listener = sweep(make())
+    assert [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")] == [2, 2]
+    assert bits(again) == bits(results)
+
+    for path in (runs[0], curves[0]):  # the same runs in another chunk
+        path.with_name("0" * 16 + path.name[16:]).write_bytes(path.read_bytes())
+    again, listener = sweep(make())
+    assert "holds runs that are in another part; it is set aside" in listener.notes[0]
+    assert bits(again) == bits(results)
+
+
 def test_a_foreign_parquet_file_is_refused(make: Make, sweep: Sweep) -> None:
     results, _ = sweep(make())
     foreign = results.folder / "curves" / "mine.parquet"

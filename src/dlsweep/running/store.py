@@ -79,14 +79,15 @@ class Store:
         return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
     def tidy(self) -> None:
-        """Remove what counts for nothing: unfinished files, and parts of `curves/` whose runs were never committed."""
+        """Remove what counts for nothing: unfinished files, a chunk's second part, curves of runs never committed."""
         files.remove_temporaries(self.folder)
+        committed = parts.listing(self.folder / "runs").keys()
         for table in TABLES:
-            files.make_folder(self.folder / table)
-            files.remove_temporaries(self.folder / table)
-        committed = parts.listing(self.folder / "runs")
-        for stem, path in parts.listing(self.folder / "curves").items():
-            if stem not in committed:
+            folder = self.folder / table
+            files.make_folder(folder)
+            files.remove_temporaries(folder)
+            counting = {path for stem, path in parts.listing(folder).items() if stem in committed}
+            for path in set(folder.glob("[!.]*")) - counting:
                 files.remove(path)
 
     def remove(self, stems: Collection[str]) -> None:
