@@ -91,6 +91,13 @@ FILES = {
     "many misspelt factors": b"grid: {" + b", ".join(b"optimizr.lr%d: 1" % i for i in range(40_000)) + b"}",
     "many bad values": b"grid: {optimizer.lr: [" + b"0, " * 90_000 + b"0]}",
     "many factors moving together": b"grid: {'" + b"init, " * 800 + b"init': []}",
+    "many rules": b"seeds: 1\ngrid: {train.batch_size: [%s]}\nexclude: [%s]"
+    % (
+        b",".join(b"%d" % i for i in range(1, 5001)),
+        b",".join(b"{train.batch_size: %d}" % i for i in range(1, 5001)),
+    ),
+    "many rules that fit nothing": b"seeds: 1\ngrid: {train.batch_size: [%s]}\nonly: [%s]"
+    % (b",".join(b"%d" % i for i in range(1, 3001)), b"{train.batch_size: 1, init: xavier}," * 6000),
     "quadratic scalar": b"name: '" + b"''" * 400_000,
     "unclosed": b"name: '" + b"\n" * 900_000,
     "nothing": b"",

@@ -298,6 +298,28 @@ def test_what_the_data_does_not_hold(refused: Refused, tmp_path: Path) -> None:
     )
 
 
+def test_data_that_cannot_be_opened_hides_and_adds_nothing(refused: Refused) -> None:
+    refused(
+        """
+        data: {mnist: {train: ▲70000}}
+        train: {batch_size: 10}
+        grid: {activation: [relu, tanh]}
+        exclude: [{schedule: constant, activation: relu}, {activation: ▲rleu}]
+        """,
+        "mnist has 60,000 training samples; train: 70,000 ask for 70,000",
+        "activation has no level 'rleu'; did you mean 'relu'? (choices: relu, tanh)",
+    )
+
+
+def test_what_many_arms_have_wrong_is_said_once(refused: Refused) -> None:
+    sizes = ", ".join(map(str, range(100, 400)))
+    refused(
+        f"grid: {{data.mnist.train: [{sizes}]}}\nevaluate: {{on: [▲validation]}}",
+        "evaluate.on has validation, but mnist has no validation samples here; set aside some, such as"
+        " data: {mnist: {validation: 5000}}",
+    )
+
+
 def test_batches_are_compared_with_the_data_of_their_own_arms(refused: Refused, sweep: Load) -> None:
     grid = "grid: {data.mnist.train: [300, 50], train.batch_size: [10, ▲100]}"
     refused(grid, "train.batch_size must be at most the 50 training samples of mnist, got 100")

@@ -174,7 +174,7 @@ def test_many_mistakes_end_the_reading() -> None:
 
     with pytest.raises(ConfigError) as caught:
         wrong("".join("a: 1\n" for _ in range(1000)))
-    assert str(caught.value).startswith("x.yaml: more than 100 mistakes; here are the first found\nx.yaml:2:1: ")
+    assert str(caught.value).startswith("x.yaml: 100 mistakes or more; these were found first\nx.yaml:2:1: ")
     assert len(caught.value.mistakes) == 101
 
 

@@ -7,7 +7,7 @@ from itertools import product
 
 from dlsweep.config.nodes import Mistakes, Place, plural, value_text
 from dlsweep.config.points import Part, Point
-from dlsweep.config.rules import Rule, leaves_some
+from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Choice
 from dlsweep.config.words import data_files
 from dlsweep.datasets.base import Dataset
@@ -66,16 +66,14 @@ def check_splits(on: Mapping[str, Place], parts: Sequence[Part], datasets: Datas
                 )
 
 
-def check_batches(
-    parts: Sequence[Part], datasets: Datasets, exclude: Sequence[Rule], only: Sequence[Rule], mistakes: Mistakes
-) -> None:
+def check_batches(parts: Sequence[Part], datasets: Datasets, rules: Rules, mistakes: Mistakes) -> None:
     """No minibatch is larger than the training data, in any arm that the rules leave."""
     for points in _pairs(parts):
         fields = {name: value for point in points for name, value in point.fields.items()}
         places = {name: place for point in points for name, place in point.places.items()}
         dataset = datasets.opened[fields["data"]]
         asked = fields["train"].batch_size
-        if dataset is None or asked <= dataset.sizes["train"] or not leaves_some(points, parts, exclude, only):
+        if dataset is None or asked <= dataset.sizes["train"] or not rules.leave_some(points, parts):
             continue
         there = plural(dataset.sizes["train"], "training sample")
         place = next(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
+from operator import and_, xor
 from pathlib import Path
 from typing import Any
 
 from dlsweep.config.points import Part, Point
 from dlsweep.config.resolved import flat
-from dlsweep.config.rules import Rule, allowed
+from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Choice, Evaluate, Run
 from dlsweep.config.words import FIELDS, numbers
 
@@ -36,8 +37,7 @@ class Config:
     evaluate: Evaluate
     count: int
     _grids: tuple[tuple[Part, ...], ...]
-    _exclude: tuple[Rule, ...]
-    _only: tuple[Rule, ...]
+    _rules: Rules
     _resolved: Mapping[str, Any]
 
     @cached_property
@@ -143,21 +143,21 @@ class Config:
 
     def _walk(self) -> Iterator[tuple[Point, ...]]:
         """The combinations that `exclude` and `only` leave, before folding; for each a point of every part."""
-        ruled = bool(self._exclude or self._only)
         for parts in self._grids:
-            for points in product(*parts):
-                if not ruled or allowed(_merged(point.labels for point in points), self._exclude, self._only):
-                    yield points
+            if not self._rules:
+                yield from product(*parts)
+                continue
+            fitted = [[(point, self._rules.fitting(point.labels)) for point in part] for part in parts]
+            for combination in product(*fitted):
+                if self._rules.leave(reduce(and_, (fitting for _, fitting in combination))):
+                    yield tuple(point for point, _ in combination)
 
     def _arm_name(self, labels: Mapping[str, str]) -> str:
         return ", ".join([labels[factor] for factor in self.varying]) or self.name
 
 
 def _key(points: tuple[Point, ...]) -> int:
-    key = 0
-    for point in points:
-        key ^= point.key
-    return key
+    return reduce(xor, (point.key for point in points))
 
 
 def _merged(mappings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

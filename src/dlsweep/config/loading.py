@@ -18,7 +18,7 @@ from dlsweep.config.overrides import override
 from dlsweep.config.plots import read_plots
 from dlsweep.config.points import Expander, Part
 from dlsweep.config.resolved import level_form, resolve_grid
-from dlsweep.config.rules import read_rules
+from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
 from dlsweep.config.words import FIELDS, KEYS, STANDARD, TRAIN, Factor
@@ -73,11 +73,13 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     expanded = tuple(tuple(expander.parts(grid)) for grid in grids)
     names = _names(factors, labels, expanded)
     faulty = faulty.union(*(grid.faulty for grid in grids))
-    exclude = read_rules("exclude", top.get("exclude"), names, expanded, faulty, mistakes)
-    only = read_rules("only", top.get("only"), names, expanded, faulty, mistakes)
+    rules = Rules(
+        exclude=read_partial_arms("exclude", top.get("exclude"), names, expanded, faulty, mistakes),
+        only=read_partial_arms("only", top.get("only"), names, expanded, faulty, mistakes),
+    )
     for parts in expanded:
         check_splits(splits, parts, datasets, mistakes)
-        check_batches(parts, datasets, exclude, only, mistakes)
+        check_batches(parts, datasets, rules, mistakes)
     mistakes.stop()
 
     levels = {field: level_form(base[field]) for field in ("data", "model", "train")}
@@ -91,8 +93,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         evaluate=evaluate,
         count=count,
         _grids=expanded,
-        _exclude=exclude,
-        _only=only,
+        _rules=rules,
         _resolved={
             "name": name,
             "data": levels["data"],
@@ -102,11 +103,11 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
             "evaluate": {"every": evaluate.every, "on": list(evaluate.on)},
             "seeds": list(seeds),
             "grid": [resolve_grid(grid, base, labels) for grid in grids],
-            "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in exclude],
-            "only": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in only],
+            "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],
+            "only": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.only],
         },
     )
-    if (exclude or only) and next(config.arms(), None) is None:
+    if rules and next(config.arms(), None) is None:
         mistakes.add(
             next(key.place for key in top if key in ("exclude", "only")), "exclude and only leave no arm at all"
         )

@@ -94,24 +94,30 @@ def _short(text: str) -> str:
 class Mistakes:
     """What is wrong so far. Reading goes on after a mistake, so that a person sees all of them at once."""
 
-    found: list[Mistake] = field(default_factory=list)
+    _found: dict[Mistake, None] = field(default_factory=dict)
+    _added: int = 0
 
     def add(self, place: Place, sentence: str) -> None:
-        """Note one mistake. Far too many of them end the reading with a `ConfigError`."""
-        self.found.append(Mistake(*place, sentence))
-        if len(self.found) == MOST_MISTAKES:
-            self.found.append(
-                Mistake(place.file, 0, 0, f"more than {MOST_MISTAKES} mistakes; here are the first found")
-            )
+        """Note a mistake, once. Far too many of them end the reading with a `ConfigError`."""
+        self._added += 1
+        self._found[Mistake(*place, sentence)] = None
+        if len(self._found) == MOST_MISTAKES:
+            self._found[Mistake(place.file, 0, 0, f"{MOST_MISTAKES} mistakes or more; these were found first")] = None
             self.stop()
 
     def __len__(self) -> int:
-        return len(self.found)
+        """How often something was wrong: it grows, even where the same is said again."""
+        return self._added
+
+    @property
+    def found(self) -> tuple[Mistake, ...]:
+        """The mistakes, in the order in which they were found."""
+        return tuple(self._found)
 
     def stop(self) -> None:
         """Raise a `ConfigError` with all of them, if there are any."""
-        if self.found:
-            raise ConfigError(self.found)
+        if self._found:
+            raise ConfigError(self._found)
 
 
 def plural(count: int, noun: str) -> str:

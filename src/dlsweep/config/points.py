@@ -64,59 +64,43 @@ class Expander:
     def _points(self, axes: list[Axis], fields: list[str]) -> Iterator[Point]:
         factors = [f for f in self.factors if f.field in fields]
         for combination in product(*axes):
-            levels = [level for levels in combination for level in levels]
-            point = self._point(levels, fields, factors)
-            if point is not None:
-                yield point
+            yield self._point([level for levels in combination for level in levels], fields, factors)
 
-    def _point(self, levels: list[Level | Value], fields: list[str], factors: list[Factor]) -> Point | None:
+    def _point(self, levels: list[Level | Value], fields: list[str], factors: list[Factor]) -> Point:
         chosen = {name: self.base[name] for name in fields}
         chosen |= {level.template.field: level for level in levels if isinstance(level, Level)}
         choices = {name: level.choices for name, level in chosen.items()}
         values = [level for level in levels if isinstance(level, Value)]
         for value in values:
             choices[value.factor.field] = value.put_into(choices[value.factor.field])
-        choices = {
-            name: tuple(self._pool.setdefault(c.canonical, c) for c in several) for name, several in choices.items()
-        }
 
         labels = {f.name: f.value_in(choices[f.field]) if f.setting else self.labels[chosen[f.field]] for f in factors}
         asked = {v.factor.name: v.text for v in values if labels[v.factor.name] == "-"}
-        places = {
-            f"{name}.{s}": place
-            for name in fields
-            if name in ("data", "train")
-            for s, place in chosen[name].places.items()
-        }
+        checked = [name for name in ("data", "train") if name in fields]
+        places = {f"{name}.{setting}": p for name in checked for setting, p in chosen[name].places.items()}
         places |= {f"{v.factor.field}.{v.factor.setting}": v.place for v in values}
         resolved: dict[str, Any] = {}
         key = 0
         for name, several in choices.items():
-            found = self._resolve(name, several, places, chosen[name].place)
-            if found is None:
-                return None
+            shared = tuple(self._pool.setdefault(c.canonical, c) for c in several)
+            found, meaning = self._resolve(name, shared, places, chosen[name].place)
             resolved |= found
-            # The data's meaning is its content, not its name.
-            parts = _effective(several) if name == "regularizer" else several
-            meaning = found["fingerprint"] if name == "data" else repr([c.canonical for c in parts])
             key ^= int.from_bytes(blake2b(f"{name}\n{meaning}".encode(), digest_size=16).digest(), "big")
         return Point(resolved, labels, asked, key, places)
 
     def _resolve(
         self, name: str, choices: tuple[Choice, ...], places: Mapping[str, Place], place: Place
-    ) -> dict[str, Any] | None:
-        """What a field of an arm becomes; None where there is no such data."""
+    ) -> tuple[dict[str, Any], str]:
+        """What a field of an arm becomes, and a text that is the same for the same meaning."""
         if name == "data":
             own = {setting.removeprefix("data."): p for setting, p in places.items() if setting.startswith("data.")}
             dataset = self.open_dataset(choices[0], own, place)
-            return None if dataset is None else {"data": choices[0], "fingerprint": dataset.fingerprint}
+            fingerprint = dataset.fingerprint if dataset is not None else ""
+            return {"data": choices[0], "fingerprint": fingerprint}, fingerprint
         if name == "regularizer":
-            return {name: _effective(choices)}
-        return {name: TRAIN(**choices[0].settings) if name == "train" else choices[0]}
-
-
-def _effective(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    return tuple(c for c in choices if c.name != "none")
+            effective = tuple(c for c in choices if c.name != "none")
+            return {name: effective}, "\n".join(c.canonical for c in effective)
+        return {name: TRAIN(**choices[0].settings) if name == "train" else choices[0]}, choices[0].canonical
 
 
 def _fields(axes: Iterable[Axis]) -> frozenset[str]:

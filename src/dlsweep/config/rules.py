@@ -3,25 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from itertools import product
+from operator import and_, or_
 
 from dlsweep.config.nodes import Mistakes, Node, value_text
 from dlsweep.config.points import Part, Point
 from dlsweep.registry import nearest
 
-Rule = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
+PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
 
 _MOST_CHOICES = 50  # that a sentence lists
 
 
-def read_rules(
+@dataclass(frozen=True)
+class Rules:
+    """Partial arms to leave out, and partial arms of which one must fit, if there are any.
+
+    Sets of partial arms are bit masks, so that many of them cost no more than one: bit i stands for the i-th.
+    """
+
+    exclude: tuple[PartialArm, ...]
+    only: tuple[PartialArm, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.exclude or self.only)
+
+    @cached_property
+    def _masks(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """For each factor the partial arms that say nothing of it, and for each label those that it fits."""
+        partial_arms = (*self.exclude, *self.only)
+        masks: dict[str, tuple[int, dict[str, int]]] = {}
+        for factor in {factor for partial in partial_arms for factor in partial}:
+            free, fitting = 0, dict[str, int]()
+            for i, partial in enumerate(partial_arms):
+                if factor not in partial:
+                    free |= 1 << i
+                for label in partial.get(factor, ()):
+                    fitting[label] = fitting.get(label, 0) | 1 << i
+            masks[factor] = free, fitting
+        return masks
+
+    def fitting(self, labels: Mapping[str, str]) -> int:
+        """The partial arms that labels fit, which may be of some factors only."""
+        mask = (1 << len(self.exclude) + len(self.only)) - 1
+        for factor, label in labels.items():
+            if factor in self._masks:
+                free, fitting = self._masks[factor]
+                mask &= free | fitting.get(label, 0)
+        return mask
+
+    def leave(self, fitting: int) -> bool:
+        """Whether an arm is left that fits these partial arms."""
+        kept = not self.only or fitting >> len(self.exclude)
+        return bool(kept) and not fitting & (1 << len(self.exclude)) - 1
+
+    def leave_some(self, points: Sequence[Point], parts: Sequence[Part]) -> bool:
+        """Whether an arm is left that has these points, which are of some of the parts."""
+        known = {frozenset(point.fields): point for point in points}
+        choices = [(known[fields],) if (fields := frozenset(part[0].fields)) in known else part for part in parts]
+        masks = [[self.fitting(point.labels) for point in part] for part in choices]
+        return any(self.leave(reduce(and_, combination, -1)) for combination in product(*masks))
+
+
+def read_partial_arms(
     key: str,
     node: Node | None,
     names: Mapping[str, Mapping[str, str]],
     grids: Sequence[Sequence[Part]],
     faulty: frozenset[str],
     mistakes: Mistakes,
-) -> tuple[Rule, ...]:
+) -> tuple[PartialArm, ...]:
     """The partial arms of `exclude` or `only`.
 
     names: for each factor its labels, each with its level's name, by which it can be called too; grids: their parts, to
@@ -32,68 +85,60 @@ def read_rules(
     if not node.is_list:
         mistakes.add(node.place, f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
         return ()
-    rules = []
-    for partial in node.value:
-        rule = _read_rule(key, partial, names, faulty, mistakes)
-        if rule is None:
-            continue
-        rules.append(rule)
-        known = not any(factor.partition(".")[0] in faulty for factor in rule)
-        if known and not any(_fits_some_arm(rule, parts) for parts in grids):
-            arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in rule.items())
-            mistakes.add(partial.place, f"{key} names levels that no arm has together: {arm}")
-    return tuple(rules)
+    called = {factor: _labels_by_word(labels) for factor, labels in names.items()}
+    read = [(one, _read_partial_arm(key, one, called, faulty, mistakes)) for one in node.value]
+    good = [(one, partial) for one, partial in read if partial is not None]
+    rules = Rules((), tuple(partial for _, partial in good))
+    # An arm is one point of each part, so a partial arm fits some arm if in each part some point fits it.
+    fit = [reduce(and_, [reduce(or_, map(rules.fitting, _labels(part))) for part in parts]) for parts in grids]
+    for i, (one, partial) in enumerate(good):
+        known = not any(factor.partition(".")[0] in faulty for factor in partial)
+        if known and not reduce(or_, fit, 0) >> i & 1:
+            arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
+            mistakes.add(one.place, f"{key} names levels that no arm has together: {arm}")
+    return rules.only
 
 
-def _read_rule(
-    key: str, partial: Node, names: Mapping[str, Mapping[str, str]], faulty: frozenset[str], mistakes: Mistakes
-) -> Rule | None:
+def _labels(part: Part) -> list[Mapping[str, str]]:
+    return [point.labels for point in part]
+
+
+def _labels_by_word(labels: Mapping[str, str]) -> dict[str, set[str]]:
+    """The labels that a word stands for: itself, and all whose level has that name."""
+    words: dict[str, set[str]] = {}
+    for label, name in labels.items():
+        words.setdefault(label, set()).add(label)
+        words.setdefault(name, set()).add(label)
+    return words
+
+
+def _read_partial_arm(
+    key: str, node: Node, called: Mapping[str, Mapping[str, set[str]]], faulty: frozenset[str], mistakes: Mistakes
+) -> PartialArm | None:
     before = len(mistakes)
-    if not partial.is_mapping or not partial.value:
-        mistakes.add(partial.place, f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {partial}")
+    if not node.is_mapping or not node.value:
+        mistakes.add(node.place, f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
         return None
-    rule: dict[str, frozenset[str]] = {}
-    for factor, levels in partial.value.items():
-        if factor not in names:
-            if factor.partition(".")[0] not in faulty:
-                mistakes.add(factor.place, f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, names)}")
-            continue
+    partial: dict[str, frozenset[str]] = {}
+    for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:
             continue
-        labels = names[factor]
-        whole = value_text(levels.plain())  # a list may be one value, [40, 20]
+        if factor not in called:
+            mistakes.add(factor.place, f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, called)}")
+            continue
+        words = called[factor]
         found: set[str] = set()
-        for node in (levels,) if whole in labels else levels.items():
-            text = node.text if node.text in labels else value_text(node.plain())
-            matching = {label for label, name in labels.items() if text in (label, name)}
-            if not matching:
-                choices = labels if len(labels) <= _MOST_CHOICES else []
-                mistakes.add(node.place, f"{factor} has no level {text!r}{nearest(text, choices)}")
-            found |= matching
-        rule[str(factor)] = frozenset(found)
-    return rule if rule and len(mistakes) == before else None
+        # A list may be one value, [40, 20], and so may be what was written otherwise: 1e-1 is 0.1.
+        for one in (levels,) if value_text(levels.plain()) in words else levels.items():
+            text = one.text if one.text in words else value_text(one.plain())
+            if text not in words:
+                mistakes.add(one.place, f"{factor} has no level {text!r}{nearest(text, _some(words))}")
+            found |= words.get(text, set())
+        partial[str(factor)] = frozenset(found)
+    return partial if partial and len(mistakes) == before else None
 
 
-def _fits_some_arm(rule: Rule, parts: Sequence[Part]) -> bool:
-    """Every arm is one point of each part: so some arm fits if each part has a point that fits."""
-    return all(any(fits(rule, point.labels) for point in part) for part in parts)
-
-
-def fits(rule: Rule, labels: Mapping[str, str]) -> bool:
-    """Whether nothing in the labels, which may be of some factors only, is against the rule."""
-    return all(labels[factor] in fitting for factor, fitting in rule.items() if factor in labels)
-
-
-def allowed(labels: Mapping[str, str], exclude: Sequence[Rule], only: Sequence[Rule]) -> bool:
-    """Whether the rules leave an arm with these labels."""
-    return not any(fits(rule, labels) for rule in exclude) and (not only or any(fits(rule, labels) for rule in only))
-
-
-def leaves_some(points: Sequence[Point], parts: Sequence[Part], exclude: Sequence[Rule], only: Sequence[Rule]) -> bool:
-    """Whether the rules leave an arm that has these points, which are of some of the parts."""
-    if not exclude and not only:
-        return True
-    known = {frozenset(point.fields): point for point in points}
-    choices = [(known[fields],) if (fields := frozenset(part[0].fields)) in known else part for part in parts]
-    combinations = ({f: label for point in c for f, label in point.labels.items()} for c in product(*choices))
-    return any(allowed(labels, exclude, only) for labels in combinations)
+def _some(words: Mapping[str, set[str]]) -> list[str]:
+    """The labels, unless they are too many for a sentence."""
+    labels = {label for fitting in words.values() for label in fitting}
+    return sorted(labels) if len(labels) <= _MOST_CHOICES else []
