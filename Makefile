@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot test lint types bench format clean
+.PHONY: help run plot figure test lint types bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.ya
 
 plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/) again
 	$(BIN)/dlsweep plot $(RESULTS)
+
+figure: run ## make the figure of the README again
+	mkdir -p docs/figures
+	cp $(RESULTS)/activation-init/figures/curves-accuracy.png docs/figures/activation-init.png
 
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
@@ -29,6 +33,9 @@ lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 types: $(VENV)/.installed-lint $(VENV)/.installed-test ## check the types (mypy --strict)
 	$(BIN)/mypy
 
+bench: $(VENV)/.installed .venv-bench/.installed ## measure side by side with other tools (BENCH=--quick: a smoke run)
+	$(BIN)/python -m bench --python .venv-bench/bin/python $(BENCH)
+
 format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -36,6 +43,15 @@ format: $(VENV)/.installed-lint ## let ruff put the code in order
 clean: ## remove environments, caches and builds; results/ stays
 	rm -rf .venv .venv-bench build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The peers of the bench: one that cannot be installed here is reported as absent by the bench.
+.venv-bench/.installed: bench/requirements.txt
+	$(PYTHON) -m venv --clear .venv-bench
+	@grep -v '^#' $< | while read -r peer; do \
+	  echo "installing $$peer"; \
+	  .venv-bench/bin/python -m pip --disable-pip-version-check --quiet install "$$peer" || echo "$$peer: absent" >&2; \
+	done
+	@touch $@
 
 # A stamp file says what an environment holds, so a second `make` installs nothing.
 $(VENV)/.created:
