@@ -171,7 +171,7 @@ def test_diverged_runs_count_and_are_no_failure(dlsweep: Dlsweep) -> None:
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> dict[str, str]:
+def plugin(tmp_path: Path) -> dict[str, Any]:
     """A package of somebody's, which registers activations through an entry point: one works, one raises."""
     folder = tmp_path / "plugin"
     (folder / "plugin-1.0.dist-info").mkdir(parents=True)
@@ -187,7 +187,7 @@ def plugin(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
-def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, str], executor: str) -> None:
+def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, Any], executor: str) -> None:
     assert "cube: Cube." in dlsweep("list", "activation", **plugin).stdout
     command = ("run", "tiny.yaml", "grid.activation=broken, cube", "grid.init=he", "--executor", executor)
     done = dlsweep(*command, code=1, **plugin)
@@ -198,7 +198,7 @@ def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, 
     assert "training 3 runs" in dlsweep(*command, "--retry", code=1, **plugin).stderr
 
 
-def test_fail_fast_ends_at_the_first_failure(dlsweep: Dlsweep, plugin: dict[str, str]) -> None:
+def test_fail_fast_ends_at_the_first_failure(dlsweep: Dlsweep, plugin: dict[str, Any]) -> None:
     command = ("run", "tiny.yaml", "grid.activation=broken", "grid.init=he", "--fail-fast", "--executor", "inline")
     done = dlsweep(*command, code=1, **plugin)
     assert done.stdout == ""

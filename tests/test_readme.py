@@ -1,0 +1,82 @@
+"""What the README says holds: its configs load, its Python runs, its commands and options are there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from dlsweep import load
+from dlsweep.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A place to work, with the configs, and with the data that a reader has."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    x, t = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200) % 2
+    np.savez(tmp_path / "mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: yaml.safe_load(text)["name"])
+def test_configs_load_or_fail_as_shown(folder: Path, text: str) -> None:
+    name = yaml.safe_load(text)["name"]
+    (folder / f"{name}.yaml").write_text(text, "utf-8")
+    if name == "wrong":
+        with pytest.raises(ConfigError) as caught:
+            load(folder / "wrong.yaml")
+        assert str(caught.value).replace(f"{folder}/", "") == blocks("text")[0].strip()
+    else:
+        assert list(load(folder / f"{name}.yaml").runs())
+
+
+def test_the_first_config_is_the_committed_one(folder: Path) -> None:
+    (folder / "first.yaml").write_text(blocks("yaml")[0], "utf-8")
+    assert load(folder / "first.yaml").difference(load(ROOT / "configs/activation_init.yaml").resolved()) == []
+
+
+@pytest.mark.parametrize("program", blocks("python"), ids=["use", "extend"])
+def test_python_runs(folder: Path, program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_python_in_ten_lines() -> None:
+    assert len([line for line in blocks("python")[0].splitlines() if line]) <= 10
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`dlsweep ([a-z]+)", README)) - {"COMMAND"}))
+def test_commands_and_their_options_exist(command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dlsweep", command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for row in re.findall(rf"^\| `dlsweep {command}.*$", README, re.MULTILINE):
+        for option in re.findall(r"(?<=[ `])--?[a-z][a-z-]*", row):
+            assert option in done.stdout
+
+
+def test_files_that_are_linked_are_there() -> None:
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text("utf-8")):
+            if not target.startswith("http"):
+                assert (ROOT / target).exists(), f"{page} links to {target}"
+
+
+def test_make_targets_that_are_named_are_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    pages = README + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", pages)) <= targets
