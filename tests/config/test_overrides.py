@@ -96,6 +96,12 @@ def test_epochs_take_the_place_of_iterations(sweep: Load) -> None:
     assert first(sweep("train: {epochs: 2}", "train.iterations=3")).train.epochs is None
 
 
+def test_a_key_with_nothing_after_it_is_as_good_as_none(sweep: Load) -> None:
+    config = sweep("grid:\ndata:\ntrain:", "grid.init=he,xavier", "data.mnist.train=300", "train.batch_size=7")
+    assert config.levels("init") == ("he", "xavier")
+    assert first(config).train.batch_size == 7
+
+
 def test_the_last_of_two_wins(sweep: Load) -> None:
     assert sweep(TEXT, "seeds=2", "seeds=4").seeds == (0, 1, 2, 3)
 

@@ -95,6 +95,8 @@ BAD = [
     "plots: [curvs]",
     "plots: [curves: {y: acuracy}]",
     "regularizer: none",
+    "data: {mnist: , label: x}",
+    "grid: {optimizer: {lr: 0.1}}",
 ]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from dlsweep.config.nodes import Mistakes, Node, Place, value_text
 from dlsweep.config.runs import Choice
 from dlsweep.config.settings import WRONG, Given, alternatives, check, complete, read_settings
-from dlsweep.config.words import DEFAULT, RIVAL, Factor, entry, is_file, registry
+from dlsweep.config.words import DEFAULT, RIVAL, Factor, entries, entry, is_file, registry
 from dlsweep.errors import UnknownName
 from dlsweep.registry import Entry
 
@@ -124,20 +124,22 @@ def default_level(field: str, place: Place) -> Level:
 
 
 def read_level(field: str, node: Node, mistakes: Mistakes, *, expand: bool = True) -> Template | None:
-    """One level of a field; None, with mistakes noted, where something is wrong."""
-    if node.is_list or node.value is None or isinstance(node.value, (bool, int, float)):
-        hint = "; write none for nothing" if node.value is None and "none" in registry(field) else ""
-        mistakes.add(node.place, f"a level of {field} is a name, or a name with settings, got {node}{hint}")
-        return None
+    """One level of a field, or one plot; None, with mistakes noted, where something is wrong.
+
+    expand: whether lists in the settings are several levels, which may have a label: so it is in a grid.
+    """
+    before = len(mistakes)
     if isinstance(node.value, str):
         names: dict[Any, Node | None] = {node.value: None}
-        label = None
-    else:
+    elif node.is_mapping:
         names = {key: value for key, value in node.value.items() if key != "label"}
-        label = node.value.get("label")
-    before = len(mistakes)
+        _check_names(field, list(names), node, mistakes)
+    else:
+        hint = "; write none for nothing" if node.value is None and "none" in registry(field) else ""
+        mistakes.add(node.place, f"{_a_level(field)} is a name, or a name with settings, got {node}{hint}")
+        return None
     choices = []
-    for name, settings in names.items():
+    for name, settings in names.items() if len(mistakes) == before else ():
         place = getattr(name, "place", node.place)
         try:
             found = entry(field, str(name))
@@ -147,34 +149,43 @@ def read_level(field: str, node: Node, mistakes: Mistakes, *, expand: bool = Tru
         given = read_settings(found, settings, f"{field}.{found.name}", place, mistakes, expand=expand)
         if given is not None:
             choices.append((found, given))
-    _check_names(field, list(names), node, mistakes)
-    text = _read_label(label, mistakes) if label is not None else None
-    if len(mistakes) > before:
-        return None
-    # The order of combined regularizers means nothing, so that it must not make another arm.
-    return Template(field, node.place, tuple(sorted(choices, key=lambda pair: pair[0].name)), text)
+    label = _read_label(node, expand, mistakes)
+    # The order of combined regularizers means nothing, so it must not make another arm.
+    choices.sort(key=lambda pair: pair[0].name)
+    return Template(field, node.place, tuple(choices), label) if len(mistakes) == before else None
+
+
+def _a_level(field: str) -> str:
+    return "a plot" if field == "plots" else f"a level of {field}"
 
 
 def _check_names(field: str, names: list[str], node: Node, mistakes: Mistakes) -> None:
+    known = [name for name in names if name in registry(field)]
+    settings = {setting: e.name for e in entries(field) for setting in e.settings}
     if not names:
-        mistakes.add(node.place, f"a level of {field} is a name, or a name with settings; this one has no name")
-    elif len(names) > 1 and field != "regularizer":
-        both = ", ".join(names)
+        mistakes.add(node.place, f"{_a_level(field)} is a name, or a name with settings; this one has no name")
+    elif not known and all(name in settings for name in names):
+        example = f"{{{settings[names[0]]}: {{{names[0]}: …}}}}"
         mistakes.add(
-            node.place, f"a level of {field} is one name, got {' and '.join(names)}; to compare, list them: [{both}]"
+            node.place, f"{_a_level(field)} is a name with settings, such as {example}; got {node} without a name"
         )
-    elif len(names) > 1 and "none" in names:
+    elif len(known) > 1 and field != "regularizer":
+        both = f"{' and '.join(names)}; to compare, list them: [{', '.join(names)}]"
+        mistakes.add(node.place, f"{_a_level(field)} is one name, got {both}")
+    elif len(known) > 1 and "none" in known:
         mistakes.add(node.place, f"none does not combine with another {field}")
 
 
-def _read_label(node: Node, mistakes: Mistakes) -> str | None:
-    text = node.text
-    control = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
-    if not node.is_scalar or not text.strip() or len(text) > LONGEST_LABEL or control:
-        wanted = f"a line of text, of 1 to {LONGEST_LABEL} characters"
-        mistakes.add(node.place, f"a label must be {wanted}, got {node}")
+def _read_label(level: Node, allowed: bool, mistakes: Mistakes) -> str | None:
+    if not level.is_mapping or "label" not in level.value:
         return None
-    return text.strip()
+    key, node = next((key, node) for key, node in level.value.items() if key == "label")
+    control = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in node.text)
+    if not allowed:
+        mistakes.add(key.place, "a label belongs to a level of the grid; here it would be seen nowhere")
+    elif not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_LABEL or control:
+        mistakes.add(node.place, f"a label must be a line of text, of 1 to {LONGEST_LABEL} characters, got {node}")
+    return str(node.text.strip())
 
 
 def read_values(factor: Factor, node: Node, owners: list[Entry], mistakes: Mistakes) -> list[Value] | None:

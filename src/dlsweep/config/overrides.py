@@ -61,6 +61,8 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     if not rest:
         return _with(document, head, value)
     inner = document.value.get(head)
+    if inner is not None and inner.value is None:
+        inner = None  # a key with nothing after it
     if head == "grid":
         return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
     if head in ("train", "evaluate"):

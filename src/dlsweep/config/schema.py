@@ -117,21 +117,22 @@ def _field(field: str) -> Schema:
 
 
 def _levels(choices: list[Entry], *, expand: bool, combined: bool = False) -> list[Schema]:
-    """A level: a name, or a mapping from a name to settings, with a label if one likes."""
-    label = {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL, "description": "What to call this level."}
+    """A level: a name, or a mapping from a name to settings; in a grid (expand) with a label if one likes."""
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL, "description": "What to call this level."}
+    label: Schema = {"label": text} if expand else {}
     names = [
         {"const": e.name, "description": e.summary} for e in choices if not any(s.required for s in e.settings.values())
     ]
     mappings = {e.name: {"anyOf": [_settings(e, expand=expand), {"type": "null"}]} for e in choices}
     if combined:
-        several = {"type": "object", "properties": {**mappings, "label": label}, "additionalProperties": False}
+        several = {"type": "object", "properties": {**mappings, **label}, "additionalProperties": False}
         return [*names, {**several, "minProperties": 1}]
     return [
         *names,
         *(
             {
                 "type": "object",
-                "properties": {name: settings, "label": label},
+                "properties": {name: settings, **label},
                 "required": [name],
                 "additionalProperties": False,
             }

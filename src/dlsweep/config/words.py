@@ -85,12 +85,12 @@ def registry(word: str) -> Registry:
 
 
 def entries(field: str) -> list[Entry]:
-    """All that a field of an arm can be."""
+    """All that a field of an arm can be, or a plot."""
     return [TRAIN] if field == "train" else [registry(field)[name] for name in registry(field)]
 
 
 def entry(field: str, name: str) -> Entry:
-    """What a name means in a field of an arm."""
+    """What a name means in a field of an arm, or as a plot."""
     return TRAIN if field == "train" else registry(field)[name]
 
 
