@@ -343,7 +343,10 @@ def test_evaluation_in_another_order_is_the_same(sweep: Load) -> None:
             "{regularizer: ▲~}",
             "a level of regularizer is a name, or a name with settings, got nothing; write none for nothing",
         ),
-        ("{regularizer: {none: ▲5}}", "settings of regularizer.none must be left away, since none has none, got 5"),
+        (
+            "{regularizer: {none: ▲5}}",
+            "settings of regularizer.none must be left away, since it has no settings, got 5",
+        ),
     ],
 )
 def test_grids_that_cannot_be(refused: Refused, grid: str, sentence: str) -> None:

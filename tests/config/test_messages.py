@@ -79,11 +79,11 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("▲optimizer: {sgd: {lr: 1}}", "optimizer is a factor; it belongs under grid, as in grid: {optimizer: …}"),
         (
             "▲train.batch_size: 5",
-            "train.batch_size is a factor here only under grid; outside write train: {batch_size: …}",
+            "train.batch_size can be a factor under grid; here write train: {batch_size: …}",
         ),
         (
             "▲model.mlp.hidden: 5",
-            "model.mlp.hidden is a factor here only under grid; outside write model: {mlp: {hidden: …}}",
+            "model.mlp.hidden can be a factor under grid; here write model: {mlp: {hidden: …}}",
         ),
         ("▲- a\n- b", "a config is a mapping with keys such as name, data, train and grid, got [a, b]"),
         ("▲relu", "a config is a mapping with keys such as name, data, train and grid, got 'relu'"),

@@ -24,9 +24,8 @@ def unknown_key(key: Key) -> str:
     if key in STANDARD:
         return f"{key} is a factor; it belongs under grid, as in grid: {{{key}: …}}"
     if dot and field in FIELDS:
-        return (
-            f"{key} is a factor here only under grid; outside write {field}: {{{setting.replace('.', ': {')}: …"
-            + "}" * (key.count("."))
+        return f"{key} can be a factor under grid; here write {field}: {{{setting.replace('.', ': {')}: …" + "}" * (
+            key.count(".")
         )
     return f"there is no key {str(key)!r}{nearest(key, KEYS)}"
 

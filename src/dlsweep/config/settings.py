@@ -59,12 +59,12 @@ def read_settings(
     if node is not None and node.value is not None:
         if not node.is_mapping:
             example = next(iter(entry.settings), None)
-            hint = f"a mapping such as {{{example}: …}}" if example else f"left away, since {entry.name} has none"
+            hint = f"a mapping such as {{{example}: …}}" if example else "left away, since it has no settings"
             mistakes.add(node.place, f"settings of {where} must be {hint}, got {node}")
             return None
         for key, value in node.value.items():
             if key not in entry.settings:
-                known = nearest(key, entry.settings) or "; it has no settings"
+                known = nearest(key, entry.settings) or "; it has none at all"
                 mistakes.add(key.place, f"{where} has no setting {str(key)!r}{known}")
                 continue
             given[str(key)] = [
