@@ -50,7 +50,7 @@ def sweeps(draw: st.DrawFn) -> dict[str, Any]:
 
 def write(folder: Path, sweep: dict[str, Any]) -> Path:
     rng = np.random.default_rng(0)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", 40), ("test", 30)):
         x = rng.integers(1, 256, (count, 30)) * (rng.random((count, 30)) < 0.3)
         arrays |= {f"x_{split}": x.astype(np.uint8), f"t_{split}": x.reshape(count, 3, 10).sum(axis=2).argmax(axis=1)}

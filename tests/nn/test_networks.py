@@ -81,9 +81,7 @@ sizes = st.integers(1, 9)
 
 @settings(deadline=None)
 @given(sizes, st.integers(1, 40), sizes, sizes, st.sampled_from([np.float32, np.float64]), st.booleans(), sizes)
-def test_the_shared_product_has_the_same_bits_in_any_company(
-    rows, inner, runs, columns, dtype, transposed, dark
-):
+def test_the_shared_product_has_the_same_bits_in_any_company(rows, inner, runs, columns, dtype, transposed, dark):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((runs, rows, inner + dark)).astype(dtype)[:, :, :inner]
     x = rng.standard_normal((columns, inner) if transposed else (inner, columns)).astype(dtype)
