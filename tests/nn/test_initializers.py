@@ -44,7 +44,7 @@ def test_uniform_ones_reach_their_bounds_and_not_beyond(name):
     assert np.abs(w).max() == pytest.approx(BOUND[name], rel=0.001)
 
 
-@pytest.mark.parametrize("name", set(initializers) - {"zeros"})
+@pytest.mark.parametrize("name", sorted(set(initializers) - {"zeros"}))
 def test_seeds_differ_and_repeat(name):
     np.testing.assert_array_equal(draw(name, seed=3), draw(name, seed=3))
     assert not np.array_equal(draw(name, seed=3), draw(name, seed=4))
