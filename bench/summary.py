@@ -13,7 +13,7 @@ Rounds = dict[int, float]  # seconds by the number of the round
 
 
 def seconds(measurement: Measurement, whole: bool) -> float:
-    """Of the whole process, or of the training with its evaluations (dlsweep: always the whole command)."""
+    """Of the whole process, or of the training with its evaluations."""
     return measurement.whole if whole else measurement.report.seconds
 
 
@@ -87,7 +87,7 @@ class Bar:
 
 
 def bars(thirty: list[Line], six: list[Line]) -> list[Bar]:
-    """Thirty runs: dlsweep's whole command against the peers' training alone. Six runs: whole process each."""
+    """Thirty runs: training against training. Six runs: whole process against whole process."""
 
     def bar(name: str, wanted: float, groups: set[str]) -> Bar:
         whole = name.startswith("6")
