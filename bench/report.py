@@ -71,7 +71,8 @@ def markdown(measurements: list[Measurement], tables: Tables, bars: list[Bar], a
         "its own, with the same arithmetic and the same evaluations, in float32 (the textbook: float64). *Training* is "
         "without start-up, reading of the data and compilation; the *whole process* is with them, and for dlsweep it "
         "is the whole command, results on disk included. What was tried with 1 and 2 threads goes into the longer job "
-        "with the better of them. Ratios are taken within a round, in units of dlsweep's time; with several rounds, the median.",
+        "with the better of them. Ratios are taken within a round, in units of dlsweep's time; with several "
+        "rounds, the median.",
     ]
     for job, table in tables.items():
         count = len({m.round for m in measurements if m.job == job})
