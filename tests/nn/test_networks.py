@@ -1,5 +1,7 @@
 """Whole networks against finite differences, and the shared first layer against plain products."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,13 +10,18 @@ from hypothesis import strategies as st
 from dlsweep.nn.activations import activations
 from dlsweep.nn.dense import Shared, dense, shared_product
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import activation_layer, forward, networks
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.regularizers import regularizers
 
 
+def mlp(shape, classes, activation, hidden):
+    layer = partial(activation_layer, activations[activation].function, {})
+    return networks["mlp"].function(shape, classes, layer, normalizations["none"].function, hidden=hidden)
+
+
 def network(hidden, runs, *, activation="tanh", features=6, classes=3, dtype=np.float64):
-    layers = networks["mlp"].function((features,), classes, activation, "none", hidden=hidden)
+    layers = mlp((features,), classes, activation, hidden)
     rng = np.random.default_rng(0)
     parameters = []
     for layer in layers:

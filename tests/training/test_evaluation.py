@@ -1,12 +1,21 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlsweep.nn.activations import activations
 from dlsweep.nn.dense import Shared
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import activation_layer, forward, networks
+from dlsweep.nn.normalization import normalizations
 from dlsweep.training.evaluation import BLOCK, Blocks, Group, evaluate
+
+
+def network():
+    tanh = partial(activation_layer, activations["tanh"].function, {})
+    return networks["mlp"].function((6,), 3, tanh, normalizations["none"].function, hidden=[4])
 
 
 def parameters_of(layers, runs, dtype):
@@ -41,7 +50,7 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     rng = np.random.default_rng(0)
     x = rng.random((samples, 6)) * (rng.random((samples, 6)) < 0.4)
     t = rng.integers(3, size=samples)
-    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    layers = network()
     parameters = parameters_of(layers, 2, np.float64)
     loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
     logits, _ = forward(layers, parameters, [Shared(x.T, slice(0, 2))], training=False)
@@ -62,7 +71,7 @@ def test_dark_features_are_gathered_and_left_out():
 def test_groups_are_evaluated_on_their_own_samples():
     rng = np.random.default_rng(0)
     x, t = rng.random((2, 11, 6)), rng.integers(3, size=(2, 11))
-    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    layers = network()
     parameters = parameters_of(layers, 3, np.float64)
     slices = [slice(0, 1), slice(1, 3)]
     blocks = [Blocks(x[i], t[i], 1, np.dtype(np.float64)) for i in range(2)]
@@ -75,7 +84,7 @@ def test_groups_are_evaluated_on_their_own_samples():
 def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch):
     rng = np.random.default_rng(0)
     x, t = rng.integers(0, 256, (700, 6)).astype(np.uint8), rng.integers(3, size=700)
-    layers = networks["mlp"].function((6,), 3, "tanh", "none", hidden=[4])
+    layers = network()
     parameters = parameters_of(layers, 2, np.float32)
 
     def metrics():

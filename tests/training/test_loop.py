@@ -1,5 +1,7 @@
 """Training: the same bits in any company, curves as promised, divergence as data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +100,21 @@ def test_a_run_does_not_know_its_company(cohort, size):
         outcome = train(chunk, data)
         for j, run in enumerate(chunk):
             assert curve(outcome, j) == curve(together, runs.index(run))
+
+
+def test_the_settings_of_an_activation_reach_it():
+    @activations.register
+    def bent(x, *, slope: float = 0.5):
+        """Registered by a test."""
+        return np.where(x > 0, x, slope * x), lambda dy: dy
+
+    try:
+        arms = [replace(make_arm(), activation=choice("bent", slope=slope)) for slope in (0.0, 0.5)]
+        flat, bent_up = (train([Run(arm, 0)], make_data()).curves["loss"][0] for arm in arms)
+        assert flat == train([Run(make_arm(activation="relu"), 0)], make_data()).curves["loss"][0]
+        assert bent_up != flat
+    finally:
+        del activations._entries["bent"]
 
 
 def test_curves_have_a_row_per_evaluation_and_split():

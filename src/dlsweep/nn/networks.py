@@ -1,15 +1,17 @@
-"""Networks: a flat list of layers, from registered functions; the forward and backward pass through such a list."""
+"""Networks: `(shape, classes, activation, normalization, **settings) -> layers`; and the passes through such a list.
+
+shape: of one sample, `(features,)` or `(C, H, W)`. activation(name) gives a layer of that name; normalization(name,
+shape) gives the layers that normalize samples of that shape, none for no normalization.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from dlsweep.nn.activations import activations
 from dlsweep.nn.dense import dense
 from dlsweep.nn.layers import Array, Back, Layer, Parameters
-from dlsweep.nn.normalization import normalizations
 from dlsweep.registry import Count, Registry
 
 networks = Registry("model", "dlsweep.networks")
@@ -19,8 +21,8 @@ networks = Registry("model", "dlsweep.networks")
 def mlp(
     shape: tuple[int, ...],
     classes: int,
-    activation: str,
-    normalization: str,
+    activation: Callable[[str], Layer],
+    normalization: Callable[[str, tuple[int, ...]], list[Layer]],
     *,
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
@@ -29,19 +31,18 @@ def mlp(
     fan_in = prod(shape)
     for depth, width in enumerate(hidden, start=1):
         layers.append(dense(f"dense{depth}", fan_in, width, first=depth == 1))
-        layers += normalizations[normalization](f"{normalization}{depth}", (width,))
-        layers.append(activation_layer(f"{activation}{depth}", activation))
+        layers += normalization(f"normalization{depth}", (width,))
+        layers.append(activation(f"activation{depth}"))
         fan_in = width
     layers.append(dense(f"dense{len(hidden) + 1}", fan_in, classes, first=not hidden))
     return layers
 
 
-def activation_layer(name: str, activation: str) -> Layer:
-    """A registered activation as a layer without parameters."""
-    function = activations[activation].function
+def activation_layer(function: Callable[..., Any], settings: Mapping[str, Any], name: str) -> Layer:
+    """A registered activation with its settings as a layer without parameters."""
 
     def apply(p: Parameters, x: Array, training: bool) -> tuple[Array, Back]:
-        y, back = function(x)
+        y, back = function(x, **settings)
         return y, lambda dy: (back(dy), {})
 
     return Layer(name, {}, apply)

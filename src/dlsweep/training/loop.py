@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.activations import activations
 from dlsweep.nn.dense import Shared
 from dlsweep.nn.initializers import initializers
 from dlsweep.nn.layers import Layer, Parameters
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import activation_layer, forward, networks
+from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
@@ -47,9 +50,10 @@ class Outcome:
 
 def build(arm: Arm, data: Dataset) -> list[Layer]:
     """The layers of an arm's network for samples and classes such as `data` has."""
-    layers: list[Layer] = networks[arm.model.name].function(
-        data.shape, data.classes, arm.activation.name, arm.normalization.name, **arm.model.settings
-    )
+    activation = partial(activation_layer, activations[arm.activation.name].function, arm.activation.settings)
+    normalization = partial(normalizations[arm.normalization.name].function, **arm.normalization.settings)
+    model = networks[arm.model.name].function
+    layers: list[Layer] = model(data.shape, data.classes, activation, normalization, **arm.model.settings)
     return layers
 
 
