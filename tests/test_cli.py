@@ -83,7 +83,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code
-print("imported:", *{"numpy", "pandas", "matplotlib", "pyarrow", "yaml", "scipy", "click"} & set(sys.modules))
+print("imported:", *{"numpy", "pandas", "matplotlib", "pyarrow", "yaml", "scipy"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "--dry-run" in done.stdout

@@ -120,6 +120,11 @@ def run(
 
     Run it again at any time, also after a crash: what is finished is kept.
     """
+    from dlsweep.running import machine, server
+
+    if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
+        server.warm_up()  # it imports while this process does
+
     from dlsweep.closing import MOST, closing_data, closing_table, counts
     from dlsweep.config import load
     from dlsweep.plots.draw import draw
@@ -142,6 +147,7 @@ def run(
         results = train(asked, force=force, retry=retry, fail_fast=fail_fast, report=progress, **how)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
+        progress.close()
         done = f"{progress.done} of {count(progress.total, 'run')}"
         say(f"{asked.name}: stopped with {done} done; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
