@@ -13,6 +13,7 @@ from dlsweep.config.runs import Choice, Run
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
 from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.schedules import schedules
 from dlsweep.training.loop import train
 
 
@@ -61,14 +62,15 @@ def cohorts(draw):
     }
     arms = [
         make_arm(
-            init=Choice(init, {k: s.default for k, s in initializers[init].settings.items()}),
+            init=Choice(init, {k: wide or s.default for k, s in initializers[init].settings.items()}),
             optimizer=choice(name, **{**own, "lr": lr, **dict.fromkeys(fractions, fraction)}),
             **common,
         )
-        for init, lr, fraction in draw(
+        for init, wide, lr, fraction in draw(
             st.lists(
                 st.tuples(
                     st.sampled_from(sorted(initializers)),
+                    st.sampled_from([None, 1e30]),
                     st.sampled_from([0.003, 0.1, 1.0, 1e30]),
                     st.sampled_from([0.9, 0.5]),
                 ),
@@ -115,6 +117,30 @@ def test_the_settings_of_an_activation_reach_it():
         assert bent_up != flat
     finally:
         del activations._entries["bent"]
+
+
+def test_the_settings_of_a_schedule_reach_it():
+    @schedules.register
+    def bent(t, steps, *, factor: float = 1.0):
+        """Registered by a test."""
+        return factor
+
+    try:
+        arms = [replace(make_arm(), schedule=choice("bent", factor=factor)) for factor in (1.0, 0.5)]
+        full, half = (train([Run(arm, 0)], make_data()).curves["loss"] for arm in arms)
+    finally:
+        del schedules._entries["bent"]
+    np.testing.assert_array_equal(full, train([Run(make_arm(), 0)], make_data()).curves["loss"])
+    assert not np.array_equal(half, full)
+
+
+@pytest.mark.parametrize("company", [False, True])
+def test_a_run_that_cannot_even_start_is_diverged_in_any_company(company):
+    wild = Run(make_arm(init=choice("normal", std=1e30)), 0)
+    outcome = train([wild, *([Run(make_arm(), 0)] if company else [])], make_data())
+    assert outcome.status[0] == "diverged"
+    assert outcome.iterations[0] == 0
+    assert 0 not in outcome.curves["run"]
 
 
 def test_curves_have_a_row_per_evaluation_and_split():
@@ -193,7 +219,7 @@ def test_a_stack_in_which_all_diverge_ends_early():
 def test_progress_counts_every_iteration_of_every_run():
     calls = []
     train([Run(make_arm(iterations=7, every=3), s) for s in (0, 1)], make_data(), progress=calls.append)
-    assert calls == [6, 6, 2]
+    assert calls == [0, 0, 6, 6, 2]
 
 
 def test_each_seed_trains_on_a_subset_of_its_own():

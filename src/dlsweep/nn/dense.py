@@ -45,7 +45,7 @@ def _apply_shared(p: Parameters, inputs: list[Shared], training: bool) -> tuple[
     y += b
 
     def back(dy: Array) -> tuple[None, Parameters]:
-        dW = np.empty_like(W)
+        dW = np.empty(W.shape, W.dtype)
         for x, runs in inputs:
             shared_product(dy[runs], x.T, out=dW[runs])
         return None, {"W": dW, "b": dy.sum(axis=2, keepdims=True)}
@@ -54,7 +54,7 @@ def _apply_shared(p: Parameters, inputs: list[Shared], training: bool) -> tuple[
 
 
 def shared_product(a: Array, x: Array, out: Array) -> Array:
-    """The product of every run's matrix `(R, M, K)` with one matrix `(K, N)` for all, into `out`, `(R, M, N)`.
+    """The product of every run's matrix `(R, M, K)` with one matrix `(K, N)` for all, into a contiguous `(R, M, N)`.
 
     One tall product `(R·M, K) @ (K, N)` is quicker than R small ones, and is taken wherever this machine's BLAS gives
     it the same bits, so that a run's numbers never depend on how many runs share the product.

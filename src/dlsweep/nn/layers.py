@@ -6,7 +6,8 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,3 +45,8 @@ class Layer(NamedTuple):
     parameters: Mapping[str, Parameter]
     apply: Callable[[Parameters, Any, bool], tuple[Array, Back]]
     reads: str = ""
+
+
+def size(layers: Iterable[Layer]) -> int:
+    """How many numbers one run of a network trains."""
+    return sum(prod(p.shape) for layer in layers for p in layer.parameters.values())

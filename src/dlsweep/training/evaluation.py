@@ -73,8 +73,9 @@ def _peeled(lit: Array) -> tuple[Array, Array | None]:
         rarest = np.where(counts > 0, counts, len(lit) + 1).argmin()
         peel = np.flatnonzero(remaining & lit[:, rarest])
         remaining[peel] = False
-        gone = (counts > 0) & (counts == np.count_nonzero(lit[peel], axis=0))
-        counts -= np.count_nonzero(lit[peel], axis=0)
+        peeled = np.count_nonzero(lit[peel], axis=0)
+        gone = (counts > 0) & (counts == peeled)
+        counts -= peeled
         samples.append(peel)
         features += [*np.flatnonzero(gone & (np.arange(len(gone)) != rarest))[::-1], rarest]
     return np.concatenate([np.flatnonzero(remaining), *samples[::-1]]), np.array(features[::-1])

@@ -16,7 +16,7 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.nn.activations import activations
 from dlsweep.nn.dense import Shared
 from dlsweep.nn.initializers import initializers
-from dlsweep.nn.layers import Layer, Parameters
+from dlsweep.nn.layers import Layer, Parameters, size
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import activation_layer, forward, networks
 from dlsweep.nn.normalization import normalizations
@@ -37,8 +37,8 @@ class Outcome:
 
     curves: columns of equal length, one row per run, iteration and split: `run` (index into the runs as given),
     `iteration` (updates made), `epoch`, `split`, `loss` (mean, without penalty), `penalty`, `accuracy`.
-    status: per run, "done" or "diverged". iterations: per run, the updates made, or the update at which a loss or
-    gradient was no longer finite. parameters: trained numbers of one run. seconds: of the whole stack.
+    status: per run, "done" or "diverged". iterations: per run, the updates made, or the update at which the loss or
+    its gradient was found not to be finite. parameters: trained numbers of one run. seconds: of the whole stack.
     """
 
     curves: dict[str, Array]
@@ -66,9 +66,9 @@ def train(
 ) -> Outcome:
     """Train runs of one cohort as one stack and return their curves.
 
-    progress is called at each evaluation with the run-iterations done since the last; what it raises ends the
-    training. A run whose loss or gradient is no longer finite leaves the stack as `diverged`; the others keep their
-    bits, which are promised for one BLAS thread (the executors see to it).
+    progress is called at each evaluation with the run-iterations done since the last, and with 0 while the stack is
+    set up; what it raises ends the training. A run whose loss or gradient is no longer finite leaves the stack as
+    `diverged`; the others keep their bits, which are promised for one BLAS thread (the executors see to it).
     """
     start = time.perf_counter()
     arm = runs[0].arm  # whatever is code is the same in every arm of a cohort
@@ -79,9 +79,13 @@ def train(
 
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, next(batches[s])) for s in stack.seeds}
+        progress(0)
         stack.evaluate(0, 0.0, batch)
+        progress(0)
         reported = 0
         for t in range(1, steps + 1):
+            if not stack.order:
+                break
             if t > 1:
                 batch = {s: stack.gather(s, next(batches[s])) for s in stack.seeds}
             stack.step(t, steps, batch)
@@ -89,8 +93,6 @@ def train(
                 stack.evaluate(t, t / per_epoch, batch)
                 progress(len(runs) * (t - reported))
                 reported = t
-            if not stack.runs:
-                break
         if reported < steps:
             progress(len(runs) * (steps - reported))
 
@@ -107,7 +109,7 @@ class _Stack:
         self.dtype = dtype
         self.layers = build(arm, data)
         self.optimizer = optimizers[arm.optimizer.name]
-        self.schedule = schedules[arm.schedule.name]
+        self.schedule = partial(schedules[arm.schedule.name].function, **arm.schedule.settings)
         self.parameters = [_initial(layer, self.runs, dtype) for layer in self.layers]
         self.slots = [
             {k: [np.zeros_like(w) for _ in self.optimizer.positional[3:]] for k, w in p.items()}
@@ -182,7 +184,7 @@ class _Stack:
         for layer, k, regularizer, settings in self.penalties:
             gradients[layer][k] += regularizer(self.parameters[layer][k], **settings)[1]
 
-        factor = self.dtype.type(self.schedule.function(t, steps))
+        factor = self.dtype.type(self.schedule(t, steps))
         for p, g, slots, settings in zip(self.parameters, gradients, self.slots, self.settings, strict=True):
             for k in p:
                 scheduled = settings[k] | {"lr": settings[k]["lr"] * factor}
@@ -239,7 +241,7 @@ class _Stack:
             },
             self.status,
             [steps if at < 0 else at for at in self.ended],
-            parameters=sum(int(np.prod(p.shape)) for layer in self.layers for p in layer.parameters.values()),
+            parameters=size(self.layers),
             seconds=seconds,
         )
 

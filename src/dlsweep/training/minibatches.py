@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlsweep.config.runs import Train
+from dlsweep.config.runs import Evaluate, Train
 from dlsweep.randomness import stream
 
 Array = np.ndarray
@@ -28,6 +28,11 @@ def iterations(train: Train, size: int) -> int:
         return train.iterations
     assert train.epochs is not None
     return train.epochs * steps_per_epoch(size, train.batch_size)
+
+
+def evaluations(evaluate: Evaluate, steps: int) -> int:
+    """How often a run is evaluated: at iteration 0, every `every` iterations, and at the end."""
+    return 1 + -(-steps // evaluate.every)
 
 
 def minibatches(seed: int, size: int, train: Train) -> Iterator[Array]:

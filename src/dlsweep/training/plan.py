@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets import open_dataset
+from dlsweep.nn.layers import size
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Registry
 from dlsweep.training.evaluation import BLOCK
 from dlsweep.training.loop import build
-from dlsweep.training.minibatches import iterations
+from dlsweep.training.minibatches import evaluations, iterations
 
 Chunk = tuple[Run, ...]
 
@@ -120,21 +122,17 @@ def _code(registry: Registry, choice: Choice) -> Hashable:
 def _cohort(arm: Arm, arms: int) -> Cohort:
     data = open_dataset(arm.data)
     layers = build(arm, data)
-    shapes = [p.shape for layer in layers for p in layer.parameters.values()]
-    parameters = sum(_product(shape) for shape in shapes)
+    parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
     activations = BLOCK * sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
-    work = parameters * (3 * steps * arm.train.batch_size + evaluated * (steps // arm.evaluate.every + 1))
-    return Cohort(arm, arms, parameters, FLOAT * (parameters * (4 + slots) + 2 * activations), float(work))
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for n in shape:
-        product *= n
-    return product
+    work = parameters * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
+    # A seed that trains on a subset of its own is evaluated on a copy of it.
+    own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
+    samples = data.sizes["train"] * prod(data.shape) if own else 0
+    memory = FLOAT * (parameters * (4 + slots) + 2 * activations + samples)
+    return Cohort(arm, arms, parameters, memory, float(work))
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:
