@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
+from dlsweep.config.words import FIELDS, numbers
 from dlsweep.errors import ConfigError
 from dlsweep.randomness import RANDOMNESS_VERSION
 
@@ -81,7 +82,8 @@ def test_arms_are_distinct_and_no_more_than_counted(grid: dict[str, Any]) -> Non
     for arm in arms:
         assert tuple(arm.levels) == config.factors
         assert all(label in config.levels(factor) for factor, label in arm.levels.items())
-        assert set(config.numbers(arm)) <= set(config.settings)
+        columns = {column for field in FIELDS for column in numbers(field, getattr(arm, field))}
+        assert columns - set(config.factors) <= set(config.settings)
     kept = {arm.name for arm in arms}
     assert all(into in kept and name not in kept for name, into in config.folds())
 
@@ -182,6 +184,7 @@ def test_what_changed_is_told_by_path() -> None:
     assert new.difference(json.loads(json.dumps(old.resolved()))) == [
         "data.mnist.validation: 0 there, 500 now",
         "train.iterations: gone",
+        "train.batch_size: gone",
         "seeds: [0, 1, 2, 3, 4] there, [0, 1] now",
         "grid.activation.tanh: gone",
         "grid.optimizer.sgd.sgd.lr: 0.1 there, 0.2 now",

@@ -6,6 +6,7 @@ import pytest
 from tests.config.conftest import Load, Refused
 
 from dlsweep.config.runs import Choice, Train
+from dlsweep.config.words import numbers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Entry, NonNegative
 
@@ -86,7 +87,7 @@ def test_a_setting_that_is_a_list_is_a_value_and_a_list_of_lists_are_several(swe
 
 def test_dotted_factors_of_train_and_data(sweep: Load) -> None:
     config = sweep("""
-        train: {iterations: 7, sampling: replacement}
+        train: {sampling: replacement}
         grid: {train.batch_size: [10, 100], train.epochs: [1, 2], data.mnist.train: [300, null]}
         """)
     assert [arm.name for arm in config.arms()][:3] == ["10, 1, 300", "10, 1, null", "10, 2, 300"]
@@ -111,14 +112,10 @@ def test_numeric_settings_have_columns_and_arms_that_lack_one_do_not_have_it(swe
         "train.iterations",
     )
     first, *_, last = config.arms()
-    assert config.numbers(first) == {
-        "data.validation": 0,
-        "init.std": 0.5,
-        "optimizer.lr": 1.0,
-        "train.batch_size": 100,
-        "train.iterations": 1000,
-    }
-    assert "init.std" not in config.numbers(last)
+    assert numbers("init", first.init) == {"init.std": 0.5}
+    assert numbers("data", first.data) == {"data.validation": 0}
+    assert numbers("train", first.train) == {"train.batch_size": 100, "train.iterations": 1000}
+    assert numbers("init", last.init) == {}
 
 
 def test_a_dotted_factor_reaches_every_level_that_has_the_setting(sweep: Load) -> None:
@@ -364,3 +361,41 @@ def test_a_mistake_is_not_told_twice_by_what_depends_on_it(refused: Refused) -> 
         "there is no optimizer 'momentun'; did you mean 'momentum'?"
         " (choices: adagrad, adam, momentum, nesterov, rmsprop, sgd)",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "{train: {batch_size: ▲5}, grid: {train.batch_size: [10, 100]}}",
+            "train.batch_size has no effect here, since it is a factor of the grid; take it out",
+        ),
+        (
+            "{train: {iterations: ▲5}, grid: [{train.epochs: 1}, {'init, train.iterations': [[he, 7]]}]}",
+            "train.iterations has no effect here, since train.epochs is a factor of the grid; take it out",
+        ),
+        (
+            "{data: {mnist: {train: ▲300}}, grid: {data.train: [100, 200]}}",
+            "data.mnist.train has no effect here, since data.train is a factor of the grid; take it out",
+        ),
+        (
+            "{model: {mlp: {hidden: ▲[3]}}, grid: {model: [mlp, {mlp: {hidden: [7]}}]}}",
+            "model.mlp.hidden has no effect here, since model is a factor of the grid; take it out",
+        ),
+    ],
+)
+def test_a_setting_that_no_arm_takes(refused: Refused, text: str, sentence: str) -> None:
+    refused(text, sentence)
+
+
+def test_a_setting_that_one_grid_of_two_takes(sweep: Load) -> None:
+    config = sweep("{train: {batch_size: 5}, grid: [{train.batch_size: 10}, {init: xavier}]}")
+    assert [arm.train.batch_size for arm in config.arms()] == [10, 5]
+    assert config.resolved()["train"]["batch_size"] == 5
+
+
+def test_a_setting_that_no_arm_takes_is_no_question(sweep: Load) -> None:
+    resolved = sweep("grid: {train.batch_size: [10, 20], model: mlp, data.mnist.train: 300}").resolved()
+    assert "batch_size" not in resolved["train"]
+    assert resolved["model"] == {"mlp": {}}
+    assert resolved["data"] == {"mnist": {"validation": 0, "test": None}}

@@ -39,7 +39,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         exclude: [{▲activatoin: relu}]
         plots:
           - ▲curvs
-          - curves: {rows: ▲init_, columns: init, lines: ▲init, y: ▲acuracy}
+          - curves: {rows: ▲init_, columns: init, lines: ▲init, y: ▲acuracy, splits: [train]}
         """,
         f"there is no key 'nmae'; did you mean 'name'? {KEYS}",
         "train.iterations must be at least 1, got 0",
@@ -123,6 +123,10 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("seeds: [0, ▲-1]", "a seed must be a whole number of at least 0, got -1"),
         ("seeds: [0, 1, ▲0]", "the seed 0 is given twice"),
         ("plots: ▲curves", "plots must be a list of plots such as [{curves: {rows: activation}}], got 'curves'"),
+        (
+            "plots: [curves: {splits: [test, ▲train]}]",
+            "plots.curves.splits has train, but evaluate.on has batch, test only",
+        ),
         ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
         ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
         ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),

@@ -181,3 +181,27 @@ def test_mistakes_of_the_command_line_and_of_the_file_come_together(refused: Ref
         "command line: seeds must be a count of at least 1, or a list such as [0, 1, 2], got 0",
         overrides=("seeds=0",),
     )
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("train.batch_size=5", "train.batch_size has no effect here, since it is a factor of the grid"),
+        ("train.epochs=5", "train.epochs has no effect here, since train.iterations is a factor of the grid"),
+        ("data.mnist.train=5", "data.mnist.train has no effect here, since data is a factor of the grid"),
+        ("model.mlp.hidden=[5]", "model.mlp.hidden has no effect here, since model.hidden is a factor of the grid"),
+    ],
+)
+def test_an_override_that_no_arm_takes(refused: Refused, override: str, sentence: str) -> None:
+    instead = {"train.epochs": "train.iterations", "model.mlp.hidden": "model.hidden"}
+    key = override.partition("=")[0]
+    refused(
+        "grid: {train.batch_size: [10, 100], train.iterations: 5, data: mnist, model.hidden: [[4], [5]]}",
+        f"command line: {sentence}; write grid.{instead.get(key, key)}=… instead",
+        overrides=(override,),
+    )
+
+
+def test_a_factor_takes_the_place_of_a_setting_of_the_file(sweep: Load) -> None:
+    assert sweep(TEXT, "grid.train.epochs=1,2").levels("train.epochs") == ("1", "2")
+    assert sweep("model: {mlp: {hidden: [3]}}", "grid.model.hidden=[4],[5]").levels("model.hidden") == ("[4]", "[5]")

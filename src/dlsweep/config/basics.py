@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
-from dlsweep.config.runs import Evaluate
+from dlsweep.config.runs import Evaluate, Split
 from dlsweep.config.settings import complete, read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
 from dlsweep.registry import nearest
@@ -77,7 +78,9 @@ def read_seeds(node: Node | None, mistakes: Mistakes) -> Sequence[int]:
 
 def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place]]:
     """When and on what metrics are taken; and the places of the splits, as far as they are given."""
-    given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False) or {}
+    given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False)
+    if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated
+        return Evaluate(1, get_args(Split)), {}
     on = {}
     for one in given["on"][0].node.value if "on" in given else ():
         if one.value in on:

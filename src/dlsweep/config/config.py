@@ -64,13 +64,6 @@ class Config:
         found = {column for field, value in fields for column in numbers(field, value)}
         return tuple(sorted(found - set(self.factors)))
 
-    def numbers(self, arm: Arm) -> dict[str, float]:
-        """The numeric settings that an arm has, by column."""
-        found: dict[str, float] = {}
-        for field in FIELDS:
-            found |= numbers(field, getattr(arm, field))
-        return {column: found[column] for column in self.settings if column in found}
-
     def arms(self) -> Iterator[Arm]:
         """The arms, lazily, in the order of the grid; of arms that train the same network the first only."""
         seen: set[int] = set()

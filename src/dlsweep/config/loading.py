@@ -12,6 +12,7 @@ from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_
 from dlsweep.config.checks import Datasets, check_batches, check_splits
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
+from dlsweep.config.idle import idle_settings, refuse_idle
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
 from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
@@ -53,8 +54,9 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     evaluate, splits = read_evaluate(top.get("evaluate"), mistakes)
     base, faulty = _read_base(top, document.place, mistakes)
     grids = [replace(grid, faulty=grid.faulty | faulty) for grid in read_grids(top.get("grid"), base, mistakes)]
+    refuse_idle(base, grids, mistakes)
     factors = _factors(grids)
-    plots = read_plots(top.get("plots"), [f.name for f in factors], mistakes)
+    plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
 
     count = sum(grid.count for grid in grids) * len(seeds)
     if count > max_runs:
@@ -82,7 +84,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         check_batches(parts, datasets, rules, mistakes)
     mistakes.stop()
 
-    levels = {field: level_form(base[field]) for field in ("data", "model", "train")}
+    levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}
     config = Config(
         name=name,
         file=file,
@@ -138,6 +140,12 @@ def _read_base(top: Mapping[Any, Node], place: Place, mistakes: Mistakes) -> tup
         else:
             base[field] = template.levels[0]
     return base, frozenset(faulty)
+
+
+def _base_form(level: Level, grids: Sequence[Grid]) -> dict[str, Any]:
+    """A level outside the grid as `level_form` has it, but for the settings that no arm takes from it."""
+    field = level.template.field
+    return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle_settings(level, grids)])
 
 
 def _factors(grids: Iterable[Grid]) -> tuple[Factor, ...]:

@@ -1,23 +1,26 @@
-"""`plots:`, the figures that a sweep asks for; their settings may name a column of the sweep's tables."""
+"""`plots:`, the figures that a sweep asks for; their settings may name columns and splits of the sweep's curves."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import get_args
 
 from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
-from dlsweep.config.runs import Choice
+from dlsweep.config.runs import Choice, Split
 from dlsweep.config.settings import complete
 from dlsweep.registry import nearest
 
 # Settings of plots by which figures are split into panels or lines; their values are columns of the curves.
-NAMING_A_COLUMN = ("rows", "columns", "lines")
+PLACES = ("rows", "columns", "lines")
 
 COLUMNS = ("split", "seed", "arm")  # of the curves, besides the factors
 
 
-def read_plots(node: Node | None, factors: Collection[str], mistakes: Mistakes) -> tuple[Choice, ...]:
-    """The plots, with their settings. factors: of the sweep."""
+def read_plots(
+    node: Node | None, factors: Collection[str], on: Collection[Split], mistakes: Mistakes
+) -> tuple[Choice, ...]:
+    """The plots, with their settings. factors: of the sweep; on: the splits that it evaluates."""
     if node is None:
         return ()
     if not node.is_list:
@@ -28,7 +31,7 @@ def read_plots(node: Node | None, factors: Collection[str], mistakes: Mistakes) 
     choices = []
     for one in node.value:
         template = read_level("plots", one, mistakes, expand=False)
-        _check_columns(one, [*factors, *COLUMNS], mistakes)
+        _check_names(one, [*factors, *COLUMNS], on, mistakes)
         if template is not None:
             entry, given = template.choices[0]
             choices.append(
@@ -37,13 +40,16 @@ def read_plots(node: Node | None, factors: Collection[str], mistakes: Mistakes) 
     return tuple(choices)
 
 
-def _check_columns(plot: Node, known: Collection[str], mistakes: Mistakes) -> None:
-    """The settings that name a column, whatever else is wrong with the plot."""
+def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
+    """The settings that name columns and splits, whatever else is wrong with the plot."""
     for name, settings in plot.value.items() if plot.is_mapping else ():
         placed: dict[str, str] = {}
         for key, node in settings.value.items() if settings.is_mapping else ():
             where = f"plots.{name}.{key}"
-            if key not in NAMING_A_COLUMN or not isinstance(node.value, str):
+            for split in node.items() if key == "splits" else ():
+                if split.value in get_args(Split) and split.value not in on:
+                    mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
+            if key not in PLACES or not isinstance(node.value, str):
                 continue
             if node.value not in known:
                 mistakes.add(

@@ -34,7 +34,7 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 
@@ -230,7 +230,7 @@ def _scalar(text: str, place: Place) -> Any:
         return float("nan")
     if _INFINITY.fullmatch(text):
         return float("-inf" if text.startswith("-") else "inf")
-    if not _FLOAT.fullmatch(text) and not _OCTAL.fullmatch(text) and not _HEXADECIMAL.fullmatch(text):
+    if not NUMBER.fullmatch(text) and not _OCTAL.fullmatch(text) and not _HEXADECIMAL.fullmatch(text):
         return text
     if len(text) > MAX_DIGITS:
         raise _Unreadable(place, f"a number of {plural(len(text), 'character')}; a number has at most {MAX_DIGITS}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.plots import NAMING_A_COLUMN
+from dlsweep.config.plots import PLACES
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, is_file, registry
 from dlsweep.registry import Entry
 
@@ -159,7 +159,7 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     else:
         value = dict(entry.model.model_json_schema()["properties"][name])
         value.pop("title", None)
-    if name in NAMING_A_COLUMN:
+    if name in PLACES:
         value["description"] = "A factor of the grid, or split."
     if not expand:
         return value

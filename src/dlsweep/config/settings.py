@@ -11,13 +11,12 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from dlsweep.config.nodes import Mistakes, Node, Place
+from dlsweep.config.reader import NUMBER
 from dlsweep.config.words import RIVAL, TRAIN, is_file
 from dlsweep.registry import Entry, nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 # What pydantic finds wrong, as the end of "… must be …". The words in braces come with the error.
 _REQUIREMENTS = {
@@ -162,7 +161,7 @@ def _sentences(errors: Iterable[Any], node: Node, where: str) -> Iterable[tuple[
         for step in position:
             culprit, name = culprit.value[step], f"an item of {where}"
         found = f"got {culprit}"
-        if isinstance(culprit.value, str) and requirements[0].endswith("number") and _NUMBER.fullmatch(culprit.value):
+        if isinstance(culprit.value, str) and requirements[0].endswith("number") and NUMBER.fullmatch(culprit.value):
             found += ", which is text; take the quotes away"
         hint = ""
         if isinstance(culprit.value, str):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
@@ -14,7 +14,8 @@ from dlsweep.config.nodes import Mistakes, Place, value_text
 from dlsweep.config.runs import Choice, Evaluate, Split, Train
 from dlsweep.registry import Count, Entry, Registry, Setting, nearest
 
-# Named by text, because the plots come after this stage and because nothing heavy is imported for a mistake in YAML.
+# Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
+# stage: a config knows no more of them than their registry tells, names and settings.
 _REGISTRIES = {
     "data": "dlsweep.datasets:datasets",
     "model": "dlsweep.nn.networks:networks",
@@ -69,8 +70,7 @@ def evaluate(*, every: Count = 10, on: Annotated[list[Split], MinLen(1)] = ["bat
 
     every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test.
     """
-    order: tuple[Split, ...] = ("batch", "train", "validation", "test")
-    return Evaluate(every, tuple(split for split in order if split in on))
+    return Evaluate(every, tuple(split for split in get_args(Split) if split in on))
 
 
 TRAIN = Entry("part of a config", "train", train)
