@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import dlsweep
 PACKAGE = Path(dlsweep.__path__[0])
 STAGES = ["nn", "datasets", "config", "training", "running", "analysis", "plots"]
 FOUNDATION = {"errors", "registry", "randomness"}
+# A config names plots, so the language looks into their registry, a later stage's; nothing else knows what comes later.
+VOCABULARY: dict[tuple[str, ...], set[str]] = {("config", "words"): {"plots.plots"}}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -23,7 +26,10 @@ def parts(path: Path) -> tuple[str, ...]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module of dlsweep that a file imports, anywhere in it but for type checkers, as `nn.activations`."""
+    """Every module of dlsweep that a file imports, anywhere in it but for type checkers, as `nn.activations`.
+
+    A text such as "dlsweep.nn.activations:activations" is an import that happens late.
+    """
     tree = ast.parse(path.read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -34,6 +40,8 @@ def imports(path: Path) -> Iterator[str]:
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"dlsweep(\.\w+)+:\w+", str(node.value)):
+            modules = [str(node.value).replace(":", ".")]
         else:
             continue
         yield from (m.removeprefix("dlsweep.") for m in modules if m.startswith("dlsweep."))
@@ -49,7 +57,7 @@ def test_stages_import_earlier_stages_only(path: Path) -> None:
     else:
         return  # the package itself and the command line, at the end of the way
     later = {module for module in imports(path) if module.partition(".")[0] not in allowed}
-    assert not later
+    assert later == VOCABULARY.get(parts(path), set())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: "/".join(parts(p)))

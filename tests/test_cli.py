@@ -273,6 +273,22 @@ def test_what_cannot_be_plotted_or_shown(finished: Dlsweep, arguments: list[str]
     assert done.stdout == ""
 
 
+def test_there_is_nothing_to_plot_yet(finished: Dlsweep) -> None:
+    (finished.folder / "begun").mkdir(exist_ok=True)
+    record = (finished.folder / "results/tiny/sweep.json").read_text("utf-8")
+    (finished.folder / "begun/sweep.json").write_text(record, "utf-8")
+    done = finished("plot", "begun", "--rows", "init", code=2)
+    assert done.stderr == "there is nothing to plot in begun: no run is done yet\n"
+
+
+def test_figures_that_are_not_asked_any_more_are_removed(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    dlsweep("run", "tiny.yaml", PLOTS, "-q", "-j", "1")
+    dlsweep("run", "tiny.yaml", PLOTS.replace("init", "init, y: loss"), "-q", "-j", "1")
+    assert [path.name for path in (tmp_path / "results/tiny/figures").iterdir()] == ["curves-loss.png"]
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    assert not list((tmp_path / "results/tiny/figures").iterdir())
+
+
 def test_show(dlsweep: Dlsweep) -> None:
     table = dlsweep("run", "tiny.yaml", "-j", "1").stdout
     assert dlsweep("show", "results/tiny").stdout == table
@@ -333,6 +349,9 @@ def test_schema_is_json(dlsweep: Dlsweep) -> None:
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs"),
         (["run", "tiny.yaml", "--executor", "process"], "did you mean 'processes'?"),
         (["run", "tiny.yaml", "--timeout", "-1"], "timeout"),
+        (["run", "tiny.yaml", "--max-memory", "nan"], "max_memory must be a number above 0, of gigabytes, got nan"),
+        (["run", "tiny.yaml", "--max-memory", "inf"], "max_memory must be a number above 0, of gigabytes, got inf"),
+        (["run", "tiny.yaml", "train={batch_size: 10}", "grid={train.batch_size: [5, 10]}"], "has no effect"),
         (["run", "tiny.yaml", "--format", "gif"], "there is no format 'gif'"),
         (["run", "tiny.yml"], "did you mean 'tiny.yaml'?"),
         (["run", "tiny.yaml", "train.iteration=3"], "did you mean 'iterations'?"),

@@ -8,7 +8,7 @@ import pytest
 from annotated_types import Ge, Gt, Le
 
 from dlsweep.registry import Count, Fraction, Positive
-from dlsweep.terminal import count, duration, kind, number, size, table
+from dlsweep.terminal import duration, kind, number, size, table
 
 
 def test_columns_align_as_a_terminal_shows_them() -> None:
@@ -42,5 +42,4 @@ def test_what_a_setting_may_be(annotation: Any, words: str) -> None:
 def test_quantities() -> None:
     assert [duration(s) for s in (0.04, 9.9, 12.4, 200, 7500)] == ["0.0 s", "9.9 s", "12 s", "3 min 20 s", "2 h 05 min"]
     assert [size(n) for n in (12, 1500, 98_200_000, 4e12)] == ["12 B", "1.5 kB", "98.2 MB", "4.0 TB"]
-    assert [count(n, "run") for n in (0, 1, 60_000)] == ["0 runs", "1 run", "60 000 runs"]
     assert [number(x) for x in (0.5, float("nan"))] == ["0.5000", "–"]

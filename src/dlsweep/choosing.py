@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dlsweep.config.plots import PLACES
 from dlsweep.config.runs import Choice
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots
-
-PLACES = ("rows", "columns", "lines")
 
 
 def choices(asked: Iterable[Choice], kind: str | None, changes: Mapping[str, str]) -> list[Choice]:

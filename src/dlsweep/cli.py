@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -127,16 +128,17 @@ def run(
 
     from dlsweep.closing import MOST, closing_data, closing_table, counts
     from dlsweep.config import load
-    from dlsweep.plots.draw import draw
+    from dlsweep.config.nodes import plural
+    from dlsweep.plots.draw import clear, draw
     from dlsweep.progress import Progress
     from dlsweep.running.forecast import dry_run as forecast
     from dlsweep.running.sweep import run as train
-    from dlsweep.terminal import count, forecast_text, say
+    from dlsweep.terminal import forecast_text, say
 
     suffixes = _formats(formats)
     asked = load(config, overrides or (), max_runs=max_runs)
     how: dict[str, Any] = {"output": output, "jobs": jobs, "executor": executor, "timeout": timeout}
-    how |= {"max_memory": int(max_memory * 1e9)} if max_memory is not None else {}
+    how["max_memory"] = None if max_memory is None else _bytes(max_memory)
     if dry_run:
         told = forecast(asked, **how)
         print(_json({"name": asked.name, **asdict(told)}) if as_json else forecast_text(asked.name, told, verbose))
@@ -148,33 +150,37 @@ def run(
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         progress.close()
-        done = f"{progress.done} of {count(progress.total, 'run')}"
+        done = f"{progress.done} of {plural(progress.total, 'run')}"
         say(f"{asked.name}: stopped with {done} done; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
     finally:
         progress.close()
     if not (as_json or quiet):
         print(closing_table(results, most=MOST), flush=True)
+    clear(results)
     figures = draw(results, asked.plots, formats=suffixes) if asked.plots else []
     if as_json:
         print(_json({**closing_data(results), "figures": figures}))
     elif not quiet:
         _print_paths(figures)
     if failed := counts(results)["failed"]:
-        say(f"{count(failed, 'run')} failed; --retry trains again what failed")
+        say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
         raise typer.Exit(1)
 
 
 def _formats(text: str) -> list[str]:
     """The formats of figures, checked before anything is trained for them."""
-    from dlsweep.plots.draw import FORMATS
-    from dlsweep.registry import nearest
+    from dlsweep.plots.draw import check_formats
 
     formats = [name.strip().lower() for name in text.split(",")]
-    for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
+    check_formats(formats)
     return formats
+
+
+def _bytes(gigabytes: float) -> int:
+    if not 0 < gigabytes < math.inf:
+        raise UsageError(f"max_memory must be a number above 0, of gigabytes, got {gigabytes:g}")
+    return int(gigabytes * 1e9)
 
 
 def _print_paths(paths: list[Path]) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from dlsweep.analysis.summary import summary
+from dlsweep.analysis.summary import metric_columns, summary
+from dlsweep.config.nodes import plural
 from dlsweep.errors import UsageError
 from dlsweep.registry import nearest
 from dlsweep.running.results import Results
-from dlsweep.terminal import count, number, table
-
-# The split that an arm is judged by: the first of these that was evaluated.
-SPLITS = ("test", "validation", "train", "batch")
+from dlsweep.terminal import number, table
 
 # Arms that `run` shows.
 MOST = 50
@@ -37,15 +35,14 @@ def closing_table(results: Results, metric: str | None = None, *, most: int | No
         counts = [str(arm[column]) for column in ("n", "diverged", "failed")]
         rows.append([*(str(arm[name]) for name in varying or ["arm"]), number(arm[metric]), interval, *counts])
     text = table(header, rows, [False] * len(varying or ["arm"]) + [True] * 5)
-    return text + f"\n… and {count(left, 'arm')} more: dlsweep show {shlex.quote(str(results.folder))}" * (left > 0)
+    return text + f"\n… and {plural(left, 'arm')} more: dlsweep show {shlex.quote(str(results.folder))}" * (left > 0)
 
 
 def checked(results: Results, metric: str | None) -> str:
     """The metric that was asked for, if there is one of that name; `test_accuracy` stands for `final_test_accuracy`."""
-    splits = results.record.tables.splits
-    if metric is None:
-        return f"final_{next(s for s in SPLITS if s in splits)}_accuracy"
-    known = [f"{moment}_{s}_{m}" for moment in ("final", "best", "last") for s in splits for m in ("accuracy", "loss")]
+    if metric is None:  # an arm is judged by the split that is furthest from training
+        return f"final_{results.record.tables.splits[-1]}_accuracy"
+    known = metric_columns(results.runs)
     for name in (metric, f"final_{metric}"):
         if name in known:
             return name
@@ -62,7 +59,6 @@ def closing_data(results: Results) -> dict[str, Any]:
     """The whole summary, every metric of every arm with its interval."""
     arms = summary(results.runs)
     factors = list(results.record.levels)
-    metrics = [c.removesuffix("_low") for c in arms.columns if c.endswith("_low")]
     return {
         "name": results.name,
         "folder": str(results.folder),
@@ -74,7 +70,7 @@ def closing_data(results: Results) -> dict[str, Any]:
                 **{column: int(arm[column]) for column in ("n", "diverged", "failed")},
                 "metrics": {
                     m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
-                    for m in metrics
+                    for m in metric_columns(results.runs)
                 },
             }
             for _, arm in arms.iterrows()

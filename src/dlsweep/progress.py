@@ -7,9 +7,10 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from dlsweep.config.nodes import plural
 from dlsweep.running.sweep import Reporter
 from dlsweep.running.worker import Receipt
-from dlsweep.terminal import count, say
+from dlsweep.terminal import say
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -46,7 +47,7 @@ class Progress(Reporter):
             )
             self._describe()
         else:
-            self.note(f"{self.name}: training {count(total - done, 'run')}, {count(iterations, 'iteration')}")
+            self.note(f"{self.name}: training {plural(total - done, 'run')}, {plural(iterations, 'iteration')}")
 
     def progress(self, iterations: int) -> None:
         """Iterations were trained, over all runs; fewer than none where something is tried again."""
@@ -80,4 +81,4 @@ class Progress(Reporter):
 
     def _describe(self) -> None:
         if self._bar is not None:
-            self._bar.set_description_str(f"{self.name}: {self.done}/{count(self.total, 'run')}")
+            self._bar.set_description_str(f"{self.name}: {self.done}/{plural(self.total, 'run')}")

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from dlsweep.config.nodes import plural, value_text
+
 if TYPE_CHECKING:
     from dlsweep.registry import Entry, Setting
     from dlsweep.running.forecast import Forecast
@@ -71,11 +73,6 @@ def size(n: float) -> str:
     return f"{n:.1f} TB"
 
 
-def count(n: int, noun: str) -> str:
-    """`1 run`, `2 runs`, `60 000 runs`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}".replace(",", " ")
-
-
 def entry_text(entry: Entry) -> str:
     """A registered name with one line of help, and a line per setting: what it may be and its default."""
     lines = [f"{GAP}{entry.name}: {entry.summary}"]
@@ -95,7 +92,7 @@ def entry_data(entry: Entry) -> dict[str, Any]:
 
 def default(setting: Setting) -> str:
     """`default 0.9`, or `required`."""
-    return "required" if setting.required else f"default {_yaml(setting.default)}"
+    return "required" if setting.required else f"default {value_text(setting.default)}"
 
 
 def kind(annotation: Any) -> str:
@@ -104,7 +101,7 @@ def kind(annotation: Any) -> str:
     if origin is Annotated:
         return " and ".join([kind(args[0]), *filter(None, map(_bound, args[1:]))]).replace(" and ", " ", 1)
     if origin is Literal:
-        return " | ".join(map(_yaml, args))
+        return " | ".join(map(value_text, args))
     if origin in (Union, types.UnionType):
         return " | ".join(map(kind, args))
     if origin in (list, tuple):
@@ -120,27 +117,19 @@ def _bound(constraint: Any) -> str:
     return ""
 
 
-def _yaml(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_yaml, value))}]"
-    return str(value)
-
-
 def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
     """What a dry run found, for a person."""
     missing = told.runs - told.done
-    runs, cohorts = count(told.runs, "run"), count(len(told.cohorts), "cohort")
+    runs, cohorts = plural(told.runs, "run"), plural(len(told.cohorts), "cohort")
     lines = [f"{name}: {runs} in {cohorts}, {told.done} done, {missing} to train"]
     rows = [(c.arm, str(c.runs), str(c.missing), str(c.parameters)) for c in told.cohorts]
     lines += ["", table(["cohort of the arm", "runs", "to train", "parameters"], rows, [False, True, True, True])]
     if told.folded:
         shown = told.folded if verbose else told.folded[:5]
-        lines += ["", f"{count(len(told.folded), 'arm')} folded, because another trains the same network:"]
+        lines += ["", f"{plural(len(told.folded), 'arm')} folded, because another trains the same network:"]
         lines += [f"  {printable(arm)} = {printable(kept)}" for arm, kept in shown]
         lines += [f"  … and {len(told.folded) - len(shown)} more (-v shows all)"] * (len(shown) < len(told.folded))
     if missing:
-        cost = f"about {duration(told.seconds)} with {count(told.workers, 'worker')}"
+        cost = f"about {duration(told.seconds)} with {plural(told.workers, 'worker')}"
         lines += ["", f"{cost}, up to {size(told.memory)} of memory each, {size(told.disk)} on disk"]
     return "\n".join(lines)

@@ -211,6 +211,29 @@ def test_an_exploding_loss_is_marked_at_the_edge_and_squeezes_nothing(made_up: M
     assert data(line(ax, "diverged: test"))[1] == ax.get_ylim()[1]
 
 
+@pytest.mark.parametrize("y", ["loss", "penalty"])
+def test_every_mean_is_seen_whole(made_up: MadeUp, y: Any) -> None:
+    frame = made_up(SIX, points=1000, splits=["test"])
+    frame.loc[frame["iteration"] == 0, y] += 100
+    frame.loc[frame["iteration"] == 9990, y] = 0.001
+    for log in (False, True):
+        low, high = panels(curves(frame, y=y, log_y=log))[0].get_ylim()
+        assert low < 0.0011
+        assert high > 100
+
+
+def test_a_run_that_diverged_without_a_point_counts_from_the_start(made_up: MadeUp) -> None:
+    """As `tidy` has it: at iteration 0, without a value."""
+    frame = made_up({}, seeds=2, classes=4, diverged={"0:1": 0})
+    frame.loc[frame["run_id"] == "0:1", ["loss", "penalty", "accuracy"]] = np.nan
+    ax = panels(curves(frame))[0]
+    good = of(frame, run_id="0:0", split="test")["accuracy"].to_numpy()
+    np.testing.assert_allclose(data(line(ax, "mean: test"))[1], (good + 1 / 4) / 2)
+    assert data(line(ax, "diverged: test")).tolist() == [[0], [1 / 4]]
+    ax = panels(curves(frame, y="loss"))[0]
+    assert data(line(ax, "diverged: test")).tolist() == [[0], [ax.get_ylim()[1]]]
+
+
 def test_every_run_diverged_at_once(made_up: MadeUp) -> None:
     frame = made_up({}, diverged={"0:0": 0, "0:1": 0, "0:2": 0})
     for y in ("accuracy", "loss"):
@@ -250,9 +273,17 @@ def test_a_combination_without_runs_says_so(made_up: MadeUp) -> None:
     assert shown == [["normal"], ["xavier"], ["he", "sigmoid", "no runs"], [], [], ["relu"]]
 
 
-def test_nothing_at_all(made_up: MadeUp) -> None:
-    figure = curves(made_up({}).iloc[:0])
-    assert "no runs" in texts(figure)
+def test_nothing_to_show(made_up: MadeUp) -> None:
+    frame = made_up(SIX)
+    with pytest.raises(UsageError, match="there is nothing to show: no run is done yet"):
+        curves(frame.iloc[:0], rows="init")
+    with pytest.raises(UsageError, match="nothing to show: train was not evaluated; there is batch, test"):
+        curves(frame, rows="init", splits=["train"])
+
+
+def test_nothing_but_failed_runs(made_up: MadeUp) -> None:
+    figure = curves(made_up({}, seeds=2, failed=["0:0", "0:1"]), splits=["train"])
+    assert {"no curve", "2 failed"} <= set(texts(figure))
 
 
 def test_the_table_of_curves_alone_will_do(made_up: MadeUp) -> None:

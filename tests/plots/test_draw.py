@@ -18,7 +18,7 @@ from PIL import Image
 from dlsweep.config.runs import Choice
 from dlsweep.errors import UsageError
 from dlsweep.plots.curves import curves
-from dlsweep.plots.draw import draw, pages, safe, save, tidy
+from dlsweep.plots.draw import clear, draw, pages, safe, save, tidy
 from dlsweep.running.results import Results
 from dlsweep.running.sweep import run
 
@@ -119,6 +119,44 @@ def test_a_failed_run_has_one_row(results: Results) -> None:
     assert rows["iteration"].isna().all()
 
 
+def test_runs_that_diverge_before_their_first_point_are_there(tmp_path: Path) -> None:
+    config: dict[str, Any] = {
+        "data": {"mnist": {"train": 60, "test": 100}},
+        "train": {"iterations": 2, "batch_size": 10},
+        "evaluate": {"on": ["test"]},
+        "seeds": 2,
+        "grid": {"init": ["he", {"normal": {"std": 1e20}}]},
+    }
+    results = run(config, output=tmp_path, executor="inline")
+    assert set(results.curves["init"]) == {"he"}
+    lost = tidy(results).query("init == 'normal'")
+    assert lost[["iteration", "epoch", "split"]].to_numpy().tolist() == [[0, 0, "test"]] * 2
+    assert lost[["loss", "accuracy"]].isna().all(axis=None)
+    _, normal = curves(tidy(results), columns="init").axes
+    (cross,) = [artist for artist in normal.lines if artist.get_label() == "diverged: test"]
+    assert np.array(cross.get_data()).tolist() == [[0, 0], [0.1, 0.1]]
+
+    results = run({**config, "grid": {"init": {"normal": {"std": 1e20}}}}, output=tmp_path / "all", executor="inline")
+    assert len(tidy(results)) == 2
+    looks_whole(draw(results)[0])
+
+
+def test_figures_drawn_before_are_cleared_and_nothing_else(results: Results, tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    names = ["curves-accuracy, optimizer=sgd.png", "curves-loss-2.pdf", "mine.png", "curvesmine.png", "curves.txt"]
+    for name in names:
+        (folder / name).touch()
+    clear(Results(tmp_path, results.record))
+    assert sorted(path.name for path in folder.iterdir()) == ["curves.txt", "curvesmine.png", "mine.png"]
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "figures").symlink_to(folder)
+    (folder / names[0]).touch()
+    clear(Results(linked, results.record))
+    assert (folder / names[0]).exists()
+
+
 def test_one_warning_for_characters_without_a_font(made_up: MadeUp, results: Results) -> None:
     frame = made_up({"init": [f"a{NO_FONT}", f"b{NO_FONT}{NO_FONT}"]}, points=2)
     unknown = save(curves(frame, rows="init"), results.folder / "x.png")
@@ -170,8 +208,11 @@ def test_pages_share_their_settings(made_up: MadeUp) -> None:
 
 
 def test_what_is_not_there_is_told(results: Results) -> None:
+    empty = Results(results.folder.parent / "empty", results.record)
     with pytest.raises(UsageError, match="there is no format 'pgn'; did you mean 'png'"):
         draw(results, formats=["pgn"])
+    with pytest.raises(UsageError, match=r"nothing to plot in .*empty: no run is done yet"):
+        draw(empty)
     with pytest.raises(UsageError, match="there is no plot 'curvs'; did you mean 'curves'"):
         draw(results, [Choice("curvs", {})])
     with pytest.raises(UsageError, match="there is no factor 'inti' for rows"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,17 @@ def test_no_text_lies_on_a_panel_on_another_text_or_outside(shape: tuple[int, in
         for other in boxes[:i]:
             slim = other.padded(-2)  # two pixels of room for a border, a descender
             assert not slim.overlaps(one)
+
+
+def test_tick_labels_of_neighbours_keep_apart() -> None:
+    with style.look():
+        figure, axes = panels(Words(x="iteration", y="accuracy", columns=["a", "b", "c"]))
+        axes[0, 0].set_xlim(0, 1000)
+        axes[0, 0].set_xticks([0, 500, 1000])
+        figure.canvas.draw()
+        ends = [[ax.get_xticklabels()[i].get_window_extent() for i in (0, -1)] for ax in axes[0]]
+    for (_, left), (right, _) in pairwise(ends):
+        assert right.x0 - left.x1 > 1.5 * right.width  # the width of a digit
 
 
 @given(st.text(max_size=80), st.floats(0.5, 4), st.integers(1, 3))

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.statistics import interval
+from dlsweep.running.tables import MOMENTS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-METRICS = ("final_", "best_", "last_")  # what the names of metric columns begin with
+
+def metric_columns(runs: DataFrame) -> list[str]:
+    """The columns of the table `runs/` that are metrics, such as `final_test_accuracy`."""
+    begin = tuple(f"{moment}_" for moment in MOMENTS)
+    return [str(column) for column in runs.columns if str(column).startswith(begin)]
 
 
 def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
@@ -26,7 +31,7 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """
     import pandas as pd
 
-    names = [str(c) for c in runs.columns if str(c).startswith(METRICS)] if metrics is None else list(metrics)
+    names = metric_columns(runs) if metrics is None else list(metrics)
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
     table = arms[factors].first()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.statistics import BOOTSTRAP_FROM
+from dlsweep.config.runs import Split
+from dlsweep.errors import UsageError
 from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame, Figure, plots
 from dlsweep.plots.factors import Placed, all_levels, factors, levels, place
@@ -29,7 +31,7 @@ def curves(
     lines: str | None = None,
     y: Literal["accuracy", "loss", "penalty"] = "accuracy",
     x: Literal["iteration", "epoch"] = "iteration",
-    splits: list[Literal["batch", "train", "validation", "test"]] | None = None,
+    splits: list[Split] | None = None,
     log_x: bool = False,
     log_y: bool = False,
 ) -> Figure:
@@ -38,12 +40,19 @@ def curves(
     frame: the table `curves/`; with `dlsweep.plots.draw.tidy(results)` it also knows how each run ended.
     rows, columns, lines: factors whose levels are the rows and columns of panels and the colours of lines, or "split";
     what is not given is chosen from the factors that vary. splits: which to show; all, if not given.
-    A `UsageError` names a factor that is not there, or one that a line would have to average over.
+    A `UsageError` names a factor that is not there, or one that a line would have to average over; or says that there
+    is nothing to show.
 
     A run that diverged is marked where it ended, and counted above its panel. In a mean of accuracies it goes on at
     chance, where its number of classes is known; any other mean ends with it.
     """
-    shown = [s for s in style.SPLITS if (frame["split"] == s).any() and s in (splits or style.SPLITS)]
+    if frame.empty:
+        raise UsageError("there is nothing to show: no run is done yet")
+    evaluated = [s for s in style.SPLITS if (frame["split"] == s).any()]
+    shown = [s for s in evaluated if s in (splits or evaluated)]
+    if evaluated and not shown:
+        asked = ", ".join(splits or ())
+        raise UsageError(f"there is nothing to show: {asked} was not evaluated; there is {', '.join(evaluated)}")
     if y == "penalty":
         shown = shown[:1]  # it belongs to the weights, whatever they are evaluated on
     frame = frame[frame["split"].isin(shown) | frame["split"].isna()]

@@ -11,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlsweep.analysis.summary import METRICS
+from dlsweep.analysis.summary import metric_columns
+from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots, style
 from dlsweep.plots.base import DataFrame, Figure
@@ -30,7 +31,6 @@ FORMATS: dict[str, dict[str, None]] = {
 }
 _DPI = 200
 _PIXELS = 30_000  # at most, along a side
-_PLACES = ("rows", "columns", "lines")
 
 
 def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[str] = ("png",)) -> list[Path]:
@@ -40,10 +40,12 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     factor that varies and has no place in a plot makes a file per level, named after it. Characters for which no font
     is installed are told in one warning. A `UsageError` names a plot, format or factor that is not there.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
-    frame, folder = tidy(results), _folder(results)
+    check_formats(formats)
+    folder = _folder(results)
+    if results.runs.empty:
+        raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
+    folder.mkdir(exist_ok=True)
+    frame = tidy(results)
     written: list[Path] = []
     unknown: set[str] = set()
     for name, choice in _named([(c.name, c.settings) for c in choices] or [("curves", {})]):
@@ -59,22 +61,46 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     return written
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """A `UsageError` names a format that there is not."""
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"there is no format {name!r}{nearest(name, FORMATS)}")
+
+
+def clear(results: Results) -> None:
+    """Remove the figures that were drawn before. They may show what is not there or not asked any more."""
+    drawn = re.compile(rf"({'|'.join(map(re.escape, plots))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
+    folder = results.folder / "figures"
+    for path in () if folder.is_symlink() else folder.glob("*"):
+        if drawn.fullmatch(path.name):
+            path.unlink()
+
+
 def tidy(results: Results) -> DataFrame:
     """The curves, a row per run, iteration and split, with what is known of the run: its settings, and how it ended.
 
-    A run without a curve (it failed) has one row without an iteration.
+    A run without a curve has one row without an iteration if it failed. If it diverged before its first point it has a
+    row for each split, at iteration 0 and without a value.
     """
-    others = (*METRICS, "iterations", "parameters", "seconds", "error")
-    known = [c for c in results.runs.columns if not c.startswith(others)]
+    import pandas as pd
+
+    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
+    runs = results.runs.drop(columns=list(others))
     measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
-    return results.runs[known].merge(results.curves[measured].astype({"run_id": str}), on="run_id", how="left")
+    curves = results.curves[measured].astype({"run_id": str})
+    lost = runs.loc[(runs["status"] == "diverged") & ~runs["run_id"].isin(curves["run_id"]), "run_id"]
+    if len(lost):
+        starts = pd.MultiIndex.from_product([lost, results.record.tables.splits], names=["run_id", "split"])
+        curves = pd.concat([curves, starts.to_frame(index=False).assign(iteration=0, epoch=0.0)])
+    return runs.merge(curves, on="run_id", how="left")
 
 
 def pages(frame: DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
     """A figure for each combination of levels of the factors that have no place in it: the end of its file's name, its
     part of the frame, and its settings with every place decided, so that all pages are alike."""
-    placed = place(frame, *(settings.get(name) for name in _PLACES))
-    decided = {name: where for name in _PLACES if (where := getattr(placed, name)) is not None}
+    placed = place(frame, *(settings.get(name) for name in PLACES))
+    decided = {name: where for name in PLACES if (where := getattr(placed, name)) is not None}
     parts = [("", frame)]
     for factor in placed.left:
         parts = [
@@ -132,5 +158,4 @@ def _folder(results: Results) -> Path:
     folder = results.folder / "figures"
     if folder.is_symlink():
         raise UsageError(f"{folder} is a link; figures are written into the results folder and nowhere else")
-    folder.mkdir(exist_ok=True)
     return folder

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlsweep.config.plots import COLUMNS
 from dlsweep.errors import UsageError
 from dlsweep.plots.base import DataFrame
 from dlsweep.registry import nearest
 
 if TYPE_CHECKING:
     from pandas import Series
-
-# Columns of words, but no factors; any of these may have a place all the same.
-_OTHERS = ("split", "seed", "arm")
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def place(frame: DataFrame, rows: str | None, columns: str | None, lines: str | 
     given = [name for name in (rows, columns, lines) if name is not None]
     for name in given:
         if name not in frame.columns:
-            known = [*factors(frame), *(c for c in _OTHERS if c in frame.columns)]
+            known = [*factors(frame), *(c for c in COLUMNS if c in frame.columns)]
             raise UsageError(f"there is no factor {name!r} for rows, columns or lines{nearest(name, known)}")
         if given.count(name) > 1:
             raise UsageError(f"{name!r} can have one place only, as rows, as columns or as lines")
@@ -60,7 +58,7 @@ def factors(frame: DataFrame) -> list[str]:
     """The factors in the frame: its columns of words that do not say something else."""
     from pandas.api.types import is_numeric_dtype
 
-    others = (*_OTHERS, "run_id", "status", "error")
+    others = (*COLUMNS, "run_id", "status", "error")
     return [str(c) for c in frame.columns if c not in others and not is_numeric_dtype(frame[c].dtype)]
 
 

@@ -63,10 +63,14 @@ class Line:
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """Last point of each run that diverged, `(diverged, 2)`."""
-        diverged = self.each[(self.status == "diverged") & np.isfinite(self.each).any(axis=1)]
-        last = [np.flatnonzero(np.isfinite(curve))[-1] for curve in diverged]
-        return np.array([(self.x[i], curve[i]) for i, curve in zip(last, diverged)]).reshape(-1, 2)
+        """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
+        that is known, else above all."""
+        start = self.x[0], self.chance if np.isfinite(self.chance) else np.inf
+        ends = []
+        for curve in self.each[self.status == "diverged"]:
+            last = np.flatnonzero(np.isfinite(curve))[-1:]
+            ends += [(self.x[i], curve[i]) for i in last] or [start]
+        return np.array(ends).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

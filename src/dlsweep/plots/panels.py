@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LABEL, NAME, NOTE, FOOT = 11.0, 9.5, 8.5, 8.0  # sizes of text in points
 PAD = 0.12  # inches around the figure
-GAP = 0.3  # inches between panels: the last tick label of one stays clear of the first of the next
+GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
 TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
 

@@ -41,16 +41,24 @@ def scale(ax: Axes, lines: Sequence[Line], x: str, y: str, *, log_x: bool, log_y
 
 
 def _range(lines: Sequence[Line], *, positive: bool) -> tuple[float, float]:
-    """Lowest and highest value to show: nearly all points of the runs that did not diverge, if there are such runs."""
-    everything = [line.each for line in lines]
-    calm = [line.each[line.status != "diverged"] for line in lines]
+    """Lowest and highest value to show, of the runs that did not diverge, if there are such runs: nearly all of their
+    points, and their means whole."""
+    everything = [line.counted for line in lines]
+    calm = [each[line.status != "diverged"] for line, each in zip(lines, everything)]
     for curves in (calm, everything):
-        points = np.concatenate([np.empty(0), *(each.ravel() for each in curves)])
-        points = points[np.isfinite(points) & ((points > 0) | (not positive))]
+        points = _drawn([each.ravel() for each in curves], positive)
         if len(points):
-            low, high = np.quantile(points, [0.002, 0.998])
-            return float(low), float(high) or 1.0
+            means = _drawn([each.mean(axis=0) for each in calm if len(each)], positive)
+            ends = [*np.quantile(points, [0.002, 0.998]), *means]
+            return float(min(ends)), float(max(ends)) or 1.0
     return 0.1, 1.0
+
+
+def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
+    """The values of curves that an axis can show."""
+    values: np.ndarray = np.concatenate([np.empty(0), *curves])
+    shown: np.ndarray = values[np.isfinite(values) & ((values > 0) | (not positive))]
+    return shown
 
 
 def short(value: float) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, get_args
+
+from dlsweep.config.runs import Split
 
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
 
@@ -24,7 +26,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 _SALT = 56276
 
 # The splits, as people read them, in the order in which they are drawn: the noisy minibatch below, the test above.
-SPLITS = {"batch": "train (minibatch)", "train": "train", "validation": "validation", "test": "test"}
+SPLITS = {split: split for split in get_args(Split)} | {"batch": "train (minibatch)"}
 SPLIT_COLOURS = dict(zip(SPLITS, (PALETTE[0], PALETTE[5], PALETTE[2], PALETTE[1])))
 SPLIT_DASHES: dict[str, Any] = {
     "batch": (0, (1, 1)),
