@@ -133,6 +133,7 @@ def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path
 def long_sweep(make: Make, launch: Launch, tmp_path: Path) -> subprocess.Popen[str]:
     """A sweep with two workers that trains until somebody stops it; one short chunk is done."""
     config = make(evaluate={"every": 1000, "on": ["test"]}, seeds=4)
+    del config["train"]["iterations"]
     config["grid"] = {"train.iterations": [1, 10_000_000]}
     process = launch(
         SCRIPT, json.dumps(config), json.dumps({"output": str(tmp_path), "executor": "processes", "jobs": 2})
