@@ -13,7 +13,7 @@ from dlsweep.plots import plots
 def choices(asked: Iterable[Choice], kind: str | None, changes: Mapping[str, str]) -> list[Choice]:
     """The plots that were asked for, of one `kind` if it is given, with changed settings; else one as it is by default.
 
-    A factor that is given a place leaves the place that it had.
+    A factor that is given a place leaves the place that it had. A log axis does not pass on to another quantity.
     """
     if kind is not None:
         plots[kind]  # a name that is not there is an error of its own
@@ -21,7 +21,10 @@ def choices(asked: Iterable[Choice], kind: str | None, changes: Mapping[str, str
     changed: dict[Choice, None] = {}
     for choice in chosen:
         moved = {place: None for place in PLACES if choice.settings.get(place) in changes.values()}
-        changed[_checked(Choice(choice.name, {**choice.settings, **moved, **changes}))] = None
+        settings = {**choice.settings, **moved, **changes}
+        if changes.get("y", choice.settings.get("y")) != choice.settings.get("y"):
+            settings |= {name: plots[choice.name].settings[name].default for name in ("log_y",) if name in settings}
+        changed[_checked(Choice(choice.name, settings))] = None
     return list(changed)
 
 

@@ -26,7 +26,7 @@ def test_mean_and_interval_of_each_arm_in_the_order_of_the_runs() -> None:
     assert table["n"].tolist() == [3, 3, 2]
     np.testing.assert_allclose(table["final_test_accuracy"], [np.mean(v) for v in values.values()])
     ends = table[["final_test_accuracy_low", "final_test_accuracy_high"]].to_numpy()
-    np.testing.assert_allclose(ends, [interval(v) for v in values.values()])
+    np.testing.assert_allclose(ends, np.clip([interval(v) for v in values.values()], 0, 1))
 
 
 def test_a_diverged_run_counts_at_chance_and_is_reported() -> None:
@@ -39,6 +39,13 @@ def test_a_diverged_run_counts_at_chance_and_is_reported() -> None:
 def test_without_the_number_of_classes_a_diverged_run_leaves_no_mean() -> None:
     frame = runs(("a", "done", 0.9), ("a", "diverged", np.nan)).drop(columns="classes")
     assert summary(frame)["final_test_accuracy"].isna().all()
+
+
+def test_an_interval_of_an_accuracy_ends_at_0_and_1() -> None:
+    table = summary(runs(("a", "done", 1.0), ("a", "done", 0.9), ("b", "done", 0.0), ("b", "done", 0.1)))
+    assert table["final_test_accuracy_high"].tolist() == [1, pytest.approx(interval([0, 0.1])[1])]
+    assert table["final_test_accuracy_low"].tolist() == [pytest.approx(interval([0.9, 1])[0]), 0]
+    assert table["final_test_loss_low"].min() < 0
 
 
 def test_failed_runs_are_counted_apart() -> None:

@@ -143,10 +143,12 @@ def test_a_level_keeps_its_colour_in_every_figure(made_up: MadeUp) -> None:
 
 
 def test_splits_in_rows_and_one_split_alone(made_up: MadeUp) -> None:
-    frame = made_up({"init": ["xavier", "he"]})
+    frame = made_up({"init": ["xavier", "he"]}, splits=["test", "batch"])
     figure = curves(frame, rows="split")
     assert len(panels(figure)) == 4
     assert {"train (minibatch)", "test", "split"} <= set(texts(figure))
+    titles = [text.get_text() for ax in panels(figure) for text in ax.texts]
+    assert [t for t in titles if t not in ("he", "xavier")] == ["train (minibatch)", "test"]
     alone = curves(frame, splits=["test"])
     assert labels(panels(alone)[0], "mean") == ["mean: xavier, test", "mean: he, test"]
     assert "test accuracy" in texts(alone)
@@ -211,6 +213,45 @@ def test_an_exploding_loss_is_marked_at_the_edge_and_squeezes_nothing(made_up: M
     assert data(line(ax, "diverged: test"))[1] == ax.get_ylim()[1]
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_an_arm_with_an_absurd_loss_leaves_the_panel_and_flattens_no_other(made_up: MadeUp, log: bool) -> None:
+    frame = made_up({"init": ["a", "b", "c", "d"]})
+    bad = (frame["init"] == "d") & (frame["iteration"] > 0)
+    frame.loc[bad, "loss"] = 4.5e30 * frame.loc[bad, "iteration"]
+    figure = curves(frame, y="loss", log_y=log)
+    figure.canvas.draw()
+    assert panels(figure)[0].get_ylim()[1] < (30 if log else 10)
+    assert any("Lines leave the panel at the top" in text for text in texts(figure))
+    assert not any("leave the panel" in text for text in texts(curves(frame[frame["init"] != "d"], y="loss")))
+
+
+def test_tick_labels_have_the_room_that_they_need(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["he", "xavier"]})
+    frame["penalty"] = 4.5e30 * (1 + frame["iteration"])
+    figure = curves(frame, y="penalty")
+    figure.canvas.draw()
+    ticks = [tick for tick in panels(figure)[0].get_yticklabels() if tick.get_text()]
+    assert {"2e+32", "4e+32"} <= {tick.get_text() for tick in ticks}
+    (name,) = [text for text in figure.texts if text.get_text() == "penalty"]
+    assert all(tick.get_window_extent().x0 > name.get_window_extent().x1 for tick in ticks)
+
+
+def test_on_a_log_axis_the_band_stays_above_0_and_around_the_mean(made_up: MadeUp) -> None:
+    frame = made_up({}, splits=["test"])
+    frame.loc[frame["run_id"] == "0:1", "loss"] /= 100
+    ax = panels(curves(frame, y="loss", log_y=True))[0]
+    each = frame.pivot_table(index="seed", columns="iteration", values="loss").to_numpy()
+    low, high = interval(each.T)
+    assert (low < 0).any()
+    mean = each.mean(axis=0)
+    (band,) = [a for a in ax.collections if a.get_label() == "band: test"]
+    drawn = np.asarray(band.get_paths()[0].vertices)[:, 1]
+    for end in (low, high):
+        for value in mean * np.exp((end - mean) / mean):
+            assert np.isclose(drawn, value).any()
+    assert drawn.min() > 0
+
+
 @pytest.mark.parametrize("y", ["loss", "penalty"])
 def test_every_mean_is_seen_whole(made_up: MadeUp, y: Any) -> None:
     frame = made_up(SIX, points=1000, splits=["test"])
@@ -241,6 +282,27 @@ def test_every_run_diverged_at_once(made_up: MadeUp) -> None:
         figure.canvas.draw()
         assert data(line(panels(figure)[0], "diverged: test")).shape == (2, 3)
         assert "3 of 3 diverged" in texts(figure)
+
+
+def test_that_runs_diverged_stands_under_no_title_in_the_legend(made_up: MadeUp) -> None:
+    figure = curves(made_up({**SIX, "optimizer": ["sgd", "adam"]}, diverged={"1:2": 40}))
+    groups = [[t.get_text() for t in a.get_texts()] for a in figure.artists if isinstance(a, Legend)]
+    assert groups == [["sgd", "adam"], ["train (minibatch)", "test"], ["diverged"]]
+
+
+def test_an_arm_all_of_whose_runs_diverged_goes_on_at_chance_to_the_end(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["he", "bad", "short"]}, diverged={f"1:{i}": 10 * (i + 1) for i in range(3)})
+    frame["train.iterations"] = np.where(frame["init"] == "short", 50, 100)
+    frame = frame[frame["iteration"] <= frame["train.iterations"]]
+    for lines in ("init", "split"):
+        axes = panels(curves(frame, columns=None if lines == "init" else "init", lines=lines))
+        ax = axes[0] if lines == "init" else axes[1]
+        x, mean = data(line(ax, "mean: bad, test" if lines == "init" else "mean: test"))
+        assert x.tolist() == [*range(0, 101, 10)]
+        np.testing.assert_allclose(mean[x > 30], 0.1)
+    frame["train.iterations"] = np.where(frame["init"] == "bad", 50, frame["train.iterations"])
+    x, _ = data(line(panels(curves(frame, lines="init"))[0], "mean: bad, test"))
+    assert x.max() == 50
 
 
 def test_a_stopped_run_keeps_its_last_value(made_up: MadeUp) -> None:

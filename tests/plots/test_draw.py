@@ -5,6 +5,7 @@ import sys
 import warnings
 import xml.etree.ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dlsweep.choosing import choices
 from dlsweep.config.runs import Choice
 from dlsweep.errors import UsageError
 from dlsweep.plots.curves import curves
@@ -72,14 +74,36 @@ def test_figures_in_all_formats(results: Results) -> None:
 
 @pytest.mark.filterwarnings("ignore:no installed font")
 def test_plots_of_a_config_and_pages_for_a_factor_without_a_place(results: Results) -> None:
-    choices = [Choice("curves", {"lines": "split"}), Choice("curves", {"y": "loss"}), Choice("curves", {"y": "loss"})]
-    names = [path.name for path in draw(results, choices)]
+    asked = [Choice("curves", {"lines": "split"}), Choice("curves", {"y": "loss"}), Choice("curves", {"y": "loss"})]
+    names = [path.name for path in draw(results, asked)]
     assert names == [
-        "curves-accuracy, optimizer=sgd lr=0.1.png",
-        "curves-accuracy, optimizer=sgd lr=1e+38.png",
+        "curves-accuracy-optimizer-sgd-lr-0.1.png",
+        "curves-accuracy-optimizer-sgd-lr-1e38.png",
         "curves-loss.png",
         "curves-loss-2.png",
     ]
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_another_plot_leaves_the_figures_of_the_config_alone(results: Results) -> None:
+    mine = Choice("curves", {"rows": "activation", "columns": "init"}), Choice("curves", {"y": "loss", "log_y": True})
+    asked = Results(results.folder, replace(results.record, plots=mine))
+
+    def names(**changes: str) -> list[str]:
+        return [path.stem for path in draw(asked, choices(mine, None, changes))]
+
+    assert names() == ["curves-accuracy", "curves-loss"]
+    assert names(rows="init") == ["curves-accuracy-rows-init", "curves-loss-rows-init"]
+    assert names(y="loss") == ["curves-loss-rows-activation-columns-init", "curves-loss"]
+    assert names(y="penalty") == ["curves-penalty", "curves-penalty-2"]
+    assert [path.stem for path in draw(asked, mine[1:])] == ["curves-loss"]
+
+
+def test_a_log_axis_does_not_pass_on_to_another_quantity() -> None:
+    loss = Choice("curves", {"y": "loss", "log_y": True})
+    assert choices([loss], None, {"y": "accuracy"}) == [Choice("curves", {"y": "accuracy", "log_y": False})]
+    assert choices([loss], None, {"y": "loss"}) == [loss]
+    assert choices([loss], None, {"rows": "init"})[0].settings["log_y"]
 
 
 def test_a_level_in_a_file_name_stays_inside_the_folder(results: Results) -> None:
@@ -144,7 +168,7 @@ def test_runs_that_diverge_before_their_first_point_are_there(tmp_path: Path) ->
 def test_figures_drawn_before_are_cleared_and_nothing_else(results: Results, tmp_path: Path) -> None:
     folder = tmp_path / "figures"
     folder.mkdir()
-    names = ["curves-accuracy, optimizer=sgd.png", "curves-loss-2.pdf", "mine.png", "curvesmine.png", "curves.txt"]
+    names = ["curves-accuracy-optimizer-sgd.png", "curves-loss-2.pdf", "mine.png", "curvesmine.png", "curves.txt"]
     for name in names:
         (folder / name).touch()
     clear(Results(tmp_path, results.record))
@@ -233,7 +257,7 @@ def test_nothing_is_written_through_a_link(results: Results, tmp_path: Path) -> 
 def test_any_text_makes_a_safe_file_name(text: str) -> None:
     name = safe(f"curves{text}")
     assert name.startswith("curves")
-    assert not set(name) & set('/\\:*?"<>|\0\n')
+    assert all(c.isalnum() or c in "-_." for c in name)
     assert len(name.encode()) <= 240
     assert name.rstrip(". ") == name
     assert Path(name).name == name
@@ -241,6 +265,7 @@ def test_any_text_makes_a_safe_file_name(text: str) -> None:
 
 def test_names_that_had_to_be_changed_stay_different() -> None:
     assert len({safe("a/b"), safe("a:b"), safe("a_b"), safe("x" * 70), safe("x" * 71)}) == 5
+    assert (safe("sgd lr=1e+38"), safe("sgd lr=1e-38")) == ("sgd-lr-1e38", "sgd-lr-1e-38")
 
 
 def test_listing_plots_imports_nothing_heavy() -> None:

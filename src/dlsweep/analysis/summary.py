@@ -24,7 +24,8 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """One row per arm, in the order of the runs: how its runs ended, and the mean of each metric with its interval.
 
     runs: the table `runs/`. Columns of the result: `arm`, the factors, `n` (runs that count), how many of those
-    `diverged`, `failed` (which do not count), and per metric its mean under its own name, `…_low` and `…_high` (95 %).
+    `diverged`, `failed` (which do not count), and per metric its mean under its own name, `…_low` and `…_high` (95 %;
+    of an accuracy within 0 and 1).
 
     A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. For a loss there is no such value, and
     its mean is NaN as soon as one run diverged.
@@ -50,6 +51,8 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
         seeds = values[by_arm].swapaxes(1, 2)  # (arms, metrics, n)
         results[members] = np.stack([seeds.mean(axis=-1), *interval(seeds)], axis=-1)
     for i, name in enumerate(names):
+        if name.endswith("accuracy"):  # a t interval does not know that an accuracy ends at 0 and 1
+            results[:, i] = results[:, i].clip(0, 1)
         for j, column in enumerate((name, f"{name}_low", f"{name}_high")):
             table[column] = results[:, i, j]
     return table.reset_index()

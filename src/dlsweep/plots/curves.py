@@ -16,7 +16,7 @@ from dlsweep.plots.factors import Placed, all_levels, factors, levels, place
 from dlsweep.plots.key import CROSS, Key
 from dlsweep.plots.lines import Content, Line, panel_contents
 from dlsweep.plots.panels import Words, panels
-from dlsweep.plots.scales import scale
+from dlsweep.plots.scales import Height, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,8 @@ def curves(
     is nothing to show.
 
     A run that diverged is marked where it ended, and counted above its panel. In a mean of accuracies it goes on at
-    chance, where its number of classes is known; any other mean ends with it.
+    chance, where its number of classes is known; any other mean ends with it. A loss that explodes without end leaves
+    the panels at the top. With log_y, a t interval is one for the logarithm of the mean.
     """
     if frame.empty:
         raise UsageError("there is nothing to show: no run is done yet")
@@ -62,8 +63,9 @@ def curves(
     every = [line for content in grid.values() for line in content.lines]
 
     with style.look():
-        figure, axes = panels(_words(frame, placed, grid, key, x, y))
-        scale(axes[0, 0], every, x, y, log_x=log_x, log_y=log_y)
+        height = Height.of(every, y, log=log_y)
+        figure, axes = panels(_words(frame, placed, grid, key, x, height))
+        scale(axes[0, 0], every, x, height, log_x=log_x)
         for at, content in grid.items():
             for line in sorted(content.lines, key=key.order):
                 _draw(axes[at], line, key)
@@ -78,16 +80,24 @@ def _draw(ax: Axes, line: Line, key: Key) -> None:
     """Band, seeds and mean, and a cross where a run diverged. The labels are for whoever looks for an artist."""
     look, name = key.style(line), f"{line.level}, {line.split}" if line.level != line.split else line.split
     runs = len(line.each)
+    log, top = ax.get_yscale() == "log", max(ax.get_ylim())
+    far = np.inf if log else 1000 * top  # what leaves the panel must still fit into a renderer's numbers
     if runs > 1 and key.in_detail(line):
-        ax.fill_between(line.x, *line.band, color=look["color"], alpha=0.2, linewidth=0, label=f"band: {name}")
+        ax.fill_between(
+            line.x,
+            *np.clip(line.band(log=log), -far, far),
+            color=look["color"],
+            alpha=0.2,
+            linewidth=0,
+            label=f"band: {name}",
+        )
         # All seeds are one artist with gaps: light, and simplified where there are more points than pixels.
         x, y = np.tile(np.append(line.x, np.nan), runs), np.column_stack([line.each, np.full(runs, np.nan)]).ravel()
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
-        ax.plot(x, y, color=look["color"], label=f"seeds: {name}", **faint)
-    ax.plot(line.x, line.mean, label=f"mean: {name}", linewidth=1.8, **look)
+        ax.plot(x, np.minimum(y, far), color=look["color"], label=f"seeds: {name}", **faint)
+    ax.plot(line.x, np.minimum(line.mean, far), label=f"mean: {name}", linewidth=1.8, **look)
     if len(line.ends):
-        top = max(ax.get_ylim())  # an exploding loss leaves the panel: its end is marked at the edge
-        ends = np.minimum(line.ends, [np.inf, top])
+        ends = np.minimum(line.ends, [np.inf, top])  # an exploding loss leaves the panel: it is marked at the edge
         ax.plot(*ends.T, color=look["color"], label=f"diverged: {name}", clip_on=False, **CROSS)
 
 
@@ -97,9 +107,10 @@ def _empty(ax: Axes, words: str) -> None:
 
 
 def _words(
-    frame: DataFrame, placed: Placed, grid: Mapping[tuple[int, int], Content], key: Key, x: str, y: str
+    frame: DataFrame, placed: Placed, grid: Mapping[tuple[int, int], Content], key: Key, x: str, height: Height
 ) -> Words:
     """What is written around the panels."""
+    y = height.y
     every = [line for content in grid.values() for line in content.lines]
     most = max((len(line.each) for line in every), default=0)
     others = [f for f in factors(frame) if f not in (placed.rows, placed.columns, placed.lines)]
@@ -114,7 +125,8 @@ def _words(
         title=", ".join(f"{factor}: {levels(frame, factor)[0]}" for factor in fixed),
         legend=key.legend(every),
         notes={at: note for at, content in grid.items() if (note := _note(content, most))},
-        foot=_foot(every, y, key) if every else "",
+        foot=_foot(every, height, key) if every else "",
+        ticks=height.labels,
     )
 
 
@@ -134,7 +146,7 @@ def _note(content: Content, most: int) -> str:
     return ", ".join(words)
 
 
-def _foot(every: Sequence[Line], y: str, key: Key) -> str:
+def _foot(every: Sequence[Line], height: Height, key: Key) -> str:
     """How to read the figure: how many seeds, what the band is, what the crosses do to a mean."""
     n = sorted({len(line.each) for line in every})
     seeds = f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
@@ -143,8 +155,10 @@ def _foot(every: Sequence[Line], y: str, key: Key) -> str:
     if key.dashed and n[-1] > 1:
         words.append(f"Bands and thin lines: {style.SPLITS[key.shown[-1]]}.")
     if any(len(line.ends) for line in every):
-        known = y == "accuracy" and all(np.isfinite(line.chance) for line in every)
+        known = height.y == "accuracy" and all(np.isfinite(line.chance) for line in every)
         words.append("Diverged runs go on at chance." if known else "A mean ends where a run diverged.")
+    if height.cut:
+        words.append("Lines leave the panel at the top: their loss is far above.")
     if _chance(every):
         words.append("Thin dotted: chance.")
     return " ".join(words)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,9 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     """Draw figures of a sweep into its folder `figures/`, and return their paths.
 
     choices: plots with their settings, such as a config's `plots`; without any, the curves as they are by default. A
-    factor that varies and has no place in a plot makes a file per level, named after it. Characters for which no font
-    is installed are told in one warning. A `UsageError` names a plot, format or factor that is not there.
+    factor that varies and has no place in a plot makes a file per level, named after it. A figure never takes the name
+    of another one of the config: its places then stand in its own. Characters for which no font is installed are told
+    in one warning. A `UsageError` names a plot, format or factor that is not there.
     """
     check_formats(formats)
     folder = _folder(results)
@@ -47,12 +48,16 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     folder.mkdir(exist_ok=True)
     frame = tidy(results)
     written: list[Path] = []
+    stems: list[str] = []
     unknown: set[str] = set()
-    for name, choice in _named([(c.name, c.settings) for c in choices] or [("curves", {})]):
-        for page, part, settings in pages(frame, choice[1]):
-            figure = plots[choice[0]](part, **settings)
+    asked = [(c.name, c.settings) for c in choices] or [("curves", {})]
+    of_config = [(c.name, c.settings) for c in results.record.plots if c.name in set(plots)]
+    for name, (kind, own) in zip(_names(asked, of_config), asked):
+        for page, part, settings in pages(frame, own):
+            figure = plots[kind](part, **settings)
+            stems.append(_free(safe(name + page), stems))
             for suffix in formats:
-                written.append(folder / f"{safe(name + page)}.{suffix}")
+                written.append(folder / f"{stems[-1]}.{suffix}")
                 unknown |= save(figure, written[-1])
     if unknown:
         some = "".join(sorted(unknown))
@@ -134,24 +139,45 @@ def save(figure: Figure, path: Path) -> set[str]:
 
 
 def safe(name: str) -> str:
-    """A name that every file system takes: letters of any script, digits and `-+.,=_ `, at most 60 of them. A name that
-    had to be changed ends in a hash, so that no two become the same."""
-    changed = re.sub(r"[^\w\-+.,= ]", "_", name)[:60].rstrip(". ")
-    return (
-        changed
-        if changed == name
-        else f"{changed[:50]}-{blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
-    )
+    """A name that every file system and shell takes as it is: letters of any script, digits and `-_.`, at most 60 of
+    them. A name that lost more than spaces, commas and `=` ends in a hash, so that no two become the same."""
+    name = re.sub(r"(?<=\de)\+(?=\d)", "", name)  # 1e+38 is 1e38, and not 1e-38
+    plain = re.sub(r"[ ,=]+", "-", name)
+    slug = re.sub(r"[^\w.-]+", "-", plain)[:60].rstrip(".-_")
+    return slug if slug == plain else f"{slug[:50]}-{blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
 
 
-def _named(choices: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, tuple[str, Mapping[str, Any]]]]:
-    """The plots with a name for each: `curves-accuracy`, and `curves-accuracy-2` for the second of that name."""
-    seen: Counter[str] = Counter()
-    for kind, settings in choices:
-        default = plots[kind].settings["y"].default if "y" in plots[kind].settings else None
-        name = "-".join(filter(None, [kind, settings.get("y", default)]))
-        seen[name] += 1
-        yield (name if seen[name] == 1 else f"{name}-{seen[name]}"), (kind, settings)
+_Plot = tuple[str, Mapping[str, Any]]  # its kind and its settings
+
+
+def _names(asked: Sequence[_Plot], of_config: Sequence[_Plot]) -> list[str]:
+    """A name for each plot: `curves-accuracy`, and `curves-accuracy-2` for the second of that name. The config's plots
+    have theirs; where another plot would take it, its places are added: `curves-accuracy-rows-init`."""
+    theirs: dict[str, _Plot] = {}
+    for plot in of_config:
+        theirs[_free(_title(*plot), theirs)] = plot
+    names: list[str] = []
+    for kind, settings in asked:
+        same = [n for n, (k, s) in theirs.items() if k == kind and _whole(k, s) == _whole(kind, settings)]
+        name = _title(kind, settings)
+        if name in theirs:
+            name = "-".join([name, *(f"{place}-{settings[place]}" for place in PLACES if settings.get(place))])
+        names.append(next((n for n in same if n not in names), "") or _free(name, [*theirs, *names]))
+    return names
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number that makes it another one."""
+    return next(n for n in chain([name], (f"{name}-{i}" for i in count(2))) if n not in taken)
+
+
+def _title(kind: str, settings: Mapping[str, Any]) -> str:
+    return "-".join(filter(None, [kind, _whole(kind, settings).get("y")]))
+
+
+def _whole(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a plot, defaults filled in."""
+    return {name: settings.get(name, setting.default) for name, setting in plots[kind].settings.items()}
 
 
 def _folder(results: Results) -> Path:

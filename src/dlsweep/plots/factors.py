@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlsweep.config.plots import COLUMNS
 from dlsweep.errors import UsageError
+from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame
 from dlsweep.registry import nearest
 
@@ -71,6 +72,8 @@ def levels(frame: DataFrame, factor: str) -> list[str]:
 def all_levels(frame: DataFrame, factor: str) -> list[str]:
     """All levels that a factor has in the sweep, those that are not in the frame included."""
     column = frame[factor]
+    if factor == "split":  # in the one order that legends have
+        return [split for split in style.SPLITS if (column == split).any()]
     if hasattr(column, "cat"):
         return [str(level) for level in column.cat.categories]
     return list(dict.fromkeys(map(_label, sorted(column.dropna().unique()))))

@@ -57,6 +57,7 @@ class Key:
         if self.dashed:
             groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
         if any(len(line.ends) for line in every):
-            groups = groups or [("", [])]
+            if not groups or groups[-1][0]:  # it is not one of what a title names
+                groups.append(("", []))
             groups[-1][1].append(artist("diverged", **CROSS))
         return groups

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import BOOTSTRAP_FROM, interval
 from dlsweep.errors import UsageError
 from dlsweep.plots.base import DataFrame
 from dlsweep.plots.factors import Placed, factors, labels, levels
@@ -53,12 +53,18 @@ class Line:
         mean: np.ndarray = self.counted.mean(axis=0)
         return mean
 
-    @cached_property
-    def band(self) -> tuple[np.ndarray, np.ndarray]:
-        """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
+    def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run.
+
+        log: for an axis of logarithms. mean ± h, a t interval, becomes mean · exp(± h / mean), that of the mean's
+        logarithm by the delta method: it holds the mean as well, and never reaches 0. A bootstrap never does anyway.
+        """
         low, high = np.full((2, len(self.x)), np.nan)
-        whole = np.isfinite(self.mean)
+        whole = np.isfinite(self.mean) & ((self.mean > 0) | (not log))
         low[whole], high[whole] = interval(self.counted[:, whole].T, resamples=_RESAMPLES)
+        if log and len(self.each) < BOOTSTRAP_FROM:
+            mean, half = self.mean[whole], (high - low)[whole] / 2
+            low[whole], high[whole] = mean * np.exp(-half / mean), mean * np.exp(half / mean)
         return low, high
 
     @cached_property
@@ -106,20 +112,29 @@ def panel_contents(frame: DataFrame, placed: Placed, x: str, y: str) -> dict[tup
 
 
 def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
-    """Every line, after the row and the column of its panel."""
-    curves = frame[frame[x].notna()]
+    """Every line, after the row and the column of its panel.
+
+    A line goes as far as its runs. If they all diverged, where a diverged run counts at chance, it goes as far as the
+    other runs that were to train as long.
+    """
+    curves = frame[frame[x].notna()].reset_index(drop=True)
+    lengths = [c for c in map(str, curves.columns) if c.startswith(("train.", "data."))]
+    alike = curves.groupby(["split", *lengths], dropna=False, sort=False, observed=True).ngroup()
     places = (placed.rows, placed.columns, placed.lines)
     keys = [labels(curves, place) if place else np.full(len(curves), "") for place in places]
     for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
         if "arm" in group and group["arm"].nunique() > 1:
             mixed = [f for f in factors(group) if group[f].nunique() > 1]
             raise UsageError(f"a line would be the mean over {' and '.join(mixed)}; show it as rows, columns or lines")
-        run, runs = group["run_id"].factorize()
-        points, at = np.unique(group[x].to_numpy(dtype=np.float64), return_inverse=True)
-        each = np.full((len(runs), len(points)), np.nan)
-        each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
         first = group.drop_duplicates("run_id")
-        status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(runs), "done")
+        status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
         known = y == "accuracy" and "classes" in first
         chance = 1 / float(first["classes"].iloc[0]) if known else float("nan")
+        run, runs = group["run_id"].factorize()
+        points, at = np.unique(group[x].to_numpy(dtype=np.float64), return_inverse=True)
+        if np.isfinite(chance) and "diverged" in status and "done" not in status:
+            others = np.unique(curves.loc[alike == alike[group.index[0]], x].to_numpy(dtype=np.float64))
+            points = np.append(points, others[others > points[-1]])
+        each = np.full((len(runs), len(points)), np.nan)
+        each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
         yield str(row), str(column), Line(str(level), str(split), points, each, status, chance)

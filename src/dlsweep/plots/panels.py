@@ -35,6 +35,7 @@ class Words:
 
     rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
     a title. notes: a few words above a panel, such as how many of its runs diverged. foot: how to read the figure.
+    ticks: the labels of the y axis, for which room is left.
     """
 
     x: str
@@ -47,6 +48,7 @@ class Words:
     legend: Sequence[tuple[str, Sequence[Any]]] = ()
     notes: dict[tuple[int, int], str] = field(default_factory=dict)
     foot: str = ""
+    ticks: Sequence[str] = ()
 
 
 def panels(words: Words) -> tuple[Figure, np.ndarray]:
@@ -61,7 +63,7 @@ def panels(words: Words) -> tuple[Figure, np.ndarray]:
     row_labels = [fit(level, height, LABEL, lines=2) for level in words.rows]
 
     inner = columns * width + (columns - 1) * GAP
-    left = PAD + AXIS + _tick_width()
+    left = PAD + AXIS + _tick_width(words.ticks)
     right = max(GAP, PAD + _block(row_labels, LABEL) + _block([words.row_factor], NAME))
     full = max(left + inner + right, 4.5)
     title = fit(words.title, full - left - PAD, LABEL, lines=3)
@@ -174,8 +176,8 @@ def _names(words: Words) -> float:
     return max([_width(name, NAME) + 0.15 for name, _ in words.legend if name], default=0.0)
 
 
-def _tick_width() -> float:
-    return _width("0.00", 10) + 0.08
+def _tick_width(ticks: Sequence[str]) -> float:
+    return max(_width(label, 10) for label in ("0.00", *ticks)) + 0.08
 
 
 def _block(texts: Sequence[str], size: float) -> float:

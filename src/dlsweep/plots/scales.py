@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,56 @@ from dlsweep.plots.lines import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import Locator
+
+# A loss beyond so many times its usual start has exploded; the axis then ends at another multiple of that start, so
+# that one bad arm does not flatten the others.
+_ABSURD, _ABSURD_LOG = 100.0, 1e4
+_CUT, _CUT_LOG = 3.0, 10.0
 
 
-def scale(ax: Axes, lines: Sequence[Line], x: str, y: str, *, log_x: bool, log_y: bool) -> None:
-    """Set the limits, scales and ticks of one panel, and with it of all. An accuracy runs from 0 to 1."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
+@dataclass(frozen=True)
+class Height:
+    """The y axis of all panels: its limits, and whether values far above them are left out. An accuracy runs from 0 to
+    1."""
+
+    y: str
+    log: bool
+    low: float
+    high: float
+    cut: bool
+
+    @staticmethod
+    def of(lines: Sequence[Line], y: str, *, log: bool) -> Height:
+        """The axis on which these lines are seen."""
+        low, high, start = _range(lines, positive=log)
+        absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
+        cut = y == "loss" and 0 < start < high / absurd
+        if cut:
+            low, high = min(low, start), at * start
+        if log:
+            return Height(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut)
+        low, high = (-0.02, 1.02) if y == "accuracy" else (0, 1.05 * high)
+        return Height(y, log, low, high, cut)
+
+    @property
+    def locator(self) -> Locator:
+        """Where the ticks are."""
+        from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator
+
+        if self.log:
+            return LogLocator(subs=[1, 2, 5] if self.high < 150 * self.low else [1])
+        return MultipleLocator(0.2) if self.y == "accuracy" else MaxNLocator(5)
+
+    @property
+    def labels(self) -> list[str]:
+        """What stands at the ticks."""
+        return [short(t) for t in self.locator.tick_values(self.low, self.high) if self.low <= t <= self.high]
+
+
+def scale(ax: Axes, lines: Sequence[Line], x: str, height: Height, *, log_x: bool) -> None:
+    """Set the limits, scales and ticks of one panel, and with it of all."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
     points = np.concatenate([line.x for line in lines]) if lines else np.array([0.0, 1.0])
     ax.set_xlim(points.min(), max(points.max(), points.min() + 1e-9))
@@ -25,24 +71,17 @@ def scale(ax: Axes, lines: Sequence[Line], x: str, y: str, *, log_x: bool, log_y
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=x == "iteration", steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
-    low, high = _range(lines, positive=log_y)
-    if log_y:
+    if height.log:
         ax.set_yscale("log")
-        ax.set_ylim(low / 1.2, 1 if y == "accuracy" else 1.2 * high)
-        ax.yaxis.set_major_locator(LogLocator(subs=[1, 2, 5] if high < 100 * low else [1]))
-        ax.yaxis.set_minor_locator(NullLocator())
-    elif y == "accuracy":
-        ax.set_ylim(-0.02, 1.02)
-        ax.yaxis.set_major_locator(MultipleLocator(0.2))
-    else:
-        ax.set_ylim(0, 1.05 * high)
-        ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.set_ylim(height.low, height.high)
+    ax.yaxis.set_major_locator(height.locator)
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
-def _range(lines: Sequence[Line], *, positive: bool) -> tuple[float, float]:
+def _range(lines: Sequence[Line], *, positive: bool) -> tuple[float, float, float]:
     """Lowest and highest value to show, of the runs that did not diverge, if there are such runs: nearly all of their
-    points, and their means whole."""
+    points, and their means whole. And where lines usually start: the median, 0 if unknown."""
     everything = [line.counted for line in lines]
     calm = [each[line.status != "diverged"] for line, each in zip(lines, everything)]
     for curves in (calm, everything):
@@ -50,8 +89,10 @@ def _range(lines: Sequence[Line], *, positive: bool) -> tuple[float, float]:
         if len(points):
             means = _drawn([each.mean(axis=0) for each in calm if len(each)], positive)
             ends = [*np.quantile(points, [0.002, 0.998]), *means]
-            return float(min(ends)), float(max(ends)) or 1.0
-    return 0.1, 1.0
+            starts = sorted(first.max() for each in curves if len(first := _drawn([each[:, 0]], positive)))
+            start = starts[(len(starts) - 1) // 2] if starts else 0.0  # of two the lower: one of them may be absurd
+            return float(min(ends)), float(max(ends)) or 1.0, float(start)
+    return 0.1, 1.0, 0.0
 
 
 def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
@@ -62,8 +103,8 @@ def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
 
 
 def short(value: float) -> str:
-    """A tick label: 0.2, 1000, 20k, 1M."""
-    for size, unit, least in ((1e6, "M", 1e6), (1e3, "k", 1e4)):
-        if abs(value) >= least:
+    """A tick label: 0.2, 1000, 20k, 1M, 4.5e+30."""
+    for size, unit, least, below in ((1e6, "M", 1e6, 1e9), (1e3, "k", 1e4, 1e6)):
+        if least <= abs(value) < below:
             return f"{value / size:g}{unit}"
-    return f"{value:g}"
+    return f"{value:.3g}" if abs(value) >= 1e9 else f"{value:g}"
