@@ -106,6 +106,8 @@ def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
     assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
 
+    assert "draws figures" not in first.stderr
+
     again = dlsweep("run", "tiny.yaml", PLOTS)
     assert "12 of 12 runs are done already" in again.stderr
     assert "nothing to do" in again.stderr
@@ -154,13 +156,19 @@ def test_quiet_says_nothing(dlsweep: Dlsweep) -> None:
 
 def test_dry_run_trains_nothing(dlsweep: Dlsweep, tmp_path: Path) -> None:
     plan = dlsweep("run", "tiny.yaml", "--dry-run")
-    assert "tiny: 12 runs in 2 cohorts, 0 done, 12 to train" in plan.stdout
+    assert "tiny: 12 runs in 2 stacks, 0 done, 12 to train" in plan.stdout
+    header, *stacks = plan.stdout.splitlines()[2:5]
+    assert re.split("  +", header) == ["activation", "arms", "runs", "to train", "parameters"]
+    assert [row.split()[:4] for row in stacks] == [["tanh", "2", "6", "6"], ["relu", "2", "6", "6"]]
     assert "on disk" in plan.stdout
     assert not (tmp_path / "results").exists()
     dlsweep("run", "tiny.yaml", "-q", "-j", "1")
     assert "12 done, 0 to train" in dlsweep("run", "tiny.yaml", "--dry-run").stdout
     told = json.loads(dlsweep("run", "tiny.yaml", "--dry-run", "--json", "-o", "elsewhere").stdout)
     assert (told["runs"], told["done"]) == (12, 0)
+    assert "0 done, 12 to train" in dlsweep("run", "tiny.yaml", "--dry-run", "--force").stdout
+    changed = dlsweep("run", "tiny.yaml", "train.iterations=30", "--dry-run", "--force").stdout
+    assert "0 done, 12 to train" in changed
 
 
 def test_diverged_runs_count_and_are_no_failure(dlsweep: Dlsweep) -> None:
@@ -196,6 +204,7 @@ def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, 
     assert [row.split()[-3:] for row in done.stdout.splitlines()[1:3]] == [["0", "0", "3"], ["3", "0", "0"]]
     assert "6 of 6 runs are done already" in dlsweep(*command, code=1, **plugin).stderr
     assert "training 3 runs" in dlsweep(*command, "--retry", code=1, **plugin).stderr
+    assert "6 done, 0 to train" in dlsweep(*command, "--dry-run", **plugin).stdout
 
 
 def test_fail_fast_ends_at_the_first_failure(dlsweep: Dlsweep, plugin: dict[str, Any]) -> None:
@@ -222,7 +231,8 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, 
             process.kill()
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert "stopped with 3 of 6 runs done" in stderr
+    assert "stopping: what is finished is kept; Ctrl-C again stops at once" in stderr
+    assert "stopped with 3 of 6 runs done; the others start over; to go on:" in stderr
     resume = shlex.split(stderr.splitlines()[-1])
     assert resume == ["dlsweep", *command]
     assert "3 done, 3 to train" in dlsweep(*resume[1:], "--dry-run").stdout
@@ -263,6 +273,8 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
         (["plot", "results", "-y", "acuracy"], "accuracy"),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
+        (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
+        (["show", "results/tiny/sweep.json"], "is a file; give the folder of a sweep, such as results/tiny"),
         (["show", "results", "-y", "test_acuracy"], "did you mean"),
         (["show", "results/tiny/runs"], "there are no results"),
     ],
@@ -271,6 +283,27 @@ def test_what_cannot_be_plotted_or_shown(finished: Dlsweep, arguments: list[str]
     done = finished(*arguments, code=2)
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_a_sweep_without_runs_does_not_keep_others_from_being_seen(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    (tmp_path / "results/begun").mkdir()
+    record = (tmp_path / "results/tiny/sweep.json").read_text("utf-8")
+    (tmp_path / "results/begun/sweep.json").write_text(record, "utf-8")
+    for command, first in (("plot", "results/tiny/figures/"), ("show", "activation")):
+        done = dlsweep(command, "results")
+        assert done.stdout.startswith(first)
+        assert done.stderr == f"there is nothing to {command} in results/begun: no run is done yet\n"
+    told = json.loads(dlsweep("show", "results", "--json").stdout)
+    assert [sweep["runs"]["total"] for sweep in told] == [0, 12]
+    refused = dlsweep("show", "results/begun", code=2)
+    assert refused.stderr == "there is nothing to show in results/begun: no run is done yet\n"
+
+
+def test_memory_that_is_too_little_is_told(dlsweep: Dlsweep) -> None:
+    command = ("run", "tiny.yaml", "-j", "1", "--max-memory", "0.000001")
+    for done in (dlsweep(*command, "--dry-run"), dlsweep(*command)):
+        assert re.search(r"a run of tanh, xavier takes 0\.\d\d MB, more than max_memory leaves", done.stderr)
 
 
 def test_there_is_nothing_to_plot_yet(finished: Dlsweep) -> None:
@@ -290,8 +323,9 @@ def test_figures_that_are_not_asked_any_more_are_removed(dlsweep: Dlsweep, tmp_p
 
 
 def test_show(dlsweep: Dlsweep) -> None:
-    table = dlsweep("run", "tiny.yaml", "-j", "1").stdout
-    assert dlsweep("show", "results/tiny").stdout == table
+    done = dlsweep("run", "tiny.yaml", "-j", "1")
+    assert done.stderr.splitlines()[-1] == "dlsweep plot results/tiny draws figures"
+    assert dlsweep("show", "results/tiny").stdout == done.stdout
 
 
 def test_show_several(finished: Dlsweep) -> None:

@@ -18,6 +18,7 @@ from dlsweep.errors import DlsweepError, Interrupted, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from dlsweep.registry import Registry
+    from dlsweep.running.results import Results as Sweep
 
 app = typer.Typer(
     help="Answer comparison questions about deep learning: a YAML grid in, paired curves and figures out.",
@@ -140,8 +141,10 @@ def run(
     how: dict[str, Any] = {"output": output, "jobs": jobs, "executor": executor, "timeout": timeout}
     how["max_memory"] = None if max_memory is None else _bytes(max_memory)
     if dry_run:
-        told = forecast(asked, **how)
+        told = forecast(asked, force=force, retry=retry, **how)
         print(_json({"name": asked.name, **asdict(told)}) if as_json else forecast_text(asked.name, told, verbose))
+        for note in () if quiet else told.notes:
+            say(note)
         return
 
     progress = Progress(asked.name, quiet=quiet, verbose=verbose)
@@ -151,7 +154,7 @@ def run(
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         progress.close()
         done = f"{progress.done} of {plural(progress.total, 'run')}"
-        say(f"{asked.name}: stopped with {done} done; to go on:\n  {command}")
+        say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
     finally:
         progress.close()
@@ -163,6 +166,8 @@ def run(
         print(_json({**closing_data(results), "figures": figures}))
     elif not quiet:
         _print_paths(figures)
+        if not asked.plots:
+            say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
     if failed := counts(results)["failed"]:
         say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
         raise typer.Exit(1)
@@ -213,7 +218,7 @@ def plot(
     suffixes = _formats(formats)
     given = {"rows": rows, "columns": columns, "lines": lines, "y": y}
     changes = {name: value for name, value in given.items() if value is not None}
-    for sweep in open_all(results):
+    for sweep in _begun(open_all(results), "plot"):
         figures = draw(sweep, choices(sweep.record.plots, kind, changes), formats=suffixes)
         if not quiet:
             _print_paths(figures)
@@ -235,7 +240,20 @@ def show(
     if as_json:
         print(_json([closing_data(sweep) for sweep in opened]))
     else:
-        print("\n\n".join(closing_table(sweep, metric) for sweep in opened))
+        print("\n\n".join(closing_table(sweep, metric) for sweep in _begun(opened, "show")))
+
+
+def _begun(sweeps: list[Sweep], do: str) -> list[Sweep]:
+    """The sweeps that have runs to plot or to show; a sentence for every other."""
+    from dlsweep.terminal import say
+
+    begun = [sweep for sweep in sweeps if not sweep.runs.empty]
+    waiting = [f"there is nothing to {do} in {s.folder}: no run is done yet" for s in sweeps if s.runs.empty]
+    if not begun:
+        raise UsageError("\n".join(waiting))
+    for sentence in waiting:
+        say(sentence)
+    return begun
 
 
 @app.command("list")

@@ -120,10 +120,18 @@ def _bound(constraint: Any) -> str:
 def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
     """What a dry run found, for a person."""
     missing = told.runs - told.done
-    runs, cohorts = plural(told.runs, "run"), plural(len(told.cohorts), "cohort")
-    lines = [f"{name}: {runs} in {cohorts}, {told.done} done, {missing} to train"]
-    rows = [(c.arm, str(c.runs), str(c.missing), str(c.parameters)) for c in told.cohorts]
-    lines += ["", table(["cohort of the arm", "runs", "to train", "parameters"], rows, [False, True, True, True])]
+    runs, stacks = plural(told.runs, "run"), plural(len(told.cohorts), "stack")
+    lines = [f"{name}: {runs} in {stacks}, {told.done} done, {missing} to train"]
+    factors = list(dict.fromkeys(factor for c in told.cohorts for factor in c.levels))
+    rows = [
+        [
+            *(_several(c.levels.get(factor, [])) for factor in factors),
+            *map(str, (c.arms, c.runs, c.missing, c.parameters)),
+        ]
+        for c in told.cohorts
+    ]
+    header = [*factors, "arms", "runs", "to train", "parameters"]
+    lines += ["", table(header, rows, [False] * len(factors) + [True] * 4)]
     if told.folded:
         shown = told.folded if verbose else told.folded[:5]
         lines += ["", f"{plural(len(told.folded), 'arm')} folded, because another trains the same network:"]
@@ -133,3 +141,8 @@ def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
         cost = f"about {duration(told.seconds)} with {plural(told.workers, 'worker')}"
         lines += ["", f"{cost}, up to {size(told.memory)} of memory each, {size(told.disk)} on disk"]
     return "\n".join(lines)
+
+
+def _several(labels: Sequence[str]) -> str:
+    """The labels that a stack holds of a factor; it holds all where none is named."""
+    return (" | ".join(labels[:3]) + " | …" * (len(labels) > 3)) or "all"

@@ -97,7 +97,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "data: {mnist: {train: ▲[1, 2]}}",
             "data.mnist.train has one value here, got [1, 2]; to compare several, use a factor of the grid",
         ),
-        ("model: {mlp: {hidden: ▲40}}", "model.mlp.hidden must be a list, got 40"),
+        ("model: {mlp: {hidden: ▲40}}", "model.mlp.hidden must be a list, got 40 (write [40])"),
         ("model: {mlp: {hidden: [40, ▲x]}}", "an item of model.mlp.hidden must be a whole number, got 'x'"),
         ("model: {mlp: {hidden: [40, ▲[2]]}}", "an item of model.mlp.hidden must be a whole number, got [2]"),
         (
@@ -114,7 +114,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("train: {batch_size: ▲}", "train.batch_size must be a whole number, got nothing"),
         ("train: ▲5", "settings of train must be a mapping such as {iterations: …}, got 5"),
         ("train: {▲lr: 5}", "train has no setting 'lr' (choices: batch_size, epochs, iterations, sampling)"),
-        ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test'"),
+        ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test' (write [test])"),
         ("evaluate: {on: ▲[]}", "evaluate.on must be a list of length 1 or more, got an empty list"),
         ("evaluate: {on: [test, batch, ▲test]}", "evaluate.on has test twice"),
         ("seeds: ▲1.0", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 1.0"),

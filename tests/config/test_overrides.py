@@ -126,6 +126,11 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
             "train has no setting 'iteration'; did you mean 'iterations'?"
             " (choices: batch_size, epochs, iterations, sampling)",
         ),
+        ("iterations=3", "iterations=3: there is no key 'iterations'; did you mean 'train.iterations'?"),
+        ("iteration=3", "iteration=3: there is no key 'iteration'; did you mean 'train.iterations'?"),
+        ("optimizer.lr=1", "optimizer.lr=1: there is no key 'optimizer'; did you mean 'grid.optimizer.lr'?"),
+        ("lr=1", "lr=1: there is no key 'lr'; did you mean 'grid.optimizer.lr'?"),
+        ("hidden=[4]", "hidden=[4]: there is no key 'hidden'; did you mean 'model.mlp.hidden'?"),
         ("train.iterations=0", "train.iterations must be at least 1, got 0"),
         (
             "train.iterations=1,2",

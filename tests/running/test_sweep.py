@@ -124,7 +124,7 @@ def test_running_again_trains_nothing_and_writes_nothing(make: Make, sweep: Swee
 def test_a_config_grows(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) -> None:
     sweep(make(seeds=2))
     grown, listener = sweep(make(seeds=3))
-    assert listener.notes[0] == "grown: the config has changed, and still asks for the 8 runs that are there"
+    assert listener.notes[0] == "tiny: the config has changed, and still asks for all that is there, 8 runs"
     assert listener.started == [(12, 8, 24)]
     assert bits(grown) == bits(sweep(make(), output=tmp_path / "at once")[0])
 
@@ -143,6 +143,23 @@ def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: S
     assert listener.started == [(12, 0, 48)]
     assert set(forced.runs["iterations"]) == {4}
     assert len(forced.curves) == 12 * 3 * 2
+
+
+def test_a_label_that_has_changed_is_told_as_that(make: Make, sweep: Sweep) -> None:
+    sweep(make(grid={"activation": [{"relu": {}, "label": "a"}, "tanh"]}))
+    with pytest.raises(UsageError, match=r"another config:\n  only the label 'a' has become 'b'\ngive"):
+        sweep(make(grid={"activation": [{"relu": {}, "label": "b"}, "tanh"]}))
+
+
+def test_classes_that_are_never_trained_are_told(make: Make, sweep: Sweep, data: Path, tmp_path: Path) -> None:
+    with np.load(data) as arrays:
+        np.savez(tmp_path / "odd.npz", **{**arrays, "t_test": arrays["t_test"] + 1})
+    config = make(data={"npz": {"path": str(tmp_path / "odd.npz")}})
+    note = f"{tmp_path / 'odd.npz'}: t_test has classes that t_train never shows: 3"
+    assert dlsweep.dry_run(config, output=tmp_path, executor="inline").notes == [note]
+    results, listener = sweep(config)
+    assert listener.notes == [note]
+    assert repr(results) == f"Results('{tmp_path}/tiny', 12 runs)"
 
 
 def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep: Sweep, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ everything else, its place being "command line".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
 from dlsweep.config.reader import read_yaml
-from dlsweep.config.words import DEFAULT, KEYS, RIVAL, STANDARD
+from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, RIVAL, STANDARD, dotted_names
 from dlsweep.registry import nearest
 
 _PLACE = Place(COMMAND_LINE)
@@ -56,7 +57,7 @@ def _unplaced(node: Node) -> Node:
 def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     head, _, rest = path.partition(".")
     if head not in KEYS:
-        mistakes.add(_PLACE, f"there is no key {head!r}{nearest(head, KEYS)}")
+        mistakes.add(_PLACE, f"there is no key {head!r}{_meant(path)}")
         return document
     if not rest:
         return _with(document, head, value)
@@ -80,6 +81,32 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     else:
         mistakes.add(_PLACE, f"{head} has no parts; write {head}=… instead")
     return document
+
+
+def _meant(path: str) -> str:
+    """The end of a sentence about a key that is not there: the whole path of what has such a name further inside."""
+    whole: dict[str, list[str]] = {}
+    for known in _inner_paths():
+        steps = known.split(".")
+        for end in (".".join(steps[i:]) for i in range(1, len(steps))):
+            whole.setdefault(end, []).append(known)
+    for word in (path, *get_close_matches(path, [*KEYS, *whole], n=1)):
+        if word in whole and word not in KEYS:
+            shortest = min(known.count(".") for known in whole[word])
+            meant = [repr(known) for known in whole[word] if known.count(".") == shortest]
+            return f"; did you mean {' or '.join(meant[:3])}?"
+    return nearest(path.partition(".")[0], KEYS)
+
+
+def _inner_paths() -> Iterator[str]:
+    """What an override can set below the keys of the config."""
+    yield from dotted_names("train")
+    yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
+    for field in ("data", "model"):
+        yield from (name for name in dotted_names(field) if name.count(".") == 2)
+    for field in STANDARD:
+        yield f"grid.{field}"
+        yield from (f"grid.{name}" for name in dotted_names(field))
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:

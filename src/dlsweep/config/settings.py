@@ -163,9 +163,9 @@ def _sentences(errors: Iterable[Any], node: Node, where: str) -> Iterable[tuple[
         found = f"got {culprit}"
         if isinstance(culprit.value, str) and requirements[0].endswith("number") and NUMBER.fullmatch(culprit.value):
             found += ", which is text; take the quotes away"
-        hint = ""
+        hint = f" (write [{culprit.text.strip()}])" if requirements == ["a list"] and culprit.text else ""
         if isinstance(culprit.value, str):
-            hint = next((n for e in errors if (n := _near_literal(e, culprit.value))), "")
+            hint = next((n for e in errors if (n := _near_literal(e, culprit.value))), hint)
         yield culprit.place, f"{name} must be {' or '.join(requirements)}, {found}{hint}"
 
 

@@ -40,6 +40,7 @@ class Dataset:
     fingerprint: hash of the content and of the subset's sizes, the data's part in a run's identity.
     shape: of one sample, `(C, H, W)` or `(features,)`. sizes: samples per split (`train`, `validation`, `test`) that a
     run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
+    notes: sentences on what is odd about the data, though it can be used.
     """
 
     fingerprint: str
@@ -47,6 +48,7 @@ class Dataset:
     classes: int
     sizes: Mapping[str, int]
     read: Callable[[], Arrays] = field(compare=False, repr=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def arrays(self) -> Arrays:

@@ -45,6 +45,7 @@ def npz(
         classes=int(max(t.max(), t_test.max())) + 1,
         sizes=subset.sizes,
         read=lambda: subset.arrays(x, t, x_test, t_test, scale=1 / 255 if x.dtype == np.uint8 else 1.0),
+        notes=_notes(path, t, t_test),
     )
 
 
@@ -118,6 +119,12 @@ def _pair_problems(x_train: np.ndarray, x_test: np.ndarray) -> Iterator[str]:
         yield f"samples of x_test are {x_test.shape[1:]}, those of x_train {x_train.shape[1:]}; they must be the same"
     if (x_train.dtype == np.uint8) != (x_test.dtype == np.uint8):
         yield f"x_test is {x_test.dtype}, x_train {x_train.dtype}; both must be uint8 or both floating point"
+
+
+def _notes(path: Path, t: np.ndarray, t_test: np.ndarray) -> tuple[str, ...]:
+    unseen = [str(label) for label in np.setdiff1d(t_test, t)]
+    classes = ", ".join(unseen[:10]) + ", …" * (len(unseen) > 10)
+    return (f"{path}: t_test has classes that t_train never shows: {classes}",) if unseen else ()
 
 
 def _samples(x: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config import Config
+from dlsweep.config.nodes import plural
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.running import files, record
@@ -50,7 +51,8 @@ def check(config: Config, old: record.Record | None, held: Held, folder: Path) -
         return []
     if old.tables != tables(config) or not _asks_for_all(config, held, old.tables):
         raise UsageError(_refusal(folder, old, config))
-    return [f"grown: the config has changed, and still asks for the {sum(map(len, held.values()))} runs that are there"]
+    runs = plural(sum(map(len, held.values())), "run")
+    return [f"{config.name}: the config has changed, and still asks for all that is there, {runs}"]
 
 
 def canonical(config: Config) -> Any:
@@ -71,11 +73,28 @@ def _asks_for_all(config: Config, held: Held, tables: Tables) -> bool:
 
 
 def _refusal(folder: Path, old: record.Record, config: Config) -> str:
-    differences = config.difference(dict(old.config))
+    differences = _renamed(old.config, canonical(config)) or config.difference(dict(old.config))
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
     lines = [f"{folder} answers another config:", *(f"  {line}" for line in differences)]
     return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])
+
+
+def _renamed(old: Any, new: Any) -> list[str]:
+    """A sentence for every label that is another now; none where more than labels has changed."""
+    then: list[str] = []
+    now: list[str] = []
+    if _unlabelled(old, then) != _unlabelled(new, now):
+        return []
+    return [f"only the label {a!r} has become {b!r}" for a, b in zip(then, now, strict=True) if a != b]
+
+
+def _unlabelled(value: Any, labels: list[str]) -> Any:
+    """A resolved config without its labels, which are added to a list."""
+    if isinstance(value, dict):
+        labels += [value["label"]] if "label" in value else []
+        return {key: _unlabelled(inner, labels) for key, inner in value.items() if key != "label"}
+    return [_unlabelled(item, labels) for item in value] if isinstance(value, list) else value
 
 
 def describe(config: Config, old: record.Record | None) -> record.Record:

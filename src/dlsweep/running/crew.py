@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dlsweep.datasets import datasets
+from dlsweep.datasets import datasets, open_dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
@@ -18,7 +18,7 @@ from dlsweep.nn.schedules import schedules
 from dlsweep.running import machine
 from dlsweep.running.executors import executors
 from dlsweep.running.worker import Progress, Receipt, Task
-from dlsweep.training.plan import Chunk
+from dlsweep.training.plan import Chunk, Plan
 
 REGISTRIES = (activations, datasets, initializers, networks, normalizations, optimizers, regularizers, schedules)
 
@@ -31,6 +31,15 @@ class Crew:
     settings: dict[str, Any]
     workers: int
     memory: int
+
+    def notes(self, whole: Plan) -> list[str]:
+        """What a person should know before it trains a plan."""
+        notes = list(dict.fromkeys(note for cohort in whole.cohorts for note in open_dataset(cohort.arm.data).notes))
+        large = max(whole.cohorts, key=lambda cohort: cohort.memory)
+        if large.memory > self.memory:
+            needed = f"a run of {large.arm.name} takes {large.memory / 1e6:,.2f} MB"
+            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with what it needs")
+        return notes
 
     def map(self, task: Task, chunks: Iterable[Chunk], progress: Progress) -> Generator[Receipt, None, None]:
         """Let the executor do the chunks."""

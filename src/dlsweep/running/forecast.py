@@ -34,7 +34,7 @@ class Forecast:
 
     folded: arms that another arm stands for, with its name. done: runs on disk. workers: how many train at once.
     seconds: predicted from timing a few steps. memory: bytes that a worker takes at most for its stack and the data.
-    disk: bytes that are still to be written.
+    disk: bytes that are still to be written. notes: sentences that a person should know.
     """
 
     runs: int
@@ -46,13 +46,19 @@ class Forecast:
     seconds: float
     memory: int
     disk: int
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class CohortForecast:
-    """One cohort: an arm of it, how many runs it has, how many of them are missing, the numbers that one trains."""
+    """One cohort, which is one stack to its readers.
 
-    arm: str
+    levels: the labels that its arms have of each varying factor, but of those of which they have all. missing: runs
+    that are not done. parameters: numbers that one run trains.
+    """
+
+    levels: dict[str, list[str]]
+    arms: int
     runs: int
     missing: int
     parameters: int
@@ -64,6 +70,8 @@ def dry_run(
     output: str | Path = "results",
     jobs: int | None = None,
     executor: str | None = None,
+    force: bool = False,
+    retry: bool = False,
     timeout: float | None = None,
     max_memory: int | None = None,
 ) -> Forecast:
@@ -71,7 +79,7 @@ def dry_run(
     config = config if isinstance(config, Config) else load(config)
     team = crew(executor, jobs, timeout, max_memory)
     whole = plan(config)
-    done = _done(config, Path(output) / config.name)
+    done = {} if force else _done(config, Path(output) / config.name, retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
     widest: dict[Hashable, Chunk] = {}
@@ -81,13 +89,16 @@ def dry_run(
         widest[key] = max(widest.get(key, ()), chunk, key=len)
     with threadpool_limits(1):
         seconds = _seconds(cohorts, sizes, widest)
+    levels = _levels(config)
     memory = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
     return Forecast(
         runs=whole.runs,
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(cohort.arm.name, cohort.arms * len(config.seeds), sum(sizes[key]), cohort.parameters)
+            CohortForecast(
+                levels[key], cohort.arms, cohort.arms * len(config.seeds), sum(sizes[key]), cohort.parameters
+            )
             for key, cohort in cohorts.items()
         ],
         chunks=len(seconds),
@@ -95,17 +106,31 @@ def dry_run(
         seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
         memory=max(memory, default=0),
         disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
+        notes=team.notes(whole) if seconds else [],
     )
 
 
-def _done(config: Config, folder: Path) -> dict[str, str]:
-    """The runs that are on disk, with their status."""
+def _done(config: Config, folder: Path, retry: bool) -> dict[str, str]:
+    """The runs that are on disk, with their status; those that failed are not done if they are to be tried again."""
     old = record.read(folder)
     if old is None:
         return {}
     held, _ = Store(folder, old.tables).survey()
     claim.check(config, old, held, folder)
-    return statuses(held)
+    return {run: status for run, status in statuses(held).items() if not (retry and status == "failed")}
+
+
+def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
+    """What tells the cohorts apart: of each, its labels of the varying factors, but where it has all of them."""
+    found: dict[Hashable, dict[str, dict[str, None]]] = {}
+    for arm in config.arms():
+        own = found.setdefault(code(arm), {factor: {} for factor in config.varying})
+        for factor, labels in own.items():
+            labels[arm.levels[factor]] = None
+    return {
+        key: {f: list(labels) for f, labels in own.items() if len(labels) < len(config.levels(f))}
+        for key, own in found.items()
+    }
 
 
 def _seconds(

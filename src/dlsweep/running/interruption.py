@@ -5,15 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from dlsweep.errors import Interrupted
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], None]]:
-    """Give a function that raises `Interrupted` once the user has asked to stop.
+def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Give a function that raises `Interrupted` once the user has asked to stop, and `tell` the user at once.
 
     So a stop comes where the program can bear it. Outside the main thread, where Python delivers no signals, it never
     comes.
@@ -24,6 +24,8 @@ def interruptible() -> Iterator[Callable[[], None]]:
         asked.append(number)
         if len(asked) > 1:
             raise Interrupted(number)
+        with suppress(RuntimeError):  # a stream that is being written to at this very moment takes nothing else
+            tell("stopping: what is finished is kept; Ctrl-C again stops at once")
 
     def check() -> None:
         if asked:

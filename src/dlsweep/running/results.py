@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dlsweep.config.nodes import plural
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.running import parts, record
 
@@ -28,6 +29,13 @@ class Results:
 
     folder: Path
     record: record.Record
+
+    def __repr__(self) -> str:
+        try:
+            count = plural(len(self.runs), "run")
+        except ResultsDamaged:
+            count = "damaged"
+        return f"Results({str(self.folder)!r}, {count})"
 
     @property
     def name(self) -> str:
@@ -80,6 +88,9 @@ class Results:
 def open_results(path: str | Path) -> Results:
     """The results in the folder `path`, such as `results/activation-init`."""
     folder = Path(path)
+    if folder.is_file():
+        meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
+        raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
     found = record.read(folder)
     if found is None:
         inside = ", ".join(str(results.folder) for results in _inside(folder))

@@ -66,7 +66,7 @@ def run(
     team = crew(executor, jobs, timeout, max_memory)
     whole = plan(config)
     store = Store(claim.place(Path(output), config.name), claim.tables(config))
-    with interruptible() as check, sole_runner(store.folder):
+    with interruptible(report.note) as check, sole_runner(store.folder):
         if force:
             store.clear()
             files.remove(store.folder / record.FILE)
@@ -103,6 +103,8 @@ def _train(
 ) -> None:
     if done:
         report.note(f"{len(done)} of {whole.runs} runs are done already")
+    for note in team.notes(whole) if len(done) < whole.runs else ():
+        report.note(note)
     report.start(whole.runs, len(done), _iterations(whole, done))
 
     def progress(iterations: int) -> None:
