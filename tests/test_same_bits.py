@@ -72,10 +72,8 @@ def bits(curves: pd.DataFrame) -> dict[str, bytes]:
     max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
-@given(sweeps(), st.floats(0.3, 1.5), st.data())
-def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(
-    sweep: dict[str, Any], delay: float, data: st.DataObject
-) -> None:
+@given(sweeps(), st.data())
+def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(sweep: dict[str, Any], data: st.DataObject) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         config = dlsweep.load(write(folder, sweep))
@@ -100,13 +98,14 @@ def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(
         curve = bits(dlsweep.run(single, output=folder, executor="inline").curves)
         assert curve == {key: value for key, value in expected.items() if key.startswith(alone.id)}
 
-        # Killed with its workers at some moment, and run again.
+        # Killed with its workers when it has committed its first chunk, and run again.
         write(folder, sweep)
         command = [sys.executable, "-m", "dlsweep", "run", "sweep.yaml", "-j", "2", "-o", "killed", "-q"]
         with subprocess.Popen(
             command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
-            time.sleep(delay)
+            while process.poll() is None and not list(folder.glob("killed/drawn/runs/*.parquet")):
+                time.sleep(0.01)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         assert bits(dlsweep.run(config, output=folder / "killed", jobs=2).curves) == expected

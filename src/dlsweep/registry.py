@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin,
 
 from annotated_types import Ge, Gt, Lt
 
-from dlsweep.errors import UnknownName
+from dlsweep.errors import DlsweepError, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from pydantic import BaseModel
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -108,10 +110,23 @@ class Registry:
         self._asked_plugins = False
 
     def register(self, function: F) -> F:
-        """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`)."""
-        name = function.__name__.rstrip("_")
-        self._entries[name] = Entry(self.kind, name, function)
+        """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`).
+
+        A name that another module has taken is a `UsageError`. The same module may register it again, as a notebook
+        does when a cell runs twice; results are found by names and settings, so runs trained with the former function
+        keep counting until `force` replaces them.
+        """
+        self._add(function.__name__.rstrip("_"), function)
         return function
+
+    def _add(self, name: str, function: Callable[..., Any]) -> None:
+        present = self._entries.get(name)
+        if present and present.function.__module__ != function.__module__:
+            raise UsageError(
+                f"{function.__module__} registers the {self.kind} {name!r}, which {present.function.__module__} has "
+                "registered already; give it another name"
+            )
+        self._entries[name] = Entry(self.kind, name, function)
 
     def __getitem__(self, name: str) -> Entry:
         if name not in self._entries:
@@ -138,8 +153,23 @@ class Registry:
             self._asked_plugins = True
             from importlib.metadata import entry_points
 
-            for point in entry_points(group=self.group):
-                self._entries.setdefault(point.name, Entry(self.kind, point.name, point.load()))
+            try:
+                for point in entry_points(group=self.group):
+                    self._add(point.name, self._load(point))
+            except DlsweepError:
+                self._asked_plugins = False  # whoever asks next is told as well
+                raise
+
+    def _load(self, point: EntryPoint) -> Callable[..., Any]:
+        try:
+            function: Callable[..., Any] = point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else point.value
+            raise DlsweepError(
+                f"the package {package} offers the {self.kind} {point.name!r} (entry point in {self.group}), which "
+                f"cannot be loaded: {type(error).__name__}: {error}"
+            ) from error
+        return function
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

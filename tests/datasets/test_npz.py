@@ -93,6 +93,14 @@ def test_a_file_that_was_written_again_is_read_again(file: Path) -> None:
     assert npz(file).fingerprint != first.fingerprint
 
 
+def test_many_data_sets_are_read_once_each(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.npz" for i in range(20)]
+    for path in files:
+        save(path, arrays())
+    first = [npz(path) for path in files]
+    assert all(npz(path) is data for path, data in zip(files, first, strict=True))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -151,6 +159,14 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_too_much(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlsweep.datasets.npz.MAX_BYTES", 200)
     save(file, arrays())
+    assert "x_train unpacks to 368 bytes, the limit is 200" in problems(file)
+
+
+def test_an_entry_of_almost_the_same_name_hides_no_size(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlsweep.datasets.npz.MAX_BYTES", 200)
+    save(file, arrays())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("x_train", b"small")
     assert "x_train unpacks to 368 bytes, the limit is 200" in problems(file)
 
 

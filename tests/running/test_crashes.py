@@ -176,19 +176,27 @@ def test_a_full_disk_ends_the_sweep_with_a_sentence_and_it_goes_on_later(
 
 
 def test_a_sweep_that_is_killed_at_random_moments_ends_as_if_nothing_had_happened(
-    make: Make, tmp_path: Path, bits: Bits, leftovers: Any
+    make: Make, tmp_path: Path, memory_disk: Path, bits: Bits, leftovers: Any
 ) -> None:
-    config = make(train={"iterations": 500, "batch_size": 5}, seeds=6)
+    config = make(train={"iterations": 500, "batch_size": 5}, evaluate={"every": 500, "on": ["test"]}, seeds=8)
     (tmp_path / "config.yaml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "dlsweep", "run", "config.yaml", "-o", "killed", "-q"]
+    # With the memory for one run at a time: 32 chunks.
+    command = [sys.executable, "-m", "dlsweep", "run", "config.yaml", "-q", "-j", "2", "--max-memory", "1e-6"]
+    command += ["-o", str(memory_disk)]
     moments = random.Random(0)
-    for _ in range(4):
+    committed = 0
+    for _ in range(3):
         process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
-        time.sleep(0.4 + moments.random())
+        while len(list(memory_disk.glob("tiny/runs/*.parquet"))) == committed:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.1 * moments.random())
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        committed = len(list(memory_disk.glob("tiny/runs/*.parquet")))
+        assert 0 < committed < 32
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    killed = dlsweep.open_results(tmp_path / "killed" / "tiny")
+    killed = dlsweep.open_results(memory_disk / "tiny")
     assert not leftovers(killed.folder)
     assert bits(killed) == bits(dlsweep.run(config, output=tmp_path / "whole", executor="inline"))

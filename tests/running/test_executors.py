@@ -74,7 +74,7 @@ def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bi
         ("fail", "processes", "ValueError: no such luck"),
         ("crash", "processes", "the worker process was killed by SIGKILL, perhaps because memory ran out"),
         ("leave", "processes", "the worker process ended with exit code 3"),
-        ("hang", "processes", "the worker process was ended: no progress for 2 s"),
+        ("hang", "processes", "the worker process was ended: no progress for 5 s"),
     ],
 )
 def test_one_bad_run_fails_alone(
@@ -84,7 +84,9 @@ def test_one_bad_run_fails_alone(
     config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [moody]}, seeds=2)
     options: dict[str, Any] = {"output": str(tmp_path), "executor": executor}
     if executor == "processes":
-        options |= {"jobs": 2, "timeout": 2}
+        options |= {"jobs": 2}
+    if mood == "hang":
+        options |= {"timeout": 5}
     assert finish(launch(SCRIPT, json.dumps(config), json.dumps(options))) == (0, "")
 
     results = dlsweep.open_results(tmp_path / "tiny")
@@ -95,6 +97,20 @@ def test_one_bad_run_fails_alone(
     assert bad["last_test_loss"].isna().all()
     assert set(results.curves["run_id"]) == set(good["run_id"])
     assert not leftovers(results.folder)
+
+
+def test_a_worker_may_take_longer_to_start_than_to_make_progress(make: Make, launch: Launch, tmp_path: Path) -> None:
+    slow = SCRIPT.replace("if __name__", "if __name__ != '__main__': time.sleep(4)\nif __name__", 1)
+    options = {"output": str(tmp_path), "executor": "processes", "jobs": 1, "timeout": 3}
+    assert finish(launch(slow, json.dumps(make()), json.dumps(options))) == (0, "")
+    assert set(dlsweep.open_results(tmp_path / "tiny").runs["status"]) == {"done"}
+
+
+def test_a_dry_run_tells_what_fails_in_a_sentence(make: Make, launch: Launch, tmp_path: Path) -> None:
+    config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": 0.5}}]})
+    dry = SCRIPT.replace("dlsweep.run(", "dlsweep.dry_run(")
+    told = finish(launch(dry, json.dumps(config), json.dumps({"output": str(tmp_path)})))
+    assert told == (1, "training the cohort of tiny fails: ValueError: no such luck\n")
 
 
 def test_failed_runs_are_kept_or_tried_again(make: Make, launch: Launch, tmp_path: Path) -> None:
@@ -131,17 +147,16 @@ def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path
 
 @pytest.fixture
 def long_sweep(make: Make, launch: Launch, tmp_path: Path) -> subprocess.Popen[str]:
-    """A sweep with two workers that trains until somebody stops it; one short chunk is done."""
+    """A sweep with two workers, both at work, that trains until somebody stops it; one short chunk is done."""
     config = make(evaluate={"every": 1000, "on": ["test"]}, seeds=4)
     del config["train"]["iterations"]
     config["grid"] = {"train.iterations": [1, 10_000_000]}
     process = launch(
         SCRIPT, json.dumps(config), json.dumps({"output": str(tmp_path), "executor": "processes", "jobs": 2})
     )
-    while not list(tmp_path.glob("tiny/runs/*.parquet")):
+    while len(workers(process)) < 2 or not list(tmp_path.glob("tiny/runs/*.parquet")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    time.sleep(0.3)
     return process
 
 
@@ -156,6 +171,11 @@ def group(process: subprocess.Popen[str]) -> list[int]:
         if int(fields[3]) == process.pid and fields[0] not in "ZX":
             found.append(int(path.parent.name))
     return found
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """The workers of a program: children of the server that it has started."""
+    return [pid for pid in group(process) if parent(parent(pid)) == process.pid]
 
 
 def parent(pid: int) -> int:
@@ -225,9 +245,9 @@ def test_a_killed_worker_is_replaced_and_its_runs_finish(
     process = launch(SCRIPT, json.dumps(config), json.dumps(options))
     killed = 0
     while process.poll() is None:
-        workers = [pid for pid in group(process) if parent(parent(pid)) == process.pid]
-        if len(workers) == 2 and killed < 2:
-            os.kill(workers[killed % 2], signal.SIGKILL)
+        pair = workers(process)
+        if len(pair) == 2 and killed < 2:
+            os.kill(pair[killed % 2], signal.SIGKILL)
             killed += 1
         time.sleep(0.02)
     assert finish(process) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +56,17 @@ def test_the_pages_have_checksums_for_other_readers(part: Path) -> None:
     part.write_bytes(content)
     with pytest.raises(OSError, match="CRC"):
         pq.read_table(part, page_checksum_verification=True)
+
+
+@pytest.mark.parametrize("rewrite", [lambda content: b"PAR1 or not", lambda content: content[:20] + content[-500:]])
+def test_a_part_with_the_right_checksum_that_is_not_parquet_is_found(
+    part: Path, rewrite: Callable[[bytes], bytes]
+) -> None:
+    content = rewrite(part.read_bytes())
+    other = part.with_name(parts.name(STEM, content))
+    other.write_bytes(content)
+    with pytest.raises(parts.Damaged, match=f"{other} is damaged: it cannot be read as Parquet"):
+        parts.decode(other, TABLE.schema)
 
 
 def test_a_part_of_another_table_is_refused(part: Path) -> None:

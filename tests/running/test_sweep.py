@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pandas as pd
 import pytest
 
 import dlsweep
-from dlsweep.errors import DlsweepError, Interrupted, ResultsDamaged, UsageError
+from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
+from dlsweep.running import parts
 from dlsweep.running.results import Results
+from dlsweep.running.store import Store
 from dlsweep.running.sweep import Reporter
 from dlsweep.running.worker import Receipt
 
@@ -212,6 +215,20 @@ def test_a_damaged_part_is_never_read_and_its_runs_train_again(
         assert "it is set aside in quarantine/ and its runs train again" in listener.notes[0]
 
 
+def test_a_commit_of_a_dead_worker_that_is_damaged_is_set_aside(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make(), max_memory=1)
+    store = Store(results.folder, results.record.tables)
+    run = next(dlsweep.load(make()).runs())
+    rows = store.committed([run])
+    assert rows
+    assert rows["run_id"].to_pylist() == [run.id]
+    parts.listing(results.folder / "runs")[parts.stem([run])].write_bytes(b"")
+    assert store.committed([run]) is None
+    for table in ("runs", "curves"):
+        assert len(parts.listing(results.folder / table)) == 11
+        assert list(parts.listing(results.folder / "quarantine" / table)) == [parts.stem([run])]
+
+
 def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, sweep: Sweep, bits: Bits) -> None:
     results, _ = sweep(make())
     runs, curves = (sorted((results.folder / table).iterdir()) for table in ("runs", "curves"))
@@ -316,6 +333,27 @@ def test_a_run_that_diverges_keeps_its_curve_and_has_no_final_metric(make: Make,
     assert (wild["iterations"] < 6).all()
 
 
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_data_that_changes_meanwhile_is_never_trained(
+    make: Make, sweep: Sweep, data: Path, tmp_path: Path, executor: str
+) -> None:
+    own = tmp_path / "own.npz"
+    shutil.copy(data, own)
+
+    class Tamperer(Listener):
+        def start(self, total: int, done: int, iterations: int) -> None:
+            with np.load(data) as arrays:
+                np.savez(own, **{name: array[::-1] for name, array in arrays.items()})
+
+    config = dlsweep.load(make(data={"npz": {"path": str(own)}}))
+    changed = f"npz {own} has changed since the sweep was planned; start the sweep again"
+    with pytest.raises(DataError, match=changed):
+        dlsweep.run(config, output=tmp_path, executor=executor, report=Tamperer())
+    assert not list(tmp_path.glob("tiny/runs/*"))
+    with pytest.raises(DataError, match=changed):
+        dlsweep.dry_run(config, output=tmp_path)
+
+
 def test_opening_what_is_not_there_names_what_is(make: Make, sweep: Sweep, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"there are no results in {tmp_path}$"):
         dlsweep.open_results(tmp_path)
@@ -331,10 +369,10 @@ def test_opening_what_is_not_there_names_what_is(make: Make, sweep: Sweep, tmp_p
     ("options", "sentence"),
     [
         ({"executor": "proceses"}, "there is no executor 'proceses'; did you mean 'processes'?"),
-        ({"executor": "inline", "jobs": 2}, "the executor inline has no setting jobs"),
-        ({"executor": "inline", "timeout": 2}, "the executor inline has no setting timeout"),
-        ({"executor": "processes", "jobs": 0}, "jobs: Input should be greater than or equal to 1, got 0"),
-        ({"executor": "processes", "timeout": 0.0}, "timeout: Input should be greater than 0, got 0.0"),
+        ({"executor": "inline", "jobs": 2}, "executor.inline has no setting 'jobs'; leave -j away"),
+        ({"executor": "inline", "timeout": 2}, "executor.inline has no setting 'timeout'; leave --timeout away"),
+        ({"executor": "processes", "jobs": 0}, "executor.processes.jobs must be at least 1, got 0"),
+        ({"executor": "processes", "timeout": 0.0}, "executor.processes.timeout must be above 0, got 0.0"),
         ({"max_memory": 0}, "max_memory must be above 0 bytes, got 0"),
     ],
 )

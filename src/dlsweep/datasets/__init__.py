@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING
 from dlsweep.datasets import mnist as _mnist  # noqa: F401  registers itself, as does the next
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets
+from dlsweep.errors import DataError
 
 if TYPE_CHECKING:
-    from dlsweep.config.runs import Choice
+    from dlsweep.config.runs import Arm, Choice
 
-__all__ = ["Arrays", "Dataset", "datasets", "open_dataset"]
+__all__ = ["Arrays", "Dataset", "data_of", "datasets", "open_dataset"]
+
+
+def data_of(arm: Arm) -> Dataset:
+    """The data set of an arm; a `DataError` if it is no longer the one that the arm was planned with."""
+    dataset = open_dataset(arm.data)
+    if dataset.fingerprint != arm.fingerprint:
+        data = " ".join([arm.data.name, *map(str, _files(arm.data))])
+        raise DataError(f"{data} has changed since the sweep was planned; start the sweep again")
+    return dataset
 
 
 def open_dataset(choice: Choice) -> Dataset:
@@ -21,12 +31,17 @@ def open_dataset(choice: Choice) -> Dataset:
 
     A `DataError` tells what is wrong with a file, or which size asks for more than there is.
     """
-    entry = datasets[choice.name]
-    paths = (Path(choice.settings[name]) for name, setting in entry.settings.items() if setting.annotation is Path)
-    return _open(choice, tuple(path.stat().st_mtime_ns for path in paths if path.exists()))
+    return _open(choice, tuple(path.stat().st_mtime_ns for path in _files(choice) if path.exists()))
 
 
-@lru_cache(maxsize=8)
+def _files(choice: Choice) -> list[Path]:
+    settings = datasets[choice.name].settings.values()
+    return [Path(choice.settings[setting.name]) for setting in settings if setting.annotation is Path]
+
+
+# A sweep opens its data sets in turn, again and again: a cache that holds all but one would read each file every time.
+# So it holds more than anybody compares.
+@lru_cache(maxsize=128)
 def _open(choice: Choice, modified: tuple[int, ...]) -> Dataset:
     dataset = datasets[choice.name](**choice.settings)
     assert isinstance(dataset, Dataset)

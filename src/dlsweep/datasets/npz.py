@@ -53,7 +53,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     """The four arrays as they are in the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+            files = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in files}
             held = ", ".join(sorted(sizes)) or "nothing"
             _refuse(path, [f"there is no array {name} in it; it holds {held}" for name in _NAMES if name not in sizes])
             large = [name for name in _NAMES if sizes[name] > MAX_BYTES]

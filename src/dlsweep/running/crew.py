@@ -6,7 +6,10 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dlsweep.datasets import datasets, open_dataset
+from dlsweep.config.nodes import Mistakes, Place
+from dlsweep.config.reader import read_mapping
+from dlsweep.config.settings import read_settings
+from dlsweep.datasets import data_of, datasets
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
@@ -15,6 +18,7 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
+from dlsweep.registry import Entry
 from dlsweep.running import machine
 from dlsweep.running.executors import executors
 from dlsweep.running.worker import Progress, Receipt, Task
@@ -34,7 +38,7 @@ class Crew:
 
     def notes(self, whole: Plan) -> list[str]:
         """What a person should know before it trains a plan."""
-        notes = list(dict.fromkeys(note for cohort in whole.cohorts for note in open_dataset(cohort.arm.data).notes))
+        notes = list(dict.fromkeys(note for cohort in whole.cohorts for note in data_of(cohort.arm).notes))
         large = max(whole.cohorts, key=lambda cohort: cohort.memory)
         if large.memory > self.memory:
             needed = f"a run of {large.arm.name} takes {large.memory / 1e6:,.2f} MB"
@@ -67,17 +71,15 @@ def crew(executor: str | None, jobs: int | None, timeout: float | None, max_memo
     return Crew(executor, settings, workers, (max_memory or machine.memory() // 2) // workers)
 
 
-def _check(settings: dict[str, Any], entry: Any) -> None:
-    from pydantic import ValidationError
-
-    for name in settings:
-        if name not in entry.settings:
-            raise UsageError(f"the executor {entry.name} has no setting {name}")
-    try:
-        entry.model(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
+def _check(settings: dict[str, Any], entry: Entry) -> None:
+    for name, option in (("jobs", "-j"), ("timeout", "--timeout")):
+        if name in settings and name not in entry.settings:
+            raise UsageError(f"executor.{entry.name} has no setting {name!r}; leave {option} away")
+    mistakes = Mistakes()
+    given = read_mapping(settings, mistakes)
+    read_settings(entry, given, f"executor.{entry.name}", Place("executor"), mistakes, expand=False)
+    if mistakes:
+        raise UsageError("\n".join(mistake.message for mistake in mistakes.found))
 
 
 def registering_modules() -> tuple[str, ...]:

@@ -21,6 +21,9 @@ executors = Registry("executor", "dlsweep.executors")
 TICK = 0.1
 GRACE = 2.0
 
+# Seconds that a worker may take to start: that is imports and, in a script, whatever stands above its main guard.
+START = 600.0
+
 # Worker processes that may end before they have started well; then something is wrong with more than a process.
 STILLBORN = 5
 
@@ -44,8 +47,9 @@ def processes(
 ) -> Generator[Receipt, None, None]:
     """Train in worker processes on this machine, with one BLAS thread each.
 
-    jobs: workers, by default one for every core. timeout: seconds after which a worker without progress is ended. What
-    a dead worker leaves is tried again in halves, down to the single run, which then has failed.
+    jobs: workers, by default one for every core. timeout: seconds after which a worker without progress is ended, not
+    counted while it starts. What a dead worker leaves is tried again in halves, down to the single run, which then has
+    failed.
     """
     todo = _Chunks(chunks)
     workers: list[Worker] = []
@@ -65,8 +69,9 @@ def processes(
             for worker in _heard(busy, TICK):
                 yield from worker.hear(progress)
             for worker in busy:
-                if timeout and worker.silence > timeout:
-                    worker.end(f"no progress for {timeout:g} s")
+                limit = timeout if worker.ready else START
+                if limit and worker.silence > limit:
+                    worker.end(f"no progress for {limit:g} s")
                 if not worker.alive and worker.ready:
                     yield from _salvage(task, worker, todo, progress)
                 elif not worker.alive:

@@ -12,12 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
-from dlsweep.datasets import open_dataset
+from dlsweep.datasets import data_of
+from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, record
 from dlsweep.running.crew import crew
 from dlsweep.running.store import Store, statuses
 from dlsweep.training.loop import train
-from dlsweep.training.minibatches import iterations
+from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.plan import Chunk, Cohort, code, plan
 
 # Bytes of a row of curves/ and of runs/, as Parquet with its compression takes them, and of a part around them.
@@ -75,7 +76,10 @@ def dry_run(
     timeout: float | None = None,
     max_memory: int | None = None,
 ) -> Forecast:
-    """Tell what `run` with the same arguments would do. Writes nothing; trains a few steps, to time them."""
+    """Tell what `run` with the same arguments would do. Writes nothing; trains a few steps, to time them.
+
+    Raises what `run` raises before it trains, and a `DlsweepError` where those few steps fail.
+    """
     config = config if isinstance(config, Config) else load(config)
     team = crew(executor, jobs, timeout, max_memory)
     whole = plan(config)
@@ -145,11 +149,17 @@ def _seconds(
 def _measure(chunk: Chunk) -> float:
     """Predict a chunk's seconds from short trainings, which tell a step, an evaluation and the start apart."""
     arm = chunk[0].arm
-    data = open_dataset(arm.data)
+    data = data_of(arm)
 
     def seconds(steps: int, every: int) -> float:
         train_, evaluate = replace(arm.train, iterations=steps, epochs=None), replace(arm.evaluate, every=every)
-        return train([Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk], data).seconds
+        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk]
+        try:
+            return train(runs, data).seconds
+        except DlsweepError:
+            raise
+        except Exception as error:  # from a registered function: `run` would store such runs as failed
+            raise DlsweepError(f"training the cohort of {arm.name} fails: {type(error).__name__}: {error}") from error
 
     seconds(1, 1)  # reads the data, and wakes up what else sleeps
     one, few, evaluated = seconds(1, 1), seconds(6, 6), seconds(4, 1)
@@ -158,23 +168,19 @@ def _measure(chunk: Chunk) -> float:
     evaluation = max(0.0, evaluated - one - 3 * step) / 3
     start = max(0.0, one - step - 2 * evaluation)
     steps = iterations(arm.train, data.sizes["train"])
-    return start + steps * step + _evaluations(steps, arm.evaluate.every) * evaluation
-
-
-def _evaluations(steps: int, every: int) -> int:
-    return 1 + -(-steps // every)
+    return start + steps * step + evaluations(arm.evaluate, steps) * evaluation
 
 
 def _rows(cohort: Cohort) -> int:
     """Bytes on disk for a run of the cohort."""
     arm = cohort.arm
-    steps = iterations(arm.train, open_dataset(arm.data).sizes["train"])
-    return RUN_ROW + CURVE_ROW * _evaluations(steps, arm.evaluate.every) * len(arm.evaluate.on)
+    steps = iterations(arm.train, data_of(arm).sizes["train"])
+    return RUN_ROW + CURVE_ROW * evaluations(arm.evaluate, steps) * len(arm.evaluate.on)
 
 
 def _data(cohort: Cohort) -> int:
     """Bytes of the data set in a worker: as read, and once more in float32 for every split that is evaluated."""
-    data = open_dataset(cohort.arm.data)
+    data = data_of(cohort.arm)
     features = math.prod(data.shape)
     arrays = data.arrays
     evaluated = sum(data.sizes[split] for split in cohort.arm.evaluate.on if split != "batch")

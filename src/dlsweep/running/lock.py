@@ -1,4 +1,8 @@
-"""One runner on a results folder at a time, on any machine that sees the folder."""
+"""One runner on a results folder at a time.
+
+That holds on one machine, and for several that see the folder where their file system shares locks between them (NFS 4
+does; others keep `flock` to each machine, or have none).
+"""
 
 from __future__ import annotations
 

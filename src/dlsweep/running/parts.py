@@ -7,7 +7,8 @@ a flipped bit can rename a column unnoticed. The checksum in the name covers eve
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
@@ -22,7 +23,7 @@ _NAME = re.compile(r"(?P<stem>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{8})\.parquet")
 
 
 class Damaged(Exception):
-    """A part whose bytes are not those that were written."""
+    """A part whose bytes are not those that were written, or never were a table."""
 
 
 def stem(runs: Sequence[Run]) -> str:
@@ -44,19 +45,25 @@ def encode(table: pa.Table) -> bytes:
 
 def decode(path: Path, schema: pa.Schema) -> pa.Table:
     """A part's table: `Damaged` if a bit of it changed, `ResultsDamaged` if it is not a part of this sweep."""
-    return _open(path, schema).read(use_threads=False)
+    with _opened(path, schema) as file:
+        return file.read(use_threads=False)
 
 
 def check(path: Path, schema: pa.Schema) -> None:
     """`decode` without the cost of unpacking the rows."""
-    _open(path, schema)
+    with _opened(path, schema):
+        pass
 
 
-def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
-    file = pq.ParquetFile(pa.BufferReader(_checked(path)), page_checksum_verification=True)
-    if not file.schema_arrow.equals(schema):
-        raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
-    return file
+@contextmanager
+def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    try:
+        file = pq.ParquetFile(pa.BufferReader(_checked(path)), page_checksum_verification=True)
+        if not file.schema_arrow.equals(schema):
+            raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+        yield file
+    except (pa.ArrowException, OSError) as error:  # whoever gave it its name has written something else into it
+        raise Damaged(f"{path} is damaged: it cannot be read as Parquet") from error
 
 
 def _checked(path: Path) -> bytes:

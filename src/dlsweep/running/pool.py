@@ -68,7 +68,7 @@ class Worker:
             return
         self._heard = time.monotonic()
         match message:
-            case int():
+            case int():  # 0 is a sign of life
                 self.unsettled += message
                 progress(message)
             case Receipt():

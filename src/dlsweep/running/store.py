@@ -36,11 +36,17 @@ class Store:
             files.write(self.folder / table / parts.name(stem, content), content)
 
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
-        """The rows of the chunk that was committed as the first of these runs, or as all; None if there is none."""
+        """The rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
+
+        A damaged part is none: it is set aside.
+        """
         listed = parts.listing(self.folder / "runs")
-        for count in range(1, len(runs) + 1):
-            if path := listed.get(parts.stem(runs[:count])):
-                return parts.decode(path, self.tables.runs)
+        for stem in (parts.stem(runs[:count]) for count in range(1, len(runs) + 1)):
+            if path := listed.get(stem):
+                try:
+                    return parts.decode(path, self.tables.runs)
+                except parts.Damaged:
+                    self._set_aside([stem])
         return None
 
     def survey(self) -> tuple[Held, dict[str, str]]:
@@ -74,8 +80,7 @@ class Store:
         """
         self.tidy()
         held, bad = self.survey()
-        for path in self._parts(bad):
-            files.move(path, self.folder / QUARANTINE / path.parent.name)
+        self._set_aside(bad)
         return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
     def tidy(self) -> None:
@@ -98,6 +103,10 @@ class Store:
     def clear(self) -> None:
         """Remove every part."""
         self.remove({stem for table in TABLES for stem in parts.listing(self.folder / table)})
+
+    def _set_aside(self, stems: Collection[str]) -> None:
+        for path in self._parts(stems):
+            files.move(path, self.folder / QUARANTINE / path.parent.name)
 
     def _parts(self, stems: Collection[str]) -> list[Path]:
         """The parts with one of these stems, those of `runs/` first."""

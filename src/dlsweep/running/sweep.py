@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config import Config, load
-from dlsweep.datasets import open_dataset
+from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, files, record
 from dlsweep.running.crew import Crew, crew, registering_modules
@@ -120,7 +120,7 @@ def _train(
 
 def _iterations(whole: Plan, done: Mapping[str, str]) -> int:
     """The run-iterations that are to be trained."""
-    steps = {code(c.arm): iterations(c.arm.train, open_dataset(c.arm.data).sizes["train"]) for c in whole.cohorts}
+    steps = {code(c.arm): iterations(c.arm.train, data_of(c.arm).sizes["train"]) for c in whole.cohorts}
     if not done:
         return sum(c.arms * len(whole.config.seeds) * steps[code(c.arm)] for c in whole.cohorts)
     return sum(steps[code(run.arm)] for run in whole.missing(done))

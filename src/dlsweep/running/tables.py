@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
-from dlsweep.datasets import open_dataset
+from dlsweep.datasets import data_of
 from dlsweep.training.loop import Outcome
 
 Array = np.ndarray
@@ -84,7 +84,7 @@ class Tables:
             **self._metrics(outcome),
             "iterations": outcome.iterations,
             "parameters": [outcome.parameters] * len(runs),
-            "classes": [open_dataset(runs[0].arm.data).classes] * len(runs),
+            "classes": [data_of(runs[0].arm).classes] * len(runs),
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }

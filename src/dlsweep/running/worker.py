@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dlsweep.config.runs import Run
-from dlsweep.datasets import open_dataset
+from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.running import parts
 from dlsweep.running.store import Store
@@ -54,7 +54,7 @@ class Task:
             progress(iterations)
 
         try:
-            outcome = train(chunk, open_dataset(chunk[0].arm.data), progress=count)
+            outcome = train(chunk, data_of(chunk[0].arm), progress=count)
             rows = self.store.tables.rows(chunk, outcome)
         except DlsweepError:
             raise
