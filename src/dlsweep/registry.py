@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
 
@@ -25,10 +25,19 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Off(NamedTuple):
+    """In an annotation: the value at which a setting does nothing."""
+
+    value: float
+
+
 # The kinds of number that settings share. An annotation is the one place that bounds a setting.
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
+Strength = Annotated[float, Ge(0), Off(0)]
+Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
 Count = Annotated[int, Ge(1)]
 
 
@@ -43,6 +52,11 @@ class Setting:
     @property
     def required(self) -> bool:
         return self.default is inspect.Parameter.empty
+
+    @property
+    def off(self) -> float | None:
+        """The value at which it does nothing, if there is one."""
+        return next((mark.value for mark in get_args(self.annotation)[1:] if isinstance(mark, Off)), None)
 
     @property
     def stacks(self) -> bool:
@@ -86,6 +100,11 @@ class Entry:
         }
         strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
         return create_model(self.name, __config__=strict, **fields)
+
+    def is_off(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it does nothing with these settings: all that can be off are."""
+        switches = {name: setting.off for name, setting in self.settings.items() if setting.off is not None}
+        return bool(switches) and all(settings[name] == off for name, off in switches.items())
 
     @property
     def summary(self) -> str:

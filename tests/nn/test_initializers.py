@@ -29,7 +29,7 @@ def draw(name, shape=(FAN_IN, FAN_OUT), seed=0, **settings):
     return initializers[name].function(stream(seed, "init/dense1"), shape, *shape, **settings)
 
 
-@pytest.mark.parametrize("name", initializers)
+@pytest.mark.parametrize("name", sorted(set(initializers) - {"lsuv"}))
 def test_spread(name):
     w = draw(name)
     assert w.shape == (FAN_IN, FAN_OUT)
@@ -44,7 +44,7 @@ def test_uniform_ones_reach_their_bounds_and_not_beyond(name):
     assert np.abs(w).max() == pytest.approx(BOUND[name], rel=0.001)
 
 
-@pytest.mark.parametrize("name", sorted(set(initializers) - {"zeros"}))
+@pytest.mark.parametrize("name", sorted(set(initializers) - {"lsuv", "zeros"}))
 def test_seeds_differ_and_repeat(name):
     np.testing.assert_array_equal(draw(name, seed=3), draw(name, seed=3))
     assert not np.array_equal(draw(name, seed=3), draw(name, seed=4))

@@ -1,23 +1,28 @@
 """Whole networks against finite differences, and the shared first layer against plain products."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlsweep.nn.activations import activations
-from dlsweep.nn.dense import Shared, dense, shared_product
+from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.dense import dense, shared_product
+from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import activation_layer, forward, networks
-from dlsweep.nn.normalization import normalizations
-from dlsweep.nn.regularizers import regularizers
+from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.normalization import Around, normalizations
+from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.training.draws import Draws
+
+TRAINING, EVALUATION = (Pass(training, Draws({}, 0)) for training in (True, False))
 
 
 def mlp(shape, classes, activation, hidden):
-    layer = partial(activation_layer, activations[activation].function, {})
-    return networks["mlp"].function(shape, classes, layer, normalizations["none"].function, hidden=hidden)
+    entry = activations[activation]
+    own = {name: np.array([setting.default]) for name, setting in entry.settings.items()}
+    return networks["mlp"].function(
+        shape, classes, lambda suffix, units: [activation_layer(f"a{suffix}", units, entry, own)], hidden=hidden
+    )
 
 
 def network(hidden, runs, *, activation="tanh", features=6, classes=3, dtype=np.float64):
@@ -42,10 +47,10 @@ def test_gradients_are_finite_differences(hidden, activation):
     labels = np.stack([t[0], t[0], t[1]])
 
     def loss():
-        logits, _ = forward(layers, parameters, inputs, training=True)
+        logits = forward(layers, parameters, inputs, TRAINING).logits
         return softmax_cross_entropy(logits, labels)[0].mean(axis=1)
 
-    logits, backward = forward(layers, parameters, inputs, training=True)
+    logits, backward, *_ = forward(layers, parameters, inputs, TRAINING)
     gradients = backward(softmax_cross_entropy(logits, labels)[1]())
     h = 1e-6
     for p, g in zip(parameters, gradients, strict=True):
@@ -66,7 +71,7 @@ def test_back_through_a_later_layer_gives_the_input_gradient():
     rng = np.random.default_rng(0)
     p = {"W": rng.standard_normal((2, 3, 4)), "b": rng.standard_normal((2, 3, 1))}
     x, dy = rng.standard_normal((2, 4, 5)), rng.standard_normal((2, 3, 5))
-    y, back = layer.apply(p, x, True)
+    y, back, *_ = layer.apply(p, x, TRAINING)
     np.testing.assert_allclose(y[1], p["W"][1] @ x[1] + p["b"][1])
     np.testing.assert_allclose(back(dy)[0][1], p["W"][1].T @ dy[1])
 
@@ -117,14 +122,11 @@ def test_dark_features_at_the_end_may_be_left_out():
     parameters = {name: rng.standard_normal((3, *parameter.shape)) for name, parameter in layer.parameters.items()}
     x = rng.standard_normal((6, 5))
     x[4:] = 0
-    whole, _ = layer.apply(parameters, [Shared(x, slice(0, 3))], False)
-    lean, _ = layer.apply(parameters, [Shared(x[:4], slice(0, 3))], False)
+    whole = layer.apply(parameters, [Shared(x, slice(0, 3))], EVALUATION).y
+    lean = layer.apply(parameters, [Shared(x[:4], slice(0, 3))], EVALUATION).y
     np.testing.assert_allclose(lean, whole, rtol=1e-12)
 
 
 def test_none_is_nothing():
-    assert normalizations["none"].function("none1", (3,)) == []
-    penalty, gradient = regularizers["none"].function(np.ones((2, 3, 4)))
-    assert penalty.shape == (2,)
-    assert not penalty.any()
-    assert not gradient.any()
+    assert normalizations["none"].function("none1", (3,)) == Around()
+    assert regularizers["none"].function() == Regularizer()

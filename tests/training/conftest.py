@@ -5,6 +5,7 @@ import pytest
 
 from dlsweep.config.runs import Arm, Choice, Evaluate, Train
 from dlsweep.datasets import Arrays, Dataset
+from dlsweep.nn.activations import activations
 
 
 def choice(name, **settings):
@@ -34,7 +35,7 @@ def make_arm(
         data=choice("small"),
         fingerprint="small",
         model=choice("mlp", hidden=list(hidden)),
-        activation=choice(activation),
+        activation=choice(activation, **{k: s.default for k, s in activations[activation].settings.items()}),
         init=init,
         optimizer=optimizer,
         regularizer=regularizer,

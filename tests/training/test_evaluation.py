@@ -1,21 +1,26 @@
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlsweep.nn.activations import activations
-from dlsweep.nn.dense import Shared
+from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import activation_layer, forward, networks
-from dlsweep.nn.normalization import normalizations
-from dlsweep.training.evaluation import BLOCK, Blocks, Group, evaluate
+from dlsweep.nn.networks import forward, networks
+from dlsweep.training.draws import Draws
+from dlsweep.training.evaluation import BLOCK, Blocks, Group
+from dlsweep.training.evaluation import evaluate as evaluate_network
+from dlsweep.training.network import Network
 
 
 def network():
-    tanh = partial(activation_layer, activations["tanh"].function, {})
-    return networks["mlp"].function((6,), 3, tanh, normalizations["none"].function, hidden=[4])
+    return networks["mlp"].function(
+        (6,), 3, lambda suffix, units: [activation_layer(suffix, units, activations["tanh"], {})], hidden=[4]
+    )
+
+
+def evaluate(layers, parameters, groups):
+    return evaluate_network(Network(layers, []), parameters, groups, Draws({}, 0))[:2]
 
 
 def parameters_of(layers, runs, dtype):
@@ -53,7 +58,7 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     layers = network()
     parameters = parameters_of(layers, 2, np.float64)
     loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
-    logits, _ = forward(layers, parameters, [Shared(x.T, slice(0, 2))], training=False)
+    logits = forward(layers, parameters, [Shared(x.T, slice(0, 2))], Pass(False, Draws({}, 0))).logits
     np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
     np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == t).mean(axis=1))
 

@@ -62,7 +62,7 @@ def cohorts(draw):
     }
     arms = [
         make_arm(
-            init=Choice(init, {k: wide or s.default for k, s in initializers[init].settings.items()}),
+            init=Choice(init, {k: (k == "std" and wide) or s.default for k, s in initializers[init].settings.items()}),
             optimizer=choice(name, **{**own, "lr": lr, **dict.fromkeys(fractions, fraction)}),
             **common,
         )

@@ -16,7 +16,7 @@ from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Value
 from dlsweep.config.nodes import Place
 from dlsweep.config.runs import Choice
-from dlsweep.config.words import FIELDS, TRAIN, Factor
+from dlsweep.config.words import FIELDS, TRAIN, Factor, entry
 from dlsweep.datasets.base import Dataset
 
 
@@ -98,7 +98,7 @@ class Expander:
             fingerprint = dataset.fingerprint if dataset is not None else ""
             return {"data": choices[0], "fingerprint": fingerprint}, fingerprint
         if name == "regularizer":
-            effective = tuple(c for c in choices if c.name != "none")
+            effective = tuple(c for c in choices if c.name != "none" and not entry(name, c.name).is_off(c.settings))
             return {name: effective}, "\n".join(c.canonical for c in effective)
         return {name: TRAIN(**choices[0].settings) if name == "train" else choices[0]}, choices[0].canonical
 

@@ -35,12 +35,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Train:
-    """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None."""
+    """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None.
+
+    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit.
+    """
 
     iterations: int | None
     epochs: int | None
     batch_size: int
     sampling: Literal["shuffle", "replacement"]
+    clip_norm: float | None = None
 
 
 @dataclass(frozen=True)

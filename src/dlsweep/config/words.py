@@ -12,7 +12,7 @@ from annotated_types import Ge, Le, MinLen
 
 from dlsweep.config.nodes import Mistakes, Place, value_text
 from dlsweep.config.runs import Choice, Evaluate, Split, Train
-from dlsweep.registry import Count, Entry, Registry, Setting, nearest
+from dlsweep.registry import Count, Entry, Positive, Registry, Setting, nearest
 
 # Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
 # stage: a config knows no more of them than their registry tells, names and settings.
@@ -56,13 +56,15 @@ def train(
     epochs: Annotated[int, Ge(1), Le(10**6)] | None = None,
     batch_size: Count = 100,
     sampling: Literal["shuffle", "replacement"] = "shuffle",
+    clip_norm: Positive | None = None,
 ) -> Train:
     """How long and on what minibatches a run trains.
 
     iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
-    permutation each epoch (shuffle), or independent draws (replacement).
+    permutation each epoch (shuffle), or independent draws (replacement); clip_norm: the norm that a gradient over all
+    parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1).
     """
-    return Train(iterations, epochs, batch_size, sampling)
+    return Train(iterations, epochs, batch_size, sampling, clip_norm)
 
 
 def evaluate(*, every: Count = 10, on: Annotated[list[Split], MinLen(1)] = ["batch", "test"]) -> Evaluate:  # noqa: B006

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Back, Layer, Parameter, Parameters
-
-
-class Shared(NamedTuple):
-    """Input that a slice of the stack's runs reads together: the test images, or the minibatch of one seed.
-
-    x: `(features, N)`; features that are zero in all of these samples may be left out at the end.
-    """
-
-    x: Array
-    runs: slice
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared
 
 
 def dense(name: str, fan_in: int, fan_out: int, *, first: bool = False) -> Layer:
@@ -26,7 +15,7 @@ def dense(name: str, fan_in: int, fan_out: int, *, first: bool = False) -> Layer
     return Layer(name, parameters, _apply_shared, reads="W") if first else Layer(name, parameters, _apply)
 
 
-def _apply(p: Parameters, x: Array, training: bool) -> tuple[Array, Back]:
+def _apply(p: Parameters, x: Array, pass_: Pass) -> Output:
     W = p["W"]
     y = W @ x
     y += p["b"]
@@ -34,10 +23,10 @@ def _apply(p: Parameters, x: Array, training: bool) -> tuple[Array, Back]:
     def back(dy: Array) -> tuple[Array, Parameters]:
         return W.swapaxes(1, 2) @ dy, {"W": dy @ x.swapaxes(1, 2), "b": dy.sum(axis=2, keepdims=True)}
 
-    return y, back
+    return Output(y, back)
 
 
-def _apply_shared(p: Parameters, inputs: list[Shared], training: bool) -> tuple[Array, Back]:
+def _apply_shared(p: Parameters, inputs: list[Shared], pass_: Pass) -> Output:
     W, b = p["W"], p["b"]
     y = np.empty((*W.shape[:2], inputs[0].x.shape[1]), W.dtype)
     for x, runs in inputs:
@@ -50,7 +39,7 @@ def _apply_shared(p: Parameters, inputs: list[Shared], training: bool) -> tuple[
             shared_product(dy[runs], x.T, out=dW[runs])
         return None, {"W": dW, "b": dy.sum(axis=2, keepdims=True)}
 
-    return y, back
+    return Output(y, back)
 
 
 def shared_product(a: Array, x: Array, out: Array) -> Array:

@@ -6,9 +6,11 @@ every uniform one the same uniform draws, so `he` and `xavier` start from propor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from dlsweep.registry import NonNegative, Registry
+from dlsweep.registry import Count, NonNegative, Positive, Registry
 
 Array = np.ndarray
 Shape = tuple[int, ...]
@@ -62,3 +64,30 @@ def he_uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: in
 def zeros(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """All zero: the units of a layer stay copies of each other."""
     return np.zeros(shape)
+
+
+@initializers.register
+def lsuv(
+    draw: np.random.Generator,
+    shape: Shape,
+    fan_in: int,
+    fan_out: int,
+    outputs: Callable[[Array], Array],
+    *,
+    tolerance: Positive = 0.1,
+    rounds: Count = 10,
+) -> Array:
+    """Layer-sequential unit variance: orthogonal, then divided by the spread of the layer's outputs until that is 1.
+
+    outputs(w) is what the layer makes of the replicate's first minibatch with the kernel w. It ends when the variance
+    is within `tolerance` of 1, or after so many `rounds` (Mishkin & Matas 2016, Algorithm 1).
+    """
+    q, r = np.linalg.qr(draw.standard_normal((max(shape[0], fan_in), min(shape[0], fan_in))))
+    q *= np.sign(np.diag(r))
+    w = (q if shape[0] >= fan_in else q.T).reshape(shape)
+    for _ in range(rounds):
+        variance = outputs(w).var(dtype=np.float64)
+        if abs(variance - 1) < tolerance or variance == 0:
+            break
+        w = w / np.sqrt(variance)
+    return w

@@ -1,4 +1,4 @@
-"""What a layer is: named parameters, and a function `(parameters, x, training) -> (y, back)`.
+"""What a layer is: named parameters, and a function `(parameters, x, pass) -> Output`.
 
 Samples lie along the last axis, as columns: `(R, features, N)`. So the formulas read as in the papers, y = W x + b, the
 weights of all runs lie under each other, and every elementwise loop and every sum over a minibatch runs along memory.
@@ -6,9 +6,9 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,35 +18,92 @@ Back = Callable[[Array], tuple[Array | None, Parameters]]  # dy -> (dx, gradient
 
 
 class Parameter(NamedTuple):
-    """A parameter's shape in one run, and the fans that scale its initial values; only kernels have them.
+    """A parameter's shape in one run, its fans, where it starts, and whether it is trained.
 
-    Kernels are what initializers fill and regularizers penalize; the rest starts at 0.
+    Kernels, which have fans, are what initializers fill and regularizers penalize. The rest begins at `start`, a number
+    or one for each run, `(R,)`. What is not trained, such as a running mean, has no gradient: the layer itself gives
+    its next value.
     """
 
     shape: tuple[int, ...]
     fan_in: int = 0
     fan_out: int = 0
+    start: Any = 0.0
+    trained: bool = True
 
     @property
     def kernel(self) -> bool:
         return self.fan_in > 0
 
 
+class Shared(NamedTuple):
+    """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
+
+    x: `(features, N)`; features that are zero in all of these samples may be left out at the end.
+    """
+
+    x: Array
+    runs: slice
+
+
+class Draws(Protocol):
+    """Random numbers by purpose, float32, `shape` being that of one run: the same for all runs of a seed."""
+
+    def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """Uniform on [0, 1)."""
+
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """Gaussian with mean 0 and standard deviation 1."""
+
+
+class Pass(NamedTuple):
+    """What samples go through a network for: to train it, or to evaluate it; and the draws of this moment."""
+
+    training: bool
+    draws: Draws
+
+
+class Output(NamedTuple):
+    """What a layer makes of its input.
+
+    y: `(R, …, N)`; back: of dy; state: the next values of its parameters that are not trained; penalty: `(R,)`, what
+    it adds to the minimized sum over the samples.
+    """
+
+    y: Array
+    back: Back
+    state: Parameters = {}  # noqa: RUF012
+    penalty: Array | float = 0.0
+
+
 class Layer(NamedTuple):
     """One step of a network, with its parameters for every run of the stack passed in.
 
-    apply(parameters, x, training) returns `y` and `back(dy) -> (dx, gradients)`; x: `(R, …, N)`, except in a network's
-    first layer, which reads `Shared` input and returns None for dx: nobody needs the gradient of the data.
+    apply(parameters, x, pass): x is `(R, …, N)`, except in a network's first layer, which reads `list[Shared]` and
+    whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
     order, the last of them left out; "" where their order matters.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
-    apply: Callable[[Parameters, Any, bool], tuple[Array, Back]]
+    apply: Callable[[Parameters, Any, Pass], Output]
     reads: str = ""
 
 
 def size(layers: Iterable[Layer]) -> int:
     """How many numbers one run of a network trains."""
-    return sum(prod(p.shape) for layer in layers for p in layer.parameters.values())
+    return sum(prod(p.shape) for layer in layers for p in layer.parameters.values() if p.trained)
+
+
+def column(setting: Any, like: Array) -> Array:
+    """A setting of every run, `(R,)` or `(1,)`, so that it broadcasts against an array `(R, …)`."""
+    return np.reshape(setting, (-1, *[1] * (like.ndim - 1)))
+
+
+def spread(shared: Sequence[Shared]) -> Array:
+    """What slices of the runs share, written out for every run: `(R, …)`."""
+    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), shared[0].x.dtype)
+    for x, runs in shared:
+        out[runs] = x
+    return out

@@ -43,6 +43,22 @@ def hits(logits: Array, t: Array) -> Array:
     return hit
 
 
+def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]]:
+    """What smoothing the labels adds to the loss, for ε = 1: z_t − mean z, linear in the logits.
+
+    Cross-entropy with (1 − ε) onehot(t) + ε / K is that with onehot(t) plus ε (z_t − mean z). Shapes as above; back():
+    the gradient (onehot(t) − 1 / K) / N of the mean over the samples.
+    """
+
+    def back() -> Array:
+        _, classes, samples = logits.shape
+        dz = np.full_like(logits, -1 / (classes * samples))
+        dz[_at_label(t, logits.shape)] += 1 / samples
+        return dz
+
+    return logits[_at_label(t, logits.shape)] - logits.mean(axis=1), back
+
+
 def _at_label(t: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The indices of each sample's own class in an array `(R, K, N)`."""
     runs, _, samples = shape

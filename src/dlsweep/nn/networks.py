@@ -1,18 +1,23 @@
-"""Networks: `(shape, classes, activation, normalization, **settings) -> layers`; and the passes through such a list.
+"""Networks: `(shape, classes, activated, **settings) -> layers`; and the passes through such a list.
 
-shape: of one sample, `(features,)` or `(C, H, W)`. activation(name) gives a layer of that name; normalization(name,
-shape) gives the layers that normalize samples of that shape, none for no normalization.
+shape: of one sample, `(features,)` or `(C, H, W)`. activated(suffix, shape) gives the layers that follow an affine one
+whose outputs have that shape: its normalization and activation, and the layers of its regularizers; suffix ends their
+names. The last layer of a network gives the logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dlsweep.nn.dense import dense
-from dlsweep.nn.layers import Array, Back, Layer, Parameters
+from dlsweep.nn.layers import Array, Layer, Parameters, Pass
 from dlsweep.registry import Count, Registry
+
+Activated = Callable[[str, tuple[int, ...]], list[Layer]]
 
 networks = Registry("model", "dlsweep.networks")
 
@@ -21,8 +26,7 @@ networks = Registry("model", "dlsweep.networks")
 def mlp(
     shape: tuple[int, ...],
     classes: int,
-    activation: Callable[[str], Layer],
-    normalization: Callable[[str, tuple[int, ...]], list[Layer]],
+    activated: Activated,
     *,
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
@@ -31,31 +35,33 @@ def mlp(
     fan_in = prod(shape)
     for depth, width in enumerate(hidden, start=1):
         layers.append(dense(f"dense{depth}", fan_in, width, first=depth == 1))
-        layers += normalization(f"normalization{depth}", (width,))
-        layers.append(activation(f"activation{depth}"))
+        layers += activated(str(depth), (width,))
         fan_in = width
     layers.append(dense(f"dense{len(hidden) + 1}", fan_in, classes, first=not hidden))
     return layers
 
 
-def activation_layer(function: Callable[..., Any], settings: Mapping[str, Any], name: str) -> Layer:
-    """A registered activation with its settings as a layer without parameters."""
+class Forward(NamedTuple):
+    """A pass forward: the logits of every run and sample, `(R, classes, N)`, and what the layers said on the way.
 
-    def apply(p: Parameters, x: Array, training: bool) -> tuple[Array, Back]:
-        y, back = function(x, **settings)
-        return y, lambda dy: (back(dy), {})
+    back(dlogits): the gradients, layer by layer; states: the next values of what is not trained, layer by layer;
+    penalty: `(R,)` or `(1,)`, what the activities add to the minimized sum over the samples.
+    """
 
-    return Layer(name, {}, apply)
+    logits: Array
+    back: Callable[[Array], list[Parameters]]
+    states: list[Parameters]
+    penalty: Array
 
 
-def forward(
-    layers: Sequence[Layer], parameters: Sequence[Parameters], x: Any, training: bool
-) -> tuple[Array, Callable[[Array], list[Parameters]]]:
-    """Logits of every run and sample, `(R, classes, N)`, and `back(dlogits)`: the gradients, layer by layer."""
-    backs = []
+def forward(layers: Sequence[Layer], parameters: Sequence[Parameters], x: Any, pass_: Pass) -> Forward:
+    """Take samples through a network."""
+    backs, states, penalty = [], [], np.zeros(1)
     for layer, p in zip(layers, parameters, strict=True):
-        x, back = layer.apply(p, x, training)
+        x, back, state, added = layer.apply(p, x, pass_)
         backs.append(back)
+        states.append(state)
+        penalty = penalty + added
 
     def backward(dy: Array | None) -> list[Parameters]:
         gradients = []
@@ -65,4 +71,4 @@ def forward(
             gradients.append(gradient)
         return gradients[::-1]
 
-    return x, backward
+    return Forward(x, backward, states, penalty)

@@ -1,21 +1,243 @@
-"""Regularizers: `w -> (penalty, gradient)` of one kernel, so that the two cannot disagree.
+"""Regularizers: `(**settings) -> Regularizer`, what a technique against overfitting does, and where in the training.
 
-w: `(R, …)`; penalty: `(R,)`, added to what is minimized and reported apart from the loss; gradient: like `w`.
-Settings are arrays that broadcast against `w`. A run may have several at once.
+Number settings are arrays `(R,)`, one value a run. A run may have several regularizers at once. One whose settings are
+all at the value that their annotation calls `off` does nothing, and folds into `none`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
 import numpy as np
 
-from dlsweep.registry import Registry
-
-Array = np.ndarray
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, spread
+from dlsweep.registry import Count, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
 
+Penalty = Callable[[Array], tuple[Array, Array]]
+Where = Literal["kernel", "activity"]
+
+
+class Regularizer(NamedTuple):
+    """The places where a regularizer acts; what it leaves out, it leaves alone.
+
+    penalty: `w -> (penalty, gradient)` of one kernel, so that the two cannot disagree; `(R,)`, added to what is
+    minimized and reported apart from the loss. activated: `(name, shape) -> layer` to follow each activation. wrap: a
+    layer to the one that takes its place, for all but the network's last; wrap_input: the same for its first. project:
+    `w -> w`, a kernel after each update. smoothing: `(R,)`, the part of a label's probability that is spread over all
+    classes.
+    """
+
+    penalty: Penalty | None = None
+    activated: Callable[[str, tuple[int, ...]], Layer] | None = None
+    wrap: Callable[[Layer], Layer] | None = None
+    wrap_input: Callable[[Layer], Layer] | None = None
+    project: Callable[[Array], Array] | None = None
+    smoothing: Any = None
+
 
 @regularizers.register
-def none_(w: Array) -> tuple[Array, Array]:
-    """No regularization: penalty and gradient are zero."""
-    return np.zeros(len(w), w.dtype), np.zeros_like(w)
+def none_() -> Regularizer:
+    """No regularization."""
+    return Regularizer()
+
+
+@regularizers.register
+def l1(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
+    """L1 penalty λ ‖w‖₁, gradient λ sign(w) with sign(0) = 0 (Tibshirani 1996).
+
+    on: the kernels, or the activity of every hidden layer, as a mean over the samples.
+    """
+    return _penalized(lambda w: _l1(w, strength), on)
+
+
+@regularizers.register
+def l2(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
+    """L2 penalty ½ λ ‖w‖², gradient λ w (Krogh & Hertz 1991, Equation 2).
+
+    on: the kernels, or the activity of every hidden layer, as a mean over the samples.
+    """
+    return _penalized(lambda w: _l2(w, strength), on)
+
+
+@regularizers.register
+def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
+    """Elastic net λ₁ ‖w‖₁ + ½ λ₂ ‖w‖² (Zou & Hastie 2005, Equation 3, with a half for the gradient λ₂ w).
+
+    on: the kernels, or the activity of every hidden layer, as a mean over the samples.
+    """
+
+    def penalty(w: Array) -> tuple[Array, Array]:
+        (p1, g1), (p2, g2) = _l1(w, l1), _l2(w, l2)
+        return p1 + p2, g1 + g2
+
+    return _penalized(penalty, on)
+
+
+@regularizers.register
+def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Regularizer:
+    """Dropout: in training each hidden unit's output is set to 0 with probability `ratio` (Srivastava et al. 2014).
+
+    mode: `inverted` multiplies what is kept with 1 / (1 − ratio) in training; `classic`, as in the paper's Section 4,
+    multiplies everything with 1 − ratio in evaluation. A mask at ratio 0.2 contains the mask at 0.15.
+    """
+
+    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+            keep = 1 - column(ratio, x)
+            if not pass_.training:
+                return _scaled(x, keep) if mode == "classic" else Output(x, lambda dy: (dy, {}))
+            kept = _kept(pass_, f"dropout/{name}", x.shape[1:], ratio)
+            return _scaled(x, kept if mode == "classic" else kept / keep)
+
+        return Layer(name, {}, apply)
+
+    return Regularizer(activated=activated)
+
+
+@regularizers.register
+def dropconnect(
+    *, ratio: Ratio = 0.5, inference: Literal["mean", "gaussian"] = "mean", samples: Count = 20
+) -> Regularizer:
+    """DropConnect: in training each weight is set to 0 with probability `ratio`, anew for each minibatch.
+
+    The kept weights are multiplied with 1 / (1 − ratio); the network's last layer keeps all (Wan et al. 2013, Section
+    3). inference: with the mean weights; or, as in the paper's Algorithm 1, activations averaged over `samples` draws
+    of their inputs from the Gaussian with the moments that the masks give: N(W v, ratio / (1 − ratio) · W² v²).
+    """
+
+    def wrap(layer: Layer) -> Layer:
+        kernels = [k for k, parameter in layer.parameters.items() if parameter.kernel]
+
+        def apply(p: Parameters, x: Any, pass_: Pass) -> Output:
+            if not pass_.training:
+                return sampled(p, x, pass_) if inference == "gaussian" else layer.apply(p, x, pass_)
+            masks = {
+                k: _kept(pass_, f"dropconnect/{layer.name}", p[k].shape[1:], ratio) / (1 - column(ratio, p[k]))
+                for k in kernels
+            }
+            output = layer.apply(p | {k: p[k] * mask for k, mask in masks.items()}, x, pass_)
+
+            def back(dy: Array) -> tuple[Array | None, Parameters]:
+                dx, gradients = output.back(dy)
+                return dx, gradients | {k: gradients[k] * mask for k, mask in masks.items()}
+
+            return output._replace(back=back)
+
+        def sampled(p: Parameters, x: Any, pass_: Pass) -> Output:
+            mean = layer.apply(p, x, pass_).y
+            squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
+            x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
+            variance = layer.apply(squares, x_squared, pass_).y * column(ratio / (1 - ratio), mean)
+            z = pass_.draws.normal(f"dropconnect/{layer.name}", (*mean.shape[1:-1], samples, mean.shape[-1]))
+            y = mean[..., None, :] + np.sqrt(variance)[..., None, :] * spread(z)
+            return Output(y.reshape(*mean.shape[:-1], -1), _no_gradient)
+
+        return layer._replace(apply=apply) if kernels else layer
+
+    def averaged(name: str, shape: tuple[int, ...]) -> Layer:
+        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+            if pass_.training:
+                return Output(x, lambda dy: (dy, {}))
+            return Output(x.reshape(*x.shape[:-1], samples, -1).mean(axis=-2), _no_gradient)
+
+        return Layer(name, {}, apply)
+
+    return Regularizer(wrap=wrap, activated=averaged if inference == "gaussian" else None)
+
+
+@regularizers.register
+def max_norm(*, limit: Positive = 3.0) -> Regularizer:
+    """Max-norm: after each update the incoming weights of every unit are scaled back to the norm `limit` at most.
+
+    w ← w · min(1, limit / ‖w‖₂), biases aside (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
+    """
+
+    def project(w: Array) -> Array:
+        norm = np.sqrt((w * w).reshape(*w.shape[:2], -1).sum(axis=2)).reshape(*w.shape[:2], *[1] * (w.ndim - 2))
+        # Where the norm is within the limit the factor is exactly 1; a norm of 0 divides nothing.
+        bound = column(limit, w)
+        return w * (bound / np.maximum(norm, bound))
+
+    return Regularizer(project=project)
+
+
+@regularizers.register
+def label_smoothing(*, epsilon: Ratio = 0.1) -> Regularizer:
+    """Label smoothing: the target of the label is 1 − ε, plus ε / K for each of the K classes.
+
+    What is minimized grows by ε (z_t − mean z), which is reported as penalty: the loss stays that of the labels
+    (Szegedy et al. 2016, Section 7).
+    """
+    return Regularizer(smoothing=epsilon)
+
+
+@regularizers.register
+def input_noise(*, std: Strength = 0.1) -> Regularizer:
+    """Gaussian noise with standard deviation `std` on the input, in training only (Bishop 1995, Section 1)."""
+
+    def wrap_input(layer: Layer) -> Layer:
+        # An affine layer takes noise apart from data: f(x + s n) = f(x) + s (f(n) − f(0)). So runs with different
+        # strengths still share both.
+        def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
+            output = layer.apply(p, x, pass_)
+            if not pass_.training:
+                return output
+            kernels = {k: p[k] if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
+            noise = pass_.draws.normal(f"noise/{layer.name}", x[0].x.shape)
+            noisy = layer.apply(kernels, [n._replace(x=n.x.astype(output.y.dtype, copy=False)) for n in noise], pass_)
+            s = column(std, output.y)
+
+            def back(dy: Array) -> tuple[Array | None, Parameters]:
+                dx, gradients = output.back(dy)
+                _, from_noise = noisy.back(s * dy)
+                return dx, {k: g + from_noise[k] if layer.parameters[k].kernel else g for k, g in gradients.items()}
+
+            return output._replace(y=output.y + s * noisy.y, back=back)
+
+        return layer._replace(apply=apply)
+
+    return Regularizer(wrap_input=wrap_input)
+
+
+def _l1(w: Array, strength: Any) -> tuple[Array, Array]:
+    return strength * _total(np.abs(w)), column(strength, w) * np.sign(w)
+
+
+def _l2(w: Array, strength: Any) -> tuple[Array, Array]:
+    return 0.5 * strength * _total(w * w), column(strength, w) * w
+
+
+def _total(a: Array) -> Array:
+    return a.reshape(len(a), -1).sum(axis=1)
+
+
+def _penalized(penalty: Penalty, on: Where) -> Regularizer:
+    """A penalty on the kernels, or on what follows each activation: there its gradient joins on the way back."""
+    if on == "kernel":
+        return Regularizer(penalty=penalty)
+
+    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+            total, gradient = penalty(x)
+            return Output(x, lambda dy: (dy + gradient / x.shape[-1], {}), penalty=total)
+
+        return Layer(name, {}, apply)
+
+    return Regularizer(activated=activated)
+
+
+def _kept(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any) -> Array:
+    """1 where a uniform draw reaches the ratio, else 0, for every run: the draws of a seed are the same in all arms."""
+    draws = spread(pass_.draws.uniform(purpose, shape))
+    return (draws >= column(ratio, draws)).astype(ratio.dtype)
+
+
+def _scaled(x: Array, factor: Array) -> Output:
+    return Output(x * factor, lambda dy: (dy * factor, {}))
+
+
+def _no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
+    raise NotImplementedError("evaluation has no gradients")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
-from dlsweep.training.loop import Outcome
+from dlsweep.training.outcome import Outcome
 
 Array = np.ndarray
 

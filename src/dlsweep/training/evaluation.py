@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.dense import Shared
-from dlsweep.nn.layers import Layer, Parameters
-from dlsweep.nn.losses import hits, softmax_cross_entropy
+from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
+from dlsweep.nn.losses import hits, label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
+from dlsweep.training.draws import Draws
+from dlsweep.training.network import Network
 
 Array = np.ndarray
 
@@ -88,19 +89,31 @@ class Group(NamedTuple):
     blocks: Blocks | Sequence[Block]
 
 
-def evaluate(layers: Sequence[Layer], parameters: Sequence[Parameters], groups: Sequence[Group]) -> tuple[Array, Array]:
-    """Mean loss and accuracy of every run, `(R,)` each in float64, over all samples of its group."""
+class Metrics(NamedTuple):
+    """Mean loss, accuracy and mean penalty of the activities and of smoothed labels; `(R,)` each, float64."""
+
+    loss: Array
+    accuracy: Array
+    penalty: Array
+
+
+def evaluate(network: Network, parameters: Sequence[Parameters], groups: Sequence[Group], draws: Draws) -> Metrics:
+    """The metrics of every run over all samples of its group; draws: of this split at this iteration."""
+    layers = network.layers
     runs = groups[-1].runs.stop
-    loss, correct, samples = np.zeros(runs), np.zeros(runs), 0
+    loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
     parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
-    for blocks in zip(*(group.blocks for group in groups), strict=True):
+    for i, blocks in enumerate(zip(*(group.blocks for group in groups), strict=True)):
         inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
-        logits, _ = forward(layers, parameters, inputs, training=False)
+        passed = forward(layers, parameters, inputs, Pass(False, draws.at(str(i))))
         t = labels([b.t for b in blocks], groups)
-        loss += softmax_cross_entropy(logits, t)[0].astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(hits(logits, t), axis=1)
-        samples += logits.shape[2]
-    return loss / samples, correct / samples
+        loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
+        correct += np.count_nonzero(hits(passed.logits, t), axis=1)
+        penalty += passed.penalty
+        if network.smoothing is not None:
+            penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)
+        samples += passed.logits.shape[2]
+    return Metrics(loss / samples, correct / samples, penalty / samples)
 
 
 def _reordered(first: Layer, p: Parameters, groups: Sequence[Group]) -> Parameters:

@@ -14,13 +14,16 @@ from typing import Protocol
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets import open_dataset
+from dlsweep.nn.activations import activations
 from dlsweep.nn.layers import size
+from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
+from dlsweep.nn.schedules import schedules
 from dlsweep.registry import Registry
 from dlsweep.training.evaluation import BLOCK
-from dlsweep.training.loop import build
 from dlsweep.training.minibatches import evaluations, iterations
+from dlsweep.training.network import build
 
 Chunk = tuple[Run, ...]
 
@@ -106,8 +109,11 @@ def code(arm: Arm) -> Hashable:
     """What two arms must have in common to train as one stack: everything but the numbers and the initializer."""
     return (
         arm.fingerprint,
-        *(c.canonical for c in (arm.model, arm.activation, arm.normalization, arm.schedule)),
+        arm.model.canonical,
+        _code(activations, arm.activation),
+        _code(normalizations, arm.normalization),
         _code(optimizers, arm.optimizer),
+        _code(schedules, arm.schedule),
         *(_code(regularizers, c) for c in arm.regularizer),
         arm.train,
         arm.evaluate,
@@ -121,7 +127,7 @@ def _code(registry: Registry, choice: Choice) -> Hashable:
 
 def _cohort(arm: Arm, arms: int) -> Cohort:
     data = open_dataset(arm.data)
-    layers = build(arm, data)
+    layers = build([arm], data).layers
     parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
     activations = BLOCK * sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)

@@ -1,0 +1,36 @@
+"""The random numbers that layers draw while they train: dropout masks, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from dlsweep.nn.layers import Shared
+from dlsweep.randomness import stream
+
+
+class Draws:
+    """The draws of a stack's runs at one step, as `dlsweep.nn.layers.Draws` describes them.
+
+    slices: the runs of each seed; index: the step. Every step opens its streams anew, so a pass that is made only to
+    look at a network shifts nothing.
+    """
+
+    def __init__(self, slices: Mapping[int, slice], index: int, place: str = ""):
+        self.slices, self.index, self.place = slices, index, place
+
+    def at(self, place: str) -> Draws:
+        """The draws of one place within the step, such as a block of a split."""
+        return Draws(self.slices, self.index, f"{self.place}/{place}")
+
+    def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """Uniform on [0, 1), float32."""
+        return [Shared(draw.random(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
+
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """Standard normal, float32."""
+        return [Shared(draw.standard_normal(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
+
+    def _streams(self, purpose: str) -> Iterator[tuple[np.random.Generator, slice]]:
+        return ((stream(seed, purpose + self.place, self.index), runs) for seed, runs in self.slices.items())

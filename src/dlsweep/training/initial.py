@@ -1,0 +1,58 @@
+"""The parameters of a stack's runs before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlsweep.config.runs import Run
+from dlsweep.datasets.base import Dataset
+from dlsweep.nn.initializers import initializers
+from dlsweep.nn.layers import Array, Layer, Parameters, Pass, Shared, column
+from dlsweep.randomness import stream
+from dlsweep.training.draws import Draws
+from dlsweep.training.network import build
+
+
+def initial(
+    layers: Sequence[Layer], runs: Sequence[Run], samples: Mapping[int, Array], data: Dataset, dtype: np.dtype
+) -> list[Parameters]:
+    """Kernels by each run's initializer, from base draws that its seed names; the rest where its description says.
+
+    samples: the first minibatch of each seed, for initializers that look at what a layer makes of it.
+    """
+    stack: list[Parameters] = []
+    for layer in layers:
+        stack.append({k: np.empty((len(runs), *parameter.shape), dtype) for k, parameter in layer.parameters.items()})
+        for k, parameter in layer.parameters.items():
+            stack[-1][k][...] = column(np.asarray(parameter.start, dtype), stack[-1][k])
+    for i, run in enumerate(runs):
+        entry = initializers[run.arm.init.name]
+        looks = "outputs" in entry.positional
+        own = [{k: w[i : i + 1] for k, w in p.items()} for p in stack]
+        alone = build([run.arm], data, dtype).layers if looks else layers
+        for depth, layer in enumerate(alone):
+            for k, parameter in layer.parameters.items():
+                if parameter.kernel:
+                    passed: list[Any] = [stream(run.seed, f"init/{layer.name}"), *parameter[:3]]
+                    if looks:
+                        passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seed]))
+                    own[depth][k][0] = entry(*passed, **run.arm.init.settings)
+    return stack
+
+
+def _outputs(
+    layers: Sequence[Layer], parameters: Sequence[Parameters], kernel: str, samples: Array
+) -> Callable[[Array], Array]:
+    """What the last of some layers makes of samples with a kernel, the layers before it being initialized."""
+
+    def outputs(w: Array) -> Array:
+        parameters[len(layers) - 1][kernel][0] = w
+        x: Any = [Shared(samples, slice(0, 1))]
+        for layer, p in zip(layers, parameters, strict=False):
+            x = layer.apply(p, x, Pass(False, Draws({}, 0))).y
+        return np.asarray(x)
+
+    return outputs

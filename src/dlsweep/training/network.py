@@ -1,0 +1,74 @@
+"""From arms to the network that their stack trains: layers with every run's settings in them, and the regularizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlsweep.config.runs import Arm, Choice
+from dlsweep.datasets.base import Dataset
+from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.layers import Array, Layer
+from dlsweep.nn.networks import networks
+from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.registry import Entry
+
+
+class Network(NamedTuple):
+    """The layers of a stack's runs and the regularizers that act on them."""
+
+    layers: list[Layer]
+    regularizers: list[Regularizer]
+
+    @property
+    def smoothing(self) -> Array | None:
+        """The label smoothing of every run, `(R,)` or `(1,)`."""
+        return next((r.smoothing for r in self.regularizers if r.smoothing is not None), None)
+
+
+def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Network:
+    """The network of the arms of a cohort, one for each run, for samples and classes such as `data` has."""
+    arm = arms[0]  # whatever is code is the same in every arm of a cohort
+    activation, normalization = activations[arm.activation.name], normalizations[arm.normalization.name]
+    activated_by = columns(activation, [a.activation for a in arms], dtype)
+    normalized_by = columns(normalization, [a.normalization for a in arms], dtype)
+    names = [choice.name for choice in arm.regularizer]
+    acting: list[Regularizer] = [
+        regularizers[name].function(**columns(regularizers[name], [a.regularizer[i] for a in arms], dtype))
+        for i, name in enumerate(names)
+    ]
+
+    def activated(suffix: str, shape: tuple[int, ...]) -> list[Layer]:
+        around = normalization.function(f"normalization{suffix}", shape, **normalized_by)
+        return [
+            *around.before,
+            activation_layer(f"activation{suffix}", shape, activation, activated_by),
+            *around.after,
+            *(r.activated(f"{n}{suffix}", shape) for n, r in zip(names, acting, strict=True) if r.activated),
+        ]
+
+    layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
+    for regularizer in acting:
+        if regularizer.wrap:
+            layers = [*map(regularizer.wrap, layers[:-1]), layers[-1]]
+        if regularizer.wrap_input:
+            layers = [regularizer.wrap_input(layers[0]), *layers[1:]]
+    return Network(layers, acting)
+
+
+def columns(entry: Entry, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
+    """The settings of every run: numbers stack, as arrays `(R,)`, the rest is the same for all.
+
+    Where all runs agree the array has one element: then the elementwise loops that it takes part in are long ones.
+    """
+    arrays: dict[str, Any] = {}
+    for name, setting in entry.settings.items():
+        values = [choice.settings[name] for choice in choices]
+        if setting.stacks:
+            arrays[name] = np.array(values[:1] if len(set(values)) == 1 else values, dtype)
+        else:
+            arrays[name] = values[0]
+    return arrays

@@ -1,0 +1,26 @@
+"""What training leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stack's training leaves behind.
+
+    curves: columns of equal length, one row per run, iteration and split: `run` (index into the runs as given),
+    `iteration` (updates made), `epoch`, `split`, `loss` (mean, without penalty), `penalty`, `accuracy`.
+    status: per run, "done" or "diverged". iterations: per run, the updates made, or the update at which the loss or
+    its gradient was found not to be finite. parameters: trained numbers of one run. seconds: of the whole stack.
+    """
+
+    curves: dict[str, Array]
+    status: list[str]
+    iterations: list[int]
+    parameters: int
+    seconds: float

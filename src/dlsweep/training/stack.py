@@ -1,0 +1,199 @@
+"""The runs of one cohort that train together: every array has one row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+
+from dlsweep.config.runs import Run
+from dlsweep.datasets.base import Dataset
+from dlsweep.nn.layers import Array, Parameters, Pass, Shared, column, size
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
+from dlsweep.nn.networks import forward
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.schedules import schedules
+from dlsweep.training.draws import Draws
+from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels
+from dlsweep.training.initial import initial
+from dlsweep.training.minibatches import subset
+from dlsweep.training.network import build, columns
+from dlsweep.training.outcome import Outcome
+
+Batch = dict[int, Block]  # the minibatch of each seed
+
+
+class Stack:
+    """The runs that still train, ordered by seed, with their parameters and slots; and the curves so far."""
+
+    def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype):
+        arm = runs[0].arm
+        self.given = runs
+        self.order = sorted(range(len(runs)), key=lambda i: runs[i].seed)  # of the runs in the stack, in the given list
+        self.data, self.dtype = data, dtype
+        self.optimizer, self.schedule = optimizers[arm.optimizer.name], schedules[arm.schedule.name]
+        self.clip_norm = arm.train.clip_norm
+        self.status = ["done"] * len(runs)
+        self.ended = [-1] * len(runs)
+        self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
+        self.parameters: list[Parameters] = []
+        self.slots: list[dict[str, list[Array]]] = []
+        self._arrange()
+
+        arrays = data.arrays
+        self.x, self.t, self.scale = arrays.x_train, arrays.t_train, dtype.type(arrays.scale)
+        self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
+        self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
+        for split in arm.evaluate.on:
+            x, t = (self.x, self.t) if split == "batch" else (getattr(arrays, f"{a}_{split}") for a in "xt")
+            if split == "batch":
+                self.splits[split] = None  # the minibatch at hand
+            elif split == "train" and data.sizes["train"] < len(t):
+                self.splits[split] = {s: self._blocks(x[rows], t[rows]) for s, rows in self.subsets.items()}
+            else:
+                self.splits[split] = self._blocks(x, t)
+
+    def _arrange(self) -> None:
+        """What follows from which runs are in the stack: the slice of each seed, and every setting as a column."""
+        runs = [self.given[i] for i in self.order]
+        self.slices: dict[int, slice] = {}
+        at = 0
+        for seed, members in groupby(runs, key=lambda run: run.seed):
+            count = len(list(members))
+            self.slices[seed] = slice(at, at + count)
+            at += count
+        if runs:
+            arms = [run.arm for run in runs]
+            self.network = build(arms, self.data, self.dtype)
+            self.settings = columns(self.optimizer, [arm.optimizer for arm in arms], self.dtype)
+            self.scheduled = columns(self.schedule, [arm.schedule for arm in arms], np.float64)
+            self.kernels = [
+                (i, name)
+                for i, layer in enumerate(self.network.layers)
+                for name, parameter in layer.parameters.items()
+                if parameter.kernel
+            ]
+
+    def gather(self, seed: int, indices: Array) -> Block:
+        """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
+        rows = self.subsets[seed]
+        indices = indices if rows is None else rows[indices]
+        x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
+        return Block(np.moveaxis(x.reshape(len(x), -1), 0, -1), self.t[indices])
+
+    def _blocks(self, x: Array, t: Array) -> Blocks:
+        reorder = bool(self.network.layers[0].reads)
+        return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=reorder)
+
+    def begin(self, batch: Batch) -> None:
+        """Initial parameters and empty slots; batch: the first one, that initializers may look at."""
+        runs = [self.given[i] for i in self.order]
+        samples = {seed: block.x for seed, block in batch.items()}
+        self.parameters = initial(self.network.layers, runs, samples, self.data, self.dtype)
+        self.slots = [
+            {k: [np.zeros_like(p[k]) for _ in self.optimizer.positional[3:]] for k in p if layer.parameters[k].trained}
+            for layer, p in zip(self.network.layers, self.parameters, strict=True)
+        ]
+
+    def _shared(self, batch: Batch) -> list[Shared]:
+        return [Shared(batch[s].x, runs) for s, runs in self.slices.items()]
+
+    def step(self, t: int, steps: int, batch: Batch) -> None:
+        """One update of every run on its seed's minibatch."""
+        passed = forward(self.network.layers, self.parameters, self._shared(batch), Pass(True, Draws(self.slices, t)))
+        groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
+        t_batch = labels([batch[s].t for s in self.slices], groups)
+        dlogits = softmax_cross_entropy(passed.logits, t_batch)[1]()
+        if self.network.smoothing is not None:
+            dlogits += column(self.network.smoothing, dlogits) * label_smoothing(passed.logits, t_batch)[1]()
+        gradients = passed.back(dlogits)
+        for p, state in zip(self.parameters, passed.states, strict=True):
+            p.update(state)
+        self._regularize(gradients)
+        self._update(t, steps, gradients)
+        self._leave(t, ~np.isfinite(dlogits).all(axis=(1, 2)), "diverged")
+
+    def _regularize(self, gradients: list[Parameters]) -> None:
+        """Add the penalties' gradients; then shorten a gradient whose norm over all parameters is above the limit."""
+        for regularizer in self.network.regularizers:
+            if regularizer.penalty:
+                for i, k in self.kernels:
+                    gradients[i][k] += regularizer.penalty(self.parameters[i][k])[1]
+        if self.clip_norm is not None:
+            squares = [(g * g).reshape(len(g), -1).sum(axis=1) for gs in gradients for g in gs.values()]
+            norm = np.sqrt(np.sum(squares, axis=0))
+            limit = self.dtype.type(self.clip_norm)
+            for gs in gradients:
+                for k in gs:
+                    gs[k] *= column(limit / np.maximum(norm, limit), gs[k])
+
+    def _update(self, t: int, steps: int, gradients: list[Parameters]) -> None:
+        factor = np.asarray(self.schedule(t, steps, **self.scheduled), self.dtype)
+        settings = self.settings | {"lr": self.settings["lr"] * factor}
+        for p, gs, slots in zip(self.parameters, gradients, self.slots, strict=True):
+            for k, g in gs.items():
+                own = {name: column(v, g) if isinstance(v, np.ndarray) else v for name, v in settings.items()}
+                p[k], *slots[k] = self.optimizer.function(p[k], g, t, *slots[k], **own)
+        for regularizer in self.network.regularizers:
+            if regularizer.project:
+                for i, k in self.kernels:
+                    self.parameters[i][k] = regularizer.project(self.parameters[i][k])
+
+    def evaluate(self, t: int, epoch: float, batch: Batch) -> None:
+        """Add a row per run and split to the curves; runs with a loss that is not finite leave the stack."""
+        if not self.order:
+            return
+        penalty = np.zeros(len(self.order))
+        for regularizer in self.network.regularizers:
+            if regularizer.penalty:
+                for i, k in self.kernels:
+                    penalty += regularizer.penalty(self.parameters[i][k])[0]
+        rows = []
+        for split, blocks in self.splits.items():
+            if isinstance(blocks, Blocks):
+                groups = [Group(slice(0, len(self.order)), blocks)]
+            else:
+                groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
+            draws = Draws(self.slices, t, f"/{split}")
+            rows.append((split, evaluate(self.network, self.parameters, groups, draws)))
+        finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
+        which = np.array(self.order)[finite]
+        for split, metrics in rows:
+            added = penalty + metrics.penalty
+            self.rows.append((t, epoch, split, which, metrics.loss[finite], added[finite], metrics.accuracy[finite]))
+        self._leave(t, ~finite, "diverged")
+
+    def _leave(self, t: int, gone: Array, status: str) -> None:
+        """Take runs out of the stack."""
+        if not gone.any():
+            return
+        for i in np.flatnonzero(gone):
+            self.status[self.order[i]] = status
+            self.ended[self.order[i]] = t
+        stay = np.flatnonzero(~gone)
+        self.order = [self.order[i] for i in stay]
+        self.parameters = [{k: w[stay] for k, w in p.items()} for p in self.parameters]
+        self.slots = [{k: [slot[stay] for slot in slots] for k, slots in s.items()} for s in self.slots]
+        self._arrange()
+
+    def outcome(self, steps: int, seconds: float) -> Outcome:
+        """The curves so far, and how every run ended that was given."""
+        lengths = [len(which) for *_, which, _, _, _ in self.rows]
+        iteration, epoch, split = (np.repeat([row[i] for row in self.rows], lengths) for i in range(3))
+        run, loss, penalty, accuracy = (np.concatenate([row[i] for row in self.rows]) for i in range(3, 7))
+        return Outcome(
+            {
+                "run": run,
+                "iteration": iteration,
+                "epoch": epoch,
+                "split": split,
+                "loss": loss,
+                "penalty": penalty,
+                "accuracy": accuracy,
+            },
+            self.status,
+            [steps if at < 0 else at for at in self.ended],
+            parameters=size(self.network.layers),
+            seconds=seconds,
+        )
