@@ -10,12 +10,36 @@ from tests.config.conftest import Load, Refused
 
 from dlsweep.config import load
 from dlsweep.errors import ConfigError
+from dlsweep.nn.activations import activations
 
 KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
-ACTIVATIONS = "(choices: identity, relu, sigmoid, tanh)"
+ACTIVATIONS = f"(choices: {', '.join(activations)})"
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )
+
+
+@pytest.mark.parametrize(
+    ("grid", "sentence"),
+    [
+        ("activation: {leaky_relu: {slope: ▲-0.1}}", "activation.leaky_relu.slope must be at least 0, got -0.1"),
+        ("activation: {elu: {alpha: ▲0}}", "activation.elu.alpha must be above 0, got 0"),
+        ("init: {truncated_normal: {std: ▲-1}}", "init.truncated_normal.std must be at least 0, got -1"),
+        ("init: {orthogonal: {gain: ▲-1}}", "init.orthogonal.gain must be above 0, got -1"),
+        ("init: {constant: {value: ▲.inf}}", "init.constant.value must be a finite number, got .inf"),
+        ("optimizer: {adamw: {weight_decay: ▲-1e-4}}", "optimizer.adamw.weight_decay must be at least 0, got -1e-4"),
+        ("optimizer: {lion: {beta2: ▲1}}", "optimizer.lion.beta2 must be below 1, got 1"),
+        ("optimizer: {adadelta: {eps: ▲0}}", "optimizer.adadelta.eps must be above 0, got 0"),
+        ("schedule: {step: {every: ▲0}}", "schedule.step.every must be at least 1, got 0"),
+        ("schedule: {step: {gamma: ▲2}}", "schedule.step.gamma must be at most 1, got 2"),
+        ("schedule: {exponential: {end: ▲0}}", "schedule.exponential.end must be above 0, got 0"),
+        ("schedule: {cosine: {end: ▲-1}}", "schedule.cosine.end must be at least 0, got -1"),
+        ("schedule: {warm_up: {iterations: ▲1.5}}", "schedule.warm_up.iterations must be a whole number, got 1.5"),
+        ("schedule: {one_cycle: {warm_up: ▲1}}", "schedule.one_cycle.warm_up must be below 1, got 1"),
+    ],
+)
+def test_settings_out_of_their_bounds(refused: Refused, grid: str, sentence: str) -> None:
+    refused(f"grid: {{{grid}}}", sentence)
 
 
 def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> None:
