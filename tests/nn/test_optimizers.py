@@ -63,6 +63,17 @@ def test_a_run_does_not_know_its_company(name):
 
 
 @pytest.mark.parametrize("name", optimizers)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_setting_can_differ_from_run_to_run(name, dtype):
+    values = {k: [s.default, 0.7 * s.default, 0.5 * s.default + 0.1] for k, s in optimizers[name].settings.items()}
+    start = np.random.default_rng(0).standard_normal((3, 2))
+    together = descend(name, start, valley, 20, dtype, **values)
+    for i in range(3):
+        alone = descend(name, start[i : i + 1], valley, 20, dtype, **{k: v[i] for k, v in values.items()})
+        np.testing.assert_array_equal(together[i : i + 1], alone)
+
+
+@pytest.mark.parametrize("name", optimizers)
 def test_has_a_learning_rate_above_zero(name):
     from pydantic import ValidationError
 
@@ -146,6 +157,17 @@ def test_two_steps_of_lion():
     w1 = 1 - 0.1 * (1 + 0.5 * 1)
     w2 = w1 - 0.1 * (-1 + 0.5 * w1)
     assert two_steps("lion", lr=0.1, beta1=0.5, beta2=0.75, weight_decay=0.5) == pytest.approx(w2, rel=1e-14)
+
+
+def test_lion_keeps_another_average_than_it_steps_by():
+    """m is 1 after the gradient 4, so 1/2 · 1 + 1/2 · -1.5 goes by the new gradient's sign; with m = 2 it would not."""
+    lr, half, three_quarters, zero = (np.array([[value]]) for value in (0.125, 0.5, 0.75, 0.0))
+    w, m = np.zeros((2, 1, 1))
+    for g in (4.0, -1.5):
+        w, m = optimizers["lion"].function(
+            w, np.array([[g]]), 1, m, lr=lr, beta1=half, beta2=three_quarters, weight_decay=zero
+        )
+    assert (w.item(), m.item()) == (0.0, 0.375)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,7 +1,7 @@
 """Learning-rate schedules: `(t, steps) -> factor`, what `lr` is multiplied with at step `t` of `steps`, from 1.
 
 Settings that are not counts are numbers or arrays, one value a run; the factor is then such an array. A schedule that
-goes to an end is there when the last step is made, so at no step is the factor 0.
+goes to an `end` is there after the last step, so no step has the factor 0.
 """
 
 from __future__ import annotations
