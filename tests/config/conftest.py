@@ -7,7 +7,11 @@ from typing import Any, Protocol
 import pytest
 
 from dlsweep.config import Config, load
+from dlsweep.config.words import TRAIN
 from dlsweep.errors import ConfigError
+
+TRAIN_SETTINGS = ", ".join(sorted(TRAIN.settings))
+TRAIN_FACTORS = ", ".join(f"train.{name}" for name in sorted(TRAIN.settings))
 
 
 class Load(Protocol):

@@ -7,6 +7,7 @@ from tests.config.conftest import Load, Refused
 
 from dlsweep.config.runs import Choice, Train
 from dlsweep.config.words import numbers
+from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Entry, NonNegative
 
@@ -358,8 +359,7 @@ def test_a_mistake_is_not_told_twice_by_what_depends_on_it(refused: Refused) -> 
           optimizer.momentum.alpha: [0.5]
         exclude: [{optimizer: momentum}]
         """,
-        "there is no optimizer 'momentun'; did you mean 'momentum'?"
-        " (choices: adagrad, adam, momentum, nesterov, rmsprop, sgd)",
+        f"there is no optimizer 'momentun'; did you mean 'momentum'? (choices: {', '.join(optimizers)})",
     )
 
 

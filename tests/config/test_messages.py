@@ -6,16 +6,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.config.conftest import Load, Refused
+from tests.config.conftest import TRAIN_FACTORS, Load, Refused
 
 from dlsweep.config import load
 from dlsweep.errors import ConfigError
+from dlsweep.nn.activations import activations
+from dlsweep.plots import plots
 
 KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
-ACTIVATIONS = "(choices: identity, relu, sigmoid, tanh)"
+ACTIVATIONS = f"(choices: {', '.join(activations)})"
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )
+
+
+@pytest.mark.parametrize(
+    ("grid", "sentence"),
+    [
+        ("activation: {leaky_relu: {slope: ▲-0.1}}", "activation.leaky_relu.slope must be at least 0, got -0.1"),
+        ("activation: {elu: {alpha: ▲0}}", "activation.elu.alpha must be above 0, got 0"),
+        ("init: {truncated_normal: {std: ▲-1}}", "init.truncated_normal.std must be at least 0, got -1"),
+        ("init: {orthogonal: {gain: ▲-1}}", "init.orthogonal.gain must be above 0, got -1"),
+        ("init: {constant: {value: ▲.inf}}", "init.constant.value must be a finite number, got .inf"),
+        ("optimizer: {adamw: {weight_decay: ▲-1e-4}}", "optimizer.adamw.weight_decay must be at least 0, got -1e-4"),
+        ("optimizer: {lion: {beta2: ▲1}}", "optimizer.lion.beta2 must be below 1, got 1"),
+        ("optimizer: {adadelta: {eps: ▲0}}", "optimizer.adadelta.eps must be above 0, got 0"),
+        ("schedule: {step: {every: ▲0}}", "schedule.step.every must be at least 1, got 0"),
+        ("schedule: {step: {gamma: ▲2}}", "schedule.step.gamma must be at most 1, got 2"),
+        ("schedule: {exponential: {end: ▲0}}", "schedule.exponential.end must be above 0, got 0"),
+        ("schedule: {cosine: {end: ▲-1}}", "schedule.cosine.end must be at least 0, got -1"),
+        ("schedule: {warm_up: {iterations: ▲1.5}}", "schedule.warm_up.iterations must be a whole number, got 1.5"),
+        ("schedule: {one_cycle: {warm_up: ▲1}}", "schedule.one_cycle.warm_up must be below 1, got 1"),
+    ],
+)
+def test_settings_out_of_their_bounds(refused: Refused, grid: str, sentence: str) -> None:
+    refused(f"grid: {{{grid}}}", sentence)
 
 
 def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> None:
@@ -53,11 +78,10 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         "optimizer.sgd.lr must be a number, got 'yes'",
         "optimizer.momentum has no setting 'alhpa'; did you mean 'alpha'? (choices: alpha, lr)",
         "there is no factor 'optimzer.lr'; did you mean 'optimizer'? (choices: activation, data, init, model,"
-        " normalization, optimizer, regularizer, schedule, train.batch_size, train.epochs, train.iterations,"
-        " train.sampling)",
+        f" normalization, optimizer, regularizer, schedule, {TRAIN_FACTORS})",
         "exclude speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
         " normalization, optimizer, regularizer, schedule)",
-        "there is no plot 'curvs'; did you mean 'curves'? (choices: curves)",
+        f"there is no plot 'curvs'; did you mean 'curves'? (choices: {', '.join(plots)})",
         "plots.curves.rows must name a factor of this sweep, got 'init_'; did you mean 'init'? (choices: activation,"
         " arm, init, normalization, optimizer, regularizer, schedule, seed, split)",
         "plots.curves.lines must be another factor than columns, got 'init' for both",

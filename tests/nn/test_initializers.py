@@ -10,14 +10,19 @@ from dlsweep.randomness import stream
 FAN_IN, FAN_OUT = 300, 200
 STD = {
     "normal": 0.01,
+    "truncated_normal": 0.01,
     "uniform": 0.01,
     "xavier": (1 / FAN_IN) ** 0.5,
+    "lecun": (1 / FAN_IN) ** 0.5,
     "glorot_normal": (2 / (FAN_IN + FAN_OUT)) ** 0.5,
     "glorot_uniform": (2 / (FAN_IN + FAN_OUT)) ** 0.5,
     "he": (2 / FAN_IN) ** 0.5,
     "he_uniform": (2 / FAN_IN) ** 0.5,
+    "orthogonal": (1 / max(FAN_IN, FAN_OUT)) ** 0.5,
+    "constant": 0,
     "zeros": 0,
 }
+MEAN = {"constant": 0.01}
 BOUND = {
     "uniform": 0.01 * 3**0.5,
     "glorot_uniform": (6 / (FAN_IN + FAN_OUT)) ** 0.5,
@@ -34,7 +39,7 @@ def test_spread(name):
     w = draw(name)
     assert w.shape == (FAN_IN, FAN_OUT)
     assert w.std() == pytest.approx(STD[name], rel=0.01)
-    assert abs(w.mean()) <= 4 * STD[name] / np.sqrt(w.size)
+    assert abs(w.mean() - MEAN.get(name, 0)) <= 4 * STD[name] / np.sqrt(w.size) + 1e-15
 
 
 @pytest.mark.parametrize("name", BOUND)
@@ -44,19 +49,53 @@ def test_uniform_ones_reach_their_bounds_and_not_beyond(name):
     assert np.abs(w).max() == pytest.approx(BOUND[name], rel=0.001)
 
 
-@pytest.mark.parametrize("name", sorted(set(initializers) - {"lsuv", "zeros"}))
+@pytest.mark.parametrize("name", sorted(set(initializers) - {"constant", "lsuv", "zeros"}))
 def test_seeds_differ_and_repeat(name):
     np.testing.assert_array_equal(draw(name, seed=3), draw(name, seed=3))
     assert not np.array_equal(draw(name, seed=3), draw(name, seed=4))
 
 
 @pytest.mark.parametrize(
-    "names", [("normal", "xavier", "he", "glorot_normal"), ("uniform", "he_uniform", "glorot_uniform")]
+    "names", [("normal", "xavier", "lecun", "he", "glorot_normal"), ("uniform", "he_uniform", "glorot_uniform")]
 )
 def test_weights_are_proportional_within_a_family(names):
     first, *others = (draw(name) / STD[name] for name in names)
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-12)
+
+
+def test_truncated_normal_is_cut_at_two_of_its_standard_deviations_and_has_the_spread_that_is_asked_for():
+    w = draw("truncated_normal", (1000, 1000), std=0.5)
+    cut = 2 * 0.5 / 0.87962566103423978  # the spread of N(0, 1) within ±2
+    assert np.abs(w).max() <= cut
+    assert np.abs(w).max() == pytest.approx(cut, rel=1e-3)
+    assert w.std() == pytest.approx(0.5, rel=0.003)
+
+
+def test_truncated_normal_keeps_the_order_of_the_base_draws():
+    w, z = draw("truncated_normal").ravel(), draw("normal").ravel()
+    np.testing.assert_array_equal(np.argsort(w), np.argsort(z))
+    np.testing.assert_array_equal(np.sign(w), np.sign(z))
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (5, 9), (9, 5), (1, 4), (4, 1), (6, 2, 3, 3), (20, 1, 3, 3)])
+def test_orthogonal_kernels_are_orthogonal(shape):
+    w = initializers["orthogonal"].function(stream(0, "init/a"), shape, 1, 1, gain=3.0)
+    assert w.shape == shape
+    w = w.reshape(len(w), -1)
+    wide = w if w.shape[0] <= w.shape[1] else w.T
+    np.testing.assert_allclose(wide @ wide.T, 9 * np.eye(len(wide)), atol=1e-12)
+
+
+def test_orthogonal_matrices_prefer_no_direction():
+    """Without the correction of signs most diagonals of Q would be negative; the determinant is as often −1 as 1."""
+    q = np.array([draw("orthogonal", (3, 3), seed) for seed in range(400)])
+    assert np.abs(q.mean(axis=0)).max() < 4 / np.sqrt(3 * 400)
+    assert np.mean(np.linalg.det(q) > 0) == pytest.approx(0.5, abs=0.1)
+
+
+def test_constant_is_its_value():
+    np.testing.assert_array_equal(draw("constant", (2, 3), value=-0.5), np.full((2, 3), -0.5))
 
 
 def spreads(activation, std, layers=5, width=100):

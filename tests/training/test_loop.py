@@ -134,6 +134,18 @@ def test_the_settings_of_a_schedule_reach_it():
     assert not np.array_equal(half, full)
 
 
+@pytest.mark.parametrize("schedule", sorted(set(schedules) - {"constant"}))
+def test_together_is_alone_under_a_schedule(schedule):
+    defaults = {name: s.default for name, s in schedules[schedule].settings.items()} | {"every": 2, "iterations": 3}
+    settings = {name: defaults[name] for name in schedules[schedule].settings}
+    arms = [replace(make_arm(optimizer=choice("sgd", lr=lr)), schedule=choice(schedule, **settings)) for lr in (0.1, 1)]
+    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1)], make_data()
+    together = train(runs, data)
+    assert_the_same_alone(runs, data, together)
+    constant = train([replace(run, arm=replace(run.arm, schedule=choice("constant"))) for run in runs], data)
+    assert not np.array_equal(together.curves["loss"], constant.curves["loss"])
+
+
 @pytest.mark.parametrize("company", [False, True])
 def test_a_run_that_cannot_even_start_is_diverged_in_any_company(company):
     wild = Run(make_arm(init=choice("normal", std=1e30)), 0)

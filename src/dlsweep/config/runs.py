@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
@@ -85,8 +85,14 @@ class Arm:
             c.canonical
             for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
         ]
-        parts += [*(c.canonical for c in self.regularizer), repr(self.train), repr(self.evaluate)]
+        parts += [*(c.canonical for c in self.regularizer), _set(self.train), _set(self.evaluate)]
         return "\n".join(parts)
+
+
+def _set(part: Train | Evaluate) -> str:
+    """The repr of a part without the options that are off, so that an option added later changes no run's id."""
+    shown = (f"{f.name}={getattr(part, f.name)!r}" for f in fields(part) if getattr(part, f.name) != f.default)
+    return f"{type(part).__name__}({', '.join(shown)})"
 
 
 @dataclass(frozen=True)

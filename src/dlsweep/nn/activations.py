@@ -1,18 +1,20 @@
 """Activation functions: `x -> (y, back)`, elementwise, where `back(dy)` is the gradient with respect to `x`.
 
-Settings are arrays that broadcast against `x`, one value a run. Positional parameters after `x` are learned: one number
-for each unit or channel, which begins at the setting `start`; `back` then returns their gradients too, elementwise.
+Settings are numbers or arrays that broadcast against `x`, one value a run. Values and gradients are finite for inputs
+of ±1e4, and have the dtype of `x`. Positional parameters after `x` are learned: one number for each unit or channel,
+which begins at the setting `start`; `back` then returns their gradients too, elementwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
 from dlsweep.nn.layers import Layer, Output, Parameter, Parameters, Pass, column
-from dlsweep.registry import Entry, Registry
+from dlsweep.registry import Entry, NonNegative, Positive, Registry
 
 Array = np.ndarray
 Back = Callable[[Array], Array]
@@ -73,14 +75,113 @@ def relu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
+    """Leaky ReLU: y = max(x, 0) + slope · min(x, 0); derivative 1 for x > 0, else slope (Maas et al. 2013)."""
+    y = np.maximum(x, 0) + slope * np.minimum(x, 0)
+
+    def back(dy: Array) -> Array:
+        up = dy * (y > 0)
+        return up + slope * (dy - up)
+
+    return y, back
+
+
+@activations.register
+def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
+    """Exponential linear unit: y = x for x > 0, else α (exp(x) - 1); derivative 1, else y + α (Clevert et al. 2016)."""
+    y = np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
+
+    def back(dy: Array) -> Array:
+        up = dy * (y > 0)
+        return up + (y + alpha) * (dy - up)
+
+    return y, back
+
+
+@activations.register
+def selu(x: Array) -> tuple[Array, Back]:
+    """Scaled ELU: y = λ elu(x), the λ and α that keep mean 0 and variance 1 (Klambauer et al. 2017, Equation 2)."""
+    scale, alpha = 1.0507009873554805, 1.6732632423543773
+    y, back = elu(x, alpha=alpha)
+    return scale * y, lambda dy: scale * back(dy)
+
+
+@activations.register
+def softplus(x: Array) -> tuple[Array, Back]:
+    """Softplus, a smooth ReLU: y = log(1 + exp(x)); derivative sigmoid(x) = 1 - exp(-y) (Dugas et al. 2001)."""
+    y = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y, lambda dy: dy * -np.expm1(-y)
+
+
+@activations.register
+def softsign(x: Array) -> tuple[Array, Back]:
+    """Softsign: y = x / (1 + |x|); derivative 1 / (1 + |x|)² (Bergstra et al. 2009)."""
+    d = 1 + np.abs(x)
+    return x / d, lambda dy: dy / (d * d)
+
+
+@activations.register
+def hard_sigmoid(x: Array) -> tuple[Array, Back]:
+    """Piecewise linear sigmoid: y = x/6 + 1/2 within ±3, else 0 or 1; derivative 1/6 within (Howard et al. 2019).
+
+    The form of MobileNetV3, Section 5.2, as in PyTorch and Keras 3. BinaryConnect (Courbariaux et al. 2015) has ±1.
+    """
+    y = np.clip(x / 6 + 0.5, 0, 1)
+    return y, lambda dy: dy * ((y > 0) & (y < 1)) / 6
+
+
+@activations.register
+def gelu(x: Array) -> tuple[Array, Back]:
+    """Gaussian error linear unit: y = x Φ(x); derivative Φ(x) + x φ(x) (Hendrycks & Gimpel 2016).
+
+    Φ, φ: distribution and density of the standard normal; `gelu_tanh` approximates them.
+    """
+    from scipy.special import ndtr
+
+    cdf = ndtr(x)
+    return x * cdf, lambda dy: dy * (cdf + x * np.exp(-x * x / 2) / sqrt(2 * pi))
+
+
+@activations.register
+def gelu_tanh(x: Array) -> tuple[Array, Back]:
+    """GELU's approximation: y = x (1 + tanh u) / 2, u = √(2/π) (x + 0.044715 x³) (Hendrycks & Gimpel 2016, Section 2).
+
+    Derivative (1 + tanh u) / 2 + x (1 - tanh² u) u′ / 2.
+    """
+    a, b = sqrt(2 / pi), 0.044715
+    t = np.tanh(a * (x + b * x * x * x))
+
+    def back(dy: Array) -> Array:
+        return dy * (1 + t + x * (1 - t * t) * a * (1 + 3 * b * x * x)) / 2
+
+    return x * (1 + t) / 2, back
+
+
+@activations.register
+def silu(x: Array) -> tuple[Array, Back]:
+    """Sigmoid linear unit, or Swish: y = x σ(x); derivative σ(x) + x σ′(x) (Elfwing et al. 2018)."""
+    s, back = sigmoid(x)
+    return x * s, lambda dy: dy * s + back(dy * x)
+
+
+@activations.register
+def mish(x: Array) -> tuple[Array, Back]:
+    """Mish: y = x tanh(s), s = softplus(x); derivative tanh(s) + x (1 - tanh² s) s′ (Misra 2019)."""
+    s, back_s = softplus(x)
+    t, back_t = tanh(s)
+    return x * t, lambda dy: dy * t + back_s(back_t(dy * x))
+
+
+@activations.register
 def prelu(x: Array, slope: Array, *, start: float = 0.25) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
     """ReLU with a learned slope for x < 0, one for each unit: y = x for x > 0, else a x (He et al. 2015, Equation 1).
 
     start: where the slopes begin. Regularizers leave them alone: shrinking them would turn the unit into a ReLU.
     """
-    positive = x > 0
+    negative = np.minimum(x, 0)
 
     def back(dy: Array) -> tuple[Array, Array]:
-        return np.where(positive, dy, slope * dy), np.where(positive, 0, x * dy)
+        up = dy * (x > 0)
+        return up + slope * (dy - up), dy * negative
 
-    return np.where(positive, x, slope * x), back
+    return np.maximum(x, 0) + slope * negative, back

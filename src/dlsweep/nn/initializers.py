@@ -1,12 +1,14 @@
 """Initial weights: `(draw, shape, fan_in, fan_out) -> weights`, float64.
 
 `draw` is the random stream of one layer of one replicate. Every normal initializer scales the *same* base draws, and
-every uniform one the same uniform draws, so `he` and `xavier` start from proportional weights. Biases start at 0.
+every uniform one the same uniform draws, so `he` and `xavier` start from proportional weights; `truncated_normal` bends
+the normal draws, `orthogonal` turns them. A kernel's first axis counts its outputs. Biases start at 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -25,6 +27,22 @@ def normal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *
 
 
 @initializers.register
+def truncated_normal(
+    draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01
+) -> Array:
+    """Gaussian without its tails, cut at ±2 of its own standard deviations, then scaled to the spread `std`.
+
+    Nothing is drawn twice: the base draw z becomes Φ⁻¹(Φ(-2) + Φ(z) (Φ(2) - Φ(-2))), with z's sign and order, which
+    has the variance 1 - 4 φ(2) / (Φ(2) - Φ(-2)). So |w| <= 2.274 std.
+    """
+    from scipy.special import ndtr, ndtri
+
+    within = ndtr(2) - ndtr(-2)
+    z = ndtri(ndtr(-2) + ndtr(draw.standard_normal(shape)) * within)
+    return std * z / np.sqrt(1 - 4 * np.exp(-2) / np.sqrt(2 * np.pi) / within)
+
+
+@initializers.register
 def uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01) -> Array:
     """Uniform around 0 with standard deviation `std`: on ±std √3."""
     return std * np.sqrt(3) * draw.uniform(-1, 1, shape)
@@ -34,6 +52,12 @@ def uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, 
 def xavier(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Gaussian with std √(1/fan_in), the simplified form of Glorot & Bengio 2010, Section 4.2.1."""
     return np.sqrt(1 / fan_in) * draw.standard_normal(shape)
+
+
+@initializers.register
+def lecun(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Gaussian with std √(1/fan_in), the same as `xavier` under its older name (LeCun et al. 1998, Section 4.6)."""
+    return xavier(draw, shape, fan_in, fan_out)
 
 
 @initializers.register
@@ -61,6 +85,26 @@ def he_uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: in
 
 
 @initializers.register
+def orthogonal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, gain: Positive = 1.0) -> Array:
+    """Random orthogonal matrix times `gain`: W Wᵀ = gain² I, or Wᵀ W where W is tall (Saxe et al. 2014).
+
+    W: the kernel as a matrix, (outputs, the rest). The Q of the base draws' QR decomposition, with the signs that
+    make R's diagonal positive, is uniform over all such matrices (Mezzadri 2007).
+    """
+    a = draw.standard_normal((shape[0], prod(shape[1:])))
+    tall = a if len(a) >= a.shape[1] else a.T
+    q, r = np.linalg.qr(tall)
+    q *= np.sign(np.diag(r))
+    return gain * (q if tall is a else q.T).reshape(shape)
+
+
+@initializers.register
+def constant(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, value: float = 0.01) -> Array:
+    """All equal to `value`: the units of a layer stay copies of each other, as with `zeros`."""
+    return np.full(shape, float(value))
+
+
+@initializers.register
 def zeros(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """All zero: the units of a layer stay copies of each other."""
     return np.zeros(shape)
@@ -82,9 +126,7 @@ def lsuv(
     outputs(w) is what the layer makes of the replicate's first minibatch with the kernel w. It ends when the variance
     is within `tolerance` of 1, or after so many `rounds` (Mishkin & Matas 2016, Algorithm 1).
     """
-    q, r = np.linalg.qr(draw.standard_normal((max(shape[0], fan_in), min(shape[0], fan_in))))
-    q *= np.sign(np.diag(r))
-    w = (q if shape[0] >= fan_in else q.T).reshape(shape)
+    w = orthogonal(draw, shape, fan_in, fan_out)
     for _ in range(rounds):
         variance = outputs(w).var(dtype=np.float64)
         if abs(variance - 1) < tolerance or variance == 0:

@@ -2,7 +2,8 @@
 
 w, g: parameters and gradient, `(R, …)`; t: the step, from 1; slots: the optimizer's memory, arrays like `w`, zero at
 the start, one for each positional parameter after `t`. Settings are arrays that broadcast against `w`, one value a run.
-Every optimizer has `lr`; `w` and `g` may be overwritten, since the caller keeps neither.
+Every optimizer has `lr`; `w` and `g` may be overwritten, since the caller keeps neither. A decoupled `weight_decay` λ
+acts on every parameter, biases too, and follows `lr` through its schedule.
 """
 
 from __future__ import annotations
@@ -49,6 +50,27 @@ def adagrad(w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.01, eps: N
 
 
 @optimizers.register
+def adadelta(
+    w: Array,
+    g: Array,
+    t: int,
+    h: Array,
+    u: Array,
+    *,
+    lr: Positive = 1.0,
+    rho: Fraction = 0.95,
+    eps: Positive = 1e-6,
+) -> tuple[Array, ...]:
+    """AdaDelta: h ← ρ h + (1 − ρ) g², Δ = −√(u + ε) / √(h + ε) g, u ← ρ u + (1 − ρ) Δ², w ← w + η Δ (Zeiler 2012).
+
+    Algorithm 1, whose η is 1. ε starts the motion: the first steps are of the size √ε.
+    """
+    h = rho * h + (1 - rho) * g * g
+    step = np.sqrt((u + eps) / (h + eps)) * g
+    return w - lr * step, h, rho * u + (1 - rho) * step * step
+
+
+@optimizers.register
 def rmsprop(
     w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.001, rho: Fraction = 0.9, eps: NonNegative = 1e-7
 ) -> tuple[Array, ...]:
@@ -78,3 +100,95 @@ def adam(
     v = beta2 * v + (1 - beta2) * g * g
     m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
     return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@optimizers.register
+def adamw(
+    w: Array,
+    g: Array,
+    t: int,
+    m: Array,
+    v: Array,
+    *,
+    lr: Positive = 0.001,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    eps: NonNegative = 1e-7,
+    weight_decay: NonNegative = 0.01,
+) -> tuple[Array, ...]:
+    """Adam with decoupled weight decay: Adam's step, and w ← w − η λ w apart from it (Loshchilov & Hutter 2019).
+
+    Algorithm 2, with the decay scaled by η as a whole, as in PyTorch, not by its schedule alone.
+    """
+    decay = lr * weight_decay * w
+    w, m, v = adam(w, g, t, m, v, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    return w - decay, m, v
+
+
+@optimizers.register
+def amsgrad(
+    w: Array,
+    g: Array,
+    t: int,
+    m: Array,
+    v: Array,
+    v_max: Array,
+    *,
+    lr: Positive = 0.001,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    eps: NonNegative = 1e-7,
+) -> tuple[Array, ...]:
+    """AMSGrad: Adam that divides by the largest second moment so far, v_max ← max(v_max, v) (Reddi et al. 2018).
+
+    Algorithm 2, with Adam's bias corrections, so that the maximum is all that differs from `adam`.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    v_max = np.maximum(v_max, v)
+    m_hat, v_hat = m / (1 - beta1**t), v_max / (1 - beta2**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, v_max
+
+
+@optimizers.register
+def nadam(
+    w: Array,
+    g: Array,
+    t: int,
+    m: Array,
+    v: Array,
+    *,
+    lr: Positive = 0.001,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    eps: NonNegative = 1e-7,
+) -> tuple[Array, ...]:
+    """Adam with Nesterov momentum: m̂ looks one step ahead, β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ) (Dozat 2016).
+
+    Algorithm 2 with the same μ = β₁ at every step; v̂ is Adam's.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@optimizers.register
+def lion(
+    w: Array,
+    g: Array,
+    t: int,
+    m: Array,
+    *,
+    lr: Positive = 0.0001,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.99,
+    weight_decay: NonNegative = 0.0,
+) -> tuple[Array, ...]:
+    """Lion: w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), m ← β₂ m + (1 − β₂) g (Chen et al. 2023, Algorithm 2).
+
+    Every step of every weight is η, so `lr` is set three to ten times smaller than for Adam.
+    """
+    c = beta1 * m + (1 - beta1) * g
+    return w - lr * (np.sign(c) + weight_decay * w), beta2 * m + (1 - beta2) * g

@@ -1,8 +1,18 @@
-"""Learning-rate schedules: `(t, steps) -> factor`, what `lr` is multiplied with at step `t` of `steps`, from 1."""
+"""Learning-rate schedules: `(t, steps) -> factor`, what `lr` is multiplied with at step `t` of `steps`, from 1.
+
+Settings that are not counts are numbers or arrays, one value a run; the factor is then such an array. A schedule that
+goes to an `end` is there after the last step, so no step has the factor 0.
+"""
 
 from __future__ import annotations
 
-from dlsweep.registry import Registry
+from math import cos, pi
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt, Le, Lt
+
+from dlsweep.registry import Count, Fraction, Positive, Registry
 
 schedules = Registry("schedule", "dlsweep.schedules")
 
@@ -11,3 +21,53 @@ schedules = Registry("schedule", "dlsweep.schedules")
 def constant(t: int, steps: int) -> float:
     """The learning rate as it was set, throughout."""
     return 1.0
+
+
+@schedules.register
+def step(t: int, steps: int, *, every: Count = 500, gamma: Annotated[float, Gt(0), Le(1)] = 0.1) -> float:
+    """Down by the factor `gamma` after every `every` iterations: gamma^⌊(t − 1) / every⌋."""
+    return gamma ** ((t - 1) // every)
+
+
+@schedules.register
+def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
+    """By the same ratio at each iteration, from 1 to `end`, whatever the number of steps: end^((t − 1) / steps).
+
+    An `end` above 1 raises the learning rate, to find how large it may be (Smith 2017, Section 3.3).
+    """
+    return end ** ((t - 1) / steps)
+
+
+@schedules.register
+def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
+    """Half a cosine, from 1 down to the floor `end`: end + (1 − end) (1 + cos(π (t − 1) / steps)) / 2.
+
+    Loshchilov & Hutter 2017, Equation 5, without restarts.
+    """
+    return end + (1 - end) * (1 + cos(pi * (t - 1) / steps)) / 2
+
+
+@schedules.register
+def warm_up(t: int, steps: int, *, iterations: Count = 100) -> float:
+    """A straight line up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017)."""
+    return min(t / iterations, 1.0)
+
+
+@schedules.register
+def one_cycle(
+    t: int,
+    steps: int,
+    *,
+    warm_up: Annotated[float, Gt(0), Lt(1)] = 0.3,
+    start: Annotated[float, Gt(0), Le(1)] = 0.04,
+    end: Fraction = 0.000004,
+) -> float:
+    """A straight line up from `start` to 1 over the share `warm_up` of the steps, then half a cosine down to `end`.
+
+    The one cycle of Smith & Topin 2018, with fastai's cosine and its divisors: 1/25 and 1/25 · 10⁻⁴ of the highest
+    learning rate, which is `lr`.
+    """
+    done = (t - 1) / steps
+    up = np.minimum(done / warm_up, 1)
+    down = np.maximum(done - warm_up, 0) / (1 - warm_up)
+    return (start + (1 - start) * up) * (end + (1 - end) * (1 + np.cos(pi * down)) / 2)
