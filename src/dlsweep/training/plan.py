@@ -14,6 +14,7 @@ from typing import Protocol
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets import open_dataset
+from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import size
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -25,6 +26,7 @@ from dlsweep.training.minibatches import evaluations, iterations
 Chunk = tuple[Run, ...]
 
 FLOAT = 4  # bytes of a float32
+POINT = 100  # bytes of a point on a path
 WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing, and loses more when it is killed
 MOST_RUNS = 512  # in a chunk, however small the network
 
@@ -120,6 +122,9 @@ def _code(registry: Registry, choice: Choice) -> Hashable:
 
 
 def _cohort(arm: Arm, arms: int) -> Cohort:
+    if arm.model.name in landscapes:
+        points = evaluations(arm.evaluate, iterations(arm.train, 0))
+        return Cohort(arm, arms, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
     data = open_dataset(arm.data)
     layers = build(arm, data)
     parameters = size(layers)
