@@ -1,4 +1,4 @@
-"""Sweeps over landscapes: a point descends on a function, and nothing learns from data, so little else has an effect."""
+"""Sweeps over landscapes: a point descends on a function and learns from no data, so that little else has an effect."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ def all_landscapes(base: Mapping[str, Level], grids: Sequence[Grid], mistakes: M
     return all(found)
 
 
-def refuse_needless(
-    top: Mapping[Any, Node], train: Level, grids: Sequence[Grid], plots: Sequence[Choice], mistakes: Mistakes
-) -> None:
+def refuse_needless(top: Mapping[Any, Node], train: Level, grids: Sequence[Grid], mistakes: Mistakes) -> None:
     """Nobody gives a landscape what has no effect on it. top: the nodes of the config; train: what it says outside the
     grid."""
     data, evaluate = top.get("data"), top.get("evaluate")
@@ -66,9 +64,15 @@ def refuse_needless(
         for f in axis.factors:
             if not concerns(f.name):
                 mistakes.add(axis.place, f"{f.name} has no effect on a landscape; take it out")
-    for plot in plots:
-        if plot.settings.get("y") == "accuracy":
-            mistakes.add(top["plots"].place, f"a landscape has no accuracy; write {{{plot.name}: {{y: loss}}}}")
+
+
+def check_plots(node: Node | None, plots: Sequence[Choice], descends: bool, mistakes: Mistakes) -> None:
+    """A landscape has no accuracy, and a network no path. node: of the list of plots."""
+    for one, plot in zip(node.value, plots) if node is not None and node.is_list else ():
+        if descends and plot.settings.get("y") == "accuracy":
+            mistakes.add(one.place, f"a landscape has no accuracy; write {{{plot.name}: {{y: loss}}}}")
+        if not descends and plot.name == "paths":
+            mistakes.add(one.place, "paths are those of descents on a landscape, and the models here are networks")
 
 
 def when_evaluated(evaluate: Evaluate, node: Node | None) -> Evaluate:
@@ -102,7 +106,9 @@ def _noises(base: Mapping[str, Level], grids: Sequence[Grid]) -> Iterator[float]
             yield from (one.value for one in given["noise"]) if "noise" in given else (default,)
     for cell in _cells(grids):
         if not isinstance(cell, Template):
-            yield from (value.value for value in cell if value.factor.field == "model" and value.factor.setting == "noise")
+            yield from (
+                value.value for value in cell if value.factor.field == "model" and value.factor.setting == "noise"
+            )
 
 
 def _templates(field: str, base: Mapping[str, Level], grids: Sequence[Grid]) -> list[Template]:

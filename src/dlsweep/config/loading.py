@@ -64,7 +64,9 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     factors = _factors(grids, landscapes.STANDARD if descends else STANDARD)
     plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
     if descends:
-        landscapes.refuse_needless(top, base["train"], grids, plots, mistakes)
+        landscapes.refuse_needless(top, base["train"], grids, mistakes)
+    if not any("model" in grid.faulty for grid in grids):
+        landscapes.check_plots(top.get("plots"), plots, descends, mistakes)
 
     count = sum(grid.count for grid in grids) * len(seeds)
     if count > max_runs:

@@ -1,7 +1,7 @@
 """Landscapes: functions of two variables on which the paths of optimizers can be seen, `(**settings) -> Landscape`.
 
-Each is at least 0, and 0 at its minima. Every landscape has the settings `start`, where the descent begins, and `noise`,
-the standard deviation of Gaussian noise on both components of the gradient: what minibatches are to a network.
+Each is 0 at its minima, and more elsewhere. Its settings are `start`, where the descent begins, and `noise`, the
+standard deviation of Gaussian noise on both components of the gradient: what minibatches are to a network.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ landscapes = Registry("landscape", "dlsweep.landscapes")
 class Landscape(NamedTuple):
     """A function f with its gradient, where a descent starts, and what is known of the function.
 
-    at(x, y): f and (∂f/∂x, ∂f/∂y), elementwise. formula: f as people write it. minima: where f is least, none if it is so
-    nowhere. window: the part that a picture shows, lowest and highest x, and y.
+    at(x, y): f and (∂f/∂x, ∂f/∂y), elementwise. formula: f as people write it. minima: where f is least, if anywhere.
+    window: the part that a picture shows, lowest and highest x, and y.
     """
 
     at: Callable[[Array, Array], tuple[Array, tuple[Array, Array]]]

@@ -42,6 +42,7 @@ def descend(
     assert steps is not None  # a landscape has no epochs
 
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
+    gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.positional[3:]]
     settings = columns(optimizer, [a.optimizer for a in arms], w)
     scheduled = columns(schedule, [a.schedule for a in arms], w)
