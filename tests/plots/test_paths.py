@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,27 @@ def test_where_a_path_leaves(points: list[tuple[float, float]], outside: tuple[f
         a, b = np.array(points[-1]), np.array(outside) / max(abs(outside[0]), abs(outside[1]), 1)
         if max(map(abs, outside)) > 1e3:  # so far that the way there has the direction of the point
             assert np.cross([*(at - a), 0], [*b, 0])[2] == pytest.approx(0, abs=0.02)
+
+
+def test_a_start_that_is_far_away(tmp_path: Path) -> None:
+    results = sweep(tmp_path, model={"rosenbrock": {"start": [1e76, 1]}})
+    assert len(draw(results)) == 1
+
+
+def test_the_committed_configs_show_what_they_say(tmp_path: Path) -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    for name in ("optimizer_paths", "landscapes"):
+        command = [sys.executable, "-m", "dlsweep", "run", str(configs / f"{name}.yaml"), "-o", str(tmp_path), "-q"]
+        subprocess.run([*command, "-j", "1"], check=True)
+    assert {p.name for p in tmp_path.glob("optimizer-paths/figures/*")} == {"paths.png", "curves-loss.png"}
+    assert len([*tmp_path.glob("landscapes/figures/paths-model-*.png")]) == 5
+    runs = pd.read_parquet(tmp_path / "landscapes" / "runs")
+    keys = zip(runs["landscape"], runs["optimizer"], strict=True)
+    ended = dict(zip(keys, zip(runs["status"], runs["final_train_loss"], strict=True), strict=True))
+    assert ended["rosenbrock", "sgd"][0] == "diverged"
+    assert ended["narrow_valley", "sgd"][0] == "done"
+    assert ended["saddle", "sgd"][1] > 0.24
+    assert ended["saddle", "adam"][1] < 1e-3
 
 
 def test_what_is_asked_of_paths_must_be_there(six: Results, several: Results) -> None:

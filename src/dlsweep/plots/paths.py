@@ -15,7 +15,7 @@ from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame, Figure, pagers, plots
 from dlsweep.plots.factors import Placed, all_levels, factors, labels, levels, place
 from dlsweep.plots.key import CROSS
-from dlsweep.plots.panels import LABEL, NOTE, Words, _width, fit, panels
+from dlsweep.plots.panels import LABEL, NOTE, Words, fit, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,8 +170,9 @@ def _ground(ax: Axes, landscape: Landscape, box: Box) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     x, y = np.meshgrid(*(np.linspace(*side, 301) for side in box))
-    z, _ = landscape.at(x, y)
-    depth = z - z.min()
+    with np.errstate(all="ignore"):
+        z, _ = landscape.at(x, y)
+    depth = np.fmin(z - z.min(), 1e300)
     values = np.geomspace(max(np.quantile(depth, 0.002), 1e-6 * depth.max()), depth.max(), _CONTOURS)
     shades = LinearSegmentedColormap.from_list("ground", [_LOW, _HIGH])
     ax.contourf(x, y, depth, [0, *values], colors=shades(np.linspace(0, 1, _CONTOURS)), zorder=0)
@@ -230,7 +231,8 @@ def _head(ax: Axes, level: str, several: Sequence[Path], frame: DataFrame) -> No
         words.append(f"final f {several[0].loss:.2g}")
     text = ", ".join(words)
     ax.set_title(text, loc="right", size=NOTE, color=style.ALARM if counts else style.FAINT, pad=5)
-    room = ax.get_window_extent().width / ax.figure.dpi - _width(text, NOTE) - 0.1
+    taken = 0.1 + 0.6 * NOTE / 72 * len(text)  # inches
+    room = ax.get_window_extent().width / ax.figure.dpi - taken
     ax.set_title(fit(level, max(room, 0.5), LABEL), loc="left", size=LABEL, weight="bold", pad=4)
 
 
