@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dlsweep.config import load
     from dlsweep.nn.activations import activations
     from dlsweep.nn.initializers import initializers
+    from dlsweep.nn.landscapes import landscapes
     from dlsweep.nn.networks import networks
     from dlsweep.nn.normalization import normalizations
     from dlsweep.nn.optimizers import optimizers
@@ -41,6 +42,7 @@ _SOURCES = {
     "open_all": "running.results",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
+    "landscapes": "nn.landscapes",
     "networks": "nn.networks",
     "normalizations": "nn.normalization",
     "optimizers": "nn.optimizers",
@@ -57,6 +59,7 @@ __all__ = [
     "dry_run",
     "executors",
     "initializers",
+    "landscapes",
     "load",
     "networks",
     "normalizations",

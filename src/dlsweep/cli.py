@@ -212,14 +212,14 @@ def plot(
     Without options: the plots of each sweep's config. With options: these plots, changed so.
     """
     from dlsweep.choosing import choices
-    from dlsweep.plots.draw import draw
+    from dlsweep.plots.draw import default, draw
     from dlsweep.running.results import open_all
 
     suffixes = _formats(formats)
     given = {"rows": rows, "columns": columns, "lines": lines, "y": y}
     changes = {name: value for name, value in given.items() if value is not None}
     for sweep in _begun(open_all(results), "plot"):
-        figures = draw(sweep, choices(sweep.record.plots, kind, changes), formats=suffixes)
+        figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=suffixes)
         if not quiet:
             _print_paths(figures)
 

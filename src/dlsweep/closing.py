@@ -25,7 +25,7 @@ def closing_table(results: Results, metric: str | None = None, *, most: int | No
     arms = summary(results.runs, [metric])
     left = len(arms) - (most or len(arms))
     if left > 0:
-        arms = arms.sort_values(metric, ascending=metric.endswith("loss"), kind="stable")[:most]
+        arms = arms.sort_values(metric, ascending=not metric.endswith("accuracy"), kind="stable")[:most]
     varying = [factor for factor, levels in results.record.levels.items() if len(levels) > 1]
     header = [*(varying or ["arm"]), metric, "95 % interval", "n", "diverged", "failed"]
     rows = []
@@ -41,7 +41,8 @@ def closing_table(results: Results, metric: str | None = None, *, most: int | No
 def checked(results: Results, metric: str | None) -> str:
     """The metric that was asked for, if there is one of that name; `test_accuracy` stands for `final_test_accuracy`."""
     if metric is None:  # an arm is judged by the split that is furthest from training
-        return f"final_{results.record.tables.splits[-1]}_accuracy"
+        tables = results.record.tables
+        return f"final_{tables.splits[-1]}_{tables.metrics[0]}"
     known = metric_columns(results.runs)
     for name in (metric, f"final_{metric}"):
         if name in known:

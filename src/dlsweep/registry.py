@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -125,7 +125,7 @@ class Registry:
     def __init__(self, kind: str, group: str):
         self.kind = kind
         self.group = group
-        self._entries: dict[str, Entry] = {}
+        self._entries: MutableMapping[str, Entry] = {}
         self._asked_plugins = False
 
     def register(self, function: F) -> F:

@@ -48,8 +48,10 @@ def _width(text: str) -> int:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A metric as a table shows it; a dash where there is none."""
-    return "–" if value != value else f"{value:.{digits}f}"
+    """A metric as a table shows it, one that is nearly 0 by its power of ten; a dash where there is none."""
+    if value != value:
+        return "–"
+    return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.1e}"
 
 
 def duration(seconds: float) -> str:

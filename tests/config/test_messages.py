@@ -112,7 +112,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("▲- a\n- b", "a config is a mapping with keys such as name, data, train and grid, got [a, b]"),
         ("▲relu", "a config is a mapping with keys such as name, data, train and grid, got 'relu'"),
         ("data: ▲[mnist, npz]", "data is one level here, got [mnist, npz]; to compare several, write grid: {data: …}"),
-        ("data: ▲mnst", "there is no data set 'mnst'; did you mean 'mnist'? (choices: mnist, npz)"),
+        ("data: ▲mnst", "there is no data set 'mnst'; did you mean 'mnist'? (choices: mnist, none, npz)"),
         ("data: ▲npz", "data.npz needs the setting 'path', as in {npz: {path: …}}"),
         ("data: {▲npz: {train: 5}}", "data.npz needs the setting 'path', as in {npz: {path: …}}"),
         ("data: {npz: {path: ▲3}}", "data.npz.path must be the path of a file, got 3"),

@@ -73,6 +73,8 @@ def check_batches(parts: Sequence[Part], datasets: Datasets, rules: Rules, mista
         places = {name: place for point in points for name, place in point.places.items()}
         dataset = datasets.opened[fields["data"]]
         asked = fields["train"].batch_size
+        if fields["data"].name == "none":  # a landscape's, or told already
+            continue
         if dataset is None or asked <= dataset.sizes["train"] or not rules.leave_some(points, parts):
             continue
         there = plural(dataset.sizes["train"], "training sample")

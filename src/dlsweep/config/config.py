@@ -11,6 +11,7 @@ from operator import and_, xor
 from pathlib import Path
 from typing import Any
 
+from dlsweep.config.landscapes import concerns, is_landscape
 from dlsweep.config.points import Part, Point
 from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
@@ -62,7 +63,12 @@ class Config:
         """The columns that hold numeric settings, "optimizer.lr", sorted; but for those that are factors already."""
         fields = ((f, point.fields[f]) for point in self._points() for f in FIELDS if f in point.fields)
         found = {column for field, value in fields for column in numbers(field, value)}
-        return tuple(sorted(found - set(self.factors)))
+        return tuple(sorted(c for c in found - set(self.factors) if not self.descends or concerns(c)))
+
+    @cached_property
+    def descends(self) -> bool:
+        """Whether its models are landscapes, on which points descend, and not networks."""
+        return all(is_landscape(point.fields["model"].name) for point in self._points() if "model" in point.fields)
 
     def arms(self) -> Iterator[Arm]:
         """The arms, lazily, in the order of the grid; of arms that train the same network the first only."""

@@ -118,9 +118,9 @@ class Value:
         return Choice(choice.name, settings)
 
 
-def default_level(field: str, place: Place) -> Level:
-    """What an arm has in a field of which the config says nothing."""
-    return Template(field, place, ((entry(field, DEFAULT[field]), {}),)).levels[0]
+def default_level(field: str, place: Place, name: str | None = None) -> Level:
+    """What an arm has in a field of which the config says nothing: the default, or what is of that name."""
+    return Template(field, place, ((entry(field, name or DEFAULT[field]), {}),)).levels[0]
 
 
 def read_level(field: str, node: Node, mistakes: Mistakes, *, expand: bool = True) -> Template | None:

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from dlsweep.config import landscapes
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
 from dlsweep.config.checks import Datasets, check_batches, check_splits
 from dlsweep.config.config import Config
@@ -55,8 +56,17 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     base, faulty = _read_base(top, document.place, mistakes)
     grids = [replace(grid, faulty=grid.faulty | faulty) for grid in read_grids(top.get("grid"), base, mistakes)]
     refuse_idle(base, grids, mistakes)
-    factors = _factors(grids)
+    descends = landscapes.all_landscapes(base, grids, mistakes)
+    if descends:
+        base["data"] = default_level("data", document.place, "none")
+        evaluate, splits = landscapes.when_evaluated(evaluate, top.get("evaluate")), {}
+        seeds = landscapes.replicates(seeds, top.get("seeds"), base, grids, mistakes)
+    factors = _factors(grids, landscapes.STANDARD if descends else STANDARD)
     plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
+    if descends:
+        landscapes.refuse_needless(top, base["train"], grids, mistakes)
+    if not any("model" in grid.faulty for grid in grids):
+        landscapes.check_plots(top.get("plots"), plots, descends, mistakes)
 
     count = sum(grid.count for grid in grids) * len(seeds)
     if count > max_runs:
@@ -85,6 +95,18 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     mistakes.stop()
 
     levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}
+    resolved = {
+        "name": name,
+        "data": levels["data"],
+        "fingerprints": datasets.fingerprints(),
+        "model": levels["model"],
+        "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
+        "evaluate": {"every": evaluate.every, "on": list(evaluate.on)},
+        "seeds": list(seeds),
+        "grid": [resolve_grid(grid, base, labels) for grid in grids],
+        "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],
+        "only": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.only],
+    }
     config = Config(
         name=name,
         file=file,
@@ -96,18 +118,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         count=count,
         _grids=expanded,
         _rules=rules,
-        _resolved={
-            "name": name,
-            "data": levels["data"],
-            "fingerprints": datasets.fingerprints(),
-            "model": levels["model"],
-            "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-            "evaluate": {"every": evaluate.every, "on": list(evaluate.on)},
-            "seeds": list(seeds),
-            "grid": [resolve_grid(grid, base, labels) for grid in grids],
-            "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],
-            "only": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.only],
-        },
+        _resolved=landscapes.without_needless(resolved) if descends else resolved,
     )
     if rules and next(config.arms(), None) is None:
         mistakes.add(
@@ -148,10 +159,10 @@ def _base_form(level: Level, grids: Sequence[Grid]) -> dict[str, Any]:
     return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle_settings(level, grids)])
 
 
-def _factors(grids: Iterable[Grid]) -> tuple[Factor, ...]:
+def _factors(grids: Iterable[Grid], standard: Iterable[str]) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
     given = {f.name: f for grid in grids for f in grid.factors}
-    return tuple((given | {name: Factor(name, name) for name in STANDARD if name not in given}).values())
+    return tuple((given | {name: Factor(name, name) for name in standard if name not in given}).values())
 
 
 def _labels(

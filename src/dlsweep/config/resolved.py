@@ -12,11 +12,12 @@ from dlsweep.config.words import STANDARD, Factor, data_files
 
 
 def resolve_grid(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:
-    """A grid with every standard factor and every setting, but those that its dotted factors set."""
+    """A grid with every standard factor that the sweep has and every setting, but those that its dotted factors set."""
     dotted = [f for f in grid.factors if f.setting]
     resolved = {", ".join(f.name for f in axis.factors): _rows(axis, labels, dotted) for axis in grid.axes}
     there = {f.name for f in grid.factors}
-    return resolved | {name: [level_form(base[name], dotted, labels)] for name in STANDARD if name not in there}
+    rest = [name for name in STANDARD if name not in there and base[name] in labels]
+    return resolved | {name: [level_form(base[name], dotted, labels)] for name in rest}
 
 
 def _rows(axis: Axis, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> list[Any]:

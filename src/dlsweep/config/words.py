@@ -18,7 +18,7 @@ from dlsweep.registry import Count, Entry, Positive, Registry, Setting, nearest
 # stage: a config knows no more of them than their registry tells, names and settings.
 _REGISTRIES = {
     "data": "dlsweep.datasets:datasets",
-    "model": "dlsweep.nn.networks:networks",
+    "model": "dlsweep.nn.models:models",
     "activation": "dlsweep.nn.activations:activations",
     "init": "dlsweep.nn.initializers:initializers",
     "optimizer": "dlsweep.nn.optimizers:optimizers",

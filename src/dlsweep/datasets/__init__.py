@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlsweep.datasets import mnist as _mnist  # noqa: F401  registers itself, as does the next
+from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets
 from dlsweep.errors import DataError

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.nn.layers import Layer, Output, Parameter, Parameters, Pass, column
+from dlsweep.nn.layers import Layer, Output, Parameter, Parameters, Pass, beside
 from dlsweep.registry import Entry, NonNegative, Positive, Registry
 
 Array = np.ndarray
@@ -29,8 +29,7 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
     parameters = {k: Parameter(units, start=settings["start"]) for k in learned}
 
     def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-        own = {k: column(v, x) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
-        y, back = activation.function(x, *(p[k] for k in learned), **own)
+        y, back = activation.function(x, *(p[k] for k in learned), **beside(settings, x))
         if not learned:
             return Output(y, lambda dy: (back(dy), {}))
 

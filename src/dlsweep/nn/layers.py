@@ -101,6 +101,11 @@ def column(setting: Any, like: Array) -> Array:
     return np.reshape(setting, (-1, *[1] * (like.ndim - 1)))
 
 
+def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
+    """Settings so that those of every run broadcast against an array `(R, …)`; what is no array stays as it is."""
+    return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
+
+
 def spread(shared: Sequence[Shared]) -> Array:
     """What slices of the runs share, written out for every run: `(R, …)`."""
     out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), shared[0].x.dtype)

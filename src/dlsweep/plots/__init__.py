@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dlsweep.plots import curves as _curves  # noqa: F401  registers itself
+from dlsweep.plots import curves as _curves  # noqa: F401  registers itself, as does the next
+from dlsweep.plots import paths as _paths  # noqa: F401
 from dlsweep.plots.base import plots
 
 __all__ = ["plots"]

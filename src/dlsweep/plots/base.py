@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.registry import Registry
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 else:  # a registry reads annotations, and listing plots must not import what draws them
     DataFrame = Figure = Any
 
-__all__ = ["DataFrame", "Figure", "plots"]
+__all__ = ["DataFrame", "Figure", "pagers", "plots"]
 
 plots = Registry("plot", "dlsweep.plots")
+
+# How a plot that has places of its own is divided into figures, see `dlsweep.plots.draw.pages`.
+pagers: dict[str, Callable[[DataFrame, Mapping[str, Any]], Iterator[tuple[str, DataFrame, dict[str, Any]]]]] = {}

@@ -15,7 +15,7 @@ from dlsweep.analysis.summary import metric_columns
 from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots, style
-from dlsweep.plots.base import DataFrame, Figure
+from dlsweep.plots.base import DataFrame, Figure, pagers
 from dlsweep.plots.factors import labels, levels, place
 from dlsweep.registry import nearest
 
@@ -50,10 +50,12 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     written: list[Path] = []
     stems: list[str] = []
     unknown: set[str] = set()
-    asked = [(c.name, c.settings) for c in choices] or [("curves", {})]
+    asked = [(c.name, c.settings) for c in choices] or [(default(results), {})]
     of_config = [(c.name, c.settings) for c in results.record.plots if c.name in set(plots)]
     for name, (kind, own) in zip(_names(asked, of_config), asked):
-        for page, part, settings in pages(frame, own):
+        if results.record.tables.coordinates and _whole(kind, own).get("y") == "accuracy":
+            raise UsageError(f"a landscape has no accuracy; {kind} can show its loss, with y: loss")
+        for page, part, settings in pagers.get(kind, pages)(frame, own):
             figure = plots[kind](part, **settings)
             stems.append(_free(safe(name + page), stems))
             for suffix in formats:
@@ -64,6 +66,11 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
         text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
         warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
     return written
+
+
+def default(results: Results) -> str:
+    """The plot that shows most of a sweep."""
+    return "paths" if results.record.tables.coordinates else "curves"
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -93,6 +100,7 @@ def tidy(results: Results) -> DataFrame:
     others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
     runs = results.runs.drop(columns=list(others))
     measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
+    measured += ["x", "y", "distance"] if results.record.tables.coordinates else []
     curves = results.curves[measured].astype({"run_id": str})
     lost = runs.loc[(runs["status"] == "diverged") & ~runs["run_id"].isin(curves["run_id"]), "run_id"]
     if len(lost):

@@ -59,7 +59,7 @@ def factors(frame: DataFrame) -> list[str]:
     """The factors in the frame: its columns of words that do not say something else."""
     from pandas.api.types import is_numeric_dtype
 
-    others = (*COLUMNS, "run_id", "status", "error")
+    others = (*COLUMNS, "run_id", "status", "error", "landscape")
     return [str(c) for c in frame.columns if c not in others and not is_numeric_dtype(frame[c].dtype)]
 
 

@@ -29,7 +29,7 @@ def place(output: Path, name: str) -> Path:
 
 def tables(config: Config) -> Tables:
     """The tables of a sweep."""
-    return Tables(config.factors, config.settings, config.evaluate.on)
+    return Tables(config.factors, config.settings, config.evaluate.on, ("x", "y") if config.descends else ())
 
 
 def describes(old: record.Record, config: Config) -> bool:

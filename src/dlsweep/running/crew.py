@@ -13,6 +13,7 @@ from dlsweep.datasets import data_of, datasets
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
+from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
@@ -24,7 +25,17 @@ from dlsweep.running.executors import executors
 from dlsweep.running.worker import Progress, Receipt, Task
 from dlsweep.training.plan import Chunk, Plan
 
-REGISTRIES = (activations, datasets, initializers, networks, normalizations, optimizers, regularizers, schedules)
+REGISTRIES = (
+    activations,
+    datasets,
+    initializers,
+    landscapes,
+    networks,
+    normalizations,
+    optimizers,
+    regularizers,
+    schedules,
+)
 
 
 @dataclass(frozen=True)

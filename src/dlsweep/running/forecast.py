@@ -17,7 +17,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, record
 from dlsweep.running.crew import crew
 from dlsweep.running.store import Store, statuses
-from dlsweep.training.loop import train
+from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.plan import Chunk, Cohort, code, plan
 

@@ -23,16 +23,24 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 # The metrics of runs/ for each split: when the run had been trained to its end; the best of its curve; the last of it,
 # however the run ended.
 MOMENTS = ("final", "best", "last")
-METRICS = {"accuracy": np.fmax, "loss": np.fmin}
+METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits."""
+    """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits; and for
+    descents on landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and
+    no accuracy."""
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
+    coordinates: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured on every split, the first of them first of all."""
+        return ("loss", "distance") if self.coordinates else ("accuracy", "loss")
 
     @cached_property
     def runs(self) -> pa.Schema:
@@ -43,9 +51,10 @@ class Tables:
                 ("arm", WORD),
                 *((factor, WORD) for factor in self.factors),
                 *((setting, pa.float64()) for setting in self.settings),
+                *(("landscape", WORD) for _ in self.coordinates[:1]),
                 ("seed", pa.int64()),
                 ("status", WORD),
-                *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in METRICS),
+                *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in self.metrics),
                 ("iterations", pa.int32()),
                 ("parameters", pa.int64()),
                 ("classes", pa.int32()),  # of the data: 1 / classes is chance accuracy
@@ -69,6 +78,7 @@ class Tables:
                 ("loss", pa.float64()),
                 ("penalty", pa.float64()),
                 ("accuracy", pa.float64()),
+                *((name, pa.float64()) for name in (*self.coordinates, *(["distance"] if self.coordinates else []))),
             ]
         )
 
@@ -80,11 +90,12 @@ class Tables:
             **self._names(runs, each),
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
             "run_id": [run.id for run in runs],
+            "landscape": _words([run.arm.model.name for run in runs], each),
             "status": _words(outcome.status, each),
             **self._metrics(outcome),
             "iterations": outcome.iterations,
             "parameters": [outcome.parameters] * len(runs),
-            "classes": [data_of(runs[0].arm).classes] * len(runs),
+            "classes": [data_of(runs[0].arm).classes or None] * len(runs),
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }
@@ -110,10 +121,10 @@ class Tables:
         for split in self.splits:
             rows = outcome.curves["split"] == split
             run = outcome.curves["run"][rows]
-            for metric, better in METRICS.items():
+            for metric in self.metrics:
                 values = outcome.curves[metric][rows].astype(np.float64)
                 best, last = np.full((2, len(trained)), np.nan)
-                better.at(best, run, values)
+                METRICS[metric].at(best, run, values)
                 last[run] = values  # rows are in the order of the iterations: the last one stays
                 for moment, column in zip(MOMENTS, (np.where(trained, last, np.nan), best, last), strict=True):
                     columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
@@ -122,7 +133,7 @@ class Tables:
 
 def nothing_learned(runs: Sequence[Run]) -> Outcome:
     """The outcome of runs that failed: no curve."""
-    empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy")}
+    empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
     empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
     return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 

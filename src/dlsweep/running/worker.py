@@ -12,7 +12,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.running import parts
 from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
-from dlsweep.training.loop import train
+from dlsweep.training.cohorts import train
 from dlsweep.training.plan import Chunk
 
 Progress = Callable[[int], None]

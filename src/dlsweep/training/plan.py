@@ -15,6 +15,7 @@ from typing import Protocol
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets import open_dataset
 from dlsweep.nn.activations import activations
+from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import size
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
@@ -28,6 +29,7 @@ from dlsweep.training.network import build
 Chunk = tuple[Run, ...]
 
 FLOAT = 4  # bytes of a float32
+POINT = 100  # bytes of a point on a path
 WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing, and loses more when it is killed
 MOST_RUNS = 512  # in a chunk, however small the network
 
@@ -126,6 +128,9 @@ def _code(registry: Registry, choice: Choice) -> Hashable:
 
 
 def _cohort(arm: Arm, arms: int) -> Cohort:
+    if arm.model.name in landscapes:
+        points = evaluations(arm.evaluate, iterations(arm.train, 0))
+        return Cohort(arm, arms, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
     data = open_dataset(arm.data)
     layers = build([arm], data).layers
     parameters = size(layers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.nn.layers import Array, Parameters, Pass, Shared, column, size
+from dlsweep.nn.layers import Array, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.nn.optimizers import optimizers
@@ -133,8 +133,7 @@ class Stack:
         settings = self.settings | {"lr": self.settings["lr"] * factor}
         for p, gs, slots in zip(self.parameters, gradients, self.slots, strict=True):
             for k, g in gs.items():
-                own = {name: column(v, g) if isinstance(v, np.ndarray) else v for name, v in settings.items()}
-                p[k], *slots[k] = self.optimizer.function(p[k], g, t, *slots[k], **own)
+                p[k], *slots[k] = self.optimizer.function(p[k], g, t, *slots[k], **beside(settings, g))
         for regularizer in self.network.regularizers:
             if regularizer.project:
                 for i, k in self.kernels:

@@ -1,0 +1,107 @@
+"""Landscapes: functions of two variables on which the paths of optimizers can be seen, `(**settings) -> Landscape`.
+
+Each is 0 at its minima, and more elsewhere. Its settings are `start`, where the descent begins, and `noise`, the
+standard deviation of Gaussian noise on both components of the gradient: what minibatches are to a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from annotated_types import Len
+
+from dlsweep.registry import NonNegative, Registry
+
+Array = np.ndarray
+Point = Annotated[list[float], Len(2, 2)]
+
+landscapes = Registry("landscape", "dlsweep.landscapes")
+
+
+class Landscape(NamedTuple):
+    """A function f with its gradient, where a descent starts, and what is known of the function.
+
+    at(x, y): f and (∂f/∂x, ∂f/∂y), elementwise. formula: f as people write it. minima: where f is least, if anywhere.
+    window: the part that a picture shows, lowest and highest x, and y.
+    """
+
+    at: Callable[[Array, Array], tuple[Array, tuple[Array, Array]]]
+    start: Sequence[float]
+    noise: float
+    formula: str
+    minima: Sequence[tuple[float, float]]
+    window: tuple[tuple[float, float], tuple[float, float]]
+
+    def distance(self, x: Array, y: Array) -> Array:
+        """How far points are from the nearest minimum; NaN without one."""
+        far = np.full(np.shape(x), np.nan)
+        for a, b in self.minima:
+            far = np.fmin(far, np.sqrt((x - a) * (x - a) + (y - b) * (y - b)))
+        return far
+
+
+@landscapes.register
+def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
+    """A valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0)."""
+
+    def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        return x * x / 20 + y * y, (x / 10, 2 * y)
+
+    return Landscape(f, start, noise, "x²/20 + y²", minima=[(0, 0)], window=((-10, 10), (-5, 5)))
+
+
+@landscapes.register
+def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
+    """A valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1)."""
+
+    def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        a, b = 1 - x, y - x * x
+        return a * a + 100 * (b * b), (-2 * a - 400 * x * b, 200 * b)
+
+    return Landscape(f, start, noise, "(1 − x)² + 100 (y − x²)²", minima=[(1, 1)], window=((-2, 2), (-1, 3)))
+
+
+@landscapes.register
+def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
+    """A plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5)."""
+
+    def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        y2 = y * y
+        y3 = y2 * y
+        a, b, c = 1.5 - x + x * y, 2.25 - x + x * y2, 2.625 - x + x * y3
+        dx = 2 * (a * (y - 1) + b * (y2 - 1) + c * (y3 - 1))
+        dy = 2 * x * (a + 2 * y * b + 3 * y2 * c)
+        return a * a + b * b + c * c, (dx, dy)
+
+    formula = "(1.5 − x + xy)² + (2.25 − x + xy²)² + (2.625 − x + xy³)²"
+    return Landscape(f, start, noise, formula, minima=[(3, 0.5)], window=((-1, 4.5), (-1.5, 1.5)))
+
+
+@landscapes.register
+def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
+    """Four minima around a hill (Himmelblau 1972): f = (x² + y − 11)² + (x + y² − 7)², one minimum at (3, 2)."""
+
+    def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        a, b = x * x + y - 11, x + y * y - 7
+        return a * a + b * b, (4 * x * a + 2 * b, 2 * a + 4 * y * b)
+
+    minima = [
+        (3, 2),
+        (-2.805118086952745, 3.131312518250573),
+        (-3.779310253377747, -3.283185991286170),
+        (3.584428340330492, -1.848126526964404),
+    ]
+    return Landscape(f, start, noise, "(x² + y − 11)² + (x + y² − 7)²", minima=minima, window=((-6, 6), (-6, 6)))
+
+
+@landscapes.register
+def saddle(*, start: Point = [-1.5, 0.01], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
+    """A saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1)."""
+
+    def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        a = y * y - 1
+        return x * x + a * a / 4, (2 * x, y * a)
+
+    return Landscape(f, start, noise, "x² + (y² − 1)²/4", minima=[(0, 1), (0, -1)], window=((-2, 2), (-1.6, 1.6)))

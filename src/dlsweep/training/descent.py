@@ -1,0 +1,110 @@
+"""Descents on a landscape: a stack of points of one cohort, from their start to their paths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlsweep.config.runs import Run
+from dlsweep.datasets.base import Dataset
+from dlsweep.nn.landscapes import Landscape, landscapes
+from dlsweep.nn.layers import beside
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.schedules import schedules
+from dlsweep.randomness import stream
+from dlsweep.training.network import columns
+from dlsweep.training.outcome import Outcome
+
+Array = np.ndarray
+
+
+def descend(
+    runs: Sequence[Run],
+    data: Dataset,
+    *,
+    progress: Callable[[int], None] = lambda n: None,
+    dtype: Any = np.float64,
+) -> Outcome:
+    """Let the points of one cohort descend as one stack and return their paths.
+
+    The curves are those of a network's training, the landscape being the one thing that is trained on: the split is
+    `train`, there is no epoch and no accuracy, and `x`, `y` and `distance`, to the nearest minimum, stand beside the
+    loss. progress is called as by the training of networks. A point at which the function or its gradient is not finite
+    is no part of the path: its run has `diverged`.
+    """
+    start = time.perf_counter()
+    arms = [run.arm for run in runs]
+    arm = arms[0]  # whatever is code is the same in every arm of a cohort
+    landscape: Landscape = landscapes[arm.model.name](**arm.model.settings)
+    optimizer, schedule = optimizers[arm.optimizer.name], schedules[arm.schedule.name]
+    steps = arm.train.iterations
+    assert steps is not None  # a landscape has no epochs
+
+    w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
+    gradient = np.zeros_like(w)
+    slots = [np.zeros_like(w) for _ in optimizer.positional[3:]]
+    settings = beside(columns(optimizer, [a.optimizer for a in arms], dtype), w)
+    scheduled = beside(columns(schedule, [a.schedule for a in arms], dtype), w)
+    ended = np.full(len(runs), -1)
+    path: list[tuple[int, Array, Array, Array]] = []  # iteration, runs, losses, points
+
+    with np.errstate(all="ignore"):
+        for t in range(steps + 1):
+            if t:
+                g = gradient + _noise(landscape, runs, t, dtype)
+                lr = settings["lr"] * np.asarray(schedule(t, steps, **scheduled), dtype)
+                w, *slots = optimizer.function(w, g, t, *slots, **settings | {"lr": lr})
+            loss, gradient = _at(landscape, w)
+            finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1)
+            ended[(ended < 0) & ~finite] = t  # it stays in the stack, and disturbs no other row of it
+            which = np.flatnonzero(ended < 0)
+            if t % arm.evaluate.every == 0 or t == steps:
+                path.append((t, which, loss[which], w[which]))
+            progress(len(runs) if t else 0)
+            if not len(which):
+                progress(len(runs) * (steps - t))
+                break
+
+    return Outcome(
+        curves=_curves(path, landscape),
+        status=["done" if at < 0 else "diverged" for at in ended],
+        iterations=[steps if at < 0 else int(at) for at in ended],
+        parameters=2,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _at(landscape: Landscape, w: Array) -> tuple[Array, Array]:
+    """f, `(R,)`, and its gradient, `(R, 2)`, at the points w."""
+    loss, gradient = landscape.at(*w.T)
+    return loss, np.stack(gradient, axis=1)
+
+
+def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Array:
+    """The noise on the gradients of step t, `(R, 2)`: the same draws for every arm of a seed, scaled."""
+    if not landscape.noise:
+        return np.zeros(2, dtype)
+    draws = {seed: stream(seed, "noise", t).standard_normal(2) for seed in {run.seed for run in runs}}
+    return np.array([landscape.noise * draws[run.seed] for run in runs], dtype)
+
+
+def _curves(path: Sequence[tuple[int, Array, Array, Array]], landscape: Landscape) -> dict[str, Array]:
+    """The columns of the curves, a row for each point of a path, in the order of the iterations."""
+    run, loss, w = (np.concatenate([part[i] for part in path]) for i in (1, 2, 3))
+    x, y = w.T
+    none = np.full(len(run), np.nan)
+    return {
+        "run": run,
+        "iteration": np.repeat([part[0] for part in path], [len(part[1]) for part in path]),
+        "epoch": none,
+        "split": np.full(len(run), "train"),
+        "loss": loss,
+        "penalty": np.zeros(len(run)),
+        "accuracy": none,
+        "x": x,
+        "y": y,
+        "distance": landscape.distance(x, y),
+    }
