@@ -7,7 +7,13 @@ from typing import Any, Protocol
 import pytest
 
 from dlsweep.config import Config, load
+from dlsweep.config.words import CHOSEN, TRAIN, dotted_names
 from dlsweep.errors import ConfigError
+from dlsweep.nn.activations import activations
+
+ACTIVATIONS = f"(choices: {', '.join(activations)})"
+FACTORS = f"(choices: {', '.join(sorted([*CHOSEN, *dotted_names('train')]))})"
+TRAIN_SETTINGS = f"(choices: {', '.join(sorted(TRAIN.settings))})"
 
 
 class Load(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
@@ -45,6 +45,11 @@ class Train:
     batch_size: int
     sampling: Literal["shuffle", "replacement"]
     clip_norm: float | None = None
+
+    def __repr__(self) -> str:
+        # Run ids hash it. What came with a later version is left out at its default, so that older results keep theirs.
+        said = (f.name for f in fields(self) if f.default is MISSING or getattr(self, f.name) != f.default)
+        return f"Train({', '.join(f'{name}={getattr(self, name)!r}' for name in said)})"
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,14 @@ def column(setting: Any, like: Array) -> Array:
     return np.reshape(setting, (-1, *[1] * (like.ndim - 1)))
 
 
-def spread(shared: Sequence[Shared]) -> Array:
+def spread(shared: Sequence[Shared], dtype: np.dtype) -> Array:
     """What slices of the runs share, written out for every run: `(R, …)`."""
-    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), shared[0].x.dtype)
+    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), dtype)
     for x, runs in shared:
         out[runs] = x
     return out
+
+
+def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
+    """The `back` of what is only evaluated."""
+    raise NotImplementedError("evaluation has no gradients")
