@@ -93,7 +93,9 @@ def test_a_run_does_not_know_its_company(name, shape, settings, dtype, samples):
             y_alone, back_alone, state_alone, _ = alone.apply(own, x[only], pass_)
             dx_alone, gradients_alone = back_alone(dy[only]) if pass_.training else (x[only], {})
             pairs = [(y, y_alone), (dx, dx_alone)]
-            pairs += [(state[k], state_alone[k]) for k in state] + [(gradients[k], gradients_alone[k]) for k in gradients]
+            pairs += [(state[k], state_alone[k]) for k in state] + [
+                (gradients[k], gradients_alone[k]) for k in gradients
+            ]
             for whole, part in pairs:
                 assert whole.dtype == part.dtype == dtype
                 assert np.isfinite(part).all()

@@ -145,9 +145,7 @@ def test_dropconnect_masks_weights_and_keeps_their_mean():
     np.testing.assert_allclose(np.where(np.abs(effective) > 1e-9, W / 0.6, 0), effective, atol=1e-12)
     effective, W = effective_weights(made("dropconnect", ratio=0.4), EVALUATION)
     np.testing.assert_allclose(effective, W)
-    masks = [
-        effective_weights(made("dropconnect", ratio=0.4), Pass(True, Draws(SEEDS, t)))[0] / W for t in range(400)
-    ]
+    masks = [effective_weights(made("dropconnect", ratio=0.4), Pass(True, Draws(SEEDS, t)))[0] / W for t in range(400)]
     np.testing.assert_allclose(np.mean(masks, axis=0), 1, atol=0.2)
 
 
