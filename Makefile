@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot figure test lint types bench format clean
+.PHONY: help run plot figure test parity lint types bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ figure: run ## make the figure of the README again
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
 
+parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
+	.venv-parity/bin/python -m pytest -n 0 parity
+
 lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -41,8 +44,8 @@ format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff format
 
 clean: ## remove environments, caches and builds; results/ stays
-	rm -rf .venv .venv-bench build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find src tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-bench .venv-parity build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests bench parity -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The peers of the bench: one that cannot be installed here is reported as absent by the bench.
 .venv-bench/.installed: bench/requirements.txt
@@ -51,6 +54,13 @@ clean: ## remove environments, caches and builds; results/ stays
 	  echo "installing $$peer"; \
 	  .venv-bench/bin/python -m pip --disable-pip-version-check --quiet install "$$peer" || echo "$$peer: absent" >&2; \
 	done
+	@touch $@
+
+# PyTorch, the version that the bench measures, in an environment of its own: users and tests do without.
+.venv-parity/.installed: pyproject.toml bench/requirements.txt
+	$(PYTHON) -m venv --clear .venv-parity
+	.venv-parity/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' \
+	  "$$(grep '^torch' bench/requirements.txt)"
 	@touch $@
 
 # A stamp file says what an environment holds, so a second `make` installs nothing.

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 import pytest
 
 from dlsweep.config import Config, load
-from dlsweep.config.words import TRAIN
+from dlsweep.config.words import CHOSEN, TRAIN, dotted_names
 from dlsweep.errors import ConfigError
+from dlsweep.nn.activations import activations
 
-TRAIN_SETTINGS = ", ".join(sorted(TRAIN.settings))
-TRAIN_FACTORS = ", ".join(f"train.{name}" for name in sorted(TRAIN.settings))
+ACTIVATIONS = f"(choices: {', '.join(activations)})"
+FACTORS = f"(choices: {', '.join(sorted([*CHOSEN, *dotted_names('train')]))})"
+TRAIN_SETTINGS = f"(choices: {', '.join(sorted(TRAIN.settings))})"
 
 
 class Load(Protocol):

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.config.conftest import TRAIN_FACTORS, Load, Refused
+from tests.config.conftest import ACTIVATIONS, FACTORS, TRAIN_SETTINGS, Load, Refused
 
 from dlsweep.config import load
 from dlsweep.errors import ConfigError
-from dlsweep.nn.activations import activations
 from dlsweep.plots import plots
 
 KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
-ACTIVATIONS = f"(choices: {', '.join(activations)})"
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )
@@ -77,8 +75,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         "optimizer.sgd.lr must be above 0, got 0",
         "optimizer.sgd.lr must be a number, got 'yes'",
         "optimizer.momentum has no setting 'alhpa'; did you mean 'alpha'? (choices: alpha, lr)",
-        "there is no factor 'optimzer.lr'; did you mean 'optimizer'? (choices: activation, data, init, model,"
-        f" normalization, optimizer, regularizer, schedule, {TRAIN_FACTORS})",
+        f"there is no factor 'optimzer.lr'; did you mean 'optimizer'? {FACTORS}",
         "exclude speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
         " normalization, optimizer, regularizer, schedule)",
         f"there is no plot 'curvs'; did you mean 'curves'? (choices: {', '.join(plots)})",
@@ -137,7 +134,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("train: {iterations: ▲1000000001}", "train.iterations must be at most 1000000000, got 1000000001"),
         ("train: {batch_size: ▲}", "train.batch_size must be a whole number, got nothing"),
         ("train: ▲5", "settings of train must be a mapping such as {iterations: …}, got 5"),
-        ("train: {▲lr: 5}", "train has no setting 'lr' (choices: batch_size, epochs, iterations, sampling)"),
+        ("train: {▲lr: 5}", f"train has no setting 'lr' {TRAIN_SETTINGS}"),
         ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test' (write [test])"),
         ("evaluate: {on: ▲[]}", "evaluate.on must be a list of length 1 or more, got an empty list"),
         ("evaluate: {on: [test, batch, ▲test]}", "evaluate.on has test twice"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.config.conftest import TRAIN_FACTORS, TRAIN_SETTINGS, Load, Refused
+from tests.config.conftest import FACTORS, TRAIN_SETTINGS, Load, Refused
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Train
@@ -123,7 +123,7 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ),
         (
             "train.iteration=3",
-            f"train has no setting 'iteration'; did you mean 'iterations'? (choices: {TRAIN_SETTINGS})",
+            f"train has no setting 'iteration'; did you mean 'iterations'? {TRAIN_SETTINGS}",
         ),
         ("iterations=3", "iterations=3: there is no key 'iterations'; did you mean 'train.iterations'?"),
         ("iteration=3", "iteration=3: there is no key 'iteration'; did you mean 'train.iterations'?"),
@@ -143,8 +143,7 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("grid.optimizer.sgd.alpha=1", "optimizer.sgd has no setting 'alpha' (choices: lr)"),
         (
             "grid.optmizer=sgd",
-            "there is no factor 'optmizer'; did you mean 'optimizer'? (choices: activation, data, init, model,"
-            f" normalization, optimizer, regularizer, schedule, {TRAIN_FACTORS})",
+            f"there is no factor 'optmizer'; did you mean 'optimizer'? {FACTORS}",
         ),
         ("seeds.x=3", "seeds.x=3: seeds has no parts; write seeds=… instead"),
         (

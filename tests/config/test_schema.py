@@ -57,6 +57,9 @@ GOOD = [
     'grid: {"activation, init": [[relu, he], [tanh, {normal: {std: 1}}]]}',
     "{grid: {init: [he, xavier], activation: [relu, tanh]}, exclude: [{init: [he], activation: relu}], only: []}",
     "plots: [curves, {curves: {rows: activation, columns: null}}]",
+    "grid: {regularizer: [none, {dropout: {ratio: [0.15, 0.2]}, l1: {strength: 0.005}, label: both}]}",
+    "grid: {normalization: [none, layer, {batch: {momentum: 0.99, position: [before, after]}}]}",
+    "{train: {clip_norm: 1}, grid: {activation: {prelu: {start: 0}}}}",
 ]
 
 BAD = [
@@ -97,6 +100,12 @@ BAD = [
     "regularizer: none",
     "data: {mnist: , label: x}",
     "grid: {optimizer: {lr: 0.1}}",
+    "grid: {regularizer: {dropout: {ratio: 1}}}",
+    "grid: {regularizer: {l1: {strength: -1}}}",
+    "grid: {regularizer: {dropout: {mode: clasic}}}",
+    "grid: {normalization: {batch: {momentum: 1}}}",
+    "grid: {normalization: {batch: {}, layer: {}}}",
+    "train: {clip_norm: 0}",
 ]
 
 

@@ -1,15 +1,25 @@
 """Small arms and a small data set, made by hand: training needs no config file."""
 
+import itertools
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from dlsweep.config.runs import Arm, Choice, Evaluate, Train
 from dlsweep.datasets import Arrays, Dataset
+from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
+from dlsweep.training.network import build
 
 
 def choice(name, **settings):
     return Choice(name, settings)
+
+
+def full(registry, name, **settings):
+    """A choice with the defaults of what is not given."""
+    return Choice(name, {k: s.default for k, s in registry[name].settings.items()} | settings)
 
 
 SGD = choice("sgd", lr=0.1)
@@ -28,20 +38,23 @@ def make_arm(
     every=2,
     on=("batch", "train", "validation", "test"),
     regularizer=(),
+    normalization=choice("none"),  # noqa: B008
+    schedule=choice("constant"),  # noqa: B008
+    clip_norm=None,
 ):
     return Arm(
-        name=f"{activation}, {init.name}, {optimizer.canonical}",
+        name=f"{getattr(activation, 'name', activation)}, {init.name}, {optimizer.canonical}",
         levels={},
         data=choice("small"),
         fingerprint="small",
         model=choice("mlp", hidden=list(hidden)),
-        activation=choice(activation, **{k: s.default for k, s in activations[activation].settings.items()}),
+        activation=full(activations, activation) if isinstance(activation, str) else activation,
         init=init,
         optimizer=optimizer,
         regularizer=regularizer,
-        normalization=choice("none"),
-        schedule=choice("constant"),
-        train=Train(None if epochs else iterations, epochs, batch_size, sampling),
+        normalization=normalization,
+        schedule=schedule,
+        train=Train(None if epochs else iterations, epochs, batch_size, sampling, clip_norm),
         evaluate=Evaluate(every, on),
     )
 
@@ -58,6 +71,28 @@ def make_data(train=None, pool=30, features=12, classes=3, dtype=np.uint8, sampl
     arrays = Arrays(x, t, *validation, *test, scale=1 / 255)
     sizes = {"train": train or pool, "validation": samples[0], "test": samples[1]}
     return Dataset("small", (features,), classes, sizes, lambda: arrays)
+
+
+def variants(registry, share=1.0):
+    """Every entry in every mode, with numbers that are felt; share: what they are multiplied with."""
+    for name in sorted(set(registry) - {"none"}):
+        entry = registry[name]
+        words = {
+            k: get_args(s.annotation) for k, s in entry.settings.items() if get_args(s.annotation) and not s.stacks
+        }
+        words = {k: values for k, values in words.items() if all(isinstance(v, str) for v in values)}
+        numbers = {k: share * (s.default if s.off is None else 0.3) for k, s in entry.settings.items() if s.stacks}
+        for values in itertools.product(*words.values()):
+            yield full(registry, name, **numbers, **dict(zip(words, values, strict=True)))
+
+
+def fits(normalization):
+    """Whether it can be had in a dense network."""
+    try:
+        build([make_arm(normalization=normalization)], make_data())
+    except DlsweepError:
+        return False
+    return True
 
 
 @pytest.fixture

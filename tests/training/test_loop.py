@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.training.conftest import choice, make_arm, make_data
+from tests.training.conftest import choice, fits, full, make_arm, make_data, variants
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Choice, Run
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
+from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.loop import train
 
@@ -46,14 +48,26 @@ def test_together_is_alone(activation, optimizer):
     assert_the_same_alone(runs, data, train(runs, data))
 
 
+def scaled(registry, one, factor):
+    """A choice with its numbers multiplied: it still belongs to the same cohort."""
+    numbers = registry[one.name].settings
+    return Choice(one.name, {k: v * factor if numbers[k].stacks else v for k, v in one.settings.items()})
+
+
 @st.composite
 def cohorts(draw):
     """A small cohort: one shape and code, several numbers and seeds, and a data set for it."""
     name = draw(st.sampled_from(sorted(optimizers)))
     own = {k: s.default for k, s in optimizers[name].settings.items()}
     fractions = [k for k in own if k in ("alpha", "rho", "beta1", "beta2")]
+    # What is code in the techniques is common to the arms; their numbers are scaled for each arm.
+    normalized = draw(st.sampled_from([choice("none"), *filter(fits, variants(normalizations))]))
+    by_name = {c.name: c for c in draw(st.permutations(list(variants(regularizers))))}
+    regularized = draw(st.lists(st.sampled_from(sorted(by_name)), max_size=4, unique=True))
+    activation = draw(st.sampled_from(sorted(activations)))
+    schedule = draw(st.sampled_from(sorted(schedules)))
     common = {
-        "activation": draw(st.sampled_from(sorted(activations))),
+        "clip_norm": draw(st.sampled_from([None, 0.05, 10.0])),
         "hidden": draw(st.lists(st.integers(1, 9), max_size=3)),
         "iterations": draw(st.integers(1, 9)),
         "batch_size": draw(st.integers(1, 12)),
@@ -64,15 +78,20 @@ def cohorts(draw):
         make_arm(
             init=Choice(init, {k: (k == "std" and wide) or s.default for k, s in initializers[init].settings.items()}),
             optimizer=choice(name, **{**own, "lr": lr, **dict.fromkeys(fractions, fraction)}),
+            normalization=scaled(normalizations, normalized, factor),
+            regularizer=tuple(scaled(regularizers, by_name[c], factor) for c in sorted(regularized)),
+            activation=scaled(activations, full(activations, activation), factor),
+            schedule=scaled(schedules, full(schedules, schedule), factor),
             **common,
         )
-        for init, wide, lr, fraction in draw(
+        for init, wide, lr, fraction, factor in draw(
             st.lists(
                 st.tuples(
                     st.sampled_from(sorted(initializers)),
                     st.sampled_from([None, 1e30]),
                     st.sampled_from([0.003, 0.1, 1.0, 1e30]),
                     st.sampled_from([0.9, 0.5]),
+                    st.sampled_from([1.0, 0.5]),
                 ),
                 min_size=1,
                 max_size=4,
@@ -90,7 +109,7 @@ def cohorts(draw):
     return draw(st.permutations([Run(arm, seed) for arm in arms for seed in seeds])), data
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(cohorts(), st.integers(1, 5))
 def test_a_run_does_not_know_its_company(cohort, size):
     """Alone, in its whole cohort, and in chunks of another size and order: the same curve, to the last bit."""

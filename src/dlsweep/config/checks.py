@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 from dlsweep.config.nodes import Mistakes, Place, plural, value_text
 from dlsweep.config.points import Part, Point
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Choice
-from dlsweep.config.words import data_files
+from dlsweep.config.words import data_files, entry
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError
 
@@ -68,9 +69,7 @@ def check_splits(on: Mapping[str, Place], parts: Sequence[Part], datasets: Datas
 
 def check_batches(parts: Sequence[Part], datasets: Datasets, rules: Rules, mistakes: Mistakes) -> None:
     """No minibatch is larger than the training data, in any arm that the rules leave."""
-    for points in _pairs(parts):
-        fields = {name: value for point in points for name, value in point.fields.items()}
-        places = {name: place for point in points for name, place in point.places.items()}
+    for points, fields, places in _combinations({"data", "train"}, parts):
         dataset = datasets.opened[fields["data"]]
         asked = fields["train"].batch_size
         if fields["data"].name == "none":  # a landscape's, or told already
@@ -88,11 +87,58 @@ def check_batches(parts: Sequence[Part], datasets: Datasets, rules: Rules, mista
         )
 
 
-def _pairs(parts: Sequence[Part]) -> Iterator[tuple[Point, ...]]:
-    """The combinations of points that say what the data and the minibatches are."""
-    concerned = [part for part in parts if {"data", "train"} & part[0].fields.keys()]
-    known = {name for part in concerned for name in part[0].fields}
-    return product(*concerned) if {"data", "train"} <= known else iter(())
+def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mistakes: Mistakes) -> None:
+    """The layers of the model and of the normalization can be made for the data, in every arm that the rules leave."""
+    tried = set()
+    for points, fields, places in _combinations({"data", "model", "normalization"}, parts):
+        dataset = datasets.opened[fields["data"]]
+        if dataset is None or fields["data"].name == "none" or not rules.leave_some(points, parts):
+            continue  # told already, or a landscape's
+        asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
+        if asked not in tried:
+            tried.add(asked)
+            culprit, sentence = _try_layers(*asked)
+            if sentence:
+                mistakes.add(places[culprit], sentence)
+
+
+def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice) -> tuple[str, str]:
+    """Make a network's layers, which hold no arrays yet. Returns what is wrong, if anything, and the field at fault."""
+    import numpy as np
+
+    normalized = entry("normalization", normalization.name)
+    settings = {k: np.array([v]) if normalized.settings[k].stacks else v for k, v in normalization.settings.items()}
+    at_fault = "model"
+
+    def activated(suffix: str, shape: tuple[int, ...]) -> list[Any]:
+        nonlocal at_fault
+        at_fault = "normalization"
+        around = normalized(f"normalization{suffix}", shape, **settings)
+        at_fault = "model"
+        return [*around.before, *around.after]
+
+    try:
+        entry("model", model.name)(shape, classes, activated, **model.settings)
+    except DlsweepError as error:
+        return at_fault, str(error)
+    except Exception as error:  # somebody's own model or normalization
+        name = {"model": model, "normalization": normalization}[at_fault].name
+        return at_fault, f"the {at_fault} {name} cannot be built: {type(error).__name__}: {error}"
+    return "", ""
+
+
+def _combinations(
+    fields: set[str], parts: Sequence[Part]
+) -> Iterator[tuple[tuple[Point, ...], dict[str, Any], dict[str, Place]]]:
+    """The combinations of points that say what these fields are, each with what the fields become and the places."""
+    concerned = [part for part in parts if fields & part[0].fields.keys()]
+    if fields <= {name for part in concerned for name in part[0].fields}:
+        for points in product(*concerned):
+            yield (
+                points,
+                {name: value for point in points for name, value in point.fields.items()},
+                {name: place for point in points for name, place in point.places.items()},
+            )
 
 
 def _points_with(field: str, parts: Sequence[Part]) -> Iterator[Point]:

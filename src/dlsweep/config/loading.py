@@ -10,7 +10,7 @@ from typing import Any
 
 from dlsweep.config import landscapes
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
-from dlsweep.config.checks import Datasets, check_batches, check_splits
+from dlsweep.config.checks import Datasets, check_batches, check_networks, check_splits
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
 from dlsweep.config.idle import idle_settings, refuse_idle
@@ -92,6 +92,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     for parts in expanded:
         check_splits(splits, parts, datasets, mistakes)
         check_batches(parts, datasets, rules, mistakes)
+        check_networks(parts, datasets, rules, mistakes)
     mistakes.stop()
 
     levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}

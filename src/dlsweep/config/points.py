@@ -33,7 +33,7 @@ class Point:
     labels: Mapping[str, str]
     asked: Mapping[str, str]
     key: int
-    places: Mapping[str, Place] = field(default_factory=dict)  # of the settings given, "train.batch_size"
+    places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
 
 
 Part = tuple[Point, ...]
@@ -79,6 +79,7 @@ class Expander:
         checked = [name for name in ("data", "train") if name in fields]
         places = {f"{name}.{setting}": p for name in checked for setting, p in chosen[name].places.items()}
         places |= {f"{v.factor.field}.{v.factor.setting}": v.place for v in values}
+        places |= {name: chosen[name].place for name in fields}
         resolved: dict[str, Any] = {}
         key = 0
         for name, several in choices.items():

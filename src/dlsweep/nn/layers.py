@@ -106,9 +106,14 @@ def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
 
 
-def spread(shared: Sequence[Shared]) -> Array:
+def spread(shared: Sequence[Shared], dtype: np.dtype) -> Array:
     """What slices of the runs share, written out for every run: `(R, …)`."""
-    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), shared[0].x.dtype)
+    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), dtype)
     for x, runs in shared:
         out[runs] = x
     return out
+
+
+def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
+    """The `back` of what is only evaluated."""
+    raise NotImplementedError("evaluation has no gradients")

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, spread
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient, spread
 from dlsweep.registry import Count, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
@@ -27,7 +27,7 @@ class Regularizer(NamedTuple):
     minimized and reported apart from the loss. activated: `(name, shape) -> layer` to follow each activation. wrap: a
     layer to the one that takes its place, for all but the network's last; wrap_input: the same for its first. project:
     `w -> w`, a kernel after each update. smoothing: `(R,)`, the part of a label's probability that is spread over all
-    classes.
+    classes. columns: how many an evaluation makes of each sample.
     """
 
     penalty: Penalty | None = None
@@ -36,6 +36,7 @@ class Regularizer(NamedTuple):
     wrap_input: Callable[[Layer], Layer] | None = None
     project: Callable[[Array], Array] | None = None
     smoothing: Any = None
+    columns: int = 1
 
 
 @regularizers.register
@@ -86,11 +87,11 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
 
     def activated(name: str, shape: tuple[int, ...]) -> Layer:
         def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-            keep = 1 - column(ratio, x)
             if not pass_.training:
-                return _scaled(x, keep) if mode == "classic" else Output(x, lambda dy: (dy, {}))
-            kept = _kept(pass_, f"dropout/{name}", x.shape[1:], ratio)
-            return _scaled(x, kept if mode == "classic" else kept / keep)
+                return Output(x * (1 - column(ratio, x)) if mode == "classic" else x, no_gradient)
+            scale = np.ones_like(ratio) if mode == "classic" else 1 / (1 - ratio)
+            masks = _masks(pass_, f"dropout/{name}", x.shape[1:], ratio, scale)
+            return Output(_masked(x, masks), lambda dy: (_masked(dy, masks), {}))
 
         return Layer(name, {}, apply)
 
@@ -115,14 +116,14 @@ def dropconnect(
             if not pass_.training:
                 return sampled(p, x, pass_) if inference == "gaussian" else layer.apply(p, x, pass_)
             masks = {
-                k: _kept(pass_, f"dropconnect/{layer.name}", p[k].shape[1:], ratio) / (1 - column(ratio, p[k]))
+                k: _masks(pass_, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
                 for k in kernels
             }
-            output = layer.apply(p | {k: p[k] * mask for k, mask in masks.items()}, x, pass_)
+            output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, pass_)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:
                 dx, gradients = output.back(dy)
-                return dx, gradients | {k: gradients[k] * mask for k, mask in masks.items()}
+                return dx, gradients | {k: _masked(gradients[k], m) for k, m in masks.items()}
 
             return output._replace(back=back)
 
@@ -132,8 +133,10 @@ def dropconnect(
             x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
             variance = layer.apply(squares, x_squared, pass_).y * column(ratio / (1 - ratio), mean)
             z = pass_.draws.normal(f"dropconnect/{layer.name}", (*mean.shape[1:-1], samples, mean.shape[-1]))
-            y = mean[..., None, :] + np.sqrt(variance)[..., None, :] * spread(z)
-            return Output(y.reshape(*mean.shape[:-1], -1), _no_gradient)
+            y = spread(z, mean.dtype)
+            y *= np.sqrt(variance)[..., None, :]
+            y += mean[..., None, :]
+            return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
 
         return layer._replace(apply=apply) if kernels else layer
 
@@ -141,11 +144,13 @@ def dropconnect(
         def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
             if pass_.training:
                 return Output(x, lambda dy: (dy, {}))
-            return Output(x.reshape(*x.shape[:-1], samples, -1).mean(axis=-2), _no_gradient)
+            return Output(x.reshape(*x.shape[:-1], samples, -1).mean(axis=-2), no_gradient)
 
         return Layer(name, {}, apply)
 
-    return Regularizer(wrap=wrap, activated=averaged if inference == "gaussian" else None)
+    if inference == "mean":
+        return Regularizer(wrap=wrap)
+    return Regularizer(wrap=wrap, activated=averaged, columns=samples)
 
 
 @regularizers.register
@@ -229,15 +234,20 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
     return Regularizer(activated=activated)
 
 
-def _kept(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any) -> Array:
-    """1 where a uniform draw reaches the ratio, else 0, for every run: the draws of a seed are the same in all arms."""
-    draws = spread(pass_.draws.uniform(purpose, shape))
-    return (draws >= column(ratio, draws)).astype(ratio.dtype)
+def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[Shared]:
+    """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
+
+    The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`, else `(r, …)`.
+    """
+    masks = []
+    for u, runs in pass_.draws.uniform(purpose, shape):
+        own = slice(None) if len(ratio) == 1 else runs
+        masks.append(Shared((u >= column(ratio[own], u[None])) * column(scale[own], u[None]), runs))
+    return masks
 
 
-def _scaled(x: Array, factor: Array) -> Output:
-    return Output(x * factor, lambda dy: (dy * factor, {}))
-
-
-def _no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
-    raise NotImplementedError("evaluation has no gradients")
+def _masked(x: Array, masks: list[Shared]) -> Array:
+    y = np.empty_like(x)
+    for mask, runs in masks:
+        np.multiply(x[runs], mask, out=y[runs])
+    return y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,28 +32,29 @@ def initial(
     for i, run in enumerate(runs):
         entry = initializers[run.arm.init.name]
         looks = "outputs" in entry.positional
-        own = [{k: w[i : i + 1] for k, w in p.items()} for p in stack]
-        alone = build([run.arm], data, dtype).layers if looks else layers
+        own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
+        # What it looks at is the plain network: regularizers may draw, and not all of them act at every moment.
+        alone = build([replace(run.arm, regularizer=())], data, dtype).layers if looks else layers
         for depth, layer in enumerate(alone):
             for k, parameter in layer.parameters.items():
                 if parameter.kernel:
                     passed: list[Any] = [stream(run.seed, f"init/{layer.name}"), *parameter[:3]]
                     if looks:
                         passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seed]))
-                    own[depth][k][0] = entry(*passed, **run.arm.init.settings)
+                    own[layer.name][k][0] = entry(*passed, **run.arm.init.settings)
     return stack
 
 
 def _outputs(
-    layers: Sequence[Layer], parameters: Sequence[Parameters], kernel: str, samples: Array
+    layers: Sequence[Layer], parameters: Mapping[str, Parameters], kernel: str, samples: Array
 ) -> Callable[[Array], Array]:
     """What the last of some layers makes of samples with a kernel, the layers before it being initialized."""
 
     def outputs(w: Array) -> Array:
-        parameters[len(layers) - 1][kernel][0] = w
+        parameters[layers[-1].name][kernel][0] = w
         x: Any = [Shared(samples, slice(0, 1))]
-        for layer, p in zip(layers, parameters, strict=False):
-            x = layer.apply(p, x, Pass(False, Draws({}, 0))).y
+        for layer in layers:
+            x = layer.apply(parameters[layer.name], x, Pass(False, Draws({}, 0))).y
         return np.asarray(x)
 
     return outputs

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.datasets import open_dataset
+from dlsweep.datasets.base import Dataset
+from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import size
@@ -24,7 +26,7 @@ from dlsweep.nn.schedules import schedules
 from dlsweep.registry import Registry
 from dlsweep.training.evaluation import BLOCK
 from dlsweep.training.minibatches import evaluations, iterations
-from dlsweep.training.network import build
+from dlsweep.training.network import Network, build
 
 Chunk = tuple[Run, ...]
 
@@ -132,18 +134,29 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
         points = evaluations(arm.evaluate, iterations(arm.train, 0))
         return Cohort(arm, arms, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
     data = open_dataset(arm.data)
-    layers = build([arm], data).layers
+    layers, acting = _built(arm, data)
     parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
-    activations = BLOCK * sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)
+    units = sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)
+    columns = BLOCK * max((regularizer.columns for regularizer in acting), default=1)
+    # An evaluation holds a layer's input and output; training holds what every layer needs on the way back.
+    activations = units * max(2 * columns, 8 * arm.train.batch_size)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
     work = parameters * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
     # A seed that trains on a subset of its own is evaluated on a copy of it.
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
-    memory = FLOAT * (parameters * (4 + slots) + 2 * activations + samples)
+    memory = FLOAT * (parameters * (4 + slots) + activations + samples)
     return Cohort(arm, arms, parameters, memory, float(work))
+
+
+def _built(arm: Arm, data: Dataset) -> Network:
+    try:
+        return build([arm], data)
+    except Exception as error:  # whatever somebody's own layer or regularizer raises
+        what = str(error) if isinstance(error, DlsweepError) else f"{type(error).__name__}: {error}"
+        raise UsageError(f"the network of the arm {arm.name!r} cannot be built: {what}") from error
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:

@@ -122,7 +122,7 @@ class Stack:
                     gradients[i][k] += regularizer.penalty(self.parameters[i][k])[1]
         if self.clip_norm is not None:
             squares = [(g * g).reshape(len(g), -1).sum(axis=1) for gs in gradients for g in gs.values()]
-            norm = np.sqrt(np.sum(squares, axis=0))
+            norm = np.sqrt(sum(squares))  # one after the other: np.sum may add in another order when it is one run
             limit = self.dtype.type(self.clip_norm)
             for gs in gradients:
                 for k in gs:

@@ -1,0 +1,197 @@
+"""What a config may ask of normalizations, regularizers and clipping, and the sentences where it may not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.config.conftest import Load, Refused
+
+from dlsweep.nn.networks import networks
+from dlsweep.nn.normalization import Around, normalizations
+from dlsweep.nn.regularizers import regularizers
+
+INSTANCE = (
+    "instance normalization takes each channel of a sample minus its mean over height and width, and here a channel is"
+    " a single number, so the output would always be 0; use batch or layer, or none"
+)
+
+
+@pytest.mark.parametrize(
+    ("level", "sentence"),
+    [
+        ("regularizer: {dropout: {ratio: ▲1}}", "regularizer.dropout.ratio must be below 1, got 1"),
+        ("regularizer: {dropout: {ratio: ▲1.5}}", "regularizer.dropout.ratio must be below 1, got 1.5"),
+        ("regularizer: {dropout: {ratio: ▲-0.1}}", "regularizer.dropout.ratio must be at least 0, got -0.1"),
+        ("regularizer: {dropconnect: {ratio: [0.1, ▲1]}}", "regularizer.dropconnect.ratio must be below 1, got 1"),
+        (
+            "regularizer: {dropout: {mode: ▲clasic}}",
+            "regularizer.dropout.mode must be one of inverted, classic, got 'clasic'; did you mean 'classic'?",
+        ),
+        (
+            "regularizer: {dropconnect: {inference: ▲median}}",
+            "regularizer.dropconnect.inference must be one of mean, gaussian, got 'median'; did you mean 'mean'?",
+        ),
+        ("regularizer: {dropconnect: {samples: ▲0}}", "regularizer.dropconnect.samples must be at least 1, got 0"),
+        ("regularizer: {l1: {strength: ▲-1}}", "regularizer.l1.strength must be at least 0, got -1"),
+        ("regularizer: {l2: {strength: ▲yes}}", "regularizer.l2.strength must be a number, got 'yes'"),
+        (
+            "regularizer: {l2: {on: ▲weights}}",
+            "regularizer.l2.on must be one of kernel, activity, got 'weights'",
+        ),
+        ("regularizer: {elastic_net: {l1: ▲-0.1}}", "regularizer.elastic_net.l1 must be at least 0, got -0.1"),
+        (
+            "regularizer: {elastic_net: {▲strength: 0.1}}",
+            "regularizer.elastic_net has no setting 'strength' (choices: l1, l2, on)",
+        ),
+        ("regularizer: {max_norm: {limit: ▲0}}", "regularizer.max_norm.limit must be above 0, got 0"),
+        ("regularizer: {label_smoothing: {epsilon: ▲1}}", "regularizer.label_smoothing.epsilon must be below 1, got 1"),
+        ("regularizer: {input_noise: {std: ▲-1}}", "regularizer.input_noise.std must be at least 0, got -1"),
+        ("regularizer: {l1: {}, ▲drpout: {}}", "there is no regularizer 'drpout'; did you mean 'dropout'?"),
+        ("regularizer: ▲{l1: {}, none: }", "none does not combine with another regularizer"),
+        ("normalization: {batch: {momentum: ▲1}}", "normalization.batch.momentum must be below 1, got 1"),
+        ("normalization: {batch: {eps: ▲0}}", "normalization.batch.eps must be above 0, got 0"),
+        (
+            "normalization: {layer: {position: ▲behind}}",
+            "normalization.layer.position must be one of before, after, got 'behind'",
+        ),
+        (
+            "normalization: {layer: {▲momentum: 0.9}}",
+            "normalization.layer has no setting 'momentum' (choices: eps, position)",
+        ),
+        (
+            "normalization: ▲{batch: {}, layer: {}}",
+            "a level of normalization is one name, got batch and layer; to compare, list them: [batch, layer]",
+        ),
+        ("train.clip_norm: [1, ▲0]", "train.clip_norm must be above 0, got 0"),
+        ("activation: {prelu: {start: ▲a}}", "activation.prelu.start must be a number, got 'a'"),
+    ],
+)
+def test_bad_settings(refused: Refused, level: str, sentence: str) -> None:
+    if "drpout" in level:
+        sentence += f" (choices: {', '.join(regularizers)})"
+    refused(f"grid: {{{level}}}", sentence)
+
+
+@pytest.mark.parametrize("name", ["dropout", "label_smoothing", "l1"])
+def test_a_regularizer_twice_in_one_level(refused: Refused, name: str) -> None:
+    refused(
+        f"grid:\n  regularizer:\n    - {name}: {{}}\n      ▲{name}: {{}}\n",
+        f"the key '{name}' is given twice, first on line 3",
+    )
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        "{l1: {strength: 0}}",
+        "{l2: {strength: 0.0, on: activity}}",
+        "{elastic_net: {l1: 0, l2: 0}}",
+        "{dropout: {ratio: 0, mode: classic}}",
+        "{dropconnect: {ratio: 0}}",
+        "{label_smoothing: {epsilon: 0}}",
+        "{input_noise: {std: 0}}",
+        "{dropout: {ratio: 0}, l2: {strength: 0}}",
+    ],
+)
+def test_what_does_nothing_folds_into_none(sweep: Load, off: str) -> None:
+    config = sweep(f"grid: {{regularizer: [none, {off}]}}")
+    assert [arm.regularizer for arm in config.arms()] == [()]
+    assert [first for _, first in config.folds()] == ["none"]
+
+
+def test_a_part_that_does_nothing_is_left_out_of_a_combined_level(sweep: Load) -> None:
+    config = sweep("grid: {regularizer: [{l2: {strength: 0.1}}, {dropout: {ratio: [0, 0.2]}, l2: {strength: 0.1}}]}")
+    assert [[c.name for c in arm.regularizer] for arm in config.arms()] == [["l2"], ["dropout", "l2"]]
+    assert config.folds() == [("dropout ratio=0 + l2", "l2")]
+
+
+def test_half_an_elastic_net_is_one(sweep: Load) -> None:
+    config = sweep("grid: {regularizer: [none, {elastic_net: {l1: 0, l2: 0.1}}]}")
+    assert len(list(config.arms())) == 2
+
+
+@pytest.mark.parametrize("off", ["{dropout: {ratio: 0}}", "{l2: {strength: 0}}"])
+def test_the_plan_says_what_folds(tmp_path: Path, off: str) -> None:
+    (tmp_path / "sweep.yaml").write_text(
+        f"data: {{mnist: {{train: 50}}}}\ntrain: {{iterations: 2, batch_size: 5}}\nseeds: 1\n"
+        f"grid: {{regularizer: [none, {off}, {{max_norm: {{}}}}]}}\n"
+    )
+    command = [sys.executable, "-m", "dlsweep", "run", "sweep.yaml", "--dry-run", "-o", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "sweep: 2 runs" in done.stdout + done.stderr
+    assert "1 arm folded, because another trains the same network" in done.stdout
+
+
+def test_instance_norm_on_a_dense_network(refused: Refused) -> None:
+    refused("grid: {normalization: [none, ▲instance]}", INSTANCE)
+    refused('grid: {"activation, normalization": [[relu, none], [tanh, ▲instance]]}', INSTANCE)
+    refused(
+        """
+        grid:
+          - activation: tanh
+          - model.mlp.hidden: [[], [5]]
+            normalization:
+              - ▲{instance: {eps: 0.1}}
+        train: {batch_size: ▲100000}
+        """,
+        INSTANCE,
+        "train.batch_size must be at most the 60,000 training samples of mnist, got 100000",
+    )
+
+
+def test_instance_norm_that_no_arm_has(sweep: Load) -> None:
+    """A network without hidden layers normalizes nothing, and the rules may leave such arms only."""
+    assert list(sweep("{model: {mlp: {hidden: []}}, grid: {normalization: instance}}").arms())
+    grid = "grid: {model.mlp.hidden: [[], [5]], normalization: [none, instance]}"
+    assert len(list(sweep(f"{grid}\nexclude: [{{normalization: instance, model.mlp.hidden: [[5]]}}]").arms())) == 3
+
+
+@pytest.fixture
+def broken() -> Iterator[None]:
+    """Somebody's own model and normalization, with mistakes in them."""
+
+    @networks.register
+    def crooked(shape: Any, classes: int, activated: Any) -> list[Any]:
+        """Registered by a test."""
+        raise ValueError("no such thing")
+
+    @normalizations.register
+    def askew(name: str, shape: tuple[int, ...]) -> Around:
+        """Registered by a test."""
+        return Around(missing=())  # type: ignore[call-arg]
+
+    yield
+    del networks._entries["crooked"], normalizations._entries["askew"]
+
+
+def test_what_cannot_be_built_is_told_with_its_place(broken: None, refused: Refused) -> None:
+    refused("model: ▲crooked", "the model crooked cannot be built: ValueError: no such thing")
+    refused("grid: {model: [mlp, ▲crooked]}", "the model crooked cannot be built: ValueError: no such thing")
+    refused(
+        "grid: {normalization: [none, ▲askew]}",
+        "the normalization askew cannot be built: TypeError: Around.__new__() got an unexpected keyword argument"
+        " 'missing'",
+    )
+
+
+def test_clipping_and_slopes_are_factors(sweep: Load) -> None:
+    config = sweep("grid: {train.clip_norm: [null, 0.5], activation: {prelu: {start: [0, 0.25]}}}")
+    assert [(arm.train.clip_norm, arm.activation.settings["start"]) for arm in config.arms()] == [
+        (None, 0.0),
+        (None, 0.25),
+        (0.5, 0.0),
+        (0.5, 0.25),
+    ]
+
+
+def test_a_setting_at_its_default_keeps_the_ids_of_results(sweep: Load) -> None:
+    plain, clipped = sweep("name: x"), sweep("{name: x, train: {clip_norm: 1}}")
+    unlimited = sweep("{name: x, train: {clip_norm: null}}")
+    ids = [next(config.runs()).id for config in (plain, clipped, unlimited)]
+    assert ids[0] == ids[2] != ids[1]

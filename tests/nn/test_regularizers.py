@@ -1,0 +1,241 @@
+"""The contract of every regularizer: penalties with their gradients, masks, noise, bounds; what it leaves alone."""
+
+import numpy as np
+import pytest
+
+from dlsweep.nn.dense import dense
+from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
+from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.training.draws import Draws
+
+SEEDS = {0: slice(0, 2), 1: slice(2, 3)}  # two runs of one seed, one of another
+TRAINING, EVALUATION = (Pass(training, Draws(SEEDS, 1)) for training in (True, False))
+
+
+def made(name, dtype=np.float64, **settings):
+    entry = regularizers[name]
+    own = {k: s.default for k, s in entry.settings.items()} | settings
+    own = {k: np.atleast_1d(np.asarray(v, dtype)) if entry.settings[k].stacks else v for k, v in own.items()}
+    return entry.function(**own)
+
+
+def kernels(shape=(3, 4, 5), seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+PENALTIES = [name for name in regularizers if "on" in regularizers[name].settings]
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_penalty_has_its_gradient(name):
+    given = {k: [0.3, 0.2, 0.1] for k, s in regularizers[name].settings.items() if s.stacks}
+    penalty, w, h = made(name, **given).penalty, kernels(), 1e-6
+    value, gradient = penalty(w)
+    assert value.shape == (3,)
+    for index in np.ndindex(w.shape[1:]):
+        step = np.zeros_like(w)
+        step[(slice(None), *index)] = h
+        slope = (penalty(w + step)[0] - penalty(w - step)[0]) / (2 * h)
+        np.testing.assert_allclose(gradient[(slice(None), *index)], slope, atol=1e-8)
+
+
+def test_values_of_the_penalties():
+    w = np.array([[[3.0, -4.0, 0.0]]])
+    for name, settings, value, gradient in [
+        ("l1", {"strength": 0.1}, 0.7, [0.1, -0.1, 0]),  # sign(0) = 0
+        ("l2", {"strength": 0.1}, 1.25, [0.3, -0.4, 0]),  # ½ λ ‖w‖²
+        ("elastic_net", {"l1": 0.1, "l2": 0.2}, 0.7 + 2.5, [0.1 + 0.6, -0.1 - 0.8, 0]),
+    ]:
+        p, g = made(name, **settings).penalty(w)
+        np.testing.assert_allclose(p, [value])
+        np.testing.assert_allclose(g, [[gradient]])
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_penalty_on_activity_is_that_of_the_outputs(name):
+    x, dy = kernels((3, 4, 6)), kernels((3, 4, 6), 1)
+    on_kernel, on_activity = (made(name, on=on) for on in ("kernel", "activity"))
+    assert on_activity.penalty is None
+    assert on_kernel.activated is None
+    value, gradient = on_kernel.penalty(x)
+    for pass_ in (TRAINING, EVALUATION):
+        y, back, _, penalty = on_activity.activated("a", (4,)).apply({}, x, pass_)
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_allclose(penalty, value)
+        np.testing.assert_allclose(back(dy)[0], dy + gradient / 6)
+
+
+RATIOS = [0.2, 0.2, 0.5]
+
+
+def through_dropout(ratio, x, pass_=TRAINING, mode="inverted"):
+    return made("dropout", ratio=ratio, mode=mode).activated("dropout1", x.shape[1:-1]).apply({}, x, pass_)
+
+
+def test_dropout_keeps_the_mean():
+    x = np.ones((3, 200, 200))
+    y = through_dropout(RATIOS, x).y
+    for r, ratio in enumerate(RATIOS):
+        assert set(np.round(np.unique(y[r]), 12)) == {0, round(1 / (1 - ratio), 12)}
+        assert y[r].mean() == pytest.approx(1, abs=0.02)
+        assert (y[r] == 0).mean() == pytest.approx(ratio, abs=0.01)
+    np.testing.assert_array_equal(through_dropout(RATIOS, x, EVALUATION).y, x)
+
+
+def test_classic_dropout_scales_in_evaluation():
+    x = np.ones((3, 200, 200))
+    y = through_dropout(RATIOS, x, mode="classic").y
+    assert set(np.unique(y)) == {0, 1}
+    np.testing.assert_array_equal(y > 0, through_dropout(RATIOS, x).y > 0)
+    evaluated = through_dropout(RATIOS, x, EVALUATION, "classic").y
+    for r, ratio in enumerate(RATIOS):
+        np.testing.assert_allclose(evaluated[r], 1 - ratio)
+        assert y[r].mean() == pytest.approx(evaluated[r].mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("mode", ["inverted", "classic"])
+def test_the_gradient_passes_where_the_output_did(mode):
+    x, dy = kernels((3, 4, 6)), kernels((3, 4, 6), 1)
+    y, back, *_ = through_dropout(RATIOS, x, mode=mode)
+    np.testing.assert_allclose(back(dy)[0], dy * y / x)
+
+
+def test_a_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
+    x = np.ones((3, 50, 50))
+    gone = through_dropout([0.15, 0.2, 0.5], x).y == 0
+    assert (gone[1] >= gone[0]).all()
+    assert gone[1].sum() > gone[0].sum()
+    same_ratio = through_dropout(0.3, x).y == 0
+    np.testing.assert_array_equal(same_ratio[0], same_ratio[1])  # one seed
+    assert not np.array_equal(same_ratio[0], same_ratio[2])
+    later = made("dropout", ratio=0.3).activated("dropout1", (50,)).apply({}, x, Pass(True, Draws(SEEDS, 2))).y == 0
+    other = made("dropout", ratio=0.3).activated("dropout2", (50,)).apply({}, x, TRAINING).y == 0
+    assert not np.array_equal(same_ratio, later)
+    assert not np.array_equal(same_ratio, other)
+
+
+@pytest.mark.parametrize("mode", ["inverted", "classic"])
+def test_equal_ratios_share_a_mask_without_a_trace(mode):
+    x = kernels((3, 20, 8))
+    one, each = (through_dropout(ratio, x, mode=mode) for ratio in (0.3, [0.3] * 3))
+    np.testing.assert_array_equal(one.y, each.y)
+    np.testing.assert_array_equal(one.back(x)[0], each.back(x)[0])
+
+
+def shared(x):
+    return [Shared(x[0], SEEDS[0]), Shared(x[1], SEEDS[1])]
+
+
+def affine(fan_in=5, fan_out=4, *, first=False):
+    layer = dense("dense1", fan_in, fan_out, first=first)
+    rng = np.random.default_rng(0)
+    return layer, {k: rng.standard_normal((3, *d.shape)) for k, d in layer.parameters.items()}
+
+
+def effective_weights(regularizer, pass_=TRAINING):
+    """The weights that a wrapped layer uses: its output for unit vectors, without its bias."""
+    layer, p = affine()
+    y = regularizer.wrap(layer).apply(p, np.broadcast_to(np.eye(5), (3, 5, 5)).copy(), pass_).y
+    return y - p["b"], p["W"]
+
+
+def test_dropconnect_masks_weights_and_keeps_their_mean():
+    effective, W = effective_weights(made("dropconnect", ratio=0.4))
+    np.testing.assert_allclose(np.where(np.abs(effective) > 1e-9, W / 0.6, 0), effective, atol=1e-12)
+    effective, W = effective_weights(made("dropconnect", ratio=0.4), EVALUATION)
+    np.testing.assert_allclose(effective, W)
+    masks = [effective_weights(made("dropconnect", ratio=0.4), Pass(True, Draws(SEEDS, t)))[0] / W for t in range(400)]
+    np.testing.assert_allclose(np.mean(masks, axis=0), 1, atol=0.2)
+
+
+def test_a_dropconnect_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
+    gone = np.abs(effective_weights(made("dropconnect", ratio=[0.3, 0.6, 0.3]))[0]) < 1e-9
+    assert (gone[1] >= gone[0]).all()
+    assert gone[1].sum() > gone[0].sum()
+
+
+def test_gaussian_inference_has_the_moments_of_the_masks():
+    """N(W v + b, ratio / (1 − ratio) · W² v²), drawn anew for each sample, and what many masks do in training."""
+    regularizer = made("dropconnect", ratio=[0.2, 0.4, 0.4], inference="gaussian", samples=20_000)
+    layer, p = affine()
+    v = kernels((3, 5, 2), 3)
+    drawn = regularizer.wrap(layer).apply(p, v, EVALUATION).y.reshape(3, 4, 20_000, 2)
+    mean = p["W"] @ v + p["b"]
+    factor = np.array([0.2 / 0.8, 0.4 / 0.6, 0.4 / 0.6])[:, None, None]
+    variance = factor * (p["W"] ** 2 @ v**2)
+    np.testing.assert_allclose(drawn.mean(axis=2), mean, atol=0.1)
+    np.testing.assert_allclose(drawn.var(axis=2), variance, rtol=0.05)
+    wrapped = regularizer.wrap(layer)
+    masked = [wrapped.apply(p, v, Pass(True, Draws(SEEDS, t))).y for t in range(3000)]
+    np.testing.assert_allclose(np.mean(masked, axis=0), mean, atol=0.25)
+    np.testing.assert_allclose(np.var(masked, axis=0), variance, rtol=0.15)
+
+
+def test_gaussian_inference_averages_after_the_activation():
+    regularizer = made("dropconnect", inference="gaussian", samples=7)
+    layer, p = affine()
+    v = kernels((3, 5, 2), 3)
+    drawn = regularizer.wrap(layer).apply(p, v, EVALUATION).y
+    averaged = regularizer.activated("a", (4,)).apply({}, np.maximum(drawn, 0), EVALUATION).y
+    assert averaged.shape == (3, 4, 2)
+    np.testing.assert_allclose(averaged, np.maximum(drawn, 0).reshape(3, 4, 7, 2).mean(axis=2))
+    assert regularizer.columns == 7
+    assert regularizer.activated("a", (4,)).apply({}, v, TRAINING).y is v
+
+
+def test_gaussian_inference_reads_what_the_first_layer_reads():
+    regularizer = made("dropconnect", inference="gaussian", samples=3)
+    x = kernels((2, 5, 6), 4)
+    first, p = affine(first=True)
+    later, _ = affine()
+    drawn = regularizer.wrap(first).apply(p, shared(x), EVALUATION).y
+    np.testing.assert_allclose(drawn, regularizer.wrap(later).apply(p, x[[0, 0, 1]], EVALUATION).y)
+
+
+def test_input_noise_is_noise_on_the_input():
+    """What the layer makes of x + s n, though it takes x and n apart; its gradient is that of the noisy input."""
+    std = np.array([0.1, 0.5, 0.5])
+    layer, p = affine(first=True)
+    x = kernels((2, 5, 6), 4)
+    wrapped = made("input_noise", std=std).wrap_input(layer)
+    y, back, *_ = wrapped.apply(p, shared(x), TRAINING)
+    n = np.stack([s.x for s in TRAINING.draws.normal("noise/dense1", (5, 6))])[[0, 0, 1]]
+    noisy = x[[0, 0, 1]] + std[:, None, None] * n
+    np.testing.assert_allclose(y, p["W"] @ noisy + p["b"], rtol=1e-6)
+    dy = kernels((3, 4, 6), 5)
+    gradients = back(dy)[1]
+    np.testing.assert_allclose(gradients["W"], dy @ noisy.swapaxes(1, 2), rtol=1e-6)
+    np.testing.assert_allclose(gradients["b"], dy.sum(axis=2, keepdims=True))
+    plain = layer.apply(p, shared(x), EVALUATION).y
+    np.testing.assert_array_equal(wrapped.apply(p, shared(x), EVALUATION).y, plain)
+
+
+def test_max_norm_bounds_incoming_weights():
+    w = kernels((3, 4, 5)) * np.array([0.01, 1, 5])[:, None, None]
+    limit = np.array([1.0, 2.0, 0.5])
+    bound = made("max_norm", limit=limit).project(w)
+    norms, before = np.linalg.norm(bound, axis=2), np.linalg.norm(w, axis=2)
+    assert (norms <= limit[:, None] * (1 + 1e-12)).all()
+    within = before <= limit[:, None]
+    np.testing.assert_array_equal(bound[within], w[within])  # to the last bit
+    np.testing.assert_allclose(bound / norms[..., None], w / before[..., None])  # the direction stays
+    np.testing.assert_array_equal(made("max_norm").project(np.zeros((1, 2, 2))), 0)
+    images = kernels((3, 4, 2, 3, 3)) * 5
+    bound = made("max_norm", limit=limit).project(images)
+    np.testing.assert_allclose(np.linalg.norm(bound.reshape(3, 4, -1), axis=2), np.repeat(limit[:, None], 4, 1))
+
+
+def test_smoothed_labels():
+    """Cross-entropy with the smoothed target is the plain one plus ε times what is added; its gradient (p − q) / N."""
+    logits, t, epsilon = kernels((2, 4, 5)), np.array([0, 3, 1, 1, 2]), 0.3
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    q = (1 - epsilon) * np.eye(4)[:, t] + epsilon / 4
+    (plain, back), (added, back_added) = softmax_cross_entropy(logits, t), label_smoothing(logits, t)
+    np.testing.assert_allclose(plain + epsilon * added, -(q * np.log(p)).sum(axis=1))
+    np.testing.assert_allclose(back() + epsilon * back_added(), (p - q) / 5, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(set(regularizers) - {"none"}))
+def test_every_regularizer_acts_somewhere(name):
+    assert made(name) != Regularizer()
