@@ -1,4 +1,4 @@
-"""The tables `runs/` and `curves/`: their columns, the same in every part, and how a chunk's outcome becomes rows."""
+"""The tables of a sweep: their columns, the same in every part, and how a chunk's outcome becomes rows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ Array = np.ndarray
 # Words repeat from row to row: a column of them is codes and a dictionary, on disk, in Arrow and in pandas.
 WORD = pa.dictionary(pa.int32(), pa.string())
 
+# In the order in which a chunk is committed: a run exists when its row in runs/ does. Those between are not in every
+# sweep.
+OPTIONAL: tuple[str, ...] = ()
+TABLES = ("curves", *OPTIONAL, "runs")
+
 # The metrics of runs/ for each split: when the run had been trained to its end; the best of its curve; the last of it,
 # however the run ended.
 MOMENTS = ("final", "best", "last")
@@ -28,11 +33,18 @@ METRICS = {"accuracy": np.fmax, "loss": np.fmin}
 
 @dataclass(frozen=True)
 class Tables:
-    """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits."""
+    """What a sweep's own question adds: columns for its factors, numeric settings and evaluated splits; and those of
+    the `OPTIONAL` tables that it asks for."""
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The columns of every table that the sweep has, in the order of `TABLES`."""
+        return {table: getattr(self, table) for table in TABLES if table not in OPTIONAL or table in self.optional}
 
     @cached_property
     def runs(self) -> pa.Schema:
@@ -72,8 +84,8 @@ class Tables:
             ]
         )
 
-    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> tuple[pa.Table, pa.Table]:
-        """A chunk's rows of `runs/` and of `curves/`."""
+    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> dict[str, pa.Table]:
+        """A chunk's rows of every table."""
         each = np.arange(len(runs))
         values = [_settings(run.arm) for run in runs]
         per_run = {
@@ -92,7 +104,8 @@ class Tables:
         # The splits are few and many rows share one: code them by position.
         splits, split_codes = np.unique(curves["split"], return_inverse=True)
         per_row = {**curves, **self._names(runs, curves["run"]), "split": _words(splits.tolist(), split_codes)}
-        return _table(per_run, self.runs), _table(per_row, self.curves)
+        columns = {"curves": per_row, "runs": per_run}
+        return {table: _table(columns[table], schema) for table, schema in self.schemas.items()}
 
     def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
         """The columns that say which run a row belongs to; `which` is the index of each row's run."""

@@ -62,7 +62,7 @@ class Task:
             # As text: the traceback itself would keep the arrays of the stack alive.
             report = "".join(traceback.format_exception(error))
         else:
-            self.store.commit(chunk, *rows)
+            self.store.commit(chunk, rows)
             yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
             return
 
@@ -76,7 +76,7 @@ class Task:
     def fail(self, run: Run, error: str) -> Receipt:
         """Store a run as failed. It has a part of its own, so that `retry` can take it back."""
         self.store.remove([parts.stem([run])])  # what an attempt that was killed may have left
-        self.store.commit([run], *self.store.tables.rows([run], nothing_learned([run]), error))
+        self.store.commit([run], self.store.tables.rows([run], nothing_learned([run]), error))
         return Receipt((run.id,), ("failed",), f"{run.arm.name}, seed {run.seed}: {error.strip().splitlines()[-1]}")
 
     def receipt_of(self, left: Chunk) -> Receipt | None:
