@@ -27,14 +27,15 @@ def closing_table(results: Results, metric: str | None = None, *, most: int | No
     if left > 0:
         arms = arms.sort_values(metric, ascending=metric.endswith("loss"), kind="stable")[:most]
     varying = [factor for factor, levels in results.record.levels.items() if len(levels) > 1]
-    header = [*(varying or ["arm"]), metric, "95 % interval", "n", "diverged", "failed"]
+    ended = ["diverged", "stopped", "failed"] if arms["stopped"].any() else ["diverged", "failed"]
+    header = [*(varying or ["arm"]), metric, "95 % interval", "n", *ended]
     rows = []
     for _, arm in arms.iterrows():
         low, high = number(arm[f"{metric}_low"]), number(arm[f"{metric}_high"])
         interval = "–" if low == "–" else f"{low} … {high}"
-        counts = [str(arm[column]) for column in ("n", "diverged", "failed")]
+        counts = [str(arm[column]) for column in ("n", *ended)]
         rows.append([*(str(arm[name]) for name in varying or ["arm"]), number(arm[metric]), interval, *counts])
-    text = table(header, rows, [False] * len(varying or ["arm"]) + [True] * 5)
+    text = table(header, rows, [False] * len(varying or ["arm"]) + [True] * (3 + len(ended)))
     return text + f"\n… and {plural(left, 'arm')} more: dlsweep show {shlex.quote(str(results.folder))}" * (left > 0)
 
 
@@ -67,7 +68,7 @@ def closing_data(results: Results) -> dict[str, Any]:
             {
                 "arm": str(arm["arm"]),
                 "factors": {factor: str(arm[factor]) for factor in factors},
-                **{column: int(arm[column]) for column in ("n", "diverged", "failed")},
+                **{column: int(arm[column]) for column in ("n", "diverged", "stopped", "failed")},
                 "metrics": {
                     m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
                     for m in metric_columns(results.runs)

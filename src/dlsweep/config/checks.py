@@ -8,7 +8,7 @@ from itertools import product
 from dlsweep.config.nodes import Mistakes, Place, plural, value_text
 from dlsweep.config.points import Part, Point
 from dlsweep.config.rules import Rules
-from dlsweep.config.runs import Choice
+from dlsweep.config.runs import Choice, Train
 from dlsweep.config.words import data_files
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError
@@ -83,6 +83,21 @@ def check_batches(parts: Sequence[Part], datasets: Datasets, rules: Rules, mista
         mistakes.add(
             place or Place("config"),
             f"train.batch_size must be at most the {there} of {fields['data'].name}, got {asked}{default}",
+        )
+
+
+def check_monitors(on: Sequence[str], parts: Sequence[Part], rules: Rules, mistakes: Mistakes) -> None:
+    """What is to stop a run early is evaluated, in every arm that the rules leave. on: the splits that are."""
+    for point in _points_with("train", parts):
+        train: Train = point.fields["train"]
+        if train.stopping is None or train.stopping.split in on or not rules.leave_some([point], parts):
+            continue
+        monitor, split = train.stopping.monitor, train.stopping.split
+        given = point.places.get("train.monitor")
+        mistakes.add(
+            given or point.places["train.patience"],
+            f"train.monitor is {monitor}{'' if given else ', the default'}, but evaluate.on has {', '.join(on)} only; "
+            f"add {split}, or monitor another split",
         )
 
 

@@ -15,6 +15,10 @@ from typing import Any, Literal
 from dlsweep.randomness import RANDOMNESS_VERSION
 
 Split = Literal["batch", "train", "validation", "test"]
+Monitor = Literal[
+    "batch_loss", "batch_accuracy", "train_loss", "train_accuracy",
+    "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,35 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """When a run stops early: once `patience` evaluations in a row have not improved the monitored metric.
+
+    min_delta: an improvement is one by more than this. restore_best: whether the run's final metrics are those of the
+    evaluation that improved it last; else those of its last evaluation.
+    """
+
+    patience: int
+    monitor: Monitor
+    min_delta: float
+    restore_best: bool
+
+    @property
+    def split(self) -> str:
+        """The split that is watched."""
+        return self.monitor.partition("_")[0]
+
+    @property
+    def metric(self) -> str:
+        """What is watched on it: loss or accuracy."""
+        return self.monitor.partition("_")[2]
+
+
+@dataclass(frozen=True)
 class Train:
     """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None.
 
-    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit.
+    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit. stopping: None for
+    runs that all train to the end.
     """
 
     iterations: int | None
@@ -45,6 +74,7 @@ class Train:
     batch_size: int
     sampling: Literal["shuffle", "replacement"]
     clip_norm: float | None = None
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,18 @@ class Line:
         """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
         that is known, else above all."""
         start = self.x[0], self.chance if np.isfinite(self.chance) else np.inf
-        ends = []
-        for curve in self.each[self.status == "diverged"]:
+        return self._ends("diverged", start)
+
+    @cached_property
+    def stops(self) -> np.ndarray:
+        """Last point of each run that was stopped early, `(stopped, 2)`."""
+        return self._ends("stopped")
+
+    def _ends(self, status: str, *instead: tuple[float, float]) -> np.ndarray:
+        ends: list[tuple[float, float]] = []
+        for curve in self.each[self.status == status]:
             last = np.flatnonzero(np.isfinite(curve))[-1:]
-            ends += [(self.x[i], curve[i]) for i in last] or [start]
+            ends += [(self.x[i], curve[i]) for i in last] or instead
         return np.array(ends).reshape(-1, 2)
 
 

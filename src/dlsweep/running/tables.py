@@ -25,8 +25,8 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 OPTIONAL: tuple[str, ...] = ()
 TABLES = ("curves", *OPTIONAL, "runs")
 
-# The metrics of runs/ for each split: when the run had been trained to its end; the best of its curve; the last of it,
-# however the run ended.
+# The metrics of runs/ for each split: of the trained network, which after early stopping may be an earlier one than the
+# last; the best of the curve; the last of it, however the run ended.
 MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin}
 
@@ -120,15 +120,18 @@ class Tables:
         """Final, best and last metrics per run and split; null where there is none."""
         columns = {}
         trained = np.isin(outcome.status, ["done", "stopped"])
+        final_at = np.where(trained, outcome.final, -1)
         for split in self.splits:
             rows = outcome.curves["split"] == split
             run = outcome.curves["run"][rows]
+            chosen = outcome.curves["iteration"][rows] == final_at[run]
             for metric, better in METRICS.items():
                 values = outcome.curves[metric][rows].astype(np.float64)
-                best, last = np.full((2, len(trained)), np.nan)
+                final, best, last = np.full((3, len(trained)), np.nan)
                 better.at(best, run, values)
                 last[run] = values  # rows are in the order of the iterations: the last one stays
-                for moment, column in zip(MOMENTS, (np.where(trained, last, np.nan), best, last), strict=True):
+                final[run[chosen]] = values[chosen]
+                for moment, column in zip(MOMENTS, (final, best, last), strict=True):
                     columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
         return columns
 
@@ -137,7 +140,7 @@ def nothing_learned(runs: Sequence[Run]) -> Outcome:
     """The outcome of runs that failed: no curve."""
     empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy")}
     empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
-    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 
 def _settings(arm: Arm) -> dict[str, float]:

@@ -8,7 +8,7 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Protocol
 
@@ -115,7 +115,7 @@ def code(arm: Arm) -> Hashable:
         _code(optimizers, arm.optimizer),
         _code(schedules, arm.schedule),
         *(_code(regularizers, c) for c in arm.regularizer),
-        arm.train,
+        replace(arm.train, stopping=None),
         arm.evaluate,
     )
 

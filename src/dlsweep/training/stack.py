@@ -20,6 +20,7 @@ from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import subset
 from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Outcome
+from dlsweep.training.stopping import Patience
 
 Batch = dict[int, Block]  # the minibatch of each seed
 
@@ -36,6 +37,7 @@ class Stack:
         self.clip_norm = arm.train.clip_norm
         self.status = ["done"] * len(runs)
         self.ended = [-1] * len(runs)
+        self.patience = Patience(runs)
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.parameters: list[Parameters] = []
         self.slots: list[dict[str, list[Array]]] = []
@@ -162,7 +164,13 @@ class Stack:
         for split, metrics in rows:
             added = penalty + metrics.penalty
             self.rows.append((t, epoch, split, which, metrics.loss[finite], added[finite], metrics.accuracy[finite]))
+        monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
+        self.patience.look(t, which, monitored)
         self._leave(t, ~finite, "diverged")
+
+    def stop(self, t: int) -> None:
+        """Runs that have waited long enough for an improvement leave the stack."""
+        self._leave(t, self.patience.exhausted[self.order], "stopped")
 
     def _leave(self, t: int, gone: Array, status: str) -> None:
         """Take runs out of the stack."""
@@ -182,6 +190,7 @@ class Stack:
         lengths = [len(which) for *_, which, _, _, _ in self.rows]
         iteration, epoch, split = (np.repeat([row[i] for row in self.rows], lengths) for i in range(3))
         run, loss, penalty, accuracy = (np.concatenate([row[i] for row in self.rows]) for i in range(3, 7))
+        ended = [steps if at < 0 else at for at in self.ended]
         return Outcome(
             {
                 "run": run,
@@ -193,7 +202,8 @@ class Stack:
                 "accuracy": accuracy,
             },
             self.status,
-            [steps if at < 0 else at for at in self.ended],
+            ended,
+            self.patience.final(ended),
             parameters=size(self.network.layers),
             seconds=seconds,
         )
