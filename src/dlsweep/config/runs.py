@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
@@ -115,8 +115,15 @@ class Arm:
             c.canonical
             for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
         ]
-        parts += [*(c.canonical for c in self.regularizer), repr(self.train), repr(self.evaluate)]
+        parts += [*(c.canonical for c in self.regularizer), _text(self.train), _text(self.evaluate)]
         return "\n".join(parts)
+
+
+def _text(part: Train | Evaluate) -> str:
+    """Its `repr` without what is as it is by default, so that a setting that comes to be later changes no identity."""
+    told = {f.name: getattr(part, f.name) for f in fields(part)}
+    own = {f.name for f in fields(part) if f.default is MISSING or told[f.name] != f.default}
+    return f"{type(part).__name__}({', '.join(f'{name}={told[name]!r}' for name in told if name in own)})"
 
 
 @dataclass(frozen=True)
