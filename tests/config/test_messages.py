@@ -53,8 +53,8 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         "optimizer.sgd.lr must be a number, got 'yes'",
         "optimizer.momentum has no setting 'alhpa'; did you mean 'alpha'? (choices: alpha, lr)",
         "there is no factor 'optimzer.lr'; did you mean 'optimizer'? (choices: activation, data, init, model,"
-        " normalization, optimizer, regularizer, schedule, train.batch_size, train.epochs, train.iterations,"
-        " train.sampling)",
+        " normalization, optimizer, regularizer, schedule, train.batch_size, train.clip_norm, train.epochs,"
+        " train.iterations, train.min_delta, train.monitor, train.patience, train.restore_best, train.sampling)",
         "exclude speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
         " normalization, optimizer, regularizer, schedule)",
         "there is no plot 'curvs'; did you mean 'curves'? (choices: curves)",
@@ -113,7 +113,11 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("train: {iterations: ▲1000000001}", "train.iterations must be at most 1000000000, got 1000000001"),
         ("train: {batch_size: ▲}", "train.batch_size must be a whole number, got nothing"),
         ("train: ▲5", "settings of train must be a mapping such as {iterations: …}, got 5"),
-        ("train: {▲lr: 5}", "train has no setting 'lr' (choices: batch_size, epochs, iterations, sampling)"),
+        (
+            "train: {▲lr: 5}",
+            "train has no setting 'lr' (choices: batch_size, clip_norm, epochs, iterations, min_delta, monitor,"
+            " patience, restore_best, sampling)",
+        ),
         ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test' (write [test])"),
         ("evaluate: {on: ▲[]}", "evaluate.on must be a list of length 1 or more, got an empty list"),
         ("evaluate: {on: [test, batch, ▲test]}", "evaluate.on has test twice"),

@@ -124,7 +124,8 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         (
             "train.iteration=3",
             "train has no setting 'iteration'; did you mean 'iterations'?"
-            " (choices: batch_size, epochs, iterations, sampling)",
+            " (choices: batch_size, clip_norm, epochs, iterations, min_delta, monitor, patience, restore_best,"
+            " sampling)",
         ),
         ("iterations=3", "iterations=3: there is no key 'iterations'; did you mean 'train.iterations'?"),
         ("iteration=3", "iteration=3: there is no key 'iteration'; did you mean 'train.iterations'?"),
@@ -145,8 +146,8 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         (
             "grid.optmizer=sgd",
             "there is no factor 'optmizer'; did you mean 'optimizer'? (choices: activation, data, init, model,"
-            " normalization, optimizer, regularizer, schedule, train.batch_size, train.epochs, train.iterations,"
-            " train.sampling)",
+            " normalization, optimizer, regularizer, schedule, train.batch_size, train.clip_norm, train.epochs,"
+            " train.iterations, train.min_delta, train.monitor, train.patience, train.restore_best, train.sampling)",
         ),
         ("seeds.x=3", "seeds.x=3: seeds has no parts; write seeds=… instead"),
         (

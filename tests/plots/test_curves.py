@@ -309,7 +309,12 @@ def test_a_stopped_run_keeps_its_last_value(made_up: MadeUp) -> None:
     frame = made_up({}, splits=["test"], diverged={"0:1": 40})
     frame["status"] = frame["status"].replace("diverged", "stopped")
     each = frame.pivot_table(index="seed", columns="iteration", values="accuracy").ffill(axis=1)
-    np.testing.assert_allclose(data(line(panels(curves(frame))[0], "mean: test"))[1], each.mean())
+    figure = curves(frame)
+    np.testing.assert_allclose(data(line(panels(figure)[0], "mean: test"))[1], each.mean())
+    (x,), (y,) = data(line(panels(figure)[0], "stopped: test"))
+    assert (x, y) == (40, each.loc[1, 40])
+    assert any("A dot is a run that stopped early" in text for text in texts(figure))
+    assert "stopped early" in texts(figure)
 
 
 def test_failed_runs_are_counted(made_up: MadeUp) -> None:

@@ -28,6 +28,7 @@ def make_arm(
     every=2,
     on=("batch", "train", "validation", "test"),
     regularizer=(),
+    stopping=None,
 ):
     return Arm(
         name=f"{activation}, {init.name}, {optimizer.canonical}",
@@ -41,7 +42,7 @@ def make_arm(
         regularizer=regularizer,
         normalization=choice("none"),
         schedule=choice("constant"),
-        train=Train(None if epochs else iterations, epochs, batch_size, sampling),
+        train=Train(None if epochs else iterations, epochs, batch_size, sampling, stopping=stopping),
         evaluate=Evaluate(every, on),
     )
 
