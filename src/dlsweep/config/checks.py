@@ -101,6 +101,22 @@ def check_monitors(on: Sequence[str], parts: Sequence[Part], rules: Rules, mista
         )
 
 
+def check_ensemble(place: Place, on: Sequence[str], parts: Sequence[Part], mistakes: Mistakes) -> None:
+    """An ensemble has samples that all its members are asked about, and members that are there to the end."""
+    for point in _points_with("data", parts):
+        own = point.fields["data"].settings.get("train") is not None
+        if not set(on) - ({"batch", "train"} if own else {"batch"}):
+            there = f"evaluate.on has {', '.join(on)} only" + (", and each seed trains on samples of its own" * own)
+            mistakes.add(place, f"evaluate.ensemble needs a split that all seeds share, such as test; {there}")
+    for point in _points_with("train", parts):
+        if point.fields["train"].stopping is not None:
+            mistakes.add(
+                point.places["train.patience"],
+                "train.patience does not go with evaluate.ensemble, whose members all train to the end; "
+                "take one of them out",
+            )
+
+
 def _pairs(parts: Sequence[Part]) -> Iterator[tuple[Point, ...]]:
     """The combinations of points that say what the data and the minibatches are."""
     concerned = [part for part in parts if {"data", "train"} & part[0].fields.keys()]

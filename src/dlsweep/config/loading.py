@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
-from dlsweep.config.checks import Datasets, check_batches, check_monitors, check_splits
+from dlsweep.config.checks import Datasets, check_batches, check_ensemble, check_monitors, check_splits
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
 from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, stops_early
@@ -51,7 +51,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
             mistakes.add(key.place, unknown_key(key))
     name = read_name(top.get("name"), file, document.place, mistakes)
     seeds = read_seeds(top.get("seeds"), mistakes)
-    evaluate, splits = read_evaluate(top.get("evaluate"), mistakes)
+    evaluate, splits, ensemble = read_evaluate(top.get("evaluate"), mistakes)
     base, faulty = _read_base(top, document.place, mistakes)
     grids = [replace(grid, faulty=grid.faulty | faulty) for grid in read_grids(top.get("grid"), base, mistakes)]
     refuse_idle(base, grids, mistakes)
@@ -84,6 +84,8 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         check_splits(splits, parts, datasets, mistakes)
         check_batches(parts, datasets, rules, mistakes)
         check_monitors(evaluate.on, parts, rules, mistakes)
+        if ensemble is not None:
+            check_ensemble(ensemble, evaluate.on, parts, mistakes)
     mistakes.stop()
 
     levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}
@@ -104,7 +106,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
             "fingerprints": datasets.fingerprints(),
             "model": levels["model"],
             "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-            "evaluate": {"every": evaluate.every, "on": list(evaluate.on)},
+            "evaluate": {"every": evaluate.every, "on": list(evaluate.on), "ensemble": evaluate.ensemble},
             "seeds": list(seeds),
             "grid": [resolve_grid(grid, base, labels) for grid in grids],
             "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],

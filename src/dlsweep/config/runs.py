@@ -79,10 +79,14 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken."""
+    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
+
+    ensemble: whether also those of the averaged predictions of an arm's runs.
+    """
 
     every: int
     on: tuple[Split, ...]
+    ensemble: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Arm:
 
     `levels` gives, for every factor of the grid in its order, the label of the level, as in the columns of the tables;
     `name` joins the labels of the factors that vary ("relu, he"). Labels are names: they are no part of the identity.
+    `members` are the seeds of an ensemble, which train together; () for runs that do not know of each other.
     """
 
     name: str
@@ -106,6 +111,7 @@ class Arm:
     schedule: Choice
     train: Train
     evaluate: Evaluate
+    members: tuple[int, ...] = ()
 
     @cached_property
     def identity(self) -> str:
@@ -116,6 +122,7 @@ class Arm:
             for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
         ]
         parts += [*(c.canonical for c in self.regularizer), _text(self.train), _text(self.evaluate)]
+        parts += [f"members {self.members}"] if self.members else []
         return "\n".join(parts)
 
 

@@ -77,12 +77,18 @@ def train(
     return Train(iterations, epochs, batch_size, sampling, clip_norm, stopping)
 
 
-def evaluate(*, every: Count = 10, on: Annotated[list[Split], MinLen(1)] = ["batch", "test"]) -> Evaluate:  # noqa: B006
+def evaluate(
+    *,
+    every: Count = 10,
+    on: Annotated[list[Split], MinLen(1)] = ["batch", "test"],  # noqa: B006
+    ensemble: bool = False,
+) -> Evaluate:
     """When and on which splits loss and accuracy are taken.
 
-    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test.
+    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test; ensemble:
+    whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share.
     """
-    return Evaluate(every, tuple(split for split in get_args(Split) if split in on))
+    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble)
 
 
 TRAIN = Entry("part of a config", "train", train)

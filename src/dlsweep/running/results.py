@@ -64,6 +64,19 @@ class Results:
         return frame.iloc[order].reset_index(drop=True)
 
     @cached_property
+    def ensembles(self) -> DataFrame:
+        """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions.
+
+        A `UsageError` says that the sweep has none.
+        """
+        if "ensembles" not in self.record.tables.schemas:
+            raise UsageError(f"{self.folder} has no ensembles; train with evaluate.ensemble: true")
+        frame = self._beside_runs("ensembles")
+        rank = {arm: i for i, arm in enumerate(dict.fromkeys(self.runs["arm"]))}
+        order = np.argsort(frame["arm"].map(rank).to_numpy(dtype=np.int64), kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
     def _run_parts(self) -> dict[str, Path]:
         # Listed once, for all tables: a sweep may go on meanwhile.
         return parts.listing(self.folder / "runs")

@@ -22,7 +22,7 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 
 # In the order in which a chunk is committed: a run exists when its row in runs/ does. Those between are not in every
 # sweep.
-OPTIONAL: tuple[str, ...] = ()
+OPTIONAL = ("ensembles",)
 TABLES = ("curves", *OPTIONAL, "runs")
 
 # The metrics of runs/ for each split: of the trained network, which after early stopping may be an earlier one than the
@@ -84,6 +84,22 @@ class Tables:
             ]
         )
 
+    @cached_property
+    def ensembles(self) -> pa.Schema:
+        """One row per arm, iteration and split: of the averaged predictions of so many runs."""
+        return pa.schema(
+            [
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                ("members", pa.int32()),
+                ("iteration", pa.int32()),
+                ("epoch", pa.float64()),
+                ("split", WORD),
+                ("loss", pa.float64()),
+                ("accuracy", pa.float64()),
+            ]
+        )
+
     def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> dict[str, pa.Table]:
         """A chunk's rows of every table."""
         each = np.arange(len(runs))
@@ -100,12 +116,17 @@ class Tables:
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }
-        curves = outcome.curves
-        # The splits are few and many rows share one: code them by position.
-        splits, split_codes = np.unique(curves["split"], return_inverse=True)
-        per_row = {**curves, **self._names(runs, curves["run"]), "split": _words(splits.tolist(), split_codes)}
-        columns = {"curves": per_row, "runs": per_run}
+        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles}
+        columns = {"runs": per_run} | {
+            t: self._measured(runs, rows) for t, rows in measured.items() if t in self.schemas
+        }
         return {table: _table(columns[table], schema) for table, schema in self.schemas.items()}
+
+    def _measured(self, runs: Sequence[Run], rows: Mapping[str, Array]) -> dict[str, Any]:
+        """The columns of what was measured on the way; `run` is the index of each row's run."""
+        # The splits are few and many rows share one: code them by position.
+        splits, split_codes = np.unique(rows["split"], return_inverse=True)
+        return {**rows, **self._names(runs, rows["run"]), "split": _words(splits.tolist(), split_codes)}
 
     def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
         """The columns that say which run a row belongs to; `which` is the index of each row's run."""
@@ -138,9 +159,11 @@ class Tables:
 
 def nothing_learned(runs: Sequence[Run]) -> Outcome:
     """The outcome of runs that failed: no curve."""
-    empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy")}
-    empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
-    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+    empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy")}
+    empty |= {k: np.empty(0, np.int32) for k in ("run", "iteration", "members")} | {"split": np.empty(0, str)}
+    return Outcome(
+        empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0, ensembles=empty
+    )
 
 
 def _settings(arm: Arm) -> dict[str, float]:
