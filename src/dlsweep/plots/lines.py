@@ -23,7 +23,8 @@ class Line:
     """The curves of some runs, all of one arm, on one split.
 
     x: `(P,)`; each: `(runs, P)`, NaN from where a run ended; status: per run. chance: the accuracy at which a diverged
-    run counts, NaN if unknown or if this is no accuracy.
+    run counts, NaN if unknown or if this is no accuracy. ensemble: of the runs' averaged predictions, `(P,)`, if there
+    is one.
     """
 
     level: str
@@ -32,6 +33,7 @@ class Line:
     each: np.ndarray
     status: np.ndarray
     chance: float
+    ensemble: np.ndarray | None = None
 
     @cached_property
     def counted(self) -> np.ndarray:
@@ -145,4 +147,8 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
             points = np.append(points, others[others > points[-1]])
         each = np.full((len(runs), len(points)), np.nan)
         each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
-        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance)
+        ensemble = None
+        if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
+            ensemble = np.full(len(points), np.nan)
+            ensemble[at] = group[f"ensemble_{y}"].to_numpy(dtype=np.float64, na_value=np.nan)
+        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance, ensemble)
