@@ -317,6 +317,23 @@ def test_a_stopped_run_keeps_its_last_value(made_up: MadeUp) -> None:
     assert "stopped early" in texts(figure)
 
 
+def test_an_ensemble_is_a_dashed_line(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]}, splits=["test"])
+    averaged = frame["accuracy"].groupby([frame["arm"], frame["iteration"]]).transform("max")
+    figure = curves(frame.assign(ensemble_accuracy=averaged), columns="init")
+    for ax, arm in zip(panels(figure), ("xavier", "he")):
+        drawn = line(ax, "ensemble: test")
+        expected = frame[frame["arm"] == arm].groupby("iteration")["accuracy"].max()
+        np.testing.assert_allclose(data(drawn), [expected.index, expected])
+        assert drawn.is_dashed()
+    assert {"ensemble"} <= set(texts(figure))
+    assert not any("ensemble" in text for text in texts(curves(frame, columns="init")))
+    assert not any(
+        "ensemble" in text
+        for text in texts(curves(frame.assign(ensemble_accuracy=averaged), y="penalty", columns="init"))
+    )
+
+
 def test_failed_runs_are_counted(made_up: MadeUp) -> None:
     frame = made_up({"init": ["xavier", "he"]}, failed=["0:0", "0:1", "0:2", "1:0"])
     xavier, he = panels(curves(frame, columns="init"))

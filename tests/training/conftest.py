@@ -29,6 +29,7 @@ def make_arm(
     on=("batch", "train", "validation", "test"),
     regularizer=(),
     stopping=None,
+    members=(),
 ):
     return Arm(
         name=f"{activation}, {init.name}, {optimizer.canonical}",
@@ -43,7 +44,8 @@ def make_arm(
         normalization=choice("none"),
         schedule=choice("constant"),
         train=Train(None if epochs else iterations, epochs, batch_size, sampling, stopping=stopping),
-        evaluate=Evaluate(every, on),
+        evaluate=Evaluate(every, on, ensemble=bool(members)),
+        members=members,
     )
 
 
