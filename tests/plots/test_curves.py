@@ -309,7 +309,29 @@ def test_a_stopped_run_keeps_its_last_value(made_up: MadeUp) -> None:
     frame = made_up({}, splits=["test"], diverged={"0:1": 40})
     frame["status"] = frame["status"].replace("diverged", "stopped")
     each = frame.pivot_table(index="seed", columns="iteration", values="accuracy").ffill(axis=1)
-    np.testing.assert_allclose(data(line(panels(curves(frame))[0], "mean: test"))[1], each.mean())
+    figure = curves(frame)
+    np.testing.assert_allclose(data(line(panels(figure)[0], "mean: test"))[1], each.mean())
+    (x,), (y,) = data(line(panels(figure)[0], "stopped: test"))
+    assert (x, y) == (40, each.loc[1, 40])
+    assert any("A dot is a run that stopped early" in text for text in texts(figure))
+    assert "stopped early" in texts(figure)
+
+
+def test_an_ensemble_is_a_dashed_line(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["xavier", "he"]}, splits=["test"])
+    averaged = frame["accuracy"].groupby([frame["arm"], frame["iteration"]]).transform("max")
+    figure = curves(frame.assign(ensemble_accuracy=averaged), columns="init")
+    for ax, arm in zip(panels(figure), ("xavier", "he")):
+        drawn = line(ax, "ensemble: test")
+        expected = frame[frame["arm"] == arm].groupby("iteration")["accuracy"].max()
+        np.testing.assert_allclose(data(drawn), [expected.index.to_numpy(), expected.to_numpy()])
+        assert drawn.is_dashed()
+    assert {"ensemble"} <= set(texts(figure))
+    assert not any("ensemble" in text for text in texts(curves(frame, columns="init")))
+    assert not any(
+        "ensemble" in text
+        for text in texts(curves(frame.assign(ensemble_accuracy=averaged), y="penalty", columns="init"))
+    )
 
 
 def test_failed_runs_are_counted(made_up: MadeUp) -> None:

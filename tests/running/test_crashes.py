@@ -75,10 +75,13 @@ def doomed(number):
 def look():
     results = dlsweep.open_results(output / config.name)
     curves = results.curves
-    told = results.runs.run_id.tolist(), *(curves[c].to_numpy().tobytes() for c in ("iteration", "loss", "accuracy"))
+    tables = list(results.record.tables.schemas)
+    frames = [curves, *([results.ensembles] if "ensembles" in tables else [])]
+    measured = [frame[c].to_numpy().tobytes() for frame in frames for c in ("iteration", "loss", "accuracy")]
+    told = results.runs.run_id.tolist(), *measured
     hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
-    parts = [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")]
-    print(json.dumps([hashlib.sha256(repr(told).encode()).hexdigest(), hidden, parts[0] == parts[1]]), flush=True)
+    parts = {len(list((results.folder / table).iterdir())) for table in tables}
+    print(json.dumps([hashlib.sha256(repr(told).encode()).hexdigest(), hidden, len(parts) == 1]), flush=True)
 
 if before:
     assert forked(lambda: sweep(before)) == 0
@@ -107,13 +110,16 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
-    ("fate", "scenario"), [("kill", "fresh"), ("kill", "damaged"), ("kill", "forced"), ("error", "fresh")]
+    ("fate", "scenario"),
+    [("kill", "fresh"), ("kill", "damaged"), ("kill", "forced"), ("kill", "ensembles"), ("error", "fresh")],
 )
 def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     make: Make, launch: Launch, memory_disk: Path, fate: str, scenario: str
 ) -> None:
     config = make(seeds=1)
-    before = {"fresh": None, "damaged": config, "forced": make(seeds=2)}[scenario]
+    if scenario == "ensembles":
+        config = make(seeds=2, evaluate={"every": 2, "on": ["test"], "ensemble": True})
+    before = {"damaged": config, "forced": make(seeds=2)}.get(scenario)
     options = {"force": True} if scenario == "forced" else {}
     output, start = memory_disk / "output", memory_disk / "start"
     start.mkdir()
@@ -124,7 +130,7 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
 
     told = [json.loads(line) for line in lines.splitlines()]
     fates, looks = told[::2], told[1::2]
-    assert len(fates) > (20 if scenario == "fresh" else 8)
+    assert len(fates) > (20 if before is None else 8)
     assert {resumed for _, _, resumed in fates} == {0}
     ends = [ended for _, ended, _ in fates[:-1]]
     if fate == "kill":

@@ -41,6 +41,8 @@ def make_arm(
     normalization=choice("none"),  # noqa: B008
     schedule=choice("constant"),  # noqa: B008
     clip_norm=None,
+    stopping=None,
+    members=(),
 ):
     return Arm(
         name=f"{getattr(activation, 'name', activation)}, {init.name}, {optimizer.canonical}",
@@ -54,8 +56,9 @@ def make_arm(
         regularizer=regularizer,
         normalization=normalization,
         schedule=schedule,
-        train=Train(None if epochs else iterations, epochs, batch_size, sampling, clip_norm),
-        evaluate=Evaluate(every, on),
+        train=Train(None if epochs else iterations, epochs, batch_size, sampling, clip_norm, stopping),
+        evaluate=Evaluate(every, on, ensemble=bool(members)),
+        members=members,
     )
 
 

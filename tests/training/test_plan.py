@@ -10,7 +10,7 @@ from tests.training.conftest import choice, make_arm
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.training.loop import train
-from dlsweep.training.plan import code, plan
+from dlsweep.training.plan import code, plan, units
 
 MNIST = Choice("mnist", {"train": 300, "validation": 0, "test": 500})
 
@@ -131,3 +131,22 @@ def test_identity_is_what_a_run_id_hashes():
     ids = {Run(a, s).id for a in (one, arm(batch_size=5), arm(init=choice("zeros"))) for s in (0, 1)}
     assert len(ids) == 6
     assert all(len(i) == 16 for i in ids)
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(0, 30), st.data())
+def test_an_ensemble_is_never_cut(rates, seeds, workers, runs, data):
+    members = tuple(range(seeds))
+    arms = [
+        arm(activation=a, optimizer=choice("sgd", lr=0.01 * (1 + rate)), members=members)
+        for a in ("relu", "tanh")
+        for rate in range(rates)
+    ]
+    made = plan(Sweep(arms, members))
+    done = {Run(one, seed).id for one in data.draw(st.lists(st.sampled_from(arms), unique_by=id)) for seed in members}
+    chunks = list(made.chunks(done, workers, runs * made.cohorts[0].memory))
+    assert sorted(run.id for chunk in chunks for run in chunk) == sorted({r.id for r in made.missing(())} - done)
+    for chunk in chunks:
+        for unit in units(chunk):
+            assert [run.seed for run in unit] == list(members)
+            assert len({run.arm.identity for run in unit}) == 1
+        assert len(chunk) <= max(runs, seeds)

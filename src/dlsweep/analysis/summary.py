@@ -24,8 +24,8 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """One row per arm, in the order of the runs: how its runs ended, and the mean of each metric with its interval.
 
     runs: the table `runs/`. Columns of the result: `arm`, the factors, `n` (runs that count), how many of those
-    `diverged`, `failed` (which do not count), and per metric its mean under its own name, `…_low` and `…_high` (95 %;
-    of an accuracy within 0 and 1).
+    `diverged` or `stopped` early, `failed` (which do not count), and per metric its mean under its own name, `…_low`
+    and `…_high` (95 %; of an accuracy within 0 and 1).
 
     A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. For a loss there is no such value, and
     its mean is NaN as soon as one run diverged.
@@ -36,7 +36,7 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
     table = arms[factors].first()
-    for status in ("diverged", "failed"):
+    for status in ("diverged", "stopped", "failed"):
         table[status] = (runs["status"] == status).groupby(runs["arm"], sort=False, observed=True).sum()
     table.insert(len(factors), "n", arms.size() - table["failed"])
 

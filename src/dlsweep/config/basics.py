@@ -76,15 +76,15 @@ def read_seeds(node: Node | None, mistakes: Mistakes) -> Sequence[int]:
     return range(node.value)
 
 
-def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place]]:
-    """When and on what metrics are taken; and the places of the splits, as far as they are given."""
+def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place], Place | None]:
+    """When and on what metrics are taken; where the splits are given; and where `ensemble` is, if it is true."""
     given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False)
     if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated
-        return Evaluate(1, get_args(Split)), {}
+        return Evaluate(1, get_args(Split)), {}, None
     on = {}
     for one in given["on"][0].node.value if "on" in given else ():
         if one.value in on:
             mistakes.add(one.place, f"evaluate.on has {one.value} twice")
         on[one.value] = one.place
     evaluate: Evaluate = EVALUATE(**complete(EVALUATE, {name: values[0].value for name, values in given.items()}))
-    return evaluate, on
+    return evaluate, on, given["ensemble"][0].node.place if evaluate.ensemble else None

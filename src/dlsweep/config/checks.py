@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from dlsweep.config.landscapes import is_landscape
 from dlsweep.config.nodes import Mistakes, Place, plural, value_text
 from dlsweep.config.points import Part, Point
 from dlsweep.config.rules import Rules
-from dlsweep.config.runs import Choice
+from dlsweep.config.runs import Choice, Train
 from dlsweep.config.words import data_files, entry
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError
@@ -92,8 +93,8 @@ def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mist
     tried = set()
     for points, fields, places in _combinations({"data", "model", "normalization"}, parts):
         dataset = datasets.opened[fields["data"]]
-        if dataset is None or fields["data"].name == "none" or not rules.leave_some(points, parts):
-            continue  # told already, or a landscape's
+        if dataset is None or is_landscape(fields["model"].name) or not rules.leave_some(points, parts):
+            continue
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:
             tried.add(asked)
@@ -138,6 +139,37 @@ def _combinations(
                 points,
                 {name: value for point in points for name, value in point.fields.items()},
                 {name: place for point in points for name, place in point.places.items()},
+            )
+
+
+def check_monitors(on: Sequence[str], parts: Sequence[Part], rules: Rules, mistakes: Mistakes) -> None:
+    """What is to stop a run early is evaluated, in every arm that the rules leave. on: the splits that are."""
+    for point in _points_with("train", parts):
+        train: Train = point.fields["train"]
+        if train.stopping is None or train.stopping.split in on or not rules.leave_some([point], parts):
+            continue
+        monitor, split = train.stopping.monitor, train.stopping.split
+        given = point.places.get("train.monitor")
+        mistakes.add(
+            given or point.places["train.patience"],
+            f"train.monitor is {monitor}{'' if given else ', the default'}, but evaluate.on has {', '.join(on)} only; "
+            f"add {split}, or monitor another split",
+        )
+
+
+def check_ensemble(place: Place, on: Sequence[str], parts: Sequence[Part], mistakes: Mistakes) -> None:
+    """An ensemble has samples that all its members are asked about, and members that are there to the end."""
+    for point in _points_with("data", parts):
+        own = point.fields["data"].settings.get("train") is not None
+        if not set(on) - ({"batch", "train"} if own else {"batch"}):
+            there = f"evaluate.on has {', '.join(on)} only" + (", and each seed trains on samples of its own" * own)
+            mistakes.add(place, f"evaluate.ensemble needs a split that all seeds share, such as test; {there}")
+    for point in _points_with("train", parts):
+        if point.fields["train"].stopping is not None:
+            mistakes.add(
+                point.places["train.patience"],
+                "train.patience does not go with evaluate.ensemble, whose members all train to the end; "
+                "take one of them out",
             )
 
 

@@ -70,6 +70,10 @@ class Config:
         """Whether its models are landscapes, on which points descend, and not networks."""
         return all(is_landscape(point.fields["model"].name) for point in self._points() if "model" in point.fields)
 
+    @cached_property
+    def _members(self) -> tuple[int, ...]:
+        return tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
+
     def arms(self) -> Iterator[Arm]:
         """The arms, lazily, in the order of the grid; of arms that train the same network the first only."""
         seen: set[int] = set()
@@ -81,7 +85,8 @@ class Config:
                 seen.add(key)
             fields, labels = _merged(point.fields for point in points), _merged(point.labels for point in points)
             levels = {factor: labels[factor] for factor in self.factors}
-            yield Arm(name=self._arm_name(labels), levels=levels, evaluate=self.evaluate, **fields)
+            name = self._arm_name(labels)
+            yield Arm(name=name, levels=levels, evaluate=self.evaluate, members=self._members, **fields)
 
     def runs(self) -> Iterator[Run]:
         """The runs, lazily: each arm with all its seeds."""

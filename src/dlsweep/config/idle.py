@@ -1,13 +1,13 @@
-"""Settings outside the grid that have no effect, because every grid varies what they set."""
+"""Settings that have no effect: every grid varies what they set, or nothing stops early that they would stop."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from dlsweep.config.grid import Axis, Grid
-from dlsweep.config.levels import Level
+from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import COMMAND_LINE, Mistakes
-from dlsweep.config.words import RIVAL, Factor
+from dlsweep.config.words import RIVAL, STOPPING, Factor
 
 
 def idle_settings(level: Level, grids: Sequence[Grid]) -> dict[str, tuple[Axis, Factor]]:
@@ -46,3 +46,30 @@ def refuse_idle(base: Mapping[str, Level], grids: Sequence[Grid], mistakes: Mist
                 f"{setting} has no effect here, since {'it' if factor == setting else factor} is a factor of the grid; "
                 + (instead if place.file == COMMAND_LINE else "take it out"),
             )
+
+
+def stops_early(train: Level, grid: Grid) -> bool:
+    """Whether some arm of a grid has patience; train: what the config says outside the grid."""
+    values = [value.value for value in _patience(grid)]
+    return any(value is not None for value in values or [train.choices[0].settings["patience"]])
+
+
+def _patience(grid: Grid) -> list[Value]:
+    """The levels of the factor train.patience."""
+    cells = (cell for axis in grid.axes for row in axis.rows for cell in row if not isinstance(cell, Template))
+    return [value for cell in cells for value in cell if value.factor.name == "train.patience"]
+
+
+def refuse_impatient(train: Level, grids: Sequence[Grid], mistakes: Mistakes) -> None:
+    """Nobody says how to stop early where nothing does; but who turns it off on the command line may leave the rest."""
+    unsure = any("train" in grid.faulty for grid in grids)
+    hasty = [] if unsure else [grid for grid in grids if not stops_early(train, grid)]
+    places = [train.places.get("patience"), *(value.place for grid in grids for value in _patience(grid))]
+    turned_off = any(place and place.file == COMMAND_LINE for place in places)
+    for name, place in train.places.items():
+        if name in STOPPING and len(hasty) == len(grids) and not (turned_off and place.file != COMMAND_LINE):
+            mistakes.add(place, f"train.{name} has no effect without train.patience; give that too, or take it out")
+    for axis in (axis for grid in hasty for axis in grid.axes):
+        for f in axis.factors:
+            if f.field == "train" and f.setting in STOPPING:
+                mistakes.add(axis.place, f"{f.name} has no effect in a grid without train.patience; give that too")

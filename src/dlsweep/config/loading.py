@@ -10,10 +10,17 @@ from typing import Any
 
 from dlsweep.config import landscapes
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
-from dlsweep.config.checks import Datasets, check_batches, check_networks, check_splits
+from dlsweep.config.checks import (
+    Datasets,
+    check_batches,
+    check_ensemble,
+    check_monitors,
+    check_networks,
+    check_splits,
+)
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
-from dlsweep.config.idle import idle_settings, refuse_idle
+from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, stops_early
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
 from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
@@ -23,7 +30,7 @@ from dlsweep.config.resolved import level_form, resolve_grid
 from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
-from dlsweep.config.words import FIELDS, KEYS, STANDARD, TRAIN, Factor
+from dlsweep.config.words import FIELDS, KEYS, STANDARD, STOPPING, TRAIN, Factor
 
 MAX_RUNS = 100_000
 
@@ -52,14 +59,16 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
             mistakes.add(key.place, unknown_key(key))
     name = read_name(top.get("name"), file, document.place, mistakes)
     seeds = read_seeds(top.get("seeds"), mistakes)
-    evaluate, splits = read_evaluate(top.get("evaluate"), mistakes)
+    evaluate, splits, ensemble = read_evaluate(top.get("evaluate"), mistakes)
     base, faulty = _read_base(top, document.place, mistakes)
     grids = [replace(grid, faulty=grid.faulty | faulty) for grid in read_grids(top.get("grid"), base, mistakes)]
     refuse_idle(base, grids, mistakes)
+    refuse_impatient(base["train"], grids, mistakes)
     descends = landscapes.all_landscapes(base, grids, mistakes)
     if descends:
         base["data"] = default_level("data", document.place, "none")
         evaluate, splits = landscapes.when_evaluated(evaluate, top.get("evaluate")), {}
+        ensemble = None
         seeds = landscapes.replicates(seeds, top.get("seeds"), base, grids, mistakes)
     factors = _factors(grids, landscapes.STANDARD if descends else STANDARD)
     plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
@@ -93,6 +102,9 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         check_splits(splits, parts, datasets, mistakes)
         check_batches(parts, datasets, rules, mistakes)
         check_networks(parts, datasets, rules, mistakes)
+        check_monitors(evaluate.on, parts, rules, mistakes)
+        if ensemble is not None:
+            check_ensemble(ensemble, evaluate.on, parts, mistakes)
     mistakes.stop()
 
     levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}
@@ -102,7 +114,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         "fingerprints": datasets.fingerprints(),
         "model": levels["model"],
         "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-        "evaluate": {"every": evaluate.every, "on": list(evaluate.on)},
+        "evaluate": {"every": evaluate.every, "on": list(evaluate.on), "ensemble": evaluate.ensemble},
         "seeds": list(seeds),
         "grid": [resolve_grid(grid, base, labels) for grid in grids],
         "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],
@@ -157,7 +169,10 @@ def _read_base(top: Mapping[Any, Node], place: Place, mistakes: Mistakes) -> tup
 def _base_form(level: Level, grids: Sequence[Grid]) -> dict[str, Any]:
     """A level outside the grid as `level_form` has it, but for the settings that no arm takes from it."""
     field = level.template.field
-    return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle_settings(level, grids)])
+    idle = [*idle_settings(level, grids)]
+    if field == "train" and not any(stops_early(level, grid) for grid in grids):
+        idle += STOPPING
+    return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
 
 
 def _factors(grids: Iterable[Grid], standard: Iterable[str]) -> tuple[Factor, ...]:

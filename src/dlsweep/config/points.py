@@ -101,7 +101,10 @@ class Expander:
         if name == "regularizer":
             effective = tuple(c for c in choices if c.name != "none" and not entry(name, c.name).is_off(c.settings))
             return {name: effective}, "\n".join(c.canonical for c in effective)
-        return {name: TRAIN(**choices[0].settings) if name == "train" else choices[0]}, choices[0].canonical
+        if name == "train":
+            train = TRAIN(**choices[0].settings)
+            return {name: train}, repr(train)
+        return {name: choices[0]}, choices[0].canonical
 
 
 def _fields(axes: Iterable[Axis]) -> frozenset[str]:

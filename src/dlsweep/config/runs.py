@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
@@ -15,6 +15,10 @@ from typing import Any, Literal
 from dlsweep.randomness import RANDOMNESS_VERSION
 
 Split = Literal["batch", "train", "validation", "test"]
+Monitor = Literal[
+    "batch_loss", "batch_accuracy", "train_loss", "train_accuracy",
+    "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,35 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """When a run stops early: once `patience` evaluations in a row have not improved the monitored metric.
+
+    min_delta: an improvement is one by more than this. restore_best: whether the run's final metrics are those of the
+    evaluation that improved it last; else those of its last evaluation.
+    """
+
+    patience: int
+    monitor: Monitor
+    min_delta: float
+    restore_best: bool
+
+    @property
+    def split(self) -> str:
+        """The split that is watched."""
+        return self.monitor.partition("_")[0]
+
+    @property
+    def metric(self) -> str:
+        """What is watched on it: loss or accuracy."""
+        return self.monitor.partition("_")[2]
+
+
+@dataclass(frozen=True)
 class Train:
     """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None.
 
-    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit.
+    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit. stopping: None for
+    runs that all train to the end.
     """
 
     iterations: int | None
@@ -45,14 +74,19 @@ class Train:
     batch_size: int
     sampling: Literal["shuffle", "replacement"]
     clip_norm: float | None = None
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken."""
+    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
+
+    ensemble: whether also those of the averaged predictions of an arm's runs.
+    """
 
     every: int
     on: tuple[Split, ...]
+    ensemble: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +95,7 @@ class Arm:
 
     `levels` gives, for every factor of the grid in its order, the label of the level, as in the columns of the tables;
     `name` joins the labels of the factors that vary ("relu, he"). Labels are names: they are no part of the identity.
+    `members` are the seeds of an ensemble, which train together; () for runs that do not know of each other.
     """
 
     name: str
@@ -76,6 +111,7 @@ class Arm:
     schedule: Choice
     train: Train
     evaluate: Evaluate
+    members: tuple[int, ...] = ()
 
     @cached_property
     def identity(self) -> str:
@@ -85,14 +121,16 @@ class Arm:
             c.canonical
             for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
         ]
-        parts += [*(c.canonical for c in self.regularizer), _set(self.train), _set(self.evaluate)]
+        parts += [*(c.canonical for c in self.regularizer), _text(self.train), _text(self.evaluate)]
+        parts += [f"members {self.members}"] if self.members else []
         return "\n".join(parts)
 
 
-def _set(part: Train | Evaluate) -> str:
-    """The repr of a part without the options that are off, so that an option added later changes no run's id."""
-    shown = (f"{f.name}={getattr(part, f.name)!r}" for f in fields(part) if getattr(part, f.name) != f.default)
-    return f"{type(part).__name__}({', '.join(shown)})"
+def _text(part: Train | Evaluate) -> str:
+    """Its `repr` without what is as it is by default, so that a setting that comes to be later changes no identity."""
+    told = {f.name: getattr(part, f.name) for f in fields(part)}
+    own = {f.name for f in fields(part) if f.default is MISSING or told[f.name] != f.default}
+    return f"{type(part).__name__}({', '.join(f'{name}={told[name]!r}' for name in told if name in own)})"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, Le, MinLen
 
 from dlsweep.config.nodes import Mistakes, Place, value_text
-from dlsweep.config.runs import Choice, Evaluate, Split, Train
-from dlsweep.registry import Count, Entry, Positive, Registry, Setting, nearest
+from dlsweep.config.runs import Choice, Evaluate, Monitor, Split, Stopping, Train
+from dlsweep.registry import Count, Entry, NonNegative, Positive, Registry, Setting, nearest
 
 # Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
 # stage: a config knows no more of them than their registry tells, names and settings.
@@ -49,6 +49,9 @@ KEYS = ("name", "data", "model", "train", "evaluate", "seeds", "grid", "exclude"
 # Of these only one can be set: to give one is to take the other away.
 RIVAL = {"iterations": "epochs", "epochs": "iterations"}
 
+# What says how to stop early; without `patience` nothing does.
+STOPPING = ("monitor", "min_delta", "restore_best")
+
 
 def train(
     *,
@@ -57,22 +60,35 @@ def train(
     batch_size: Count = 100,
     sampling: Literal["shuffle", "replacement"] = "shuffle",
     clip_norm: Positive | None = None,
+    patience: Count | None = None,
+    monitor: Monitor = "validation_loss",
+    min_delta: NonNegative = 0.0,
+    restore_best: bool = True,
 ) -> Train:
     """How long and on what minibatches a run trains.
 
     iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
     permutation each epoch (shuffle), or independent draws (replacement); clip_norm: the norm that a gradient over all
-    parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1).
+    parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1). patience: a run stops early after
+    so many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
+    2016, Algorithm 7.1); null: it never does. restore_best: its final metrics are those of the last improvement.
     """
-    return Train(iterations, epochs, batch_size, sampling, clip_norm)
+    stopping = None if patience is None else Stopping(patience, monitor, min_delta, restore_best)
+    return Train(iterations, epochs, batch_size, sampling, clip_norm, stopping)
 
 
-def evaluate(*, every: Count = 10, on: Annotated[list[Split], MinLen(1)] = ["batch", "test"]) -> Evaluate:  # noqa: B006
+def evaluate(
+    *,
+    every: Count = 10,
+    on: Annotated[list[Split], MinLen(1)] = ["batch", "test"],  # noqa: B006
+    ensemble: bool = False,
+) -> Evaluate:
     """When and on which splits loss and accuracy are taken.
 
-    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test.
+    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test; ensemble:
+    whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share.
     """
-    return Evaluate(every, tuple(split for split in get_args(Split) if split in on))
+    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble)
 
 
 TRAIN = Entry("part of a config", "train", train)
@@ -127,8 +143,10 @@ class Factor:
     def value_in(self, choices: Iterable[Choice]) -> str:
         """The value of a dotted factor as it is in an arm, "-" where the arm has no such setting."""
         values = [c.settings[self.setting] for c in self.targets(choices)]
-        if self.field == "train":
+        if self.field == "train" and self.setting in RIVAL:
             values = [value for value in values if value is not None]  # the rival of what is set
+        elif self.field == "train" and self.setting in STOPPING:
+            values = [value for value, c in zip(values, choices) if c.settings["patience"] is not None]
         return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
 
 
@@ -166,7 +184,7 @@ def _dotted_names(field: str) -> Iterator[str]:
 def numbers(field: str, value: Any) -> dict[str, float]:
     """The settings of an arm's field that are numbers, by column name: "optimizer.lr", "regularizer.dropout.ratio"."""
     if isinstance(value, Train):
-        settings = vars(value)
+        settings = vars(value) | (vars(value.stopping) if value.stopping else {})
         return {f"{field}.{name}": v for name, v in settings.items() if _is_number(v)}
     if isinstance(value, tuple):
         return {f"{field}.{c.name}.{name}": v for c in value for name, v in c.settings.items() if _is_number(v)}

@@ -13,7 +13,7 @@ from dlsweep.errors import UsageError
 from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame, Figure, plots
 from dlsweep.plots.factors import Placed, all_levels, factors, levels, place
-from dlsweep.plots.key import CROSS, Key
+from dlsweep.plots.key import CROSS, ENSEMBLE, STOP, Key
 from dlsweep.plots.lines import Content, Line, panel_contents
 from dlsweep.plots.panels import Words, panels
 from dlsweep.plots.scales import Height, scale
@@ -45,7 +45,9 @@ def curves(
 
     A run that diverged is marked where it ended, and counted above its panel. In a mean of accuracies it goes on at
     chance, where its number of classes is known; any other mean ends with it. A loss that explodes without end leaves
-    the panels at the top. With log_y, a t interval is one for the logarithm of the mean.
+    the panels at the top. A run that stopped early has a dot where it did, and keeps its last value in a mean that
+    goes on. An ensemble, the averaged predictions of the seeds, is a dashed line. With log_y, a t interval is one for
+    the logarithm of the mean.
     """
     if frame.empty:
         raise UsageError("there is nothing to show: no run is done yet")
@@ -96,9 +98,18 @@ def _draw(ax: Axes, line: Line, key: Key) -> None:
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
         ax.plot(x, np.minimum(y, far), color=look["color"], label=f"seeds: {name}", **faint)
     ax.plot(line.x, np.minimum(line.mean, far), label=f"mean: {name}", linewidth=1.8, **look)
+    if line.ensemble is not None and key.in_detail(line):
+        _draw_ensemble(ax, line.x, np.minimum(line.ensemble, far), look["color"], name)
+    if len(line.stops) and key.in_detail(line):
+        ax.plot(*line.stops.T, color=look["color"], label=f"stopped: {name}", clip_on=False, **STOP)
     if len(line.ends):
         ends = np.minimum(line.ends, [np.inf, top])  # an exploding loss leaves the panel: it is marked at the edge
         ax.plot(*ends.T, color=look["color"], label=f"diverged: {name}", clip_on=False, **CROSS)
+
+
+def _draw_ensemble(ax: Axes, x: np.ndarray, y: np.ndarray, colour: Any, name: str) -> None:
+    """The averaged predictions of a line's seeds, beside the mean of what each of them comes to."""
+    ax.plot(x, y, color=colour, label=f"ensemble: {name}", **ENSEMBLE)
 
 
 def _empty(ax: Axes, words: str) -> None:
@@ -157,6 +168,10 @@ def _foot(every: Sequence[Line], height: Height, key: Key) -> str:
     if any(len(line.ends) for line in every):
         known = height.y == "accuracy" and all(np.isfinite(line.chance) for line in every)
         words.append("Diverged runs go on at chance." if known else "A mean ends where a run diverged.")
+    if any(line.ensemble is not None for line in every):
+        words.append("Dashed: the seeds' averaged predictions.")
+    if any(len(line.stops) for line in every):
+        words.append("A dot is a run that stopped early; in a mean it keeps its last value.")
     if height.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")
     if _chance(every):

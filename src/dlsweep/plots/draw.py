@@ -93,7 +93,8 @@ def tidy(results: Results) -> DataFrame:
     """The curves, a row per run, iteration and split, with what is known of the run: its settings, and how it ended.
 
     A run without a curve has one row without an iteration if it failed. If it diverged before its first point it has a
-    row for each split, at iteration 0 and without a value.
+    row for each split, at iteration 0 and without a value. Where there are ensembles, `ensemble_loss` and
+    `ensemble_accuracy` are those of the run's arm.
     """
     import pandas as pd
 
@@ -106,7 +107,15 @@ def tidy(results: Results) -> DataFrame:
     if len(lost):
         starts = pd.MultiIndex.from_product([lost, results.record.tables.splits], names=["run_id", "split"])
         curves = pd.concat([curves, starts.to_frame(index=False).assign(iteration=0, epoch=0.0)])
-    return runs.merge(curves, on="run_id", how="left")
+    frame = runs.merge(curves, on="run_id", how="left")
+    if "ensembles" not in results.record.tables.schemas:
+        return frame
+    at = ["arm", "iteration", "split"]
+    together = results.ensembles[[*at, "loss", "accuracy"]].astype({"arm": str, "split": str})
+    together = together.rename(columns={"loss": "ensemble_loss", "accuracy": "ensemble_accuracy"})
+    return frame.assign(arm=frame["arm"].astype(str), split=frame["split"].astype(object)).merge(
+        together, on=at, how="left"
+    )
 
 
 def pages(frame: DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:

@@ -13,6 +13,8 @@ from dlsweep.plots.lines import Line
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
+ENSEMBLE: dict[str, Any] = {"linestyle": (0, (5, 2)), "linewidth": 1.4}  # of the averaged predictions
+STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
 
 
@@ -56,8 +58,12 @@ class Key:
             groups.append((self.factor, [artist(level, color=self.colours[level]) for level in self.levels]))
         if self.dashed:
             groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
-        if any(len(line.ends) for line in every):
-            if not groups or groups[-1][0]:  # it is not one of what a title names
-                groups.append(("", []))
-            groups[-1][1].append(artist("diverged", **CROSS))
+        diverged, stopped = (any(map(len, found)) for found in ([x.ends for x in every], [x.stops for x in every]))
+        averaged = any(line.ensemble is not None for line in every)
+        marks = [artist("ensemble", **ENSEMBLE)] * averaged
+        marks += [artist("diverged", **CROSS)] * diverged + [artist("stopped early", **STOP)] * stopped
+        if marks and (not groups or groups[-1][0]):  # they are none of what a title names
+            groups.append(("", []))
+        if marks:
+            groups[-1][1].extend(marks)
         return groups

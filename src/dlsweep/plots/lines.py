@@ -23,7 +23,8 @@ class Line:
     """The curves of some runs, all of one arm, on one split.
 
     x: `(P,)`; each: `(runs, P)`, NaN from where a run ended; status: per run. chance: the accuracy at which a diverged
-    run counts, NaN if unknown or if this is no accuracy.
+    run counts, NaN if unknown or if this is no accuracy. ensemble: of the runs' averaged predictions, `(P,)`, if there
+    is one.
     """
 
     level: str
@@ -32,6 +33,7 @@ class Line:
     each: np.ndarray
     status: np.ndarray
     chance: float
+    ensemble: np.ndarray | None = None
 
     @cached_property
     def counted(self) -> np.ndarray:
@@ -72,10 +74,18 @@ class Line:
         """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
         that is known, else above all."""
         start = self.x[0], self.chance if np.isfinite(self.chance) else np.inf
-        ends = []
-        for curve in self.each[self.status == "diverged"]:
+        return self._ends("diverged", start)
+
+    @cached_property
+    def stops(self) -> np.ndarray:
+        """Last point of each run that was stopped early, `(stopped, 2)`."""
+        return self._ends("stopped")
+
+    def _ends(self, status: str, *instead: tuple[float, float]) -> np.ndarray:
+        ends: list[tuple[float, float]] = []
+        for curve in self.each[self.status == status]:
             last = np.flatnonzero(np.isfinite(curve))[-1:]
-            ends += [(self.x[i], curve[i]) for i in last] or [start]
+            ends += [(self.x[i], curve[i]) for i in last] or instead
         return np.array(ends).reshape(-1, 2)
 
 
@@ -137,4 +147,8 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
             points = np.append(points, others[others > points[-1]])
         each = np.full((len(runs), len(points)), np.nan)
         each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
-        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance)
+        ensemble = None
+        if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
+            ensemble = np.full(len(points), np.nan)
+            ensemble[at] = group[f"ensemble_{y}"].to_numpy(dtype=np.float64, na_value=np.nan)
+        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance, ensemble)

@@ -12,7 +12,7 @@ from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.running import files, record
 from dlsweep.running.store import FOLDERS, Held
-from dlsweep.running.tables import Tables
+from dlsweep.running.tables import OPTIONAL, Tables
 
 
 def place(output: Path, name: str) -> Path:
@@ -29,7 +29,9 @@ def place(output: Path, name: str) -> Path:
 
 def tables(config: Config) -> Tables:
     """The tables of a sweep."""
-    return Tables(config.factors, config.settings, config.evaluate.on, ("x", "y") if config.descends else ())
+    coordinates = ("x", "y") if config.descends else ()
+    optional = [table for table in OPTIONAL if table == "ensembles" and config.evaluate.ensemble]
+    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, tuple(optional))
 
 
 def describes(old: record.Record, config: Config) -> bool:

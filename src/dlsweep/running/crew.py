@@ -50,9 +50,11 @@ class Crew:
     def notes(self, whole: Plan) -> list[str]:
         """What a person should know before it trains a plan."""
         notes = list(dict.fromkeys(note for cohort in whole.cohorts for note in data_of(cohort.arm).notes))
-        large = max(whole.cohorts, key=lambda cohort: cohort.memory)
-        if large.memory > self.memory:
-            needed = f"a run of {large.arm.name} takes {large.memory / 1e6:,.2f} MB"
+        large = max(whole.cohorts, key=lambda cohort: cohort.memory * cohort.together)
+        if (memory := large.memory * large.together) > self.memory:
+            needed = (
+                f"{'an ensemble' if large.together > 1 else 'a run'} of {large.arm.name} takes {memory / 1e6:,.2f} MB"
+            )
             notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with what it needs")
         return notes
 

@@ -13,7 +13,7 @@ from dlsweep.registry import Count, Positive, Registry
 from dlsweep.running import machine
 from dlsweep.running.pool import Worker
 from dlsweep.running.worker import Progress, Receipt, Task, halves
-from dlsweep.training.plan import Chunk
+from dlsweep.training.plan import Chunk, units
 
 executors = Registry("executor", "dlsweep.executors")
 
@@ -104,8 +104,8 @@ def _salvage(task: Task, worker: Worker, todo: _Chunks, progress: Progress) -> I
     if receipt := task.receipt_of(left):
         left = left[len(receipt.runs) :]
         yield receipt
-    if len(left) == 1:
-        yield task.fail(left[0], worker.death)
+    if left and len(units(left)) == 1:
+        yield task.fail(left, worker.death)
     elif left:
         todo.put_back(*halves(left))
 

@@ -110,7 +110,7 @@ def dry_run(
         seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
         memory=max(memory, default=0),
         disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
-        notes=team.notes(whole) if seconds else [],
+        notes=[*team.notes(whole), *_hints(config)] if seconds else [],
     )
 
 
@@ -122,6 +122,12 @@ def _done(config: Config, folder: Path, retry: bool) -> dict[str, str]:
     held, _ = Store(folder, old.tables).survey()
     claim.check(config, old, held, folder)
     return {run: status for run, status in statuses(held).items() if not (retry and status == "failed")}
+
+
+def _hints(config: Config) -> list[str]:
+    """What a person should know about the prediction."""
+    patient = any(arm.train.stopping for arm in config.arms())
+    return ["runs with patience may stop early; the prediction is for all that never do"] if patient else []
 
 
 def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
@@ -152,7 +158,8 @@ def _measure(chunk: Chunk) -> float:
     data = data_of(arm)
 
     def seconds(steps: int, every: int) -> float:
-        train_, evaluate = replace(arm.train, iterations=steps, epochs=None), replace(arm.evaluate, every=every)
+        train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
+        evaluate = replace(arm.evaluate, every=every)
         runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk]
         try:
             return train(runs, data).seconds

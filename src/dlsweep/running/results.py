@@ -58,18 +58,35 @@ class Results:
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
         rank = {run: i for i, run in enumerate(self.runs["run_id"])}
-        curve_parts = parts.listing(self.folder / "curves")
-        if self._run_parts.keys() - curve_parts.keys():
-            raise ResultsDamaged(f"{self.folder / 'curves'} lacks parts; `dlsweep run` trains their runs again")
-        frame = self._frame(self._read((curve_parts[stem] for stem in self._run_parts), self.record.tables.curves))
+        frame = self._beside_runs("curves")
         ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
         order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)
 
     @cached_property
+    def ensembles(self) -> DataFrame:
+        """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions.
+
+        A `UsageError` says that the sweep has none.
+        """
+        if "ensembles" not in self.record.tables.schemas:
+            raise UsageError(f"{self.folder} has no ensembles; train with evaluate.ensemble: true")
+        frame = self._beside_runs("ensembles")
+        rank = {arm: i for i, arm in enumerate(dict.fromkeys(self.runs["arm"]))}
+        order = np.argsort(frame["arm"].map(rank).to_numpy(dtype=np.int64), kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
     def _run_parts(self) -> dict[str, Path]:
-        # Listed once, for both tables: a sweep may go on meanwhile.
+        # Listed once, for all tables: a sweep may go on meanwhile.
         return parts.listing(self.folder / "runs")
+
+    def _beside_runs(self, table: str) -> DataFrame:
+        """Another table, of the runs that there are."""
+        there = parts.listing(self.folder / table)
+        if self._run_parts.keys() - there.keys():
+            raise ResultsDamaged(f"{self.folder / table} lacks parts; `dlsweep run` trains their runs again")
+        return self._frame(self._read((there[stem] for stem in self._run_parts), self.record.tables.schemas[table]))
 
     def _read(self, paths: Iterable[Path], schema: pa.Schema) -> pa.Table:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,8 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Run
 from dlsweep.running import files, parts
-from dlsweep.running.tables import Tables
+from dlsweep.running.tables import TABLES, Tables
 
-# In the order in which a chunk is committed: a run exists when its row in runs/ does.
-TABLES = ("curves", "runs")
 QUARANTINE = "quarantine"
 FOLDERS = (*TABLES, QUARANTINE)
 
@@ -28,11 +26,11 @@ class Store:
     folder: Path
     tables: Tables
 
-    def commit(self, runs: Sequence[Run], run_rows: pa.Table, curve_rows: pa.Table) -> None:
+    def commit(self, runs: Sequence[Run], rows: Mapping[str, pa.Table]) -> None:
         """Add a chunk to the tables. Before this returns nothing of it counts, after it all of it is durable."""
         stem = parts.stem(runs)
-        for table, rows in zip(TABLES, (curve_rows, run_rows), strict=True):
-            content = parts.encode(rows)
+        for table in self.tables.schemas:
+            content = parts.encode(rows[table])
             files.write(self.folder / table / parts.name(stem, content), content)
 
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
@@ -51,15 +49,17 @@ class Store:
 
     def survey(self) -> tuple[Held, dict[str, str]]:
         """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing."""
-        listed = {table: parts.listing(self.folder / table) for table in reversed(TABLES)}
+        others = {table: schema for table, schema in self.tables.schemas.items() if table != "runs"}
+        listed = {table: parts.listing(self.folder / table) for table in ("runs", *others)}  # a sweep may go on
         held: Held = {}
         bad: dict[str, str] = {}
         ids: set[str] = set()
         for stem, path in listed["runs"].items():
             try:
-                if stem not in listed["curves"]:
-                    raise parts.Damaged(f"{path} lacks its part of curves/")
-                parts.check(listed["curves"][stem], self.tables.curves)
+                for table, schema in others.items():
+                    if stem not in listed[table]:
+                        raise parts.Damaged(f"{path} lacks its part of {table}/")
+                    parts.check(listed[table][stem], schema)
                 rows = parts.decode(path, self.tables.runs)
             except parts.Damaged as damage:
                 bad[stem] = str(damage)
@@ -76,7 +76,7 @@ class Store:
     def recover(self) -> tuple[Held, list[str]]:
         """Bring the folder to a state in which every part counts; give the rows of the runs, and what had to be done.
 
-        A part that does not count is set aside, with its partner in the other table.
+        A part that does not count is set aside, with its partners in the other tables.
         """
         self.tidy()
         held, bad = self.survey()
@@ -87,7 +87,7 @@ class Store:
         """Remove what counts for nothing: unfinished files, a chunk's second part, curves of runs never committed."""
         files.remove_temporaries(self.folder)
         committed = parts.listing(self.folder / "runs").keys()
-        for table in TABLES:
+        for table in self.tables.schemas:
             folder = self.folder / table
             files.make_folder(folder)
             files.remove_temporaries(folder)
@@ -110,7 +110,7 @@ class Store:
 
     def _parts(self, stems: Collection[str]) -> list[Path]:
         """The parts with one of these stems, those of `runs/` first."""
-        folders = [self.folder / table for table in reversed(TABLES) if stems]
+        folders = [folder for table in reversed(TABLES) if stems and (folder := self.folder / table).is_dir()]
         return [path for folder in folders for path in folder.iterdir() if path.name.partition("-")[0] in stems]
 
 

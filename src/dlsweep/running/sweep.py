@@ -86,8 +86,8 @@ def run(
 
 
 def _without_failed(store: Store, held: Held) -> Held:
-    """What is left when the failed runs are taken back; each has a part of its own."""
-    failed = [stem for stem, rows in held.items() if rows["status"].to_pylist() == ["failed"]]
+    """What is left when the failed runs are taken back; each, or each ensemble, has a part of its own."""
+    failed = [stem for stem, rows in held.items() if set(rows["status"].to_pylist()) == {"failed"}]
     store.remove(failed)
     return {stem: rows for stem, rows in held.items() if stem not in failed}
 

@@ -1,4 +1,4 @@
-"""The tables `runs/` and `curves/`: their columns, the same in every part, and how a chunk's outcome becomes rows."""
+"""The tables of a sweep: their columns, the same in every part, and how a chunk's outcome becomes rows."""
 
 from __future__ import annotations
 
@@ -20,27 +20,38 @@ Array = np.ndarray
 # Words repeat from row to row: a column of them is codes and a dictionary, on disk, in Arrow and in pandas.
 WORD = pa.dictionary(pa.int32(), pa.string())
 
-# The metrics of runs/ for each split: when the run had been trained to its end; the best of its curve; the last of it,
-# however the run ended.
+# In the order in which a chunk is committed: a run exists when its row in runs/ does. Those between are not in every
+# sweep.
+OPTIONAL = ("ensembles",)
+TABLES = ("curves", *OPTIONAL, "runs")
+
+# The metrics of runs/ for each split: of the trained network, which after early stopping may be an earlier one than the
+# last; the best of the curve; the last of it, however the run ended.
 MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits; and for
-    descents on landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and
-    no accuracy."""
+    """What a sweep's own question adds: columns for its factors, numeric settings and evaluated splits; for descents on
+    landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and no accuracy;
+    and those of the `OPTIONAL` tables that it asks for."""
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
     coordinates: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """What is measured on every split, the first of them first of all."""
         return ("loss", "distance") if self.coordinates else ("accuracy", "loss")
+
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The columns of every table that the sweep has, in the order of `TABLES`."""
+        return {table: getattr(self, table) for table in TABLES if table not in OPTIONAL or table in self.optional}
 
     @cached_property
     def runs(self) -> pa.Schema:
@@ -82,8 +93,24 @@ class Tables:
             ]
         )
 
-    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> tuple[pa.Table, pa.Table]:
-        """A chunk's rows of `runs/` and of `curves/`."""
+    @cached_property
+    def ensembles(self) -> pa.Schema:
+        """One row per arm, iteration and split: of the averaged predictions of so many runs."""
+        return pa.schema(
+            [
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                ("members", pa.int32()),
+                ("iteration", pa.int32()),
+                ("epoch", pa.float64()),
+                ("split", WORD),
+                ("loss", pa.float64()),
+                ("accuracy", pa.float64()),
+            ]
+        )
+
+    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> dict[str, pa.Table]:
+        """A chunk's rows of every table."""
         each = np.arange(len(runs))
         values = [_settings(run.arm) for run in runs]
         per_run = {
@@ -99,11 +126,17 @@ class Tables:
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }
-        curves = outcome.curves
+        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles}
+        columns = {"runs": per_run} | {
+            t: self._measured(runs, rows) for t, rows in measured.items() if t in self.schemas
+        }
+        return {table: _table(columns[table], schema) for table, schema in self.schemas.items()}
+
+    def _measured(self, runs: Sequence[Run], rows: Mapping[str, Array]) -> dict[str, Any]:
+        """The columns of what was measured on the way; `run` is the index of each row's run."""
         # The splits are few and many rows share one: code them by position.
-        splits, split_codes = np.unique(curves["split"], return_inverse=True)
-        per_row = {**curves, **self._names(runs, curves["run"]), "split": _words(splits.tolist(), split_codes)}
-        return _table(per_run, self.runs), _table(per_row, self.curves)
+        splits, split_codes = np.unique(rows["split"], return_inverse=True)
+        return {**rows, **self._names(runs, rows["run"]), "split": _words(splits.tolist(), split_codes)}
 
     def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
         """The columns that say which run a row belongs to; `which` is the index of each row's run."""
@@ -118,24 +151,29 @@ class Tables:
         """Final, best and last metrics per run and split; null where there is none."""
         columns = {}
         trained = np.isin(outcome.status, ["done", "stopped"])
+        final_at = np.where(trained, outcome.final, -1)
         for split in self.splits:
             rows = outcome.curves["split"] == split
             run = outcome.curves["run"][rows]
+            chosen = outcome.curves["iteration"][rows] == final_at[run]
             for metric in self.metrics:
                 values = outcome.curves[metric][rows].astype(np.float64)
-                best, last = np.full((2, len(trained)), np.nan)
+                final, best, last = np.full((3, len(trained)), np.nan)
                 METRICS[metric].at(best, run, values)
                 last[run] = values  # rows are in the order of the iterations: the last one stays
-                for moment, column in zip(MOMENTS, (np.where(trained, last, np.nan), best, last), strict=True):
+                final[run[chosen]] = values[chosen]
+                for moment, column in zip(MOMENTS, (final, best, last), strict=True):
                     columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
         return columns
 
 
 def nothing_learned(runs: Sequence[Run]) -> Outcome:
     """The outcome of runs that failed: no curve."""
-    empty = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
-    empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
-    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+    empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
+    empty |= {k: np.empty(0, np.int32) for k in ("run", "iteration", "members")} | {"split": np.empty(0, str)}
+    return Outcome(
+        empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0, ensembles=empty
+    )
 
 
 def _settings(arm: Arm) -> dict[str, float]:

@@ -6,14 +6,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.running import parts
 from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
 from dlsweep.training.cohorts import train
-from dlsweep.training.plan import Chunk
+from dlsweep.training.plan import Chunk, units
 
 Progress = Callable[[int], None]
 
@@ -44,7 +43,8 @@ class Task:
         """Train and commit a chunk.
 
         An exception while training costs as little as can be: the chunk is tried again in halves, down to the one run
-        that raises it, which is stored as failed. A `DlsweepError` concerns the whole sweep and ends it.
+        that raises it, or the ensemble that it belongs to, which is stored as failed. A `DlsweepError` concerns the
+        whole sweep and ends it.
         """
         reported = 0
 
@@ -62,22 +62,24 @@ class Task:
             # As text: the traceback itself would keep the arrays of the stack alive.
             report = "".join(traceback.format_exception(error))
         else:
-            self.store.commit(chunk, *rows)
+            self.store.commit(chunk, rows)
             yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
             return
 
         progress(-reported)
-        if len(chunk) == 1:
-            yield self.fail(chunk[0], report)
+        if len(units(chunk)) == 1:
+            yield self.fail(chunk, report)
         else:
             for half in halves(chunk):
                 yield from self.work(half, progress)
 
-    def fail(self, run: Run, error: str) -> Receipt:
-        """Store a run as failed. It has a part of its own, so that `retry` can take it back."""
-        self.store.remove([parts.stem([run])])  # what an attempt that was killed may have left
-        self.store.commit([run], *self.store.tables.rows([run], nothing_learned([run]), error))
-        return Receipt((run.id,), ("failed",), f"{run.arm.name}, seed {run.seed}: {error.strip().splitlines()[-1]}")
+    def fail(self, unit: Chunk, error: str) -> Receipt:
+        """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can take it back."""
+        self.store.remove([parts.stem(unit)])  # what an attempt that was killed may have left
+        self.store.commit(unit, self.store.tables.rows(unit, nothing_learned(unit), error))
+        who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seed) for run in unit)}"
+        statuses = ("failed",) * len(unit)
+        return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {error.strip().splitlines()[-1]}")
 
     def receipt_of(self, left: Chunk) -> Receipt | None:
         """The receipt that a worker owes when it died after a commit: for the first of the runs that it had left."""
@@ -86,6 +88,7 @@ class Task:
 
 
 def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    """A chunk of two runs or more, in two."""
-    middle = len(chunk) // 2
+    """A chunk of two units or more, in two."""
+    parted = units(chunk)
+    middle = len(chunk[0].arm.members or (0,)) * (len(parted) // 2)
     return chunk[:middle], chunk[middle:]

@@ -72,6 +72,7 @@ def descend(
         curves=_curves(path, landscape),
         status=["done" if at < 0 else "diverged" for at in ended],
         iterations=[steps if at < 0 else int(at) for at in ended],
+        final=[steps] * len(runs),
         parameters=2,
         seconds=time.perf_counter() - start,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,8 +97,17 @@ class Metrics(NamedTuple):
     penalty: Array
 
 
-def evaluate(network: Network, parameters: Sequence[Parameters], groups: Sequence[Group], draws: Draws) -> Metrics:
-    """The metrics of every run over all samples of its group; draws: of this split at this iteration."""
+def evaluate(
+    network: Network,
+    parameters: Sequence[Parameters],
+    groups: Sequence[Group],
+    draws: Draws,
+    seen: Callable[[Array, Array], None] | None = None,
+) -> Metrics:
+    """The metrics of every run over all samples of its group.
+
+    draws: of this split at this iteration; seen: is given the logits and the labels of each block.
+    """
     layers = network.layers
     runs = groups[-1].runs.stop
     loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
@@ -107,6 +116,8 @@ def evaluate(network: Network, parameters: Sequence[Parameters], groups: Sequenc
         inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
         passed = forward(layers, parameters, inputs, Pass(False, draws.at(str(i))))
         t = labels([b.t for b in blocks], groups)
+        if seen is not None:
+            seen(passed.logits, t)
         loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
         correct += np.count_nonzero(hits(passed.logits, t), axis=1)
         penalty += passed.penalty

@@ -26,7 +26,8 @@ def train(
 
     progress is called at each evaluation with the run-iterations done since the last, and with 0 while the stack is
     set up; what it raises ends the training. A run whose loss or gradient is no longer finite leaves the stack as
-    `diverged`; the others keep their bits, which are promised for one BLAS thread (the executors see to it).
+    `diverged`, and one whose patience ends before its training does as `stopped`; the others keep their bits, which are
+    promised for one BLAS thread (the executors see to it).
     """
     start = time.perf_counter()
     arm = runs[0].arm  # whatever is code is the same in every arm of a cohort
@@ -50,6 +51,8 @@ def train(
             stack.step(t, steps, batch)
             if t % arm.evaluate.every == 0 or t == steps:
                 stack.evaluate(t, t / per_epoch, batch)
+                if t < steps:
+                    stack.stop(t)
                 progress(len(runs) * (t - reported))
                 reported = t
         if reported < steps:

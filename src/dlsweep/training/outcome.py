@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,12 +15,16 @@ class Outcome:
 
     curves: columns of equal length, one row per run, iteration and split: `run` (index into the runs as given),
     `iteration` (updates made), `epoch`, `split`, `loss` (mean, without penalty), `penalty`, `accuracy`.
-    status: per run, "done" or "diverged". iterations: per run, the updates made, or the update at which the loss or
-    its gradient was found not to be finite. parameters: trained numbers of one run. seconds: of the whole stack.
+    status: per run, "done", "stopped" or "diverged". iterations: per run, the updates made, or the update at which the
+    loss or its gradient was found not to be finite. final: per run, the iteration whose metrics are the final ones of a
+    run that did not diverge. parameters: trained numbers of one run. seconds: of the whole stack. ensembles: as curves,
+    of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
     """
 
     curves: dict[str, Array]
     status: list[str]
     iterations: list[int]
+    final: list[int]
     parameters: int
     seconds: float
+    ensembles: dict[str, Array] = field(default_factory=dict)

@@ -7,8 +7,8 @@ something to do; a run's curve is the same in any chunk.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Protocol
 
@@ -50,7 +50,8 @@ class Cohort:
     """Runs whose arrays have the same shapes and whose code is the same.
 
     arm: one of its arms; arms: their number; parameters: of one run; memory: bytes that one more run in a stack takes;
-    work: multiplications of one run, to weigh chunks against each other.
+    work: multiplications of one run, to weigh chunks against each other; together: the runs of an arm where they must
+    train in one chunk, else 1.
     """
 
     arm: Arm
@@ -58,6 +59,7 @@ class Cohort:
     parameters: int
     memory: int
     work: float
+    together: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ class Plan:
         for run in self.missing(done):
             missing[code(run.arm)] += 1
         sizes = _sizes([(c, missing[key]) for key, c in cohorts.items()], workers, memory)
-        pieces = {key: _pieces(missing[key], size) for key, size in zip(cohorts, sizes, strict=True)}
+        pieces = {
+            key: [c.together * piece for piece in _pieces(missing[key] // c.together, size)]
+            for (key, c), size in zip(cohorts.items(), sizes, strict=True)
+        }
         filling: dict[Hashable, list[Run]] = {key: [] for key in cohorts}
         for run in self.missing(done):
             key = code(run.arm)
@@ -119,9 +124,15 @@ def code(arm: Arm) -> Hashable:
         _code(optimizers, arm.optimizer),
         _code(schedules, arm.schedule),
         *(_code(regularizers, c) for c in arm.regularizer),
-        arm.train,
+        replace(arm.train, stopping=None),
         arm.evaluate,
     )
+
+
+def units(runs: Sequence[Run]) -> list[Chunk]:
+    """The runs of a chunk in the portions that it may be cut into: an ensemble stays whole."""
+    together = max(1, len(runs[0].arm.members))
+    return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
 
 
 def _code(registry: Registry, choice: Choice) -> Hashable:
@@ -148,7 +159,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
     memory = FLOAT * (parameters * (4 + slots) + activations + samples)
-    return Cohort(arm, arms, parameters, memory, float(work))
+    return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)))
 
 
 def _built(arm: Arm, data: Dataset) -> Network:
@@ -160,21 +171,26 @@ def _built(arm: Arm, data: Dataset) -> Network:
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:
-    """How many runs a chunk of each cohort holds at most.
+    """How many runs a chunk of each cohort holds at most, or how many ensembles.
 
     As wide as memory and cache allow, and so that the workers end at about the same time: one to four chunks a worker
     are tried, longest first, against the cost of starting a chunk (about half a run of its cohort).
     """
-    widest = [max(1, min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * c.parameters))) for c, _ in cohorts]
+    most = [min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * c.parameters)) for c, _ in cohorts]
+    widest = [max(1, runs // c.together) for runs, (c, _) in zip(most, cohorts, strict=True)]
     total = sum(c.work * runs for c, runs in cohorts)
 
     def attempt(per_worker: int) -> tuple[float, list[int]]:
         share = total / (workers * per_worker)
-        sizes = [min(w, max(1, round(share / c.work))) for w, (c, _) in zip(widest, cohorts, strict=True)]
+        sizes = [
+            min(w, max(1, round(share / (c.work * c.together)))) for w, (c, _) in zip(widest, cohorts, strict=True)
+        ]
         costs = [
-            c.work * (piece + 0.5)
+            c.work * (piece * c.together + 0.5)
             for (c, runs), size in zip(cohorts, sizes, strict=True)
-            for piece in _pieces(runs, size)[: 16 * workers]  # enough to tell; a long tail balances itself
+            for piece in _pieces(runs // c.together, size)[
+                : 16 * workers
+            ]  # enough to tell; a long tail balances itself
         ]
         ends = [0.0] * workers
         for cost in sorted(costs, reverse=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from dlsweep.nn.networks import forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
+from dlsweep.training.ensembles import Ensembles
 from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import subset
 from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Outcome
+from dlsweep.training.stopping import Patience
 
 Batch = dict[int, Block]  # the minibatch of each seed
 
@@ -36,7 +39,9 @@ class Stack:
         self.clip_norm = arm.train.clip_norm
         self.status = ["done"] * len(runs)
         self.ended = [-1] * len(runs)
+        self.patience = Patience(runs)
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
+        self.averages: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.parameters: list[Parameters] = []
         self.slots: list[dict[str, list[Array]]] = []
         self._arrange()
@@ -63,6 +68,11 @@ class Stack:
             count = len(list(members))
             self.slices[seed] = slice(at, at + count)
             at += count
+        ensembles: dict[str, list[int]] = {}
+        for row, run in enumerate(runs):
+            if run.arm.evaluate.ensemble:
+                ensembles.setdefault(run.arm.identity, []).append(row)
+        self.ensembles = list(ensembles.values())
         if runs:
             arms = [run.arm for run in runs]
             self.network = build(arms, self.data, self.dtype)
@@ -140,7 +150,10 @@ class Stack:
                     self.parameters[i][k] = regularizer.project(self.parameters[i][k])
 
     def evaluate(self, t: int, epoch: float, batch: Batch) -> None:
-        """Add a row per run and split to the curves; runs with a loss that is not finite leave the stack."""
+        """Add a row per run and split to the curves; runs with a loss that is not finite leave the stack.
+
+        Where there are ensembles it starts over without such runs, so that none of them is a member.
+        """
         if not self.order:
             return
         penalty = np.zeros(len(self.order))
@@ -148,20 +161,38 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty(self.parameters[i][k])[0]
-        rows = []
+        rows, averages = [], []
         for split, blocks in self.splits.items():
             if isinstance(blocks, Blocks):
                 groups = [Group(slice(0, len(self.order)), blocks)]
             else:
                 groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
             draws = Draws(self.slices, t, f"/{split}")
-            rows.append((split, evaluate(self.network, self.parameters, groups, draws)))
+            averaged = Ensembles(self.ensembles)
+            seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
+            rows.append((split, evaluate(self.network, self.parameters, groups, draws, seen)))
+            if seen:
+                averages.append((split, averaged))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
+        if self.ensembles and not finite.all():
+            self._leave(t, ~finite, "diverged")
+            self.evaluate(t, epoch, batch)
+            return
         which = np.array(self.order)[finite]
         for split, metrics in rows:
             added = penalty + metrics.penalty
             self.rows.append((t, epoch, split, which, metrics.loss[finite], added[finite], metrics.accuracy[finite]))
+        first = np.array([self.order[rows[0]] for rows in self.ensembles], int)
+        members = np.array([len(rows) for rows in self.ensembles], int)
+        for split, averaged in averages:
+            self.averages.append((t, epoch, split, first, members, averaged.loss, averaged.accuracy))
+        monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
+        self.patience.look(t, which, monitored)
         self._leave(t, ~finite, "diverged")
+
+    def stop(self, t: int) -> None:
+        """Runs that have waited long enough for an improvement leave the stack."""
+        self._leave(t, self.patience.exhausted[self.order], "stopped")
 
     def _leave(self, t: int, gone: Array, status: str) -> None:
         """Take runs out of the stack."""
@@ -178,21 +209,24 @@ class Stack:
 
     def outcome(self, steps: int, seconds: float) -> Outcome:
         """The curves so far, and how every run ended that was given."""
-        lengths = [len(which) for *_, which, _, _, _ in self.rows]
-        iteration, epoch, split = (np.repeat([row[i] for row in self.rows], lengths) for i in range(3))
-        run, loss, penalty, accuracy = (np.concatenate([row[i] for row in self.rows]) for i in range(3, 7))
+        ended = [steps if at < 0 else at for at in self.ended]
         return Outcome(
-            {
-                "run": run,
-                "iteration": iteration,
-                "epoch": epoch,
-                "split": split,
-                "loss": loss,
-                "penalty": penalty,
-                "accuracy": accuracy,
-            },
+            _columns(self.rows, ("run", "loss", "penalty", "accuracy")),
             self.status,
-            [steps if at < 0 else at for at in self.ended],
+            ended,
+            self.patience.final(ended),
             parameters=size(self.network.layers),
             seconds=seconds,
+            ensembles=_columns(self.averages, ("run", "members", "loss", "accuracy")),
         )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> dict[str, Array]:
+    """Rows of an iteration, an epoch and a split, each with arrays of equal length, as long columns."""
+    names = ("iteration", "epoch", "split", *names)
+    if not rows:
+        return {name: np.empty(0, str if name == "split" else int) for name in names}
+    lengths = [len(row[3]) for row in rows]
+    when = [np.repeat(given, lengths) for given in list(zip(*rows, strict=True))[:3]]
+    arrays = [np.concatenate(given) for given in list(zip(*rows, strict=True))[3:]]
+    return dict(zip(names, [*when, *arrays], strict=True))
