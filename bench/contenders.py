@@ -31,8 +31,10 @@ class Contender:
 DLSWEEP = Contender("dlsweep, 2 processes", "dlsweep", "dlsweep_command")
 LIMIT = Contender("the machine's limit", "limit", "limit")
 TEXTBOOK = Contender("textbook loop, float64", "textbook", "textbook")
+TEXTBOOK_ONCE = Contender("textbook, one forward pass", "textbook, one pass", "textbook_once")
 PEERS = (
     TEXTBOOK,
+    TEXTBOOK_ONCE,
     Contender("PyTorch loop, 1 thread", "PyTorch loop", "torch_loop", "torch", 1),
     Contender("PyTorch loop, 2 threads", "PyTorch loop", "torch_loop", "torch", 2),
     Contender("torch.func.vmap, 1 thread", "torch.func.vmap", "torch_vmap", "torch", 1),

@@ -68,7 +68,9 @@ def markdown(measurements: list[Measurement], tables: Tables, bars: list[Bar], a
         f"{about['processor']}, {about['cores']} cores; {about['system']}; Python {about['python']}; {names}; "
         f"{about['date']}.",
         "Each contender trains the sweep of `configs/activation_init.yaml` (784-40-20-10, batch 100) in a process of "
-        "its own, with the same arithmetic and the same evaluations, in float32 (the textbook: float64). *Training* is "
+        "its own, with the same arithmetic and the same evaluations, in float32 (the textbook: float64). The "
+        "textbook's loop asks a network for its loss and for its accuracy, and the network goes forward for each; the "
+        "row *one forward pass* takes both from the same logits, as all others do. *Training* is "
         "without start-up, reading of the data and compilation; the *whole process* is with them, and for dlsweep it "
         "is the whole command, results on disk included. What was tried with 1 and 2 threads goes into the longer job "
         "with the better of them. Ratios are taken within a round, in units of dlsweep's time; with several "

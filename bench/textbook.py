@@ -1,4 +1,8 @@
-"""The sweep as an introductory textbook writes it: NumPy in float64, a class per layer, one run after the other."""
+"""The sweep as an introductory textbook writes it: NumPy in float64, a class per layer, one run after the other.
+
+A network can be asked for its loss and for its accuracy, and goes forward for each answer; an evaluation asks for both.
+`bench.textbook_once` goes forward once.
+"""
 
 from __future__ import annotations
 
@@ -66,17 +70,23 @@ class Network:
         for w in weights:
             self.layers += [Dense(w), activation()]
         self.layers.pop()  # the last layer gives logits
-        self.loss = SoftmaxCrossEntropy()
+        self.criterion = SoftmaxCrossEntropy()
 
     def predict(self, x):
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
+    def loss(self, x, t):
+        return self.criterion.forward(self.predict(x), t)
+
+    def accuracy(self, x, t):
+        return np.mean(self.predict(x).argmax(axis=1) == t.argmax(axis=1))
+
     def step(self, x, t, lr):
         """One step of gradient descent."""
-        self.loss.forward(self.predict(x), t)
-        dy = self.loss.backward()
+        self.loss(x, t)
+        dy = self.criterion.backward()
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         for layer in self.layers:
@@ -85,11 +95,10 @@ class Network:
                 layer.b -= lr * layer.db
 
     def evaluate(self, x, t):
-        logits = self.predict(x)
-        return self.loss.forward(logits, t), np.mean(logits.argmax(axis=1) == t.argmax(axis=1))
+        return self.loss(x, t), self.accuracy(x, t)
 
 
-def train(job: common.Job, data: common.Data) -> common.Curves:
+def train(job: common.Job, data: common.Data, network: type[Network] = Network) -> common.Curves:
     """All runs of the job, one after the other."""
     x_train, x_test = data.x_train.astype(np.float64), data.x_test.astype(np.float64)
     t_train, t_test = np.eye(common.SIZES[-1])[data.t_train], np.eye(common.SIZES[-1])[data.t_test]
@@ -97,15 +106,21 @@ def train(job: common.Job, data: common.Data) -> common.Curves:
     for name, activation in zip(common.ACTIVATIONS, (Sigmoid, ReLU), strict=True):
         for init in common.INITS:
             curves[name, init] = np.array(
-                [train_one(activation, init, seed, job, x_train, t_train, x_test, t_test) for seed in range(job.seeds)]
+                [
+                    train_one(network(activation, weights(init, seed)), seed, job, x_train, t_train, x_test, t_test)
+                    for seed in range(job.seeds)
+                ]
             )
     return curves
 
 
-def train_one(activation, init, seed, job, x_train, t_train, x_test, t_test):
+def weights(init, seed):
+    """A run's initial weights."""
+    return [w.astype(np.float64) for w in common.initial_weights(init, seed)]
+
+
+def train_one(network, seed, job, x_train, t_train, x_test, t_test):
     """The curve of one run, `(evaluations, METRICS)`."""
-    weights = [w.astype(np.float64) for w in common.initial_weights(init, seed)]
-    network = Network(activation, weights)
     batches = common.minibatches(seed, job.iterations, len(x_train))
     x, t = x_train[batches[0]], t_train[batches[0]]
     curve = [network.evaluate(x, t) + network.evaluate(x_test, t_test)]

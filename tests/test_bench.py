@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
@@ -29,6 +32,28 @@ def test_smoke_run_measures_what_is_there_and_names_what_is_absent(tmp_path: Pat
     assert all(contender.name in table for contender in (DLSWEEP, LIMIT, *PEERS))
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "bench.csv").read_text().count("\n") == 1 + 2 + len(PEERS)
+
+
+@pytest.mark.parametrize(("module", "forward"), [("textbook", 2), ("textbook_once", 1)])
+def test_the_textbook_goes_forward_for_each_metric_or_once(module: str, forward: int) -> None:
+    loop = import_module(f"bench.{module}")
+    passes = 0
+
+    class Network(loop.Network):  # type: ignore[misc, name-defined]
+        def predict(self, x: Any) -> Any:
+            nonlocal passes
+            passes += 1
+            return super().predict(x)
+
+    rng = np.random.default_rng(0)
+    x, t = rng.random((8, 6)), np.eye(3)[rng.integers(3, size=8)]
+    network = Network(import_module("bench.textbook").ReLU, [rng.standard_normal(shape) for shape in ((6, 4), (4, 3))])
+    loss, accuracy = network.evaluate(x, t)
+    assert passes == forward
+    p = np.exp(network.predict(x))
+    p /= p.sum(axis=1, keepdims=True)
+    assert loss == pytest.approx(-np.log((p * t).sum(axis=1)).mean())
+    assert accuracy == np.mean(p.argmax(axis=1) == t.argmax(axis=1))
 
 
 def test_nominal_arithmetic() -> None:
