@@ -8,10 +8,10 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot figure test parity lint types bench format clean
+.PHONY: help run plot figure test parity lint types bench bench-techniques format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.yaml) and draw its figures
 	$(BIN)/dlsweep run $(CONFIG) --output $(RESULTS)
@@ -38,6 +38,9 @@ types: $(VENV)/.installed-lint $(VENV)/.installed-test ## check the types (mypy 
 
 bench: $(VENV)/.installed .venv-bench/.installed ## measure side by side with other tools (BENCH=--quick: a smoke run)
 	$(BIN)/python -m bench --python .venv-bench/bin/python $(BENCH)
+
+bench-techniques: $(VENV)/.installed .venv-bench/.installed ## the same for batch norm, dropout, Adam, overfitting, probes
+	$(BIN)/python -m bench.techniques --python .venv-bench/bin/python $(BENCH)
 
 format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff check --fix

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench import jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
+
+import dlsweep
+from dlsweep.config.runs import Evaluate
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,6 +36,32 @@ def test_smoke_run_measures_what_is_there_and_names_what_is_absent(tmp_path: Pat
     assert all(contender.name in table for contender in (DLSWEEP, LIMIT, *PEERS))
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "bench.csv").read_text().count("\n") == 1 + 2 + len(PEERS)
+
+
+def test_techniques_smoke_run(tmp_path: Path) -> None:
+    parts = ["Adam"]
+    parts += ["dropout", "overfitting"] if "dropout" in dlsweep.regularizers else []
+    parts += ["batch normalization"] if "batch" in dlsweep.normalizations else []
+    parts += ["probes"] if hasattr(Evaluate, "layers") or "layers" in Evaluate.__annotations__ else []
+    command = [sys.executable, "-m", "bench.techniques", "--quick", "--python", sys.executable]
+    command += ["--output", str(tmp_path), "--only", *parts]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["name"]: row for row in json.loads((tmp_path / "techniques.json").read_text())["rows"]}
+    assert set(rows) == set(parts)
+    for name, row in rows.items():
+        absent = row["other"] == "PyTorch loop" and not find_spec("torch")
+        assert (row["reached"] is None) == absent, row
+        assert f"| {name} |" in (tmp_path / "techniques.md").read_text()
+
+
+@pytest.mark.parametrize("job", jobs.JOBS.values(), ids=list(jobs.JOBS))
+def test_the_config_of_a_technique_has_its_arms(job: jobs.Job) -> None:
+    words = {"batch normalization": "batch", "dropout": "dropout", "overfitting": "dropout"}
+    if words.get(job.name, "") not in {"", *dlsweep.regularizers, *dlsweep.normalizations}:
+        pytest.skip("not there yet")
+    config = dlsweep.load(jobs.config(job))
+    assert dlsweep.plan(config).runs == job.runs
 
 
 @pytest.mark.parametrize(("module", "forward"), [("textbook", 2), ("textbook_once", 1)])
