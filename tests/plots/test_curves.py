@@ -324,7 +324,7 @@ def test_an_ensemble_is_a_dashed_line(made_up: MadeUp) -> None:
     for ax, arm in zip(panels(figure), ("xavier", "he")):
         drawn = line(ax, "ensemble: test")
         expected = frame[frame["arm"] == arm].groupby("iteration")["accuracy"].max()
-        np.testing.assert_allclose(data(drawn), [expected.index, expected])
+        np.testing.assert_allclose(data(drawn), [expected.index.to_numpy(), expected.to_numpy()])
         assert drawn.is_dashed()
     assert {"ensemble"} <= set(texts(figure))
     assert not any("ensemble" in text for text in texts(curves(frame, columns="init")))
