@@ -192,7 +192,7 @@ def test_a_diverged_run_is_marked_and_goes_on_at_chance(made_up: MadeUp) -> None
     np.testing.assert_allclose(data(line(he, "mean: test"))[1], each.fillna(1 / 4).mean())
     assert "1 of 3 diverged" in [text.get_text() for text in he.texts]
     assert "diverged" in texts(figure)
-    assert any("Diverged runs go on at chance." in text for text in texts(figure))
+    assert any("Diverged runs count at chance." in text for text in texts(figure))
     assert data(line(he, "chance"))[1].tolist() == [0.25, 0.25]
 
 
@@ -202,7 +202,7 @@ def test_a_mean_without_a_value_for_diverged_runs_ends_with_them(made_up: MadeUp
     x, mean = data(line(panels(figure)[0], "mean: test"))
     assert np.isfinite(mean[x <= 40]).all()
     assert np.isnan(mean[x > 40]).all()
-    assert any("A mean ends where a run diverged." in text for text in texts(figure))
+    assert any("No mean where a run has diverged." in text for text in texts(figure))
 
 
 def test_an_exploding_loss_is_marked_at_the_edge_and_squeezes_nothing(made_up: MadeUp) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dlsweep.plots import curves as _curves  # noqa: F401  registers itself
+from dlsweep.plots import (  # noqa: F401  each registers itself
+    curves,
+    final,
+    gap,
+    heatmap,
+    histograms,
+    layers,
+    response,
+)
 from dlsweep.plots.base import plots
 
 __all__ = ["plots"]

@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep.analysis.summary import metric_columns
 from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots, style
 from dlsweep.plots.base import DataFrame, Figure
-from dlsweep.plots.factors import labels, levels, place
+from dlsweep.plots.factors import along, labels, levels, place
 from dlsweep.registry import nearest
 
 if TYPE_CHECKING:
@@ -46,14 +46,13 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
     folder.mkdir(exist_ok=True)
-    frame = tidy(results)
     written: list[Path] = []
     stems: list[str] = []
     unknown: set[str] = set()
     asked = [(c.name, c.settings) for c in choices] or [("curves", {})]
     of_config = [(c.name, c.settings) for c in results.record.plots if c.name in set(plots)]
     for name, (kind, own) in zip(_names(asked, of_config), asked):
-        for page, part, settings in pages(frame, own):
+        for page, part, settings in pages(table(results, kind), own, kind):
             figure = plots[kind](part, **settings)
             stems.append(_free(safe(name + page), stems))
             for suffix in formats:
@@ -75,11 +74,23 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def clear(results: Results) -> None:
     """Remove the figures that were drawn before. They may show what is not there or not asked any more."""
-    drawn = re.compile(rf"({'|'.join(map(re.escape, plots))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
+    drawn = re.compile(rf"({'|'.join(map(re.escape, _titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
     for path in () if folder.is_symlink() else folder.glob("*"):
         if drawn.fullmatch(path.name):
             path.unlink()
+
+
+def table(results: Results, kind: str) -> DataFrame:
+    """The table that a plot draws. It asks for one by the name of its parameter: `runs`, `layers`, or else the curves."""
+    name = plots[kind].positional[0]
+    if name == "runs":
+        return results.runs
+    if name == "layers":
+        known = _known(results)
+        others = [column for column in results.layers if column == "run_id" or column not in known]
+        return known.merge(results.layers[others].astype({"run_id": str}), on="run_id", how="left")
+    return tidy(results)
 
 
 def tidy(results: Results) -> DataFrame:
@@ -90,8 +101,7 @@ def tidy(results: Results) -> DataFrame:
     """
     import pandas as pd
 
-    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
-    runs = results.runs.drop(columns=list(others))
+    runs = _known(results)
     measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
     curves = results.curves[measured].astype({"run_id": str})
     lost = runs.loc[(runs["status"] == "diverged") & ~runs["run_id"].isin(curves["run_id"]), "run_id"]
@@ -101,13 +111,28 @@ def tidy(results: Results) -> DataFrame:
     return runs.merge(curves, on="run_id", how="left")
 
 
-def pages(frame: DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
+def _known(results: Results) -> DataFrame:
+    """A row per run: its settings, and how it ended; without its metrics."""
+    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
+    return results.runs.drop(columns=list(others))
+
+
+def pages(
+    frame: DataFrame, settings: Mapping[str, Any], kind: str = "curves"
+) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
     """A figure for each combination of levels of the factors that have no place in it: the end of its file's name, its
-    part of the frame, and its settings with every place decided, so that all pages are alike."""
-    placed = place(frame, *(settings.get(name) for name in PLACES))
-    decided = {name: where for name in PLACES if (where := getattr(placed, name)) is not None}
+    part of the frame, and its settings with every place decided, so that all pages are alike.
+
+    A plot without places shows all in one figure. An x that is None until it is chosen is a numeric setting."""
+    entry, every = plots[kind], _whole(kind, settings)
+    places = [name for name in PLACES if name in every]
+    decided: dict[str, Any] = {}
+    if "x" in every and entry.settings["x"].default is None:
+        frame, decided["x"] = along(frame, every["x"])
+    placed = place(frame, every | decided, places)
+    decided |= {name: where for name in places if (where := getattr(placed, name)) is not None}
     parts = [("", frame)]
-    for factor in placed.left:
+    for factor in placed.left if places else ():
         parts = [
             (f"{page}, {factor}={level}", part[labels(part, factor) == level])
             for page, part in parts
@@ -173,6 +198,13 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 def _title(kind: str, settings: Mapping[str, Any]) -> str:
     return "-".join(filter(None, [kind, _whole(kind, settings).get("y")]))
+
+
+def _titles() -> Iterator[str]:
+    """Every title that a plot can have."""
+    for kind in plots:
+        y = plots[kind].settings.get("y")
+        yield from (_title(kind, {"y": word}) for word in get_args(y.annotation)) if y else [kind]
 
 
 def _whole(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,11 +32,16 @@ class Key:
     def style(self, line: Line) -> dict[str, Any]:
         """Colour and dashes of a line."""
         colour = self.colours[line.level] if self.factor else style.SPLIT_COLOURS[line.split]
-        return {"color": colour, "linestyle": style.SPLIT_DASHES[line.split] if self.dashed else "-"}
+        dashes = style.SPLIT_DASHES[line.split] if self.dashed else "-"
+        return {"color": colour, "linestyle": dashes, "linewidth": 1.8 if self.band(line) else 1.3}
 
-    def in_detail(self, line: Line) -> bool:
-        """Whether the line has a band and its seeds: where dashes tell splits apart, the last of them only."""
-        return not self.dashed or line.split == self.shown[-1]
+    def seeds(self, line: Line) -> bool:
+        """Whether the line has its seeds: where dashes tell splits apart, the last of them only."""
+        return not self.dashed or self.band(line)
+
+    def band(self, line: Line) -> bool:
+        """Whether the line has a band: of the splits in a panel the last only. Two bands on each other are grey."""
+        return not (self.dashed or self.of_split) or line.split == self.shown[-1]
 
     def order(self, line: Line) -> tuple[int, int]:
         """Later lines are drawn above: the test above the noise of the minibatch."""

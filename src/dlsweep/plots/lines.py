@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from dlsweep.analysis.statistics import BOOTSTRAP_FROM, interval
-from dlsweep.errors import UsageError
 from dlsweep.plots.base import DataFrame
-from dlsweep.plots.factors import Placed, factors, labels, levels
+from dlsweep.plots.factors import Placed, labels, panel, panel_levels, refuse_mixed
 
 # Of a bootstrap for each point of a band, from 20 seeds on: fewer than for a number that somebody reads off a table.
 _RESAMPLES = 1000
@@ -23,7 +22,7 @@ class Line:
     """The curves of some runs, all of one arm, on one split.
 
     x: `(P,)`; each: `(runs, P)`, NaN from where a run ended; status: per run. chance: the accuracy at which a diverged
-    run counts, NaN if unknown or if this is no accuracy.
+    run counts, NaN if unknown or if this is no accuracy. ends: where runs diverged, `(diverged, 2)`.
     """
 
     level: str
@@ -32,6 +31,7 @@ class Line:
     each: np.ndarray
     status: np.ndarray
     chance: float
+    ends: np.ndarray
 
     @cached_property
     def counted(self) -> np.ndarray:
@@ -67,17 +67,6 @@ class Line:
             low[whole], high[whole] = mean * np.exp(-half / mean), mean * np.exp(half / mean)
         return low, high
 
-    @cached_property
-    def ends(self) -> np.ndarray:
-        """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
-        that is known, else above all."""
-        start = self.x[0], self.chance if np.isfinite(self.chance) else np.inf
-        ends = []
-        for curve in self.each[self.status == "diverged"]:
-            last = np.flatnonzero(np.isfinite(curve))[-1:]
-            ends += [(self.x[i], curve[i]) for i in last] or [start]
-        return np.array(ends).reshape(-1, 2)
-
 
 @dataclass(frozen=True)
 class Content:
@@ -89,32 +78,29 @@ class Content:
     failed: int
 
 
-def panel_contents(frame: DataFrame, placed: Placed, x: str, y: str) -> dict[tuple[int, int], Content]:
+def panel_contents(
+    frame: DataFrame, placed: Placed, lines: Iterable[tuple[str, str, Line]]
+) -> dict[tuple[int, int], Content]:
     """The content of every panel, by its row and column; empty for a combination of levels without runs.
 
-    A `UsageError` names the factors that a line would average over.
+    lines: each after the row and the column of its panel.
     """
     grid: dict[tuple[str, str], list[Line]] = defaultdict(list)
-    for row, column, line in _lines(frame, placed, x, y):
+    for row, column, line in lines:
         grid[row, column].append(line)
     runs = frame.drop_duplicates("run_id")
     contents = {}
-    for i, row in enumerate(levels(frame, placed.rows) if placed.rows else [""]):
-        for j, column in enumerate(levels(frame, placed.columns) if placed.columns else [""]):
-            mine = runs
-            for factor, level in ((placed.rows, row), (placed.columns, column)):
-                if factor and factor != "split":  # a run has curves on every split
-                    mine = mine[labels(mine, factor) == level]
-            status = mine["status"].tolist() if "status" in mine else []
-            counts = status.count("diverged"), status.count("failed")
-            contents[i, j] = Content(grid[row, column], len(mine), *counts)
+    for at, (row, column) in panel_levels(frame, placed).items():
+        mine = panel(runs, placed, row, column)
+        status = mine["status"].tolist() if "status" in mine else []
+        contents[at] = Content(grid[row, column], len(mine), status.count("diverged"), status.count("failed"))
     return contents
 
 
-def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
-    """Every line, after the row and the column of its panel.
+def curve_lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
+    """Every line of curves, after the row and the column of its panel.
 
-    A line goes as far as its runs. If they all diverged, where a diverged run counts at chance, it goes as far as the
+    A `UsageError` names the factors that a line would average over. A line goes as far as its runs. If they all diverged, where a diverged run counts at chance, it goes as far as the
     other runs that were to train as long.
     """
     curves = frame[frame[x].notna()].reset_index(drop=True)
@@ -123,9 +109,8 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
     places = (placed.rows, placed.columns, placed.lines)
     keys = [labels(curves, place) if place else np.full(len(curves), "") for place in places]
     for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
-        if "arm" in group and group["arm"].nunique() > 1:
-            mixed = [f for f in factors(group) if group[f].nunique() > 1]
-            raise UsageError(f"a line would be the mean over {' and '.join(mixed)}; show it as rows, columns or lines")
+        if "arm" in group:
+            refuse_mixed(group, "line")
         first = group.drop_duplicates("run_id")
         status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
         known = y == "accuracy" and "classes" in first
@@ -137,4 +122,17 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
             points = np.append(points, others[others > points[-1]])
         each = np.full((len(runs), len(points)), np.nan)
         each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
-        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance)
+        yield str(row), str(column), Line(
+            str(level), str(split), points, each, status, chance, _ends(points, each, status, chance)
+        )
+
+
+def _ends(x: np.ndarray, each: np.ndarray, status: np.ndarray, chance: float) -> np.ndarray:
+    """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
+    that is known, else above all."""
+    start = x[0], chance if np.isfinite(chance) else np.inf
+    ends = []
+    for curve in each[status == "diverged"]:
+        last = np.flatnonzero(np.isfinite(curve))[-1:]
+        ends += [(x[i], curve[i]) for i in last] or [start]
+    return np.array(ends).reshape(-1, 2)

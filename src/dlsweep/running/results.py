@@ -57,11 +57,23 @@ class Results:
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
+        return self._by_run("curves", self.record.tables.curves)
+
+    @cached_property
+    def layers(self) -> DataFrame:
+        """One row per run, iteration and layer: sizes of weights, gradients and activations, and at some iterations
+        histograms. A `UsageError` says so if the sweep has none."""
+        if not parts.listing(self.folder / "layers"):
+            raise UsageError(f"{self.folder} has no measurements of layers; train with evaluate.layers: true")
+        return self._by_run("layers", self.record.tables.layers)
+
+    def _by_run(self, table: str, schema: pa.Schema) -> DataFrame:
+        """A table that has rows for every run, in the order of the runs."""
         rank = {run: i for i, run in enumerate(self.runs["run_id"])}
-        curve_parts = parts.listing(self.folder / "curves")
-        if self._run_parts.keys() - curve_parts.keys():
-            raise ResultsDamaged(f"{self.folder / 'curves'} lacks parts; `dlsweep run` trains their runs again")
-        frame = self._frame(self._read((curve_parts[stem] for stem in self._run_parts), self.record.tables.curves))
+        listed = parts.listing(self.folder / table)
+        if self._run_parts.keys() - listed.keys():
+            raise ResultsDamaged(f"{self.folder / table} lacks parts; `dlsweep run` trains their runs again")
+        frame = self._frame(self._read((listed[stem] for stem in self._run_parts), schema))
         ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
         order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)

@@ -26,6 +26,9 @@ MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin}
 
 
+HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa.float64())}
+
+
 @dataclass(frozen=True)
 class Tables:
     """What a sweep's own question adds to the columns: its factors, numeric settings and evaluated splits."""
@@ -69,6 +72,28 @@ class Tables:
                 ("loss", pa.float64()),
                 ("penalty", pa.float64()),
                 ("accuracy", pa.float64()),
+            ]
+        )
+
+    @cached_property
+    def layers(self) -> pa.Schema:
+        """One row per run, iteration and layer. A histogram has equal bins from low to high, and is null where none was
+        taken."""
+        measured = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
+        return pa.schema(
+            [
+                ("run_id", WORD),
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                ("seed", pa.int64()),
+                ("iteration", pa.int32()),
+                ("layer", WORD),
+                *((name, pa.float64()) for name in (*measured, "saturated", "dead", "sparsity")),
+                *(
+                    (f"{name}_{part}", type)
+                    for name in ("activation", "weight")
+                    for part, type in HISTOGRAM.items()
+                ),
             ]
         )
 
