@@ -10,6 +10,7 @@ from tests.config.conftest import Load, Refused
 
 from dlsweep.config import load
 from dlsweep.errors import ConfigError
+from dlsweep.plots import plots
 
 KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
 ACTIVATIONS = "(choices: identity, relu, sigmoid, tanh)"
@@ -57,7 +58,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         " train.sampling)",
         "exclude speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
         " normalization, optimizer, regularizer, schedule)",
-        "there is no plot 'curvs'; did you mean 'curves'? (choices: curves)",
+        f"there is no plot 'curvs'; did you mean 'curves'? (choices: {', '.join(plots)})",
         "plots.curves.rows must name a factor of this sweep, got 'init_'; did you mean 'init'? (choices: activation,"
         " arm, init, normalization, optimizer, regularizer, schedule, seed, split)",
         "plots.curves.lines must be another factor than columns, got 'init' for both",
@@ -127,6 +128,16 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "plots: [curves: {splits: [test, ▲train]}]",
             "plots.curves.splits has train, but evaluate.on has batch, test only",
         ),
+        (
+            "plots: [final: {split: ▲validation}]",
+            "plots.final.split has validation, but evaluate.on has batch, test only",
+        ),
+        ("plots: [layers: {y: ▲gradient}]", "plots.layers.y must be one of gradient_rms, …"),
+        (
+            "plots: [response: {x: ▲optimizer.lrr}]",
+            "there is no factor 'optimizer.lrr'; did you mean 'optimizer.lr'? …",
+        ),
+        ("plots: [histograms: {at: ▲-1}]", "plots.histograms.at must be …"),
         ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
         ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
         ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),
@@ -153,7 +164,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("plots: [▲3]", "a plot is a name, or a name with settings, got 3"),
         (
             "plots: [▲{rows: init}]",
-            "a plot is a name with settings, such as {curves: {rows: …}}; got {rows: …} without a name",
+            "a plot is a name with settings, such as {response: {rows: …}}; got {rows: …} without a name",
         ),
         ("plots: [{curves: , ▲label: x}]", "a label belongs to a level of the grid; here it would be seen nowhere"),
         ("data: {mnist: , ▲label: x}", "a label belongs to a level of the grid; here it would be seen nowhere"),

@@ -104,7 +104,11 @@ def add_layers(results: Results, depth: int = 3, every: int = 2, points: int = 4
                     "saturated": 0.1 * layer,
                     "dead": 0.0,
                     "sparsity": 0.5,
-                    **{f"{kind}_{k}": v if measured else None for kind in ("activation", "weight") for k, v in shapes.items()},
+                    **{
+                        f"{kind}_{k}": v if measured else None
+                        for kind in ("activation", "weight")
+                        for k, v in shapes.items()
+                    },
                 }
                 rows.append({name: values.get(name, run.get(name)) for name in schema.names})
         content = parts.encode(pa.Table.from_pylist(rows, schema=schema))

@@ -63,7 +63,9 @@ def test_numbers_and_words_without_an_order_are_sorted() -> None:
 
 
 def test_a_factor_that_is_not_there(made_up: Callable[..., pd.DataFrame]) -> None:
-    with pytest.raises(UsageError, match=r"there is no factor 'activaton' for rows, columns or lines; did you mean 'activation'"):
+    with pytest.raises(
+        UsageError, match=r"there is no factor 'activaton' for rows, columns or lines; did you mean 'activation'"
+    ):
         place(varying(made_up, "activation"), {"rows": "activaton"})
 
 

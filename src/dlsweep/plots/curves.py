@@ -62,7 +62,9 @@ def curves(
     grid = panel_contents(frame, placed, curve_lines(frame, placed, x, y))
     every = [line for content in grid.values() for line in content.lines]
     name = f"{style.SPLITS[shown[0]]} {y}" if len(shown) == 1 and y != "penalty" else y
-    return draw_lines(frame, placed, Key(frame, placed, shown), grid, Axis(x, log_x), Height.of(every, y, log=log_y), name)
+    return draw_lines(
+        frame, placed, Key(frame, placed, shown), grid, Axis(x, log_x), Height.of(every, y, log=log_y), name
+    )
 
 
 def _crowded(frame: DataFrame, placed: Placed, shown: Sequence[str]) -> bool:

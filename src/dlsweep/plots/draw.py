@@ -82,7 +82,7 @@ def clear(results: Results) -> None:
 
 
 def table(results: Results, kind: str) -> DataFrame:
-    """The table that a plot draws. It asks for one by the name of its parameter: `runs`, `layers`, or else the curves."""
+    """The table that a plot draws, by the name of its parameter: `runs`, `layers`, or by any other name the curves."""
     name = plots[kind].positional[0]
     if name == "runs":
         return results.runs

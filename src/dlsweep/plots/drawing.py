@@ -31,7 +31,7 @@ def draw_lines(
         level = 0.0 if height.signed else _chance(every)
         for at, content in grid.items():
             for line in sorted(content.lines, key=key.order):
-                _draw(axes[at], line, key, many=len(content.lines) > 2, points=x.points)
+                _draw(axes[at], line, key, height, many=len(content.lines) > 2, points=x.points)
             if not content.lines:
                 empty(axes[at], "no curve" if content.runs else "no runs")
             elif level is not None:
@@ -40,20 +40,21 @@ def draw_lines(
     return figure
 
 
-def _draw(ax: Axes, line: Line, key: Key, *, many: bool, points: bool) -> None:
+def _draw(ax: Axes, line: Line, key: Key, height: Height, *, many: bool, points: bool) -> None:
     """Band, seeds and mean, and a cross where a run diverged. The labels are for whoever looks for an artist."""
     from matplotlib.patheffects import withStroke
 
     look, name = key.style(line), f"{line.level}, {line.split}" if line.level != line.split else line.split
     runs, colour = len(line.each), look["color"]
-    log, (bottom, top) = ax.get_yscale() == "log", ax.get_ylim()
-    far = np.inf if log else 1000 * top  # what leaves the panel must still fit into a renderer's numbers
+    top = height.high
+    far = np.inf if height.log else 1000 * top  # what leaves the panel must still fit into a renderer's numbers
     if runs > 1 and key.band(line):
-        low, high = line.band(log=log)
-        # A mean that has left the panel takes its band along; and one that fills the panel says nothing but grey.
-        seen = (line.mean <= top) & ~((low <= bottom) & (high >= top))
-        low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in (low, high))
-        ax.fill_between(line.x, low, high, color=colour, alpha=0.12 if many else 0.2, linewidth=0, label=f"band: {name}")
+        # A mean that has left the panel takes its band along; and a band that fills the panel says nothing but grey.
+        seen = (line.mean <= top) & ~_fills(line, height)
+        low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in line.band(log=height.log))
+        ax.fill_between(
+            line.x, low, high, color=colour, alpha=0.12 if many else 0.2, linewidth=0, label=f"band: {name}"
+        )
     if runs > 1 and key.seeds(line):
         # All seeds are one artist with gaps: light, and simplified where there are more points than pixels.
         x, y = np.tile(np.append(line.x, np.nan), runs), np.column_stack([line.each, np.full(runs, np.nan)]).ravel()
@@ -65,6 +66,13 @@ def _draw(ax: Axes, line: Line, key: Key, *, many: bool, points: bool) -> None:
     if len(line.ends):
         ends = np.minimum(line.ends, [np.inf, top])  # an exploding loss leaves the panel: it is marked at the edge
         ax.plot(*ends.T, color=colour, label=f"diverged: {name}", clip_on=False, **CROSS)
+
+
+def _fills(line: Line, height: Height) -> np.ndarray:
+    """Where the interval of a mean that is in the panel is all of the panel, or more."""
+    low, high = line.band(log=height.log)
+    fills: np.ndarray = (line.mean <= height.high) & (low <= height.low) & (high >= height.high)
+    return fills
 
 
 def _dots(points: bool, size: float) -> dict[str, Any]:
@@ -111,6 +119,8 @@ def _foot(every: Sequence[Line], height: Height, key: Key) -> str:
     if any(len(line.ends) for line in every):
         known = height.y == "accuracy" and all(np.isfinite(line.chance) for line in every)
         words.append("Diverged runs count at chance." if known else "No mean where a run has diverged.")
+    if any(_fills(line, height).any() for line in every if key.band(line)):
+        words.append("No band where it would fill the panel.")
     if height.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")
     if not height.signed and _chance(every):

@@ -51,9 +51,7 @@ def place(frame: DataFrame, given: Mapping[str, str | None], places: Collection[
         left = []
     empty = [rows, columns].count(None)
     if lines is None and "lines" in places:
-        if left and "." in (given.get("x") or ""):
-            lines = left.pop()
-        elif len(left) == 1 and empty == 2:
+        if (left and "." in (given.get("x") or "")) or (len(left) == 1 and empty == 2):
             lines = left.pop()
         elif len(left) > empty:
             lines = left.pop(empty)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
+MEAN: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 12, "markeredgewidth": 2.2}
+KINDS = {"o": "seeds", ">": "beyond"}
 _ABSURD = 100.0  # times the lower quartile: a loss beyond that would flatten the others
 
 
@@ -99,7 +101,7 @@ def final(
                 ax.axvline(guess, color=style.FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
             for one in part:
                 row_at = names.index(one.row) + offsets[one.level]
-                _draw(ax, one, row_at, 0.24 / len(colours), colours[one.level], reach.high)
+                _draw(ax, one, row_at, 0.3 / len(colours), colours[one.level], reach.high)
         for at, text in enumerate(beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             ax.annotate(text, (1, at), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
@@ -128,7 +130,9 @@ def _dots(part: DataFrame, metric: Metric) -> Iterator[_Dots]:
 def _sorted(names: Sequence[str], dots: Sequence[_Dots], y: str) -> list[str]:
     """The rows from the best mean to the worst; those without one last."""
     sign = -1 if y == "accuracy" else 1
-    means = {n: [sign * one.scores.mean for one in dots if one.row == n and one.scores.mean == one.scores.mean] for n in names}
+    means: dict[str, list[float]] = {name: [] for name in names}
+    for one in dots:
+        means[one.row] += [sign * one.scores.mean] if np.isfinite(one.scores.mean) else []
     return sorted(names, key=lambda n: float(np.mean(means[n])) if means[n] else np.inf)
 
 
@@ -148,8 +152,8 @@ class _Reach:
         if not len(points):
             return _Reach(0.1, 1.0, False)
         seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
-        ends = np.array([s.interval for s in scores]).ravel()
-        ends = ends[(ends >= seen.min() - np.ptp(seen)) & (ends <= seen.max() + np.ptp(seen)) & ((ends > 0) | (not log))]
+        ends, span = np.array([s.interval for s in scores]).ravel(), np.ptp(seen)
+        ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span) & ((ends > 0) | (not log))]
         low, high = min([*seen, *ends]), max([*seen, *ends])
         if log:
             return _Reach(low / 1.2, 1.2 * high, False)
@@ -163,27 +167,26 @@ def _draw(ax: Axes, dots: _Dots, at: float, spread: float, colour: Any, top: flo
     y = at + spread * np.linspace(-1, 1, scores.n + 2)[1:-1]
     far = scores.values > top
     x = np.where(np.isfinite(scores.values) & ~far, scores.values, top)
+    if scores.n > 1 and scores.mean <= top:
+        wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
+        ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
+        ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
     look: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
-    inside = ~scores.diverged & ~far
-    ax.plot(x[inside], y[inside], marker="o", markersize=3.5, alpha=0.55, markeredgewidth=0, label=f"seeds: {name}", **look)
-    if (beyond := ~scores.diverged & far).any():
-        ax.plot(x[beyond], y[beyond], marker=">", markersize=4, markeredgewidth=0, label=f"beyond: {name}", **look)
+    for mask, marker in ((~scores.diverged & ~far, "o"), (~scores.diverged & far, ">")):
+        if mask.any():
+            size: dict[str, Any] = {"markersize": 3.5 if marker == "o" else 4.5, "markeredgewidth": 0, "alpha": 0.7}
+            ax.plot(x[mask], y[mask], marker=marker, label=f"{KINDS[marker]}: {name}", **size, **look)
     if scores.diverged.any():
         cross = {**look, **CROSS, "markersize": 5, "markeredgewidth": 1.4}
         ax.plot(x[scores.diverged], y[scores.diverged], label=f"diverged: {name}", **cross)
-    if scores.n > 1 and scores.mean <= top:
-        ax.plot(scores.interval, (at, at), color=colour, linewidth=2, alpha=0.9, label=f"interval: {name}")
-    if scores.n > 1:
-        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 3}
-        mean = scores.mean if scores.mean <= top else np.nan
-        ax.plot([mean], [at], marker="D", markersize=6, label=f"mean: {name}", **look, **edge)
 
 
 def _legend(factor: str | None, colours: Mapping[str, Any], scores: Sequence[Scores]) -> list[tuple[str, list[Line2D]]]:
     from matplotlib.lines import Line2D
 
-    dot: dict[str, Any] = {"linestyle": "none", "marker": "D", "markersize": 7}
-    groups = [(factor, [Line2D([], [], label=level, color=c, **dot) for level, c in colours.items()])] if factor else []
+    groups = (
+        [(factor, [Line2D([], [], label=level, color=c, **MEAN) for level, c in colours.items()])] if factor else []
+    )
     if any(s.diverged.any() for s in scores):
         groups.append(("", [Line2D([], [], label="diverged", color=style.INK, **CROSS)]))
     return groups
@@ -191,7 +194,7 @@ def _legend(factor: str | None, colours: Mapping[str, Any], scores: Sequence[Sco
 
 def _foot(scores: Sequence[Scores], metric: Metric, guess: float, *, seen: bool, cut: bool) -> str:
     """How to read the figure."""
-    words = [mean_of([max(s.n, 1) for s in scores], "a small dot is one seed")]
+    words = [mean_of([max(s.n, 1) for s in scores], "; a dot is one seed")]
     if any(s.diverged.any() for s in scores):
         known = metric.y == "accuracy" and np.isfinite(guess)
         words.append("Diverged runs count at chance." if known else "No mean where a run has diverged.")

@@ -40,7 +40,9 @@ def gap(
     grid = panel_contents(frame, placed, curve_lines(frame, placed, x, "gap"))
     height = Height.of([line for content in grid.values() for line in content.lines], y, signed=True)
     first, second = (style.SPLITS[inner], "test") if y == "accuracy" else ("test", style.SPLITS[inner])
-    return draw_lines(frame, placed, Key(frame, placed, ["test"]), grid, Axis(x, log_x), height, f"{first} − {second} {y}")
+    return draw_lines(
+        frame, placed, Key(frame, placed, ["test"]), grid, Axis(x, log_x), height, f"{first} − {second} {y}"
+    )
 
 
 def _inner(frame: DataFrame) -> str:
@@ -51,13 +53,17 @@ def _inner(frame: DataFrame) -> str:
     inner = next((split for split in ("train", "batch") if split in there), "")
     if there and not (inner and "test" in there):
         lacking = "test" if inner else "train or batch"
-        raise UsageError(f"there is no train-test gap to show: {lacking} was not evaluated; evaluate.on names the splits")
+        raise UsageError(
+            f"there is no train-test gap to show: {lacking} was not evaluated; evaluate.on names the splits"
+        )
     return inner or "train"
 
 
 def _differences(frame: DataFrame, inner: str, y: str) -> DataFrame:
     """The rows of test, with the column `gap`; and the runs that have no curve."""
     train = frame.loc[frame["split"] == inner, ["run_id", "iteration", y]].rename(columns={y: "train"})
-    test = frame[(frame["split"] == "test") | frame["split"].isna()].merge(train, on=["run_id", "iteration"], how="left")
+    test = frame[(frame["split"] == "test") | frame["split"].isna()].merge(
+        train, on=["run_id", "iteration"], how="left"
+    )
     difference = test["train"] - test[y]
     return test.assign(gap=difference if y == "accuracy" else -difference)

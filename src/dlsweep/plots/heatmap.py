@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def _draw(
     words = Words(
         x=placed.columns or "",
         y=placed.rows or "",
-        title=around_["title"],
+        title=", ".join(filter(None, [metric.name, around_["title"]])),
         foot=_foot(runs, metric, list(scores.values())),
         ticks=[fit(row, 2.5, LABEL) for row in rows],
         below=room,
@@ -86,7 +86,9 @@ def _draw(
             lines = [f"n = {one.n}"] * (one.n < most) + ([one.note] if one.note else [])
             if np.isfinite(low):
                 lines.insert(0, f"{_number(low)} to {_number(high)}")
-            ax.text(column, row - 0.12, _number(one.mean), ha="center", va="center", color=ink, size=LABEL, weight="bold")
+            ax.text(
+                column, row - 0.12, _number(one.mean), ha="center", va="center", color=ink, size=LABEL, weight="bold"
+            )
             ax.text(column, row + 0.12, "\n".join(lines), ha="center", va="top", color=ink, size=6.5)
         ax.set_xlim(-0.5, len(columns) - 0.5)
         ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -97,7 +99,7 @@ def _draw(
         for side in ax.spines.values():
             side.set_visible(False)
         ax.set_facecolor(MISSING)
-        colour_bar(axes, shades, words, metric.name, ticks=colours.ticks)
+        colour_bar(axes, shades, words, "", ticks=colours.ticks)
     return figure
 
 
@@ -107,7 +109,7 @@ def _number(value: float) -> str:
 
 def _foot(runs: DataFrame, metric: Metric, scores: list[Scores]) -> str:
     """How to read the figure."""
-    words = [mean_of([max(one.n, 1) for one in scores], "written below it")]
+    words = [mean_of([max(one.n, 1) for one in scores], " below")]
     if any(one.diverged.any() for one in scores):
         known = np.isfinite(chance(runs, metric))
         words.append("Diverged runs count at chance." if known else "No mean where a run has diverged.")

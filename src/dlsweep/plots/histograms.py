@@ -142,7 +142,9 @@ def _draw_ridge(ax: Axes, base: int, bins: np.ndarray, shares: np.ndarray, name:
     """One layer's ridge on its base line: later layers lie behind earlier ones."""
     scale = 0.92 / (shares.max() or 1.0)
     look: dict[str, Any] = {"color": style.PALETTE[0], "zorder": 3 - base / 100}
-    ax.stairs(base + scale * shares.mean(axis=0), bins, baseline=base, fill=True, alpha=0.35, label=f"mean: {name}", **look)
+    ax.stairs(
+        base + scale * shares.mean(axis=0), bins, baseline=base, fill=True, alpha=0.35, label=f"mean: {name}", **look
+    )
     if len(shares) > 1:
         x, steps = np.repeat(bins, 2), np.pad(np.repeat(shares, 2, axis=1), ((0, 0), (1, 1)))
         gap = np.full((len(shares), 1), np.nan)

@@ -80,7 +80,7 @@ def _means(part: DataFrame, y: str, depth: Sequence[str], marks: Sequence[Any], 
     """Means over the seeds, `(layers, marks)`, geometric ones if log; NaN where there is none."""
     value = part[y].astype(np.float64)
     with np.errstate(divide="ignore"):  # the mean of a gradient that is 0 is 0
-        value = np.log(value) if log else value
+        value = value.map(np.log) if log else value
     means = value.groupby([part["layer"].astype(str), part["mark"]]).mean().unstack()
     table: np.ndarray = means.reindex(index=list(depth), columns=list(marks)).to_numpy(np.float64, copy=True)
     return np.exp(table) if log else table
@@ -134,7 +134,9 @@ def _draw(
                 empty(ax, "no value" if len(parts[cell]) else "no runs")
             edges = _edges(np.array(marks, float) if steps else np.arange(len(marks)))
             shades = colours.mapping.cmap, colours.mapping.norm
-            ax.pcolormesh(edges, np.arange(len(depth) + 1) - 0.5, np.ma.masked_invalid(table), cmap=shades[0], norm=shades[1])
+            ax.pcolormesh(
+                edges, np.arange(len(depth) + 1) - 0.5, np.ma.masked_invalid(table), cmap=shades[0], norm=shades[1]
+            )
             ax.grid(False)
         ax.set_yticks(list(shown), [depth[i] for i in shown])
         if steps:

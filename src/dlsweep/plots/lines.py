@@ -59,12 +59,18 @@ class Line:
         log: for an axis of logarithms. mean ± h, a t interval, becomes mean · exp(± h / mean), that of the mean's
         logarithm by the delta method: it holds the mean as well, and never reaches 0. A bootstrap never does anyway.
         """
+        low, high = self._interval
+        if not log:
+            return low, high
+        mean, half = np.where(self.mean > 0, self.mean, np.nan), (high - low) / 2
+        few = len(self.each) < BOOTSTRAP_FROM
+        return (mean * np.exp(-half / mean), mean * np.exp(half / mean)) if few else (low, high)
+
+    @cached_property
+    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = np.full((2, len(self.x)), np.nan)
-        whole = np.isfinite(self.mean) & ((self.mean > 0) | (not log))
+        whole = np.isfinite(self.mean)
         low[whole], high[whole] = interval(self.counted[:, whole].T, resamples=_RESAMPLES)
-        if log and len(self.each) < BOOTSTRAP_FROM:
-            mean, half = self.mean[whole], (high - low)[whole] / 2
-            low[whole], high[whole] = mean * np.exp(-half / mean), mean * np.exp(half / mean)
         return low, high
 
 
@@ -100,8 +106,8 @@ def panel_contents(
 def curve_lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
     """Every line of curves, after the row and the column of its panel.
 
-    A `UsageError` names the factors that a line would average over. A line goes as far as its runs. If they all diverged, where a diverged run counts at chance, it goes as far as the
-    other runs that were to train as long.
+    A `UsageError` names the factors that a line would average over. A line goes as far as its runs. If they all
+    diverged, where a diverged run counts at chance, it goes as far as the other runs that were to train as long.
     """
     curves = frame[frame[x].notna()].reset_index(drop=True)
     lengths = [c for c in map(str, curves.columns) if c.startswith(("train.", "data."))]
@@ -122,8 +128,10 @@ def curve_lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tu
             points = np.append(points, others[others > points[-1]])
         each = np.full((len(runs), len(points)), np.nan)
         each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
-        yield str(row), str(column), Line(
-            str(level), str(split), points, each, status, chance, _ends(points, each, status, chance)
+        yield (
+            str(row),
+            str(column),
+            Line(str(level), str(split), points, each, status, chance, _ends(points, each, status, chance)),
         )
 
 

@@ -151,7 +151,9 @@ class _Layout:
 
     @cached_property
     def bottom(self) -> float:
-        return PAD + self.words.below + (AXIS if self.words.x else 0) + _block([self.foot], FOOT) + 0.05 * bool(self.foot)
+        return (
+            PAD + self.words.below + (AXIS if self.words.x else 0) + _block([self.foot], FOOT) + 0.05 * bool(self.foot)
+        )
 
     @cached_property
     def gap(self) -> float:
@@ -320,11 +322,11 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
 
 
 def under(labels: Sequence[str], width: float) -> tuple[list[str], float, float]:
-    """Words to stand under marks that are `width` inches apart: cut to fit, their rotation, and the inches they need."""
+    """Words under marks that are `width` inches apart: cut to fit, their rotation, and the inches that they need."""
     level = [fit(label, width - 0.1, NAME, lines=2) for label in labels]
     if all(" ".join(a.split()) == " ".join(b.split()) for a, b in zip(level, labels)):
         return level, 0.0, 0.08 + _block(level, NAME)
-    turned = [fit(label, 1.8, NAME) for label in labels]
+    turned = [fit(label, 2.4, NAME) for label in labels]
     return turned, 90.0, 0.12 + max(text_width(label, NAME) for label in turned)
 
 

@@ -103,12 +103,11 @@ def scale(ax: Axes, lines: Sequence[Line], x: Axis, height: Height) -> None:
 
 
 def decades(low: float, high: float, most: int = 6) -> list[float]:
-    """Ticks for an axis of logarithms from a positive `low`: powers of ten, at most so many; in two decades or fewer also
+    """At most so many ticks for an axis of logarithms from a positive `low`: powers of ten, and where they are few also
     2 and 5 times them."""
-    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    within = lambda ticks: [t for t in ticks if 0.999 * low <= t <= 1.001 * high]  # noqa: E731
-    fine = within(m * 10.0**e for e in range(first, last + 1) for m in (1, 2, 5))
-    tens = within(10.0**e for e in range(first, last + 1))
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    fine = [m * 10.0**power for power in powers for m in (1, 2, 5) if 0.999 * low <= m * 10.0**power <= 1.001 * high]
+    tens = [10.0**power for power in powers if 0.999 * low <= 10.0**power <= 1.001 * high]
     return fine if len(fine) <= most else tens[:: -(-len(tens) // most)]
 
 

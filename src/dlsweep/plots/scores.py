@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -53,12 +52,14 @@ class Scores:
     """A metric of the runs of one arm, as they count: a diverged run at chance accuracy, as a loss not at all (NaN).
 
     values: `(runs,)`; diverged: `(runs,)`, whether each run did; seeds: `(runs,)`. failed: how many others have none.
+    share: whether they lie within 0 and 1.
     """
 
     values: np.ndarray
     diverged: np.ndarray
     seeds: np.ndarray
     failed: int
+    share: bool
 
     @staticmethod
     def of(runs: DataFrame, metric: Metric) -> Scores:
@@ -66,7 +67,8 @@ class Scores:
         status = runs["status"].to_numpy(dtype=str)
         kept = status != "failed"
         values = counted(runs, [metric.column])[kept, 0]
-        return Scores(values, status[kept] == "diverged", runs["seed"].to_numpy()[kept], int((~kept).sum()))
+        diverged, seeds = status[kept] == "diverged", runs["seed"].to_numpy()[kept]
+        return Scores(values, diverged, seeds, int((~kept).sum()), metric.y == "accuracy")
 
     @property
     def n(self) -> int:
@@ -81,7 +83,8 @@ class Scores:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the mean."""
-        low, high = interval(self.values) if self.n else (np.nan, np.nan)
+        ends = np.array(interval(self.values) if self.n else (np.nan, np.nan))
+        low, high = ends.clip(0, 1) if self.share else ends
         return float(low), float(high)
 
     @property
@@ -92,5 +95,5 @@ class Scores:
 
 def chance(runs: DataFrame, metric: Metric) -> float:
     """The accuracy of guessing; NaN if unknown, not the same for all, or if this is no accuracy."""
-    classes: Sequence[float] = runs["classes"].unique() if metric.y == "accuracy" and "classes" in runs else ()
-    return 1 / float(classes[0]) if len(classes) == 1 else float("nan")
+    known = metric.y == "accuracy" and "classes" in runs and runs["classes"].nunique() == 1
+    return 1 / float(runs["classes"].iloc[0]) if known else float("nan")

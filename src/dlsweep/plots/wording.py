@@ -36,13 +36,13 @@ def seeds(counts: Iterable[int]) -> str:
     return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
 
 
-def mean_of(counts: Iterable[int], thin: str = "a thin line is one seed") -> str:
-    """What a mean and its interval stand for, as a sentence. thin: how single seeds are seen."""
+def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed") -> str:
+    """What a mean and its interval stand for, as a sentence. single: how one seed is seen."""
     n = sorted(set(counts))
     if n[-1] == 1:
         return "One seed."
     kind = "t " if n[-1] < BOOTSTRAP_FROM else "BCa " if n[0] >= BOOTSTRAP_FROM else ""
-    return f"Mean of {seeds(n)} with its 95 % {kind}interval; {thin}."
+    return f"Mean of {seeds(n)} with its 95 % {kind}interval{single}."
 
 
 def ended(runs: int, diverged: int, failed: int) -> str:

@@ -89,11 +89,7 @@ class Tables:
                 ("iteration", pa.int32()),
                 ("layer", WORD),
                 *((name, pa.float64()) for name in (*measured, "saturated", "dead", "sparsity")),
-                *(
-                    (f"{name}_{part}", type)
-                    for name in ("activation", "weight")
-                    for part, type in HISTOGRAM.items()
-                ),
+                *((f"{name}_{part}", type) for name in ("activation", "weight") for part, type in HISTOGRAM.items()),
             ]
         )
 
