@@ -60,9 +60,9 @@ def _draw(ax: Axes, line: Line, key: Key, height: Height, *, many: bool, points:
         x, y = np.tile(np.append(line.x, np.nan), runs), np.column_stack([line.each, np.full(runs, np.nan)]).ravel()
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
         ax.plot(x, np.minimum(y, far), color=colour, label=f"seeds: {name}", **faint, **_dots(points, 2.5))
-    casing = [] if points else [withStroke(linewidth=look["linewidth"] + 1.6, foreground="white")]
-    y = np.minimum(line.mean, far)
-    ax.plot(line.x, y, label=f"mean: {name}", path_effects=casing or None, **look, **_dots(points, 5))
+    casing = [withStroke(linewidth=look["linewidth"] + 1.6, foreground="white")]
+    look |= _dots(points, 5) if points else {"path_effects": casing} if key.band(line) else {}
+    ax.plot(line.x, np.minimum(line.mean, far), label=f"mean: {name}", zorder=2.5, **look)
     if len(line.ends):
         ends = np.minimum(line.ends, [np.inf, top])  # an exploding loss leaves the panel: it is marked at the edge
         ax.plot(*ends.T, color=colour, label=f"diverged: {name}", clip_on=False, **CROSS)

@@ -111,7 +111,7 @@ def along(frame: DataFrame, x: str | None) -> tuple[DataFrame, str]:
     field, _, setting = x.rpartition(".")
     frame = frame.assign(**{x: numeric[x].astype(float)})
     if (factor := field.partition(".")[0]) in factors(frame):
-        said = re.compile(rf" {re.escape(setting)}=[^\s+]+")
+        said = re.compile(rf" {re.escape(setting)}=\S+")
         without = {level: said.sub("", level) for level in all_levels(frame, factor)}
         names = labels(frame, factor).map(without)
         frame[factor] = pd.Categorical(names, list(dict.fromkeys(without.values())))
