@@ -70,10 +70,10 @@ def final(
         names = _sorted(names, [one for part in dots.values() for one in part], y)
     every = [one.scores for part in dots.values() for one in part]
     reach, guess = _Reach.of(every, log=log_y), chance(runs, metric)
-    seen = bool(reach.low <= guess <= reach.high)
-    shown = levels(runs, placed.lines) if placed.lines else [""]
-    every_colour = style.colours(all_levels(runs, placed.lines)) if placed.lines else {"": style.PALETTE[0]}
-    colours = {level: every_colour[level] for level in shown}
+    colours: dict[str, Any] = {"": style.PALETTE[0]}
+    if placed.lines:
+        of_all = style.colours(all_levels(runs, placed.lines))
+        colours = {level: of_all[level] for level in levels(runs, placed.lines)}
     beside = [how_ended(frame[frame["row"] == n]) for n in names] if len(parts) == 1 else []
     words = Words(
         x=metric.name,
@@ -81,30 +81,41 @@ def final(
         **around(runs, grid),
         legend=_legend(placed.lines, colours, every),
         notes={} if beside else {cell: note for cell, part in parts.items() if (note := how_ended(part))},
-        foot=_foot(every, metric, guess, seen=seen, cut=reach.cut),
-        ticks=[fit(n, 3.2, LABEL) for n in names],
+        foot=_foot(every, metric, guess, reach),
+        ticks=[fit(n, 4, LABEL) for n in names],
         beside=beside,
     )
+    return _figure(words, dots, names, colours, reach, guess, log=log_y)
+
+
+def _figure(
+    words: Words,
+    dots: Mapping[tuple[int, int], Sequence[_Dots]],
+    names: Sequence[str],
+    colours: Mapping[str, Any],
+    reach: _Reach,
+    guess: float,
+    *,
+    log: bool,
+) -> Figure:
     height = float(np.clip(5.6 / len(names), 0.17, 0.19 + 0.13 * len(colours)))
-    size = float(np.clip(8.4 / len(parts), 2.2, 6.0)), max(1.0, height * len(names))
+    size = float(np.clip(8.4 / len(dots), 2.2, 6.0)), max(1.0, height * len(names))
     offsets = dict(zip(colours, np.linspace(-0.3, 0.3, len(colours)) if len(colours) > 1 else [0.0]))
     with style.look():
         figure, axes = panels(words, size)
-        ax = axes[0, 0]
-        _scale(ax, reach, log=log_y)
-        ax.set_ylim(len(names) - 0.5, -0.5)
-        ax.set_yticks(range(len(names)), words.ticks)
+        _scale(axes[0, 0], reach, log=log)
+        axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
+        axes[0, 0].set_yticks(range(len(names)), words.ticks)
         for cell, part in dots.items():
-            ax = axes[cell]
-            ax.grid(False, axis="y")
-            if seen:
-                ax.axvline(guess, color=style.FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
+            axes[cell].grid(False, axis="y")
+            if reach.low <= guess <= reach.high:
+                axes[cell].axvline(guess, color=style.FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
             for one in part:
-                row_at = names.index(one.row) + offsets[one.level]
-                _draw(ax, one, row_at, 0.3 / len(colours), colours[one.level], reach.high)
-        for at, text in enumerate(beside):
+                at = names.index(one.row) + offsets[one.level]
+                _draw(axes[cell], one, at, 0.3 / len(colours), colours[one.level], reach.high)
+        for row, text in enumerate(words.beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            ax.annotate(text, (1, at), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
+            axes[0, 0].annotate(text, (1, row), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
     return figure
 
 
@@ -192,11 +203,12 @@ def _legend(factor: str | None, colours: Mapping[str, Any], scores: Sequence[Sco
     return groups
 
 
-def _foot(scores: Sequence[Scores], metric: Metric, guess: float, *, seen: bool, cut: bool) -> str:
+def _foot(scores: Sequence[Scores], metric: Metric, guess: float, reach: _Reach) -> str:
     """How to read the figure."""
     words = [mean_of([max(s.n, 1) for s in scores], "; a dot is one seed")]
     if any(s.diverged.any() for s in scores):
         known = metric.y == "accuracy" and np.isfinite(guess)
         words.append("Diverged runs count at chance." if known else "No mean where a run has diverged.")
-    words += ["Triangles: far beyond the edge."] * cut + ["Thin dotted: chance."] * seen
+    words += ["Triangles: far beyond the edge."] * reach.cut
+    words += ["Thin dotted: chance."] * bool(reach.low <= guess <= reach.high)
     return " ".join(words)
