@@ -260,6 +260,23 @@ def test_plot_draws_one_sweep_or_all(finished: Dlsweep, kind: str) -> None:
     assert all((finished.folder / path).read_bytes().startswith(start) for path in both.stdout.split())
 
 
+@pytest.mark.parametrize("kind", ["gap", "final", "heatmap"])
+def test_plot_draws_every_kind(finished: Dlsweep, kind: str) -> None:
+    done = finished("plot", "results/tiny", "-k", kind, "-y", "loss", "--columns", "init")
+    assert done.stdout.split() == [f"results/tiny/figures/{kind}-loss.png"]
+    assert done.stderr == ""
+
+
+def test_plots_of_a_config_with_their_settings(dlsweep: Dlsweep) -> None:
+    plots = "plots=[{curves: {y: loss, log_y: true}}, {response: {x: optimizer.lr}}, {final: {order: value}}, heatmap]"
+    done = dlsweep("run", "tiny.yaml", "grid.optimizer.sgd.lr=0.01,0.1,1", plots, "-j", "1")
+    drawn = [f"results/tiny/figures/{name}.png" for name in ("curves-loss", "response-accuracy", "final-accuracy")]
+    assert [line for line in done.stdout.splitlines() if line.endswith(".png")][:3] == drawn
+    some = dlsweep("plot", "results/tiny", "-y", "accuracy", "--lines", "activation")
+    assert {Path(path).name.split("-")[0] for path in some.stdout.split()} == {"curves", "response", "final"}
+    assert dlsweep("plot", "results/tiny", "--log-x", "-k", "response").stdout
+
+
 def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
     done = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1", "--format", "png,svg")
     assert [line.rpartition(".")[2] for line in done.stdout.splitlines()[-2:]] == ["png", "svg"]
@@ -270,6 +287,9 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
     [
         (["plot", "results", "--rows", "inti"], "did you mean 'init'?"),
         (["plot", "results", "-k", "curve"], "did you mean 'curves'?"),
+        (["plot", "results", "-k", "heatmap", "--lines", "init"], "heatmap has no setting 'lines' (choices: columns,"),
+        (["plot", "results", "-k", "layers"], "has no measurements of layers; train with evaluate.layers: true"),
+        (["plot", "results", "-k", "response", "-x", "init.std"], "there is no numeric setting 'init.std' for x"),
         (["plot", "results", "-y", "acuracy"], "accuracy"),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),

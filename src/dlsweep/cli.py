@@ -203,20 +203,26 @@ def plot(
     rows: Annotated[str | None, option(metavar="FACTOR", help="A row of panels for each of its levels.")] = None,
     columns: Annotated[str | None, option(metavar="FACTOR", help="A column of panels for each of its levels.")] = None,
     lines: Annotated[str | None, option(metavar="FACTOR", help="A line for each of its levels, or split.")] = None,
-    y: Annotated[str | None, option("-y", metavar="METRIC", help="accuracy, loss or penalty.")] = None,
+    y: Annotated[str | None, option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
+    x: Annotated[
+        str | None, option("-x", metavar="NAME", help="Such as epoch, or optimizer.lr for a response.")
+    ] = None,
+    log_x: Annotated[bool, option("--log-x", help="A logarithmic x axis.")] = False,
+    log_y: Annotated[bool, option("--log-y", help="A logarithmic y axis, or scale of colours.")] = False,
     formats: Formats = "png",
     quiet: Quiet = False,
 ) -> None:
     """Draw figures of finished sweeps.
 
-    Without options: the plots of each sweep's config. With options: these plots, changed so.
+    Without options: the plots of each sweep's config. With options: those of them that can be changed so, changed.
     """
     from dlsweep.choosing import choices
     from dlsweep.plots.draw import default, draw
     from dlsweep.running.results import open_all
 
     suffixes = _formats(formats)
-    given = {"rows": rows, "columns": columns, "lines": lines, "y": y}
+    given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
+    given |= {"log_x": log_x or None, "log_y": log_y or None}
     changes = {name: value for name, value in given.items() if value is not None}
     for sweep in _begun(open_all(results), "plot"):
         figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=suffixes)

@@ -148,6 +148,16 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "plots: [curves: {splits: [test, ▲train]}]",
             "plots.curves.splits has train, but evaluate.on has batch, test only",
         ),
+        (
+            "plots: [final: {split: ▲validation}]",
+            "plots.final.split has validation, but evaluate.on has batch, test only",
+        ),
+        ("plots: [layers: {y: ▲gradient}]", "plots.layers.y must be one of gradient_rms, …"),
+        (
+            "plots: [response: {x: ▲optimizer.lrr}]",
+            "there is no factor 'optimizer.lrr'; did you mean 'optimizer.lr'? …",
+        ),
+        ("plots: [histograms: {at: ▲-1}]", "plots.histograms.at must be …"),
         ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
         ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
         ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),
@@ -174,7 +184,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("plots: [▲3]", "a plot is a name, or a name with settings, got 3"),
         (
             "plots: [▲{rows: init}]",
-            "a plot is a name with settings, such as {curves: {rows: …}}; got {rows: …} without a name",
+            "a plot is a name with settings, such as {response: {rows: …}}; got {rows: …} without a name",
         ),
         ("plots: [{curves: , ▲label: x}]", "a label belongs to a level of the grid; here it would be seen nowhere"),
         ("data: {mnist: , ▲label: x}", "a label belongs to a level of the grid; here it would be seen nowhere"),

@@ -67,11 +67,17 @@ def test_lines_are_the_means_and_bands_their_intervals(made_up: MadeUp, seeds: i
             np.testing.assert_array_equal(x, each.columns)
             np.testing.assert_allclose(mean, each.mean())
 
-            (band,) = [a for a in ax.collections if a.get_label() == f"band: {split}"]
-            assert isinstance(band, PolyCollection)
-            low, high = interval(each.to_numpy().T, resamples=1000)
-            corners = {(round(a, 6), round(b, 6)) for a, b in np.asarray(band.get_paths()[0].vertices)}
-            assert corners >= {(round(a, 6), round(b, 6)) for a, b in zip(np.tile(x, 2), np.append(low, high))}
+            bands = [a for a in ax.collections if a.get_label() == f"band: {split}"]
+            if split == "test":  # two bands on each other would be grey
+                assert isinstance(bands[0], PolyCollection)
+                low, high = interval(each.to_numpy().T, resamples=1000)
+                low, high = np.where((low <= ax.get_ylim()[0]) & (high >= ax.get_ylim()[1]), np.nan, (low, high))
+                corners = {(round(a, 6), round(b, 6)) for a, b in np.asarray(bands[0].get_paths()[0].vertices)}
+                assert corners >= {
+                    (round(a, 6), round(b, 6)) for a, b in zip(np.tile(x, 2), np.append(low, high)) if np.isfinite(b)
+                }
+            else:
+                assert bands == []
 
             thin = data(line(ax, f"seeds: {split}"))[1].reshape(seeds, -1)
             np.testing.assert_allclose(thin[:, :-1], each)
@@ -83,7 +89,7 @@ def test_one_seed_has_no_band(made_up: MadeUp) -> None:
     figure = curves(frame)
     for ax in panels(figure):
         assert labels(ax, "band") == labels(ax, "seeds") == []
-        assert labels(ax, "mean") == ["mean: batch", "mean: test"]
+        assert sorted(labels(ax, "mean")) == ["mean: batch", "mean: test"]
     assert any(text.startswith("One seed.") for text in texts(figure))
 
 
@@ -192,7 +198,7 @@ def test_a_diverged_run_is_marked_and_goes_on_at_chance(made_up: MadeUp) -> None
     np.testing.assert_allclose(data(line(he, "mean: test"))[1], each.fillna(1 / 4).mean())
     assert "1 of 3 diverged" in [text.get_text() for text in he.texts]
     assert "diverged" in texts(figure)
-    assert any("Diverged runs go on at chance." in text for text in texts(figure))
+    assert any("Diverged runs count at chance." in text for text in texts(figure))
     assert data(line(he, "chance"))[1].tolist() == [0.25, 0.25]
 
 
@@ -202,7 +208,7 @@ def test_a_mean_without_a_value_for_diverged_runs_ends_with_them(made_up: MadeUp
     x, mean = data(line(panels(figure)[0], "mean: test"))
     assert np.isfinite(mean[x <= 40]).all()
     assert np.isnan(mean[x > 40]).all()
-    assert any("A mean ends where a run diverged." in text for text in texts(figure))
+    assert any("No mean where a run has diverged." in text for text in texts(figure))
 
 
 def test_an_exploding_loss_is_marked_at_the_edge_and_squeezes_nothing(made_up: MadeUp) -> None:
@@ -381,7 +387,7 @@ def test_labels_are_drawn_as_they_are(made_up: MadeUp) -> None:
     legends = [text for artist in figure.artists if isinstance(artist, Legend) for text in artist.get_texts()]
     drawn = [*legends, *figure.texts, *(text for ax in panels(figure) for text in ax.texts)]
     for label in HOSTILE:
-        assert [text.get_text() for text in drawn].count(label) == 2
+        assert [text.get_text().replace("\n", "") for text in drawn].count(label) == 2
     assert not any(text.get_parse_math() or text.get_usetex() for text in drawn)
 
 

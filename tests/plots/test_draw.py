@@ -106,6 +106,15 @@ def test_a_log_axis_does_not_pass_on_to_another_quantity() -> None:
     assert choices([loss], None, {"rows": "init"})[0].settings["log_y"]
 
 
+def test_of_several_plots_those_are_changed_that_can_be() -> None:
+    mine = [Choice("curves", {}), Choice("heatmap", {}), Choice("final", {"rows": "init"})]
+    changed = choices(mine, None, {"lines": "init"})
+    assert changed == [Choice("curves", {"lines": "init"}), Choice("final", {"rows": "arm", "lines": "init"})]
+    assert [choice.name for choice in choices(mine, None, {"y": "penalty"})] == ["curves"]
+    with pytest.raises(UsageError, match="heatmap has no setting 'lines'"):
+        choices(mine, "heatmap", {"lines": "init"})
+
+
 def test_a_level_in_a_file_name_stays_inside_the_folder(results: Results) -> None:
     choice = Choice("curves", {"rows": "activation", "columns": "optimizer", "lines": "split"})
     with warnings.catch_warnings():
@@ -168,11 +177,12 @@ def test_runs_that_diverge_before_their_first_point_are_there(tmp_path: Path) ->
 def test_figures_drawn_before_are_cleared_and_nothing_else(results: Results, tmp_path: Path) -> None:
     folder = tmp_path / "figures"
     folder.mkdir()
-    names = ["curves-accuracy-optimizer-sgd.png", "curves-loss-2.pdf", "mine.png", "curvesmine.png", "curves.txt"]
+    drawn = ["curves-accuracy-optimizer-sgd.png", "curves-loss-2.pdf", "layers-dead.png"]
+    names = [*drawn, "mine.png", "curvesmine.png", "curves.txt", "final.png", "layers-of-paint.png"]
     for name in names:
         (folder / name).touch()
     clear(Results(tmp_path, results.record))
-    assert sorted(path.name for path in folder.iterdir()) == ["curves.txt", "curvesmine.png", "mine.png"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(set(names) - set(drawn))
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "figures").symlink_to(folder)

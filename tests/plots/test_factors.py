@@ -43,7 +43,7 @@ def test_what_is_not_given_is_chosen(
     made_up: Callable[..., pd.DataFrame], names: str, given: dict[str, str], placed: Placed
 ) -> None:
     frame = varying(made_up, *names.split())
-    assert place(frame, given.get("rows"), given.get("columns"), given.get("lines")) == placed
+    assert place(frame, given) == placed
 
 
 def test_levels_keep_the_order_of_the_sweep(made_up: Callable[..., pd.DataFrame]) -> None:
@@ -63,10 +63,12 @@ def test_numbers_and_words_without_an_order_are_sorted() -> None:
 
 
 def test_a_factor_that_is_not_there(made_up: Callable[..., pd.DataFrame]) -> None:
-    with pytest.raises(UsageError, match=r"there is no factor 'activaton' for rows, .*; did you mean 'activation'"):
-        place(varying(made_up, "activation"), "activaton", None, None)
+    with pytest.raises(
+        UsageError, match=r"there is no factor 'activaton' for rows, columns or lines; did you mean 'activation'"
+    ):
+        place(varying(made_up, "activation"), {"rows": "activaton"})
 
 
 def test_a_factor_in_two_places(made_up: Callable[..., pd.DataFrame]) -> None:
     with pytest.raises(UsageError, match="'init' can have one place only"):
-        place(varying(made_up, "init"), "init", "init", None)
+        place(varying(made_up, "init"), {"rows": "init", "columns": "init"})

@@ -10,7 +10,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from dlsweep.plots import style
-from dlsweep.plots.panels import Words, _width, fit, panels
+from dlsweep.plots.panels import Words, fit, panels, text_width
 
 LONG = "a very long label, longer than any panel is wide, with (brackets) and " + "x" * 100
 
@@ -63,6 +63,6 @@ def test_tick_labels_of_neighbours_keep_apart() -> None:
 def test_a_text_is_cut_to_fit_and_loses_nothing_else(text: str, width: float, lines: int) -> None:
     fitted = fit(text, width, 10, lines)
     assert len(fitted.splitlines()) <= lines
-    assert all(_width(line, 10) <= width or len(line) < 3 for line in fitted.splitlines())
+    assert all(text_width(line, 10) <= width or len(line) < 3 for line in fitted.splitlines())
     kept, whole = "".join(fitted.split()), "".join(style.plain(text).split())
     assert kept == whole or (kept.endswith("…") and whole.startswith(kept[:-1]))

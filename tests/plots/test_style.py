@@ -52,3 +52,23 @@ def test_the_look_is_the_same_whatever_a_user_has_configured() -> None:
         with style.look():
             assert dict(mpl.rcParams) == ours
         assert mpl.rcParams["font.size"] == 40
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [
+        (["DejaVu Sans", "IPAexGothic", "Noto Sans CJK JP"], ["Noto Sans CJK JP", "IPAexGothic"]),
+        (["DejaVu Sans", "Shippori Mincho", "Noto Serif CJK KR"], ["Noto Serif CJK KR", "Shippori Mincho"]),
+        (["DejaVu Sans", "Arial", "Song Myung Sans"], []),
+    ],
+)
+def test_fonts_for_chinese_japanese_and_korean_are_fallbacks(
+    monkeypatch: pytest.MonkeyPatch, installed: list[str], chosen: list[str]
+) -> None:
+    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: installed)
+    style._installed.cache_clear()
+    try:
+        with style.look():
+            assert mpl.rcParams["font.family"] == ["DejaVu Sans", *chosen]
+    finally:
+        style._installed.cache_clear()

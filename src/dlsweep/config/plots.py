@@ -9,6 +9,7 @@ from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.runs import Choice, Split
 from dlsweep.config.settings import complete
+from dlsweep.config.words import factor
 from dlsweep.registry import nearest
 
 # Settings of plots by which figures are split into panels or lines; their values are columns of the curves.
@@ -46,9 +47,11 @@ def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mist
         placed: dict[str, str] = {}
         for key, node in settings.value.items() if settings.is_mapping else ():
             where = f"plots.{name}.{key}"
-            for split in node.items() if key == "splits" else ():
+            for split in node.items() if key in ("split", "splits") else ():
                 if split.value in get_args(Split) and split.value not in on:
                     mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
+            if key == "x" and isinstance(node.value, str) and "." in node.value:  # a numeric setting, of any sweep
+                factor(node.value, node.place, mistakes)
             if key not in PLACES or not isinstance(node.value, str):
                 continue
             if node.value not in known:

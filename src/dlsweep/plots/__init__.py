@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dlsweep.plots import curves as _curves  # noqa: F401  registers itself, as does the next
-from dlsweep.plots import paths as _paths  # noqa: F401
+from dlsweep.plots import (  # noqa: F401  each registers itself
+    curves,
+    final,
+    gap,
+    heatmap,
+    histograms,
+    layers,
+    paths,
+    response,
+)
 from dlsweep.plots.base import plots
 
 __all__ = ["plots"]

@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep.analysis.summary import metric_columns
 from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots, style
 from dlsweep.plots.base import DataFrame, Figure, pagers
-from dlsweep.plots.factors import labels, levels, place
+from dlsweep.plots.factors import along, labels, levels, place
 from dlsweep.registry import nearest
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
     folder.mkdir(exist_ok=True)
-    frame = tidy(results)
     written: list[Path] = []
     stems: list[str] = []
     unknown: set[str] = set()
@@ -55,7 +54,8 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     for name, (kind, own) in zip(_names(asked, of_config), asked):
         if results.record.tables.coordinates and _whole(kind, own).get("y") == "accuracy":
             raise UsageError(f"a landscape has no accuracy; {kind} can show its loss, with y: loss")
-        for page, part, settings in pagers.get(kind, pages)(frame, own):
+        frame = table(results, kind)
+        for page, part, settings in pagers[kind](frame, own) if kind in pagers else pages(frame, own, kind):
             figure = plots[kind](part, **settings)
             stems.append(_free(safe(name + page), stems))
             for suffix in formats:
@@ -82,11 +82,23 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def clear(results: Results) -> None:
     """Remove the figures that were drawn before. They may show what is not there or not asked any more."""
-    drawn = re.compile(rf"({'|'.join(map(re.escape, plots))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
+    drawn = re.compile(rf"({'|'.join(map(re.escape, _titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
     for path in () if folder.is_symlink() else folder.glob("*"):
         if drawn.fullmatch(path.name):
             path.unlink()
+
+
+def table(results: Results, kind: str) -> DataFrame:
+    """The table that a plot draws, by the name of its parameter: `runs`, `layers`, or by any other name the curves."""
+    name = plots[kind].positional[0]
+    if name == "runs":
+        return results.runs
+    if name == "layers":
+        known = _known(results)
+        others = [column for column in results.layers if column == "run_id" or column not in known]
+        return known.merge(results.layers[others].astype({"run_id": str}), on="run_id", how="left")
+    return tidy(results)
 
 
 def tidy(results: Results) -> DataFrame:
@@ -98,8 +110,7 @@ def tidy(results: Results) -> DataFrame:
     """
     import pandas as pd
 
-    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
-    runs = results.runs.drop(columns=list(others))
+    runs = _known(results)
     measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
     measured += ["x", "y", "distance"] if results.record.tables.coordinates else []
     curves = results.curves[measured].astype({"run_id": str})
@@ -118,13 +129,28 @@ def tidy(results: Results) -> DataFrame:
     )
 
 
-def pages(frame: DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
+def _known(results: Results) -> DataFrame:
+    """A row per run: its settings, and how it ended; without its metrics."""
+    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
+    return results.runs.drop(columns=list(others))
+
+
+def pages(
+    frame: DataFrame, settings: Mapping[str, Any], kind: str = "curves"
+) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
     """A figure for each combination of levels of the factors that have no place in it: the end of its file's name, its
-    part of the frame, and its settings with every place decided, so that all pages are alike."""
-    placed = place(frame, *(settings.get(name) for name in PLACES))
-    decided = {name: where for name in PLACES if (where := getattr(placed, name)) is not None}
+    part of the frame, and its settings with every place decided, so that all pages are alike.
+
+    A plot without places shows all in one figure. An x that is None until it is chosen is a numeric setting."""
+    entry, every = plots[kind], _whole(kind, settings)
+    places = [name for name in PLACES if name in every]
+    decided: dict[str, Any] = {}
+    if "x" in every and entry.settings["x"].default is None:
+        frame, decided["x"] = along(frame, every["x"])
+    placed = place(frame, every | decided, places)
+    decided |= {name: where for name in places if (where := getattr(placed, name)) is not None}
     parts = [("", frame)]
-    for factor in placed.left:
+    for factor in placed.left if places else ():
         parts = [
             (f"{page}, {factor}={level}", part[labels(part, factor) == level])
             for page, part in parts
@@ -190,6 +216,13 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 def _title(kind: str, settings: Mapping[str, Any]) -> str:
     return "-".join(filter(None, [kind, _whole(kind, settings).get("y")]))
+
+
+def _titles() -> Iterator[str]:
+    """Every title that a plot can have."""
+    for kind in plots:
+        y = plots[kind].settings.get("y")
+        yield from (_title(kind, {"y": word}) for word in get_args(y.annotation)) if y else [kind]
 
 
 def _whole(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,15 +34,26 @@ class Key:
     def style(self, line: Line) -> dict[str, Any]:
         """Colour and dashes of a line."""
         colour = self.colours[line.level] if self.factor else style.SPLIT_COLOURS[line.split]
-        return {"color": colour, "linestyle": style.SPLIT_DASHES[line.split] if self.dashed else "-"}
+        dashes = style.SPLIT_DASHES[line.split] if self.dashed else "-"
+        return {"color": colour, "linestyle": dashes, "linewidth": self.width(line)}
 
-    def in_detail(self, line: Line) -> bool:
-        """Whether the line has a band and its seeds: where dashes tell splits apart, the last of them only."""
-        return not self.dashed or line.split == self.shown[-1]
+    def seeds(self, line: Line) -> bool:
+        """Whether the line has its seeds: where dashes tell splits apart, the last of them only."""
+        return not self.dashed or self.band(line)
+
+    def band(self, line: Line) -> bool:
+        """Whether the line has a band: of the splits in a panel the last only. Two bands on each other are grey."""
+        return not (self.dashed or self.of_split) or line.split == self.shown[-1]
+
+    def width(self, line: Line) -> float:
+        """The line that has a band is wide where thin ones of other splits lie on it, so that both are seen."""
+        return (2.4 if self.band(line) else 1.1) if self.of_split and not self.one_split else 1.8
 
     def order(self, line: Line) -> tuple[int, int]:
-        """Later lines are drawn above: the test above the noise of the minibatch."""
-        return self.shown.index(line.split), self.levels.index(line.level) if line.level in self.levels else 0
+        """Later lines are drawn above: the thin ones of other splits above the wide one, dashed ones below it."""
+        split = self.shown.index(line.split)
+        level = self.levels.index(line.level) if line.level in self.levels else 0
+        return -split if self.of_split else split, level
 
     def legend(self, every: Sequence[Line]) -> list[tuple[str, list[Line2D]]]:
         """Titled groups of artists, one for each thing that the lines tell apart."""

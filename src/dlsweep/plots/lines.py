@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from dlsweep.analysis.statistics import BOOTSTRAP_FROM, interval
-from dlsweep.errors import UsageError
 from dlsweep.plots.base import DataFrame
-from dlsweep.plots.factors import Placed, factors, labels, levels
+from dlsweep.plots.factors import Placed, labels, panel, panel_levels, refuse_mixed
 
 # Of a bootstrap for each point of a band, from 20 seeds on: fewer than for a number that somebody reads off a table.
 _RESAMPLES = 1000
@@ -23,8 +22,8 @@ class Line:
     """The curves of some runs, all of one arm, on one split.
 
     x: `(P,)`; each: `(runs, P)`, NaN from where a run ended; status: per run. chance: the accuracy at which a diverged
-    run counts, NaN if unknown or if this is no accuracy. ensemble: of the runs' averaged predictions, `(P,)`, if there
-    is one.
+    run counts, NaN if unknown or if this is no accuracy. ends: where runs diverged, `(diverged, 2)`; stops: where runs
+    stopped early, `(stopped, 2)`. ensemble: of the runs' averaged predictions, `(P,)`, if there is one.
     """
 
     level: str
@@ -33,6 +32,8 @@ class Line:
     each: np.ndarray
     status: np.ndarray
     chance: float
+    ends: np.ndarray
+    stops: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
     ensemble: np.ndarray | None = None
 
     @cached_property
@@ -61,32 +62,19 @@ class Line:
         log: for an axis of logarithms. mean ± h, a t interval, becomes mean · exp(± h / mean), that of the mean's
         logarithm by the delta method: it holds the mean as well, and never reaches 0. A bootstrap never does anyway.
         """
+        low, high = self._interval
+        if not log:
+            return low, high
+        mean, half = np.where(self.mean > 0, self.mean, np.nan), (high - low) / 2
+        few = len(self.each) < BOOTSTRAP_FROM
+        return (mean * np.exp(-half / mean), mean * np.exp(half / mean)) if few else (low, high)
+
+    @cached_property
+    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = np.full((2, len(self.x)), np.nan)
-        whole = np.isfinite(self.mean) & ((self.mean > 0) | (not log))
+        whole = np.isfinite(self.mean)
         low[whole], high[whole] = interval(self.counted[:, whole].T, resamples=_RESAMPLES)
-        if log and len(self.each) < BOOTSTRAP_FROM:
-            mean, half = self.mean[whole], (high - low)[whole] / 2
-            low[whole], high[whole] = mean * np.exp(-half / mean), mean * np.exp(half / mean)
         return low, high
-
-    @cached_property
-    def ends(self) -> np.ndarray:
-        """Last point of each run that diverged, `(diverged, 2)`. One that has no point ended at the first, at chance if
-        that is known, else above all."""
-        start = self.x[0], self.chance if np.isfinite(self.chance) else np.inf
-        return self._ends("diverged", start)
-
-    @cached_property
-    def stops(self) -> np.ndarray:
-        """Last point of each run that was stopped early, `(stopped, 2)`."""
-        return self._ends("stopped")
-
-    def _ends(self, status: str, *instead: tuple[float, float]) -> np.ndarray:
-        ends: list[tuple[float, float]] = []
-        for curve in self.each[self.status == status]:
-            last = np.flatnonzero(np.isfinite(curve))[-1:]
-            ends += [(self.x[i], curve[i]) for i in last] or instead
-        return np.array(ends).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -99,33 +87,30 @@ class Content:
     failed: int
 
 
-def panel_contents(frame: DataFrame, placed: Placed, x: str, y: str) -> dict[tuple[int, int], Content]:
+def panel_contents(
+    frame: DataFrame, placed: Placed, lines: Iterable[tuple[str, str, Line]]
+) -> dict[tuple[int, int], Content]:
     """The content of every panel, by its row and column; empty for a combination of levels without runs.
 
-    A `UsageError` names the factors that a line would average over.
+    lines: each after the row and the column of its panel.
     """
     grid: dict[tuple[str, str], list[Line]] = defaultdict(list)
-    for row, column, line in _lines(frame, placed, x, y):
+    for row, column, line in lines:
         grid[row, column].append(line)
     runs = frame.drop_duplicates("run_id")
     contents = {}
-    for i, row in enumerate(levels(frame, placed.rows) if placed.rows else [""]):
-        for j, column in enumerate(levels(frame, placed.columns) if placed.columns else [""]):
-            mine = runs
-            for factor, level in ((placed.rows, row), (placed.columns, column)):
-                if factor and factor != "split":  # a run has curves on every split
-                    mine = mine[labels(mine, factor) == level]
-            status = mine["status"].tolist() if "status" in mine else []
-            counts = status.count("diverged"), status.count("failed")
-            contents[i, j] = Content(grid[row, column], len(mine), *counts)
+    for at, (row, column) in panel_levels(frame, placed).items():
+        mine = panel(runs, placed, row, column)
+        status = mine["status"].tolist() if "status" in mine else []
+        contents[at] = Content(grid[row, column], len(mine), status.count("diverged"), status.count("failed"))
     return contents
 
 
-def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
-    """Every line, after the row and the column of its panel.
+def curve_lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[str, str, Line]]:
+    """Every line of curves, after the row and the column of its panel.
 
-    A line goes as far as its runs. If they all diverged, where a diverged run counts at chance, it goes as far as the
-    other runs that were to train as long.
+    A `UsageError` names the factors that a line would average over. A line goes as far as its runs. If they all
+    diverged, where a diverged run counts at chance, it goes as far as the other runs that were to train as long.
     """
     curves = frame[frame[x].notna()].reset_index(drop=True)
     lengths = [c for c in map(str, curves.columns) if c.startswith(("train.", "data."))]
@@ -133,9 +118,8 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
     places = (placed.rows, placed.columns, placed.lines)
     keys = [labels(curves, place) if place else np.full(len(curves), "") for place in places]
     for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
-        if "arm" in group and group["arm"].nunique() > 1:
-            mixed = [f for f in factors(group) if group[f].nunique() > 1]
-            raise UsageError(f"a line would be the mean over {' and '.join(mixed)}; show it as rows, columns or lines")
+        if "arm" in group:
+            refuse_mixed(group, "line")
         first = group.drop_duplicates("run_id")
         status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
         known = y == "accuracy" and "classes" in first
@@ -151,4 +135,17 @@ def _lines(frame: DataFrame, placed: Placed, x: str, y: str) -> Iterator[tuple[s
         if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
             ensemble = np.full(len(points), np.nan)
             ensemble[at] = group[f"ensemble_{y}"].to_numpy(dtype=np.float64, na_value=np.nan)
-        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance, ensemble)
+        # A run that has no point diverged at the first, at chance if that is known, else above all.
+        start = points[0], chance if np.isfinite(chance) else np.inf
+        ends = _last(points, each[status == "diverged"], start)
+        stops = _last(points, each[status == "stopped"])
+        yield str(row), str(column), Line(str(level), str(split), points, each, status, chance, ends, stops, ensemble)
+
+
+def _last(x: np.ndarray, each: np.ndarray, *instead: tuple[float, float]) -> np.ndarray:
+    """The last point of every curve, `(curves, 2)`; instead: of one that has none."""
+    points: list[tuple[float, float]] = []
+    for curve in each:
+        last = np.flatnonzero(np.isfinite(curve))[-1:]
+        points += [(x[i], curve[i]) for i in last] or instead
+    return np.array(points).reshape(-1, 2)

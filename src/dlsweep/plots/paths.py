@@ -119,7 +119,7 @@ pagers["paths"] = pages
 
 def _placed(frame: DataFrame, columns: str | None, lines: str | None) -> Placed:
     """The factors of panels and colours: the optimizer makes panels if it varies, else the first factor that does."""
-    place(frame, None, columns, lines)  # names that are not there are told
+    place(frame, {"columns": columns, "lines": lines}, ("columns", "lines"))  # names that are not there are told
     varying = [f for f in factors(frame) if len(levels(frame, f)) > 1]
     left = [f for f in varying if f not in (columns, lines)]
     free = [f for f in left if f != "model"]

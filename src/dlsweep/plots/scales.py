@@ -21,24 +21,38 @@ _CUT, _CUT_LOG = 3.0, 10.0
 
 
 @dataclass(frozen=True)
+class Axis:
+    """The x axis of all panels. points: whether its values are few, and stand for themselves."""
+
+    name: str
+    log: bool = False
+    points: bool = False
+
+
+@dataclass(frozen=True)
 class Height:
     """The y axis of all panels: its limits, and whether values far above them are left out. An accuracy runs from 0 to
-    1."""
+    1; what is signed, a difference, holds 0."""
 
     y: str
     log: bool
     low: float
     high: float
     cut: bool
+    signed: bool = False
 
     @staticmethod
-    def of(lines: Sequence[Line], y: str, *, log: bool) -> Height:
+    def of(lines: Sequence[Line], y: str, *, log: bool = False, signed: bool = False) -> Height:
         """The axis on which these lines are seen."""
         low, high, start = _range(lines, positive=log)
         absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
         cut = y == "loss" and 0 < start < high / absurd
         if cut:
             low, high = min(low, start), at * start
+        if signed:
+            low, high = min(low, 0), max(high, 0)
+            pad = 0.05 * (high - low or 1)
+            return Height(y, log, low - pad, high + pad, cut, signed)
         if log:
             return Height(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut)
         low, high = (-0.02, 1.02) if y == "accuracy" else (0, 1.05 * high)
@@ -51,7 +65,7 @@ class Height:
 
         if self.log:
             return LogLocator(subs=[1, 2, 5] if self.high < 150 * self.low else [1])
-        return MultipleLocator(0.2) if self.y == "accuracy" else MaxNLocator(5)
+        return MultipleLocator(0.2) if self.y == "accuracy" and not self.signed else MaxNLocator(5)
 
     @property
     def labels(self) -> list[str]:
@@ -59,16 +73,25 @@ class Height:
         return [short(t) for t in self.locator.tick_values(self.low, self.high) if self.low <= t <= self.high]
 
 
-def scale(ax: Axes, lines: Sequence[Line], x: str, height: Height, *, log_x: bool) -> None:
+def scale(ax: Axes, lines: Sequence[Line], x: Axis, height: Height) -> None:
     """Set the limits, scales and ticks of one panel, and with it of all."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
     points = np.concatenate([line.x for line in lines]) if lines else np.array([0.0, 1.0])
-    ax.set_xlim(points.min(), max(points.max(), points.min() + 1e-9))
-    if log_x:  # from 0, where training begins, to the first step the axis is linear
-        ax.set_xscale("symlog", linthresh=min(points[points > 0], default=1.0))
+    low, high = points.min(), max(points.max(), points.min() + 1e-9)
+    if x.log:  # from 0, where training begins, to the first step the axis is linear
+        first = min(points[points > 0], default=1.0)
+        ax.set_xscale("symlog", linthresh=first)
+        ax.set_xticks([0.0][: int(low <= 0)] + decades(first, high))
+        ax.xaxis.set_minor_locator(NullLocator())
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x == "iteration", steps=[1, 2, 2.5, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.name == "iteration", steps=[1, 2, 2.5, 5, 10]))
+    ax.set_xlim(low, high)
+    if x.points:  # room for the dots at the ends
+        ends = ax.transData.transform([(low, 1), (high, 1)])[:, 0]
+        room = 0.04 * (ends[1] - ends[0])
+        low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
+        ax.set_xlim(low, high)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
     if height.log:
@@ -77,6 +100,15 @@ def scale(ax: Axes, lines: Sequence[Line], x: str, height: Height, *, log_x: boo
     ax.yaxis.set_major_locator(height.locator)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+def decades(low: float, high: float, most: int = 6) -> list[float]:
+    """At most so many ticks for an axis of logarithms from a positive `low`: powers of ten, and where they are few also
+    2 and 5 times them."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    fine = [m * 10.0**power for power in powers for m in (1, 2, 5) if 0.999 * low <= m * 10.0**power <= 1.001 * high]
+    tens = [10.0**power for power in powers if 0.999 * low <= 10.0**power <= 1.001 * high]
+    return fine if len(fine) <= most else tens[:: -(-len(tens) // most)]
 
 
 def _range(lines: Sequence[Line], *, positive: bool) -> tuple[float, float, float]:

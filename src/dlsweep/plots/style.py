@@ -35,7 +35,8 @@ SPLIT_DASHES: dict[str, Any] = {
     "test": "-",
 }
 
-# Fonts with Chinese, Japanese and Korean characters, as systems name them; the first ones installed are fallbacks.
+# Fonts with Chinese, Japanese and Korean characters, as systems name them; the first ones installed are fallbacks, and
+# without any of them those whose names say that they have such characters.
 _CJK_FONTS = (
     "Noto Sans CJK JP",
     "Noto Sans JP",
@@ -43,6 +44,7 @@ _CJK_FONTS = (
     "IPAexGothic",
     "IPAGothic",
     "TakaoGothic",
+    "BIZ UDGothic",
     "VL Gothic",
     "Hiragino Sans",
     "Hiragino Kaku Gothic ProN",
@@ -62,6 +64,7 @@ _CJK_FONTS = (
     "Noto Emoji",
     "Symbola",
 )
+_SAYS_CJK = re.compile(r"CJK|Gothic|Mincho|Hei\b|Song$|Ming$|Kai$|Nanum|(Noto|Source Han) \w+ (JP|SC|TC|HK|KR)")
 
 
 @contextmanager
@@ -118,8 +121,9 @@ def _installed(fonts: Sequence[str]) -> list[str]:
     """Those of the fonts that are installed, at most three."""
     from matplotlib import font_manager
 
-    found = set(font_manager.get_font_names())
-    return [font for font in fonts if font in found][:3]
+    found = font_manager.get_font_names()
+    known = [font for font in fonts if font in found]
+    return (known or sorted(font for font in found if _SAYS_CJK.search(font)))[:3]
 
 
 def colours(levels: Sequence[str]) -> dict[str, Any]:

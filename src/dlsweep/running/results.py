@@ -57,8 +57,20 @@ class Results:
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
+        return self._by_run("curves")
+
+    @cached_property
+    def layers(self) -> DataFrame:
+        """One row per run, iteration and layer: sizes of weights, gradients and activations, and at some iterations
+        histograms. A `UsageError` says so if the sweep has none."""
+        if "layers" not in self.record.tables.schemas:
+            raise UsageError(f"{self.folder} has no measurements of layers; train with evaluate.layers: true")
+        return self._by_run("layers")
+
+    def _by_run(self, table: str) -> DataFrame:
+        """A table that has rows for every run, in the order of the runs."""
         rank = {run: i for i, run in enumerate(self.runs["run_id"])}
-        frame = self._beside_runs("curves")
+        frame = self._beside_runs(table)
         ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
         order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)

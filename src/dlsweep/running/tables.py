@@ -22,13 +22,16 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 
 # In the order in which a chunk is committed: a run exists when its row in runs/ does. Those between are not in every
 # sweep.
-OPTIONAL = ("ensembles",)
+OPTIONAL = ("ensembles", "layers")
 TABLES = ("curves", *OPTIONAL, "runs")
 
 # The metrics of runs/ for each split: of the trained network, which after early stopping may be an earlier one than the
 # last; the best of the curve; the last of it, however the run ended.
 MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
+
+
+HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa.float64())}
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,24 @@ class Tables:
                 ("split", WORD),
                 ("loss", pa.float64()),
                 ("accuracy", pa.float64()),
+            ]
+        )
+
+    @cached_property
+    def layers(self) -> pa.Schema:
+        """One row per run, iteration and layer. A histogram has equal bins from low to high, and is null where none was
+        taken."""
+        measured = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
+        return pa.schema(
+            [
+                ("run_id", WORD),
+                ("arm", WORD),
+                *((factor, WORD) for factor in self.factors),
+                ("seed", pa.int64()),
+                ("iteration", pa.int32()),
+                ("layer", WORD),
+                *((name, pa.float64()) for name in (*measured, "saturated", "dead", "sparsity")),
+                *((f"{name}_{part}", type) for name in ("activation", "weight") for part, type in HISTOGRAM.items()),
             ]
         )
 
