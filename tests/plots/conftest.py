@@ -7,11 +7,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-
-from dlsweep.running import parts
-from dlsweep.running.results import Results
 
 MadeUp = Callable[..., pd.DataFrame]
 
@@ -72,45 +68,3 @@ def _made_up(
 @pytest.fixture
 def made_up() -> MadeUp:
     return _made_up
-
-
-def add_layers(results: Results, depth: int = 3, every: int = 2, points: int = 4) -> None:
-    """Write the table `layers/` of a sweep that was trained without it: made up, but as training writes it.
-
-    Gradients shrink from layer to layer by a factor of the run's own; histograms stand at the first iteration and the
-    last.
-    """
-    schema = results.record.tables.layers
-    for stem, path in parts.listing(results.folder / "runs").items():
-        rows = []
-        for run in parts.decode(path, results.record.tables.runs).to_pylist():
-            rng = np.random.default_rng(int(run["run_id"], 16) % 2**32)
-            shrink = 10 ** -rng.uniform(0.1, 1)
-            reached = points if run["status"] == "done" else points // 2
-            for point, layer in product(range(reached), range(depth)):
-                measured = point in (0, points - 1)
-                spread = 0.5 * (1 + layer) ** -0.5
-                low, high = -3 * spread, 3 * spread
-                counts = np.histogram(rng.normal(0, spread, 1000).clip(low, high), 30, (low, high))[0].astype(float)
-                shapes = {"low": low, "high": high, "histogram": counts.tolist()}
-                values = {
-                    "iteration": point * every,
-                    "layer": f"dense{layer + 1}",
-                    "weight_norm": 1.0 + layer + 0.1 * point,
-                    "gradient_rms": shrink ** (depth - layer) * np.exp(-0.1 * point),
-                    "update_ratio": None if point == 0 else 1e-3,
-                    "activation_mean": 0.1 * layer,
-                    "activation_std": spread,
-                    "saturated": 0.1 * layer,
-                    "dead": 0.0,
-                    "sparsity": 0.5,
-                    **{
-                        f"{kind}_{k}": v if measured else None
-                        for kind in ("activation", "weight")
-                        for k, v in shapes.items()
-                    },
-                }
-                rows.append({name: values.get(name, run.get(name)) for name in schema.names})
-        content = parts.encode(pa.Table.from_pylist(rows, schema=schema))
-        (results.folder / "layers").mkdir(exist_ok=True)
-        (results.folder / "layers" / parts.name(stem, content)).write_bytes(content)

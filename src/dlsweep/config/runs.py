@@ -81,12 +81,13 @@ class Train:
 class Evaluate:
     """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
 
-    ensemble: whether also those of the averaged predictions of an arm's runs.
+    ensemble: whether also those of the averaged predictions of an arm's runs. layers: whether every layer is measured.
     """
 
     every: int
     on: tuple[Split, ...]
     ensemble: bool = False
+    layers: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,15 @@ def evaluate(
     every: Count = 10,
     on: Annotated[list[Split], MinLen(1)] = ["batch", "test"],  # noqa: B006
     ensemble: bool = False,
+    layers: bool = False,
 ) -> Evaluate:
     """When and on which splits loss and accuracy are taken.
 
     every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test; ensemble:
-    whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share.
+    whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share; layers:
+    whether also weights, gradients and activations are measured in every layer.
     """
-    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble)
+    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble, layers)
 
 
 TRAIN = Entry("part of a config", "train", train)

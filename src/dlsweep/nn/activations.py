@@ -40,7 +40,7 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
 
         return Output(y, back_to_all)
 
-    return Layer(name, parameters, apply)
+    return Layer(name, parameters, apply, activation=True)
 
 
 @activations.register

@@ -82,13 +82,15 @@ class Layer(NamedTuple):
     apply(parameters, x, pass): x is `(R, …, N)`, except in a network's first layer, which reads `list[Shared]` and
     whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
-    order, the last of them left out; "" where their order matters.
+    order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
+    ones is its slope.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     apply: Callable[[Parameters, Any, Pass], Output]
     reads: str = ""
+    activation: bool = False
 
 
 def size(layers: Iterable[Layer]) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlsweep.nn.dense import dense
-from dlsweep.nn.layers import Array, Layer, Parameters, Pass
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass
 from dlsweep.registry import Count, Registry
 
 Activated = Callable[[str, tuple[int, ...]], list[Layer]]
@@ -54,11 +54,20 @@ class Forward(NamedTuple):
     penalty: Array
 
 
-def forward(layers: Sequence[Layer], parameters: Sequence[Parameters], x: Any, pass_: Pass) -> Forward:
-    """Take samples through a network."""
+def forward(
+    layers: Sequence[Layer],
+    parameters: Sequence[Parameters],
+    x: Any,
+    pass_: Pass,
+    outputs: list[Output] | None = None,
+) -> Forward:
+    """Take samples through a network; outputs: gets what each layer makes of them, for whoever wants to look."""
     backs, states, penalty = [], [], np.zeros(1)
     for layer, p in zip(layers, parameters, strict=True):
-        x, back, state, added = layer.apply(p, x, pass_)
+        output = layer.apply(p, x, pass_)
+        if outputs is not None:
+            outputs.append(output)
+        x, back, state, added = output
         backs.append(back)
         states.append(state)
         penalty = penalty + added

@@ -73,8 +73,8 @@ def histograms(
     layers: the table `layers/`. rows, columns: factors whose levels are the rows and columns of panels. at: which
     iteration: first, last, or the one with histograms that is nearest to a number.
 
-    Filled: the mean over the seeds; a thin line is one seed. Bins and axes are the same everywhere; a ridge is as high
-    as its highest bin, so that heights compare within a ridge.
+    Of activations, those of the hidden layers. Filled: the mean over the seeds; a thin line is one seed. Bins and axes
+    are the same everywhere; a ridge is as high as its highest bin, so that heights compare within a ridge.
     """
     taken = layers[layers[f"{y}_histogram"].notna()]
     if taken.empty:
@@ -82,6 +82,8 @@ def histograms(
     frame = at_iteration(taken, at)
     placed = place(layers, {"rows": rows, "columns": columns}, ("rows", "columns"))
     depth = list(dict.fromkeys(frame["layer"].astype(str)))
+    if y == "activation" and len(depth) > 1:
+        depth = depth[:-1]  # the last layer's are logits
     depth = depth[:: -(-len(depth) // _MOST)]
     ridges: dict[tuple[int, int], dict[str, Ridge]] = {}
     for cell, names in panel_levels(layers, placed).items():

@@ -30,7 +30,8 @@ def place(output: Path, name: str) -> Path:
 def tables(config: Config) -> Tables:
     """The tables of a sweep."""
     coordinates = ("x", "y") if config.descends else ()
-    optional = [table for table in OPTIONAL if table == "ensembles" and config.evaluate.ensemble]
+    asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
+    optional = [table for table in OPTIONAL if asked[table]]
     return Tables(config.factors, config.settings, config.evaluate.on, coordinates, tuple(optional))
 
 

@@ -147,17 +147,21 @@ class Tables:
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
         }
-        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles}
-        columns = {"runs": per_run} | {
-            t: self._measured(runs, rows) for t, rows in measured.items() if t in self.schemas
+        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles, "layers": outcome.layers}
+        columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}
+        return {
+            table: _table(columns[table], schema) if table in columns else schema.empty_table()
+            for table, schema in self.schemas.items()
         }
-        return {table: _table(columns[table], schema) for table, schema in self.schemas.items()}
 
     def _measured(self, runs: Sequence[Run], rows: Mapping[str, Array]) -> dict[str, Any]:
         """The columns of what was measured on the way; `run` is the index of each row's run."""
-        # The splits are few and many rows share one: code them by position.
-        splits, split_codes = np.unique(rows["split"], return_inverse=True)
-        return {**rows, **self._names(runs, rows["run"]), "split": _words(splits.tolist(), split_codes)}
+        columns = {name: _nullable(values) for name, values in rows.items()} | self._names(runs, rows["run"])
+        for name in rows.keys() & {"split", "layer"}:
+            # These are few and many rows share one: code them by position.
+            words, codes = np.unique(rows[name], return_inverse=True)
+            columns[name] = _words(words.tolist(), codes)
+        return columns
 
     def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
         """The columns that say which run a row belongs to; `which` is the index of each row's run."""
@@ -191,10 +195,17 @@ class Tables:
 def nothing_learned(runs: Sequence[Run]) -> Outcome:
     """The outcome of runs that failed: no curve."""
     empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
-    empty |= {k: np.empty(0, np.int32) for k in ("run", "iteration", "members")} | {"split": np.empty(0, str)}
-    return Outcome(
-        empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0, ensembles=empty
-    )
+    empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
+    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+
+
+def _nullable(values: Array) -> Any:
+    """A column in which NaN, or in a table of counts a row of −1, is null."""
+    if values.ndim == 2:
+        taken = values[:, 0] >= 0
+        ends = np.concatenate([[0], np.cumsum(np.where(taken, values.shape[1], 0))]).astype(np.int32)
+        return pa.ListArray.from_arrays(ends, values[taken].ravel(), mask=pa.array(~taken))
+    return pa.array(values, from_pandas=True) if values.dtype.kind == "f" else values
 
 
 def _settings(arm: Arm) -> dict[str, float]:

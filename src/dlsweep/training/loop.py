@@ -10,7 +10,7 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.training.minibatches import iterations, minibatches, steps_per_epoch
+from dlsweep.training.minibatches import evaluations, iterations, minibatches, steps_per_epoch
 from dlsweep.training.outcome import Outcome
 from dlsweep.training.stack import Stack
 
@@ -38,7 +38,8 @@ def train(
 
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
-        stack.begin(batch)
+        stack.begin(batch, evaluations(arm.evaluate, steps))
+        stack.look(batch)
         progress(0)
         stack.evaluate(0, 0.0, batch)
         progress(0)
@@ -48,8 +49,9 @@ def train(
                 break
             if t > 1:
                 batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
-            stack.step(t, steps, batch)
-            if t % arm.evaluate.every == 0 or t == steps:
+            evaluated = t % arm.evaluate.every == 0 or t == steps
+            stack.step(t, steps, batch, look=evaluated)
+            if evaluated:
                 stack.evaluate(t, t / per_epoch, batch)
                 if t < steps:
                     stack.stop(t)

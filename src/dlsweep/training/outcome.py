@@ -19,6 +19,7 @@ class Outcome:
     loss or its gradient was found not to be finite. final: per run, the iteration whose metrics are the final ones of a
     run that did not diverge. parameters: trained numbers of one run. seconds: of the whole stack. ensembles: as curves,
     of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
+    layers: a row per run, iteration and layer, see `dlsweep.training.probes`.
     """
 
     curves: dict[str, Array]
@@ -28,3 +29,4 @@ class Outcome:
     parameters: int
     seconds: float
     ensembles: dict[str, Array] = field(default_factory=dict)
+    layers: dict[str, Array] = field(default_factory=dict)

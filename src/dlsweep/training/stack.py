@@ -10,9 +10,9 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.nn.layers import Array, Parameters, Pass, Shared, beside, column, size
+from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import forward
+from dlsweep.nn.networks import Forward, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
@@ -22,6 +22,7 @@ from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import subset
 from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Outcome
+from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
 
 Batch = dict[int, Block]  # the minibatch of each seed
@@ -42,6 +43,7 @@ class Stack:
         self.patience = Patience(runs)
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.averages: list[tuple[int, float, str, Array, Array, Array, Array]] = []
+        self.probes: Probes | None = None
         self.parameters: list[Parameters] = []
         self.slots: list[dict[str, list[Array]]] = []
         self._arrange()
@@ -84,6 +86,8 @@ class Stack:
                 for name, parameter in layer.parameters.items()
                 if parameter.kernel
             ]
+            if self.probes:
+                self.probes.arrange(self.network.layers)
 
     def gather(self, seed: int, indices: Array) -> Block:
         """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
@@ -96,8 +100,8 @@ class Stack:
         reorder = bool(self.network.layers[0].reads)
         return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=reorder)
 
-    def begin(self, batch: Batch) -> None:
-        """Initial parameters and empty slots; batch: the first one, that initializers may look at."""
+    def begin(self, batch: Batch, evaluations: int) -> None:
+        """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
         runs = [self.given[i] for i in self.order]
         samples = {seed: block.x for seed, block in batch.items()}
         self.parameters = initial(self.network.layers, runs, samples, self.data, self.dtype)
@@ -105,40 +109,64 @@ class Stack:
             {k: [np.zeros_like(p[k]) for _ in self.optimizer.positional[3:]] for k in p if layer.parameters[k].trained}
             for layer, p in zip(self.network.layers, self.parameters, strict=True)
         ]
+        if runs[0].arm.evaluate.layers:
+            self.probes = Probes(self.network.layers, evaluations)
 
     def _shared(self, batch: Batch) -> list[Shared]:
         return [Shared(batch[s].x, runs) for s, runs in self.slices.items()]
 
-    def step(self, t: int, steps: int, batch: Batch) -> None:
-        """One update of every run on its seed's minibatch."""
-        passed = forward(self.network.layers, self.parameters, self._shared(batch), Pass(True, Draws(self.slices, t)))
+    def step(self, t: int, steps: int, batch: Batch, *, look: bool = False) -> None:
+        """One update of every run on its seed's minibatch; look: with the probes, if there are any, in every layer."""
+        gradients, passed, finite = self._gradients(t, batch, look=look)
+        for p, state in zip(self.parameters, passed.states, strict=True):
+            p.update(state)
+        self._update(t, steps, gradients)
+        if look and self.probes:
+            self.probes.moved(self.parameters)
+            self.probes.keep(np.array(self.order)[finite])
+        self._leave(t, ~finite, "diverged")
+
+    def look(self, batch: Batch) -> None:
+        """The probes' look at the untrained networks: the first step, without the step."""
+        if self.probes and self.order:
+            self._gradients(1, batch, look=True, at=0)
+
+    def _gradients(
+        self, t: int, batch: Batch, *, look: bool, at: int | None = None
+    ) -> tuple[list[Parameters], Forward, Array]:
+        """The gradients of step t with those of the penalties, the pass that they come from, and which runs are finite.
+
+        look: whether the probes look, at iteration `at` or else at t.
+        """
+        outputs: list[Output] | None = [] if look and self.probes else None
+        pass_ = Pass(True, Draws(self.slices, t))
+        passed = forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
         dlogits = softmax_cross_entropy(passed.logits, t_batch)[1]()
         if self.network.smoothing is not None:
             dlogits += column(self.network.smoothing, dlogits) * label_smoothing(passed.logits, t_batch)[1]()
         gradients = passed.back(dlogits)
-        for p, state in zip(self.parameters, passed.states, strict=True):
-            p.update(state)
-        self._regularize(gradients)
-        self._update(t, steps, gradients)
-        self._leave(t, ~np.isfinite(dlogits).all(axis=(1, 2)), "diverged")
-
-    def _regularize(self, gradients: list[Parameters]) -> None:
-        """Add the penalties' gradients; then shorten a gradient whose norm over all parameters is above the limit."""
         for regularizer in self.network.regularizers:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     gradients[i][k] += regularizer.penalty(self.parameters[i][k])[1]
-        if self.clip_norm is not None:
-            squares = [(g * g).reshape(len(g), -1).sum(axis=1) for gs in gradients for g in gs.values()]
-            norm = np.sqrt(sum(squares))  # one after the other: np.sum may add in another order when it is one run
-            limit = self.dtype.type(self.clip_norm)
-            for gs in gradients:
-                for k in gs:
-                    gs[k] *= column(limit / np.maximum(norm, limit), gs[k])
+        if self.probes and outputs:
+            self.probes.look(t if at is None else at, np.array(self.order), self.parameters, gradients, outputs)
+        return gradients, passed, np.isfinite(dlogits).all(axis=(1, 2))
+
+    def _clip(self, gradients: list[Parameters]) -> None:
+        """Shorten a gradient whose norm over all parameters is above the limit."""
+        squares = [(g * g).reshape(len(g), -1).sum(axis=1) for gs in gradients for g in gs.values()]
+        norm = np.sqrt(sum(squares))  # one after the other: np.sum may add in another order when it is one run
+        limit = self.dtype.type(self.clip_norm)
+        for gs in gradients:
+            for k in gs:
+                gs[k] *= column(limit / np.maximum(norm, limit), gs[k])
 
     def _update(self, t: int, steps: int, gradients: list[Parameters]) -> None:
+        if self.clip_norm is not None:
+            self._clip(gradients)
         factor = np.asarray(self.schedule(t, steps, **self.scheduled), self.dtype)
         settings = self.settings | {"lr": self.settings["lr"] * factor}
         for p, gs, slots in zip(self.parameters, gradients, self.slots, strict=True):
@@ -186,6 +214,8 @@ class Stack:
         members = np.array([len(rows) for rows in self.ensembles], int)
         for split, averaged in averages:
             self.averages.append((t, epoch, split, first, members, averaged.loss, averaged.accuracy))
+        if self.probes and self.probes.rows:
+            self.probes.keep(which)
         monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
         self.patience.look(t, which, monitored)
         self._leave(t, ~finite, "diverged")
@@ -218,6 +248,7 @@ class Stack:
             parameters=size(self.network.layers),
             seconds=seconds,
             ensembles=_columns(self.averages, ("run", "members", "loss", "accuracy")),
+            layers=self.probes.columns() if self.probes else {},
         )
 
 

@@ -1,0 +1,156 @@
+"""What can be seen in each layer while a network trains: sizes of weights, gradients and activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, column
+from dlsweep.training.draws import Draws
+
+BINS = 30  # of a histogram
+HISTOGRAMS = 10  # histograms are taken at the start and about so often after it, the end among them
+NEAR_ZERO = 1e-3  # weights smaller than this count as gone
+SATURATED = 0.36  # share of an activation's greatest slope: for sigmoid, outputs outside [0.1, 0.9]
+
+Rows = tuple[int, Array, list[tuple[str, dict[str, Array]]]]  # iteration, runs, and columns by layer
+
+
+class Probes:
+    """Measures the layers that have a kernel in the steps that end at an evaluation, with the weights before the step.
+
+    Of a layer: `weight_norm`, ‖W‖₂; `gradient_rms`, of the kernel's gradient with penalties and before clipping;
+    `update_ratio`, ‖ΔW‖ / ‖W‖, NaN where no step was made; `sparsity`, the share of weights within ±0.001. Of what
+    follows it on the minibatch, the activation's output or the logits: `activation_mean` and `activation_std`;
+    `saturated`, the share of outputs where the activation's slope is at most 0.36 of its greatest; `dead`, the share of
+    units whose slope is 0 for all samples. Now and then `…_low`, `…_high` and `…_histogram`, the counts in 30 equal
+    bins between them, of activations and of weights.
+    """
+
+    def __init__(self, layers: Sequence[Layer], evaluations: int):
+        self.last, self.looked = max(evaluations - 1, 1), 0
+        self.rows: list[Rows] = []
+        self.arrange(layers)
+
+    def arrange(self, layers: Sequence[Layer]) -> None:
+        """Take note of the layers, which change when runs leave: where the kernels are, and what follows them."""
+        kernels = [i for i, layer in enumerate(layers) if any(p.kernel for p in layer.parameters.values())]
+        self.kernels = [
+            (i, layers[i].name, next(k for k, p in layers[i].parameters.items() if p.kernel), _after(layers, i, end))
+            for i, end in zip(kernels, [*kernels[1:], len(layers)], strict=True)
+        ]
+        self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].activation}
+
+    def look(
+        self,
+        t: int,
+        runs: Array,
+        parameters: Sequence[Parameters],
+        gradients: Sequence[Parameters],
+        outputs: Sequence[Output],
+    ) -> None:
+        """Add a row for each run and layer, before the step. Until `moved` and `keep` they are not the last word."""
+        # Evenly spread over the evaluations, the first and the last among them.
+        shapes = HISTOGRAMS * self.looked // self.last > HISTOGRAMS * (self.looked - 1) // self.last
+        self.looked += 1
+        self.before = [parameters[i][k].copy() for i, _, k, _ in self.kernels]
+        layers = []
+        for (i, name, k, at), w in zip(self.kernels, self.before, strict=True):
+            y = outputs[at].y
+            row = {
+                "weight_norm": _norm(w),
+                "gradient_rms": _norm(gradients[i][k]) / np.sqrt(w[0].size),
+                "update_ratio": np.full(len(w), np.nan),
+                "activation_mean": (mean := _flat(y).mean(axis=1)),
+                "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
+                **self._slopes(at, outputs[at]),
+                "sparsity": np.count_nonzero(np.abs(_flat(w)) < NEAR_ZERO, axis=1) / w[0].size,
+                **_histogram("activation", y, shapes),
+                **_histogram("weight", w, shapes),
+            }
+            layers.append((name, row))
+        self.rows.append((t, runs, layers))
+
+    def _slopes(self, at: int, output: Output) -> dict[str, Array]:
+        if at not in self.steepest:  # logits
+            return {"saturated": np.zeros(len(output.y)), "dead": np.zeros(len(output.y))}
+        slope = _slope(output)
+        units = slope.reshape(*slope.shape[:2], -1)
+        return {
+            "saturated": np.count_nonzero(_flat(slope <= SATURATED * self.steepest[at]), axis=1) / slope[0].size,
+            "dead": np.count_nonzero((units == 0).all(axis=2), axis=1) / units.shape[1],
+        }
+
+    def moved(self, parameters: Sequence[Parameters]) -> None:
+        """The step was made: add its size to the rows of this look."""
+        for (i, _, k, _), w, (_, row) in zip(self.kernels, self.before, self.rows[-1][2], strict=True):
+            row["update_ratio"] = _norm(parameters[i][k] - w) / row["weight_norm"]
+
+    def keep(self, runs: Array) -> None:
+        """Of the last look, keep the rows of these runs: the others have diverged in its step."""
+        t, looked, layers = self.rows[-1]
+        stay = np.isin(looked, runs)
+        self.rows[-1] = t, looked[stay], [(name, {k: v[stay] for k, v in row.items()}) for name, row in layers]
+
+    def columns(self) -> dict[str, Array]:
+        """All rows as long columns: `run`, `iteration`, `layer` and what was measured."""
+        parts = [(t, runs, name, row) for t, runs, layers in self.rows for name, row in layers]
+        lengths = [len(runs) for _, runs, _, _ in parts]
+        return {
+            "iteration": np.repeat([t for t, *_ in parts], lengths),
+            "run": np.concatenate([runs for _, runs, _, _ in parts]),
+            "layer": np.repeat([name for _, _, name, _ in parts], lengths),
+            **{k: np.concatenate([row[k] for *_, row in parts]) for k in parts[0][3]},
+        }
+
+
+def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
+    """The place of the activation that follows a layer with a kernel, or else of the last layer before the next one."""
+    return next((i for i in range(kernel, end) if layers[i].activation), end - 1)
+
+
+def _steepest(activation: Layer) -> Array:
+    """The greatest slope of an activation between −10 and 10, with what it learns at its start, for every run."""
+    shape = next((p.shape for p in activation.parameters.values()), (1, 1))
+    start = {
+        k: np.zeros((1, *shape)) + column(np.asarray(p.start, float), np.zeros((1, *shape)))
+        for k, p in activation.parameters.items()
+    }
+    x = np.zeros((1, *shape)) + np.linspace(-10, 10, 2001)
+    slope = _slope(activation.apply(start, x, Pass(False, Draws({}, 0))))
+    steepest: Array = slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
+    return steepest
+
+
+def _slope(activation: Output) -> Array:
+    slope = activation.back(np.ones_like(activation.y))[0]
+    assert slope is not None  # of an elementwise function there is one
+    return np.abs(slope)
+
+
+def _flat(a: Array) -> Array:
+    return a.reshape(len(a), -1)
+
+
+def _norm(a: Array) -> Array:
+    norm: Array = np.sqrt(np.vecdot(_flat(a), _flat(a)))
+    return norm
+
+
+def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:
+    """Low, high and counts of every run's values; NaN and -1 where none is taken, or where a value is not finite."""
+    flat = _flat(a)
+    low, high = np.full((2, len(flat)), np.nan)
+    counts = np.full((len(flat), BINS), -1)
+    finite = np.flatnonzero(np.isfinite(flat).all(axis=1) & taken)
+    if len(finite):
+        flat = flat[finite]
+        least, most = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
+        width = np.where(most > least, most - least, 1)
+        bins = ((flat - least) * (BINS / width)).astype(np.int32)
+        np.minimum(bins, BINS - 1, out=bins)
+        bins += BINS * np.arange(len(flat), dtype=np.int32)[:, None]
+        counts[finite] = np.bincount(bins.ravel(), minlength=BINS * len(flat)).reshape(-1, BINS)
+        low[finite], high[finite] = least[:, 0], most[:, 0]
+    return {f"{name}_low": low, f"{name}_high": high, f"{name}_histogram": counts}

@@ -1,0 +1,152 @@
+"""Probes: what they say against plain NumPy, and that looking changes nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.training.conftest import choice, make_arm, make_data
+from threadpoolctl import threadpool_limits
+
+from dlsweep.config.runs import Evaluate, Run
+from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.losses import softmax_cross_entropy
+from dlsweep.nn.networks import forward
+from dlsweep.training.draws import Draws
+from dlsweep.training.loop import train
+from dlsweep.training.minibatches import minibatches
+from dlsweep.training.stack import Stack
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_blas_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def looking(arm, layers=True):
+    return replace(arm, evaluate=Evaluate(arm.evaluate.every, arm.evaluate.on, layers=layers))
+
+
+def rows(outcome, run, *keys):
+    mine = outcome.layers["run"] == run
+    return {k: v[mine].tobytes() for k, v in outcome.layers.items() if k != "run" and (not keys or k in keys)}
+
+
+def by_hand(arm, data, steps):
+    """The stack of one run after some steps, and the pass and the gradients of the next one."""
+    stack = Stack([Run(arm, 0)], data, np.dtype(np.float64))
+    batches = minibatches(0, data.sizes["train"], arm.train)
+    batch = {0: stack.gather(0, next(batches))}
+    stack.begin(batch, 3)
+    for t in range(1, steps + 1):
+        stack.step(t, 6, batch)
+        batch = {0: stack.gather(0, next(batches))}
+    outputs = []
+    x = [Shared(batch[0].x, slice(0, 1))]
+    passed = forward(stack.network.layers, stack.parameters, x, Pass(True, Draws({0: slice(0, 1)}, steps + 1)), outputs)
+    gradients = passed.back(softmax_cross_entropy(passed.logits, batch[0].t)[1]())
+    return stack, batch, [output.y for output in outputs], gradients
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("penalized", [False, True])
+def test_every_column_is_what_it_says(activation, penalized):
+    l2 = (choice("l2", strength=0.1, on="kernel"),) if penalized else ()
+    arm = looking(make_arm(activation=activation, regularizer=l2, iterations=6, every=3))
+    data = make_data()
+    outcome = train([Run(arm, 0)], data, dtype=np.float64)
+    stack, batch, ys, gradients = by_hand(arm, data, 2)
+    before = [stack.parameters[i]["W"].copy() for i in (0, 2, 4)]
+    stack.step(3, 6, batch)
+    for depth, (i, at) in enumerate([(0, 1), (2, 3), (4, 4)]):
+        row = (outcome.layers["iteration"] == 3) & (outcome.layers["layer"] == f"dense{depth + 1}")
+        (seen,) = np.flatnonzero(row)
+        found = {k: v[seen] for k, v in outcome.layers.items()}
+        w, y = before[depth], ys[at]
+        g = gradients[i]["W"] + (0.1 * w if penalized else 0)
+        slope = {"sigmoid": lambda y: y * (1 - y), "relu": lambda y: (y > 0) * 1.0}[activation](y)
+        slope = np.ones_like(y) if at == 4 else slope
+        most = {"sigmoid": 0.25, "relu": 1.0}[activation] if at < 4 else 1.0
+        expected = {
+            "weight_norm": np.linalg.norm(w),
+            "gradient_rms": np.sqrt(np.mean(g**2)),
+            "update_ratio": np.linalg.norm(stack.parameters[i]["W"] - w) / np.linalg.norm(w),
+            "activation_mean": y.mean(),
+            "activation_std": y.std(),
+            "saturated": np.mean(slope <= 0.36 * most),
+            "dead": np.mean((slope == 0).all(axis=2)),
+            "sparsity": np.mean(np.abs(w) < 1e-3),
+        }
+        np.testing.assert_allclose([found[k] for k in expected], [*expected.values()], rtol=1e-6, err_msg=str(depth))
+    for name, values in {"activation": ys[1], "weight": before[0]}.items():
+        row = (outcome.layers["iteration"] == 3) & (outcome.layers["layer"] == "dense1")
+        (low,), (high,), (counts,) = (outcome.layers[f"{name}_{k}"][row] for k in ("low", "high", "histogram"))
+        assert (low, high) == (values.min(), values.max())
+        assert counts.sum() == values.size
+        np.testing.assert_array_equal(counts, np.histogram(values, 30, (low, high))[0])
+
+
+def test_at_the_start_nothing_has_moved_and_the_draws_are_those_of_the_first_step():
+    dropout = (choice("dropout", ratio=0.5, mode="inverted"),)
+    arm = looking(make_arm(regularizer=dropout, iterations=2, every=1))
+    layers = train([Run(arm, 0)], make_data()).layers
+    start, first = (layers["iteration"] == t for t in (0, 1))
+    assert np.isnan(layers["update_ratio"][start]).all()
+    assert (layers["update_ratio"][first] > 0).all()
+    for column in ("weight_norm", "gradient_rms", "activation_mean"):  # step 1 begins with the same weights and samples
+        np.testing.assert_array_equal(layers[column][start], layers[column][first])
+
+
+def test_histograms_are_taken_at_eleven_evaluations_the_first_and_the_last_among_them():
+    layers = train([Run(looking(make_arm(iterations=100, every=2)), 0)], make_data()).layers
+    taken = np.unique(layers["iteration"][np.isfinite(layers["weight_low"])])
+    assert taken.tolist() == list(range(0, 101, 10))
+    assert (layers["weight_histogram"][np.isnan(layers["weight_low"])] == -1).all()
+
+
+techniques = st.sampled_from([("none", ()), ("batch", ()), ("none", ("dropout",)), ("batch", ("dropout", "l1"))])
+SETTINGS = {"dropout": {"ratio": 0.3, "mode": "inverted"}, "l1": {"strength": 0.01, "on": "kernel"}}
+BATCH = {"momentum": 0.9, "eps": 1e-5, "position": "before"}
+
+
+@settings(deadline=None, max_examples=25)
+@given(techniques, st.sampled_from(["relu", "sigmoid", "prelu"]), st.sampled_from([0.1, 1e30]), st.integers(1, 4))
+def test_looking_changes_no_bit_and_together_is_alone(technique, activation, lr, every):
+    normalization, names = technique
+    arms = [
+        make_arm(
+            activation=activation,
+            normalization=choice(normalization, **(BATCH if normalization == "batch" else {})),
+            regularizer=tuple(choice(name, **SETTINGS[name]) for name in names),
+            optimizer=choice("sgd", lr=rate),
+            every=every,
+        )
+        for rate in (0.05, lr)
+    ]
+    runs, data = [Run(looking(arm), seed) for arm in arms for seed in (0, 1)], make_data()
+    seen = train(runs, data)
+    blind = train([Run(looking(arm, False), seed) for arm in arms for seed in (0, 1)], data)
+    assert {k: v.tobytes() for k, v in seen.curves.items()} == {k: v.tobytes() for k, v in blind.curves.items()}
+    assert seen.status == blind.status
+    for i, run in enumerate(runs):
+        assert rows(train([run], data), 0) == rows(seen, i)
+
+
+def test_a_diverged_run_has_rows_as_far_as_its_curve():
+    sgd = (choice("sgd", lr=lr) for lr in (0.1, 1e9))
+    arms = [make_arm(optimizer=optimizer, activation="identity", iterations=40, every=1) for optimizer in sgd]
+    outcome = train([Run(looking(arm), 0) for arm in arms], make_data())
+    assert outcome.status == ["done", "diverged"]
+    for run in (0, 1):
+        curve = np.unique(outcome.curves["iteration"][outcome.curves["run"] == run])
+        assert np.unique(outcome.layers["iteration"][outcome.layers["run"] == run]).tolist() == curve.tolist()
+
+
+def test_wide_sigmoids_saturate():
+    """Weights of standard deviation 1: three quarters of the outputs of layers of 100 are outside [0.1, 0.9]."""
+    arm = make_arm(activation="sigmoid", init=choice("normal", std=1.0), hidden=(100,) * 5, batch_size=30, iterations=1)
+    layers = train([Run(looking(arm), s) for s in range(5)], make_data()).layers
+    fifth = (layers["layer"] == "dense5") & (layers["iteration"] == 0)
+    assert layers["saturated"][fifth].mean() == pytest.approx(0.74, abs=0.04)
