@@ -39,7 +39,7 @@ def by_hand(arm, data, steps):
     stack = Stack([Run(arm, 0)], data, np.dtype(np.float64))
     batches = minibatches(0, data.sizes["train"], arm.train)
     batch = {0: stack.gather(0, next(batches))}
-    stack.begin(batch, 3)
+    stack.begin(batch)
     for t in range(1, steps + 1):
         stack.step(t, 6, batch)
         batch = {0: stack.gather(0, next(batches))}

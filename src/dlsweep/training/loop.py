@@ -10,7 +10,7 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.training.minibatches import evaluations, iterations, minibatches, steps_per_epoch
+from dlsweep.training.minibatches import iterations, minibatches, steps_per_epoch
 from dlsweep.training.outcome import Outcome
 from dlsweep.training.stack import Stack
 
@@ -38,7 +38,7 @@ def train(
 
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
-        stack.begin(batch, evaluations(arm.evaluate, steps))
+        stack.begin(batch)
         stack.look(batch)
         progress(0)
         stack.evaluate(0, 0.0, batch)

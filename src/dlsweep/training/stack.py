@@ -19,7 +19,7 @@ from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
 from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels
 from dlsweep.training.initial import initial
-from dlsweep.training.minibatches import subset
+from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Outcome
 from dlsweep.training.probes import Probes
@@ -100,7 +100,7 @@ class Stack:
         reorder = bool(self.network.layers[0].reads)
         return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=reorder)
 
-    def begin(self, batch: Batch, evaluations: int) -> None:
+    def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
         runs = [self.given[i] for i in self.order]
         samples = {seed: block.x for seed, block in batch.items()}
@@ -109,8 +109,10 @@ class Stack:
             {k: [np.zeros_like(p[k]) for _ in self.optimizer.positional[3:]] for k in p if layer.parameters[k].trained}
             for layer, p in zip(self.network.layers, self.parameters, strict=True)
         ]
-        if runs[0].arm.evaluate.layers:
-            self.probes = Probes(self.network.layers, evaluations)
+        arm = runs[0].arm
+        if arm.evaluate.layers:
+            steps = iterations(arm.train, self.data.sizes["train"])
+            self.probes = Probes(self.network.layers, evaluations(arm.evaluate, steps))
 
     def _shared(self, batch: Batch) -> list[Shared]:
         return [Shared(batch[s].x, runs) for s, runs in self.slices.items()]
