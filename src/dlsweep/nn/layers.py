@@ -6,7 +6,7 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -99,14 +99,6 @@ def size(layers: Iterable[Layer]) -> int:
 def column(setting: Any, like: Array) -> Array:
     """A setting of every run, `(R,)` or `(1,)`, so that it broadcasts against an array `(R, …)`."""
     return np.reshape(setting, (-1, *[1] * (like.ndim - 1)))
-
-
-def spread(shared: Sequence[Shared], dtype: np.dtype) -> Array:
-    """What slices of the runs share, written out for every run: `(R, …)`."""
-    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), dtype)
-    for x, runs in shared:
-        out[runs] = x
-    return out
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:

@@ -98,14 +98,14 @@ class Metrics(NamedTuple):
 
 
 def evaluate(network: Network, parameters: Sequence[Parameters], groups: Sequence[Group], draws: Draws) -> Metrics:
-    """The metrics of every run over all samples of its group; draws: of this split at this iteration."""
+    """The metrics of every run over all samples of its group; draws: of this iteration."""
     layers = network.layers
     runs = groups[-1].runs.stop
     loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
     parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
-    for i, blocks in enumerate(zip(*(group.blocks for group in groups), strict=True)):
+    for blocks in zip(*(group.blocks for group in groups), strict=True):
         inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
-        passed = forward(layers, parameters, inputs, Pass(False, draws.at(str(i))))
+        passed = forward(layers, parameters, inputs, Pass(False, draws))
         t = labels([b.t for b in blocks], groups)
         loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
         correct += np.count_nonzero(hits(passed.logits, t), axis=1)

@@ -155,7 +155,7 @@ class Stack:
                 groups = [Group(slice(0, len(self.order)), blocks)]
             else:
                 groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
-            draws = Draws(self.slices, t, f"/{split}")
+            draws = Draws(self.slices, t)
             rows.append((split, evaluate(self.network, self.parameters, groups, draws)))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
         which = np.array(self.order)[finite]
