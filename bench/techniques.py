@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+import dlsweep
 from bench import jobs
 from bench.common import PROCESSES, ROOT, environment
 from bench.contenders import importable
@@ -123,7 +124,7 @@ def against(job: jobs.Job, other: str, wanted: float, others: list[Callable[[], 
 
 def probes(options: Any) -> Row:
     """The 2×3 sweep with and without the `layers/` table, in turn."""
-    config = yaml.safe_load(PROBED.read_text(encoding="utf-8")) | {"plots": []}
+    config = {k: v for k, v in dlsweep.load(PROBED).resolved().items() if k != "fingerprints"}
     seeds, iterations = (1, 20) if options.quick else (5, 1000)
     config |= {"seeds": seeds, "train": config["train"] | {"iterations": iterations}}
     probed = config | {"evaluate": config["evaluate"] | {"layers": True}}

@@ -34,7 +34,8 @@ def test_value_and_derivative(name):
     theirs.backward(torch.tensor(dy))
     y, back = activations[name].function(X.copy())
     np.testing.assert_allclose(y, theirs.detach(), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(back(dy.copy()), x.grad, rtol=1e-11, atol=1e-12)
+    rtol = 1e-7 if name == "hard_sigmoid" else 1e-11  # theirs takes 1/6 in float32 on the way back
+    np.testing.assert_allclose(back(dy.copy()), x.grad, rtol=rtol, atol=1e-12)
 
 
 def test_prelu():

@@ -22,9 +22,11 @@ def choices(
     """
     if kind is not None:
         plots[kind]  # a name that is not there is an error of its own
-    chosen = [choice for choice in asked if kind in (None, choice.name)] or [Choice(kind or default, {})]
+    chosen = [choice for choice in asked if kind in (None, choice.name)]
+    if not chosen:
+        chosen = [Choice(kind, {})] if kind else [Choice(default, {}), Choice("curves", {})]
     changed = [_changed(choice, changes) for choice in chosen]
-    possible = [choice for choice in changed if not _mistake(choice)]
+    possible = [choice for choice in changed if not _mistake(choice)][: None if asked or kind else 1]
     if not possible:
         raise UsageError(_mistake(changed[0]))
     return list(dict.fromkeys(possible))

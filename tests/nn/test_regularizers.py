@@ -156,7 +156,7 @@ def test_a_dropconnect_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
 
 
 def test_gaussian_inference_has_the_moments_of_the_masks():
-    """N(W v + b, ratio / (1 − ratio) · W² v²), drawn anew for each sample, and what many masks do in training."""
+    """N(W v + b, ratio / (1 − ratio) · W² v²), which are the moments of what many masks do in training."""
     regularizer = made("dropconnect", ratio=[0.2, 0.4, 0.4], inference="gaussian", samples=20_000)
     layer, p = affine()
     v = kernels((3, 5, 2), 3)

@@ -6,7 +6,7 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -106,14 +106,6 @@ def column(setting: Any, like: Array) -> Array:
 def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
     """Settings so that those of every run broadcast against an array `(R, …)`; what is no array stays as it is."""
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
-
-
-def spread(shared: Sequence[Shared], dtype: np.dtype) -> Array:
-    """What slices of the runs share, written out for every run: `(R, …)`."""
-    out = np.empty((shared[-1].runs.stop, *shared[0].x.shape), dtype)
-    for x, runs in shared:
-        out[runs] = x
-    return out
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient, spread
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient
 from dlsweep.registry import Count, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
@@ -106,7 +106,8 @@ def dropconnect(
 
     The kept weights are multiplied with 1 / (1 − ratio); the network's last layer keeps all (Wan et al. 2013, Section
     3). inference: with the mean weights; or, as in the paper's Algorithm 1, activations averaged over `samples` draws
-    of their inputs from the Gaussian with the moments that the masks give: N(W v, ratio / (1 − ratio) · W² v²).
+    of their inputs from the Gaussian with the moments that the masks give: N(W v, ratio / (1 − ratio) · W² v²). All
+    samples of an evaluation share its draws, so that none knows its company.
     """
 
     def wrap(layer: Layer) -> Layer:
@@ -132,9 +133,10 @@ def dropconnect(
             squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
             x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
             variance = layer.apply(squares, x_squared, pass_).y * column(ratio / (1 - ratio), mean)
-            z = pass_.draws.normal(f"dropconnect/{layer.name}", (*mean.shape[1:-1], samples, mean.shape[-1]))
-            y = spread(z, mean.dtype)
-            y *= np.sqrt(variance)[..., None, :]
+            std = np.sqrt(variance)[..., None, :]
+            y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
+            for z, runs in pass_.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
+                np.multiply(std[runs], z, out=y[runs])
             y += mean[..., None, :]
             return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
 

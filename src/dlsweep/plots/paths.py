@@ -52,7 +52,7 @@ class Path:
             return None
         last = int(np.flatnonzero(inside)[-1])
         a, step = points[last], points[last + 1] - points[last]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             shares = np.where(step > 0, ([right, high] - a) / step, ([left, low] - a) / step)
         return np.asarray(a + np.nanmin(np.where(step == 0, np.inf, shares)) * step)
 

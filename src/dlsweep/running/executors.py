@@ -31,6 +31,7 @@ STILLBORN = 5
 @executors.register
 def inline(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Generator[Receipt, None, None]:
     """Train in this process, one chunk after the other."""
+    machine.keep_freed_memory()
     with threadpool_limits(1):
         for chunk in chunks:
             yield from task.work(chunk, progress)

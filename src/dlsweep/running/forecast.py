@@ -16,6 +16,7 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, record
 from dlsweep.running.crew import crew
+from dlsweep.running.machine import keep_freed_memory
 from dlsweep.running.store import Store, statuses
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
@@ -91,6 +92,7 @@ def dry_run(
         key = code(chunk[0].arm)
         sizes[key].append(len(chunk))
         widest[key] = max(widest.get(key, ()), chunk, key=len)
+    keep_freed_memory()
     with threadpool_limits(1):
         seconds = _seconds(cohorts, sizes, widest)
     levels = _levels(config)

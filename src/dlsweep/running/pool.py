@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from threadpoolctl import threadpool_limits
 
 from dlsweep.errors import DlsweepError
+from dlsweep.running.machine import keep_freed_memory
 from dlsweep.running.server import CONTEXT, surroundings
 from dlsweep.running.worker import Progress, Receipt, Task
 from dlsweep.training.plan import Chunk
@@ -104,6 +105,7 @@ def serve(connection: Connection, task: Task) -> None:
     """The life of a worker process: chunks in, progress and receipts out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    keep_freed_memory()
 
     def tell(message: object) -> None:
         try:

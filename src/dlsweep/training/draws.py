@@ -17,12 +17,8 @@ class Draws:
     look at a network shifts nothing.
     """
 
-    def __init__(self, slices: Mapping[int, slice], index: int, place: str = ""):
-        self.slices, self.index, self.place = slices, index, place
-
-    def at(self, place: str) -> Draws:
-        """The draws of one place within the step, such as a block of a split."""
-        return Draws(self.slices, self.index, f"{self.place}/{place}")
+    def __init__(self, slices: Mapping[int, slice], index: int):
+        self.slices, self.index = slices, index
 
     def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
         """Uniform on [0, 1), float32."""
@@ -33,4 +29,4 @@ class Draws:
         return [Shared(draw.standard_normal(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
 
     def _streams(self, purpose: str) -> Iterator[tuple[np.random.Generator, slice]]:
-        return ((stream(seed, purpose + self.place, self.index), runs) for seed, runs in self.slices.items())
+        return ((stream(seed, purpose, self.index), runs) for seed, runs in self.slices.items())

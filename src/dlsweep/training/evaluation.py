@@ -106,15 +106,15 @@ def evaluate(
 ) -> Metrics:
     """The metrics of every run over all samples of its group.
 
-    draws: of this split at this iteration; seen: is given the logits and the labels of each block.
+    draws: of this iteration; seen: is given the logits and the labels of each block.
     """
     layers = network.layers
     runs = groups[-1].runs.stop
     loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
     parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
-    for i, blocks in enumerate(zip(*(group.blocks for group in groups), strict=True)):
+    for blocks in zip(*(group.blocks for group in groups), strict=True):
         inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
-        passed = forward(layers, parameters, inputs, Pass(False, draws.at(str(i))))
+        passed = forward(layers, parameters, inputs, Pass(False, draws))
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
             seen(passed.logits, t)

@@ -197,7 +197,7 @@ class Stack:
                 groups = [Group(slice(0, len(self.order)), blocks)]
             else:
                 groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
-            draws = Draws(self.slices, t, f"/{split}")
+            draws = Draws(self.slices, t)
             averaged = Ensembles(self.ensembles)
             seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
             rows.append((split, evaluate(self.network, self.parameters, groups, draws, seen)))
