@@ -1,0 +1,87 @@
+"""What the field says of its techniques holds in the committed configs, on real MNIST with smaller budgets.
+
+Every claim is one of means over five seeds, with a margin that more seeds than these were seen to keep.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import dlsweep
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def sweep(name: str, folder: Path, *overrides: str) -> dlsweep.running.results.Results:
+    return dlsweep.run(dlsweep.load(CONFIGS / f"{name}.yaml", overrides), output=folder)
+
+
+def means(runs: pd.DataFrame, metric: str, *factors: str) -> pd.Series:
+    return runs.groupby([*factors], observed=True)[metric].mean()
+
+
+def test_batch_norm_lets_a_sigmoid_learn_from_small_weights_and_narrows_the_spread_over_initializations(
+    tmp_path: Path,
+) -> None:
+    runs = sweep("batch_norm", tmp_path, "train.iterations=300", "evaluate.every=300").runs
+    test = means(runs, "final_test_accuracy", "activation", "normalization", "init")
+    assert test["sigmoid", "none", "normal"] < 0.12  # the share of the most frequent class
+    assert test["sigmoid", "batch", "normal"] > 0.3
+    spread = test.groupby(level=["activation", "normalization"], observed=True).agg(lambda x: x.max() - x.min())
+    assert spread["relu", "batch"] < 0.5 * spread["relu", "none"]
+
+
+def test_thirty_layers_learn_with_he_and_stall_with_xavier(tmp_path: Path) -> None:
+    runs = sweep("thirty_layers", tmp_path, "train.iterations=500", "evaluate.every=500").runs
+    test = means(runs, "final_test_accuracy", "init")
+    assert test["xavier"] < 0.2
+    assert test["he"] > test["xavier"] + 0.15
+
+
+def test_regularizers_shrink_the_gap_at_300_images_and_lower_train_accuracy(tmp_path: Path) -> None:
+    """The gap is all that is claimed: test accuracy is not, for it falls with some of them."""
+    arms = "only=[{regularizer: [none, l2 strength=0.1, dropout ratio=0.2, dropconnect]}]"
+    runs = sweep("overfitting", tmp_path, arms, "train.epochs=200", "evaluate.every=600").runs
+    train, test = (means(runs, f"final_{split}_accuracy", "regularizer") for split in ("train", "test"))
+    gap = train - test
+    assert gap["none"] > 0.15
+    for regularizer in set(gap.index) - {"none"}:
+        assert gap[regularizer] < gap["none"] - 0.01, regularizer
+        assert train[regularizer] < train["none"], regularizer
+
+
+def test_l1_leaves_more_weights_near_zero_than_l2(tmp_path: Path) -> None:
+    layers = sweep("sparsity", tmp_path, "train.epochs=100", "evaluate.every=300").layers
+    last = layers[(layers["iteration"] == 300) & (layers["layer"] == "dense1")]
+    near_zero = means(last, "sparsity", "regularizer")
+    assert near_zero["l1"] > near_zero["elastic_net"] > 3 * near_zero["l2"]
+    assert near_zero["l2"] == pytest.approx(near_zero["none"], abs=0.05)
+
+
+def test_momentum_adagrad_and_adam_reach_a_loss_before_sgd_at_a_hundredth(tmp_path: Path) -> None:
+    curves = sweep(
+        "optimizers", tmp_path, "data.mnist.train=2000", "train.iterations=300", "evaluate.every=20"
+    ).curves.query("split == 'train' and loss < 0.6")
+    first = curves.groupby(["optimizer", "seed"], observed=True)["iteration"].min().unstack("seed").max(axis=1)
+    sgd = first.get("sgd lr=0.01", 301)
+    for optimizer in ("momentum", "adagrad", "adam"):
+        assert first[optimizer] < sgd, optimizer
+
+
+def test_equal_units_stay_equal(tmp_path: Path) -> None:
+    arms = "only=[{activation: tanh, init: [zeros, constant, xavier]}]"
+    runs = sweep("zero_init", tmp_path, arms, "train.iterations=300", "evaluate.every=300").runs
+    test = means(runs, "final_test_accuracy", "init")
+    assert test["zeros"] < 0.12
+    assert test["constant"] < 0.5 < test["xavier"]
+
+
+def test_an_ensemble_beats_the_mean_of_its_members(tmp_path: Path) -> None:
+    results = sweep("ensemble", tmp_path, "seeds=5", "train.epochs=60", "evaluate.every=180", "grid.regularizer=none")
+    last = results.ensembles.query("iteration == 180 and split == 'test'")
+    assert last["members"].tolist() == [5]
+    assert last["accuracy"].item() > results.runs["final_test_accuracy"].mean() + 0.01
+    assert last["loss"].item() < results.runs["final_test_loss"].mean()
