@@ -74,8 +74,7 @@ def bits() -> Callable[[Results], dict[str, bytes]]:
 
     def bits(results: Results) -> dict[str, bytes]:
         frames = {"runs": results.runs.drop(columns=["seconds", "error"]), "curves": results.curves}
-        if "ensembles" in results.record.tables.schemas:
-            frames["ensembles"] = results.ensembles
+        frames |= {table: getattr(results, table) for table in results.record.tables.optional}
         told = {
             f"{table}.{name}": column.to_numpy() for table, frame in frames.items() for name, column in frame.items()
         }

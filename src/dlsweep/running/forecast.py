@@ -21,9 +21,11 @@ from dlsweep.running.store import Store, statuses
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.plan import Chunk, Cohort, code, plan
+from dlsweep.training.probes import HISTOGRAMS
 
-# Bytes of a row of curves/ and of runs/, as Parquet with its compression takes them, and of a part around them.
-CURVE_ROW, RUN_ROW, PART = 16, 250, 12_000
+# Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
+# takes them, and of a part around them.
+CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
 
 # How many cohorts are measured (the others are reckoned from their arithmetic), and the seconds of steps for each.
 MEASURED = 4
@@ -184,7 +186,9 @@ def _rows(cohort: Cohort) -> int:
     """Bytes on disk for a run of the cohort."""
     arm = cohort.arm
     steps = iterations(arm.train, data_of(arm).sizes["train"])
-    return RUN_ROW + CURVE_ROW * evaluations(arm.evaluate, steps) * len(arm.evaluate.on)
+    times = evaluations(arm.evaluate, steps)
+    layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if arm.evaluate.layers else 0
+    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels
 
 
 def _data(cohort: Cohort) -> int:

@@ -51,7 +51,7 @@ class Cohort:
 
     arm: one of its arms; arms: their number; parameters: of one run; memory: bytes that one more run in a stack takes;
     work: multiplications of one run, to weigh chunks against each other; together: the runs of an arm where they must
-    train in one chunk, else 1.
+    train in one chunk, else 1; kernels: the layers of a run that have one.
     """
 
     arm: Arm
@@ -60,6 +60,7 @@ class Cohort:
     memory: int
     work: float
     together: int = 1
+    kernels: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     layers, acting = _built(arm, data)
     parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
-    units = sum(p.shape[0] for layer in layers for p in layer.parameters.values() if p.kernel)
+    kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
+    units = sum(p.shape[0] for p in kernels)
     columns = BLOCK * max((regularizer.columns for regularizer in acting), default=1)
     # An evaluation holds a layer's input and output; training holds what every layer needs on the way back.
     activations = units * max(2 * columns, 8 * arm.train.batch_size)
@@ -159,7 +161,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
     memory = FLOAT * (parameters * (4 + slots) + activations + samples)
-    return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)))
+    return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
 
 
 def _built(arm: Arm, data: Dataset) -> Network:

@@ -83,9 +83,10 @@ class Probes:
         }
 
     def moved(self, parameters: Sequence[Parameters]) -> None:
-        """The step was made: add its size to the rows of this look."""
+        """The step was made: add its size to the rows of this look, NaN where all weights were 0."""
         for (i, _, k, _), w, (_, row) in zip(self.kernels, self.before, self.rows[-1][2], strict=True):
-            row["update_ratio"] = _norm(parameters[i][k] - w) / row["weight_norm"]
+            norm = row["weight_norm"]
+            row["update_ratio"] = np.where(norm > 0, _norm(parameters[i][k] - w) / norm, np.nan)
 
     def keep(self, runs: Array) -> None:
         """Of the last look, keep the rows of these runs: the others have diverged in its step."""
@@ -134,8 +135,9 @@ def _flat(a: Array) -> Array:
 
 
 def _norm(a: Array) -> Array:
-    norm: Array = np.sqrt(np.vecdot(_flat(a), _flat(a)))
-    return norm
+    """‖a‖₂ of every run, in float64: the square of a gradient that vanishes is nothing in float32."""
+    wide = (row.astype(np.float64) for row in _flat(a))  # run by run, so that the copies stay in cache
+    return np.array([np.sqrt(np.vecdot(row, row)) for row in wide])
 
 
 def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:

@@ -204,11 +204,13 @@ class Stack:
             if seen:
                 averages.append((split, averaged))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
+        which = np.array(self.order)[finite]
+        if self.probes and self.probes.rows:
+            self.probes.keep(which)
         if self.ensembles and not finite.all():
             self._leave(t, ~finite, "diverged")
             self.evaluate(t, epoch, batch)
             return
-        which = np.array(self.order)[finite]
         for split, metrics in rows:
             added = penalty + metrics.penalty
             self.rows.append((t, epoch, split, which, metrics.loss[finite], added[finite], metrics.accuracy[finite]))
@@ -216,8 +218,6 @@ class Stack:
         members = np.array([len(rows) for rows in self.ensembles], int)
         for split, averaged in averages:
             self.averages.append((t, epoch, split, first, members, averaged.loss, averaged.accuracy))
-        if self.probes and self.probes.rows:
-            self.probes.keep(which)
         monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
         self.patience.look(t, which, monitored)
         self._leave(t, ~finite, "diverged")
