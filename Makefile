@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot figure test parity lint types bench bench-techniques format clean
+.PHONY: help run plot gallery test parity lint types bench bench-techniques format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +19,14 @@ run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.ya
 plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/) again
 	$(BIN)/dlsweep plot $(RESULTS)
 
-figure: run ## make the figure of the README again
+gallery: $(VENV)/.installed ## train every config of configs/ and make the figures of the README again (docs/figures)
+	for config in configs/*.yaml; do $(BIN)/dlsweep run $$config --output build/gallery || exit 1; done
 	mkdir -p docs/figures
-	cp $(RESULTS)/activation-init/figures/curves-accuracy.png docs/figures/activation-init.png
+	rm -f docs/figures/*.png
+	for figure in build/gallery/*/figures/*.png; do \
+	  sweep=$$(basename $$(dirname $$(dirname "$$figure"))); \
+	  cp "$$figure" "docs/figures/$$sweep-$$(basename "$$figure" | tr -s ' ,=' '-')"; \
+	done
 
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
