@@ -2,8 +2,8 @@
 
 w, g: parameters and gradient, `(R, …)`; t: the step, from 1; slots: the optimizer's memory, arrays like `w`, zero at
 the start, one for each positional parameter after `t`. Settings are arrays that broadcast against `w`, one value a run.
-Every optimizer has `lr`; `w` and `g` may be overwritten, since the caller keeps neither. A decoupled `weight_decay` λ
-acts on every parameter, biases too, and follows `lr` through its schedule.
+Every optimizer has `lr`; `w`, `g` and the slots may be overwritten, since the caller keeps none of them. A decoupled
+`weight_decay` λ acts on every parameter, biases too, and follows `lr` through its schedule.
 """
 
 from __future__ import annotations
@@ -96,10 +96,17 @@ def adam(
 
     m, v: the moment estimates. The first step is η · sign(g), whatever the gradient's size.
     """
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g * g
-    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
-    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+    m *= beta1
+    m += (1 - beta1) * g
+    v *= beta2
+    g *= g
+    v += (1 - beta2) * g
+    step = np.sqrt(v / (1 - beta2**t))
+    step += eps
+    np.divide(m, step, out=step)
+    step *= lr / (1 - beta1**t)
+    w -= step
+    return w, m, v
 
 
 @optimizers.register
