@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import BATCH_SIZE, Report
+from bench.common import BATCH_SIZE, Report, versions
 
 SIZES = (784, *[100] * 6, 10)
 IMAGES = 300  # of the overfitting job
@@ -117,6 +118,19 @@ def config(job: Job) -> dict[str, Any]:
 def shortened(job: Job) -> Job:
     """The same for a smoke run: one seed, two evaluations."""
     return replace(job, iterations=job.every, seeds=1)
+
+
+def measured(job: Job, train: Callable[[dict[str, float], int], list[float]], package: str) -> Report:
+    """Train all runs of a job, one after the other; train(arm, seed) gives a run's test accuracies."""
+    start = time.perf_counter()
+    curves = [train(arm, seed) for arm in job.arms for seed in range(job.seeds)]
+    return Report(
+        runs=len(curves),
+        evaluations=len(curves[0]),
+        seconds=time.perf_counter() - start,
+        test_accuracy={job.name: float(np.mean([curve[-1] for curve in curves]))},
+        versions=versions(package),
+    )
 
 
 def main(measure: Callable[[Job], Report], arguments: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import numpy as np
 
@@ -89,15 +88,7 @@ def measure(job: jobs.Job) -> common.Report:
         read.x_test.astype(np.float64),
         one_hot[read.t_test],
     )
-    start = time.perf_counter()
-    curves = [train_one(job, arm, seed, data) for arm in job.arms for seed in range(job.seeds)]
-    return common.Report(
-        runs=len(curves),
-        evaluations=len(curves[0]),
-        seconds=time.perf_counter() - start,
-        test_accuracy={job.name: float(np.mean([curve[-1][-1] for curve in curves]))},
-        versions=common.versions("numpy"),
-    )
+    return jobs.measured(job, lambda arm, seed: [accuracy for *_, accuracy in train_one(job, arm, seed, data)], "numpy")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import torch
 from torch import nn
@@ -63,15 +62,7 @@ def measure(job: jobs.Job) -> common.Report:
     """All runs of the job, one after the other."""
     read = common.read_mnist()
     data = tuple(torch.from_numpy(a) for a in (read.x_train, read.t_train, read.x_test, read.t_test))
-    start = time.perf_counter()
-    curves = [train_one(job, arm, seed, data) for arm in job.arms for seed in range(job.seeds)]
-    return common.Report(
-        runs=len(curves),
-        evaluations=len(curves[0]),
-        seconds=time.perf_counter() - start,
-        test_accuracy={job.name: sum(curve[-1] for curve in curves) / len(curves)},
-        versions=common.versions("torch"),
-    )
+    return jobs.measured(job, lambda arm, seed: train_one(job, arm, seed, data), "torch")
 
 
 if __name__ == "__main__":

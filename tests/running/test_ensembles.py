@@ -14,7 +14,7 @@ import pytest
 
 import dlsweep
 from dlsweep.closing import closing_data, closing_table
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import UsageError
 from dlsweep.nn.initializers import initializers
 from dlsweep.plots.draw import tidy
 from dlsweep.running.results import Results
@@ -77,24 +77,6 @@ def test_the_same_bits_in_small_chunks_and_in_workers(make: Make, tmp_path: Path
     assert bits(run(config, tmp_path / "small", max_memory=1)) == whole
     assert bits(run(config, tmp_path / "workers", executor="processes", jobs=2)) == whole
     assert len(list((tmp_path / "small/tiny/ensembles").iterdir())) == 4  # an arm is never cut
-
-
-@pytest.mark.parametrize("damage", ["flipped", "gone"])
-def test_a_damaged_part_is_never_read_and_its_arms_train_again(
-    make: Make, tmp_path: Path, bits: Bits, damage: str
-) -> None:
-    config = make(evaluate=EVALUATE)
-    first = run(config, tmp_path)
-    whole = bits(first)
-    part = sorted((first.folder / "ensembles").iterdir())[0]
-    content = bytearray(part.read_bytes())
-    content[100] ^= 1
-    part.write_bytes(content)
-    if damage == "gone":
-        part.unlink()
-    with pytest.raises(ResultsDamaged, match=r"trains (its|their) runs again"):
-        _ = dlsweep.open_results(first.folder).ensembles
-    assert bits(run(config, tmp_path)) == whole
 
 
 def test_force_leaves_nothing_of_what_was_there(make: Make, tmp_path: Path) -> None:

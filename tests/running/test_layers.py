@@ -77,21 +77,22 @@ def test_the_same_bits_in_small_chunks_and_in_workers(make: Make, tmp_path: Path
     assert bits(run(config, tmp_path / "workers", executor="processes", jobs=2)) == whole
 
 
+@pytest.mark.parametrize("table", ["layers", "ensembles"])
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
 def test_a_damaged_part_is_never_read_and_its_runs_train_again(
-    make: Make, tmp_path: Path, bits: Bits, damage: str
+    make: Make, tmp_path: Path, bits: Bits, damage: str, table: str
 ) -> None:
-    config = make(evaluate=EVALUATE)
+    config = make(evaluate=EVALUATE | {"ensemble": True})
     first = run(config, tmp_path)
     whole = bits(first)
-    part = sorted((first.folder / "layers").iterdir())[0]
+    part = sorted((first.folder / table).iterdir())[0]
     content = bytearray(part.read_bytes())
     content[100] ^= 1
     part.write_bytes(content)
     if damage == "gone":
         part.unlink()
     with pytest.raises(ResultsDamaged, match=r"trains (its|their) runs again"):
-        _ = dlsweep.open_results(first.folder).layers
+        _ = getattr(dlsweep.open_results(first.folder), table)
     assert bits(run(config, tmp_path)) == whole
 
 

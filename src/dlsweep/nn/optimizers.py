@@ -96,17 +96,8 @@ def adam(
 
     m, v: the moment estimates. The first step is η · sign(g), whatever the gradient's size.
     """
-    m *= beta1
-    m += (1 - beta1) * g
-    v *= beta2
-    g *= g
-    v += (1 - beta2) * g
-    step = np.sqrt(v / (1 - beta2**t))
-    step += eps
-    np.divide(m, step, out=step)
-    step *= lr / (1 - beta1**t)
-    w -= step
-    return w, m, v
+    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
+    return _stepped(w, m, v / (1 - beta2**t), lr / (1 - beta1**t), eps), m, v
 
 
 @optimizers.register
@@ -150,11 +141,9 @@ def amsgrad(
 
     Algorithm 2, with Adam's bias corrections, so that the maximum is all that differs from `adam`.
     """
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g * g
+    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     v_max = np.maximum(v_max, v)
-    m_hat, v_hat = m / (1 - beta1**t), v_max / (1 - beta2**t)
-    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, v_max
+    return _stepped(w, m, v_max / (1 - beta2**t), lr / (1 - beta1**t), eps), m, v, v_max
 
 
 @optimizers.register
@@ -174,11 +163,9 @@ def nadam(
 
     Algorithm 2 with the same μ = β₁ at every step; v̂ is Adam's.
     """
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g * g
+    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+    return _stepped(w, m_hat, v / (1 - beta2**t), lr, eps), m, v
 
 
 @optimizers.register
@@ -199,3 +186,20 @@ def lion(
     """
     c = beta1 * m + (1 - beta1) * g
     return w - lr * (np.sign(c) + weight_decay * w), beta2 * m + (1 - beta2) * g
+
+
+def _averaged(a: Array, new: Array, beta: float) -> Array:
+    """The moving average a ← β a + (1 − β) new, in place."""
+    a *= beta
+    a += (1 - beta) * new
+    return a
+
+
+def _stepped(w: Array, m: Array, v: Array, lr: float, eps: float) -> Array:
+    """w ← w − η m / (√v + ε), in the place of w and of v: in a large layer the passes over memory are what costs."""
+    np.sqrt(v, out=v)
+    v += eps
+    np.divide(m, v, out=v)
+    v *= lr
+    w -= v
+    return w

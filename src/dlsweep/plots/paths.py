@@ -15,7 +15,7 @@ from dlsweep.plots import style
 from dlsweep.plots.base import DataFrame, Figure, pagers, plots
 from dlsweep.plots.factors import Placed, all_levels, factors, labels, levels, place
 from dlsweep.plots.key import CROSS
-from dlsweep.plots.panels import LABEL, NOTE, Words, fit, panels
+from dlsweep.plots.panels import LABEL, NOTE, Words, fit, panels, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,8 +231,7 @@ def _head(ax: Axes, level: str, several: Sequence[Path], frame: DataFrame) -> No
         words.append(f"final f {several[0].loss:.2g}")
     text = ", ".join(words)
     ax.set_title(text, loc="right", size=NOTE, color=style.ALARM if counts else style.FAINT, pad=5)
-    taken = 0.1 + 0.6 * NOTE / 72 * len(text)  # inches
-    room = ax.get_window_extent().width / ax.figure.dpi - taken
+    room = ax.get_window_extent().width / ax.figure.dpi - text_width(text, NOTE) - 0.1  # inches
     ax.set_title(fit(level, max(room, 0.5), LABEL), loc="left", size=LABEL, weight="bold", pad=4)
 
 

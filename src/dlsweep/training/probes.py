@@ -24,8 +24,8 @@ class Probes:
     `update_ratio`, ‖ΔW‖ / ‖W‖, NaN where no step was made; `sparsity`, the share of weights within ±0.001. Of what
     follows it on the minibatch, the activation's output or the logits: `activation_mean` and `activation_std`;
     `saturated`, the share of outputs where the activation's slope is at most 0.36 of its greatest; `dead`, the share of
-    units whose slope is 0 for all samples. Now and then `…_low`, `…_high` and `…_histogram`, the counts in 30 equal
-    bins between them, of activations and of weights.
+    units whose slope is 0 for all samples; both are 0 for logits. Now and then `…_low`, `…_high` and `…_histogram`, the
+    counts in 30 equal bins between them, of activations and of weights.
     """
 
     def __init__(self, layers: Sequence[Layer], evaluations: int):
