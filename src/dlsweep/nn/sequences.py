@@ -21,6 +21,15 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Entry, Joined, Ratio
 
+
+class LayerError(UsageError):
+    """A layer of a list that cannot be made; number: which, from 1."""
+
+    def __init__(self, number: int, sentence: str):
+        super().__init__(sentence)
+        self.number = number
+
+
 Item = str | Mapping[str, Any]
 Activated = Callable[..., list[Layer]]  # (suffix, shape, activation layer = the arm's)
 
@@ -76,7 +85,7 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
         try:
             add(item)
         except UsageError as error:
-            raise UsageError(f"layer {number} of {len(of)}: {error}") from None
+            raise LayerError(number, f"layer {number} of {len(of)}: {error}") from None
     if not layers or layers[-1].shape != (classes,) or layers[-1].activation:
         add({"dense": classes})
     return [_first(layers[0]), *layers[1:]]
