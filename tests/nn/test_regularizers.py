@@ -231,7 +231,7 @@ def test_smoothed_labels():
     logits, t, epsilon = kernels((2, 4, 5)), np.array([0, 3, 1, 1, 2]), 0.3
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     q = (1 - epsilon) * np.eye(4)[:, t] + epsilon / 4
-    (plain, back), (added, back_added) = softmax_cross_entropy(logits, t), label_smoothing(logits, t)
+    (plain, back, _), (added, back_added) = softmax_cross_entropy(logits, t), label_smoothing(logits, t)
     np.testing.assert_allclose(plain + epsilon * added, -(q * np.log(p)).sum(axis=1))
     np.testing.assert_allclose(back() + epsilon * back_added(), (p - q) / 5, atol=1e-15)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
-from dlsweep.nn.losses import hits, label_smoothing, softmax_cross_entropy
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import Network
@@ -125,8 +125,9 @@ def evaluate(
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
             seen(passed.logits, t)
-        loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(hits(passed.logits, t), axis=1)
+        judged = softmax_cross_entropy(passed.logits, t)
+        loss += judged.loss.astype(np.float64).sum(axis=1)
+        correct += np.count_nonzero(judged.hit, axis=1)
         penalty += passed.penalty
         if network.smoothing is not None:
             penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)

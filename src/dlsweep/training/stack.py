@@ -145,7 +145,7 @@ class Stack:
         passed = forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
-        dlogits = softmax_cross_entropy(passed.logits, t_batch)[1]()
+        dlogits = softmax_cross_entropy(passed.logits, t_batch).back()
         if self.network.smoothing is not None:
             dlogits += column(self.network.smoothing, dlogits) * label_smoothing(passed.logits, t_batch)[1]()
         gradients = passed.back(dlogits)
