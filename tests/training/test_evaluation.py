@@ -13,6 +13,13 @@ from dlsweep.training.evaluation import evaluate as evaluate_network
 from dlsweep.training.network import Network
 
 
+def scaled(scale):
+    def floats(x, dtype):
+        return np.multiply(x, dtype.type(scale), dtype=dtype)
+
+    return floats
+
+
 def network():
     return networks["mlp"].function(
         (6,), 3, lambda suffix, units: [activation_layer(suffix, units, activations["tanh"], {})], hidden=[4]
@@ -37,7 +44,7 @@ def test_blocks_hold_every_sample_once_and_leave_out_only_zeros(samples, share, 
     x = rng.integers(1, 256, (samples, features)) * (rng.random((samples, features)) < share)
     x[:, 0] = np.arange(samples) % 251  # so that most samples can be told apart
     x, t = x.astype(np.uint8), rng.integers(3, size=samples)
-    whole = Blocks(x, t, 1 / 255, np.dtype(np.float64))
+    whole = Blocks(x, t, scaled(1 / 255), np.dtype(np.float64))
     blocks = list(whole)
     assert [len(b.t) for b in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
     order = np.arange(features) if whole.features is None else whole.features
@@ -57,7 +64,7 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     t = rng.integers(3, size=samples)
     layers = network()
     parameters = parameters_of(layers, 2, np.float64)
-    loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
+    loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, scaled(1), np.dtype(np.float64)))])
     logits = forward(layers, parameters, [Shared(x.T, slice(0, 2))], Pass(False, Draws({}, 0))).logits
     np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
     np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == t).mean(axis=1))
@@ -68,9 +75,9 @@ def test_dark_features_are_gathered_and_left_out():
     rng = np.random.default_rng(0)
     lit = np.array([5, 60, 100])[rng.permutation(np.repeat([0, 1, 2], BLOCK))]
     x = rng.random((3 * BLOCK, 100)) * (np.arange(100) < lit[:, None])
-    blocks = Blocks(x[:, rng.permutation(100)], np.zeros(3 * BLOCK, int), 1, np.dtype(np.float32))
+    blocks = Blocks(x[:, rng.permutation(100)], np.zeros(3 * BLOCK, int), scaled(1), np.dtype(np.float32))
     assert [len(b.x) for b in blocks] == [5, 60, 100]
-    assert len(next(iter(Blocks(x, np.zeros(len(x), int), 1, np.dtype(np.float32), reorder=False))).x) == 100
+    assert len(next(iter(Blocks(x, np.zeros(len(x), int), scaled(1), np.dtype(np.float32), reorder=False))).x) == 100
 
 
 def test_groups_are_evaluated_on_their_own_samples():
@@ -79,7 +86,7 @@ def test_groups_are_evaluated_on_their_own_samples():
     layers = network()
     parameters = parameters_of(layers, 3, np.float64)
     slices = [slice(0, 1), slice(1, 3)]
-    blocks = [Blocks(x[i], t[i], 1, np.dtype(np.float64)) for i in range(2)]
+    blocks = [Blocks(x[i], t[i], scaled(1), np.dtype(np.float64)) for i in range(2)]
     loss, _ = evaluate(layers, parameters, [Group(s, b) for s, b in zip(slices, blocks, strict=True)])
     for s, b in zip(slices, blocks, strict=True):
         own = [{k: w[s] for k, w in p.items()} for p in parameters]
@@ -93,7 +100,7 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
     parameters = parameters_of(layers, 2, np.float32)
 
     def metrics():
-        blocks = Blocks(x, t, 1 / 255, np.dtype(np.float32))
+        blocks = Blocks(x, t, scaled(1 / 255), np.dtype(np.float32))
         return evaluate(layers, parameters, [Group(slice(0, 2), blocks)]), blocks.blocks[0].x.dtype
 
     kept, kept_dtype = metrics()

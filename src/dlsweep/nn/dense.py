@@ -28,6 +28,7 @@ def _apply(p: Parameters, x: Array, pass_: Pass) -> Output:
 
 def _apply_shared(p: Parameters, inputs: list[Shared], pass_: Pass) -> Output:
     W, b = p["W"], p["b"]
+    inputs = [Shared(x.reshape(-1, x.shape[-1]), runs) for x, runs in inputs]
     y = np.empty((*W.shape[:2], inputs[0].x.shape[1]), W.dtype)
     for x, runs in inputs:
         shared_product(W[runs, :, : len(x)], x, out=y[runs])
