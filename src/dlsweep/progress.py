@@ -88,7 +88,7 @@ class Progress(Reporter):
 
 
 @contextmanager
-def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], None]]:
+def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], object]]:
     """Give a function that is told of every piece of a download, its bytes: on a terminal they move a bar."""
     if quiet or not sys.stderr.isatty() or source.here:
         yield lambda count: None

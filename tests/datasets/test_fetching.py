@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tests.datasets.small import SERVED, SMALL, Server
@@ -27,7 +28,7 @@ def test_what_is_served_lies_in_the_cache(published: Published, cache: Path, ser
     pieces: list[int] = []
     assert not published.here
     fetch(published, notes.append, pieces.append)
-    assert published.here
+    assert published.missing() == []
     assert published.folder == cache / published.name
     assert {f: (published.folder / f).read_bytes() for f in SERVED[published.name]} == SERVED[published.name]
     assert held(published.folder) == set(SERVED[published.name])
@@ -96,13 +97,11 @@ def test_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_download_that_is_stopped_leaves_nothing(cache: Path, server: Server) -> None:
-    def stop(count: int) -> None:
-        raise Interrupted(2)
-
     with pytest.raises(Interrupted):
-        fetch(CIFAR10, progress=stop)
+        fetch(CIFAR10, progress=Mock(side_effect=Interrupted(2)))
     assert held(CIFAR10.folder) == set()
     fetch(CIFAR10)
+    assert CIFAR10.missing() == []
 
 
 def test_what_a_killed_download_left_is_no_trouble(cache: Path, server: Server) -> None:

@@ -50,9 +50,10 @@ class Arrays:
     def floats(self, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """What a network sees of some of its samples: x · scale or, of each channel, (x − mean) / std."""
         if self.mean is None or self.std is None:
-            return np.multiply(x, dtype.type(self.scale), dtype=dtype)
+            y: np.ndarray = np.multiply(x, dtype.type(self.scale), dtype=dtype)
+            return y
         each = (-1, *[1] * (x.ndim - 2))
-        y: np.ndarray = np.subtract(x, self.mean.astype(dtype).reshape(each), dtype=dtype)
+        y = np.subtract(x, self.mean.astype(dtype).reshape(each), dtype=dtype)
         y /= self.std.astype(dtype).reshape(each)
         return y
 

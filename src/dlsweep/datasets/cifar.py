@@ -19,7 +19,6 @@ from annotated_types import Ge
 
 from dlsweep.datasets.base import Dataset, Whole, datasets
 from dlsweep.datasets.published import File, Published
-from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 from dlsweep.registry import Count
 
@@ -60,10 +59,9 @@ def cifar10(
 ) -> Dataset:
     """CIFAR-10: 32 × 32 colour photographs of ten kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
 
-    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images are `(N, 3, 32, 32)`.
+    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
     """
-    subset = Subset("cifar10", CIFAR10.train, CIFAR10.test, train, validation, test, standardize)
-    return CIFAR10.dataset(subset, _read_10)
+    return CIFAR10.dataset(CIFAR10.subset(train, validation, test, standardize), _read_10)
 
 
 @datasets.register
@@ -78,9 +76,9 @@ def cifar100(
     """CIFAR-100: 32 × 32 colour photographs of a hundred kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
 
     Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
-    train, validation, test, standardize: as for `mnist`; images are `(N, 3, 32, 32)`.
+    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
     """
-    subset = Subset("cifar100", CIFAR100.train, CIFAR100.test, train, validation, test, standardize)
+    subset = CIFAR100.subset(train, validation, test, standardize)
     if labels == "fine":
         return CIFAR100.dataset(subset, _read_100)
     return replace(CIFAR100, classes=COARSE).dataset(subset, _read_100_coarse, "coarse")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError
@@ -21,8 +22,8 @@ PATIENCE = 30  # seconds that a server may be silent
 
 def fetch(
     published: Published,
-    note: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int], None] = lambda count: None,
+    note: Callable[[str], object] = lambda sentence: None,
+    progress: Callable[[int], object] = lambda count: None,
 ) -> None:
     """Fetch what is missing of a data set. A `FetchError` says why that cannot be, and how to do it by hand.
 
@@ -48,7 +49,7 @@ def take(published: Published, paths: Sequence[Path]) -> list[File]:
     """
     found: dict[File, Path] = {}
     strange = []
-    for path in (inside for path in paths for inside in _inside(published, path)):
+    for path in chain.from_iterable(_inside(published, given) for given in paths):
         file = next((file for file in published.files if file.is_at(path)), None)
         if file is None:
             strange.append(f"{path} is none of the files of {published.name} as they were published")
@@ -123,27 +124,39 @@ class _Other(Exception):
     """What came is not what was published."""
 
 
-def _download(published: Published, file: File, progress: Callable[[int], None]) -> None:
-    import pooch
+def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
     import requests
 
     url = published.url_of(file)
-    http = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=PATIENCE, headers={"Accept-Encoding": "identity"})
     try:
         with _arriving(published, file) as to:
             came = _Came(to, file.limit, progress)
             try:
-                http(url, came, None)
+                _get(url, came)
             except requests.RequestException as error:
                 raise FetchError(_by_hand(published, f"{url}: {_reason(error)}")) from error
     except _Other:
         raise FetchError(_by_hand(published, f"{url} sends {came.description}")) from None
 
 
+def _get(url: str, came: _Came) -> None:
+    """Write what a server sends, unpacking nothing on the way, and close the connection whatever happens."""
+    import pooch
+
+    with ExitStack() as after:
+
+        def close(answer: Any, **more: Any) -> None:
+            after.callback(answer.close)
+
+        plain = {"Accept-Encoding": "identity"}
+        http = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=PATIENCE, headers=plain, hooks={"response": close})
+        http(url, came, None)
+
+
 class _Came:
     """A file that is written as it comes, up to a limit."""
 
-    def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], None]):
+    def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object]):
         self.file, self.limit, self.progress = file, limit, progress
         self.size, self.head = 0, b""
 
@@ -173,7 +186,6 @@ def _reason(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        error.response.close()
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return f"the server is silent for {PATIENCE} s"

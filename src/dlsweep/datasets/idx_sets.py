@@ -11,7 +11,6 @@ from annotated_types import Ge
 from dlsweep.datasets.base import Dataset, Whole, datasets
 from dlsweep.datasets.idx import FOUR, read_four, read_idx
 from dlsweep.datasets.published import File, Published
-from dlsweep.datasets.subset import Subset
 from dlsweep.registry import Count
 
 
@@ -85,7 +84,7 @@ def fashion_mnist(
 
     Fetched when first needed, 31 MB. train, validation, test, standardize: as for `mnist`.
     """
-    return _dataset(FASHION_MNIST, train, validation, test, standardize)
+    return FASHION_MNIST.dataset(FASHION_MNIST.subset(train, validation, test, standardize), _read)
 
 
 @datasets.register
@@ -100,11 +99,7 @@ def kmnist(
 
     Fetched when first needed, 21 MB. train, validation, test, standardize: as for `mnist`.
     """
-    return _dataset(KMNIST, train, validation, test, standardize)
-
-
-def _dataset(published: Published, *asked: int | None) -> Dataset:
-    return published.dataset(Subset(published.name, published.train, published.test, *asked), _read)
+    return KMNIST.dataset(KMNIST.subset(train, validation, test, standardize), _read)
 
 
 def _read(published: Published, folder: Path) -> Whole:

@@ -107,6 +107,10 @@ class Published:
         """The files that are not there as they were published."""
         return [file for file in self.files if not file.is_at(self.folder / file.name)]
 
+    def subset(self, train: int | None, validation: int, test: int | None, standardize: bool) -> Subset:
+        """What is asked for of its samples."""
+        return Subset(self.name, self.train, self.test, train, validation, test, standardize)
+
     def dataset(self, subset: Subset, read: Callable[[Published, Path], Whole], content: str = "") -> Dataset:
         """The data set with its subset chosen.
 
@@ -127,16 +131,14 @@ class Published:
 @cache
 def _decoded(published: Published, folder: Path, read: Callable[[Published, Path], Whole]) -> Whole:
     """All samples, decoded once a process."""
-    name = published.name
+    name, get = published.name, f"dlsweep data get {published.name}"
     try:
         x, t, x_test, t_test = read(published, folder)
     except FileNotFoundError as error:
-        raise DataError(
-            f"{name} is not here: there is no {error.filename}; dlsweep data get {name} fetches it"
-        ) from None
+        raise DataError(f"{name} is not here: there is no {error.filename}; {get} fetches it") from None
     except OSError as error:
         raise DataError(f"{name}: {error.filename or folder} cannot be read: {error.strerror or error}") from None
     for split, images, labels, count in (("train", x, t, published.train), ("test", x_test, t_test, published.test)):
         if images.shape != (count, *published.shape) or labels.shape != (count,) or labels.max() >= published.classes:
-            raise DataError(f"{folder} does not hold {name}: its {split} samples are others; dlsweep data get {name}")
+            raise DataError(f"{folder} does not hold {name}: its {split} samples are others; {get} fetches it")
     return x, t, x_test, t_test

@@ -39,7 +39,8 @@ class Parameter(NamedTuple):
 class Shared(NamedTuple):
     """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
-    x: `(*shape, N)`, or `(features, N)` where features that are zero in all of these samples may be left out at the end.
+    x: `(*shape, N)`, or `(features, N)`, where features that are zero in all of these samples may be left out at the
+    end.
     """
 
     x: Array
