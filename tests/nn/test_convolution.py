@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Pass, Shared, size
+from dlsweep.nn.layers import Pass, Shared, kinds, size
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
-from dlsweep.nn.sequences import items, kinds, sequence
+from dlsweep.nn.sequences import items, sequence
 from dlsweep.training.draws import Draws
 
 SEEDS = {0: slice(0, 2), 1: slice(2, 3)}
@@ -40,7 +40,7 @@ def windows(draw):
 
 def by_hand(x, k, stride, pad):
     """What a window sees, place by place, in plain loops."""
-    n, c, h, w = x.shape
+    _, c, h, w = x.shape
     before, after = (pad, pad), (pad, pad)
     if pad == "same":
         totals = [max(0, (-(-side // stride) - 1) * stride + k - side) for side in (h, w)]

@@ -66,7 +66,7 @@ def simple_cnn(
     pool: Count = 2,
     hidden: Count = 100,
 ) -> list[Layer]:
-    """Convolution, activation, max-pooling, a dense layer of `hidden` units with its activation, one for the classes."""
+    """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes."""
     conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
     items: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
     return sequence(shape, classes, activated, [*items, {"dense": classes}])
@@ -82,9 +82,9 @@ def lenet(
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
-    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a margin
-    of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's trained
-    factors, the table of which maps C3 sees (here all), the scaled tanh, and the radial basis functions at the end.
+    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a
+    margin of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's
+    trained factors, the table of which maps C3 sees (here all), the scaled tanh, the radial basis functions at the end.
     """
     pooling = {"size": 2, "kind": "average" if variant == "original" else "max"}
     margin = 2 if shape[1:] == (28, 28) else 0
@@ -170,14 +170,15 @@ def vgg(
     depth: Count = 2,
     hidden: list[Count] = [128],  # noqa: B006
 ) -> list[Layer]:
-    """Blocks of `depth` 3×3 convolutions that keep the size, each block ended by max-pooling (Simonyan & Zisserman 2015).
+    """Blocks of `depth` 3×3 convolutions that keep the size, each ended by max-pooling (Simonyan & Zisserman 2015).
 
     widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
     blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
     """
     items: list[Item] = []
     for filters in widths:
-        items += [*(depth * [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]), {"pool": 2}]
+        conv: list[Item] = [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]
+        items += [*(depth * conv), {"pool": 2}]
     for width in hidden:
         items += [{"dense": width}, "activation"]
     return sequence(shape, classes, activated, [*items, {"dense": classes}])
