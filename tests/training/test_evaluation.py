@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.training.conftest import make_arm, make_data
 
+from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import softmax_cross_entropy
@@ -11,6 +13,7 @@ from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import BLOCK, Blocks, Group
 from dlsweep.training.evaluation import evaluate as evaluate_network
 from dlsweep.training.network import Network
+from dlsweep.training.stack import Stack
 
 
 def scaled(scale):
@@ -108,3 +111,20 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
     converted, converted_dtype = metrics()
     assert (kept_dtype, converted_dtype) == (np.float32, np.uint8)
     np.testing.assert_array_equal(converted, kept)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("keep_below", [0, 1 << 30])
+def test_standardized_samples_are_seen_so_in_training_and_in_evaluation(dtype, keep_below, monkeypatch):
+    """Zeros are no longer dark, so nothing is left out; whether blocks are kept as floats changes nothing."""
+    monkeypatch.setattr("dlsweep.training.evaluation.KEEP_BELOW", keep_below)
+    data = make_data(shape=(3, 2, 2), dtype=dtype, standardized=True)
+    stack = Stack([Run(make_arm(), 0)], data, np.dtype(np.float32))
+    mean, std = data.arrays.mean.reshape(3, 1, 1), data.arrays.std.reshape(3, 1, 1)
+    batch = stack.gather(0, np.arange(5))
+    np.testing.assert_allclose(np.moveaxis(batch.x, -1, 0), (data.arrays.x_train[:5] - mean) / std, rtol=1e-6)
+    blocks = stack.splits["test"]
+    assert blocks.features is None
+    seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in blocks])
+    np.testing.assert_allclose(seen, (data.arrays.x_test - mean) / std, rtol=1e-6)
+    assert all(b.x.flags.c_contiguous and b.x.dtype == np.float32 for b in blocks)
