@@ -250,17 +250,9 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
 
         def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
             draws = pass_.draws.uniform("flip", inputs[0].x.shape[-1:])
-            return [flipped for s in inputs for flipped in mirrored(s, _drawn(draws, s))]
+            return [flipped for s in inputs for flipped in _mirrored(s, _drawn(draws, s), ratio)]
 
         return change
-
-    def mirrored(s: Shared, u: Array) -> Iterator[Shared]:
-        """What runs of one ratio have in common still."""
-        start = s.runs.start
-        for r, alike in groupby(ratio[s.runs] if len(ratio) > 1 else np.repeat(ratio, s.runs.stop - start)):
-            stop = start + len(list(alike))
-            yield Shared(np.where(u < r, s.x[..., ::-1, :], s.x), slice(start, stop))
-            start = stop
 
     return Regularizer(augmented=augmented)
 
@@ -275,6 +267,15 @@ def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
 def _drawn(draws: list[Shared], s: Shared) -> Array:
     """The draws of the seed whose runs, or some of them, share an array."""
     return next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
+
+
+def _mirrored(s: Shared, u: Array, ratio: Any) -> Iterator[Shared]:
+    """Images as they are or, where a draw is below the ratio, mirrored; runs of one ratio share them still."""
+    start = s.runs.start
+    for r, alike in groupby(ratio[s.runs] if len(ratio) > 1 else np.repeat(ratio, s.runs.stop - start)):
+        stop = start + len(list(alike))
+        yield Shared(np.where(u < r, s.x[..., ::-1, :], s.x), slice(start, stop))
+        start = stop
 
 
 def _cropped(x: Array, pad: int, corners: Array) -> Array:
