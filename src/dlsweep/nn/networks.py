@@ -14,8 +14,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass
-from dlsweep.nn.sequences import Activated, Item, sequence
-from dlsweep.registry import Count, Ratio, Registry
+from dlsweep.nn.sequences import Activated, Item, items, sequence
+from dlsweep.registry import Count, ItemsOf, Ratio, Registry
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
@@ -31,10 +31,10 @@ def mlp(
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes."""
-    items: list[Item] = []
+    of: list[Item] = []
     for width in hidden:
-        items += [{"dense": width}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+        of += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
@@ -43,7 +43,7 @@ def layers(
     classes: int,
     activated: Activated,
     *,
-    of: Annotated[list[Any], MinLen(1)],
+    of: Annotated[list[Any], MinLen(1), ItemsOf(items)],
 ) -> list[Layer]:
     """Any sequence of layers, as a list: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
@@ -68,8 +68,8 @@ def simple_cnn(
 ) -> list[Layer]:
     """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes."""
     conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
-    items: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+    of: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
@@ -175,13 +175,13 @@ def vgg(
     widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
     blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
     """
-    items: list[Item] = []
+    of: list[Item] = []
     for filters in widths:
         conv: list[Item] = [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]
-        items += [*(depth * conv), {"pool": 2}]
+        of += [*(depth * conv), {"pool": 2}]
     for width in hidden:
-        items += [{"dense": width}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+        of += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 class Forward(NamedTuple):
