@@ -12,13 +12,14 @@ from dlsweep import datasets
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's folder for data sets; all of them are small."""
     for name, module in small.MODULES.items():
         monkeypatch.setattr(module, name, small.SMALL[name])
-    datasets._open.cache_clear()
     monkeypatch.setenv("DLSWEEP_DATA", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    datasets._open.cache_clear()
+    yield tmp_path / "cache"
+    datasets._open.cache_clear()
 
 
 @pytest.fixture

@@ -280,11 +280,13 @@ def _mirrored(s: Shared, u: Array, ratio: Any) -> Iterator[Shared]:
 
 def _cropped(x: Array, pad: int, corners: Array) -> Array:
     """What lies right and below of a corner of each image, within a margin; x: `(C, H, W, N)`, corners: `(2, N)`."""
-    _, height, width, samples = x.shape
-    wide = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    rows, columns = corners[0] + np.arange(height)[:, None], corners[1] + np.arange(width)[:, None]
-    cropped: Array = wide[:, rows[:, None], columns[None], np.arange(samples)]
-    return cropped
+    _, height, width, _ = x.shape
+    images = np.moveaxis(x, -1, 0)  # as they lie in memory
+    wide = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    cropped = np.empty_like(images)
+    for crop, image, (row, column) in zip(cropped, wide, corners.T, strict=True):
+        crop[...] = image[:, row : row + height, column : column + width]
+    return np.moveaxis(cropped, 0, -1)
 
 
 def _l1(w: Array, strength: Any) -> tuple[Array, Array]:
