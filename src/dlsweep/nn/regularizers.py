@@ -284,8 +284,8 @@ def _cropped(x: Array, pad: int, corners: Array) -> Array:
     images = np.moveaxis(x, -1, 0)  # as they lie in memory
     wide = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     cropped = np.empty_like(images)
-    for crop, image, (row, column) in zip(cropped, wide, corners.T, strict=True):
-        crop[...] = image[:, row : row + height, column : column + width]
+    for crop, image, (top, left) in zip(cropped, wide, corners.T, strict=True):
+        crop[...] = image[:, top : top + height, left : left + width]
     return np.moveaxis(cropped, 0, -1)
 
 
