@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, total
 
 
 def dense(name: str, fan_in: int, fan_out: int, *, first: bool = False) -> Layer:
@@ -21,7 +21,7 @@ def _apply(p: Parameters, x: Array, pass_: Pass) -> Output:
     y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:
-        return W.swapaxes(1, 2) @ dy, {"W": dy @ x.swapaxes(1, 2), "b": dy.sum(axis=2, keepdims=True)}
+        return W.swapaxes(1, 2) @ dy, {"W": dy @ x.swapaxes(1, 2), "b": total(dy, (dy.shape[1], 1))}
 
     return Output(y, back)
 
@@ -37,7 +37,7 @@ def _apply_shared(p: Parameters, inputs: list[Shared], pass_: Pass) -> Output:
         dW = np.empty(W.shape, W.dtype)
         for x, runs in inputs:
             shared_product(dy[runs], x.T, out=dW[runs])
-        return None, {"W": dW, "b": dy.sum(axis=2, keepdims=True)}
+        return None, {"W": dW, "b": total(dy, (dy.shape[1], 1))}
 
     return Output(y, back)
 

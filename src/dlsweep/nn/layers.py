@@ -108,6 +108,15 @@ def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
 
 
+def total(a: Array, each: tuple[int, ...]) -> Array:
+    """The sums over what shares a parameter of the shape `each`: over the samples, and over places in an image.
+
+    A product with ones is several times quicker than `sum`.
+    """
+    rows = a.reshape(len(a), prod(each), -1)
+    return (rows @ np.ones((rows.shape[2], 1), a.dtype)).reshape(len(a), *each)
+
+
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
     """The `back` of what is only evaluated."""
     raise NotImplementedError("evaluation has no gradients")
