@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
@@ -19,7 +20,7 @@ from annotated_types import Ge, Gt, Lt
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
     from pydantic import BaseModel
 
@@ -170,10 +171,8 @@ class Registry:
         """Import what other packages register under this registry's entry-point group, once."""
         if not self._asked_plugins:
             self._asked_plugins = True
-            from importlib.metadata import entry_points
-
             try:
-                for point in entry_points(group=self.group):
+                for point in _offered(tuple(sys.path)).select(group=self.group):
                     self._add(point.name, self._load(point))
             except DlsweepError:
                 self._asked_plugins = False  # whoever asks next is told as well
@@ -189,6 +188,14 @@ class Registry:
                 f"cannot be loaded: {type(error).__name__}: {error}"
             ) from error
         return function
+
+
+@lru_cache(maxsize=1)
+def _offered(path: tuple[str, ...]) -> EntryPoints:
+    """The entry points of all packages on a path, read once for all registries."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
