@@ -20,7 +20,7 @@ from annotated_types import Ge, Gt, Lt
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+    from importlib.metadata import EntryPoint
 
     from pydantic import BaseModel
 
@@ -191,8 +191,8 @@ class Registry:
 
 
 @lru_cache(maxsize=1)
-def _offered(path: tuple[str, ...]) -> EntryPoints:
-    """The entry points of all packages on a path, read once for all registries."""
+def _offered(path: tuple[str, ...]) -> Any:
+    """The entry points of all packages on a path, read once for all registries: `EntryPoints`, or alike in 3.11."""
     from importlib.metadata import entry_points
 
     return entry_points()

@@ -33,7 +33,7 @@ class Arrays:
     scale: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set with its subset chosen.
 
@@ -47,8 +47,8 @@ class Dataset:
     shape: tuple[int, ...]
     classes: int
     sizes: Mapping[str, int]
-    read: Callable[[], Arrays] = field(compare=False, repr=False)
-    notes: tuple[str, ...] = field(default=(), compare=False)
+    read: Callable[[], Arrays] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def arrays(self) -> Arrays:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
 from dlsweep.nn.losses import hits, label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
@@ -38,15 +40,16 @@ class Blocks:
     def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True):
         self.scale, self.dtype = dtype.type(scale), dtype
         self.features: Array | None
-        samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        x = x.reshape(len(x), -1)
+        samples, self.features = _peeled(x != 0) if reorder else (np.arange(len(x)), None)
         if self.features is not None:
-            x = x.reshape(len(x), -1)[:, self.features]
+            x = x[:, self.features]
         self.blocks = []
         for rows in np.split(samples, range(BLOCK, len(samples), BLOCK)):
             lit = x[rows]
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
-            self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
+            self.blocks.append(Block(np.ascontiguousarray(lit.T), t[rows]))
         if sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW:
             self.blocks = [self._float(b) for b in self.blocks]
 
@@ -57,16 +60,26 @@ class Blocks:
         return block._replace(x=np.multiply(block.x, self.scale, dtype=self.dtype))
 
 
+@lru_cache(maxsize=3)
+def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool) -> Blocks:
+    """The whole of a split, made once for all chunks that a process trains on a data set."""
+    x, t = (getattr(data.arrays, f"{a}_{split}") for a in "xt")
+    return Blocks(x, t, data.arrays.scale, dtype, reorder=reorder)
+
+
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
     """Orders of samples and of features that gather the dark; lit: `(N, features)`, bool.
 
     Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
     samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
-    dark in all but the first features. Features keep their order (None) where hardly any entry is zero.
+    dark in all but the first features. Features keep their order (None) where hardly any entry is zero. A single block
+    loses just the features that are dark in all samples.
     """
     if np.count_nonzero(lit) > 0.8 * lit.size:
         return np.arange(len(lit)), None
     counts = np.count_nonzero(lit, axis=0)
+    if len(lit) <= BLOCK:
+        return np.arange(len(lit)), np.argsort(counts == 0, kind="stable")
     remaining = np.ones(len(lit), bool)
     samples: list[Array] = []
     features = list(np.flatnonzero(counts == 0))  # the last first

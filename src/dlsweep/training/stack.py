@@ -17,7 +17,7 @@ from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
-from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels
+from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels, split_blocks
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
@@ -52,14 +52,17 @@ class Stack:
         self.x, self.t, self.scale = arrays.x_train, arrays.t_train, dtype.type(arrays.scale)
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
+        reorder = bool(self.network.layers[0].reads)
         for split in arm.evaluate.on:
-            x, t = (self.x, self.t) if split == "batch" else (getattr(arrays, f"{a}_{split}") for a in "xt")
             if split == "batch":
                 self.splits[split] = None  # the minibatch at hand
-            elif split == "train" and data.sizes["train"] < len(t):
-                self.splits[split] = {s: self._blocks(x[rows], t[rows]) for s, rows in self.subsets.items()}
+            elif split == "train" and data.sizes["train"] < len(self.t):
+                own = {s: (self.x[rows], self.t[rows]) for s, rows in self.subsets.items()}
+                self.splits[split] = {
+                    s: Blocks(x, t, arrays.scale, dtype, reorder=reorder) for s, (x, t) in own.items()
+                }
             else:
-                self.splits[split] = self._blocks(x, t)
+                self.splits[split] = split_blocks(data, split, dtype, reorder)
 
     def _arrange(self) -> None:
         """What follows from which runs are in the stack: the slice of each seed, and every setting as a column."""
@@ -95,10 +98,6 @@ class Stack:
         indices = indices if rows is None else rows[indices]
         x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
         return Block(np.moveaxis(x.reshape(len(x), -1), 0, -1), self.t[indices])
-
-    def _blocks(self, x: Array, t: Array) -> Blocks:
-        reorder = bool(self.network.layers[0].reads)
-        return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=reorder)
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
