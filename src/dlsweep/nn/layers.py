@@ -47,13 +47,13 @@ class Shared(NamedTuple):
 
 
 class Draws(Protocol):
-    """Random numbers by purpose, float32, `shape` being that of one run: the same for all runs of a seed."""
+    """Random numbers by purpose, `shape` being that of one run: the same for all runs of a seed."""
 
-    def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
-        """Uniform on [0, 1)."""
+    def words(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """32 random bits each, uint32."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
-        """Gaussian with mean 0 and standard deviation 1."""
+        """Gaussian with mean 0 and standard deviation 1, float32."""
 
 
 class Pass(NamedTuple):

@@ -239,12 +239,15 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
 def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[Shared]:
     """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
 
-    The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`, else `(r, …)`.
+    A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
+    scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
+    else `(r, …)`.
     """
+    least = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32)
     masks = []
-    for u, runs in pass_.draws.uniform(purpose, shape):
+    for words, runs in pass_.draws.words(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(Shared((u >= column(ratio[own], u[None])) * column(scale[own], u[None]), runs))
+        masks.append(Shared((words >= column(least[own], words[None])) * column(scale[own], words[None]), runs))
     return masks
 
 
