@@ -12,7 +12,8 @@ from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass,
 def dense(name: str, fan_in: int, fan_out: int, *, first: bool = False) -> Layer:
     """A dense layer, W: `(R, out, in)`, b: `(R, out, 1)`. The first of a network reads `list[Shared]`, not an array."""
     parameters = {"W": Parameter((fan_out, fan_in), fan_in, fan_out), "b": Parameter((fan_out, 1))}
-    return Layer(name, parameters, _apply_shared, reads="W") if first else Layer(name, parameters, _apply)
+    apply, reads = (_apply_shared, "W") if first else (_apply, "")
+    return Layer(name, parameters, apply, reads=reads, linear=True)
 
 
 def _apply(p: Parameters, x: Array, pass_: Pass) -> Output:

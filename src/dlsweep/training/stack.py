@@ -12,7 +12,7 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, forward
+from dlsweep.nn.networks import Forward, folded, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
@@ -97,7 +97,7 @@ class Stack:
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
         x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
-        return Block(np.moveaxis(x.reshape(len(x), -1), 0, -1), self.t[indices])
+        return Block(x.reshape(len(x), -1).T, self.t[indices])
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
@@ -190,6 +190,8 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty(self.parameters[i][k])[0]
+        layers, parameters = folded(self.network.layers, self.parameters)
+        network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():
             if isinstance(blocks, Blocks):
@@ -199,7 +201,7 @@ class Stack:
             draws = Draws(self.slices, t)
             averaged = Ensembles(self.ensembles)
             seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
-            rows.append((split, evaluate(self.network, self.parameters, groups, draws, seen)))
+            rows.append((split, evaluate(network, parameters, groups, draws, seen)))
             if seen:
                 averages.append((split, averaged))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
