@@ -243,11 +243,12 @@ def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale:
     scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
     else `(r, …)`.
     """
-    least = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32)
+    each = (-1, *[1] * len(shape))
+    least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
     masks = []
     for words, runs in pass_.draws.words(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(Shared((words >= column(least[own], words[None])) * column(scale[own], words[None]), runs))
+        masks.append(Shared((words >= least[own]) * scale[own], runs))
     return masks
 
 

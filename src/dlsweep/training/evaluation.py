@@ -17,7 +17,7 @@ from dlsweep.training.network import Network
 
 Array = np.ndarray
 
-BLOCK = 500  # samples; the intermediates of 500 to 1000 stay in a core's cache
+BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
 
