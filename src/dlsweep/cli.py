@@ -132,7 +132,7 @@ def run(
     if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
         server.warm_up()  # it imports while this process does
 
-    from dlsweep.closing import MOST, closing_data, closing_table, counts
+    from dlsweep.closing import MOST, closing_data, closing_table
     from dlsweep.config import load
     from dlsweep.config.nodes import plural
     from dlsweep.plots.draw import clear, draw
@@ -173,7 +173,7 @@ def run(
         _print_paths(figures)
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
-    if failed := counts(results)["failed"]:
+    if failed := results.counts["failed"]:
         say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
         raise typer.Exit(1)
 

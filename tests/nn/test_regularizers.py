@@ -8,6 +8,7 @@ from dlsweep.nn.dense import dense
 from dlsweep.nn.layers import Pass, Shared, spread
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.randomness import stream
 from dlsweep.training.draws import Draws
 
 SEEDS = {0: slice(0, 2), 1: slice(2, 3)}  # two runs of one seed, one of another
@@ -114,6 +115,16 @@ def test_a_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
     other = made("dropout", ratio=0.3).activated("dropout2", (50,)).apply({}, x, TRAINING).y == 0
     assert not np.array_equal(same_ratio, later)
     assert not np.array_equal(same_ratio, other)
+
+
+@pytest.mark.parametrize("ratio", [2**-24, 0.1, 0.15, 0.5, 1 - 2**-24])
+def test_a_mask_keeps_where_a_uniform_draw_reaches_the_ratio(ratio):
+    x = np.ones((3, 33, 31), np.float32)
+    dropout = made("dropout", np.float32, ratio=ratio, mode="classic").activated("a", (33,))
+    kept = dropout.apply({}, x, TRAINING).y != 0
+    for seed, runs in SEEDS.items():
+        draws = stream(seed, "dropout/a", TRAINING.draws.index).random((33, 31), np.float32)
+        np.testing.assert_array_equal(kept[runs], np.broadcast_to(draws >= np.float32(ratio), kept[runs].shape))
 
 
 @pytest.mark.parametrize("mode", ["inverted", "classic"])

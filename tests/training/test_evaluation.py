@@ -83,6 +83,12 @@ def test_dark_features_are_gathered_and_left_out():
     assert len(next(iter(Blocks(x, np.zeros(len(x), int), scaled(1), np.dtype(np.float32), reorder=False))).x) == 100
 
 
+def test_a_single_block_leaves_out_what_is_dark_in_all_of_it():
+    x = np.ones((BLOCK, 9)) * (np.arange(9) % 3 == 1)
+    (block,) = Blocks(x, np.zeros(BLOCK, int), scaled(1), np.dtype(np.float32))
+    np.testing.assert_array_equal(block.x, np.ones((3, BLOCK)))
+
+
 def test_groups_are_evaluated_on_their_own_samples():
     rng = np.random.default_rng(0)
     x, t = rng.random((2, 11, 6)), rng.integers(3, size=(2, 11))

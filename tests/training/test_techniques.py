@@ -1,6 +1,7 @@
 """Normalizations, regularizers, clipping and initializers that look, in whole networks as they train."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import forward
+from dlsweep.nn.networks import folded, forward
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -259,6 +260,36 @@ def test_a_penalty_on_activity_is_a_mean_over_the_samples():
     stack.evaluate(0, 0.0, batch)
     curves = stack.outcome(1, 0.0).curves
     np.testing.assert_allclose(curves["penalty"][curves["split"] == "batch"], expected)
+
+
+@EVERY
+def test_a_folded_network_evaluates_to_the_same(pair):
+    stack, batch = started([make_arm(hidden=(4, 4), **t) for t in pair], data=SMALL)
+    for t in range(1, 4):
+        stack.step(t, 10, batch)
+    layers, parameters = folded(stack.network.layers, stack.parameters)
+    assert [layer.name for layer in layers if layer.affine] == [
+        layer.name
+        for before, layer in pairwise(stack.network.layers)
+        if layer.affine and not before.linear  # after the activation, or the one before is wrapped
+    ]
+    x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
+    pass_ = Pass(False, Draws(stack.slices, 1))
+    logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
+    np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8, atol=1e-8)
+
+
+def test_only_what_is_linear_is_folded_into():
+    plain = make_arm(hidden=(4,))
+    before, after = (
+        replace(plain, normalization=full(normalizations, "batch", position=p)) for p in ("before", "after")
+    )
+    wrapped = replace(before, regularizer=(full(regularizers, "dropconnect"),))
+    counts = []
+    for arm in (plain, before, after, wrapped):
+        stack, _ = started([arm])
+        counts.append(len(stack.network.layers) - len(folded(stack.network.layers, stack.parameters)[0]))
+    assert counts == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropconnect", "input_noise"])

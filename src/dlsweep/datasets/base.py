@@ -58,7 +58,7 @@ class Arrays:
         return y
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set with its subset chosen.
 
@@ -73,11 +73,11 @@ class Dataset:
     shape: tuple[int, ...]
     classes: int
     sizes: Mapping[str, int]
-    read: Callable[[], Arrays] = field(compare=False, repr=False)
-    notes: tuple[str, ...] = field(default=(), compare=False)
-    credit: str = field(default="", compare=False)
-    source: Published | None = field(default=None, compare=False)
-    folder: Path | None = field(default=None, compare=False)
+    read: Callable[[], Arrays] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    credit: str = ""
+    source: Published | None = None
+    folder: Path | None = None
 
     @cached_property
     def arrays(self) -> Arrays:

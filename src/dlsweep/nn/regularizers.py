@@ -229,7 +229,7 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
             raise UsageError(f"crop.pad must be below the size of an image, {height} × {width}, got {pad}")
 
         def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
-            draws = pass_.draws.uniform("crop", (2, inputs[0].x.shape[-1]))
+            draws = pass_.draws.words("crop", (2, inputs[0].x.shape[-1]))
             return [s._replace(x=_cropped(s.x, pad, (_drawn(draws, s) * (2 * pad + 1)).astype(int))) for s in inputs]
 
         return change
@@ -249,7 +249,7 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
         _image("flip", shape)
 
         def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
-            draws = pass_.draws.uniform("flip", inputs[0].x.shape[-1:])
+            draws = pass_.draws.words("flip", inputs[0].x.shape[-1:])
             return [flipped for s in inputs for flipped in _mirrored(s, _drawn(draws, s), ratio)]
 
         return change
@@ -265,8 +265,10 @@ def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _drawn(draws: list[Shared], s: Shared) -> Array:
-    """The draws of the seed whose runs, or some of them, share an array."""
-    return next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
+    """The draws of the seed whose runs, or some of them, share an array, as uniform numbers on [0, 1)."""
+    words = next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
+    u: Array = (words >> 8).astype(np.float32) * np.float32(2**-24)
+    return u
 
 
 def _mirrored(s: Shared, u: Array, ratio: Any) -> Iterator[Shared]:
@@ -319,12 +321,16 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
 def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[Shared]:
     """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
 
-    The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`, else `(r, …)`.
+    A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
+    scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
+    else `(r, …)`.
     """
+    each = (-1, *[1] * len(shape))
+    least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
     masks = []
-    for u, runs in pass_.draws.uniform(purpose, shape):
+    for words, runs in pass_.draws.words(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(Shared((u >= column(ratio[own], u[None])) * column(scale[own], u[None]), runs))
+        masks.append(Shared((words >= least[own]) * scale[own], runs))
     return masks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,9 +51,14 @@ class Results:
     @cached_property
     def runs(self) -> DataFrame:
         """One row per run: what it was, how it ended, its final, best and last metrics."""
-        tables = self.record.tables
-        frame = self._frame(self._read(self._run_parts.values(), tables.runs))
-        return frame.sort_values([*tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+        frame = self._frame(self._run_rows)
+        return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, by how they ended; without pandas, whose import takes longer than a small sweep."""
+        found = Counter(self._run_rows["status"].to_pylist())
+        return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
 
     @cached_property
     def curves(self) -> DataFrame:
@@ -89,6 +95,10 @@ class Results:
         return frame.iloc[order].reset_index(drop=True)
 
     @cached_property
+    def _run_rows(self) -> pa.Table:
+        return self._read(self._run_parts.values(), self.record.tables.runs)
+
+    @cached_property
     def _run_parts(self) -> dict[str, Path]:
         # Listed once, for all tables: a sweep may go on meanwhile.
         return parts.listing(self.folder / "runs")
@@ -105,7 +115,7 @@ class Results:
             tables = [parts.decode(path, schema) for path in paths]
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
-        return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
+        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()

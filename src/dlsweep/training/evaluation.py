@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
@@ -16,7 +18,7 @@ from dlsweep.training.network import Network
 
 Array = np.ndarray
 
-BLOCK = 500  # samples; the intermediates of 500 to 1000 stay in a core's cache
+BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
 LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many samples of images would be more
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
@@ -77,16 +79,26 @@ class Blocks:
         return block._replace(x=np.moveaxis(self.floats(np.moveaxis(block.x, -1, 0), self.dtype), 0, -1))
 
 
+@lru_cache(maxsize=3)
+def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size: int) -> Blocks:
+    """The whole of a split, made once for all chunks that a process trains on a data set."""
+    x, t = (getattr(data.arrays, f"{a}_{split}") for a in "xt")
+    return Blocks(x, t, data.arrays.floats, dtype, reorder=reorder, size=size)
+
+
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
     """Orders of samples and of features that gather the dark; lit: `(N, features)`, bool.
 
     Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
     samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
-    dark in all but the first features. Features keep their order (None) where hardly any entry is zero.
+    dark in all but the first features. Features keep their order (None) where hardly any entry is zero. A single block
+    loses just the features that are dark in all samples.
     """
     if np.count_nonzero(lit) > 0.8 * lit.size:
         return np.arange(len(lit)), None
     counts = np.count_nonzero(lit, axis=0)
+    if len(lit) <= BLOCK:
+        return np.arange(len(lit)), np.argsort(counts == 0, kind="stable")
     remaining = np.ones(len(lit), bool)
     samples: list[Array] = []
     features = list(np.flatnonzero(counts == 0))  # the last first

@@ -55,11 +55,11 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
 
     layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
     refuse_pointless(places)
-    for regularizer in acting:
+    for regularizer in acting:  # what is wrapped may do what is not linear
         if regularizer.wrap:
-            layers = [*map(regularizer.wrap, layers[:-1]), layers[-1]]
+            layers = [*(regularizer.wrap(layer)._replace(linear=False) for layer in layers[:-1]), layers[-1]]
         if regularizer.wrap_input:
-            layers = [regularizer.wrap_input(layers[0]), *layers[1:]]
+            layers = [regularizer.wrap_input(layers[0])._replace(linear=False), *layers[1:]]
     for regularizer in acting[::-1]:
         if regularizer.augmented:
             layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]

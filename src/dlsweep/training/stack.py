@@ -12,12 +12,12 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, forward
+from dlsweep.nn.networks import Forward, folded, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
-from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels
+from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels, split_blocks
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
@@ -52,14 +52,18 @@ class Stack:
         self.x, self.t, self.arrays = arrays.x_train, arrays.t_train, arrays
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
+        reorder = bool(self.network.layers[0].reads) and not arrays.standardized
+        size = block_size(self.network.layers)
         for split in arm.evaluate.on:
-            x, t = (self.x, self.t) if split == "batch" else (getattr(arrays, f"{a}_{split}") for a in "xt")
             if split == "batch":
                 self.splits[split] = None  # the minibatch at hand
-            elif split == "train" and data.sizes["train"] < len(t):
-                self.splits[split] = {s: self._blocks(x[rows], t[rows]) for s, rows in self.subsets.items()}
+            elif split == "train" and data.sizes["train"] < len(self.t):
+                self.splits[split] = {
+                    s: Blocks(self.x[rows], self.t[rows], arrays.floats, dtype, reorder=reorder, size=size)
+                    for s, rows in self.subsets.items()
+                }
             else:
-                self.splits[split] = self._blocks(x, t)
+                self.splits[split] = split_blocks(data, split, dtype, reorder, size)
 
     def _arrange(self) -> None:
         """What follows from which runs are in the stack: the slice of each seed, and every setting as a column."""
@@ -95,11 +99,6 @@ class Stack:
         indices = indices if rows is None else rows[indices]
         x = self.arrays.floats(self.x[indices], self.dtype)
         return Block(np.moveaxis(x, 0, -1), self.t[indices])
-
-    def _blocks(self, x: Array, t: Array) -> Blocks:
-        layers = self.network.layers
-        reorder = bool(layers[0].reads) and not self.arrays.standardized
-        return Blocks(x, t, self.arrays.floats, self.dtype, reorder=reorder, size=block_size(layers))
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
@@ -192,6 +191,8 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty(self.parameters[i][k])[0]
+        layers, parameters = folded(self.network.layers, self.parameters)
+        network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():
             if isinstance(blocks, Blocks):
@@ -201,7 +202,7 @@ class Stack:
             draws = Draws(self.slices, t)
             averaged = Ensembles(self.ensembles)
             seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
-            rows.append((split, evaluate(self.network, self.parameters, groups, draws, seen)))
+            rows.append((split, evaluate(network, parameters, groups, draws, seen)))
             if seen:
                 averages.append((split, averaged))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
