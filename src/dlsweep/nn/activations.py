@@ -83,7 +83,7 @@ def tanh(x: Array) -> tuple[Array, Back]:
 @monotone
 def relu(x: Array) -> tuple[Array, Back]:
     """Rectified linear unit: y = max(x, 0); derivative 1 for x > 0, else 0 (Nair & Hinton 2010)."""
-    y = np.clip(x, 0, np.inf)  # NumPy's maximum with a number has no vector loop: it takes three times as long
+    y = x.clip(0, np.inf)  # NumPy's maximum with a number has no vector loop: it takes three times as long
     return y, lambda dy: dy * (y > 0)
 
 
