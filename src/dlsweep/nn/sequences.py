@@ -76,7 +76,7 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
         else:
             new = [entry(name, here, **settings)]
         shaped = [layer if layer.shape else layer._replace(shape=here) for layer in new]
-        pooled = entry.name == "pool" and settings.get("kind", "max") == "max"
+        pooled = entry.name == "pool" and settings["kind"] == "max"
         at = len(layers) - (pooled and bool(layers) and layers[-1].monotone)
         layers[at:at] = shaped
         layers[at + len(shaped) :] = [late._replace(shape=shaped[-1].shape) for late in layers[at + len(shaped) :]]
@@ -92,12 +92,11 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
 
 
 def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
-    """The registered name of an item, and its settings."""
-    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
+    """The registered name of an item, and its settings, as by default where they are not given."""
+    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
-    if value is None:
-        return entry, {}
-    return entry, dict(value) if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
+    given = value if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
+    return entry, {k: s.default for k, s in entry.settings.items() if not s.required} | dict(given)
 
 
 def _one(entry: Entry, name: str, value: Any) -> Any:
