@@ -96,8 +96,8 @@ class Layer(NamedTuple):
     whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
     order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
-    ones is its slope; monotone: and one that never falls. shape: of one sample of its output; () where it is that of
-    its input.
+    ones is its slope; monotone: and one that never falls; greatest: whether an output is the greatest of some inputs.
+    shape: of one sample of its output; () where it is that of its input.
     """
 
     name: str
@@ -106,6 +106,7 @@ class Layer(NamedTuple):
     reads: str = ""
     activation: bool = False
     monotone: bool = False
+    greatest: bool = False
     shape: tuple[int, ...] = ()
 
 
