@@ -64,7 +64,7 @@ def kernels(groups: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]
 def sweeps_of_images(draw: st.DrawFn) -> dict[str, Any]:
     """A small sweep of convolutional networks: a list of layers of any kind, and the techniques with their numbers."""
     between = [
-        "activation", "relu", "prelu", {"gelu": {}}, "batch", "layer", "instance", {"group": {"groups": 4}}, "lrn",
+        "activation", "relu", "prelu", {"gelu": {}}, "batch", "layer", "instance", "group", "lrn",
         {"dropout": 0.3}, {"pool": {"size": 2, "pad": "same"}}, {"pool": {"size": 2, "stride": 1, "kind": "average"}},
     ]  # fmt: skip
     of = [
