@@ -53,7 +53,11 @@ class Shared(NamedTuple):
 
 def spread(inputs: list[Shared]) -> Array:
     """What the runs have in common, with a copy for each run: `(R, *shape, N)`."""
-    return np.concatenate([np.broadcast_to(x, (runs.stop - runs.start, *x.shape)) for x, runs in inputs])
+    first = inputs[0].x
+    spread = np.empty((inputs[-1].runs.stop, *first.shape), first.dtype)
+    for x, runs in inputs:
+        spread[runs] = x
+    return spread
 
 
 class Draws(Protocol):
