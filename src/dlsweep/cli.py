@@ -17,6 +17,8 @@ import typer
 from dlsweep.errors import DlsweepError, Interrupted, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from dlsweep.explaining.base import Explained
+    from dlsweep.explaining.example import Example
     from dlsweep.registry import Registry
     from dlsweep.running.results import Results as Sweep
 
@@ -30,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# The words under which `list` shows the registries: those of a config, and executor.
+# The words under which `list` shows the registries: those of a config, layer (what a network can be a list of), executor.
 KINDS = (
     "data",
     "model",
@@ -40,6 +42,7 @@ KINDS = (
     "regularizer",
     "normalization",
     "schedule",
+    "layer",
     "plots",
     "executor",
 )
@@ -281,11 +284,13 @@ def list_(
 def _registry(kind: str) -> Registry:
     from dlsweep.config.words import registry
     from dlsweep.registry import nearest
+    from dlsweep.nn.sequences import kinds
     from dlsweep.running.executors import executors
 
     if kind not in KINDS:
         raise UnknownName(f"there is no kind {kind!r}{nearest(kind, KINDS)}")
-    return executors if kind == "executor" else registry(kind)
+    others = {"layer": kinds, "executor": executors}
+    return others[kind] if kind in others else registry(kind)
 
 
 @app.command()
@@ -294,3 +299,128 @@ def schema() -> None:
     from dlsweep.config.schema import schema
 
     print(_json(schema()))
+
+
+explain = typer.Typer(
+    help="Show the arithmetic of a layer on small numbers, for learning.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(explain, name="explain")
+
+Input = Annotated[str, option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
+Filter = Annotated[str, option("--filter", metavar="KH,KW", help="The size of the window; or K.")]
+Stride = Annotated[str, option("--stride", metavar="S", help="How far the window moves; or SH,SW.")]
+Pad = Annotated[str, option("--pad", metavar="P", help="Zeros on each side; or PH,PW, or same.")]
+
+
+def _explained(explained: Explained, as_json: bool) -> None:
+    print(_json(explained.data) if as_json else explained.text)
+
+
+@explain.command("im2col")
+def _explain_im2col(
+    input_: Input = "1,1,4,4",
+    filter_: Filter = "2,2",
+    stride: Stride = "1",
+    pad: Pad = "0",
+    filters: Annotated[int, option(min=1, max=26, metavar="F", help="How many filters.")] = 2,
+    no_transpose: Annotated[
+        bool, option("--no-transpose", help="What goes wrong when axes are left in the wrong order.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """A convolution as one product of matrices: the windows of an image as rows."""
+    from dlsweep.explaining import im2col, order
+
+    example = _example("im2col", input_, filter_, stride, pad)
+    _explained((order if no_transpose else im2col).explain(example, filters), as_json)
+
+
+@explain.command("col2im")
+def _explain_col2im(
+    input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
+) -> None:
+    """The way back: the rows added up where they came from. Not the inverse, but the gradient."""
+    from dlsweep.explaining import col2im
+
+    _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
+
+
+@explain.command("pool")
+def _explain_pool(
+    input_: Input = "1,1,4,4",
+    size: Annotated[str, option("--size", "--filter", metavar="KH,KW", help="The size of the window; or K.")] = "2",
+    stride: Annotated[
+        str | None, option(metavar="S", help="How far it moves; or SH,SW. By default windows touch.")
+    ] = None,
+    pad: Pad = "0",
+    as_json: Json = False,
+) -> None:
+    """The greatest and the average of what each window sees, and where their gradients go."""
+    from dlsweep.explaining import pools
+
+    _explained(pools.explain(_example("pool", input_, size, size if stride is None else stride, pad)), as_json)
+
+
+def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Example:
+    from dlsweep.explaining import reading
+    from dlsweep.explaining.example import Example
+
+    return Example(
+        name,
+        reading.images("--input", input_),
+        reading.pair("--size" if name == "pool" else "--filter", size, "the window"),
+        reading.pair("--stride", stride, "the step"),
+        reading.padding("--pad", pad),
+        mixed=name == "pool",
+    )
+
+
+@explain.command("conv-size")
+def _explain_conv_size(
+    input_: Annotated[str, option("--input", metavar="H,W", help="The height and width of the input; or one for both.")] = "28",
+    filter_: Annotated[str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 5.")] = None,
+    stride: Annotated[str | None, option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
+    pad: Annotated[str | None, option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
+    layers: Annotated[
+        list[str] | None,
+        option("--layer", metavar="K,S,P", help="One of several layers: window, stride (1), padding (0). Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How large an output is: the formula with the numbers in it."""
+    from dlsweep.explaining import reading, sizes
+
+    image = reading.image("--input", input_)
+    if not layers:
+        size = reading.pair("--filter", filter_ or "5", "the window")
+        how = reading.pair("--stride", stride or "1", "the step"), reading.padding("--pad", pad or "0")
+        _explained(sizes.explain(image, size, *how), as_json)
+    elif filter_ or stride or pad:
+        raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
+    else:
+        _explained(sizes.explain_chain(image, [reading.step("--layer", text) for text in layers]), as_json)
+
+
+@explain.command("model")
+def _explain_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL|CONFIG", help="A name of dlsweep list model, or a YAML file.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
+    ] = None,
+    input_: Annotated[
+        str | None, option("--input", metavar="C,H,W", help="The shape of a sample. Default: 1,28,28.")
+    ] = None,
+    classes: Annotated[int | None, option(min=1, metavar="K", help="Default: 10.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A network's layers: shapes, parameters, multiply-adds. Of a config: those of all its networks."""
+    from dlsweep.explaining import networks, reading
+
+    if not networks.is_config(model):
+        shape = reading.sample("--input", input_ or "1,28,28")
+        _explained(networks.explain_network(model, words or (), shape, classes or 10), as_json)
+    elif input_ or classes:
+        raise UsageError("--input and --classes are for a model by name; a config's data has its own")
+    else:
+        _explained(networks.explain_config(model, words or ()), as_json)
