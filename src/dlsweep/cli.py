@@ -32,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# The words under which `list` shows the registries: those of a config, layer (what a network can be a list of), executor.
+# The words under which `list` shows the registries: those of a config, layer (what a network lists), and executor.
 KINDS = (
     "data",
     "model",
@@ -277,14 +277,19 @@ def list_(
     if as_json:
         print(_json({k: [terminal.entry_data(r[name]) for name in r] for k, r in registries.items()}))
     else:
-        blocks = ["\n".join([k, *(terminal.entry_text(r[name]) for name in r)]) for k, r in registries.items()]
+        also = {"layer": ["  … and every activation and every normalization by its name"]}
+        blocks = [
+            "\n".join([k, *(terminal.entry_text(r[name]) for name in r), *also.get(k, [])])
+            for k, r in registries.items()
+        ]
         print("\n\n".join(blocks))
 
 
 def _registry(kind: str) -> Registry:
     from dlsweep.config.words import registry
+    from dlsweep.nn import sequences  # noqa: F401  it registers kinds of layer
+    from dlsweep.nn.layers import kinds
     from dlsweep.registry import nearest
-    from dlsweep.nn.sequences import kinds
     from dlsweep.running.executors import executors
 
     if kind not in KINDS:
@@ -328,7 +333,7 @@ def _explain_im2col(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """A convolution as one product of matrices: the windows of an image as rows."""
+    """A convolution as one product of matrices."""
     from dlsweep.explaining import im2col, order
 
     example = _example("im2col", input_, filter_, stride, pad)
@@ -339,7 +344,7 @@ def _explain_im2col(
 def _explain_col2im(
     input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
 ) -> None:
-    """The way back: the rows added up where they came from. Not the inverse, but the gradient."""
+    """The way back: not the inverse of im2col, but its gradient."""
     from dlsweep.explaining import col2im
 
     _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
@@ -355,7 +360,7 @@ def _explain_pool(
     pad: Pad = "0",
     as_json: Json = False,
 ) -> None:
-    """The greatest and the average of what each window sees, and where their gradients go."""
+    """Pooling by max and by average, and where gradients go."""
     from dlsweep.explaining import pools
 
     _explained(pools.explain(_example("pool", input_, size, size if stride is None else stride, pad)), as_json)
@@ -368,8 +373,8 @@ def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Exampl
     return Example(
         name,
         reading.images("--input", input_),
-        reading.pair("--size" if name == "pool" else "--filter", size, "the window"),
-        reading.pair("--stride", stride, "the step"),
+        reading.pair("--size" if name == "pool" else "--filter", size),
+        reading.pair("--stride", stride),
         reading.padding("--pad", pad),
         mixed=name == "pool",
     )
@@ -377,8 +382,12 @@ def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Exampl
 
 @explain.command("conv-size")
 def _explain_conv_size(
-    input_: Annotated[str, option("--input", metavar="H,W", help="The height and width of the input; or one for both.")] = "28",
-    filter_: Annotated[str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 5.")] = None,
+    input_: Annotated[
+        str, option("--input", metavar="H,W", help="The height and width of the input; or one for both.")
+    ] = "28",
+    filter_: Annotated[
+        str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 5.")
+    ] = None,
     stride: Annotated[str | None, option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
     pad: Annotated[str | None, option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
     layers: Annotated[
@@ -387,13 +396,13 @@ def _explain_conv_size(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How large an output is: the formula with the numbers in it."""
+    """The size of an output: the formula with numbers in it."""
     from dlsweep.explaining import reading, sizes
 
-    image = reading.image("--input", input_)
+    image = reading.image("--input", input_ or ("28" if layers else "7"))
     if not layers:
-        size = reading.pair("--filter", filter_ or "5", "the window")
-        how = reading.pair("--stride", stride or "1", "the step"), reading.padding("--pad", pad or "0")
+        size = reading.pair("--filter", filter_ or "3")
+        how = reading.pair("--stride", stride or "1"), reading.padding("--pad", pad or "0")
         _explained(sizes.explain(image, size, *how), as_json)
     elif filter_ or stride or pad:
         raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
@@ -414,7 +423,10 @@ def _explain_model(
     classes: Annotated[int | None, option(min=1, metavar="K", help="Default: 10.")] = None,
     as_json: Json = False,
 ) -> None:
-    """A network's layers: shapes, parameters, multiply-adds. Of a config: those of all its networks."""
+    """The layers of a network: shapes, parameters, multiply-adds.
+
+    Of a config: those of all its networks, with key=value for changes as in `dlsweep run`.
+    """
     from dlsweep.explaining import networks, reading
 
     if not networks.is_config(model):

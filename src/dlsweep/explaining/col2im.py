@@ -39,14 +39,14 @@ def explain(example: Example) -> Explained:
             compared,
             paragraph("Where the count is 0 no window ever looks, and nothing comes back." * bool(unseen)),
             paragraph(
-                "4. This is what a gradient needs. When im2col copies a number to several places, a change of the number "
-                "is felt at all of them, and so its gradient is the sum of theirs. Forward a convolution takes im2col, "
-                "backward col2im."
+                "4. This is what a gradient needs. When im2col copies a number to several places, a change of the "
+                "number is felt at all of them, and so its gradient is the sum of theirs. Forward a convolution takes "
+                "im2col, backward col2im."
             ),
             paragraph(
-                "5. In the language of linear algebra: col2im is not the inverse of im2col but its adjoint, the transposed "
-                "matrix. Multiply im2col(x) with any matrix m, number by number, and add it all up: that is the same as "
-                "with x and col2im(m). Here with 0, 1, 2, … for m:"
+                "5. In the words of linear algebra, col2im is not the inverse of im2col but its adjoint: were im2col "
+                "written as a matrix, col2im would be its transpose. To check it, multiply im2col(x) and any matrix m "
+                "number by number and add all up; x and col2im(m) give the same sum. With 0, 1, 2, … for m:"
             ),
             f"  im2col(x) · m = {_dot(example.matrix, m):,}\n  x · col2im(m) = {_dot(example.x, example.back(m)):,}",
             notes(matrix, growing, compared),

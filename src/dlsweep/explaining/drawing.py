@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from textwrap import fill
+from textwrap import fill, indent
 from typing import Any
 
 import numpy as np
@@ -21,31 +22,34 @@ PADDING = -1  # stands for a zero of the padding where the numbers of an image a
 LEFT_OUT = "A … stands for rows or columns that are left out here."
 DOTS = "A · is a zero of the padding."
 
+_FORMULA = re.compile(r"(?<=[·−+=]) | (?=[·−+=%])|(?<=[0-9],) (?=[0-9])")  # its spaces, and those of shapes
 
-def number(value: Any) -> str:
-    """A number of a grid: whole ones without a fraction, padding as a dot."""
-    if value == PADDING:
-        return "·"
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.2f}"
+
+def numbers(a: Array) -> Callable[[Any], str]:
+    """How the numbers of an array are written: all whole, or all with a fraction; padding as a dot."""
+    digits = 0 if (a == np.floor(a)).all() else 2
+    return lambda value: "·" if value == PADDING else f"{value:.{digits}f}"
 
 
 def grid(
-    a: Array, show: Callable[[Any], str] = number, marked: Array | None = None, labels: Sequence[str] = ()
+    a: Array, show: Callable[[Any], str] | None = None, marked: Array | None = None, labels: Sequence[str] = ()
 ) -> list[str]:
     """The rows of a matrix as lines, numbers to the right; marked ones in brackets, a label in front of each row.
 
     Of a large one the first rows and columns and the last are there, with … between them.
     """
+    show = show or numbers(a)
     down = _shown(len(a), TALL)
     room = WIDTH - len(INDENT) - (2 + max(map(len, labels)) if labels else 0)
-    widest = max(len(show(value)) for value in (a.min(), a.max())) + 3
+    widest = max(len(show(value)) for value in (a.min(), a.max())) + (1 if marked is None else 3)
     across = _shown(a.shape[1], room // widest)
     cells = [["…" if i is None or j is None else show(a[i, j]) for j in across] for i in down]
     width = max(len(cell) for row in cells for cell in row)
     cells = [[cell.rjust(width) for cell in row] for row in cells]
     if marked is not None:
         marks = [[i is not None and j is not None and marked[i, j] for j in across] for i in down]
-        cells = [[f"[{c}]" if m else f" {c} " for c, m in zip(*row, strict=True)] for row in zip(cells, marks, strict=True)]
+        pairs = [zip(*row, strict=True) for row in zip(cells, marks, strict=True)]
+        cells = [[f"[{cell}]" if mark else f" {cell} " for cell, mark in row] for row in pairs]
     fronts = [labels[i] if i is not None else "…" for i in down] if labels else [""] * len(down)
     front = max(map(len, fronts)) + 2 if labels else 0
     return [f"{f:{front}}{' '.join(row)}" for f, row in zip(fronts, cells, strict=True)]
@@ -80,8 +84,9 @@ def more(n: int, noun: str) -> str:
 
 
 def paragraph(*sentences: str) -> str:
-    """Sentences, broken into lines that fit."""
-    return fill(" ".join(filter(None, sentences)), WIDTH)
+    """Sentences, broken into lines that fit, but not within a formula."""
+    glued = _FORMULA.sub("\N{NO-BREAK SPACE}", " ".join(filter(None, sentences)))
+    return fill(glued, WIDTH, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -89,6 +94,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join((INDENT + line).rstrip() for line in lines)
+
+
+def indented(lines: str) -> str:
+    """Lines, such as a table's, where drawings begin."""
+    return indent(lines, INDENT)
 
 
 def text(*parts: str) -> str:
@@ -107,6 +117,6 @@ def counted(*shape: int) -> Array:
     return np.arange(int(np.prod(shape))).reshape(shape)
 
 
-def shape_text(shape: Iterable[int]) -> str:
+def shape_text(shape: Iterable[object]) -> str:
     """`(1, 1, 4, 4)`, and of a single axis `(4)`."""
     return f"({', '.join(map(str, shape))})"

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlsweep.explaining.drawing import PADDING, beside, counted, grid
 from dlsweep.explaining.reading import refuse_large
+from dlsweep.explaining.sizes import facts
 from dlsweep.nn.layers import Array
 from dlsweep.nn.patches import Pad, Pair, col2im, im2col, window
 
@@ -46,7 +47,8 @@ class Example:
     @cached_property
     def counts(self) -> Array:
         """How many windows see each pixel of an image, `(H, W)`."""
-        return self.back(np.ones_like(self.matrix))[0, 0]
+        counts: Array = self.back(np.ones_like(self.matrix))[0, 0]
+        return counts
 
     @cached_property
     def placed(self) -> Array:
@@ -56,8 +58,9 @@ class Example:
 
     def place(self, row: int) -> tuple[int, int, int]:
         """The image that a row of the matrix belongs to, and the window's place on it: down, to the right."""
-        (oh, ow), (n, at) = self.over.output, divmod(row, self.over.output[0] * self.over.output[1])
-        return n, at // ow, at % ow
+        oh, ow = self.over.output
+        n, at = divmod(row, oh * ow)
+        return n, *divmod(at, ow)
 
     def label(self, row: int) -> str:
         """The same in words: `place (0, 1)`, and of several images `image 0, place (0, 1)`."""
@@ -72,30 +75,25 @@ class Example:
         mask[i * sh : i * sh + kh, j * sw : j * sw + kw] = True
         return mask
 
+    @cached_property
+    def labels(self) -> list[str]:
+        """What stands in front of the rows of the matrix: their numbers, and their places."""
+        width = len(str(self.rows - 1))
+        return [f"row {row:<{width}}  {self.label(row)}" for row in range(self.rows)]
+
     def drawn(self) -> str:
         """The matrix, with the place that each of its rows belongs to."""
-        labels = [f"row {row}  {self.label(row)}" for row in range(self.rows)]
-        return beside([("", grid(self.seen, labels=labels))])
+        return beside([("", grid(self.seen, labels=self.labels))])
 
     @property
     def data(self) -> dict[str, Any]:
         """The facts, for JSON."""
-        over = self.over
-        return {
-            "input": self.shape,
-            "window": over.size,
-            "stride": over.stride,
-            "padding": {"before": over.before, "after": over.after},
-            "output": over.output,
-            "matrix_shape": self.matrix.shape,
-            "image": self.x.tolist(),
-            "matrix": self.matrix.tolist(),
-            "counts": self.counts.tolist(),
-        }
+        arrays = {"image": self.x.tolist(), "matrix": self.matrix.tolist(), "counts": self.counts.tolist()}
+        return {"input": self.shape, **facts(self.over), "matrix_shape": self.matrix.shape, **arrays}
 
 
 def _mixed(shape: Shape) -> Array:
-    """The numbers 0, 1, 2, …, each once, in steps of about the golden section, which come back to none before the end."""
+    """The numbers 0, 1, 2, …, each once, in steps of about the golden section around a circle."""
     n = prod(shape)
     step = next(step for step in range(round(0.618 * n), 2 * n + 2) if gcd(step, n) == 1)
     return counted(*shape) * step % n

@@ -26,7 +26,7 @@ def explain(example: Example, filters: int) -> Explained:
             formula(example.over),
             "2. The image, its numbers simply counted, and in brackets what the window sees",
             windows,
-            f"3. The matrix. A row is what the window sees at one place, in reading order{several}.",
+            paragraph(f"3. The matrix. A row is what the window sees at one place, in reading order{several}."),
             matrix,
             "4. How many windows see each number? (col2im of a matrix of ones)",
             counts,
@@ -50,10 +50,10 @@ def explain(example: Example, filters: int) -> Explained:
 def _shapes(example: Example, filters: int) -> list[tuple[str, str, str, str]]:
     (n, c, h, w), over = example.shape, example.over
     kh, kw = over.size
-    each = "its channel" if c == 1 else f"all {c} channels"
+    each = f"{plural(filters, 'filter')}, {kh}×{kw} on {'its channel' if c == 1 else f'all {c} channels'}"
     return [
         ("image", "(N, C, H, W)", shape_text(example.shape), f"{plural(n, 'image')}, {plural(c, 'channel')}, {h}×{w}"),
-        ("filter", "(F, C, KH, KW)", shape_text((filters, c, kh, kw)), f"{plural(filters, 'filter')} {kh}×{kw} on {each}"),
+        ("filter", "(F, C, KH, KW)", shape_text((filters, c, kh, kw)), each),
         ("stride", "(SH, SW)", shape_text(over.stride), "how far the window moves, down and to the right"),
         ("padding", "(PH, PW)", *padding_text(over)),
         ("matrix", "(N·OH·OW, C·KH·KW)", shape_text(example.matrix.shape), "places, and the numbers seen at each"),

@@ -19,7 +19,7 @@ from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
 from dlsweep.explaining.base import Explained
-from dlsweep.explaining.drawing import paragraph, text
+from dlsweep.explaining.drawing import indented, paragraph, text
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import Layer, size
 from dlsweep.nn.networks import networks
@@ -90,27 +90,33 @@ def explain_config(file: str, overrides: Iterable[str]) -> Explained:
         if key not in made:
             made[key] = _table(arm, open_dataset(arm.data))
         arms.setdefault(made[key], []).append(arm.name)
-    parts, facts = [], []
+    parts: list[str] = []
+    facts: list[dict[str, Any]] = []
     for network, names in arms.items():
         who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else _listed(names)
-        parts += [_title(f"{config.name}, {who}", network), *_told(network)]
+        told = _told(network)
+        parts += [paragraph(_title(f"{config.name} ({who})", network)), told[0], *(told[1:] if not facts else ())]
         facts.append({"arms": names, **network.data})
     return Explained(text(*parts, *_notes(arms)), {"name": config.name, "networks": facts})
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " | ".join(names[:FEW_ARMS]) + (f" and {plural(len(names) - FEW_ARMS, 'more arm')}" if names[FEW_ARMS:] else "")
+    rest = len(names) - FEW_ARMS
+    return " | ".join(names[:FEW_ARMS]) + (f" and {plural(rest, 'more arm')}" if rest > 0 else "")
 
 
 def _no_arrays() -> Arrays:
     raise NotImplementedError("a network's table needs no samples")
 
 
-def _arm(name: str, words: Iterable[str]) -> Arm:
+def _arm(name: str, words: Sequence[str]) -> Arm:
     """An arm with that model; everything else is as it is by default, but for what the words say."""
     if name in landscapes:
         raise UsageError(f"{name} is a landscape, a function of two variables; it has no layers")
     networks[name]  # a name that is not there is an error of its own
+    for word in words:
+        if "=" not in word:
+            raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
     paths = [f"grid.{word}" if word.split("=")[0] in STANDARD else f"model.{name}.{word}" for word in words]
     mistakes = Mistakes()
     document, *_ = read({"name": "explained", "model": name}, mistakes)
@@ -160,7 +166,7 @@ def _told(network: Table) -> list[str]:
     convolutions = [row for row in single if len(row.kernels[0]) > 2]
     dense = [row for row in single if len(row.kernels[0]) == 2]
     examples = [_example(kind[0]) for kind in (convolutions, dense) if kind]
-    return ["\n".join("  " + line for line in lines.splitlines()), "\n".join(examples), _shares(network, convolutions)]
+    return [indented(lines), "\n".join(examples), _shares(network, convolutions)]
 
 
 def _count(n: int) -> str:
@@ -182,7 +188,7 @@ def _example(row: Row) -> str:
     each = f"{weights} and a bias" if bias else weights
     product = f"{units:,} · ({fan:,} + 1)" if bias else f"{units:,} · {fan:,}"
     return paragraph(
-        f"{row.name}: {plural(units, noun)} of {each} are {product} = {row.parameters:,} parameters. "
+        f"{row.name}: {plural(units, noun)}, each with {each}, are {product} = {row.parameters:,} parameters. "
         f"Each of the {prod(row.output):,} numbers that it gives is a sum of {fan:,} products: {row.multiply_adds:,} "
         "multiply-adds.",
     )
@@ -195,24 +201,30 @@ def _shares(network: Table, convolutions: Sequence[Row]) -> str:
     parameters = sum(row.parameters for row in convolutions) / network.parameters
     work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
     return paragraph(
-        f"The convolutions have {parameters:.0%} of the parameters and {work:.0%} of the multiply-adds: a kernel is small, "
-        "and it is used at every place."
+        f"The convolutions have {_percent(parameters)} of the parameters and {_percent(work)} of the multiply-adds: "
+        "what a kernel holds is used again at every place."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def _notes(tables: Iterable[Table]) -> list[str]:
     tables = list(tables)
     convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
-    shapes = "(filters, channels, height, width) of a convolution, " * convolves + "(units, inputs) of a dense layer"
+    shapes = (
+        "(filters, channels that each sees, height, width) of a convolution, " * convolves
+        + "(units, inputs) of a dense layer"
+    )
     return [
         paragraph(
-            f"Shapes are of one sample: channels × height × width. A kernel's is {shapes}. Multiply-adds are of one sample "
-            "on the way forward; activations, pooling and normalization are not counted. Training takes about three times "
-            "as many."
+            f"Shapes are of one sample: channels × height × width. A kernel's is {shapes}. Multiply-adds are of one "
+            "sample on the way forward; activations, pooling and normalization are not counted. Training takes about "
+            "three times as many."
         ),
         paragraph(
-            "A max-pooling that follows an activation which never falls, such as relu, is done before it: the same numbers "
-            "from fewer."
-            * any(t.pools_first for t in tables)
+            "A max-pooling that follows an activation which never falls, such as relu, is done before it: the same "
+            "numbers from fewer." * any(t.pools_first for t in tables)
         ),
     ]

@@ -10,7 +10,6 @@ import numpy as np
 from dlsweep.explaining.base import Explained
 from dlsweep.explaining.drawing import FEW, aligned, beside, counted, grid, more, notes, paragraph, shape_text, text
 from dlsweep.explaining.example import Example
-from dlsweep.explaining.reading import refuse_large
 from dlsweep.nn.layers import Array
 
 MOST_FILTERS = len(ascii_uppercase)
@@ -35,20 +34,20 @@ def explain(example: Example, filters: int) -> Explained:
         return f"{ascii_uppercase[value % filters]}{value // filters}"
 
     (oh, ow), (kh, kw), n, c = example.over.output, example.over.size, example.n, example.c
-    labels = [f"row {row}  {example.label(row)}" for row in range(example.rows)]
-    product = beside([("", grid(counted(example.rows, filters), named, labels=labels))])
+    product = beside([("", grid(counted(example.rows, filters), named, labels=example.labels))])
     maps = beside(
         (f"{word}, map {f}", grid(a[0, f], named))
         for word, a in (("right", output.right), ("wrong", output.wrong))
         for f in range(min(FEW, filters))
     )
     rows = beside([("right", grid(matrix.right)), ("wrong", grid(matrix.wrong))])
+    first = ", ".join(map(named, range(min(4, output.right.size))))
     return Explained(
         text(
             "im2col, and what happens when the axes are left in the wrong order",
             paragraph(
-                "Two steps of a convolution by im2col are a transpose and a reshape. Without the transpose the shapes "
-                "are the same and the numbers are not."
+                "A convolution by im2col moves axes twice. Leave the transpose out, and every shape still fits, but "
+                "the numbers lie in wrong places."
             ),
             paragraph(
                 f"1. After the product. It has a row for each place and a column for each filter, "
@@ -64,9 +63,8 @@ def explain(example: Example, filters: int) -> Explained:
             maps + more(filters, "map"),
             _verdict(
                 output,
-                f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape moves no number: it "
-                f"cuts the same long row, {', '.join(map(named, range(min(4, output.right.size))))}, …, into other "
-                "pieces. A map must hold the numbers of one filter, each at its place. The wrong maps mix filters, and "
+                f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape moves no "
+                f"number: it cuts the same long row, {first}, …, into other pieces. A map must hold the numbers of one filter, each at its place. The wrong maps mix filters, and "
                 "neighbours in them are no neighbours in the image.",
                 "one filter or one place leaves a single order",
             ),
@@ -85,13 +83,13 @@ def explain(example: Example, filters: int) -> Explained:
             _verdict(
                 matrix,
                 "Each right row is what the window sees at one place. The wrong rows go through the places first: they "
-                "begin with what the first pixel of the window sees at one place after the other, and no window ever "
-                "sees such a row.",
+                "begin with what the first pixel of the window sees at one place after the other, so that a row of "
+                "them belongs to no place.",
                 "one place, or a window of one number, leaves a single order",
             ),
             paragraph(
-                "Such a network still trains, only worse. To notice the mistake, compare one number with a sum by hand, "
-                "for more than one filter, channel and image."
+                "Such a network still trains, only worse, and nothing says why. What finds the mistake is a test "
+                "beside a plain loop over all places, with several images, channels and filters."
             ),
             notes(product, maps, rows),
         ),

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from dlsweep.explaining.base import Explained
-from dlsweep.explaining.drawing import TALL, aligned, beside, grid, notes, number, paragraph, shape_text, text
+from dlsweep.explaining.drawing import (
+    TALL,
+    aligned,
+    beside,
+    grid,
+    indented,
+    notes,
+    numbers,
+    paragraph,
+    shape_text,
+    text,
+)
 from dlsweep.explaining.example import Example
-from dlsweep.explaining.sizes import formula, padding_text
-from dlsweep.nn.layers import Array, Pass
+from dlsweep.explaining.sizes import facts, formula, padding_text
+from dlsweep.nn.layers import Array, Layer, Pass
 from dlsweep.nn.pooling import pool
 from dlsweep.terminal import table
 from dlsweep.training.draws import Draws
@@ -35,8 +46,8 @@ def explain(example: Example) -> Explained:
             aligned(
                 [
                     ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled by itself"),
-                    ("window", "(KH, KW)", shape_text(over.size), ""),
-                    ("stride", "(SH, SW)", shape_text(over.stride), "how far it moves; mostly as far as it is large"),
+                    ("window", "(KH, KW)", shape_text(over.size), "what one number is made of"),
+                    ("stride", "(SH, SW)", shape_text(over.stride), "how far the window moves, down and to the right"),
                     ("padding", "(PH, PW)", *padding_text(over)),
                     ("output", "(N, C, OH, OW)", shape_text((n, c, *over.output)), "nothing is learned: 0 parameters"),
                 ]
@@ -52,8 +63,8 @@ def explain(example: Example) -> Explained:
             "4. The way back, if each number of the output brings a gradient of 1",
             gradients,
             paragraph(
-                "Of max it goes to the pixel that was the greatest, since a small change of the others changes nothing. "
-                "(Of equal ones, the first in reading order gets it.)",
+                "Of max it goes to the pixel that was the greatest, since a small change of the others changes "
+                "nothing. (Of equal ones, the first in reading order gets it.)",
                 f"Of average, each pixel gets its share, 1/{kh * kw} = {1 / (kh * kw):.3g}.",
                 "Where windows overlap, shares add up." * overlap,
             ),
@@ -61,10 +72,7 @@ def explain(example: Example) -> Explained:
         ),
         {
             "input": example.shape,
-            "window": over.size,
-            "stride": over.stride,
-            "padding": {"before": over.before, "after": over.after},
-            "output": over.output,
+            **facts(over),
             "image": example.x[0, 0].tolist(),
             "max": greatest.tolist(),
             "average": average.tolist(),
@@ -76,8 +84,9 @@ def explain(example: Example) -> Explained:
 def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, Array]:
     """What the layer makes of the first channel, `(OH, OW)`, and how a gradient of ones comes back, `(H, W)`."""
     over, x = example.over, example.x[:1, :1, :, :, None].astype(np.float64)
-    size, stride, pad = ([*both] if isinstance(both, tuple) else both for both in example.how)
-    layer = pool("pool", x.shape[1:4], size=size, stride=stride, pad=pad, kind=kind)
+    size, stride, pad = example.how
+    how: dict[str, Any] = {"size": size, "stride": stride, "pad": pad, "kind": kind}
+    layer: Layer = pool("pool", x.shape[1:4], **how)
     y, back, *_ = layer.apply({}, x, Pass(True, Draws({}, 0)))
     assert y.shape == (1, 1, *over.output, 1)
     dx, _ = back(np.ones_like(y))
@@ -87,20 +96,18 @@ def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, A
 
 def _seen(example: Example, greatest: Array, average: Array) -> str:
     """A row for each place: what the window sees there, and what comes of it."""
-    numbers = example.seen[:, : example.over.size[0] * example.over.size[1]]
+    seen = example.seen[:, : example.over.size[0] * example.over.size[1]]
     places = greatest.size
     shown = range(min(places, TALL))
-    rows = [
-        [example.label(row), _row(numbers[row]), number(greatest.flat[row]), number(average.flat[row])] for row in shown
-    ]
+    results = [map(numbers(a), a.ravel()) for a in (greatest, average)]
+    rows = [[example.label(row), _row(seen[row], len(str(seen.max()))), *words] for row, *words in zip(shown, *results)]
     rows += [["…"] * 4] * (places > TALL)
     lines = table(["", "sees", "max", "average"], rows, [False, False, True, True])
-    return "\n".join("  " + line for line in lines.splitlines())
+    return indented(lines)
 
 
-def _row(seen: Array) -> str:
-    words = [number(value) for value in seen]
+def _row(seen: Array, width: int) -> str:
+    words = [*map(numbers(seen), seen)]
     if len(words) > LONGEST:
         words = [*words[: LONGEST - 2], "…", words[-1]]
-    width = max(map(len, map(number, (seen.min(), seen.max()))))
     return " ".join(word.rjust(width) for word in words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from math import prod
+from typing import Literal
 
 from dlsweep.errors import UsageError
 from dlsweep.explaining.sizes import Step
@@ -22,7 +23,7 @@ def numbers(option: str, text: str, lengths: Container[int], wanted: str, least:
         found = tuple(map(int, words))
         if min(found) >= least:
             return found
-    raise UsageError(f"{option} must be {wanted}, whole numbers of at least {least}, got {text!r}")
+    raise UsageError(f"{option} must be {wanted}, whole numbers and none below {least}, got {text!r}")
 
 
 def images(option: str, text: str) -> tuple[int, int, int, int]:
@@ -44,13 +45,13 @@ def sample(option: str, text: str) -> tuple[int, ...]:
     return numbers(option, text, (1, 3), "C,H,W (channels, height, width) such as 1,28,28, or a number of features")
 
 
-def pair(option: str, text: str, what: str) -> Pair:
+def pair(option: str, text: str) -> Pair:
     """One number for both directions, or height and width."""
-    found = numbers(option, text, (1, 2), f"{what} such as 2, or height and width such as 2,3")
+    found = numbers(option, text, (1, 2), "a number such as 2, or height and width such as 2,3")
     return found[0], found[-1]
 
 
-def padding(option: str, text: str) -> Pair | str:
+def padding(option: str, text: str) -> Pair | Literal["same"]:
     """Zeros on each side: one number, above-and-below and left-and-right, or `same`."""
     if text.strip() == "same":
         return "same"
@@ -60,13 +61,11 @@ def padding(option: str, text: str) -> Pair | str:
 
 def step(option: str, text: str) -> Step:
     """`K,S,P`: a window, its stride (1) and its padding (0, or `same`)."""
-    size, stride, pad = [*text.split(","), *("", "1", "0")[text.count(",") + 1 :]][:3] if text.count(",") < 3 else "???"
-    try:
-        ((k, _), (s, _)) = pair(option, size, ""), pair(option, stride, "")
-        both = padding(option, pad)
-    except UsageError:
-        raise UsageError(f"{option} must be window, stride and padding such as 5,1,2 or 3,1,same, got {text!r}") from None
-    return Step(k, s, both if isinstance(both, str) else both[0])
+    words = [word.strip() for word in text.split(",")]
+    size, stride, pad = [*words, *("", "1", "0")[len(words) :]][:3]
+    if len(words) > 3 or not all(map(_NUMBER.fullmatch, (size, stride, pad.replace("same", "0")))) or "0" in words[:2]:
+        raise UsageError(f"{option} must be window, stride and padding such as 5,1,2 or 3,1,same, got {text!r}")
+    return Step(int(size), int(stride), "same" if pad == "same" else int(pad))
 
 
 def refuse_large(what: str, *shape: int) -> None:

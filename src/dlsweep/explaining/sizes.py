@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dlsweep.config.nodes import plural
 from dlsweep.errors import UsageError
 from dlsweep.explaining.base import Explained
-from dlsweep.explaining.drawing import aligned, paragraph, shape_text, text
+from dlsweep.explaining.drawing import aligned, indented, paragraph, shape_text, text
 from dlsweep.nn.patches import Pad, Pair, Window, window
 from dlsweep.terminal import table
 
 FORMULA = "output = ⌊(input + padding on both sides − window) / stride⌋ + 1"
 MOST_PLACES, MOST_PIXELS = 12, 24  # that a drawing of one direction shows
 
-AXES = (("height", "row", "H"), ("width", "column", "W"))
+AXES = ("row", "column")
 
 
 class Step(NamedTuple):
@@ -23,13 +23,12 @@ class Step(NamedTuple):
 
     size: int
     stride: int
-    pad: int | str
+    pad: int | Literal["same"]
 
 
 def explain(image: Pair, size: Pair, stride: Pair, pad: Pad | Pair) -> Explained:
     """One layer: the formula, the places one under the other, and what no window sees."""
     over = window("conv-size", image, size, stride, pad)
-    keeps = [k - 1 for k in size]
     return Explained(
         text(
             "conv-size: how large the output of a convolution or of pooling is",
@@ -44,23 +43,19 @@ def explain(image: Pair, size: Pair, stride: Pair, pad: Pad | Pair) -> Explained
             ),
             formula(over),
             paragraph(
-                "The first window begins at the edge. What is then left of the input, divided by the stride, is how many "
-                "times the window can still move. A part of a step is no step, so it is rounded down."
+                "The first window begins at the edge. What is then left of the input, divided by the stride, is how "
+                "many times the window can still move. A part of a step is no step, so it is rounded down."
             ),
             paragraph(_same_text(over) if pad == "same" else ""),
             *_along_both(over),
-            paragraph(
-                f"Padding of {shape_text(k / 2 if k % 2 else k // 2 for k in keeps)} on each side would keep the size at "
-                "stride 1: (window − 1) / 2."
-            )
-            if pad != "same" and not any(k % 2 for k in keeps) and over.before != tuple(k // 2 for k in keeps)
-            else "",
+            paragraph(_keeping(over)),
         ),
-        {"input": image, **_facts(over), "unseen": [unseen(over, axis) for axis in (0, 1)]},
+        {"input": image, **facts(over), "unseen": [unseen(over, axis) for axis in (0, 1)]},
     )
 
 
-def _facts(over: Window) -> dict[str, object]:
+def facts(over: Window) -> dict[str, Any]:
+    """A window and its places, for JSON."""
     padding = {"before": over.before, "after": over.after}
     return {"window": over.size, "stride": over.stride, "padding": padding, "output": over.output}
 
@@ -85,45 +80,54 @@ def _filled(over: Window, axis: int) -> str:
 def padding_text(over: Window) -> tuple[str, str]:
     """The padding as numbers, and in words."""
     if over.before == over.after:
-        words = "zeros on each side: above and below, left and right" if any(over.before) else "no zeros around the image"
-        return shape_text(over.before), words
+        words = "zeros above and below, and to the left and the right"
+        return shape_text(over.before), words if any(over.before) else "no zeros around the image"
     pairs = zip(over.before, over.after, strict=True)
-    return shape_text(f"{b}+{a}" for b, a in pairs), "zeros above + below, and to the left + to the right"
+    return shape_text(f"{b}+{a}" for b, a in pairs), "zeros above + below, and to the left + the right"
+
+
+def _keeping(over: Window) -> str:
+    """The padding that would keep the size, where there is one and it is not there yet."""
+    pad = tuple((k - 1) // 2 for k in over.size)
+    if over.output == over.image or over.stride != (1, 1) or not all(k % 2 for k in over.size):
+        return ""
+    return f"With padding {shape_text(pad)}, (window − 1) / 2, the output would be as large as the input."
 
 
 def _same_text(over: Window) -> str:
     odd = over.before != over.after
     return (
-        "same: as many zeros as make the output ⌈input / stride⌉ (rounded up); at stride 1 the output is as large as the "
-        "input." + " An odd one is added below and to the right." * odd
+        "Padding is same: as many zeros as make the output ⌈input / stride⌉, which ⌈ ⌉ rounds up. At stride 1 that is "
+        "the size of the input." + " Of an odd number, one more is below or to the right." * odd
     )
 
 
 def _along_both(over: Window) -> list[str]:
     """What happens along the height and along the width; once, if it is the same."""
-    told = [_along(over, axis) for axis in (0, 1)]
-    alike = len({(over.image[a], over.size[a], over.stride[a], over.before[a], over.after[a]) for a in (0, 1)}) == 1
-    if alike:
-        return ["Along the width, and just so along the height:", *told[1]]
-    return ["Along the height:", *told[0], "Along the width:", *told[1]]
+    directions = [(over.image[a], over.size[a], over.stride[a], over.before[a], over.after[a]) for a in (0, 1)]
+    if directions[0] == directions[1]:
+        return _along("Along the width, and just so along the height:", over, 1)
+    return [*_along("Along the height:", over, 0), *_along("Along the width:", over, 1)]
 
 
-def _along(over: Window, axis: int) -> list[str]:
-    noun = AXES[axis][1]
-    left, skipped = leftover(over, axis), unseen(over, axis)
-    gap = over.stride[axis] - over.size[axis]
-    sentences = []
-    if gap > 0 and over.output[axis] > 1:
-        sentences.append(f"The stride is larger than the window, so between two places {plural(gap, noun)} are skipped.")
+def _along(start: str, over: Window, axis: int) -> list[str]:
+    noun = AXES[axis]
+    left, skipped, gap = leftover(over, axis), unseen(over, axis), over.stride[axis] - over.size[axis]
+    sentences = [f"No window ever sees {plural(skipped, noun)} of the {over.image[axis]:,}."]
+    if not skipped:
+        sentences = [f"Every {noun} is seen."]
     if left:
-        sentences.append(f"Behind the last place {plural(left, noun)} of the padded input {'is' if left == 1 else 'are'} left.")
-    sentences.append(
-        f"No window ever sees {plural(skipped, noun)} of the {over.image[axis]}."
-        if skipped
-        else f"Every {noun} is seen."
-    )
+        padded = "padded " * (over.padded != over.image)
+        sentences[:0] = [f"Behind the last place {plural(left, noun)} of the {padded}input {_is(left)} left."]
+    if gap > 0 and over.output[axis] > 1:
+        between = f"between two places {plural(gap, noun)} {_is(gap)} skipped."
+        sentences[:0] = [f"The stride is larger than the window: {between}"]
     drawing = _drawing(over, axis)
-    return [*([drawing] if drawing else []), paragraph(*sentences)]
+    return [start, drawing, paragraph(*sentences)] if drawing else [paragraph(start, *sentences)]
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _drawing(over: Window, axis: int) -> str:
@@ -134,9 +138,11 @@ def _drawing(over: Window, axis: int) -> str:
         return ""
     head = [str(i - before) if 0 <= i - before < image else "·" for i in range(n)]
     rows = [["■" if o * s <= i < o * s + k else "" for i in range(n)] for o in range(places)]
-    fronts = [AXES[axis][1], *(f"place {o}" for o in range(places))]
+    fronts = [AXES[axis], *(f"place {o}" for o in range(places))]
     width = max(map(len, fronts))
-    lines = [f"  {f:{width}}  " + " ".join(c.rjust(2) for c in row) for f, row in zip(fronts, [head, *rows], strict=True)]
+    lines = [
+        f"  {f:{width}}  " + " ".join(c.rjust(2) for c in row) for f, row in zip(fronts, [head, *rows], strict=True)
+    ]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -158,7 +164,7 @@ def unseen(over: Window, axis: int) -> int:
 
 def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
     """Several layers: each one's output is the next one's input, and a number sees more and more of the image."""
-    rows, facts = [], []
+    rows, layers = [], []
     size, field, jump = image, 1, 1
     for i, step in enumerate(steps, start=1):
         over = _window(i, len(steps), size, step)
@@ -167,25 +173,25 @@ def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
         filled = f"⌊({before[1]} + {over.before[1] + over.after[1]} − {step.size}) / {step.stride}⌋ + 1"
         words = (f"{step.size}×{step.size}", step.stride, step.pad, _by(before), filled, _by(size), f"{field}×{field}")
         rows.append([str(i), *map(str, words)])
-        facts.append({"input": before, **_facts(over), "sees": field})
+        layers.append({"input": before, **facts(over), "sees": field})
     header = ["layer", "window", "stride", "pad", "input", "output width", "output", "sees"]
     return Explained(
         text(
             "conv-size: what becomes of the size, layer by layer",
-            table(header, rows, [True] * len(header)),
+            indented(table(header, rows, [True] * len(header))),
             aligned([(FORMULA, "⌊ ⌋ rounds down")]),
             paragraph(
-                "Sees is the receptive field: the part of the image that one number of the output depends on. A window of "
-                "K adds K − 1 steps, and a step is as wide as all strides before it multiplied: field + (K − 1) · strides."
+                "The last column is the receptive field: how much of the image one number of the output depends on. A "
+                "window of K makes it K − 1 steps wider, and a step is as wide as the product of all strides before."
             ),
         ),
-        {"layers": facts, "output": size, "sees": field},
+        {"layers": layers, "output": size, "sees": field},
     )
 
 
 def _window(i: int, count: int, image: Pair, step: Step) -> Window:
     try:
-        return window("conv-size", image, (step.size, step.size), (step.stride, step.stride), step.pad)  # type: ignore[arg-type]
+        return window("conv-size", image, (step.size, step.size), (step.stride, step.stride), step.pad)
     except UsageError as error:
         raise UsageError(f"layer {i} of {count}: {error}") from None
 
