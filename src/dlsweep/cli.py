@@ -363,7 +363,7 @@ def _explain_pool(
     """Pooling by max and by average, and where gradients go."""
     from dlsweep.explaining import pools
 
-    _explained(pools.explain(_example("pool", input_, size, size if stride is None else stride, pad)), as_json)
+    _explained(pools.explain(_example("pool", input_, size, _given(stride, size), pad)), as_json)
 
 
 def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Example:
@@ -383,10 +383,11 @@ def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Exampl
 @explain.command("conv-size")
 def _explain_conv_size(
     input_: Annotated[
-        str, option("--input", metavar="H,W", help="The height and width of the input; or one for both.")
-    ] = "28",
+        str | None,
+        option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; of layers 28."),
+    ] = None,
     filter_: Annotated[
-        str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 5.")
+        str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 3.")
     ] = None,
     stride: Annotated[str | None, option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
     pad: Annotated[str | None, option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
@@ -399,15 +400,20 @@ def _explain_conv_size(
     """The size of an output: the formula with numbers in it."""
     from dlsweep.explaining import reading, sizes
 
-    image = reading.image("--input", input_ or ("28" if layers else "7"))
-    if not layers:
-        size = reading.pair("--filter", filter_ or "3")
-        how = reading.pair("--stride", stride or "1"), reading.padding("--pad", pad or "0")
-        _explained(sizes.explain(image, size, *how), as_json)
-    elif filter_ or stride or pad:
+    if layers and (filter_, stride, pad) != (None, None, None):
         raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
+    if layers:
+        image = reading.image("--input", _given(input_, "28"))
+        explained = sizes.explain_chain(image, [reading.step("--layer", text) for text in layers])
     else:
-        _explained(sizes.explain_chain(image, [reading.step("--layer", text) for text in layers]), as_json)
+        image = reading.image("--input", _given(input_, "7"))
+        size, step = reading.pair("--filter", _given(filter_, "3")), reading.pair("--stride", _given(stride, "1"))
+        explained = sizes.explain(image, size, step, reading.padding("--pad", _given(pad, "0")))
+    _explained(explained, as_json)
+
+
+def _given(text: str | None, default: str) -> str:
+    return default if text is None else text
 
 
 @explain.command("model")
@@ -430,9 +436,9 @@ def _explain_model(
     from dlsweep.explaining import networks, reading
 
     if not networks.is_config(model):
-        shape = reading.sample("--input", input_ or "1,28,28")
+        shape = reading.sample("--input", _given(input_, "1,28,28"))
         _explained(networks.explain_network(model, words or (), shape, classes or 10), as_json)
-    elif input_ or classes:
+    elif (input_, classes) != (None, None):
         raise UsageError("--input and --classes are for a model by name; a config's data has its own")
     else:
         _explained(networks.explain_config(model, words or ()), as_json)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlsweep.explaining.base import Explained
-from dlsweep.explaining.drawing import beside, counted, grid, notes, paragraph, text
+from dlsweep.explaining.drawing import aligned, beside, counted, grid, notes, paragraph, text
 from dlsweep.explaining.example import Example
+from dlsweep.explaining.sizes import formula
 from dlsweep.nn.layers import Array
 
 
@@ -28,6 +29,8 @@ def explain(example: Example) -> Explained:
     return Explained(
         text(
             "col2im: the rows of im2col's matrix, added back to where they came from",
+            aligned(example.shapes()),
+            formula(example.over),
             "1. The matrix that im2col makes of an image with the numbers 0, 1, 2, …",
             matrix,
             "2. col2im begins with zeros and takes row after row. Where windows overlap, it adds.",

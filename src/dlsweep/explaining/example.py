@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.explaining.drawing import PADDING, beside, counted, grid
+from dlsweep.config.nodes import plural
+from dlsweep.explaining.drawing import PADDING, beside, counted, grid, shape_text
 from dlsweep.explaining.reading import refuse_large
-from dlsweep.explaining.sizes import facts
+from dlsweep.explaining.sizes import facts, padding_text
 from dlsweep.nn.layers import Array
 from dlsweep.nn.patches import Pad, Pair, col2im, im2col, window
 
@@ -84,6 +85,25 @@ class Example:
     def drawn(self) -> str:
         """The matrix, with the place that each of its rows belongs to."""
         return beside([("", grid(self.seen, labels=self.labels))])
+
+    def shapes(self) -> list[tuple[str, ...]]:
+        """The shapes in letters, in numbers and in words."""
+        n, c, h, w = self.shape
+        size, stride, matrix = map(shape_text, (self.over.size, self.over.stride, self.matrix.shape))
+        images = f"{plural(n, 'image')}, {plural(c, 'channel')}, {h}×{w}"
+        return [
+            ("image", "(N, C, H, W)", shape_text(self.shape), images),
+            (
+                "window",
+                "(KH, KW)",
+                size,
+                "the size of a filter" if c == 1 else "the size of a filter, in every channel",
+            ),
+            ("stride", "(SH, SW)", stride, "how far the window moves, down and to the right"),
+            ("padding", "(PH, PW)", *padding_text(self.over)),
+            ("places", "(OH, OW)", shape_text(self.over.output), "of the window on an image"),
+            ("matrix", "(N·OH·OW, C·KH·KW)", matrix, "all places, and the numbers seen at each"),
+        ]
 
     @property
     def data(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dlsweep.config.nodes import plural
 from dlsweep.explaining.base import Explained
 from dlsweep.explaining.drawing import FEW, aligned, beside, grid, more, notes, paragraph, shape_text, text
 from dlsweep.explaining.example import Example
-from dlsweep.explaining.sizes import formula, padding_text
+from dlsweep.explaining.sizes import formula
 
 
 def explain(example: Example, filters: int) -> Explained:
@@ -21,7 +21,7 @@ def explain(example: Example, filters: int) -> Explained:
                 "A window of the filter's size slides over the image. im2col writes down what it sees at each place:",
                 "one row of a matrix for each place.",
             ),
-            aligned(_shapes(example, filters)),
+            aligned(example.shapes()),
             "1. How many places are there for the window?",
             formula(example.over),
             "2. The image, its numbers simply counted, and in brackets what the window sees",
@@ -45,20 +45,6 @@ def explain(example: Example, filters: int) -> Explained:
         ),
         example.data,
     )
-
-
-def _shapes(example: Example, filters: int) -> list[tuple[str, str, str, str]]:
-    (n, c, h, w), over = example.shape, example.over
-    kh, kw = over.size
-    each = f"{plural(filters, 'filter')}, {kh}×{kw} on {'its channel' if c == 1 else f'all {c} channels'}"
-    return [
-        ("image", "(N, C, H, W)", shape_text(example.shape), f"{plural(n, 'image')}, {plural(c, 'channel')}, {h}×{w}"),
-        ("filter", "(F, C, KH, KW)", shape_text((filters, c, kh, kw)), each),
-        ("stride", "(SH, SW)", shape_text(over.stride), "how far the window moves, down and to the right"),
-        ("padding", "(PH, PW)", *padding_text(over)),
-        ("matrix", "(N·OH·OW, C·KH·KW)", shape_text(example.matrix.shape), "places, and the numbers seen at each"),
-        ("output", "(N, F, OH, OW)", shape_text((n, filters, *over.output)), "a map of numbers for each filter"),
-    ]
 
 
 def _windows(example: Example) -> str:

@@ -50,7 +50,7 @@ def explain(example: Example, filters: int) -> Explained:
                 "the numbers lie in wrong places."
             ),
             paragraph(
-                f"1. After the product. It has a row for each place and a column for each filter, "
+                "1. After the product. It has a row for each place and a column for each filter, "
                 f"{shape_text((example.rows, filters))}. Here a letter stands for the filter and a number for the row:"
             ),
             product,
@@ -64,8 +64,9 @@ def explain(example: Example, filters: int) -> Explained:
             _verdict(
                 output,
                 f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape moves no "
-                f"number: it cuts the same long row, {first}, …, into other pieces. A map must hold the numbers of one filter, each at its place. The wrong maps mix filters, and "
-                "neighbours in them are no neighbours in the image.",
+                f"number: it cuts the same long row, {first}, …, into other pieces. A map must hold "
+                "the numbers of one filter, each at its place. The wrong maps mix filters, and neighbours in them are "
+                "no neighbours in the image.",
                 "one filter or one place leaves a single order",
             ),
             paragraph(

@@ -63,7 +63,8 @@ def step(option: str, text: str) -> Step:
     """`K,S,P`: a window, its stride (1) and its padding (0, or `same`)."""
     words = [word.strip() for word in text.split(",")]
     size, stride, pad = [*words, *("", "1", "0")[len(words) :]][:3]
-    if len(words) > 3 or not all(map(_NUMBER.fullmatch, (size, stride, pad.replace("same", "0")))) or "0" in words[:2]:
+    read = all(map(_NUMBER.fullmatch, (size, stride, "0" if pad == "same" else pad)))
+    if len(words) > 3 or not read or not int(size) or not int(stride):
         raise UsageError(f"{option} must be window, stride and padding such as 5,1,2 or 3,1,same, got {text!r}")
     return Step(int(size), int(stride), "same" if pad == "same" else int(pad))
 
