@@ -95,7 +95,7 @@ def explain_config(file: str, overrides: Iterable[str]) -> Explained:
     for network, names in arms.items():
         who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else _listed(names)
         told = _told(network)
-        parts += [paragraph(_title(f"{config.name} ({who})", network)), told[0], *(told[1:] if not facts else ())]
+        parts += [_title(f"{config.name} ({who})", network), told[0], *(told[1:] if not facts else ())]
         facts.append({"arms": names, **network.data})
     return Explained(text(*parts, *_notes(arms)), {"name": config.name, "networks": facts})
 
@@ -150,7 +150,7 @@ def _pools_first(layer: Layer, following: Layer) -> bool:
 
 
 def _title(name: str, network: Table) -> str:
-    return f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}"
+    return paragraph(f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}")
 
 
 def _told(network: Table) -> list[str]:
