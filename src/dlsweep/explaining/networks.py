@@ -21,7 +21,7 @@ from dlsweep.errors import UsageError
 from dlsweep.explaining.base import Explained
 from dlsweep.explaining.drawing import indented, paragraph, text
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import Layer, size
+from dlsweep.nn.layers import Layer, multiplications, size
 from dlsweep.nn.networks import networks
 from dlsweep.terminal import table
 from dlsweep.training.network import build
@@ -43,7 +43,10 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A network on samples of a shape. pools_first: whether a pooling stands before an activation that never falls."""
+    """A network for samples of a shape.
+
+    pools_first: whether a max-pooling stands right before an activation that never falls.
+    """
 
     input: Shape
     classes: int
@@ -139,14 +142,13 @@ def _table(arm: Arm, data: Dataset) -> Table:
     rows, here = [], data.shape
     for layer in layers:
         here = layer.shape or here
-        kernels = {name: p for name, p in layer.parameters.items() if p.kernel}
-        multiply_adds = sum(prod(here) * p.fan_in for p in kernels.values())
-        rows.append(Row(layer.name, here, tuple(p.shape for p in kernels.values()), size([layer]), multiply_adds))
+        kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
+        rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
     return Table(data.shape, data.classes, tuple(rows), any(map(_pools_first, layers, layers[1:])))
 
 
 def _pools_first(layer: Layer, following: Layer) -> bool:
-    return layer.name.startswith("pool") and following.activation and following.monotone
+    return layer.greatest and following.monotone
 
 
 def _title(name: str, network: Table) -> str:
