@@ -18,8 +18,8 @@ def explain(example: Example, filters: int) -> Explained:
         text(
             "im2col: a convolution as one product of matrices",
             paragraph(
-                "A window of the filter's size slides over the image. im2col writes down what it sees at each place:",
-                "one row of a matrix for each place.",
+                "A window of the filter's size slides over the image. im2col writes down what it sees, one row of a "
+                "matrix for each place."
             ),
             aligned(example.shapes()),
             "1. How many places are there for the window?",
@@ -32,9 +32,9 @@ def explain(example: Example, filters: int) -> Explained:
             counts,
             paragraph(
                 f"The input has {plural(example.x.size, 'number')}, the matrix {example.matrix.size:,}, which is "
-                f"{times:.3g} times as many. This memory is the price of im2col."
+                f"{times:.3g} times as many." + " This memory is the price of im2col." * (times > 1)
             ),
-            "5. Now a convolution is one product",
+            f"5. Now a convolution with {plural(filters, 'filter')} is one product",
             aligned(_product(example, filters)),
             paragraph("The filters stand in columns.", _first_number(example)),
             paragraph(

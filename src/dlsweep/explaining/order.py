@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from string import ascii_uppercase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,11 @@ class Orders(NamedTuple):
 
     right: Array
     wrong: Array
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Both for JSON, padding as the zeros that it is."""
+        return {"right": np.maximum(self.right, 0).tolist(), "wrong": np.maximum(self.wrong, 0).tolist()}
 
     @property
     def same(self) -> bool:
@@ -94,11 +99,7 @@ def explain(example: Example, filters: int) -> Explained:
             ),
             notes(product, maps, rows),
         ),
-        example.data
-        | {
-            "output_order": {"right": output.right.tolist(), "wrong": output.wrong.tolist()},
-            "matrix_order": {"right": matrix.right.tolist(), "wrong": matrix.wrong.tolist()},
-        },
+        example.data | {"output_order": output.data, "matrix_order": matrix.data},
     )
 
 
