@@ -306,6 +306,12 @@ def test_conv_size_knows_what_no_window_sees(asked: Asked) -> None:
     assert ("is seen." in good("conv-size", *asked.words()).out) == (0 in (rows, columns))
 
 
+def test_conv_size_of_a_very_large_input_is_arithmetic() -> None:
+    data = good("conv-size", "--input", "999999999", "--filter", "2", "--stride", "3", "--json").data
+    assert data["output"] == [333_333_333] * 2
+    assert data["unseen"] == [333_333_333] * 2
+
+
 @given(n=st.integers(1, 60), layers=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=5))
 def test_conv_size_follows_several_layers(n: int, layers: list[tuple[int, int]]) -> None:
     words = [word for k, s in layers for word in ("--layer", f"{k},{s}")]
@@ -421,6 +427,7 @@ def test_overrides_change_a_config() -> None:
         ("im2col --pad 2", "padding must be smaller than the window, got 2 for a window of 2"),
         ("im2col --input 1000,1000,1000,1000", "1,000,000,000,000 numbers, and an explanation has at most 1,000,000"),
         ("im2col --input 1,1,900,900 --filter 9", "im2col: the matrix would be "),
+        ("im2col --input 900,900 --filter 1 --filters 9 --no-transpose", "im2col: the output would be "),
         ("col2im --input 99999999999,1", "--input must be N,C,H,W"),
         ("pool --size 5", "pool: a window of 5×5 does not fit on 4×4"),
         ("pool --size x", "--size must be a number such as 2"),

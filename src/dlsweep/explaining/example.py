@@ -90,15 +90,11 @@ class Example:
         """The shapes in letters, in numbers and in words."""
         n, c, h, w = self.shape
         size, stride, matrix = map(shape_text, (self.over.size, self.over.stride, self.matrix.shape))
+        filters = "the size of a filter" + ", in every channel" * (c > 1)
         images = f"{plural(n, 'image')}, {plural(c, 'channel')}, {h}×{w}"
         return [
             ("image", "(N, C, H, W)", shape_text(self.shape), images),
-            (
-                "window",
-                "(KH, KW)",
-                size,
-                "the size of a filter" if c == 1 else "the size of a filter, in every channel",
-            ),
+            ("window", "(KH, KW)", size, filters),
             ("stride", "(SH, SW)", stride, "how far the window moves, down and to the right"),
             ("padding", "(PH, PW)", *padding_text(self.over)),
             ("places", "(OH, OW)", shape_text(self.over.output), "of the window on an image"),

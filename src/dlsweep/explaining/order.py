@@ -10,9 +10,8 @@ import numpy as np
 from dlsweep.explaining.base import Explained
 from dlsweep.explaining.drawing import FEW, aligned, beside, counted, grid, more, notes, paragraph, shape_text, text
 from dlsweep.explaining.example import Example
+from dlsweep.explaining.reading import refuse_large
 from dlsweep.nn.layers import Array
-
-MOST_FILTERS = len(ascii_uppercase)
 
 
 class Orders(NamedTuple):
@@ -33,6 +32,7 @@ class Orders(NamedTuple):
 
 def explain(example: Example, filters: int) -> Explained:
     """The right and the wrong result of both steps side by side, and why nothing fails."""
+    refuse_large("im2col: the output", example.rows, filters)
     output, matrix = after(example, filters), before(example)
 
     def named(value: int) -> str:

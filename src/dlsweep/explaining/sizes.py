@@ -153,13 +153,15 @@ def leftover(over: Window, axis: int) -> int:
 
 def unseen(over: Window, axis: int) -> int:
     """Pixels of the input itself that no window sees, in one direction."""
-    n, k, s, places = over.image[axis], over.size[axis], over.stride[axis], over.output[axis]
-    before = over.before[axis]
-    end = max(0, min(n, before + n) - max(0, s * (places - 1) + k - before))  # behind the last place
-    if s <= k:
-        return end
-    gaps = ((o * s + k - before, (o + 1) * s - before) for o in range(places - 1))
-    return end + sum(max(0, min(n, stop) - max(0, start)) for start, stop in gaps)
+    n, s, before = over.image[axis], over.stride[axis], over.before[axis]
+    end = over.padded[axis] - leftover(over, axis)
+
+    def seen(stop: int) -> int:
+        """How many of the first pixels of the padded input lie under a window, if there are windows to the end."""
+        k = min(over.size[axis], s)
+        return stop // s * k + min(stop % s, k)
+
+    return n - (seen(min(before + n, end)) - seen(before))
 
 
 def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
