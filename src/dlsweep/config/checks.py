@@ -100,7 +100,7 @@ def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mist
             tried.add(asked)
             culprit, sentence = _try_layers(*asked)
             if sentence:
-                mistakes.add(places[culprit], sentence)
+                mistakes.add(places.get(culprit) or places["model"], sentence)
 
 
 def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice) -> tuple[str, str]:
@@ -108,6 +108,7 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
     import numpy as np
 
     from dlsweep.nn.normalization import Around, refuse_pointless
+    from dlsweep.nn.sequences import LayerError
 
     normalized = entry("normalization", normalization.name)
     settings = {k: np.array([v]) if normalized.settings[k].stacks else v for k, v in normalization.settings.items()}
@@ -127,12 +128,42 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
         entry("model", model.name)(shape, classes, activated, **model.settings)
         at_fault = "normalization"
         refuse_pointless(places)
+    except LayerError as error:
+        return at_fault if at_fault == "normalization" else f"layer {error.number}", str(error)
     except DlsweepError as error:
         return at_fault, str(error)
     except Exception as error:  # somebody's own model or normalization
         name = {"model": model, "normalization": normalization}[at_fault].name
         return at_fault, f"the {at_fault} {name} cannot be built: {type(error).__name__}: {error}"
     return "", ""
+
+
+def check_regularizers(parts: Sequence[Part], datasets: Datasets, rules: Rules, mistakes: Mistakes) -> None:
+    """What the regularizers change in the samples can be changed in them, in every arm that the rules leave."""
+    for points, fields, places in _combinations({"data", "regularizer"}, parts):
+        dataset = datasets.opened[fields["data"]]
+        if dataset is None or fields["data"].name == "none" or not rules.leave_some(points, parts):
+            continue
+        for choice in fields["regularizer"]:
+            if sentence := _try_regularizer(choice, dataset.shape):
+                mistakes.add(places["regularizer"], sentence)
+
+
+def _try_regularizer(choice: Choice, shape: tuple[int, ...]) -> str:
+    """What is wrong with a regularizer for samples of a shape, if anything."""
+    import numpy as np
+
+    made = entry("regularizer", choice.name)
+    settings = {k: np.array([v]) if made.settings[k].stacks else v for k, v in choice.settings.items()}
+    try:
+        regularizer = made(**settings)
+        if regularizer.augmented:
+            regularizer.augmented(shape)
+    except DlsweepError as error:
+        return str(error)
+    except Exception:  # somebody's own regularizer: told when a network is built with it
+        pass
+    return ""
 
 
 def _combinations(
