@@ -114,7 +114,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         "fingerprints": datasets.fingerprints(),
         "model": levels["model"],
         "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-        "evaluate": vars(evaluate) | {"on": list(evaluate.on)},
+        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None} | {"on": list(evaluate.on)},
         "seeds": list(seeds),
         "grid": [resolve_grid(grid, base, labels) for grid in grids],
         "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],

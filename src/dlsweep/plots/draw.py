@@ -131,7 +131,14 @@ def tidy(results: Results) -> DataFrame:
 
 def _known(results: Results) -> DataFrame:
     """A row per run: its settings, and how it ended; without its metrics."""
-    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
+    others = (
+        *metric_columns(results.runs),
+        "iterations",
+        "parameters",
+        "seconds",
+        "error",
+        *results.record.tables.kept,
+    )
     return results.runs.drop(columns=list(others))
 
 

@@ -31,18 +31,19 @@ class Blocks:
 
     Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
     left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
-    as given, where features must not or need not be moved. The blocks are a function of the samples alone, so are the
-    bits of the metrics.
+    as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
+    of the samples alone, so are the bits of the metrics.
     """
 
     def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True):
         self.scale, self.dtype = dtype.type(scale), dtype
+        self.samples: Array
         self.features: Array | None
-        samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        self.samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
         if self.features is not None:
             x = x.reshape(len(x), -1)[:, self.features]
         self.blocks = []
-        for rows in np.split(samples, range(BLOCK, len(samples), BLOCK)):
+        for rows in np.split(self.samples, range(BLOCK, len(x), BLOCK)):
             lit = x[rows]
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
