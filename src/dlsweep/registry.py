@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,6 +190,19 @@ class Registry:
                 f"cannot be loaded: {type(error).__name__}: {error}"
             ) from error
         return function
+
+
+class Joined(Registry):
+    """The names of several registries together. What is new is registered with one of them."""
+
+    def __init__(self, kind: str, *registries: Registry):
+        super().__init__(kind, "")
+        self._registries = registries
+        self._entries = ChainMap(*(registry._entries for registry in registries))
+
+    def _load_plugins(self) -> None:
+        for registry in self._registries:
+            registry._load_plugins()
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def test_gradients_are_finite_differences(hidden, activation):
 
 
 def test_back_through_a_later_layer_gives_the_input_gradient():
-    layer = dense("dense2", 4, 3)
+    layer = dense("dense2", (4,), units=3)
     rng = np.random.default_rng(0)
     p = {"W": rng.standard_normal((2, 3, 4)), "b": rng.standard_normal((2, 3, 1))}
     x, dy = rng.standard_normal((2, 4, 5)), rng.standard_normal((2, 3, 5))
@@ -118,7 +118,7 @@ def test_the_shared_product_at_the_sizes_of_real_sweeps(shape, runs):
 
 def test_dark_features_at_the_end_may_be_left_out():
     rng = np.random.default_rng(0)
-    layer = dense("dense1", 6, 4, first=True)
+    layer = dense("dense1", (6,), units=4)
     parameters = {name: rng.standard_normal((3, *parameter.shape)) for name, parameter in layer.parameters.items()}
     x = rng.standard_normal((6, 5))
     x[4:] = 0

@@ -1,18 +1,18 @@
 """The contract of every normalization, on dense and on image-shaped samples: gradients, dtype, company, statistics."""
 
 import itertools
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
 
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.layers import Pass
-from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.training.draws import Draws
 
 TRAINING, EVALUATION = (Pass(training, Draws({}, 0)) for training in (True, False))
-SHAPES = [(5,), (1,), (3, 2, 4), (1, 2, 2)]
+SHAPES = [(5,), (1,), (4,), (3, 2, 4), (4, 3, 2), (1, 2, 2)]
 
 
 def made(name, shape, **settings):
@@ -21,6 +21,7 @@ def made(name, shape, **settings):
     own = {k: s.default for k, s in entry.settings.items()} | settings
     own = {k: np.atleast_1d(v) if entry.settings[k].stacks else v for k, v in own.items()}
     around = entry.function("norm1", shape, **own)
+    refuse_pointless([around])
     ((layer,),) = (layers for layers in around if layers)
     return layer, layer in around.after
 
@@ -28,7 +29,11 @@ def made(name, shape, **settings):
 def cases():
     """Every normalization in every mode, on every shape that it takes."""
     for name, shape in itertools.product(sorted(set(normalizations) - {"none"}), SHAPES):
-        words = {k: get_args(s.annotation) for k, s in normalizations[name].settings.items() if not s.stacks}
+        words = {
+            k: get_args(s.annotation)
+            for k, s in normalizations[name].settings.items()
+            if get_origin(s.annotation) is Literal
+        }
         for values in itertools.product(*words.values()):
             settings = dict(zip(words, values, strict=True))
             try:
@@ -142,9 +147,9 @@ def test_mean_and_variance_then_scale_and_shift(name, shape, axes):
         np.testing.assert_allclose(y[r], expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(set(normalizations) - {"none"}))
+@pytest.mark.parametrize("name", sorted(set(normalizations) - {"none", "lrn"}))
 def test_it_begins_as_a_plain_normalization(name):
-    layer, _ = made(name, (3, 2, 4))
+    layer, _ = made(name, (4, 2, 3))
     starts = {k: d.start for k, d in layer.parameters.items()}
     assert starts.pop("scale") == 1
     assert starts.pop("shift") == 0
@@ -201,3 +206,42 @@ def test_only_batch_knows_training_from_evaluation(name, shape, settings):
 def test_instance_has_nothing_to_normalize_in_a_dense_layer(shape):
     with pytest.raises(DlsweepError, match=r"^instance normalization takes .* would always be 0; use batch or layer"):
         made("instance", shape)
+
+
+def test_local_response_is_the_formula_over_the_channels_that_there_are():
+    layer, after = made("lrn", (7, 2, 1), k=1.5, alpha=0.2, beta=0.6)
+    x = np.random.default_rng(0).standard_normal((2, 7, 2, 1, 3))
+    y = layer.apply({}, x, TRAINING).y
+    assert after
+    for c in range(7):
+        near = x[:, max(0, c - 2) : c + 3]
+        np.testing.assert_allclose(y[:, c], x[:, c] / (1.5 + 0.2 * (near**2).sum(axis=1)) ** 0.6)
+
+
+def test_groups_between_layer_and_instance():
+    x = np.random.default_rng(0).standard_normal((2, 4, 3, 2, 5))
+
+    def normalized(name, **own):
+        layer, _ = made(name, (4, 3, 2), **own)
+        return layer.apply({k: np.full((2, *d.shape), d.start) for k, d in layer.parameters.items()}, x, TRAINING).y
+
+    np.testing.assert_allclose(normalized("group", groups=1), normalized("layer"))
+    np.testing.assert_allclose(normalized("group", groups=4), normalized("instance"))
+    two = normalized("group", groups=2).reshape(2, 2, 12, 5)
+    np.testing.assert_allclose(two.mean(axis=2), 0, atol=1e-12)
+    np.testing.assert_allclose(two.var(axis=2), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "own", "said"),
+    [
+        ("group", (6, 2, 2), {"groups": 4}, "cannot split 6 channels into groups: 4; 1, 2, 3, 6 can"),
+        ("group", (4,), {"groups": 4}, "leaves a single number in each; use fewer"),
+        ("lrn", (4, 2, 2), {"size": 4}, "needs an odd size"),
+        ("lrn", (4,), {}, "a dense layer has neither"),
+        ("instance", (4,), {}, "the output would always be 0"),
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence(name, shape, own, said):
+    with pytest.raises(DlsweepError, match=said):
+        made(name, shape, **own)

@@ -128,7 +128,7 @@ def shared(x):
 
 
 def affine(fan_in=5, fan_out=4, *, first=False):
-    layer = dense("dense1", fan_in, fan_out, first=first)
+    layer = dense("dense1", (fan_in,), units=fan_out)
     rng = np.random.default_rng(0)
     return layer, {k: rng.standard_normal((3, *d.shape)) for k, d in layer.parameters.items()}
 

@@ -107,19 +107,26 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
     """Make a network's layers, which hold no arrays yet. Returns what is wrong, if anything, and the field at fault."""
     import numpy as np
 
+    from dlsweep.nn.normalization import Around, refuse_pointless
+
     normalized = entry("normalization", normalization.name)
     settings = {k: np.array([v]) if normalized.settings[k].stacks else v for k, v in normalization.settings.items()}
     at_fault = "model"
 
-    def activated(suffix: str, shape: tuple[int, ...]) -> list[Any]:
+    places: list[Around] = []
+
+    def activated(suffix: str, shape: tuple[int, ...], own: Any = None) -> list[Any]:
         nonlocal at_fault
         at_fault = "normalization"
         around = normalized(f"normalization{suffix}", shape, **settings)
+        places.append(around)
         at_fault = "model"
         return [*around.before, *around.after]
 
     try:
         entry("model", model.name)(shape, classes, activated, **model.settings)
+        at_fault = "normalization"
+        refuse_pointless(places)
     except DlsweepError as error:
         return at_fault, str(error)
     except Exception as error:  # somebody's own model or normalization

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import pi, sqrt
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from dlsweep.registry import Entry, NonNegative, Positive, Registry
 
 Array = np.ndarray
 Back = Callable[[Array], Array]
+F = TypeVar("F", bound=Callable[..., Any])
 
 activations = Registry("activation", "dlsweep.activations")
 
@@ -40,16 +41,27 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
 
         return Output(y, back_to_all)
 
-    return Layer(name, parameters, apply, activation=True)
+    return Layer(name, parameters, apply, activation=True, monotone=activation.function in _MONOTONE)
+
+
+_MONOTONE: set[Callable[..., Any]] = set()
+
+
+def monotone(function: F) -> F:
+    """Decorator: the function never falls, so the greatest of some inputs gives the greatest output."""
+    _MONOTONE.add(function)
+    return function
 
 
 @activations.register
+@monotone
 def identity(x: Array) -> tuple[Array, Back]:
     """The input unchanged: y = x."""
     return x, lambda dy: dy
 
 
 @activations.register
+@monotone
 def sigmoid(x: Array) -> tuple[Array, Back]:
     """Logistic function: y = 1 / (1 + exp(-x)); derivative y (1 - y)."""
     y = np.negative(x)
@@ -60,6 +72,7 @@ def sigmoid(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def tanh(x: Array) -> tuple[Array, Back]:
     """Hyperbolic tangent; derivative 1 - tanh²."""
     y = np.tanh(x)
@@ -67,6 +80,7 @@ def tanh(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def relu(x: Array) -> tuple[Array, Back]:
     """Rectified linear unit: y = max(x, 0); derivative 1 for x > 0, else 0 (Nair & Hinton 2010)."""
     y = np.maximum(x, 0)
@@ -74,6 +88,7 @@ def relu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
     """Leaky ReLU: y = max(x, 0) + slope · min(x, 0); derivative 1 for x > 0, else slope (Maas et al. 2013)."""
     y = np.maximum(x, 0) + slope * np.minimum(x, 0)
@@ -86,6 +101,7 @@ def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
     """Exponential linear unit: y = x for x > 0, else α (exp(x) - 1); derivative 1, else y + α (Clevert et al. 2016)."""
     y = np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
@@ -98,6 +114,7 @@ def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def selu(x: Array) -> tuple[Array, Back]:
     """Scaled ELU: y = λ elu(x), the λ and α that keep mean 0 and variance 1 (Klambauer et al. 2017, Equation 2)."""
     scale, alpha = 1.0507009873554805, 1.6732632423543773
@@ -106,6 +123,7 @@ def selu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def softplus(x: Array) -> tuple[Array, Back]:
     """Softplus, a smooth ReLU: y = log(1 + exp(x)); derivative sigmoid(x) = 1 - exp(-y) (Dugas et al. 2001)."""
     y = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
@@ -113,6 +131,7 @@ def softplus(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def softsign(x: Array) -> tuple[Array, Back]:
     """Softsign: y = x / (1 + |x|); derivative 1 / (1 + |x|)² (Bergstra et al. 2009)."""
     d = 1 + np.abs(x)
@@ -120,6 +139,7 @@ def softsign(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
+@monotone
 def hard_sigmoid(x: Array) -> tuple[Array, Back]:
     """Piecewise linear sigmoid: y = x/6 + 1/2 within ±3, else 0 or 1; derivative 1/6 within (Howard et al. 2019).
 

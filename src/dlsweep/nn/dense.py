@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, kinds
+from dlsweep.registry import Count
 
 
-def dense(name: str, fan_in: int, fan_out: int, *, first: bool = False) -> Layer:
-    """A dense layer, W: `(R, out, in)`, b: `(R, out, 1)`. The first of a network reads `list[Shared]`, not an array."""
-    parameters = {"W": Parameter((fan_out, fan_in), fan_in, fan_out), "b": Parameter((fan_out, 1))}
-    return Layer(name, parameters, _apply_shared, reads="W") if first else Layer(name, parameters, _apply)
+@kinds.register
+def dense(name: str, shape: tuple[int, ...], *, units: Count) -> Layer:
+    """A dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
+
+    As the first layer of a network it reads `list[Shared]`, and multiplies what runs share once.
+    """
+    fan_in = prod(shape)
+    parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1))}
+    return Layer(name, parameters, _apply, reads="W", shape=(units,))
 
 
-def _apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-    W = p["W"]
-    y = W @ x
+def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
+    if isinstance(x, list):
+        return _apply_shared(p, x)
+    W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
+    y = W @ flat
     y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:
-        return W.swapaxes(1, 2) @ dy, {"W": dy @ x.swapaxes(1, 2), "b": dy.sum(axis=2, keepdims=True)}
+        dx = (W.swapaxes(1, 2) @ dy).reshape(x.shape)
+        return dx, {"W": dy @ flat.swapaxes(1, 2), "b": dy.sum(axis=2, keepdims=True)}
 
     return Output(y, back)
 
 
-def _apply_shared(p: Parameters, inputs: list[Shared], pass_: Pass) -> Output:
+def _apply_shared(p: Parameters, inputs: list[Shared]) -> Output:
     W, b = p["W"], p["b"]
+    inputs = [s._replace(x=s.x.reshape(-1, s.x.shape[-1])) for s in inputs]
     y = np.empty((*W.shape[:2], inputs[0].x.shape[1]), W.dtype)
     for x, runs in inputs:
         shared_product(W[runs, :, : len(x)], x, out=y[runs])
@@ -49,11 +60,20 @@ def shared_product(a: Array, x: Array, out: Array) -> Array:
     it the same bits, so that a run's numbers never depend on how many runs share the product.
     """
     runs, rows, inner = a.shape
-    if runs > 1 and _tall_is_exact(runs, rows, inner, a.strides[1], x.shape[1], x.flags.c_contiguous, a.dtype):
+    if tall_is_exact(a, x):
         np.matmul(a.reshape(runs * rows, inner), x, out=out.reshape(runs * rows, -1))
     else:
         np.matmul(a, x, out=out)
     return out
+
+
+def tall_is_exact(a: Array, x: Array) -> bool:
+    """Whether one tall product of runs `(R, M, K)`, that lie under each other, with `(K, N)` has the bits of R small ones.
+
+    Where it does, runs may share the product without a run's numbers depending on how many do.
+    """
+    runs, rows, inner = a.shape
+    return runs > 1 and _tall_is_exact(runs, rows, inner, a.strides[1], x.shape[1], x.flags.c_contiguous, a.dtype)
 
 
 @lru_cache(maxsize=4096)

@@ -12,8 +12,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dlsweep.registry import Registry
+
 Array = np.ndarray
 Parameters = dict[str, Array]  # by name, each `(R, …)`
+kinds = Registry("layer", "dlsweep.layers")  # `(name, shape, **settings) -> Layer`, see `dlsweep.nn.sequences`
+
 Back = Callable[[Array], tuple[Array | None, Parameters]]  # dy -> (dx, gradients by parameter name)
 
 
@@ -39,11 +43,16 @@ class Parameter(NamedTuple):
 class Shared(NamedTuple):
     """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
-    x: `(features, N)`; features that are zero in all of these samples may be left out at the end.
+    x: `(*shape, N)`; or `(features, N)`, where features that are zero in all of these samples may be left out at the end.
     """
 
     x: Array
     runs: slice
+
+
+def spread(inputs: list[Shared]) -> Array:
+    """What the runs have in common, with a copy for each run: `(R, *shape, N)`."""
+    return np.concatenate([np.broadcast_to(x, (runs.stop - runs.start, *x.shape)) for x, runs in inputs])
 
 
 class Draws(Protocol):
@@ -83,7 +92,7 @@ class Layer(NamedTuple):
     whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
     order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
-    ones is its slope.
+    ones is its slope; monotone: and one that never falls. shape: of one sample of its output; () where that is the shape of its input.
     """
 
     name: str
@@ -91,6 +100,8 @@ class Layer(NamedTuple):
     apply: Callable[[Parameters, Any, Pass], Output]
     reads: str = ""
     activation: bool = False
+    monotone: bool = False
+    shape: tuple[int, ...] = ()
 
 
 def size(layers: Iterable[Layer]) -> int:
@@ -106,6 +117,15 @@ def column(setting: Any, like: Array) -> Array:
 def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
     """Settings so that those of every run broadcast against an array `(R, …)`; what is no array stays as it is."""
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
+
+
+def total(a: Array, each: tuple[int, ...]) -> Array:
+    """The sums over what shares a parameter of the shape `each`: over the samples, and over places in an image.
+
+    A product with ones is several times quicker than `sum`.
+    """
+    rows = a.reshape(len(a), prod(each), -1)
+    return (rows @ np.ones((rows.shape[2], 1), a.dtype)).reshape(len(a), *each)
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:

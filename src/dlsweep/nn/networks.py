@@ -1,23 +1,23 @@
 """Networks: `(shape, classes, activated, **settings) -> layers`; and the passes through such a list.
 
-shape: of one sample, `(features,)` or `(C, H, W)`. activated(suffix, shape) gives the layers that follow an affine one
-whose outputs have that shape: its normalization and activation, and the layers of its regularizers; suffix ends their
-names. The last layer of a network gives the logits.
+shape: of one sample, `(features,)` or `(C, H, W)`. activated(suffix, shape, layer) gives the layers that follow an
+affine one whose outputs have that shape: its normalization, the arm's activation or the given layer in its place, and
+the layers of its regularizers; suffix ends their names. The last layer of a network gives the logits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, MinLen
 
-from dlsweep.nn.dense import dense
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass
-from dlsweep.registry import Count, Registry
+from dlsweep.nn.sequences import Activated, Item, sequence
+from dlsweep.registry import Count, Ratio, Registry
 
-Activated = Callable[[str, tuple[int, ...]], list[Layer]]
+Pad = Annotated[int, Ge(0)] | Literal["same"]
 
 networks = Registry("model", "dlsweep.networks")
 
@@ -31,14 +31,156 @@ def mlp(
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes."""
-    layers: list[Layer] = []
-    fan_in = prod(shape)
-    for depth, width in enumerate(hidden, start=1):
-        layers.append(dense(f"dense{depth}", fan_in, width, first=depth == 1))
-        layers += activated(str(depth), (width,))
-        fan_in = width
-    layers.append(dense(f"dense{len(hidden) + 1}", fan_in, classes, first=not hidden))
-    return layers
+    items: list[Item] = []
+    for width in hidden:
+        items += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+
+
+@networks.register
+def layers(
+    shape: tuple[int, ...],
+    classes: int,
+    activated: Activated,
+    *,
+    of: Annotated[list[Any], MinLen(1)],
+) -> list[Layer]:
+    """Any sequence of layers, as a list: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
+
+    `activation` is the arm's own, with its normalization and regularizers; relu, tanh, … in its place is that one in
+    every arm. A dense layer for the classes ends the network, unless the list ends with as many outputs.
+    """
+    return sequence(shape, classes, activated, of)
+
+
+@networks.register
+def simple_cnn(
+    shape: tuple[int, ...],
+    classes: int,
+    activated: Activated,
+    *,
+    filters: Count = 30,
+    kernel: Count = 5,
+    stride: Count = 1,
+    pad: Pad = 0,
+    pool: Count = 2,
+    hidden: Count = 100,
+) -> list[Layer]:
+    """Convolution, activation, max-pooling, a dense layer of `hidden` units with its activation, one for the classes."""
+    conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
+    items: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
+    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+
+
+@networks.register
+def lenet(
+    shape: tuple[int, ...],
+    classes: int,
+    activated: Activated,
+    *,
+    variant: Literal["original", "modern"] = "original",
+) -> list[Layer]:
+    """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
+
+    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a margin
+    of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's trained
+    factors, the table of which maps C3 sees (here all), the scaled tanh, and the radial basis functions at the end.
+    """
+    pooling = {"size": 2, "kind": "average" if variant == "original" else "max"}
+    margin = 2 if shape[1:] == (28, 28) else 0
+    return sequence(
+        shape,
+        classes,
+        activated,
+        [
+            {"conv": {"filters": 6, "kernel": 5, "pad": margin}},
+            "activation",
+            {"pool": pooling},
+            {"conv": {"filters": 16, "kernel": 5}},
+            "activation",
+            {"pool": pooling},
+            {"conv": {"filters": 120, "kernel": 5}},
+            "activation",
+            {"dense": 84},
+            "activation",
+            {"dense": classes},
+        ],
+    )
+
+
+@networks.register
+def alexnet(
+    shape: tuple[int, ...],
+    classes: int,
+    activated: Activated,
+    *,
+    scale: Literal["small", "original"] = "small",
+    lrn: bool = True,
+    overlap: bool = True,
+    dropout: Ratio = 0.5,
+) -> list[Layer]:
+    """AlexNet: five convolutions, local response normalization, overlapping pooling, dropout (Krizhevsky et al. 2012).
+
+    scale: `original` is the paper's network for 3×227×227 images, its two halves as groups: 60 965 224 parameters for
+    1000 classes; `small` has its layout for images of 28×28 or 32×32, a sixth of its filters and 128 dense units.
+    lrn: after the first two activations; overlap: pooling windows of 3 moved by 2, else of 2; dropout: of the dense
+    layers' units. With `activation` these are the ingredients that the paper names in Sections 3 and 4.
+    """
+    if scale == "original":
+        first, widths, units, halves = {"kernel": 11, "stride": 4}, (96, 256, 384, 384, 256), 4096, 2
+    else:
+        first, widths, units, halves = {"kernel": 5, "pad": 2}, (16, 32, 48, 48, 32), 128, 1
+    response: list[Item] = ["lrn"] if lrn else []
+    pooling: list[Item] = [{"pool": {"size": 3 if overlap else 2, "stride": 2}}]
+    dropped: list[Item] = [{"dropout": dropout}] if dropout else []
+
+    def conv(i: int, kernel: int, groups: int) -> list[Item]:
+        settings = {"filters": widths[i], "kernel": kernel, "pad": kernel // 2, "groups": groups}
+        return [{"conv": settings}, "activation"]
+
+    return sequence(
+        shape,
+        classes,
+        activated,
+        [
+            {"conv": {"filters": widths[0], **first}},
+            "activation",
+            *response,
+            *pooling,
+            *conv(1, 5, halves),
+            *response,
+            *pooling,
+            *conv(2, 3, 1),
+            *conv(3, 3, halves),
+            *conv(4, 3, halves),
+            *pooling,
+            *(2 * [{"dense": units}, "activation", *dropped]),
+            {"dense": classes},
+        ],
+    )
+
+
+@networks.register
+def vgg(
+    shape: tuple[int, ...],
+    classes: int,
+    activated: Activated,
+    *,
+    widths: list[Count] = [16, 32, 64],  # noqa: B006
+    depth: Count = 2,
+    hidden: list[Count] = [128],  # noqa: B006
+) -> list[Layer]:
+    """Blocks of `depth` 3×3 convolutions that keep the size, each block ended by max-pooling (Simonyan & Zisserman 2015).
+
+    widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
+    blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
+    """
+    items: list[Item] = []
+    for filters in widths:
+        items += [*(depth * [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]), {"pool": 2}]
+    for width in hidden:
+        items += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*items, {"dense": classes}])
 
 
 class Forward(NamedTuple):
@@ -68,7 +210,8 @@ def forward(
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
-        backs.append(back)
+        if pass_.training:  # what an evaluation went through is not needed again
+            backs.append(back)
         states.append(state)
         penalty = penalty + added
 

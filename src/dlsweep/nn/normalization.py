@@ -6,14 +6,15 @@ name: of the new layer; shape: of one sample at that place, `(features,)` or `(C
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, column, no_gradient
-from dlsweep.registry import Fraction, Positive, Registry
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, column, no_gradient, total
+from dlsweep.registry import Count, Fraction, NonNegative, Positive, Registry
 
 normalizations = Registry("normalization", "dlsweep.normalizations")
 
@@ -21,10 +22,21 @@ Position = Literal["before", "after"]
 
 
 class Around(NamedTuple):
-    """Layers before and layers after an activation."""
+    """Layers before and layers after an activation; pointless: why there are none, if it would make no sense here.
+
+    A network of which every place is pointless is refused with that reason; in others, such as the dense layers after
+    convolutions, nothing is normalized.
+    """
 
     before: tuple[Layer, ...] = ()
     after: tuple[Layer, ...] = ()
+    pointless: str = ""
+
+
+def refuse_pointless(places: Sequence[Around]) -> None:
+    """A `UsageError` with the reason, if a normalization makes no sense at any of the places of a network."""
+    if places and all(place.pointless for place in places):
+        raise UsageError(places[0].pointless)
 
 
 @normalizations.register
@@ -63,15 +75,15 @@ def batch(
             y += shift - p["mean"] * factor
             return Output(y, no_gradient)
         count = x[0, 0].size
-        mean = _total(x, each) / count
+        mean = total(x, each) / count
         centred = x - mean
-        variance = _total(centred * centred, each) / count
+        variance = total(centred * centred, each) / count
         std = np.sqrt(variance + column(eps, x))
         y = centred * (scale / std)
         y += shift
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            d_scale, d_shift = _total(dy * centred, each) / std, _total(dy, each)
+            d_scale, d_shift = total(dy * centred, each) / std, total(dy, each)
             dx = centred * (-d_scale / (count * std))
             dx += dy
             dx -= d_shift / count
@@ -120,11 +132,86 @@ def instance(
     Equation 5). Not for dense layers. position: before or after the activation.
     """
     if prod(shape[1:]) == 1:
-        raise UsageError(
-            "instance normalization takes each channel of a sample minus its mean over height and width, and here a "
-            "channel is a single number, so the output would always be 0; use batch or layer, or none"
+        return Around(
+            pointless="instance normalization takes each channel of a sample minus its mean over height and width, and "
+            "here a channel is a single number, so the output would always be 0; use batch or layer, or none"
         )
     return Around(**{position: (_within_samples(name, shape[0], _per_channel(shape), eps),)})
+
+
+@normalizations.register
+def group(
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    groups: Count = 2,
+    eps: Positive = 1e-5,
+    position: Position = "before",
+) -> Around:
+    """Group normalization: each of so many `groups` of a sample's channels to mean 0 and variance 1.
+
+    y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
+    evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group normalizes what `layer` does,
+    as many as channels what `instance` does. position: before or after the activation.
+    """
+    if shape[0] % groups:
+        divisors = ", ".join(str(n) for n in range(1, shape[0] + 1) if shape[0] % n == 0)
+        raise UsageError(f"group normalization cannot split {shape[0]} channels into groups: {groups}; {divisors} can")
+    if prod(shape) == groups:
+        raise UsageError(f"group normalization with groups: {groups} leaves a single number in each; use fewer")
+    return Around(**{position: (_within_samples(name, groups, _per_channel(shape), eps),)})
+
+
+@normalizations.register
+def lrn(
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    size: Count = 5,
+    k: Positive = 2.0,
+    alpha: NonNegative = 1e-4,
+    beta: NonNegative = 0.75,
+    position: Position = "after",
+) -> Around:
+    """Local response normalization: each number divided by what its neighbours in other channels say at its place.
+
+    y_c = x_c / (k + α Σ x_c'²)^β, the sum over the `size` channels around c that there are (Krizhevsky et al. 2012,
+    Section 3.3). It is a plain sum; PyTorch takes its mean, so its α is `size` times this one. Not for dense layers.
+    position: after the activation, as in the paper, or before it.
+    """
+    if len(shape) == 1:
+        return Around(
+            pointless="local response normalization compares channels at the same place of an image, and a dense layer "
+            "has neither; use batch or layer, or none"
+        )
+    if size % 2 == 0:
+        raise UsageError(f"local response normalization needs an odd size, so many channels on each side; got {size}")
+
+    def around(a: Array) -> Array:
+        """The sums over the channels around each, along axis 1."""
+        sums = a.copy()
+        for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
+            sums[:, shift:] += a[:, :-shift]
+            sums[:, :-shift] += a[:, shift:]
+        return sums
+
+    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+        scale = around(x * x)
+        scale *= column(alpha, x)
+        scale += column(k, x)
+        factor = scale ** -column(beta, x)
+        y = x * factor
+
+        def back(dy: Array) -> tuple[Array, Parameters]:
+            dx = around(dy * y / scale)
+            dx *= x
+            dx *= column(-2 * alpha * beta, x)
+            dx += dy * factor
+            return dx, {}
+
+        return Output(y, back)
+
+    return Around(**{position: (Layer(name, {}, apply),)})
 
 
 def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> Layer:
@@ -144,7 +231,7 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
         y += p["shift"]
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            gradients = {"scale": _total(dy * x_hat.reshape(x.shape), each), "shift": _total(dy, each)}
+            gradients = {"scale": total(dy * x_hat.reshape(x.shape), each), "shift": total(dy, each)}
             dx = (dy * scale).reshape(x_hat.shape)
             along = mean(dx * x_hat)
             dx -= mean(dx)
@@ -164,12 +251,3 @@ def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _affine(each: tuple[int, ...]) -> dict[str, Parameter]:
     return {"scale": Parameter(each, start=1.0), "shift": Parameter(each)}
-
-
-def _total(a: Array, each: tuple[int, ...]) -> Array:
-    """The sums over what shares a parameter of the shape `each`: over the samples, and over places in an image.
-
-    A product with ones is several times quicker than `sum`.
-    """
-    rows = a.reshape(len(a), prod(each), -1)
-    return (rows @ np.ones((rows.shape[2], 1), a.dtype)).reshape(len(a), *each)

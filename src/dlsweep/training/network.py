@@ -12,7 +12,7 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.layers import Array, Layer
 from dlsweep.nn.networks import networks
-from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.registry import Entry
 
@@ -41,16 +41,20 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
         for i, name in enumerate(names)
     ]
 
-    def activated(suffix: str, shape: tuple[int, ...]) -> list[Layer]:
+    places: list[Around] = []
+
+    def activated(suffix: str, shape: tuple[int, ...], own: Layer | None = None) -> list[Layer]:
         around = normalization.function(f"normalization{suffix}", shape, **normalized_by)
+        places.append(around)
         return [
             *around.before,
-            activation_layer(f"activation{suffix}", shape, activation, activated_by),
+            own or activation_layer(f"activation{suffix}", shape, activation, activated_by),
             *around.after,
             *(r.activated(f"{n}{suffix}", shape) for n, r in zip(names, acting, strict=True) if r.activated),
         ]
 
     layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
+    refuse_pointless(places)
     for regularizer in acting:
         if regularizer.wrap:
             layers = [*map(regularizer.wrap, layers[:-1]), layers[-1]]

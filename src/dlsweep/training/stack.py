@@ -97,11 +97,11 @@ class Stack:
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
         x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
-        return Block(np.moveaxis(x.reshape(len(x), -1), 0, -1), self.t[indices])
+        return Block(np.moveaxis(x, 0, -1), self.t[indices])
 
     def _blocks(self, x: Array, t: Array) -> Blocks:
         reorder = bool(self.network.layers[0].reads)
-        return Blocks(x.reshape(len(x), -1), t, float(self.scale), self.dtype, reorder=reorder)
+        return Blocks(x, t, float(self.scale), self.dtype, reorder=reorder)
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""

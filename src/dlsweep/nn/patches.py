@@ -1,0 +1,175 @@
+"""Windows that slide over images, and what they see: im2col, col2im, and the rows that convolutions multiply.
+
+`im2col` and `col2im` are the classic pair, one row of a matrix for each place of the window, for whoever wants to see
+it. Convolutions use `rows`, which copies every number KW times instead of KH · KW times, and the same products.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Len
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
+
+from dlsweep.errors import UsageError
+from dlsweep.nn.layers import Array
+from dlsweep.registry import Count
+
+Pair = tuple[int, int]
+Size = Count | Annotated[list[Count], Len(2, 2)]  # a square's side, or [height, width]
+Pad = Annotated[int, Ge(0)] | Annotated[list[Annotated[int, Ge(0)]], Len(2, 2)] | Literal["same"]
+
+
+class Window(NamedTuple):
+    """A window on images of one size.
+
+    image: (H, W); size: (KH, KW); stride: (SH, SW), how far it moves; before, after: zeros added above and to the left,
+    and below and to the right; output: (OH, OW), how many places it has.
+    """
+
+    image: Pair
+    size: Pair
+    stride: Pair
+    before: Pair
+    after: Pair
+    output: Pair
+
+    @property
+    def padded(self) -> Pair:
+        """The size of an image with its zeros."""
+        (h, w), (top, left), (bottom, right) = self.image, self.before, self.after
+        return h + top + bottom, w + left + right
+
+
+def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Window:
+    """The window `size`, moved by `stride`, on an image with `pad` zeros on each side: output ⌊(H + 2P − K)/S⌋ + 1.
+
+    pad: `same` adds as many as make the output ⌈H/S⌉, an odd one below and to the right. Whatever is left over at the
+    end, less than a stride, is not seen. A window without a single place is a `UsageError` that begins with `name`.
+    """
+    (kh, kw), strides = _pair(size), _pair(stride)
+    if isinstance(pad, str):
+        totals = [max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in zip(image, (kh, kw), strides, strict=True)]
+        before, after = (totals[0] // 2, totals[1] // 2), (-(-totals[0] // 2), -(-totals[1] // 2))
+    else:
+        before = after = _pair(pad)
+    output = []
+    for n, k, s, b, a, what in zip(image, (kh, kw), strides, before, after, ("height", "width"), strict=True):
+        places = (n + b + a - k) // s + 1
+        formula = f"({n} + {b + a} − {k}) / {s} + 1"
+        if places < 1:
+            raise UsageError(
+                f"{name}: a window of {kh}×{kw} does not fit on {image[0]}×{image[1]} with padding {b}: "
+                f"output {what} = (input + padding on both sides − window) / stride + 1 = {formula} is below 1"
+            )
+        if max(b, a) >= k:
+            raise UsageError(f"{name}: padding must be smaller than the window, got {max(b, a)} for a window of {k}")
+        output.append(places)
+    return Window(image, (kh, kw), strides, before, after, (output[0], output[1]))
+
+
+def image_of(name: str, shape: tuple[int, ...]) -> Pair:
+    """Height and width of samples `(C, H, W)`; others are a `UsageError` that begins with `name`."""
+    if len(shape) != 3:
+        raise UsageError(
+            f"{name} needs samples with channels, height and width, and here a sample is {prod(shape):,} numbers in a row"
+        )
+    return shape[1], shape[2]
+
+
+def _pair(size: Size | Pair) -> Pair:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def placed(x: Array, window: Window, fill: float = 0.0) -> Array:
+    """Images `(…, H, W, N)` with the window's padding around them."""
+    if window.padded == window.image:
+        return x
+    (top, left), (h, w) = window.before, window.image
+    y = np.full((*x.shape[:-3], *window.padded, x.shape[-1]), fill, x.dtype)
+    y[..., top : top + h, left : left + w, :] = x
+    return y
+
+
+def inner(x: Array, window: Window) -> Array:
+    """The images within their padding, which `placed` undoes."""
+    (top, left), (h, w) = window.before, window.image
+    return x[..., top : top + h, left : left + w, :]
+
+
+def views(x: Array, window: Window) -> list[Array]:
+    """For each pixel of the window, in reading order, what it sees at all places: views `(…, OH, OW, N)` of `x`."""
+    (kh, kw), (sh, sw), (oh, ow) = window.size, window.stride, window.output
+    return [
+        x[..., i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw, :] for i in range(kh) for j in range(kw)
+    ]
+
+
+def rows(x: Array, window: Window) -> Array:
+    """Each row of padded images `(…, C, H, W, N)` with its KW shifts: `(…, H, C · KW, OW · N)`.
+
+    KH rows that follow each other are, as they lie in memory, the columns of im2col for a row of the output.
+    """
+    x = placed(x, window)
+    *lead, channels, height, _, samples = x.shape
+    (_, kw), (_, sw), (_, ow) = window.size, window.stride, window.output
+    y = np.empty((*lead, height, channels, kw, ow, samples), x.dtype)
+    for j in range(kw):
+        y[..., j, :, :] = np.moveaxis(x[..., j : j + sw * (ow - 1) + 1 : sw, :], -4, -3)
+    return y.reshape(*lead, height, channels * kw, ow * samples)
+
+
+def columns(rows: Array, window: Window) -> Array:
+    """The matrices that kernels multiply, one for each row of the output: `(…, OH, KH · C · KW, OW · N)`, a view."""
+    *lead, _, across, places = rows.shape
+    *strides, down, along, step = rows.strides
+    (kh, _), (sh, _), (oh, _) = window.size, window.stride, window.output
+    shape, strides = (*lead, oh, kh * across, places), (*strides, sh * down, along, step)
+    return as_strided(rows, shape, strides, writeable=False)
+
+
+def unrowed(y: Array, channels: int, window: Window) -> Array:
+    """The adjoint of `rows`: every number goes back to where it was copied from, and is added there."""
+    *lead, height, _, places = y.shape
+    (_, kw), (_, sw), (_, ow) = window.size, window.stride, window.output
+    samples = places // ow
+    y = y.reshape(*lead, height, channels, kw, ow, samples)
+    x = np.zeros((*lead, channels, *window.padded, samples), y.dtype)
+    for j in range(kw):
+        x[..., j : j + sw * (ow - 1) + 1 : sw, :] += np.moveaxis(y[..., j, :, :], -4, -3)
+    return inner(x, window)
+
+
+def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Array:
+    """Images `(N, C, H, W)` as a matrix: one row for each place of the window, image by image in reading order.
+
+    A row holds the C · KH · KW numbers that the window sees there. So a convolution with F kernels is one product, of
+    `(N · OH · OW, C · KH · KW)` and `(C · KH · KW, F)` (Chellapilla et al. 2006, Section 3).
+    """
+    w = window("im2col", x.shape[2:], size, stride, pad)
+    padded = np.moveaxis(placed(np.moveaxis(x, 0, -1), w), -1, 0)
+    seen = sliding_window_view(padded, w.size, axis=(2, 3))[:, :, :: w.stride[0], :: w.stride[1]]
+    return np.moveaxis(seen, 1, 3).reshape(len(x) * w.output[0] * w.output[1], -1)
+
+
+def col2im(
+    columns: Array,
+    shape: tuple[int, int, int, int],
+    size: Size | Pair,
+    stride: Size | Pair = 1,
+    pad: Pad | Pair = 0,
+) -> Array:
+    """The adjoint of `im2col`: images of `shape` (N, C, H, W) with each number of the matrix added where it came from.
+
+    A pixel that several windows see gets a sum: it is the gradient of im2col, not its inverse. col2im of the im2col of
+    ones counts the windows that see each pixel.
+    """
+    n, c, *image = shape
+    w = window("col2im", (image[0], image[1]), size, stride, pad)
+    by_pixel = np.moveaxis(columns.reshape(n, *w.output, c, w.size[0] * w.size[1]), (4, 3, 0), (0, 1, -1))
+    x = np.zeros((c, *w.padded, n), columns.dtype)
+    for seen, part in zip(views(x, w), by_pixel, strict=True):
+        seen += part
+    return np.moveaxis(inner(x, w), -1, 0)

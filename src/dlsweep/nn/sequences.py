@@ -1,0 +1,108 @@
+"""Networks as lists of layers: `[{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, activation]`.
+
+An item is a name, or a name with settings; a value that is no mapping is that of the first setting. The names are
+those of the kinds of layer, `(name, shape, **settings) -> Layer` with the shape of one sample of the input; of every
+normalization, as a layer of its own; and of every activation, which then stands where `activation` would be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlsweep.errors import UsageError
+from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
+from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.layers import Layer, Output, Parameters, Pass, Shared, kinds, spread
+from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.regularizers import regularizers
+from dlsweep.registry import Entry, Joined, Ratio
+
+Item = str | Mapping[str, Any]
+Activated = Callable[..., list[Layer]]  # (suffix, shape, activation layer = the arm's)
+
+items = Joined("layer", kinds, normalizations, activations)
+
+
+@kinds.register
+def activation(name: str, shape: tuple[int, ...]) -> Layer:
+    """The arm's activation, with its normalization before or after it and its regularizers."""
+    raise UsageError("only a network knows its arm's activation")
+
+
+@kinds.register
+def dropout(name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5) -> Layer:
+    """Dropout at this place alone, whatever the arm's regularizers; as the regularizer of that name, inverted."""
+    acting = regularizers["dropout"](ratio=np.array([ratio], np.float32))
+    layer: Layer = acting.activated(name, shape)
+    return layer
+
+
+def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
+    """The layers of a list, and at its end, where it does not end with one that has as many outputs, dense for classes.
+
+    Layers are numbered by kind: conv1, pool1, conv2, dense1. What follows the n-th activation carries its number. A
+    max-pooling right after an activation that never falls is done before it: the same numbers from fewer.
+    """
+    layers: list[Layer] = []
+    numbers: Counter[str] = Counter()
+
+    def add(item: Item) -> None:
+        entry, settings = _read(item)
+        here = layers[-1].shape if layers else shape
+        kind = "activation" if entry.kind == "activation" else entry.name
+        numbers[kind] += 1
+        name = f"{kind}{numbers[kind]}"
+        if kind == "activation":
+            own = [activation_layer(name, here, entry, settings)] if entry.kind == kind else []
+            new = activated(str(numbers[kind]), here, *own)
+        elif entry.kind == "normalization":
+            around = entry(name, here, **{k: _one(entry, k, v) for k, v in settings.items()})
+            if around.pointless:
+                raise UsageError(around.pointless)
+            new = [*around.before, *around.after]
+        else:
+            new = [entry(name, here, **settings)]
+        shaped = [layer if layer.shape else layer._replace(shape=here) for layer in new]
+        pooled = entry.name == "pool" and settings.get("kind", "max") == "max"
+        at = len(layers) - (pooled and bool(layers) and layers[-1].monotone)
+        layers[at:at] = shaped
+        layers[at + len(shaped) :] = [late._replace(shape=shaped[-1].shape) for late in layers[at + len(shaped) :]]
+
+    for number, item in enumerate(of, start=1):
+        try:
+            add(item)
+        except UsageError as error:
+            raise UsageError(f"layer {number} of {len(of)}: {error}") from None
+    if not layers or layers[-1].shape != (classes,) or layers[-1].activation:
+        add({"dense": classes})
+    return [_first(layers[0]), *layers[1:]]
+
+
+def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
+    """The registered name of an item, and its settings."""
+    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
+    entry = items[name]
+    if value is None:
+        return entry, {}
+    return entry, dict(value) if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
+
+
+def _one(entry: Entry, name: str, value: Any) -> Any:
+    """A setting of a layer that is the same in all runs, as those that have one value a run are passed."""
+    return np.array([value], np.float32) if entry.settings[name].stacks else value
+
+
+def _first(layer: Layer) -> Layer:
+    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run."""
+    if any(parameter.kernel for parameter in layer.parameters.values()):
+        return layer
+
+    def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
+        output = layer.apply(p, spread(x), pass_)
+        return output._replace(back=lambda dy: (None, output.back(dy)[1]))
+
+    return layer._replace(apply=apply)
