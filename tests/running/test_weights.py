@@ -148,7 +148,8 @@ def test_what_a_diverged_run_keeps(make: Make, tmp_path: Path) -> None:
 def test_the_same_bits_in_small_chunks_and_in_workers(make: Make, tmp_path: Path, bits: Bits) -> None:
     config = make(evaluate=EVALUATE | {"keep": "best"}, grid={"optimizer": {"sgd": {"lr": [0.1, 1e30]}}})
     whole = run(config, tmp_path / "whole")
-    for name, options in {"small": {"max_memory": 1}, "workers": {"executor": "processes", "jobs": 2}}.items():
+    ways: dict[str, dict[str, Any]] = {"small": {"max_memory": 1}, "workers": {"executor": "processes", "jobs": 2}}
+    for name, options in ways.items():
         other = run(config, tmp_path / name, **options)
         assert files(other) == files(whole)
         assert bits(other) == bits(whole)

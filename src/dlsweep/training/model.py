@@ -88,11 +88,10 @@ class Model:
     def outputs(self, x: Array) -> dict[str, Array]:
         """What every layer makes of the samples, by its name: `(N, features)`, or `(N, channels, height, width)`."""
         x, scale = self._samples(x)
-        flat = self._network.layers[0].reads
-        columns = np.moveaxis(np.multiply(x.reshape(len(x), -1) if flat else x, scale, dtype=_FLOAT), 0, -1)
+        columns = np.ascontiguousarray(np.moveaxis(np.multiply(x, scale, dtype=_FLOAT), 0, -1))
         outputs: list[Output] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
-            shared = [Shared(np.ascontiguousarray(columns), slice(0, 1))]
+            shared = [Shared(columns, slice(0, 1))]
             forward(self._network.layers, self._stack, shared, Pass(False, self._draws), outputs)
         # Where an evaluation draws, a layer makes several of each sample.
         each = [y.reshape(*y.shape[:-1], -1, len(x)).mean(axis=-2)[0] for y, *_ in outputs]
