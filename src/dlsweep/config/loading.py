@@ -24,7 +24,7 @@ from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, st
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
 from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
-from dlsweep.config.plots import read_plots
+from dlsweep.config.plots import check_weights, read_plots
 from dlsweep.config.points import Expander, Part
 from dlsweep.config.resolved import level_form, resolve_grid
 from dlsweep.config.rules import Rules, read_partial_arms
@@ -76,6 +76,8 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         landscapes.refuse_needless(top, base["train"], grids, mistakes)
     if not any("model" in grid.faulty for grid in grids):
         landscapes.check_plots(top.get("plots"), plots, descends, mistakes)
+    if not descends:
+        check_weights(top.get("plots"), plots, evaluate, mistakes)
 
     count = sum(grid.count for grid in grids) * len(seeds)
     if count > max_runs:

@@ -57,6 +57,12 @@ class Model:
         """The names of the layers, from the input to the logits."""
         return tuple(layer.name for layer in self._network.layers)
 
+    @cached_property
+    def kernels(self) -> tuple[str, ...]:
+        """The names of the kernels among the parameters, from the input on."""
+        layers = self._network.layers
+        return tuple(f"{layer.name}/{k}" for layer in layers for k, p in layer.parameters.items() if p.kernel)
+
     def logits(self, x: Array) -> Array:
         """What the last layer says of each sample, `(N, classes)`.
 
