@@ -33,6 +33,12 @@ class Off(NamedTuple):
     value: float
 
 
+class ItemsOf(NamedTuple):
+    """In an annotation of a list: each item is one of these names, or a name with settings."""
+
+    names: Registry
+
+
 # The kinds of number that settings share. An annotation is the one place that bounds a setting.
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -60,6 +66,11 @@ class Setting:
         return next((mark.value for mark in get_args(self.annotation)[1:] if isinstance(mark, Off)), None)
 
     @property
+    def items(self) -> Registry | None:
+        """What names the items of a list, if something does."""
+        return next((mark.names for mark in get_args(self.annotation)[1:] if isinstance(mark, ItemsOf)), None)
+
+    @property
     def stacks(self) -> bool:
         """Whether runs that differ in this setting can train as one stack: numbers stack, code does not."""
         base = get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
@@ -83,6 +94,11 @@ class Entry:
             for p in inspect.signature(self.function).parameters.values()
             if p.kind is p.KEYWORD_ONLY
         }
+
+    @property
+    def only(self) -> str | None:
+        """The setting that a value without a name means: the only one, where it must be given."""
+        return next(iter(self.settings)) if [s.required for s in self.settings.values()] == [True] else None
 
     @cached_property
     def positional(self) -> tuple[str, ...]:

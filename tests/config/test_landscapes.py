@@ -111,7 +111,8 @@ def test_plots_of_what_there_is(sweep: Load, refused: Refused) -> None:
 
 
 def test_a_mistaken_name_is_told_once(refused: Refused) -> None:
-    choices = "(choices: beale, himmelblau, mlp, narrow_valley, rosenbrock, saddle)"
+    choices = "(choices: alexnet, beale, himmelblau, layers, lenet, mlp, narrow_valley, rosenbrock, saddle, "
+    choices += "simple_cnn, vgg)"
     refused(
         "{model: ▲narow_valley, data: none, train: {iterations: 30}, plots: [paths]}",
         f"there is no model 'narow_valley'; did you mean 'narrow_valley'? {choices}",

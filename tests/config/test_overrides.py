@@ -129,7 +129,11 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("iteration=3", "iteration=3: there is no key 'iteration'; did you mean 'train.iterations'?"),
         ("optimizer.lr=1", "optimizer.lr=1: there is no key 'optimizer'; did you mean 'grid.optimizer.lr'?"),
         ("lr=1", "lr=1: there is no key 'lr'; did you mean 'grid.optimizer.lr'?"),
-        ("hidden=[4]", "hidden=[4]: there is no key 'hidden'; did you mean 'model.mlp.hidden'?"),
+        (
+            "hidden=[4]",
+            "hidden=[4]: there is no key 'hidden'; "
+            "did you mean 'model.mlp.hidden' or 'model.simple_cnn.hidden' or 'model.vgg.hidden'?",
+        ),
         ("train.iterations=0", "train.iterations must be at least 1, got 0"),
         (
             "train.iterations=1,2",

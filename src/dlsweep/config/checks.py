@@ -100,7 +100,7 @@ def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mist
             tried.add(asked)
             culprit, sentence = _try_layers(*asked)
             if sentence:
-                mistakes.add(places[culprit], sentence)
+                mistakes.add(places.get(culprit) or places["model"], sentence)
 
 
 def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice) -> tuple[str, str]:
@@ -108,6 +108,7 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
     import numpy as np
 
     from dlsweep.nn.normalization import Around, refuse_pointless
+    from dlsweep.nn.sequences import LayerError
 
     normalized = entry("normalization", normalization.name)
     settings = {k: np.array([v]) if normalized.settings[k].stacks else v for k, v in normalization.settings.items()}
@@ -127,6 +128,8 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
         entry("model", model.name)(shape, classes, activated, **model.settings)
         at_fault = "normalization"
         refuse_pointless(places)
+    except LayerError as error:
+        return at_fault if at_fault == "normalization" else f"layer {error.number}", str(error)
     except DlsweepError as error:
         return at_fault, str(error)
     except Exception as error:  # somebody's own model or normalization

@@ -78,6 +78,17 @@ class Level:
         )
 
     @property
+    def item_places(self) -> list[Place]:
+        """Where the items stand of a list of named items that the level gives."""
+        lists = [
+            one.node
+            for (entry, _), given in zip(self.template.choices, self.given)
+            for name, one in given.items()
+            if entry.settings[name].items is not None
+        ]
+        return [item.place for node in lists for item in node.items()]
+
+    @property
     def places(self) -> dict[str, Place]:
         """Where the settings stand that the level gives, by setting."""
         return {name: one.node.place for given in self.given for name, one in given.items()}

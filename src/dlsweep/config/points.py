@@ -80,6 +80,8 @@ class Expander:
         places = {f"{name}.{setting}": p for name in checked for setting, p in chosen[name].places.items()}
         places |= {f"{v.factor.field}.{v.factor.setting}": v.place for v in values}
         places |= {name: chosen[name].place for name in fields}
+        if "model" in fields:
+            places |= {f"layer {i}": place for i, place in enumerate(chosen["model"].item_places, start=1)}
         resolved: dict[str, Any] = {}
         key = 0
         for name, several in choices.items():

@@ -123,7 +123,16 @@ def _levels(choices: list[Entry], *, expand: bool, combined: bool = False) -> li
     names = [
         {"const": e.name, "description": e.summary} for e in choices if not any(s.required for s in e.settings.values())
     ]
-    mappings = {e.name: {"anyOf": [_settings(e, expand=expand), {"type": "null"}]} for e in choices}
+    mappings = {
+        e.name: {
+            "anyOf": [
+                _settings(e, expand=expand),
+                {"type": "null"},
+                *([_setting(e, e.only, expand=expand)] if e.only else []),
+            ]
+        }
+        for e in choices
+    }
     if combined:
         several = {"type": "object", "properties": {**mappings, **label}, "additionalProperties": False}
         return [*names, {**several, "minProperties": 1}]
@@ -151,6 +160,19 @@ def _settings(entry: Entry, *, expand: bool) -> Schema:
     }
 
 
+def _item(entry: Entry) -> list[Schema]:
+    """An item of a list of named items: a name, or a name with settings or with the value of its first setting."""
+    values = [_settings(entry, expand=False), *(_setting(entry, name, expand=False) for name in [*entry.settings][:1])]
+    with_settings = {
+        "type": "object",
+        "properties": {entry.name: {"anyOf": values}},
+        "required": [entry.name],
+        "additionalProperties": False,
+    }
+    named = [] if any(s.required for s in entry.settings.values()) else [{"const": entry.name}]
+    return [*named, with_settings]
+
+
 def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     """A setting's value, or where lists expand also a list of values."""
     setting = entry.settings[name]
@@ -159,6 +181,10 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     else:
         value = dict(entry.model.model_json_schema()["properties"][name])
         value.pop("title", None)
+        if setting.items is not None:
+            value["items"] = {
+                "anyOf": [level for e in map(setting.items.__getitem__, setting.items) for level in _item(e)]
+            }
     if name in PLACES:
         value["description"] = "A factor of the grid, or split."
     if not expand:

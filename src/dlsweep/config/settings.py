@@ -10,10 +10,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from dlsweep.config.nodes import Mistakes, Node, Place
+from dlsweep.config.nodes import Key, Mistakes, Node, Place
 from dlsweep.config.reader import NUMBER
 from dlsweep.config.words import RIVAL, TRAIN, is_file
-from dlsweep.registry import Entry, nearest
+from dlsweep.errors import UnknownName
+from dlsweep.registry import Entry, Registry, nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -57,6 +58,8 @@ def read_settings(
     before = len(mistakes)
     given: dict[str, list[Given]] = {}
     if node is not None and node.value is not None:
+        if entry.only and not node.is_mapping:
+            node = Node({Key(entry.only, node.place): node}, node.place)
         if not node.is_mapping:
             example = next(iter(entry.settings), None)
             hint = f"a mapping such as {{{example}: …}}" if example else "left away, since it has no settings"
@@ -135,12 +138,43 @@ def check(entry: Entry, name: str, node: Node, where: str, mistakes: Mistakes) -
         return WRONG
     if is_file(entry.settings[name]):
         return _path(node, where, mistakes)
+    names = entry.settings[name].items
+    if names is not None and node.is_list and node.value:
+        found = [_item(names, item, where, mistakes) for item in node.value]
+        return WRONG if WRONG in found else found
     try:
         return _adapter(entry, name).validate_python(node.plain())
     except ValidationError as error:
         for place, sentence in _sentences(error.errors(include_url=False), node, where):
             mistakes.add(place, sentence)
         return WRONG
+
+
+def _item(names: Registry, node: Node, where: str, mistakes: Mistakes) -> Any:
+    """An item of a list that has a name: the name, or a mapping from it to the settings that are not as by default.
+
+    A value that is no mapping is that of the first setting: `{pool: 2}`.
+    """
+    if node.is_mapping and len(node.value) == 1:
+        ((name, value),) = node.value.items()
+    elif isinstance(node.value, str):
+        name, value = Key(node.value, node.place), None
+    else:
+        mistakes.add(node.place, f"an item of {where} is a name, or one name with settings, got {node}")
+        return WRONG
+    try:
+        found = names[name]
+    except UnknownName as error:
+        mistakes.add(name.place, str(error))
+        return WRONG
+    if value is not None and not value.is_mapping and value.value is not None and found.settings:
+        value = Node({Key(next(iter(found.settings)), value.place): value}, value.place)
+    given = read_settings(found, value, f"{where}.{name}", name.place, mistakes, expand=False)
+    if given is None:
+        return WRONG
+    usual = defaults(found)
+    own = {k: one.value for k, (one,) in given.items() if k not in usual or one.value != usual[k]}
+    return {str(name): own} if own else str(name)
 
 
 @cache

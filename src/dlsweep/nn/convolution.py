@@ -40,40 +40,33 @@ def conv(
     if bias:
         parameters["b"] = Parameter((filters, 1, 1, 1))
 
-    def apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
-        W = p["W"]
-        if groups > 1 and isinstance(x, list):
-            x, data = spread(x), True
-        else:
-            data = isinstance(x, list)
+    def apply(p: Parameters, given: Array | list[Shared], pass_: Pass) -> Output:
         # Groups do not know of each other, as runs do not: (R, F, …) becomes (R · groups, F / groups, …).
-        kernels = W.reshape(len(W) * groups, -1, channels, *over.size).swapaxes(2, 3)
+        W = p["W"]
+        kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
         kernels = kernels.reshape(*kernels.shape[:2], -1)  # KH · C · KW, as `columns` are ordered
-        seen: Array | list[Shared]
-        if isinstance(x, list):
-            seen = [s._replace(x=rows(np.ascontiguousarray(s.x), over)) for s in x]
+        if isinstance(given, list) and groups == 1:
+            seen: Array | list[Shared] = [s._replace(x=rows(np.ascontiguousarray(s.x), over)) for s in given]
         else:
-            seen = rows(x.reshape(len(x) * groups, channels, *x.shape[2:]), over)
-        samples = (x[0].x if isinstance(x, list) else x).shape[-1]
-        y = np.empty((*kernels.shape[:2], *over.output, samples), W.dtype)
-        _multiply(kernels, seen, over, out=y)
-        y = y.reshape(len(W), filters, *y.shape[2:])
+            x = spread(given) if isinstance(given, list) else given
+            seen = rows(x.reshape(-1, channels, *x.shape[2:]), over)
+        y = _products(kernels, seen, over).reshape(len(W), *layer.shape, -1)
         if bias:
             y += p["b"]
 
         def back(dy: Array) -> tuple[Array | None, Parameters]:
             gradients = {"b": total(dy, p["b"].shape[1:])} if bias else {}
             dy = dy.reshape(*kernels.shape[:2], *dy.shape[2:])
-            dkernels = _kernel_gradient(dy, seen, over)
-            dW = dkernels.reshape(*kernels.shape[:2], over.size[0], channels, over.size[1]).swapaxes(2, 3)
-            gradients["W"] = dW.reshape(W.shape)
-            if data:
+            dW = _kernel_gradient(dy, seen, over).reshape(*kernels.shape[:2], over.size[0], channels, over.size[1])
+            gradients["W"] = dW.swapaxes(2, 3).reshape(W.shape)
+            if isinstance(given, list):
                 return None, gradients
-            return _input_gradient(kernels, dy, channels, over).reshape(np.shape(x)), gradients
+            return _input_gradient(kernels, dy, channels, over).reshape(given.shape), gradients
 
         return Output(y, back)
 
-    return Layer(name, parameters, apply, shape=(filters, *over.output))
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output))
+    return layer
 
 
 def _by_row(y: Array) -> Array:
@@ -81,16 +74,19 @@ def _by_row(y: Array) -> Array:
     return y.reshape(*y.shape[:3], -1).swapaxes(1, 2)
 
 
-def _multiply(kernels: Array, seen: Array | list[Shared], over: Window, out: Array) -> None:
-    """Every kernel with all that it sees: one product for each row of the output."""
+def _products(kernels: Array, seen: Array | list[Shared], over: Window) -> Array:
+    """Every kernel with all that it sees, `(R, F, OH, OW · N)`: one product for each row of the output."""
+    places = (seen[0].x if isinstance(seen, list) else seen).shape[-1]
+    y = np.empty((*kernels.shape[:2], over.output[0], places), kernels.dtype)
     if not isinstance(seen, list):
-        np.matmul(kernels[:, None], columns(seen, over), out=_by_row(out))
-        return
+        np.matmul(kernels[:, None], columns(seen, over), out=_by_row(y))
+        return y
     for x, runs in seen:
-        across, kernel, y = columns(x, over), kernels[runs], out[runs]
+        across, kernel, out = columns(x, over), kernels[runs], y[runs]
         if tall_is_exact(kernel, across[0]):
-            kernel, y = kernel.reshape(1, -1, kernel.shape[2]), y.reshape(1, -1, *y.shape[2:])
-        np.matmul(kernel[:, None], across, out=_by_row(y))
+            kernel, out = kernel.reshape(1, -1, kernel.shape[2]), out.reshape(1, -1, *out.shape[2:])
+        np.matmul(kernel[:, None], across, out=_by_row(out))
+    return y
 
 
 def _kernel_gradient(dy: Array, seen: Array | list[Shared], over: Window) -> Array:

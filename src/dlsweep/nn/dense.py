@@ -68,7 +68,7 @@ def shared_product(a: Array, x: Array, out: Array) -> Array:
 
 
 def tall_is_exact(a: Array, x: Array) -> bool:
-    """Whether one tall product of runs `(R, M, K)`, that lie under each other, with `(K, N)` has the bits of R small ones.
+    """Whether one tall product of all runs of `(R, M, K)`, under each other, with `(K, N)` has the bits of small ones.
 
     Where it does, runs may share the product without a run's numbers depending on how many do.
     """

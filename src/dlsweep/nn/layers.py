@@ -43,7 +43,7 @@ class Parameter(NamedTuple):
 class Shared(NamedTuple):
     """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
-    x: `(*shape, N)`; or `(features, N)`, where features that are zero in all of these samples may be left out at the end.
+    x: `(*shape, N)`; or `(features, N)`, of which those at the end may be left out that are zero in all these samples.
     """
 
     x: Array
@@ -92,7 +92,8 @@ class Layer(NamedTuple):
     whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
     order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
-    ones is its slope; monotone: and one that never falls. shape: of one sample of its output; () where that is the shape of its input.
+    ones is its slope; monotone: and one that never falls; greatest: whether an output is the greatest of some inputs.
+    shape: of one sample of its output; () where it is that of its input.
     """
 
     name: str
@@ -101,12 +102,18 @@ class Layer(NamedTuple):
     reads: str = ""
     activation: bool = False
     monotone: bool = False
+    greatest: bool = False
     shape: tuple[int, ...] = ()
 
 
 def size(layers: Iterable[Layer]) -> int:
     """How many numbers one run of a network trains."""
     return sum(prod(p.shape) for layer in layers for p in layer.parameters.values() if p.trained)
+
+
+def multiplications(layers: Iterable[Layer]) -> int:
+    """How many one sample takes on its way through: every kernel, at every place of its layer's output."""
+    return sum(prod(p.shape) * prod(layer.shape[1:]) for layer in layers for p in layer.parameters.values() if p.kernel)
 
 
 def column(setting: Any, like: Array) -> Array:

@@ -14,8 +14,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass
-from dlsweep.nn.sequences import Activated, Item, sequence
-from dlsweep.registry import Count, Ratio, Registry
+from dlsweep.nn.sequences import Activated, Item, items, sequence
+from dlsweep.registry import Count, ItemsOf, Ratio, Registry
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
@@ -31,10 +31,10 @@ def mlp(
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes."""
-    items: list[Item] = []
+    of: list[Item] = []
     for width in hidden:
-        items += [{"dense": width}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+        of += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
@@ -43,7 +43,7 @@ def layers(
     classes: int,
     activated: Activated,
     *,
-    of: Annotated[list[Any], MinLen(1)],
+    of: Annotated[list[Any], MinLen(1), ItemsOf(items)],
 ) -> list[Layer]:
     """Any sequence of layers, as a list: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
@@ -66,10 +66,10 @@ def simple_cnn(
     pool: Count = 2,
     hidden: Count = 100,
 ) -> list[Layer]:
-    """Convolution, activation, max-pooling, a dense layer of `hidden` units with its activation, one for the classes."""
+    """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes."""
     conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
-    items: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+    of: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
@@ -82,9 +82,9 @@ def lenet(
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
-    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a margin
-    of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's trained
-    factors, the table of which maps C3 sees (here all), the scaled tanh, and the radial basis functions at the end.
+    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a
+    margin of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's
+    trained factors, the table of which maps C3 sees (here all), the scaled tanh, the radial basis functions at the end.
     """
     pooling = {"size": 2, "kind": "average" if variant == "original" else "max"}
     margin = 2 if shape[1:] == (28, 28) else 0
@@ -170,17 +170,18 @@ def vgg(
     depth: Count = 2,
     hidden: list[Count] = [128],  # noqa: B006
 ) -> list[Layer]:
-    """Blocks of `depth` 3×3 convolutions that keep the size, each block ended by max-pooling (Simonyan & Zisserman 2015).
+    """Blocks of `depth` 3×3 convolutions that keep the size, each ended by max-pooling (Simonyan & Zisserman 2015).
 
     widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
     blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
     """
-    items: list[Item] = []
+    of: list[Item] = []
     for filters in widths:
-        items += [*(depth * [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]), {"pool": 2}]
+        conv: list[Item] = [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]
+        of += [*(depth * conv), {"pool": 2}]
     for width in hidden:
-        items += [{"dense": width}, "activation"]
-    return sequence(shape, classes, activated, [*items, {"dense": classes}])
+        of += [{"dense": width}, "activation"]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 class Forward(NamedTuple):

@@ -98,7 +98,7 @@ def batch(
         }
         return Output(y, back, state)
 
-    return Around(**{position: (Layer(name, parameters, apply),)})
+    return _at(position, Layer(name, parameters, apply))
 
 
 @normalizations.register
@@ -115,7 +115,7 @@ def layer(
     convolutions μ and σ² are over channels, height and width. γ and β: one of each for every feature. position: before
     or after the activation.
     """
-    return Around(**{position: (_within_samples(name, 1, (*shape, 1), eps),)})
+    return _at(position, _within_samples(name, 1, (*shape, 1), eps))
 
 
 @normalizations.register
@@ -136,7 +136,7 @@ def instance(
             pointless="instance normalization takes each channel of a sample minus its mean over height and width, and "
             "here a channel is a single number, so the output would always be 0; use batch or layer, or none"
         )
-    return Around(**{position: (_within_samples(name, shape[0], _per_channel(shape), eps),)})
+    return _at(position, _within_samples(name, shape[0], _per_channel(shape), eps))
 
 
 @normalizations.register
@@ -159,7 +159,7 @@ def group(
         raise UsageError(f"group normalization cannot split {shape[0]} channels into groups: {groups}; {divisors} can")
     if prod(shape) == groups:
         raise UsageError(f"group normalization with groups: {groups} leaves a single number in each; use fewer")
-    return Around(**{position: (_within_samples(name, groups, _per_channel(shape), eps),)})
+    return _at(position, _within_samples(name, groups, _per_channel(shape), eps))
 
 
 @normalizations.register
@@ -211,7 +211,11 @@ def lrn(
 
         return Output(y, back)
 
-    return Around(**{position: (Layer(name, {}, apply),)})
+    return _at(position, Layer(name, {}, apply))
+
+
+def _at(position: Position, layer: Layer) -> Around:
+    return Around(before=(layer,)) if position == "before" else Around(after=(layer,))
 
 
 def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> Layer:

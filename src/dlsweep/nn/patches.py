@@ -74,7 +74,8 @@ def image_of(name: str, shape: tuple[int, ...]) -> Pair:
     """Height and width of samples `(C, H, W)`; others are a `UsageError` that begins with `name`."""
     if len(shape) != 3:
         raise UsageError(
-            f"{name} needs samples with channels, height and width, and here a sample is {prod(shape):,} numbers in a row"
+            f"{name} needs samples with channels, height and width, "
+            f"and here a sample is {prod(shape):,} numbers in a row"
         )
     return shape[1], shape[2]
 
@@ -126,8 +127,8 @@ def columns(rows: Array, window: Window) -> Array:
     *lead, _, across, places = rows.shape
     *strides, down, along, step = rows.strides
     (kh, _), (sh, _), (oh, _) = window.size, window.stride, window.output
-    shape, strides = (*lead, oh, kh * across, places), (*strides, sh * down, along, step)
-    return as_strided(rows, shape, strides, writeable=False)
+    shape = (*lead, oh, kh * across, places)
+    return as_strided(rows, shape, (*strides, sh * down, along, step), writeable=False)
 
 
 def unrowed(y: Array, channels: int, window: Window) -> Array:

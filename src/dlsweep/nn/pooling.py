@@ -35,7 +35,7 @@ def pool(
         y, back = greatest_or_mean(x, over)
         return Output(y, lambda dy: (back(dy), {}))
 
-    return Layer(name, {}, apply, shape=(shape[0], *over.output))
+    return Layer(name, {}, apply, shape=(shape[0], *over.output), greatest=kind == "max")
 
 
 def _greatest(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
@@ -45,13 +45,21 @@ def _greatest(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
     for seen in others[1:]:
         np.maximum(y, seen, out=y)
 
+    apart = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
+
     def back(dy: Array) -> Array:
         dx = np.zeros_like(padded)
-        rest = dy.copy()  # what has not found its pixel yet
-        for seen, d in zip([first, *others], views(dx, over), strict=True):
-            found = rest * (seen == y)
-            rest -= found
-            d += found
+        parts = list(zip([first, *others], views(dx, over), strict=True))
+        for r in range(len(x)):  # one after the other, so that what is compared stays in cache
+            open_ = np.ones(y.shape[1:], bool)  # places whose greatest is not found yet
+            for seen, d in parts:
+                found = seen[r] == y[r]
+                found &= open_
+                open_ ^= found
+                if apart:
+                    np.multiply(dy[r], found, out=d[r])
+                else:
+                    d[r] += dy[r] * found
         return inner(dx, over)
 
     return y, back

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,17 @@ from dlsweep.training.network import Network
 Array = np.ndarray
 
 BLOCK = 500  # samples; the intermediates of 500 to 1000 stay in a core's cache
+LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many samples of images would be more
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
 
+def block_size(layers: Iterable[Layer]) -> int:
+    """How many samples a network is evaluated on at once: a function of the network, as are the bits of its metrics."""
+    return max(1, min(BLOCK, LARGEST // max(prod(layer.shape) for layer in layers)))
+
+
 class Block(NamedTuple):
-    """Some samples as columns, x: `(features, n)`, and their labels, t: `(n,)`."""
+    """Some samples, x: `(*shape, n)` or, as columns, `(features, n)`; and their labels, t: `(n,)`."""
 
     x: Array
     t: Array
@@ -35,7 +42,7 @@ class Blocks:
     of the samples alone, so are the bits of the metrics.
     """
 
-    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True):
+    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True, size: int = BLOCK):
         self.scale, self.dtype = dtype.type(scale), dtype
         self.samples: Array
         self.features: Array | None
@@ -43,7 +50,7 @@ class Blocks:
         if self.features is not None:
             x = x.reshape(len(x), -1)[:, self.features]
         self.blocks = []
-        for rows in np.split(self.samples, range(BLOCK, len(x), BLOCK)):
+        for rows in np.split(self.samples, range(size, len(x), size)):
             lit = x[rows]
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]

@@ -17,7 +17,7 @@ from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
-from dlsweep.training.evaluation import Blocks, Group, evaluate
+from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
 from dlsweep.training.minibatches import minibatches
 from dlsweep.training.network import Network, build
 from dlsweep.training.outcome import Kept
@@ -70,7 +70,8 @@ class Model:
         """
         x, scale = self._samples(x)
         layers = self._network.layers
-        blocks = Blocks(x, np.zeros(len(x), np.int64), scale, _FLOAT, reorder=bool(layers[0].reads))
+        t = np.zeros(len(x), np.int64)
+        blocks = Blocks(x, t, scale, _FLOAT, reorder=bool(layers[0].reads), size=block_size(layers))
         found: list[Array] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             group = Group(slice(0, 1), blocks)

@@ -18,13 +18,13 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import size
+from dlsweep.nn.layers import Layer, multiplications, size
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.registry import Registry
-from dlsweep.training.evaluation import BLOCK
+from dlsweep.training.evaluation import block_size
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.network import Network, build
 
@@ -150,18 +150,32 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
     kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
-    units = sum(p.shape[0] for p in kernels)
-    columns = BLOCK * max((regularizer.columns for regularizer in acting), default=1)
-    # An evaluation holds a layer's input and output; training holds what every layer needs on the way back.
-    activations = units * max(2 * columns, 8 * arm.train.batch_size)
+    columns = max((regularizer.columns for regularizer in acting), default=1) * block_size(layers)
+    activations = _activations(layers, data.shape, columns, arm.train.batch_size)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
-    work = parameters * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
+    work = multiplications(layers) * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
     # A seed that trains on a subset of its own is evaluated on a copy of it.
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
     memory = FLOAT * (parameters * (4 + slots + bool(arm.evaluate.keep)) + activations + samples)
     return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
+
+
+def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int, trained: int) -> int:
+    """How many numbers a run's passes hold at most: an evaluation of so many samples, or training on so many.
+
+    An evaluation holds a layer's input and output; training what every layer needs on the way back, and gradients.
+    Convolutions lay out their input once for each column of their kernels.
+    """
+    held = most = 0
+    for layer in layers:
+        laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
+        after = prod(layer.shape)
+        held += 4 * after + 2 * laid
+        most = max(most, prod(shape) + laid + after)
+        shape = layer.shape
+    return max(2 * most * evaluated, held * trained)
 
 
 def _built(arm: Arm, data: Dataset) -> Network:

@@ -17,7 +17,7 @@ from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
-from dlsweep.training.evaluation import Block, Blocks, Group, evaluate, labels
+from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
@@ -100,8 +100,8 @@ class Stack:
         return Block(np.moveaxis(x, 0, -1), self.t[indices])
 
     def _blocks(self, x: Array, t: Array) -> Blocks:
-        reorder = bool(self.network.layers[0].reads)
-        return Blocks(x, t, float(self.scale), self.dtype, reorder=reorder)
+        layers = self.network.layers
+        return Blocks(x, t, float(self.scale), self.dtype, reorder=bool(layers[0].reads), size=block_size(layers))
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
