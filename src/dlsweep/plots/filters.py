@@ -12,7 +12,7 @@ from dlsweep.plots import style
 from dlsweep.plots.base import Figure, plots
 from dlsweep.plots.drawing import empty
 from dlsweep.plots.factors import panel, panel_levels, place, refuse_mixed
-from dlsweep.plots.images import Array, canvas, grid, mosaic, picture, show
+from dlsweep.plots.images import Array, canvas, picture, spread
 from dlsweep.plots.kept import PartialArm, Results, Seed, image_shape, load, networks
 from dlsweep.plots.maps import Colours
 from dlsweep.plots.panels import TICKS, Words, colour_bar, panels
@@ -108,16 +108,15 @@ def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str
             if kernels is None:
                 empty(ax, f"{one.reason}:\nno weights")
                 continue
-            tiles = _tiles(kernels[:_FILTERS], one.limit)
-            whole = mosaic(tiles, *grid(len(tiles), tiles.shape[1:3], (wide, high)))
-            show(ax, whole, (0, 0, wide, high), Colours(-one.limit, one.limit, "RdBu_r"))
+            images = _images(kernels[:_FILTERS], one.limit)
+            spread(ax, images, (wide, high), Colours(-one.limit, one.limit, "RdBu_r"))
         if 3 not in channels:
             m = shown[0].limit
             colour_bar(axes, Colours(-m, m, "RdBu_r").mapping, words, "weight", ticks=[-m, 0, m])
     return figure
 
 
-def _tiles(kernels: Array, limit: float) -> Array:
+def _images(kernels: Array, limit: float) -> Array:
     """Kernels `(F, C, H, W)` as images: numbers `(F, H, W)`, or the brightness of three colours `(F, H, W, 3)`."""
     return np.stack([picture(w, -limit, limit) if len(w) == 3 else w.mean(axis=0) for w in kernels])
 

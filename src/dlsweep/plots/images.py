@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.plots.maps import MISSING, Colours
+from dlsweep.plots.maps import Colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,47 +15,41 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
+_GAP = 0.08  # of an image, between two
 
-def grid(count: int, shape: tuple[int, int], room: tuple[float, float]) -> tuple[int, int]:
-    """Rows and columns in which so many images of a shape `(H, W)` are largest in a room of width and height."""
-    (height, width), (wide, high) = shape, room
+
+def spread(ax: Axes, images: Array, room: tuple[float, float], colours: Colours | None = None) -> None:
+    """Draw images `(N, H, W)` or `(N, H, W, 3)` in rows, as large as they get in a room of width and height."""
+    (wide, high), (height, width) = room, images.shape[1:3]
 
     def scale(columns: int) -> float:
-        return min(wide / (columns * width), high / (ceil(count / columns) * height))
+        return min(wide / (columns * width), high / (ceil(len(images) / columns) * height))
 
-    columns = max(range(1, count + 1), key=lambda n: (scale(n), -n))
-    return ceil(count / columns), columns
-
-
-def mosaic(tiles: Array, rows: int, columns: int) -> Array:
-    """Images `(N, H, W)` or `(N, H, W, 3)` beside and below each other, with gaps of NaN between them."""
-    count, height, width = tiles.shape[:3]
-    gap = max(1, round(max(height, width) / 12))
-    whole = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *tiles.shape[3:]), np.nan)
-    for i in range(count):
-        y, x = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        whole[y : y + height, x : x + width] = tiles[i]
-    return whole
+    columns = max(range(1, len(images) + 1), key=lambda n: (scale(n), -n))
+    w, h = scale(columns) * width, scale(columns) * height
+    gap = _GAP * max(w, h)
+    left = (wide - columns * w) / 2
+    top = high - (high - ceil(len(images) / columns) * h) / 2
+    for i, image in enumerate(images):
+        x, y = left + (i % columns) * w, top - (i // columns + 1) * h
+        show(ax, image, (x + gap / 2, y + gap / 2, w - gap, h - gap), colours)
 
 
 def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours: Colours | None = None) -> AxesImage:
     """Draw an image as large as it gets in the middle of a box: left, bottom, width and height in inches.
 
-    Numbers take their colours; without a scale they are brightness, from 0 to 1. NaN is grey.
+    Numbers take their colours; without a scale they are brightness, from 0 to 1.
     """
     left, bottom, wide, high = box
     height, width = image.shape[:2]
     size = min(wide / width, high / height)
     x, y = left + (wide - size * width) / 2, bottom + (high - size * height) / 2
     extent = (x, x + size * width, y, y + size * height)
+    look: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
     if image.ndim == 3:
-        grey = tuple(int(MISSING[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        image = np.where(np.isnan(image), grey, np.clip(image, 0, 1))
-        return ax.imshow(image, extent=extent, aspect="auto", interpolation="nearest")
+        return ax.imshow(np.clip(image, 0, 1), **look)
     mapping = (colours or Colours(0, 1, "gray")).mapping
-    return ax.imshow(
-        np.ma.masked_invalid(image), mapping.cmap, mapping.norm, extent=extent, aspect="auto", interpolation="nearest"
-    )
+    return ax.imshow(image, mapping.cmap, mapping.norm, **look)
 
 
 def canvas(ax: Axes, wide: float, high: float) -> None:
