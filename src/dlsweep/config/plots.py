@@ -32,7 +32,7 @@ def read_plots(
     choices = []
     for one in node.value:
         template = read_level("plots", one, mistakes, expand=False)
-        _check_names(one, [*factors, *COLUMNS], on, mistakes)
+        _check_names(one, factors, on, mistakes)
         if template is not None:
             plot, given = template.choices[0]
             choices.append(Choice(plot.name, complete(plot, {name: values[0].value for name, values in given.items()})))
@@ -51,8 +51,9 @@ def looks_into_networks(plot: Choice) -> bool:
     return entry("plots", plot.name).positional[:1] == ("results",)
 
 
-def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
+def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
     """The settings that name columns and splits, whatever else is wrong with the plot."""
+    known = [*factors, *COLUMNS]
     for name, settings in plot.value.items() if plot.is_mapping else ():
         placed: dict[str, str] = {}
         for key, node in settings.value.items() if settings.is_mapping else ():
@@ -61,8 +62,9 @@ def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mist
                 if split.value in get_args(Split) and split.value not in on:
                     mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
             for chosen, level in node.value.items() if key == "arm" and node.is_mapping else ():
-                if chosen not in known:
-                    sentence = f"{where} must name factors of this sweep, got {str(chosen)!r}{nearest(chosen, known)}"
+                if chosen not in factors:
+                    found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
+                    sentence = f"{where} must name factors of this sweep, {found}"
                     mistakes.add(level.place, sentence)
             if key == "x" and isinstance(node.value, str) and "." in node.value:  # a numeric setting, of any sweep
                 factor(node.value, node.place, mistakes)
