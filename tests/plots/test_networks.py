@@ -78,7 +78,7 @@ def said(figure: Figure, sentence: str) -> bool:
 
 def test_filters_of_a_convolution_before_and_after(results: Results) -> None:
     figure = drawn(results, "filters", seed=1)
-    axes = np.reshape(panels(figure), (2, 2))
+    axes = np.array(panels(figure), object).reshape(2, 2)
     for column, activation in enumerate(["relu", "tanh"]):
         start = results.load(arm={"activation": activation}, seed=1, at="start").parameters["conv1/W"]
         end = results.load(arm={"activation": activation}, seed=1).parameters["conv1/W"]
@@ -119,7 +119,7 @@ def test_filters_of_a_dense_layer_are_its_weights_in_the_place_of_the_pixels(den
 
 def test_a_diverged_run_has_filters_before_training_only(dense: Results) -> None:
     figure = drawn(dense, "filters", arm={"activation": "relu"})
-    axes = np.reshape(panels(figure), (2, 2))
+    axes = np.array(panels(figure), object).reshape(2, 2)
     assert [len(ax.images) for ax in axes.flat] == [100, 100, 100, 0]
     assert said(figure, "diverged: no weights")
 
@@ -252,7 +252,7 @@ def test_the_confusion_matrix_counts_what_is_taken_for_what(results: Results) ->
             x, t = model.data.arrays.x_test, model.data.arrays.t_test
             np.add.at(expected, (t, model.predict(x)), 0.5)
         (mesh,) = (artist for artist in ax.collections if isinstance(artist, QuadMesh))
-        shares = np.ma.filled(np.ma.asarray(mesh.get_array()), 0).reshape(10, 10)
+        shares: np.ndarray = np.ma.filled(np.ma.asarray(mesh.get_array()), 0).reshape(10, 10)
         np.testing.assert_allclose(shares, expected / expected.sum(axis=1, keepdims=True))
         accuracy = results.runs.loc[results.runs["activation"] == activation, "final_test_accuracy"].mean()
         assert np.trace(expected) / 200 == pytest.approx(accuracy)
@@ -266,7 +266,7 @@ def test_the_numbers_in_the_cells(results: Results) -> None:
     model = results.load(arm={"activation": "relu"}, seed=0)
     x, t = model.data.arrays.x_test, model.data.arrays.t_test
     predicted = model.predict(x)
-    found = {}
+    found: dict[tuple[int, int], list[str]] = {}
     for text in panels(figure)[0].texts:
         column, row = np.floor(text.get_position()).astype(int)
         found.setdefault((int(row), int(column)), []).append(text.get_text())
@@ -352,8 +352,8 @@ def test_samples_that_are_no_images(tmp_path: Path) -> None:
     [
         (
             "{activaton: relu}",
-            "9:32: plots.filters.arm must name factors of this sweep, got 'activaton'; did you mean 'activation'? (choices: "
-            "activation, init, normalization, optimizer, regularizer, schedule)",
+            "9:21: plots.filters.arm must name factors of this sweep, got 'activaton'; did you mean 'activation'? "
+            "(choices: activation, init, normalization, optimizer, regularizer, schedule)",
         ),
         ("relu", "9:20: plots.filters.arm must be a mapping, got 'relu'"),
         (

@@ -61,11 +61,10 @@ def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mi
             for split in node.items() if key in ("split", "splits") else ():
                 if split.value in get_args(Split) and split.value not in on:
                     mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
-            for chosen, level in node.value.items() if key == "arm" and node.is_mapping else ():
+            for chosen in node.value if key == "arm" and node.is_mapping else ():
                 if chosen not in factors:
                     found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
-                    sentence = f"{where} must name factors of this sweep, {found}"
-                    mistakes.add(level.place, sentence)
+                    mistakes.add(chosen.place, f"{where} must name factors of this sweep, {found}")
             if key == "x" and isinstance(node.value, str) and "." in node.value:  # a numeric setting, of any sweep
                 factor(node.value, node.place, mistakes)
             if key not in PLACES or not isinstance(node.value, str):
