@@ -30,6 +30,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+data = typer.Typer(help="List, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+
 # The words under which `list` shows the registries: those of a config, and executor.
 KINDS = (
     "data",
@@ -51,6 +54,8 @@ ARM = "Of the networks to look into, such as activation=relu; may be given again
 MAX_MEMORY = "For all workers together; default: half of the machine's."
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
 Formats = Annotated[str, option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the data set; dlsweep data list.", show_default=False)]
+BY_HAND = "Files that were fetched by hand, or a folder with them."
 Json = Annotated[bool, option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, option("-q", "--quiet", help="Print errors only.")]
 
@@ -305,3 +310,63 @@ def schema() -> None:
     from dlsweep.config.schema import schema
 
     print(_json(schema()))
+
+
+@data.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the data sets, and whether they are here."""
+    from dlsweep.datasets.catalogue import items
+    from dlsweep.terminal import table
+
+    found = items()
+    if as_json:
+        print(_json([asdict(item) for item in found]))
+        return
+    rows = [
+        [i.name, f"{i.train:,} + {i.test:,}", "×".join(map(str, i.shape)), f"{i.classes}", i.state, i.credit]
+        for i in found
+    ]
+    header = ["name", "train + test", "shape", "classes", "where", "credit"]
+    print(table(header, rows, [False, True, True, True, False, False]))
+
+
+@data.command("get")
+def data_get(name: Name, quiet: Quiet = False) -> None:
+    """Fetch a data set into the cache, unless it is there, and print its folder."""
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import fetch
+    from dlsweep.progress import arriving
+    from dlsweep.terminal import say
+
+    source = source_of(name)
+    if source is not None:
+        with arriving(source, quiet) as progress:
+            fetch(source, (lambda sentence: None) if quiet else say, progress)
+    print(folder_of(name))
+
+
+@data.command("path")
+def data_path(name: Name) -> None:
+    """Print the folder where a data set lies, or is going to."""
+    from dlsweep.datasets.catalogue import folder_of
+
+    print(folder_of(name))
+
+
+@data.command("import")
+def data_import(
+    name: Name,
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help=BY_HAND, show_default=False)],
+) -> None:
+    """Check files that were fetched by hand, and put them into the cache."""
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import take
+    from dlsweep.terminal import say
+
+    source = source_of(name)
+    if source is None:
+        raise UsageError(f"{name} comes with its package; there is nothing to import")
+    missing = take(source, files)
+    if missing:
+        say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
+    print(folder_of(name))

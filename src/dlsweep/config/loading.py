@@ -16,6 +16,7 @@ from dlsweep.config.checks import (
     check_ensemble,
     check_monitors,
     check_networks,
+    check_regularizers,
     check_splits,
 )
 from dlsweep.config.config import Config
@@ -104,6 +105,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         check_splits(splits, parts, datasets, mistakes)
         check_batches(parts, datasets, rules, mistakes)
         check_networks(parts, datasets, rules, mistakes)
+        check_regularizers(parts, datasets, rules, mistakes)
         check_monitors(evaluate.on, parts, rules, mistakes)
         if ensemble is not None:
             check_ensemble(ensemble, evaluate.on, parts, mistakes)

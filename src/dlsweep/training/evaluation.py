@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
-from dlsweep.nn.losses import hits, label_smoothing, softmax_cross_entropy
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import Network
@@ -40,10 +40,22 @@ class Blocks:
     left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
     as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
     of the samples alone, so are the bits of the metrics.
+
+    x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
+    features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
     """
 
-    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True, size: int = BLOCK):
-        self.scale, self.dtype = dtype.type(scale), dtype
+    def __init__(
+        self,
+        x: Array,
+        t: Array,
+        floats: Callable[[Array, np.dtype], Array],
+        dtype: np.dtype,
+        *,
+        reorder: bool = True,
+        size: int = BLOCK,
+    ):
+        self.floats, self.dtype = floats, dtype
         self.samples: Array
         self.features: Array | None
         self.samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
@@ -55,14 +67,15 @@ class Blocks:
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
             self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
-        if sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW:
+        self.kept = sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW
+        if self.kept:
             self.blocks = [self._float(b) for b in self.blocks]
 
     def __iter__(self) -> Iterator[Block]:
-        return (b if b.x.dtype == self.dtype else self._float(b) for b in self.blocks)
+        return iter(self.blocks) if self.kept else map(self._float, self.blocks)
 
     def _float(self, block: Block) -> Block:
-        return block._replace(x=np.multiply(block.x, self.scale, dtype=self.dtype))
+        return block._replace(x=np.moveaxis(self.floats(np.moveaxis(block.x, -1, 0), self.dtype), 0, -1))
 
 
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
@@ -126,8 +139,9 @@ def evaluate(
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
             seen(passed.logits, t)
-        loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(hits(passed.logits, t), axis=1)
+        judged = softmax_cross_entropy(passed.logits, t)
+        loss += judged.loss.astype(np.float64).sum(axis=1)
+        correct += np.count_nonzero(judged.hit, axis=1)
         penalty += passed.penalty
         if network.smoothing is not None:
             penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)

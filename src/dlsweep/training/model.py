@@ -30,8 +30,8 @@ _FLOAT = np.dtype(np.float32)
 class Model:
     """A network with the parameters that it had at an iteration, in evaluation: nothing is dropped, no noise is added.
 
-    Samples x are `(N, *shape)` with the data set's shape, or flat; uint8 as in the data's files, or floating point as a
-    network sees it (pixels from 0 to 1). Answers have the samples first.
+    Samples x are `(N, *shape)` with the data set's shape, or flat; as in the data set, and where it has bytes also
+    floating point, from 0 to 1. Answers have the samples first.
     """
 
     run: Run
@@ -68,10 +68,9 @@ class Model:
 
         The samples of a split give the bits of the evaluations in training, if they are given all together.
         """
-        x, scale = self._samples(x)
-        layers = self._network.layers
-        t = np.zeros(len(x), np.int64)
-        blocks = Blocks(x, t, scale, _FLOAT, reorder=bool(layers[0].reads), size=block_size(layers))
+        x, layers = self._samples(x), self._network.layers
+        reorder = bool(layers[0].reads) and not self.data.arrays.standardized
+        blocks = Blocks(x, np.zeros(len(x), np.int64), self._floats, _FLOAT, reorder=reorder, size=block_size(layers))
         found: list[Array] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             group = Group(slice(0, 1), blocks)
@@ -94,8 +93,8 @@ class Model:
 
     def outputs(self, x: Array) -> dict[str, Array]:
         """What every layer makes of the samples, by its name: `(N, features)`, or `(N, channels, height, width)`."""
-        x, scale = self._samples(x)
-        columns = np.ascontiguousarray(np.moveaxis(np.multiply(x, scale, dtype=_FLOAT), 0, -1))
+        x = self._samples(x)
+        columns = np.ascontiguousarray(np.moveaxis(self._floats(x, _FLOAT), 0, -1))
         outputs: list[Output] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             shared = [Shared(columns, slice(0, 1))]
@@ -104,15 +103,22 @@ class Model:
         each = [y.reshape(*y.shape[:-1], -1, len(x)).mean(axis=-2)[0] for y, *_ in outputs]
         return {name: np.moveaxis(y, -1, 0) for name, y in zip(self.layers, each, strict=True)}
 
-    def _samples(self, x: Array) -> tuple[Array, float]:
-        """Samples in the data set's shape, and what they are to be multiplied with."""
+    def _samples(self, x: Array) -> Array:
+        """Samples in the data set's shape."""
         x, shape = np.asarray(x), self.data.shape
         if x.ndim < 2 or prod(x.shape[1:]) != prod(shape) or not len(x):
             asked = ", ".join(map(str, shape))
             raise UsageError(f"samples must be (N, {asked}), one or more of them, got an array of the shape {x.shape}")
         if x.dtype != np.uint8 and x.dtype.kind != "f":
             raise UsageError(f"samples must be uint8 or floating point, got {x.dtype}")
-        return x.reshape(len(x), *shape), self.data.arrays.scale if x.dtype == np.uint8 else 1.0
+        return x.reshape(len(x), *shape)
+
+    def _floats(self, x: Array, dtype: np.dtype) -> Array:
+        """What the network sees of samples."""
+        arrays = self.data.arrays
+        if x.dtype == arrays.x_test.dtype or arrays.x_test.dtype != np.uint8:
+            return arrays.floats(x, dtype)
+        return arrays.floats(255 * x, dtype) if arrays.standardized else x.astype(dtype)
 
     @property
     def _draws(self) -> Draws:

@@ -52,7 +52,7 @@ class Stack:
         self._arrange()
 
         arrays = data.arrays
-        self.x, self.t, self.scale = arrays.x_train, arrays.t_train, dtype.type(arrays.scale)
+        self.x, self.t, self.arrays = arrays.x_train, arrays.t_train, arrays
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
         for split in arm.evaluate.on:
@@ -96,12 +96,13 @@ class Stack:
         """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
-        x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
+        x = self.arrays.floats(self.x[indices], self.dtype)
         return Block(np.moveaxis(x, 0, -1), self.t[indices])
 
     def _blocks(self, x: Array, t: Array) -> Blocks:
         layers = self.network.layers
-        return Blocks(x, t, float(self.scale), self.dtype, reorder=bool(layers[0].reads), size=block_size(layers))
+        reorder = bool(layers[0].reads) and not self.arrays.standardized
+        return Blocks(x, t, self.arrays.floats, self.dtype, reorder=reorder, size=block_size(layers))
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
@@ -148,7 +149,7 @@ class Stack:
         passed = forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
-        dlogits = softmax_cross_entropy(passed.logits, t_batch)[1]()
+        dlogits = softmax_cross_entropy(passed.logits, t_batch).back()
         if self.network.smoothing is not None:
             dlogits += column(self.network.smoothing, dlogits) * label_smoothing(passed.logits, t_batch)[1]()
         gradients = passed.back(dlogits)
