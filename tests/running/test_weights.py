@@ -287,10 +287,11 @@ def test_samples_of_another_shape_are_refused(results: Results, x: np.ndarray, s
         model.logits(x)
 
 
-def test_images_as_in_the_files_and_as_a_network_sees_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("standardize", [False, True])
+def test_images_as_bytes_and_from_0_to_1(tmp_path: Path, standardize: bool) -> None:
     config = {
         "name": "images",
-        "data": {"mnist": {"train": 100, "test": 700}},
+        "data": {"mnist": {"train": 100, "test": 700, "standardize": standardize}},
         "model": {"mlp": {"hidden": [5]}},
         "train": {"iterations": 3},
         "evaluate": {"keep": "final"},
@@ -299,8 +300,9 @@ def test_images_as_in_the_files_and_as_a_network_sees_them(tmp_path: Path) -> No
     results = run(config, tmp_path)
     model = results.load()
     x, t = model.data.arrays.x_test, model.data.arrays.t_test
-    seen = x * np.float32(1 / 255)
-    assert model.logits(x).tobytes() == model.logits(seen).tobytes() == model.logits(seen.reshape(700, -1)).tobytes()
+    pixels = x * np.float32(1 / 255)
+    np.testing.assert_allclose(model.logits(pixels), model.logits(x), atol=1e-5)
+    assert model.logits(pixels).tobytes() == model.logits(pixels.reshape(700, -1)).tobytes()
     assert (model.predict(x) == t).mean() == results.runs["final_test_accuracy"][0]
     np.testing.assert_allclose(model.outputs(x[:3])["dense2"], model.logits(x)[:3], atol=1e-5)
 

@@ -23,7 +23,7 @@ def spread(ax: Axes, images: Array, room: tuple[float, float], colours: Colours 
     (wide, high), (height, width) = room, images.shape[1:3]
 
     def scale(columns: int) -> float:
-        return min(wide / (columns * width), high / (ceil(len(images) / columns) * height))
+        return float(min(wide / (columns * width), high / (ceil(len(images) / columns) * height)))
 
     columns = max(range(1, len(images) + 1), key=lambda n: (scale(n), -n))
     w, h = scale(columns) * width, scale(columns) * height
