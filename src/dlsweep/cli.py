@@ -57,6 +57,7 @@ KINDS = (
 option = typer.Option
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "End a worker that makes no progress for so long."
+ARM = "Of the networks to look into, such as activation=relu; may be given again."
 MAX_MEMORY = "For all workers together; default: half of the machine's."
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
 Formats = Annotated[str, option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
@@ -185,6 +186,14 @@ def run(
         raise typer.Exit(1)
 
 
+def _levels(pairs: list[str] | None) -> dict[str, str] | None:
+    """The levels of `--arm`, by factor."""
+    for pair in pairs or ():
+        if "=" not in pair:
+            raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
+    return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None
+
+
 def _formats(text: str) -> list[str]:
     """The formats of figures, checked before anything is trained for them."""
     from dlsweep.plots.draw import check_formats
@@ -219,6 +228,8 @@ def plot(
     x: Annotated[
         str | None, option("-x", metavar="NAME", help="Such as epoch, or optimizer.lr for a response.")
     ] = None,
+    arm: Annotated[list[str] | None, option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
+    seed: Annotated[int | None, option(min=0, metavar="N", help="Of the networks to look into.")] = None,
     log_x: Annotated[bool, option("--log-x", help="A logarithmic x axis.")] = False,
     log_y: Annotated[bool, option("--log-y", help="A logarithmic y axis, or scale of colours.")] = False,
     formats: Formats = "png",
@@ -234,7 +245,7 @@ def plot(
 
     suffixes = _formats(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
-    given |= {"log_x": log_x or None, "log_y": log_y or None}
+    given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
     changes = {name: value for name, value in given.items() if value is not None}
     for sweep in _begun(open_all(results), "plot"):
         figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=suffixes)

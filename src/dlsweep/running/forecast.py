@@ -23,12 +23,15 @@ from dlsweep.running.machine import keep_freed_memory
 from dlsweep.running.store import Store, statuses
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
-from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
 from dlsweep.training.probes import HISTOGRAMS
 
 # Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
 # takes them, and of a part around them.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
+
+# Bytes around an array in a file of weights.
+ARRAY = 280
 
 # How many cohorts are measured (the others are reckoned from their arithmetic), and the seconds of steps for each.
 MEASURED = 4
@@ -196,7 +199,8 @@ def _rows(cohort: Cohort) -> int:
     steps = iterations(arm.train, data_of(arm).sizes["train"])
     times = evaluations(arm.evaluate, steps)
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if arm.evaluate.layers else 0
-    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels
+    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if arm.evaluate.keep else 0
+    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels + kept
 
 
 def _data(cohort: Cohort) -> int:

@@ -40,8 +40,8 @@ class Blocks:
 
     Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
     left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
-    as given, where features must not or need not be moved. The blocks are a function of the samples alone, so are the
-    bits of the metrics.
+    as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
+    of the samples alone, so are the bits of the metrics.
 
     x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
     features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
@@ -58,12 +58,13 @@ class Blocks:
         size: int = BLOCK,
     ):
         self.floats, self.dtype = floats, dtype
+        self.samples: Array
         self.features: Array | None
-        samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        self.samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
         if self.features is not None:
             x = x.reshape(len(x), -1)[:, self.features]
         self.blocks = []
-        for rows in np.split(samples, range(size, len(samples), size)):
+        for rows in np.split(self.samples, range(size, len(x), size)):
             lit = x[rows]
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]

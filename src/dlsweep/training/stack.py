@@ -21,7 +21,7 @@ from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evalua
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.outcome import Kept, Outcome
 from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
 
@@ -41,6 +41,9 @@ class Stack:
         self.status = ["done"] * len(runs)
         self.ended = [-1] * len(runs)
         self.patience = Patience(runs)
+        self.kept: list[Kept | None] = [None] * len(runs)
+        # Whether the weights to keep are those of the best evaluation: they are where the final metrics are its.
+        self.keeps_best = self.patience.restore | (arm.evaluate.keep == "best")
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.averages: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.probes: Probes | None = None
@@ -222,11 +225,28 @@ class Stack:
             self.averages.append((t, epoch, split, first, members, averaged.loss, averaged.accuracy))
         monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
         self.patience.look(t, which, monitored)
+        self._keep(t, np.flatnonzero(finite)[self.keeps_best[which] & self.patience.improved(t, which)])
         self._leave(t, ~finite, "diverged")
 
     def stop(self, t: int) -> None:
         """Runs that have waited long enough for an improvement leave the stack."""
-        self._leave(t, self.patience.exhausted[self.order], "stopped")
+        exhausted = self.patience.exhausted[self.order]
+        self._keep_final(t, np.flatnonzero(exhausted))
+        self._leave(t, exhausted, "stopped")
+
+    def _keep_final(self, t: int, rows: Array) -> None:
+        """Keep the parameters that rows of the stack end with, where these are the ones to keep."""
+        self._keep(t, rows[~self.keeps_best[np.array(self.order, int)[rows]]])
+
+    def _keep(self, t: int, rows: Array) -> None:
+        """Keep the parameters of some rows of the stack, if any are to be kept, in place of earlier ones."""
+        for row in rows if self.given[0].arm.evaluate.keep else ():
+            self.kept[self.order[row]] = self.copied(t, row)
+
+    def copied(self, t: int, row: int) -> Kept:
+        """The parameters, at iteration t, of a row of the stack."""
+        named = zip(self.network.layers, self.parameters, strict=True)
+        return Kept(t, {f"{layer.name}/{k}": w[row].copy() for layer, p in named for k, w in p.items()})
 
     def _leave(self, t: int, gone: Array, status: str) -> None:
         """Take runs out of the stack."""
@@ -235,6 +255,8 @@ class Stack:
         for i in np.flatnonzero(gone):
             self.status[self.order[i]] = status
             self.ended[self.order[i]] = t
+            if status == "diverged" and self.given[0].arm.evaluate.keep == "final":
+                self.kept[self.order[i]] = None
         stay = np.flatnonzero(~gone)
         self.order = [self.order[i] for i in stay]
         self.parameters = [{k: w[stay] for k, w in p.items()} for p in self.parameters]
@@ -244,6 +266,7 @@ class Stack:
     def outcome(self, steps: int, seconds: float) -> Outcome:
         """The curves so far, and how every run ended that was given."""
         ended = [steps if at < 0 else at for at in self.ended]
+        self._keep_final(steps, np.arange(len(self.order)))
         return Outcome(
             _columns(self.rows, ("run", "loss", "penalty", "accuracy")),
             self.status,
@@ -253,6 +276,7 @@ class Stack:
             seconds=seconds,
             ensembles=_columns(self.averages, ("run", "members", "loss", "accuracy")),
             layers=self.probes.columns() if self.probes else {},
+            kept=self.kept,
         )
 
 
