@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -114,7 +115,12 @@ def test_the_textbook_counts_up_to_the_whole_job(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "STEPS", 4)
     monkeypatch.setattr(loop, "IMAGES", 5)
     worked: list[Any] = []
-    monkeypatch.setattr(loop, "_seconds", lambda work: worked.append(work()) or (2.0 if worked[-1] is None else 3.0))
+
+    def seconds(work: Callable[[], Any]) -> float:
+        worked.append(work())
+        return 2.0 if worked[-1] is None else 3.0
+
+    monkeypatch.setattr(loop, "_seconds", seconds)
     report = loop.training(job)
     assert (report.runs, report.evaluations, len(worked)) == (6, 51, 6)
     assert report.seconds == 6 * (100 * 2 + 51 * 3)  # a step has no result, an evaluation has

@@ -65,6 +65,7 @@ def test_what_is_not_here_is_a_sentence(cache: Path) -> None:
         ("t10k-labels-idx1-ubyte", gzip.compress(idx(np.full(TEST, 10, np.uint8))), "test samples are others"),
         ("t10k-images-idx3-ubyte", gzip.compress(idx(np.zeros(3, np.uint8)) + bytes(50_000_000)), "it holds more"),
     ],
+    ids=range(4),
 )
 def test_files_that_somebody_changed(part: str, content: bytes, sentence: str, cache: Path) -> None:
     folder = SMALL["KMNIST"].folder
