@@ -15,7 +15,6 @@ from bench import common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
-from bench.textbook_convolution import SimpleCNN
 
 import dlsweep
 from dlsweep.config.runs import Evaluate
@@ -97,7 +96,7 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
     for p in stack.parameters:
         if "W" in p:
             p["W"][0] = 10 * next(weights)
-    textbook = SimpleCNN([10 * w for w in job.weights(seed)], lr)
+    textbook = import_module("bench.textbook_convolution").SimpleCNN([10 * w for w in job.weights(seed)], lr)
     for step in range(1, 6):
         stack.step(step, 5, batch)
         textbook.step(x, np.eye(10)[t])
@@ -114,7 +113,12 @@ def test_the_textbook_counts_up_to_the_whole_job(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "STEPS", 4)
     monkeypatch.setattr(loop, "IMAGES", 5)
     worked: list[Any] = []
-    monkeypatch.setattr(loop, "_seconds", lambda work: worked.append(work()) or (2.0 if worked[-1] is None else 3.0))
+
+    def seconds(work: Any) -> float:
+        worked.append(work())
+        return 2.0 if worked[-1] is None else 3.0
+
+    monkeypatch.setattr(loop, "_seconds", seconds)
     report = loop.training(job)
     assert (report.runs, report.evaluations, len(worked)) == (6, 51, 6)
     assert report.seconds == 6 * (100 * 2 + 51 * 3)  # a step has no result, an evaluation has
