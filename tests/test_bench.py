@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,7 +15,6 @@ from bench import common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
-from bench.textbook_convolution import SimpleCNN
 
 import dlsweep
 from dlsweep.config.runs import Evaluate
@@ -98,7 +96,7 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
     for p in stack.parameters:
         if "W" in p:
             p["W"][0] = 10 * next(weights)
-    textbook = SimpleCNN([10 * w for w in job.weights(seed)], lr)
+    textbook = import_module("bench.textbook_convolution").SimpleCNN([10 * w for w in job.weights(seed)], lr)
     for step in range(1, 6):
         stack.step(step, 5, batch)
         textbook.step(x, np.eye(10)[t])
@@ -116,7 +114,7 @@ def test_the_textbook_counts_up_to_the_whole_job(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "IMAGES", 5)
     worked: list[Any] = []
 
-    def seconds(work: Callable[[], Any]) -> float:
+    def seconds(work: Any) -> float:
         worked.append(work())
         return 2.0 if worked[-1] is None else 3.0
 
