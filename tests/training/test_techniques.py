@@ -29,9 +29,35 @@ def one_blas_thread():
         yield
 
 
-def techniques(share):
+def small_data(**changes):
+    return make_data(**{"features": 6, "samples": (7, 30)} | changes)
+
+
+# Images, for the techniques and the networks that want them.
+SMALL = small_data(shape=(1, 2, 3))
+IMAGES = make_data(shape=(3, 2, 2))
+
+NETWORKS = {
+    "mlp": choice("mlp", hidden=[4, 3]),
+    "cnn": choice(
+        "layers",
+        of=[
+            {"conv": {"filters": 4, "kernel": 2, "pad": "same"}},
+            "activation",
+            {"pool": {"size": [1, 2], "stride": 1}},
+            {"conv": {"filters": 4, "kernel": [2, 1], "groups": 2}},
+            "activation",
+        ],
+    ),
+    "cnn that begins with a norm": choice(
+        "layers", of=["layer", {"conv": {"filters": 2, "kernel": [1, 2]}}, "activation", "flatten"]
+    ),
+}
+
+
+def techniques(model, share):
     """Every normalization and every regularizer in every mode, and all regularizers at once with each normalization."""
-    normalized = [n for n in variants(normalizations, share) if fits(n)]
+    normalized = [n for n in variants(normalizations, share) if fits(n, model, SMALL)]
     regularized = list(variants(regularizers, share))
     first, last = (tuple({c.name: c for c in several}.values()) for several in (regularized[::-1], regularized))
     yield from ({"normalization": n} for n in normalized)
@@ -44,18 +70,13 @@ def name_of(technique):
     return "+".join("-".join([c.name, *(v for v in c.settings.values() if isinstance(v, str))]) for c in choices)
 
 
-# The same techniques with other numbers: columns of one stack.
-PAIRS = [pytest.param(pair, id=name_of(pair[0])) for pair in zip(techniques(1.0), techniques(0.7), strict=True)]
+# In every network; the same techniques with other numbers: columns of one stack.
+PAIRS = [
+    pytest.param([{**one, "model": model} for one in pair], id=f"{name}: {name_of(pair[0])}")
+    for name, model in NETWORKS.items()
+    for pair in zip(techniques(model, 1.0), techniques(model, 0.7), strict=True)
+]
 EVERY = pytest.mark.parametrize("pair", PAIRS)
-
-
-def small_data(**changes):
-    return make_data(**{"features": 6, "samples": (7, 30)} | changes)
-
-
-# Images, for the techniques that want them.
-SMALL = small_data(shape=(1, 2, 3))
-IMAGES = make_data(shape=(3, 2, 2))
 
 
 def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
@@ -86,7 +107,7 @@ def objective(stack, batch, t=1):
 def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     """A step of SGD, divided by its learning rate; finite differences in float64, minibatches of five."""
     lr = 1e-3  # short, so that no bound on the weights is reached
-    common = {"activation": "tanh", "init": choice("normal", std=0.3), "hidden": (4, 3), "batch_size": 5}
+    common = {"activation": "tanh", "init": choice("normal", std=0.3), "batch_size": 5}
     stack, batch = started([make_arm(optimizer=choice("sgd", lr=lr), **common, **one) for one in pair], data=SMALL)
     rng = np.random.default_rng(0)
     trained = [(i, k) for i, layer in enumerate(stack.network.layers) for k, p in layer.parameters.items() if p.trained]
@@ -96,7 +117,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     before = [{k: w.copy() for k, w in p.items()} for p in stack.parameters]
     stack.step(1, 10, batch)
     after, stack.parameters = stack.parameters, before
-    h = 1e-5
+    h = 1e-6
     for i, k in trained:
         w = before[i][k]
         for index in np.ndindex(w.shape[1:]):
@@ -135,7 +156,8 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
 @EVERY
 def test_a_technique_changes_the_training(pair):
     wide = choice("normal", std=3.0)  # so that a bound on the weights is felt as well
-    plain, changed = (train([Run(make_arm(init=wide, **one), 0)], IMAGES).curves for one in ({}, pair[0]))
+    arms = make_arm(init=wide, model=pair[0]["model"]), make_arm(init=wide, **pair[0])
+    plain, changed = (train([Run(arm, 0)], IMAGES).curves for arm in arms)
     assert not np.array_equal(plain["loss"], changed["loss"])
 
 
