@@ -412,3 +412,37 @@ def test_noise_is_added_to_what_was_cropped():
     noisy = (cropped.x + 0.3 * n.x).reshape(6, -1)
     y = stack.network.layers[0].apply(p, [Shared(batch[0].x, slice(0, 1))], Pass(True, draws)).y
     np.testing.assert_allclose(y[0], p["W"][0] @ noisy + p["b"][0], rtol=1e-5, atol=1e-7)
+
+
+def gaussian(ratio):
+    return full(regularizers, "dropconnect", ratio=ratio, inference="gaussian")
+
+
+def test_a_penalty_on_activity_is_of_the_averages_whichever_regularizer_is_named_first():
+    l2 = choice("l2", strength=0.1, on="activity")
+    penalties = []
+    for regularizer in ((l2,), (l2, gaussian(1e-9)), (gaussian(1e-9), l2)):
+        stack, batch = started([make_arm(regularizer=regularizer, iterations=1)], seeds=(0,))
+        stack.evaluate(0, 0.0, batch)
+        penalties.append(stack.outcome(1, 0.0).curves["penalty"])
+    np.testing.assert_allclose(penalties[1], penalties[0], rtol=1e-4)
+    np.testing.assert_array_equal(penalties[1], penalties[2])
+
+
+@pytest.mark.parametrize(
+    ("of", "layer"),
+    [
+        ([{"conv": {"filters": 2}}, {"dense": 3}, "activation"], "conv1"),
+        ([{"dense": 5}, "batch", {"dense": 3}], "dense1"),
+        ([{"conv": {"filters": 3, "kernel": [3, 4]}}, "flatten"], "conv1"),
+        ([{"conv": {"filters": 3, "kernel": 2}}, {"pool": [1, 2]}, "relu", {"dense": 3}], ""),
+    ],
+)
+def test_gaussian_inference_needs_an_activation_after_every_layer_but_the_last(of, layer):
+    arm = make_arm(model=choice("layers", of=of), regularizer=(gaussian(0.3),))
+    if layer:
+        with pytest.raises(DlsweepError, match=f"^dropconnect averages, .* none follows {layer}; add one"):
+            started([arm], data=small_data(shape=(1, 3, 4)))
+    else:
+        stack, batch = started([arm], data=small_data(shape=(1, 3, 4)))
+        stack.evaluate(0, 0.0, batch)
