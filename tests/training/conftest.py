@@ -31,6 +31,7 @@ def make_arm(
     init=choice("he"),  # noqa: B008
     optimizer=SGD,
     hidden=(5, 4),
+    model=None,
     iterations=6,
     epochs=None,
     batch_size=4,
@@ -49,7 +50,7 @@ def make_arm(
         levels={},
         data=choice("small"),
         fingerprint="small",
-        model=choice("mlp", hidden=list(hidden)),
+        model=model or choice("mlp", hidden=list(hidden)),
         activation=full(activations, activation) if isinstance(activation, str) else activation,
         init=init,
         optimizer=optimizer,
@@ -101,10 +102,10 @@ def variants(registry, share=1.0):
             yield full(registry, name, **numbers, **dict(zip(words, values, strict=True)))
 
 
-def fits(normalization):
-    """Whether it can be had in a dense network."""
+def fits(normalization, model=None, data=None):
+    """Whether it can be had in a network: a dense one, if no other is given."""
     try:
-        build([make_arm(normalization=normalization)], make_data())
+        build([make_arm(normalization=normalization, model=model)], data or make_data())
     except DlsweepError:
         return False
     return True

@@ -30,9 +30,35 @@ def one_blas_thread():
         yield
 
 
-def techniques(share):
+def small_data(**changes):
+    return make_data(**{"features": 6, "samples": (7, 30)} | changes)
+
+
+# Images, for the techniques and the networks that want them.
+SMALL = small_data(shape=(1, 2, 3))
+IMAGES = make_data(shape=(3, 2, 2))
+
+NETWORKS = {
+    "mlp": choice("mlp", hidden=[4, 3]),
+    "cnn": choice(
+        "layers",
+        of=[
+            {"conv": {"filters": 4, "kernel": 2, "pad": "same"}},
+            "activation",
+            {"pool": {"size": [1, 2], "stride": 1}},
+            {"conv": {"filters": 4, "kernel": [2, 1], "groups": 2}},
+            "activation",
+        ],
+    ),
+    "cnn that begins with a norm": choice(
+        "layers", of=["layer", {"conv": {"filters": 2, "kernel": [1, 2]}}, "activation", "flatten"]
+    ),
+}
+
+
+def techniques(model, share):
     """Every normalization and every regularizer in every mode, and all regularizers at once with each normalization."""
-    normalized = [n for n in variants(normalizations, share) if fits(n)]
+    normalized = [n for n in variants(normalizations, share) if fits(n, model, SMALL)]
     regularized = list(variants(regularizers, share))
     first, last = (tuple({c.name: c for c in several}.values()) for several in (regularized[::-1], regularized))
     yield from ({"normalization": n} for n in normalized)
@@ -45,18 +71,13 @@ def name_of(technique):
     return "+".join("-".join([c.name, *(v for v in c.settings.values() if isinstance(v, str))]) for c in choices)
 
 
-# The same techniques with other numbers: columns of one stack.
-PAIRS = [pytest.param(pair, id=name_of(pair[0])) for pair in zip(techniques(1.0), techniques(0.7), strict=True)]
+# In every network; the same techniques with other numbers: columns of one stack.
+PAIRS = [
+    pytest.param([{**one, "model": model} for one in pair], id=f"{name}: {name_of(pair[0])}")
+    for name, model in NETWORKS.items()
+    for pair in zip(techniques(model, 1.0), techniques(model, 0.7), strict=True)
+]
 EVERY = pytest.mark.parametrize("pair", PAIRS)
-
-
-def small_data(**changes):
-    return make_data(**{"features": 6, "samples": (7, 30)} | changes)
-
-
-# Images, for the techniques that want them.
-SMALL = small_data(shape=(1, 2, 3))
-IMAGES = make_data(shape=(3, 2, 2))
 
 
 def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
@@ -87,7 +108,7 @@ def objective(stack, batch, t=1):
 def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     """A step of SGD, divided by its learning rate; finite differences in float64, minibatches of five."""
     lr = 1e-3  # short, so that no bound on the weights is reached
-    common = {"activation": "tanh", "init": choice("normal", std=0.3), "hidden": (4, 3), "batch_size": 5}
+    common = {"activation": "tanh", "init": choice("normal", std=0.3), "batch_size": 5}
     stack, batch = started([make_arm(optimizer=choice("sgd", lr=lr), **common, **one) for one in pair], data=SMALL)
     rng = np.random.default_rng(0)
     trained = [(i, k) for i, layer in enumerate(stack.network.layers) for k, p in layer.parameters.items() if p.trained]
@@ -97,7 +118,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     before = [{k: w.copy() for k, w in p.items()} for p in stack.parameters]
     stack.step(1, 10, batch)
     after, stack.parameters = stack.parameters, before
-    h = 1e-5
+    h = 1e-6
     for i, k in trained:
         w = before[i][k]
         for index in np.ndindex(w.shape[1:]):
@@ -136,7 +157,8 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
 @EVERY
 def test_a_technique_changes_the_training(pair):
     wide = choice("normal", std=3.0)  # so that a bound on the weights is felt as well
-    plain, changed = (train([Run(make_arm(init=wide, **one), 0)], IMAGES).curves for one in ({}, pair[0]))
+    arms = make_arm(init=wide, model=pair[0]["model"]), make_arm(init=wide, **pair[0])
+    plain, changed = (train([Run(arm, 0)], IMAGES).curves for arm in arms)
     assert not np.array_equal(plain["loss"], changed["loss"])
 
 
@@ -421,3 +443,37 @@ def test_noise_is_added_to_what_was_cropped():
     noisy = (cropped.x + 0.3 * n.x).reshape(6, -1)
     y = stack.network.layers[0].apply(p, [Shared(batch[0].x, slice(0, 1))], Pass(True, draws)).y
     np.testing.assert_allclose(y[0], p["W"][0] @ noisy + p["b"][0], rtol=1e-5, atol=1e-7)
+
+
+def gaussian(ratio):
+    return full(regularizers, "dropconnect", ratio=ratio, inference="gaussian")
+
+
+def test_a_penalty_on_activity_is_of_the_averages_whichever_regularizer_is_named_first():
+    l2 = choice("l2", strength=0.1, on="activity")
+    penalties = []
+    for regularizer in ((l2,), (l2, gaussian(1e-9)), (gaussian(1e-9), l2)):
+        stack, batch = started([make_arm(regularizer=regularizer, iterations=1)], seeds=(0,))
+        stack.evaluate(0, 0.0, batch)
+        penalties.append(stack.outcome(1, 0.0).curves["penalty"])
+    np.testing.assert_allclose(penalties[1], penalties[0], rtol=1e-4)
+    np.testing.assert_array_equal(penalties[1], penalties[2])
+
+
+@pytest.mark.parametrize(
+    ("of", "layer"),
+    [
+        ([{"conv": {"filters": 2}}, {"dense": 3}, "activation"], "conv1"),
+        ([{"dense": 5}, "batch", {"dense": 3}], "dense1"),
+        ([{"conv": {"filters": 3, "kernel": [3, 4]}}, "flatten"], "conv1"),
+        ([{"conv": {"filters": 3, "kernel": 2}}, {"pool": [1, 2]}, "relu", {"dense": 3}], ""),
+    ],
+)
+def test_gaussian_inference_needs_an_activation_after_every_layer_but_the_last(of, layer):
+    arm = make_arm(model=choice("layers", of=of), regularizer=(gaussian(0.3),))
+    if layer:
+        with pytest.raises(DlsweepError, match=f"^dropconnect averages, .* none follows {layer}; add one"):
+            started([arm], data=small_data(shape=(1, 3, 4)))
+    else:
+        stack, batch = started([arm], data=small_data(shape=(1, 3, 4)))
+        stack.evaluate(0, 0.0, batch)

@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient, spread
 from dlsweep.registry import Count, Off, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
@@ -192,15 +192,24 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
     """Gaussian noise with standard deviation `std` on the input, in training only (Bishop 1995, Section 1)."""
 
     def wrap_input(layer: Layer) -> Layer:
-        # An affine layer takes noise apart from data: f(x + s n) = f(x) + s (f(n) − f(0)). So runs with different
-        # strengths still share both.
+        affine = any(parameter.kernel for parameter in layer.parameters.values())
+
         def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
-            output = layer.apply(p, x, pass_)
             if not pass_.training:
-                return output
+                return layer.apply(p, x, pass_)
+            noise = [
+                n._replace(x=n.x.astype(x[0].x.dtype, copy=False))
+                for n in pass_.draws.normal(f"noise/{layer.name}", x[0].x.shape)
+            ]
+            if not affine:
+                given = spread(x)
+                given += column(std, given) * spread(noise)
+                return layer.apply(p, [Shared(own, slice(run, run + 1)) for run, own in enumerate(given)], pass_)
+            # An affine layer takes noise apart from data: f(x + s n) = f(x) + s (f(n) − f(0)). So runs with different
+            # strengths still share both.
+            output = layer.apply(p, x, pass_)
             kernels = {k: p[k] if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
-            noise = pass_.draws.normal(f"noise/{layer.name}", x[0].x.shape)
-            noisy = layer.apply(kernels, [n._replace(x=n.x.astype(output.y.dtype, copy=False)) for n in noise], pass_)
+            noisy = layer.apply(kernels, noise, pass_)
             s = column(std, output.y)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlsweep.config.runs import Arm, Choice
 from dlsweep.datasets.base import Dataset
+from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared
 from dlsweep.nn.networks import networks
@@ -41,6 +42,8 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
         for i, name in enumerate(names)
     ]
 
+    # What averages an evaluation's columns of each sample comes first: the others are to see one of each.
+    following = sorted(zip(names, acting, strict=True), key=lambda named: -named[1].columns)
     places: list[Around] = []
 
     def activated(suffix: str, shape: tuple[int, ...], own: Layer | None = None) -> list[Layer]:
@@ -50,12 +53,14 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
             *around.before,
             own or activation_layer(f"activation{suffix}", shape, activation, activated_by),
             *around.after,
-            *(r.activated(f"{n}{suffix}", shape) for n, r in zip(names, acting, strict=True) if r.activated),
+            *(r.activated(f"{n}{suffix}", shape) for n, r in following if r.activated),
         ]
 
     layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
     refuse_pointless(places)
-    for regularizer in acting:  # what is wrapped may do what is not linear
+    for name, regularizer in zip(names, acting, strict=True):  # what is wrapped may do what is not linear
+        if regularizer.columns > 1:
+            _refuse_without_activation(layers, name)
         if regularizer.wrap:
             layers = [*(regularizer.wrap(layer)._replace(linear=False) for layer in layers[:-1]), layers[-1]]
         if regularizer.wrap_input:
@@ -64,6 +69,19 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
         if regularizer.augmented:
             layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]
     return Network(layers, acting)
+
+
+def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> None:
+    """A `UsageError` where no activation follows a layer of which an evaluation makes several columns a sample."""
+    open_ = ""  # the last layer with a kernel, until an activation follows it
+    for layer in layers:
+        kernel = any(parameter.kernel for parameter in layer.parameters.values())
+        if open_ and (kernel or (layer is layers[-1] and not layer.activation)):
+            raise UsageError(
+                f"{regularizer} averages, in evaluation, what the activation after a layer makes of several draws, and "
+                f"none follows {open_}; add one, or use inference: mean"
+            )
+        open_ = layer.name if kernel else "" if layer.activation else open_
 
 
 def _augmented(first: Layer, change: Augment) -> Layer:
