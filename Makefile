@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test parity lint types bench bench-techniques format clean
+.PHONY: help run plot gallery test parity lint types bench bench-techniques bench-convolution format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(VENV)/.installed .venv-bench/.installed ## measure side by side with ot
 
 bench-techniques: $(VENV)/.installed .venv-bench/.installed ## the same for batch norm, dropout, Adam, overfitting, probes
 	$(BIN)/python -m bench.techniques --python .venv-bench/bin/python $(BENCH)
+
+bench-convolution: $(VENV)/.installed .venv-bench/.installed ## the same for convolutional networks
+	$(BIN)/python -m bench.convolution --python .venv-bench/bin/python $(BENCH)
 
 format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff check --fix

@@ -70,7 +70,7 @@ class Done:
 def peer(module: str, python: Path, threads: int | None, job: jobs.Job, quick: bool) -> Done:
     """A contender's whole process."""
     command = [str(python), "-m", f"bench.{module}", job.name, *["--quick"] * quick]
-    seconds, output = _timed(command, environment(threads))
+    seconds, output = timed(command, environment(threads))
     report = json.loads(output.splitlines()[-1])
     job = jobs.shortened(job) if quick else job
     if (report["runs"], report["evaluations"]) != (job.runs, job.evaluations):
@@ -86,7 +86,7 @@ def own(config: dict[str, Any], runs: int, *overrides: str) -> tuple[Done, float
         path = Path(place) / "technique.yaml"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         command = [sys.executable, "-m", "dlsweep", "run", str(path), "--quiet", *overrides]
-        seconds, _ = _timed([*command, "--jobs", str(PROCESSES), "--output", place])
+        seconds, _ = timed([*command, "--jobs", str(PROCESSES), "--output", place])
         results = dlsweep.open_results(Path(place) / config["name"])
         table = results.runs
     if len(table) != runs or set(table["status"]) != {"done"}:
@@ -94,7 +94,8 @@ def own(config: dict[str, Any], runs: int, *overrides: str) -> tuple[Done, float
     return Done(seconds, float(table["final_test_accuracy"].mean())), float(table["seconds"].sum())
 
 
-def _timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float, str]:
+def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float, str]:
+    """The seconds of a process, and what it printed."""
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env)
     seconds = time.perf_counter() - start
@@ -153,12 +154,14 @@ def markdown(rows: list[Row], rounds: int) -> str:
         f"results included; the best of {rounds}. Probes: what `evaluate: {{layers: true}}` adds to the training "
         "of the 2×3 sweep.",
         "| technique | against | dlsweep s | other s | wanted | reached | | |\n|---|---|--:|--:|--:|--:|---|---|\n"
-        + "\n".join(map(_line, rows)),
+        + "\n".join(map(line, rows)),
     ]
     return "\n\n".join(lines) + "\n"
 
 
-def _line(row: Row) -> str:
+def line(row: Row) -> str:
+    """The row of the table."""
+
     def cell(value: float | None) -> str:
         return "" if value is None else f"{value:.2f}"
 

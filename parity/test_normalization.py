@@ -17,7 +17,10 @@ THEIRS = {
     ("layer", (5,)): nn.LayerNorm((5,), EPS),
     ("layer", (3, 4, 2)): nn.LayerNorm((3, 4, 2), EPS),
     ("instance", (3, 4, 2)): nn.InstanceNorm2d(3, EPS, affine=True),
+    ("group", (6,)): nn.GroupNorm(3, 6, EPS),
+    ("group", (6, 4, 2)): nn.GroupNorm(3, 6, EPS),
 }
+OWN = {"batch": {"momentum": np.array([0.8])}, "group": {"groups": 3}}
 
 
 def samples_first(x):
@@ -30,8 +33,7 @@ def samples_last(x):
 
 @pytest.mark.parametrize(("name", "shape"), THEIRS)
 def test_three_steps_and_an_evaluation(name, shape):
-    settings = {"eps": np.array([EPS])} | ({"momentum": np.array([0.8])} if name == "batch" else {})
-    ((layer,), ()) = normalizations[name].function("norm1", shape, **settings)
+    (layer,) = normalizations[name].function("norm1", shape, eps=np.array([EPS]), **OWN.get(name, {})).before
     theirs = THEIRS[name, shape].double()
     rng = np.random.default_rng(0)
     p = {k: np.full((1, *parameter.shape), float(parameter.start)) for k, parameter in layer.parameters.items()}
@@ -59,3 +61,20 @@ def test_three_steps_and_an_evaluation(name, shape):
     theirs.eval()
     y = layer.apply(p, x[None], EVALUATION).y
     np.testing.assert_allclose(y[0], samples_last(theirs(samples_first(x))), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("channels", [2, 6])
+def test_local_response_normalization(size, channels):
+    """Its α is the sum's, as in the paper, and theirs the mean's."""
+    k, alpha, beta = 1.5, 0.3, 0.6
+    own = {"k": np.array([k]), "alpha": np.array([alpha]), "beta": np.array([beta])}
+    (layer,) = normalizations["lrn"].function("norm1", (channels, 4, 3), size=size, **own).after
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, channels, 4, 3, 5))
+    given = samples_first(x).requires_grad_()
+    made = nn.LocalResponseNorm(size, alpha * size, beta, k)(given)
+    made.backward(samples_first(dy))
+    y, back, *_ = layer.apply({}, x[None], TRAINING)
+    np.testing.assert_allclose(y[0], samples_last(made), rtol=1e-12)
+    np.testing.assert_allclose(back(dy[None].copy())[0][0], samples_last(given.grad), rtol=1e-10, atol=1e-13)

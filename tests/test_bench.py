@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench import jobs
+from bench import common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
+from bench.textbook_convolution import SimpleCNN
 
 import dlsweep
 from dlsweep.config.runs import Evaluate
+from dlsweep.datasets import Arrays, Dataset
+from dlsweep.training.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,6 +56,69 @@ def test_techniques_smoke_run(tmp_path: Path) -> None:
         absent = row["other"] == "PyTorch loop" and not find_spec("torch")
         assert (row["reached"] is None) == absent, row
         assert f"| {name} |" in (tmp_path / "techniques.md").read_text()
+
+
+def test_convolution_smoke_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.convolution", "--quick", "--rounds", "1", "--python", sys.executable]
+    done = subprocess.run([*command, "--output", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "convolution.json").read_text())["rows"]
+    assert {row["name"].split(",")[0] for row in rows} == set(convolution_jobs.JOBS)
+    for row in rows:
+        absent = row["other"] == "PyTorch loop" and not find_spec("torch")
+        assert (row["reached"] is None) == absent, row
+        assert f"| {row['name']} | {row['other']} |" in (tmp_path / "convolution.md").read_text()
+
+
+@pytest.mark.parametrize("job", convolution_jobs.JOBS.values(), ids=list(convolution_jobs.JOBS))
+def test_the_config_of_a_convolutional_network_has_its_runs_and_its_weights(job: convolution_jobs.Job) -> None:
+    plan = dlsweep.plan(dlsweep.load(convolution_jobs.config(job)))
+    assert plan.runs == job.runs == len(job.settings)
+    weights = list(job.weights(0))
+    assert [c.parameters for c in plan.cohorts] == [sum(w.size + len(w) for w in weights)]
+
+
+def test_the_textbook_convolution_takes_the_same_steps() -> None:
+    job = convolution_jobs.SIMPLE_CNN
+    lr, seed = job.settings[-1]
+    rng = np.random.default_rng(0)
+    x, t = rng.random((6, *convolution_jobs.IMAGE)), rng.integers(10, size=6)
+    arrays = Arrays(x, t, x[:0], t[:0], x, t)
+    data = Dataset("same", convolution_jobs.IMAGE, 10, {"train": 6, "validation": 0, "test": 6}, lambda: arrays)
+    (run,) = [
+        run
+        for run in dlsweep.plan(dlsweep.load(convolution_jobs.config(job))).missing(())
+        if (run.arm.optimizer.settings["lr"], run.seed) == (lr, seed)
+    ]
+    stack = Stack([run], data, np.dtype(np.float64))
+    batch = {seed: stack.gather(seed, np.arange(6))}
+    stack.begin(batch)
+    weights = iter(job.weights(seed))
+    for p in stack.parameters:
+        if "W" in p:
+            p["W"][0] = 10 * next(weights)
+    textbook = SimpleCNN([10 * w for w in job.weights(seed)], lr)
+    for step in range(1, 6):
+        stack.step(step, 5, batch)
+        textbook.step(x, np.eye(10)[t])
+        stack.evaluate(step, 0.0, batch)
+        *_, (loss,), _, (accuracy,) = stack.rows[-1]
+        assert textbook.evaluate(x, np.eye(10)[t]) == pytest.approx((loss, accuracy), rel=1e-8)
+
+
+def test_the_textbook_counts_up_to_the_whole_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = import_module("bench.textbook_convolution")
+    job = replace(convolution_jobs.SIMPLE_CNN, iterations=100, every=2, tested=3, images=20)
+    small = common.Data(*(a[:n] for a, n in zip(loop.jobs.read(job).__dict__.values(), (50, 50, 20, 20))))
+    monkeypatch.setattr(loop.jobs, "read", lambda job: small)
+    monkeypatch.setattr(loop, "STEPS", 4)
+    monkeypatch.setattr(loop, "IMAGES", 5)
+    worked: list[Any] = []
+    monkeypatch.setattr(loop, "_seconds", lambda work: worked.append(work()) or (2.0 if worked[-1] is None else 3.0))
+    report = loop.training(job)
+    assert (report.runs, report.evaluations, len(worked)) == (6, 51, 6)
+    assert report.seconds == 6 * (100 * 2 + 51 * 3)  # a step has no result, an evaluation has
+    assert loop.evaluation(job).seconds == 6 * 3 * 20 / 5
 
 
 @pytest.mark.parametrize("job", jobs.JOBS.values(), ids=list(jobs.JOBS))

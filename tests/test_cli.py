@@ -369,6 +369,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
     names = {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()}
     assert names["optimizer"] >= {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"}
     assert names["executor"] == {"inline", "processes"}
+    assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
     (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
     assert {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9} in momentum["settings"]
     assert all(entry["summary"] for entries in listed.values() for entry in entries)
@@ -379,7 +380,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:
-    assert set(cli.KINDS) == {*words._REGISTRIES, "executor"}
+    assert set(cli.KINDS) == {*words._REGISTRIES, "layer", "executor"}
 
 
 def test_a_reader_that_has_seen_enough() -> None:

@@ -49,7 +49,7 @@ def test_the_first_config_is_the_committed_one(folder: Path) -> None:
     assert load(folder / "first.yaml").difference(load(ROOT / "configs/activation_init.yaml").resolved()) == []
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["use", "extend"])
+@pytest.mark.parametrize("program", blocks("python"), ids=["use", "load", "extend"])
 def test_python_runs(folder: Path, program: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -48,12 +48,65 @@ def sweeps(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+def kernels(groups: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
+    """Convolutions that fit on what others of them have left of 7×6 pixels, with four filters."""
+    settings = {
+        "kernel": st.sampled_from([1, 2, [2, 1]]),
+        "stride": st.sampled_from([1, 1, 2]),
+        "pad": st.just("same"),
+        "groups": groups,
+        "bias": st.booleans(),
+    }
+    return st.fixed_dictionaries({"conv": st.fixed_dictionaries({"filters": st.just(4), **settings})})
+
+
+@st.composite
+def sweeps_of_images(draw: st.DrawFn) -> dict[str, Any]:
+    """A small sweep of convolutional networks: a list of layers of any kind, and the techniques with their numbers."""
+    between = [
+        "activation", "relu", "prelu", {"gelu": {}}, "batch", "layer", "instance", "group", "lrn",
+        {"dropout": 0.3}, {"pool": {"size": 2, "pad": "same"}}, {"pool": {"size": 2, "stride": 1, "kind": "average"}},
+    ]  # fmt: skip
+    of = [
+        *draw(st.lists(st.sampled_from(["batch", "layer", "instance", "tanh", {"dropout": 0.1}]), max_size=1)),
+        draw(kernels(st.sampled_from([1, 2]))),
+        *draw(st.lists(st.sampled_from(between), max_size=3)),
+        draw(kernels(st.sampled_from([1, 2, 4]))),
+        "activation",
+        *draw(st.lists(st.sampled_from([*between, "flatten", "global_average_pool"][3:]), max_size=1)),
+        *draw(st.sampled_from([[], [{"dense": 4}, "activation"]])),
+    ]
+    regularizers: list[Any] = [
+        {"l2": {"strength": [0.0, 0.1], "on": "activity"}},
+        {"elastic_net": {}, "max_norm": {"limit": [0.5, 1.0]}},
+        {"dropconnect": {"ratio": [0.1, 0.3]}},
+        {"dropout": {"mode": "classic"}, "input_noise": {"std": [0.1, 0.3]}, "label_smoothing": {}},
+    ]
+    return {
+        "name": "drawn",
+        "data": {"npz": {"path": "drawn.npz", "train": draw(st.sampled_from([None, 20])), "validation": 5}},
+        "model": {"layers": of},
+        "train": {"iterations": draw(st.sampled_from([3, 20])), "batch_size": draw(st.integers(2, 12))},
+        "evaluate": {"every": 7, "on": ["batch", "train", "validation", "test"]},
+        "seeds": draw(st.integers(1, 3)),
+        "grid": {
+            "activation": draw(lists(["tanh", "relu", {"prelu": {"start": [0.1, 0.2]}}], 1)),
+            "init": draw(lists(["he", "orthogonal", "lsuv", {"normal": {"std": 0.5}}], 2)),
+            "normalization": draw(lists(["none", "batch", "group", "lrn", "layer"], 1)),
+            "regularizer": draw(lists(regularizers, 1)),
+            "optimizer": [{draw(st.sampled_from(["momentum", "adam"])): {"lr": draw(lists([0.01, 0.1, 1e30], 2))}}],
+        },
+    }
+
+
 def write(folder: Path, sweep: dict[str, Any]) -> Path:
     rng = np.random.default_rng(0)
+    shape = (2, 7, 6) if "layers" in sweep["model"] else (30,)
     arrays: dict[str, Any] = {}
     for split, count in (("train", 40), ("test", 30)):
-        x = rng.integers(1, 256, (count, 30)) * (rng.random((count, 30)) < 0.3)
-        arrays |= {f"x_{split}": x.astype(np.uint8), f"t_{split}": x.reshape(count, 3, 10).sum(axis=2).argmax(axis=1)}
+        x = rng.integers(1, 256, (count, *shape)) * (rng.random((count, *shape)) < 0.3)
+        t = x.reshape(count, 3, -1).sum(axis=2).argmax(axis=1)
+        arrays |= {f"x_{split}": x.astype(np.uint8), f"t_{split}": t}
     np.savez(folder / "drawn.npz", **arrays)
     (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep), encoding="utf-8")
     return folder / "sweep.yaml"
@@ -68,12 +121,25 @@ def bits(curves: pd.DataFrame) -> dict[str, bytes]:
     }
 
 
-@settings(
+few = settings(
     max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
+
+
+@few
 @given(sweeps(), st.data())
 def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(sweep: dict[str, Any], data: st.DataObject) -> None:
+    has_one_set_of_bits(sweep, data)
+
+
+@few
+@given(sweeps_of_images(), st.data())
+def test_the_same_bits_of_convolutional_networks(sweep: dict[str, Any], data: st.DataObject) -> None:
+    has_one_set_of_bits(sweep, data)
+
+
+def has_one_set_of_bits(sweep: dict[str, Any], data: st.DataObject) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         config = dlsweep.load(write(folder, sweep))
@@ -93,7 +159,7 @@ def test_the_same_bits_alone_in_chunks_in_workers_and_after_a_kill(sweep: dict[s
 
         # One run alone: a sweep of its own, of one arm and one seed.
         alone = data.draw(st.sampled_from(list(config.runs())))
-        levels = {factor: alone.arm.levels[factor] for factor in ("activation", "init", "optimizer")}
+        levels = {factor: alone.arm.levels[factor] for factor in sweep["grid"]}
         single = write(folder, {**sweep, "name": "alone", "only": [levels], "seeds": [alone.seed]})
         curve = bits(dlsweep.run(single, output=folder, executor="inline").curves)
         assert curve == {key: value for key, value in expected.items() if key.startswith(alone.id)}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlsweep.nn.networks import networks
     from dlsweep.nn.normalization import normalizations
     from dlsweep.nn.optimizers import optimizers
+    from dlsweep.nn.patches import col2im, im2col
     from dlsweep.nn.regularizers import regularizers
     from dlsweep.nn.schedules import schedules
     from dlsweep.running.executors import executors
@@ -49,15 +50,19 @@ _SOURCES = {
     "regularizers": "nn.regularizers",
     "schedules": "nn.schedules",
     "executors": "running.executors",
+    "im2col": "nn.patches",
+    "col2im": "nn.patches",
 }
 _PACKAGES = ("datasets", "plots")
 
 __all__ = [
     "__version__",
     "activations",
+    "col2im",
     "datasets",
     "dry_run",
     "executors",
+    "im2col",
     "initializers",
     "landscapes",
     "load",

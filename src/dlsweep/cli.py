@@ -17,6 +17,8 @@ import typer
 from dlsweep.errors import DlsweepError, Interrupted, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from dlsweep.explaining.base import Explained
+    from dlsweep.explaining.example import Example
     from dlsweep.registry import Registry
     from dlsweep.running.results import Results as Sweep
 
@@ -30,7 +32,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# The words under which `list` shows the registries: those of a config, and executor.
+data = typer.Typer(help="List, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+explain = typer.Typer(
+    help="Show the arithmetic of a layer on small numbers, for learning.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(explain, name="explain")
+
+# The words under which `list` shows the registries: those of a config, layer (what a network lists), and executor.
 KINDS = (
     "data",
     "model",
@@ -40,6 +49,7 @@ KINDS = (
     "regularizer",
     "normalization",
     "schedule",
+    "layer",
     "plots",
     "executor",
 )
@@ -47,9 +57,12 @@ KINDS = (
 option = typer.Option
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "End a worker that makes no progress for so long."
+ARM = "Of the networks to look into, such as activation=relu; may be given again."
 MAX_MEMORY = "For all workers together; default: half of the machine's."
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
 Formats = Annotated[str, option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the data set; dlsweep data list.", show_default=False)]
+BY_HAND = "Files that were fetched by hand, or a folder with them."
 Json = Annotated[bool, option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, option("-q", "--quiet", help="Print errors only.")]
 
@@ -127,7 +140,7 @@ def run(
     if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
         server.warm_up()  # it imports while this process does
 
-    from dlsweep.closing import MOST, closing_data, closing_table, counts
+    from dlsweep.closing import MOST, closing_data, closing_table
     from dlsweep.config import load
     from dlsweep.config.nodes import plural
     from dlsweep.plots.draw import clear, draw
@@ -168,9 +181,17 @@ def run(
         _print_paths(figures)
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
-    if failed := counts(results)["failed"]:
+    if failed := results.counts["failed"]:
         say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
         raise typer.Exit(1)
+
+
+def _levels(pairs: list[str] | None) -> dict[str, str] | None:
+    """The levels of `--arm`, by factor."""
+    for pair in pairs or ():
+        if "=" not in pair:
+            raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
+    return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None
 
 
 def _formats(text: str) -> list[str]:
@@ -207,6 +228,8 @@ def plot(
     x: Annotated[
         str | None, option("-x", metavar="NAME", help="Such as epoch, or optimizer.lr for a response.")
     ] = None,
+    arm: Annotated[list[str] | None, option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
+    seed: Annotated[int | None, option(min=0, metavar="N", help="Of the networks to look into.")] = None,
     log_x: Annotated[bool, option("--log-x", help="A logarithmic x axis.")] = False,
     log_y: Annotated[bool, option("--log-y", help="A logarithmic y axis, or scale of colours.")] = False,
     formats: Formats = "png",
@@ -222,7 +245,7 @@ def plot(
 
     suffixes = _formats(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
-    given |= {"log_x": log_x or None, "log_y": log_y or None}
+    given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
     changes = {name: value for name, value in given.items() if value is not None}
     for sweep in _begun(open_all(results), "plot"):
         figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=suffixes)
@@ -274,18 +297,25 @@ def list_(
     if as_json:
         print(_json({k: [terminal.entry_data(r[name]) for name in r] for k, r in registries.items()}))
     else:
-        blocks = ["\n".join([k, *(terminal.entry_text(r[name]) for name in r)]) for k, r in registries.items()]
+        also = {"layer": ["  … and every activation and every normalization by its name"]}
+        blocks = [
+            "\n".join([k, *(terminal.entry_text(r[name]) for name in r), *also.get(k, [])])
+            for k, r in registries.items()
+        ]
         print("\n\n".join(blocks))
 
 
 def _registry(kind: str) -> Registry:
     from dlsweep.config.words import registry
+    from dlsweep.nn import sequences  # noqa: F401  it registers kinds of layer
+    from dlsweep.nn.layers import kinds
     from dlsweep.registry import nearest
     from dlsweep.running.executors import executors
 
     if kind not in KINDS:
         raise UnknownName(f"there is no kind {kind!r}{nearest(kind, KINDS)}")
-    return executors if kind == "executor" else registry(kind)
+    others = {"layer": kinds, "executor": executors}
+    return others[kind] if kind in others else registry(kind)
 
 
 @app.command()
@@ -294,3 +324,196 @@ def schema() -> None:
     from dlsweep.config.schema import schema
 
     print(_json(schema()))
+
+
+@data.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the data sets, and whether they are here."""
+    from dlsweep.datasets.catalogue import items
+    from dlsweep.terminal import table
+
+    found = items()
+    if as_json:
+        print(_json([asdict(item) for item in found]))
+        return
+    rows = [
+        [i.name, f"{i.train:,} + {i.test:,}", "×".join(map(str, i.shape)), f"{i.classes}", i.state, i.credit]
+        for i in found
+    ]
+    header = ["name", "train + test", "shape", "classes", "where", "credit"]
+    print(table(header, rows, [False, True, True, True, False, False]))
+
+
+@data.command("get")
+def data_get(name: Name, quiet: Quiet = False) -> None:
+    """Fetch a data set into the cache, unless it is there, and print its folder."""
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import fetch
+    from dlsweep.progress import arriving
+    from dlsweep.terminal import say
+
+    source = source_of(name)
+    if source is not None:
+        with arriving(source, quiet) as progress:
+            fetch(source, (lambda sentence: None) if quiet else say, progress)
+    print(folder_of(name))
+
+
+@data.command("path")
+def data_path(name: Name) -> None:
+    """Print the folder where a data set lies, or is going to."""
+    from dlsweep.datasets.catalogue import folder_of
+
+    print(folder_of(name))
+
+
+@data.command("import")
+def data_import(
+    name: Name,
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help=BY_HAND, show_default=False)],
+) -> None:
+    """Check files that were fetched by hand, and put them into the cache."""
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import take
+    from dlsweep.terminal import say
+
+    source = source_of(name)
+    if source is None:
+        raise UsageError(f"{name} comes with its package; there is nothing to import")
+    missing = take(source, files)
+    if missing:
+        say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
+    print(folder_of(name))
+
+
+Input = Annotated[str, option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
+Filter = Annotated[str, option("--filter", metavar="KH,KW", help="The size of the window; or K.")]
+Stride = Annotated[str, option("--stride", metavar="S", help="How far the window moves; or SH,SW.")]
+Pad = Annotated[str, option("--pad", metavar="P", help="Zeros on each side; or PH,PW, or same.")]
+
+
+def _explained(explained: Explained, as_json: bool) -> None:
+    print(_json(explained.data) if as_json else explained.text)
+
+
+@explain.command("im2col")
+def explain_im2col(
+    input_: Input = "1,1,4,4",
+    filter_: Filter = "2,2",
+    stride: Stride = "1",
+    pad: Pad = "0",
+    filters: Annotated[int, option(min=1, max=26, metavar="F", help="How many filters.")] = 2,
+    no_transpose: Annotated[
+        bool, option("--no-transpose", help="What goes wrong when axes are left in the wrong order.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """A convolution as one product of matrices."""
+    from dlsweep.explaining import im2col, order
+
+    example = _example("im2col", input_, filter_, stride, pad)
+    _explained((order if no_transpose else im2col).explain(example, filters), as_json)
+
+
+@explain.command("col2im")
+def explain_col2im(
+    input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
+) -> None:
+    """The way back: not the inverse of im2col, but its gradient."""
+    from dlsweep.explaining import col2im
+
+    _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
+
+
+@explain.command("pool")
+def explain_pool(
+    input_: Input = "1,1,4,4",
+    size: Annotated[str, option("--size", "--filter", metavar="KH,KW", help="The size of the window; or K.")] = "2",
+    stride: Annotated[
+        str | None, option(metavar="S", help="How far it moves; or SH,SW. By default windows touch.")
+    ] = None,
+    pad: Pad = "0",
+    as_json: Json = False,
+) -> None:
+    """Pooling by max and by average, and where gradients go."""
+    from dlsweep.explaining import pools
+
+    _explained(pools.explain(_example("pool", input_, size, _given(stride, size), pad)), as_json)
+
+
+def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Example:
+    from dlsweep.explaining import reading
+    from dlsweep.explaining.example import Example
+
+    return Example(
+        name,
+        reading.images("--input", input_),
+        reading.pair("--size" if name == "pool" else "--filter", size),
+        reading.pair("--stride", stride),
+        reading.padding("--pad", pad),
+        mixed=name == "pool",
+    )
+
+
+@explain.command("conv-size")
+def explain_conv_size(
+    input_: Annotated[
+        str | None,
+        option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; of layers 28."),
+    ] = None,
+    filter_: Annotated[
+        str | None, option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 3.")
+    ] = None,
+    stride: Annotated[str | None, option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
+    pad: Annotated[str | None, option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
+    layers: Annotated[
+        list[str] | None,
+        option("--layer", metavar="K,S,P", help="One of several layers: window, stride (1), padding (0). Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The size of an output: the formula with numbers in it."""
+    from dlsweep.explaining import reading, sizes
+
+    if layers and (filter_, stride, pad) != (None, None, None):
+        raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
+    if layers:
+        image = reading.image("--input", _given(input_, "28"))
+        explained = sizes.explain_chain(image, [reading.step("--layer", text) for text in layers])
+    else:
+        image = reading.image("--input", _given(input_, "7"))
+        size, step = reading.pair("--filter", _given(filter_, "3")), reading.pair("--stride", _given(stride, "1"))
+        explained = sizes.explain(image, size, step, reading.padding("--pad", _given(pad, "0")))
+    _explained(explained, as_json)
+
+
+def _given(text: str | None, default: str) -> str:
+    return default if text is None else text
+
+
+@explain.command("model")
+def explain_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL|CONFIG", help="A name of dlsweep list model, or a YAML file.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
+    ] = None,
+    input_: Annotated[
+        str | None, option("--input", metavar="C,H,W", help="The shape of a sample. Default: 1,28,28.")
+    ] = None,
+    classes: Annotated[int | None, option(min=1, metavar="K", help="Default: 10.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The layers of a network: shapes, parameters, multiply-adds.
+
+    Of a config: those of all its networks, with key=value for changes as in `dlsweep run`.
+    """
+    from dlsweep.explaining import networks, reading
+
+    if not networks.is_config(model):
+        shape = reading.sample("--input", _given(input_, "1,28,28"))
+        _explained(networks.explain_network(model, words or (), shape, classes or 10), as_json)
+    elif (input_, classes) != (None, None):
+        raise UsageError("--input and --classes are for a model by name; a config's data has its own")
+    else:
+        _explained(networks.explain_config(model, words or ()), as_json)

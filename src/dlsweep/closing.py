@@ -73,12 +73,6 @@ def checked(results: Results, metric: str | None) -> str:
     raise UsageError(f"there is no metric {metric!r} in {results.folder}{nearest(metric, known)}")
 
 
-def counts(results: Results) -> dict[str, int]:
-    """How many runs there are, by how they ended."""
-    status = results.runs["status"].astype(str)
-    return {name: int((status == name).sum()) for name in ("done", "diverged", "stopped", "failed")}
-
-
 def closing_data(results: Results) -> dict[str, Any]:
     """The whole summary, every metric of every arm with its interval."""
     arms = summary(results.runs)
@@ -87,7 +81,7 @@ def closing_data(results: Results) -> dict[str, Any]:
     return {
         "name": results.name,
         "folder": str(results.folder),
-        "runs": {"total": len(results.runs), **counts(results)},
+        "runs": {"total": len(results.runs), **results.counts},
         "arms": [
             {
                 "arm": str(arm["arm"]),

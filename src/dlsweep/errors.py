@@ -55,6 +55,10 @@ class DataError(UsageError):
     """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
 
 
+class FetchError(DlsweepError):
+    """A data set that could not be fetched. Nothing of what came is kept; the message says how to get it by hand."""
+
+
 class Interrupted(DlsweepError):
     """The sweep was asked to stop, by Ctrl-C (SIGINT) or SIGTERM. What was finished is on disk."""
 

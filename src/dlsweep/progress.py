@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.config.nodes import plural
+from dlsweep.datasets.published import Published
 from dlsweep.running.sweep import Reporter
 from dlsweep.running.worker import Receipt
 from dlsweep.terminal import say
@@ -82,3 +85,15 @@ class Progress(Reporter):
     def _describe(self) -> None:
         if self._bar is not None:
             self._bar.set_description_str(f"{self.name}: {self.done}/{plural(self.total, 'run')}")
+
+
+@contextmanager
+def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """Give a function that is told of every piece of a download, its bytes: on a terminal they move a bar."""
+    if quiet or not sys.stderr.isatty() or source.here:
+        yield lambda count: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=sum(file.size for file in source.files), unit="B", unit_scale=True) as bar:
+        yield bar.update

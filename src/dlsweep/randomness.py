@@ -7,8 +7,10 @@ and replicate *s* of every arm sees the same minibatches and the same base draws
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 # The layout of the streams is a contract: results that were made under another version are other results.
 RANDOMNESS_VERSION = 1
@@ -21,5 +23,16 @@ def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     generator (Salmon et al. 2011), so streams with different names are independent.
     """
     name = f"{RANDOMNESS_VERSION}/{seed}/{purpose}/{index}"
-    key = np.frombuffer(blake2b(name.encode(), digest_size=16).digest(), dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+    key = _Key(blake2b(name.encode(), digest_size=16).digest())
+    return np.random.Generator(np.random.Philox(key))  # type: ignore[arg-type]  # it takes any ISeedSequence
+
+
+class _Key(ISeedSequence):
+    """A generator's key as it is. `Philox(key=…)` gives the same, after it has asked the system for a seed in vain."""
+
+    def __init__(self, key: bytes):
+        self.key = np.frombuffer(key, np.uint64)
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
+        """The key of Philox, two words of 64 bits."""
+        return self.key

@@ -108,6 +108,8 @@ def kind(annotation: Any) -> str:
         return " | ".join(map(kind, args))
     if origin in (list, tuple):
         return f"list of {kind(args[0])}"
+    if origin is dict:
+        return f"mapping to {kind(args[1])}"
     names = {float: "number", int: "integer", bool: "true | false", str: "text", type(None): "null"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
 

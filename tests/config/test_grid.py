@@ -23,7 +23,7 @@ def test_a_config_without_a_grid_is_one_arm_of_defaults(sweep: Load) -> None:
     assert config.count == 5
     assert config.seeds == (0, 1, 2, 3, 4)
     assert config.varying == ()
-    assert arm.data == Choice("mnist", {"train": None, "validation": 0, "test": None})
+    assert arm.data == Choice("mnist", {"train": None, "validation": 0, "test": None, "standardize": False})
     assert (arm.activation.name, arm.init.name, arm.optimizer.name) == ("relu", "he", "sgd")
     assert (arm.regularizer, arm.normalization.name, arm.schedule.name) == ((), "none", "constant")
     assert arm.train == Train(1000, None, 100, "shuffle")
@@ -398,4 +398,4 @@ def test_a_setting_that_no_arm_takes_is_no_question(sweep: Load) -> None:
     resolved = sweep("grid: {train.batch_size: [10, 20], model: mlp, data.mnist.train: 300}").resolved()
     assert "batch_size" not in resolved["train"]
     assert resolved["model"] == {"mlp": {}}
-    assert resolved["data"] == {"mnist": {"validation": 0, "test": None}}
+    assert resolved["data"] == {"mnist": {"validation": 0, "test": None, "standardize": False}}

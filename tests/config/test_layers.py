@@ -45,9 +45,9 @@ def test_lists_of_lists_are_levels():
          "an item of model.layers.of is a name, or one name with settings, got {dense: …, relu: …}"),
         ("▲[]", "model.layers.of must be a list of length 1 or more, got an empty list"),
         ("▲relu", "model.layers.of must be a list, got 'relu' (write [relu])"),
-        ("[{conv: {filters: 3}}, ▲{pool: {size: 30}}]", "layer 2 of 2: pool1: a window of 30×30 does not fit on 26×26 with "
-         "padding 0: output height = (input + padding on both sides − window) / stride + 1 = (26 + 0 − 30) / 30 + 1 is "
-         "below 1"),
+        ("[{conv: {filters: 3}}, ▲{pool: {size: 30}}]", "layer 2 of 2: pool1: a window of 30×30 does not fit on 26×26 "
+         "with padding 0: output height = (input + padding on both sides − window) / stride + 1 = (26 + 0 − 30) / 30 "
+         "+ 1 is below 1"),
         ("[{dense: 7}, activation, flatten, {dense: 3}, ▲{pool: 2}]",
          "layer 5 of 5: pool1 needs samples with channels, height and width, and here a sample is 3 numbers in a row"),
     ],

@@ -131,7 +131,8 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("lr=1", "lr=1: there is no key 'lr'; did you mean 'grid.optimizer.lr'?"),
         (
             "hidden=[4]",
-            "hidden=[4]: there is no key 'hidden'; did you mean 'model.mlp.hidden' or 'model.simple_cnn.hidden' or 'model.vgg.hidden'?",
+            "hidden=[4]: there is no key 'hidden'; "
+            "did you mean 'model.mlp.hidden' or 'model.simple_cnn.hidden' or 'model.vgg.hidden'?",
         ),
         ("train.iterations=0", "train.iterations must be at least 1, got 0"),
         (

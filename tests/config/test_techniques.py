@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.config.conftest import Load, Refused
 
@@ -195,3 +196,49 @@ def test_a_setting_at_its_default_keeps_the_ids_of_results(sweep: Load) -> None:
     unlimited = sweep("{name: x, train: {clip_norm: null}}")
     ids = [next(config.runs()).id for config in (plain, clipped, unlimited)]
     assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> None:
+    """Data without height and width."""
+    x, t = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200) % 2
+    np.savez(tmp_path / "rows.npz", allow_pickle=False, x_train=x, t_train=t, x_test=x, t_test=t)
+
+
+@pytest.mark.parametrize("name", ["crop", "flip"])
+@pytest.mark.usefixtures("rows")
+def test_only_images_are_cropped_and_flipped(refused: Refused, name: str) -> None:
+    sentence = f"{name} needs images, with channels, height and width; here a sample has the shape (4,)"
+    refused(f"data: {{npz: {{path: rows.npz}}}}\ngrid:\n  regularizer: [none, ▲{{l2: , {name}: }}]\n", sentence)
+
+
+@pytest.mark.usefixtures("rows")
+def test_only_where_they_meet(sweep: Load) -> None:
+    text = """
+        grid:
+          regularizer: [none, flip]
+          data: [mnist, {npz: {path: rows.npz}}]
+        exclude:
+          - {regularizer: flip, data: npz}
+    """
+    assert len(list(sweep(text).arms())) == 3
+
+
+def test_a_crop_within_the_image(refused: Refused) -> None:
+    refused(
+        "grid:\n  regularizer:\n    - crop: {pad: 27}\n    - ▲crop: {pad: 28}\n",
+        "crop.pad must be below the size of an image, 28 × 28, got 28",
+    )
+
+
+def test_what_is_off_is_no_regularizer(sweep: Load) -> None:
+    config = sweep("grid: {regularizer: [none, {crop: {pad: 0}, flip: {ratio: 0}}]}")
+    assert len(list(config.arms())) == 1
+
+
+def test_standardized_is_another_data_set_and_as_it_was_is_not(sweep: Load) -> None:
+    plain, given = (
+        [run.id for run in sweep(f"data: {{mnist: {{{text}}}}}").runs()] for text in ("", "standardize: false")
+    )
+    assert plain == given
+    assert plain != [run.id for run in sweep("data: {mnist: {standardize: true}}").runs()]

@@ -241,7 +241,7 @@ SEQUENCES = {
     "a convolution": [{"conv": {"filters": 2, "kernel": 2}}, "activation", {"pool": 2}, {"dense": 4}, "relu"],
     "pool first": [{"pool": 2}, {"conv": {"filters": 2, "kernel": 2}}, "batch", "sigmoid", "global_average_pool"],
     "normalized": [{"conv": {"filters": 4, "kernel": 2}}, {"group": {"groups": 2}}, "tanh", "lrn", "flatten"],
-    "dropout": ["flatten", {"dense": 4}, {"prelu": {"start": 0.1}}, {"dropout": 0.3}, {"dense": 3}],
+    "dropout": ["flatten", {"dense": 4}, "prelu", {"dropout": 0.3}, {"dense": 3}],
     "logits by convolution": [{"conv": {"filters": 3, "kernel": [5, 4], "stride": 9}}, "flatten"],
 }
 
@@ -349,3 +349,18 @@ def test_named_networks_have_the_parameters_that_they_should(network, own, shape
 
 def test_a_list_may_name_every_kind_normalization_and_activation():
     assert set(items) == {*kinds, "none", "batch", "layer", "instance", "group", "lrn", *activations}
+
+
+def test_every_item_has_its_defaults_and_keeps_the_type():
+    """Numbers of settings must not make single precision double."""
+    x = np.random.default_rng(0).standard_normal((4, 5, 4, 3)).astype(np.float32)
+    of = [{"conv": {"filters": 4}}, *sorted(set(items) - {"flatten", "global_average_pool", "dense", "conv", "pool"})]
+    layers = sequence((4, 5, 4), 3, activated, [*of, "pool", "global_average_pool"])
+    parameters = [
+        {k: np.full((2, *d.shape), d.start or 0.1, np.float32) for k, d in layer.parameters.items()} for layer in layers
+    ]
+    outputs = []
+    passed = forward(layers, parameters, [Shared(x, slice(0, 2))], Pass(True, Draws({0: slice(0, 2)}, 1)), outputs)
+    assert {output.y.dtype for output in outputs} == {np.dtype(np.float32)}
+    gradients = passed.back(np.ones_like(passed.logits))
+    assert {g.dtype for gs in gradients for g in gs.values()} == {np.dtype(np.float32)}

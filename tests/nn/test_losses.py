@@ -32,7 +32,7 @@ def test_back_is_the_gradient_of_the_mean():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_finite_for_huge_logits(dtype):
     logits = np.array([[[1e4, -1e4], [-1e4, 1e4], [0, 1e4]]], dtype)
-    loss, back = softmax_cross_entropy(logits, np.array([1, 0]))
+    loss, back, _ = softmax_cross_entropy(logits, np.array([1, 0]))
     np.testing.assert_allclose(loss, [[2e4, 2e4]], rtol=1e-4)
     assert np.isfinite(back()).all()
     assert back().dtype == loss.dtype == dtype
@@ -41,9 +41,9 @@ def test_finite_for_huge_logits(dtype):
 def test_labels_of_each_run():
     logits, _ = problem()
     t = np.array([[0, 1, 2, 3, 0], [3, 3, 1, 0, 2]])
-    loss, back = softmax_cross_entropy(logits, t)
+    loss, back, _ = softmax_cross_entropy(logits, t)
     for r in range(2):
-        alone, alone_back = softmax_cross_entropy(logits[r : r + 1], t[r])
+        alone, alone_back, _ = softmax_cross_entropy(logits[r : r + 1], t[r])
         np.testing.assert_array_equal(loss[r], alone[0])
         np.testing.assert_array_equal(back()[r], alone_back()[0])
         np.testing.assert_array_equal(hits(logits, t)[r], hits(logits[r : r + 1], t[r])[0])
@@ -65,3 +65,13 @@ def test_a_network_that_knows_nothing_is_at_chance():
 def test_ties_are_seen_beside_a_run_that_diverged():
     logits = np.array([[[1.0], [1.0]], [[np.nan], [np.nan]]])
     np.testing.assert_array_equal(hits(logits, np.array([1])), [[False], [False]])
+
+
+def test_hits_come_with_the_loss():
+    logits, t = problem(samples=50)
+    logits = np.round(logits)  # with ties
+    logits[0, :, 3], logits[1, 2, 4], logits[1, 2, 5] = np.nan, np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(softmax_cross_entropy(logits, t).hit, hits(logits, t))
+        for r in range(2):
+            np.testing.assert_array_equal(hits(logits, t)[r], hits(logits[r : r + 1], t)[0])

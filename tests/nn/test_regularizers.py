@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from dlsweep.errors import UsageError
 from dlsweep.nn.dense import dense
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Pass, Shared, spread
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.randomness import stream
 from dlsweep.training.draws import Draws
 
 SEEDS = {0: slice(0, 2), 1: slice(2, 3)}  # two runs of one seed, one of another
@@ -115,6 +117,16 @@ def test_a_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
     assert not np.array_equal(same_ratio, other)
 
 
+@pytest.mark.parametrize("ratio", [2**-24, 0.1, 0.15, 0.5, 1 - 2**-24])
+def test_a_mask_keeps_where_a_uniform_draw_reaches_the_ratio(ratio):
+    x = np.ones((3, 33, 31), np.float32)
+    dropout = made("dropout", np.float32, ratio=ratio, mode="classic").activated("a", (33,))
+    kept = dropout.apply({}, x, TRAINING).y != 0
+    for seed, runs in SEEDS.items():
+        draws = stream(seed, "dropout/a", TRAINING.draws.index).random((33, 31), np.float32)
+        np.testing.assert_array_equal(kept[runs], np.broadcast_to(draws >= np.float32(ratio), kept[runs].shape))
+
+
 @pytest.mark.parametrize("mode", ["inverted", "classic"])
 def test_equal_ratios_share_a_mask_without_a_trace(mode):
     x = kernels((3, 20, 8))
@@ -211,6 +223,84 @@ def test_input_noise_is_noise_on_the_input():
     np.testing.assert_array_equal(wrapped.apply(p, shared(x), EVALUATION).y, plain)
 
 
+def images(count=200, shape=(2, 4, 5)):
+    """Images of two seeds, no two numbers the same and none of them 0."""
+    return shared(1.0 + np.arange(2 * count * np.prod(shape)).reshape(2, *shape, count))
+
+
+def changed(name, inputs, t=1, **settings):
+    """What becomes of samples in step t, with a copy for each run, `(R, *shape, N)`."""
+    change = made(name, **settings).augmented(inputs[0].x.shape[:-1])
+    return spread(change(inputs, Pass(True, Draws(SEEDS, t))))
+
+
+def test_a_crop_is_a_part_of_the_image_within_its_margin():
+    inputs = images()
+    x, y = spread(inputs), changed("crop", inputs, pad=1)
+    assert y.shape == x.shape
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
+    corners = np.array([[[r, c] for r in range(3)] for c in range(3)]).reshape(9, 2)
+    windows = np.stack([wide[:, :, r : r + 4, c : c + 5] for r, c in corners])
+    same = (windows == y).all(axis=(2, 3, 4))
+    np.testing.assert_array_equal(same.sum(axis=0), 1)  # each is one of the nine
+    assert (same.sum(axis=2) > 5).all()  # of 200: 22 are to be expected of each
+    np.testing.assert_array_equal(same[:, 0], same[:, 1])  # one seed
+    assert not np.array_equal(same[:, 0], same[:, 2])
+    assert not np.array_equal(y, changed("crop", inputs, t=2, pad=1))
+
+
+def test_crops_of_any_margin_are_spread_evenly_and_stay_within():
+    inputs = images(4000, (1, 9, 9))
+    y = changed("crop", inputs, pad=8)
+    rows = (y != 0).any(axis=(1, 3)).sum(axis=1)  # a crop that begins at row 0 or 16 has one row of the image
+    counts = np.bincount(rows[0], minlength=10)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:9], 2 / 17 * 4000, rtol=0.2)
+    np.testing.assert_allclose(counts[9], 1 / 17 * 4000, rtol=0.25)
+
+
+def test_a_flip_is_an_image_or_its_mirror_image():
+    inputs = images(4000)
+    x, y = spread(inputs), changed("flip", inputs, ratio=[0.2, 0.5, 0.5])
+    kept, mirrored = (y == x).all(axis=(1, 2, 3)), (y == x[..., ::-1, :]).all(axis=(1, 2, 3))
+    np.testing.assert_array_equal(kept, ~mirrored)
+    np.testing.assert_allclose(mirrored.mean(axis=1), [0.2, 0.5, 0.5], atol=0.03)
+    assert (mirrored[1] >= mirrored[0]).all()
+    assert not np.array_equal(mirrored[1], mirrored[2])  # another seed
+    assert not np.array_equal(y, changed("flip", inputs, t=2, ratio=[0.2, 0.5, 0.5]))
+
+
+@pytest.mark.parametrize("ratios", [[0.3], [0.3] * 3, [0.3, 0.6, 0.3]])
+def test_runs_of_one_ratio_share_what_is_flipped(ratios):
+    flipped = made("flip", ratio=ratios).augmented((2, 4, 5))(images(), TRAINING)
+    alike = len(set(ratios)) == 1
+    assert [s.runs for s in flipped] == (list(SEEDS.values()) if alike else [slice(r, r + 1) for r in range(3)])
+    one = changed("flip", images(), ratio=0.3)
+    np.testing.assert_array_equal(spread(flipped)[[0, 2]], one[[0, 2]])
+
+
+def test_a_crop_after_flips_of_several_ratios():
+    inputs, ratio = images(), np.array([0.1, 0.9, 0.5])
+    flipped = made("flip", ratio=ratio).augmented((2, 4, 5))(inputs, TRAINING)
+    both = spread(made("crop", pad=2).augmented((2, 4, 5))(flipped, TRAINING))
+    for r in range(3):
+        alone = [s._replace(x=spread(flipped)[r]) for s in inputs]
+        np.testing.assert_array_equal(both[r], changed("crop", alone, pad=2)[r])
+
+
+@pytest.mark.parametrize("name", ["crop", "flip"])
+@pytest.mark.parametrize("shape", [(784,), (4, 5)])
+def test_only_images_are_cropped_and_flipped(name, shape):
+    with pytest.raises(UsageError, match=rf"{name} needs images, .* a sample has the shape \({shape[0]}"):
+        made(name).augmented(shape)
+
+
+def test_a_margin_as_wide_as_the_image():
+    with pytest.raises(UsageError, match=r"crop.pad must be below the size of an image, 4 × 5, got 4"):
+        made("crop", pad=4).augmented((2, 4, 5))
+    made("crop", pad=3).augmented((2, 4, 5))
+
+
 def test_max_norm_bounds_incoming_weights():
     w = kernels((3, 4, 5)) * np.array([0.01, 1, 5])[:, None, None]
     limit = np.array([1.0, 2.0, 0.5])
@@ -231,7 +321,7 @@ def test_smoothed_labels():
     logits, t, epsilon = kernels((2, 4, 5)), np.array([0, 3, 1, 1, 2]), 0.3
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     q = (1 - epsilon) * np.eye(4)[:, t] + epsilon / 4
-    (plain, back), (added, back_added) = softmax_cross_entropy(logits, t), label_smoothing(logits, t)
+    (plain, back, _), (added, back_added) = softmax_cross_entropy(logits, t), label_smoothing(logits, t)
     np.testing.assert_allclose(plain + epsilon * added, -(q * np.log(p)).sum(axis=1))
     np.testing.assert_allclose(back() + epsilon * back_added(), (p - q) / 5, atol=1e-15)
 

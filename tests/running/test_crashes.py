@@ -78,7 +78,8 @@ def look():
     tables = list(results.record.tables.schemas)
     frames = [curves, *([results.ensembles] if "ensembles" in tables else [])]
     measured = [frame[c].to_numpy().tobytes() for frame in frames for c in ("iteration", "loss", "accuracy")]
-    told = results.runs.run_id.tolist(), *measured
+    kept = sorted((path.name, path.read_bytes()) for path in results.folder.glob("weights/*"))
+    told = results.runs.run_id.tolist(), *measured, *kept
     hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
     parts = {len(list((results.folder / table).iterdir())) for table in tables}
     print(json.dumps([hashlib.sha256(repr(told).encode()).hexdigest(), hidden, len(parts) == 1]), flush=True)
@@ -111,7 +112,10 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("fate", "scenario"),
-    [("kill", "fresh"), ("kill", "damaged"), ("kill", "forced"), ("kill", "ensembles"), ("error", "fresh")],
+    [
+        *(("kill", scenario) for scenario in ("fresh", "damaged", "forced", "ensembles", "weights", "forced weights")),
+        *(("error", scenario) for scenario in ("fresh", "weights")),
+    ],
 )
 def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     make: Make, launch: Launch, memory_disk: Path, fate: str, scenario: str
@@ -119,8 +123,10 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     config = make(seeds=1)
     if scenario == "ensembles":
         config = make(seeds=2, evaluate={"every": 2, "on": ["test"], "ensemble": True})
-    before = {"damaged": config, "forced": make(seeds=2)}.get(scenario)
-    options = {"force": True} if scenario == "forced" else {}
+    if "weights" in scenario:
+        config = make(seeds=1, evaluate={"every": 2, "on": ["test"], "keep": "best"})
+    before = {"damaged": config, "forced": make(seeds=2), "forced weights": config | {"seeds": 2}}.get(scenario)
+    options = {"force": True} if "forced" in scenario else {}
     output, start = memory_disk / "output", memory_disk / "start"
     start.mkdir()
     process = launch(FATES, fate, *map(json.dumps, (config, before, options)), output, start)

@@ -62,18 +62,29 @@ def make_arm(
     )
 
 
-def make_data(train=None, pool=30, features=12, classes=3, dtype=np.uint8, samples=(7, 1100)):
+def make_data(
+    train=None,
+    pool=30,
+    features=12,
+    classes=3,
+    dtype=np.uint8,
+    samples=(7, 1100),
+    shape=None,
+    standardized=False,
+):
     """Bytes, two thirds of them zero, with labels that follow from them; more test samples than a block holds."""
     rng = np.random.default_rng(0)
+    shape = shape or (features,)
 
     def split(n):
-        x = rng.integers(1, 256, (n, features)) * (rng.random((n, features)) < 0.35)
+        x = rng.integers(1, 256, (n, *shape)) * (rng.random((n, *shape)) < 0.35)
         return x.astype(dtype), x.reshape(n, classes, -1).sum(axis=2).argmax(axis=1)
 
     (x, t), validation, test = split(pool), split(samples[0]), split(samples[1])
-    arrays = Arrays(x, t, *validation, *test, scale=1 / 255)
+    moments = (40.0 + np.arange(shape[0]), 70.0 - np.arange(shape[0])) if standardized else ()
+    arrays = Arrays(x, t, *validation, *test, 1 / 255, *moments)
     sizes = {"train": train or pool, "validation": samples[0], "test": samples[1]}
-    return Dataset("small", (features,), classes, sizes, lambda: arrays)
+    return Dataset("small", shape, classes, sizes, lambda: arrays)
 
 
 def variants(registry, share=1.0):
@@ -85,6 +96,7 @@ def variants(registry, share=1.0):
         }
         words = {k: values for k, values in words.items() if all(isinstance(v, str) for v in values)}
         numbers = {k: share * (s.default if s.off is None else 0.3) for k, s in entry.settings.items() if s.stacks}
+        numbers |= {k: 1 for k, s in entry.settings.items() if s.off is not None and not s.stacks}
         for values in itertools.product(*words.values()):
             yield full(registry, name, **numbers, **dict(zip(words, values, strict=True)))
 

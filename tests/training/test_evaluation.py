@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.training.conftest import make_arm, make_data
 
+from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import softmax_cross_entropy
@@ -11,6 +13,14 @@ from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import BLOCK, Blocks, Group
 from dlsweep.training.evaluation import evaluate as evaluate_network
 from dlsweep.training.network import Network
+from dlsweep.training.stack import Stack
+
+
+def scaled(scale):
+    def floats(x, dtype):
+        return np.multiply(x, dtype.type(scale), dtype=dtype)
+
+    return floats
 
 
 def network():
@@ -37,7 +47,7 @@ def test_blocks_hold_every_sample_once_and_leave_out_only_zeros(samples, share, 
     x = rng.integers(1, 256, (samples, features)) * (rng.random((samples, features)) < share)
     x[:, 0] = np.arange(samples) % 251  # so that most samples can be told apart
     x, t = x.astype(np.uint8), rng.integers(3, size=samples)
-    whole = Blocks(x, t, 1 / 255, np.dtype(np.float64))
+    whole = Blocks(x, t, scaled(1 / 255), np.dtype(np.float64))
     blocks = list(whole)
     assert [len(b.t) for b in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
     order = np.arange(features) if whole.features is None else whole.features
@@ -57,7 +67,7 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     t = rng.integers(3, size=samples)
     layers = network()
     parameters = parameters_of(layers, 2, np.float64)
-    loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, 1, np.dtype(np.float64)))])
+    loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, scaled(1), np.dtype(np.float64)))])
     logits = forward(layers, parameters, [Shared(x.T, slice(0, 2))], Pass(False, Draws({}, 0))).logits
     np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
     np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == t).mean(axis=1))
@@ -68,9 +78,15 @@ def test_dark_features_are_gathered_and_left_out():
     rng = np.random.default_rng(0)
     lit = np.array([5, 60, 100])[rng.permutation(np.repeat([0, 1, 2], BLOCK))]
     x = rng.random((3 * BLOCK, 100)) * (np.arange(100) < lit[:, None])
-    blocks = Blocks(x[:, rng.permutation(100)], np.zeros(3 * BLOCK, int), 1, np.dtype(np.float32))
+    blocks = Blocks(x[:, rng.permutation(100)], np.zeros(3 * BLOCK, int), scaled(1), np.dtype(np.float32))
     assert [len(b.x) for b in blocks] == [5, 60, 100]
-    assert len(next(iter(Blocks(x, np.zeros(len(x), int), 1, np.dtype(np.float32), reorder=False))).x) == 100
+    assert len(next(iter(Blocks(x, np.zeros(len(x), int), scaled(1), np.dtype(np.float32), reorder=False))).x) == 100
+
+
+def test_a_single_block_leaves_out_what_is_dark_in_all_of_it():
+    x = np.ones((BLOCK, 9)) * (np.arange(9) % 3 == 1)
+    (block,) = Blocks(x, np.zeros(BLOCK, int), scaled(1), np.dtype(np.float32))
+    np.testing.assert_array_equal(block.x, np.ones((3, BLOCK)))
 
 
 def test_groups_are_evaluated_on_their_own_samples():
@@ -79,7 +95,7 @@ def test_groups_are_evaluated_on_their_own_samples():
     layers = network()
     parameters = parameters_of(layers, 3, np.float64)
     slices = [slice(0, 1), slice(1, 3)]
-    blocks = [Blocks(x[i], t[i], 1, np.dtype(np.float64)) for i in range(2)]
+    blocks = [Blocks(x[i], t[i], scaled(1), np.dtype(np.float64)) for i in range(2)]
     loss, _ = evaluate(layers, parameters, [Group(s, b) for s, b in zip(slices, blocks, strict=True)])
     for s, b in zip(slices, blocks, strict=True):
         own = [{k: w[s] for k, w in p.items()} for p in parameters]
@@ -93,7 +109,7 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
     parameters = parameters_of(layers, 2, np.float32)
 
     def metrics():
-        blocks = Blocks(x, t, 1 / 255, np.dtype(np.float32))
+        blocks = Blocks(x, t, scaled(1 / 255), np.dtype(np.float32))
         return evaluate(layers, parameters, [Group(slice(0, 2), blocks)]), blocks.blocks[0].x.dtype
 
     kept, kept_dtype = metrics()
@@ -101,3 +117,20 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
     converted, converted_dtype = metrics()
     assert (kept_dtype, converted_dtype) == (np.float32, np.uint8)
     np.testing.assert_array_equal(converted, kept)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("keep_below", [0, 1 << 30])
+def test_standardized_samples_are_seen_so_in_training_and_in_evaluation(dtype, keep_below, monkeypatch):
+    """Zeros are no longer dark, so nothing is left out; whether blocks are kept as floats changes nothing."""
+    monkeypatch.setattr("dlsweep.training.evaluation.KEEP_BELOW", keep_below)
+    data = make_data(shape=(3, 2, 2), dtype=dtype, standardized=True)
+    stack = Stack([Run(make_arm(), 0)], data, np.dtype(np.float32))
+    mean, std = data.arrays.mean.reshape(3, 1, 1), data.arrays.std.reshape(3, 1, 1)
+    batch = stack.gather(0, np.arange(5))
+    np.testing.assert_allclose(np.moveaxis(batch.x, -1, 0), (data.arrays.x_train[:5] - mean) / std, rtol=1e-6)
+    blocks = stack.splits["test"]
+    assert blocks.features is None
+    seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in blocks])
+    np.testing.assert_allclose(seen, (data.arrays.x_test - mean) / std, rtol=1e-6)
+    assert all(b.x.flags.c_contiguous and b.x.dtype == np.float32 for b in blocks)

@@ -12,6 +12,7 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.nn.activations import activations
 from dlsweep.nn.optimizers import optimizers
+from dlsweep.training import probes
 from dlsweep.training.initial import initial
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches
@@ -238,6 +239,12 @@ def test_an_ensemble_that_diverges_whole_leaves_no_rows_behind():
     assert outcome.status == ["diverged", "diverged"]
     for i in (0, 1):
         assert {t for t, _ in measured(outcome, i)} == {*outcome.curves["iteration"][outcome.curves["run"] == i]}
+
+
+def test_a_histogram_of_values_that_hardly_differ():
+    tiny = np.float32(1e-44)
+    counts = probes._histogram("x", np.array([[0, tiny, 0]], np.float32), taken=True)["x_histogram"]
+    assert (counts[0, 0], counts[0, -1], counts.sum()) == (2, 1, 3)
 
 
 def noise(samples=1000, features=100):

@@ -54,6 +54,9 @@ def scaled(registry, one, factor):
     return Choice(one.name, {k: v * factor if numbers[k].stacks else v for k, v in one.settings.items()})
 
 
+IMAGES_ONLY = {"crop", "flip"}
+
+
 @st.composite
 def cohorts(draw):
     """A small cohort: one shape and code, several numbers and seeds, and a data set for it."""
@@ -63,6 +66,9 @@ def cohorts(draw):
     # What is code in the techniques is common to the arms; their numbers are scaled for each arm.
     normalized = draw(st.sampled_from([choice("none"), *filter(fits, variants(normalizations))]))
     by_name = {c.name: c for c in draw(st.permutations(list(variants(regularizers))))}
+    shape = draw(st.sampled_from([(3,), (12,), (3, 2, 2), (3, 4, 5)]))
+    if len(shape) == 1:
+        by_name = {name: c for name, c in by_name.items() if name not in IMAGES_ONLY}
     regularized = draw(st.lists(st.sampled_from(sorted(by_name)), max_size=4, unique=True))
     activation = draw(st.sampled_from(sorted(activations)))
     schedule = draw(st.sampled_from(sorted(schedules)))
@@ -102,7 +108,8 @@ def cohorts(draw):
     seeds = draw(st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True))
     data = make_data(
         train=draw(st.sampled_from([None, 12, 25])),
-        features=draw(st.sampled_from([3, 12, 60])),
+        shape=shape,
+        standardized=draw(st.booleans()),
         dtype=draw(st.sampled_from([np.uint8, np.float32])),
         samples=(draw(st.integers(1, 20)), draw(st.sampled_from([1, 30, 600]))),
     )

@@ -1,6 +1,7 @@
 """Normalizations, regularizers, clipping and initializers that look, in whole networks as they train."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import forward
+from dlsweep.nn.networks import folded, forward
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -53,6 +54,11 @@ def small_data(**changes):
     return make_data(**{"features": 6, "samples": (7, 30)} | changes)
 
 
+# Images, for the techniques that want them.
+SMALL = small_data(shape=(1, 2, 3))
+IMAGES = make_data(shape=(3, 2, 2))
+
+
 def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
     """A stack of these arms and its first minibatch."""
     runs = [Run(replace(arm, **changes), seed) for arm in arms for seed in seeds]
@@ -68,7 +74,7 @@ def objective(stack, batch, t=1):
     inputs = [Shared(batch[s].x, runs) for s, runs in stack.slices.items()]
     target = labels([batch[s].t for s in stack.slices], [Group(runs, []) for runs in stack.slices.values()])
     passed = forward(stack.network.layers, stack.parameters, inputs, Pass(True, Draws(stack.slices, t)))
-    total = softmax_cross_entropy(passed.logits, target)[0].mean(axis=1) + passed.penalty / inputs[0].x.shape[1]
+    total = softmax_cross_entropy(passed.logits, target)[0].mean(axis=1) + passed.penalty / inputs[0].x.shape[-1]
     if stack.network.smoothing is not None:
         total = total + stack.network.smoothing * label_smoothing(passed.logits, target)[0].mean(axis=1)
     for regularizer in stack.network.regularizers:
@@ -82,7 +88,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     """A step of SGD, divided by its learning rate; finite differences in float64, minibatches of five."""
     lr = 1e-3  # short, so that no bound on the weights is reached
     common = {"activation": "tanh", "init": choice("normal", std=0.3), "hidden": (4, 3), "batch_size": 5}
-    stack, batch = started([make_arm(optimizer=choice("sgd", lr=lr), **common, **one) for one in pair])
+    stack, batch = started([make_arm(optimizer=choice("sgd", lr=lr), **common, **one) for one in pair], data=SMALL)
     rng = np.random.default_rng(0)
     trained = [(i, k) for i, layer in enumerate(stack.network.layers) for k, p in layer.parameters.items() if p.trained]
     for i, k in trained:
@@ -108,7 +114,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
 @EVERY
 def test_together_is_alone_and_the_dtype_is_kept(pair):
     arms = [make_arm(iterations=7, optimizer=choice("sgd", lr=0.05), clip_norm=2.0, **one) for one in pair]
-    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1)], make_data()
+    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1)], IMAGES
     together = train(runs, data)
     assert together.status == ["done"] * 4
     for i, run in enumerate(runs):
@@ -116,7 +122,7 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
         for column in ("loss", "penalty", "accuracy"):
             mine = together.curves[column][together.curves["run"] == i]
             np.testing.assert_array_equal(mine, alone.curves[column], err_msg=f"{column} of {run}")
-    stack, batch = started(arms, dtype=np.float32)
+    stack, batch = started(arms, data=data, dtype=np.float32)
     for t in (1, 2):
         stack.step(t, 10, batch)
     for p in stack.parameters:
@@ -130,20 +136,20 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
 @EVERY
 def test_a_technique_changes_the_training(pair):
     wide = choice("normal", std=3.0)  # so that a bound on the weights is felt as well
-    plain, changed = (train([Run(make_arm(init=wide, **one), 0)], make_data()).curves for one in ({}, pair[0]))
+    plain, changed = (train([Run(make_arm(init=wide, **one), 0)], IMAGES).curves for one in ({}, pair[0]))
     assert not np.array_equal(plain["loss"], changed["loss"])
 
 
 @pytest.mark.parametrize("first", [1, 3])
 @EVERY
 def test_an_evaluated_sample_does_not_know_its_company(pair, first):
-    stack, batch = started([make_arm(**pair[0])], seeds=(0,))
+    stack, batch = started([make_arm(**pair[0])], seeds=(0,), data=SMALL)
     stack.step(1, 10, batch)
     x, t = batch[0]
     parts = slice(0, first), slice(first, None)
 
     def metrics(rows):
-        groups = [Group(slice(0, 1), [Block(x[:, rows], t[rows])])]
+        groups = [Group(slice(0, 1), [Block(x[..., rows], t[rows])])]
         return evaluate(stack.network, stack.parameters, groups, Draws(stack.slices, 1))
 
     whole, *pieces = map(metrics, (slice(None), *parts))
@@ -256,6 +262,36 @@ def test_a_penalty_on_activity_is_a_mean_over_the_samples():
     np.testing.assert_allclose(curves["penalty"][curves["split"] == "batch"], expected)
 
 
+@EVERY
+def test_a_folded_network_evaluates_to_the_same(pair):
+    stack, batch = started([make_arm(hidden=(4, 4), **t) for t in pair], data=SMALL)
+    for t in range(1, 4):
+        stack.step(t, 10, batch)
+    layers, parameters = folded(stack.network.layers, stack.parameters)
+    assert [layer.name for layer in layers if layer.affine] == [
+        layer.name
+        for before, layer in pairwise(stack.network.layers)
+        if layer.affine and not before.linear  # after the activation, or the one before is wrapped
+    ]
+    x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
+    pass_ = Pass(False, Draws(stack.slices, 1))
+    logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
+    np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8, atol=1e-8)
+
+
+def test_only_what_is_linear_is_folded_into():
+    plain = make_arm(hidden=(4,))
+    before, after = (
+        replace(plain, normalization=full(normalizations, "batch", position=p)) for p in ("before", "after")
+    )
+    wrapped = replace(before, regularizer=(full(regularizers, "dropconnect"),))
+    counts = []
+    for arm in (plain, before, after, wrapped):
+        stack, _ = started([arm])
+        counts.append(len(stack.network.layers) - len(folded(stack.network.layers, stack.parameters)[0]))
+    assert counts == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize("name", ["dropout", "dropconnect", "input_noise"])
 def test_what_is_random_in_training_is_not_in_evaluation(name):
     stack, batch = started([make_arm(regularizer=(full(regularizers, name),))], seeds=(0,))
@@ -298,10 +334,10 @@ def test_lsuv_gives_every_layer_unit_variance_on_the_first_minibatch(company):
     arm = make_arm(
         init=choice("lsuv", tolerance=0.1, rounds=20), hidden=(30, 20, 10), batch_size=20, regularizer=company
     )
-    stack, batch = started([arm, replace(arm, init=choice("he"))], seeds=(0, 1), data=make_data())
+    stack, batch = started([arm, replace(arm, init=choice("he"))], seeds=(0, 1), data=IMAGES)
     p = {layer.name: w for layer, w in zip(stack.network.layers, stack.parameters, strict=True)}
     for seed, runs in stack.slices.items():
-        x = batch[seed].x
+        x = batch[seed].x.reshape(12, -1)
         for depth in range(1, 5):
             z = p[f"dense{depth}"]["W"][runs.start] @ x
             assert z.var() == pytest.approx(1, abs=0.1)
@@ -363,3 +399,25 @@ def test_what_cannot_be_built_is_a_sentence_that_names_the_arm():
 
     with pytest.raises(DlsweepError, match=r"^the network of the arm 'instance' cannot be built: instance norm"):
         plan(Sweep())
+
+
+def test_evaluation_sees_the_images_as_they_are():
+    """Crops and flips are of training alone; what is evaluated before the first step is the same network."""
+    augmented = (full(regularizers, "crop", pad=1), full(regularizers, "flip"))
+    plain, changed = (train([Run(make_arm(regularizer=r), 0)], IMAGES).curves for r in ((), augmented))
+    first = plain["iteration"] == 0
+    np.testing.assert_array_equal(plain["loss"][first], changed["loss"][first])
+    assert not np.array_equal(plain["loss"][~first], changed["loss"][~first])
+
+
+def test_noise_is_added_to_what_was_cropped():
+    """The noise of an image is not cropped with it."""
+    crop, noise = full(regularizers, "crop", pad=1), full(regularizers, "input_noise", std=0.3)
+    stack, batch = started([make_arm(regularizer=(crop, noise), hidden=())], seeds=(0,), data=SMALL)
+    p, draws = stack.parameters[0], Draws(stack.slices, 1)
+    change = regularizers["crop"](pad=1).augmented((1, 2, 3))
+    (cropped,) = change([Shared(batch[0].x, slice(0, 1))], Pass(True, draws))
+    (n,) = draws.normal("noise/dense1", cropped.x.shape)
+    noisy = (cropped.x + 0.3 * n.x).reshape(6, -1)
+    y = stack.network.layers[0].apply(p, [Shared(batch[0].x, slice(0, 1))], Pass(True, draws)).y
+    np.testing.assert_allclose(y[0], p["W"][0] @ noisy + p["b"][0], rtol=1e-5, atol=1e-7)

@@ -79,8 +79,8 @@ def read_seeds(node: Node | None, mistakes: Mistakes) -> Sequence[int]:
 def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place], Place | None]:
     """When and on what metrics are taken; where the splits are given; and where `ensemble` is, if it is true."""
     given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False)
-    if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated
-        return Evaluate(1, get_args(Split)), {}, None
+    if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated, or no weights kept
+        return Evaluate(1, get_args(Split), keep="final"), {}, None
     on = {}
     for one in given["on"][0].node.value if "on" in given else ():
         if one.value in on:

@@ -138,6 +138,34 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
     return "", ""
 
 
+def check_regularizers(parts: Sequence[Part], datasets: Datasets, rules: Rules, mistakes: Mistakes) -> None:
+    """What the regularizers change in the samples can be changed in them, in every arm that the rules leave."""
+    for points, fields, places in _combinations({"data", "regularizer"}, parts):
+        dataset = datasets.opened[fields["data"]]
+        if dataset is None or fields["data"].name == "none" or not rules.leave_some(points, parts):
+            continue
+        for choice in fields["regularizer"]:
+            if sentence := _try_regularizer(choice, dataset.shape):
+                mistakes.add(places["regularizer"], sentence)
+
+
+def _try_regularizer(choice: Choice, shape: tuple[int, ...]) -> str:
+    """What is wrong with a regularizer for samples of a shape, if anything."""
+    import numpy as np
+
+    made = entry("regularizer", choice.name)
+    settings = {k: np.array([v]) if made.settings[k].stacks else v for k, v in choice.settings.items()}
+    try:
+        regularizer = made(**settings)
+        if regularizer.augmented:
+            regularizer.augmented(shape)
+    except DlsweepError as error:
+        return str(error)
+    except Exception:  # somebody's own regularizer: told when a network is built with it
+        pass
+    return ""
+
+
 def _combinations(
     fields: set[str], parts: Sequence[Part]
 ) -> Iterator[tuple[tuple[Point, ...], dict[str, Any], dict[str, Place]]]:

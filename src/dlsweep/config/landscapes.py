@@ -9,6 +9,7 @@ from typing import Any
 from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import Mistakes, Node
+from dlsweep.config.plots import looks_into_networks
 from dlsweep.config.runs import Choice, Evaluate
 from dlsweep.config.words import EVALUATE, RIVAL
 
@@ -71,6 +72,8 @@ def check_plots(node: Node | None, plots: Sequence[Choice], descends: bool, mist
     for one, plot in zip(node.value, plots) if node is not None and node.is_list else ():
         if descends and plot.settings.get("y") == "accuracy":
             mistakes.add(one.place, f"a landscape has no accuracy; write {{{plot.name}: {{y: loss}}}}")
+        if descends and looks_into_networks(plot):
+            mistakes.add(one.place, f"{plot.name} shows networks, and the models here are landscapes")
         if not descends and plot.name == "paths":
             mistakes.add(one.place, "paths are those of descents on a landscape, and the models here are networks")
 

@@ -16,6 +16,7 @@ from dlsweep.config.checks import (
     check_ensemble,
     check_monitors,
     check_networks,
+    check_regularizers,
     check_splits,
 )
 from dlsweep.config.config import Config
@@ -24,7 +25,7 @@ from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, st
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
 from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
-from dlsweep.config.plots import read_plots
+from dlsweep.config.plots import check_weights, read_plots
 from dlsweep.config.points import Expander, Part
 from dlsweep.config.resolved import level_form, resolve_grid
 from dlsweep.config.rules import Rules, read_partial_arms
@@ -76,6 +77,8 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         landscapes.refuse_needless(top, base["train"], grids, mistakes)
     if not any("model" in grid.faulty for grid in grids):
         landscapes.check_plots(top.get("plots"), plots, descends, mistakes)
+    if not descends:
+        check_weights(top.get("plots"), plots, evaluate, mistakes)
 
     count = sum(grid.count for grid in grids) * len(seeds)
     if count > max_runs:
@@ -102,6 +105,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         check_splits(splits, parts, datasets, mistakes)
         check_batches(parts, datasets, rules, mistakes)
         check_networks(parts, datasets, rules, mistakes)
+        check_regularizers(parts, datasets, rules, mistakes)
         check_monitors(evaluate.on, parts, rules, mistakes)
         if ensemble is not None:
             check_ensemble(ensemble, evaluate.on, parts, mistakes)
@@ -114,7 +118,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         "fingerprints": datasets.fingerprints(),
         "model": levels["model"],
         "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-        "evaluate": vars(evaluate) | {"on": list(evaluate.on)},
+        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None} | {"on": list(evaluate.on)},
         "seeds": list(seeds),
         "grid": [resolve_grid(grid, base, labels) for grid in grids],
         "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
-from dlsweep.config.runs import Choice, Split
+from dlsweep.config.runs import Choice, Evaluate, Split
 from dlsweep.config.settings import complete
-from dlsweep.config.words import factor
+from dlsweep.config.words import entry, factor
 from dlsweep.registry import nearest
 
 # Settings of plots by which figures are split into panels or lines; their values are columns of the curves.
@@ -32,17 +32,28 @@ def read_plots(
     choices = []
     for one in node.value:
         template = read_level("plots", one, mistakes, expand=False)
-        _check_names(one, [*factors, *COLUMNS], on, mistakes)
+        _check_names(one, factors, on, mistakes)
         if template is not None:
-            entry, given = template.choices[0]
-            choices.append(
-                Choice(entry.name, complete(entry, {name: values[0].value for name, values in given.items()}))
-            )
+            plot, given = template.choices[0]
+            choices.append(Choice(plot.name, complete(plot, {name: values[0].value for name, values in given.items()})))
     return tuple(choices)
 
 
-def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
+def check_weights(node: Node | None, plots: Sequence[Choice], evaluate: Evaluate, mistakes: Mistakes) -> None:
+    """What looks into networks needs their weights. node: of the list of plots."""
+    for one, plot in zip(node.value, plots) if node is not None and node.is_list else ():
+        if looks_into_networks(plot) and evaluate.keep is None:
+            mistakes.add(one.place, f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
+
+
+def looks_into_networks(plot: Choice) -> bool:
+    """Whether a plot shows networks, and not tables only."""
+    return entry("plots", plot.name).positional[:1] == ("results",)
+
+
+def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
     """The settings that name columns and splits, whatever else is wrong with the plot."""
+    known = [*factors, *COLUMNS]
     for name, settings in plot.value.items() if plot.is_mapping else ():
         placed: dict[str, str] = {}
         for key, node in settings.value.items() if settings.is_mapping else ():
@@ -50,6 +61,10 @@ def _check_names(plot: Node, known: Collection[str], on: Collection[Split], mist
             for split in node.items() if key in ("split", "splits") else ():
                 if split.value in get_args(Split) and split.value not in on:
                     mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
+            for chosen in node.value if key == "arm" and node.is_mapping else ():
+                if chosen not in factors:
+                    found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
+                    mistakes.add(chosen.place, f"{where} must name factors of this sweep, {found}")
             if key == "x" and isinstance(node.value, str) and "." in node.value:  # a numeric setting, of any sweep
                 factor(node.value, node.place, mistakes)
             if key not in PLACES or not isinstance(node.value, str):

@@ -19,6 +19,7 @@ Monitor = Literal[
     "batch_loss", "batch_accuracy", "train_loss", "train_accuracy",
     "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
 ]  # fmt: skip
+Keep = Literal["final", "best"]
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ class Evaluate:
     """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
 
     ensemble: whether also those of the averaged predictions of an arm's runs. layers: whether every layer is measured.
+    keep: of which evaluation the weights are kept; None for none.
     """
 
     every: int
     on: tuple[Split, ...]
     ensemble: bool = False
     layers: bool = False
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ _REQUIREMENTS = {
     "string_type": "text",
     "list_type": "a list",
     "tuple_type": "a list",
+    "dict_type": "a mapping",
     "too_short": "a list of length {min_length} or more",
     "too_long": "a list of length {max_length} or less",
     "none_required": "null",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, Le, MinLen
 
 from dlsweep.config.nodes import Mistakes, Place, value_text
-from dlsweep.config.runs import Choice, Evaluate, Monitor, Split, Stopping, Train
+from dlsweep.config.runs import Choice, Evaluate, Keep, Monitor, Split, Stopping, Train
 from dlsweep.registry import Count, Entry, NonNegative, Positive, Registry, Setting, nearest
 
 # Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
@@ -83,14 +83,18 @@ def evaluate(
     on: Annotated[list[Split], MinLen(1)] = ["batch", "test"],  # noqa: B006
     ensemble: bool = False,
     layers: bool = False,
+    keep: Keep | None = None,
 ) -> Evaluate:
     """When and on which splits loss and accuracy are taken.
 
     every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test; ensemble:
     whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share; layers:
-    whether also weights, gradients and activations are measured in every layer.
+    whether also weights, gradients and activations are measured in every layer; keep: the weights to keep of each run,
+    those that its final metrics are of (final), or those of its best evaluation (best): with patience, that of its last
+    improvement, else the one with the highest accuracy, of equals the first, on validation or where that is not
+    evaluated on the last of the splits.
     """
-    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble, layers)
+    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
 
 
 TRAIN = Entry("part of a config", "train", train)

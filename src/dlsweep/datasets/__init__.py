@@ -6,7 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlsweep.datasets import mnist as _mnist  # noqa: F401  registers itself, as does the next
+from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as do the next
+from dlsweep.datasets import idx_sets as _idx_sets  # noqa: F401
+from dlsweep.datasets import mnist as _mnist  # noqa: F401
 from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets

@@ -11,15 +11,25 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO, cast
 
 import numpy as np
 
-from dlsweep.datasets.base import MAX_BYTES
+from dlsweep.datasets.base import MAX_BYTES, Whole
 from dlsweep.errors import DataError
 
-_GZIP = b"\x1f\x8b"
+# The files of MNIST and of those made in its likeness.
+FOUR = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+
+
+def read_four(read: Callable[[str], np.ndarray]) -> Whole:
+    """Grey images `(N, 1, H, W)` and their labels, to train on and to test; read: the array of the file of a name."""
+    x, t, x_test, t_test = map(read, FOUR)
+    return x[:, None], t.astype(np.int64), x_test[:, None], t_test.astype(np.int64)
 
 
 def read_idx(content: bytes, name: str) -> np.ndarray:
@@ -28,7 +38,7 @@ def read_idx(content: bytes, name: str) -> np.ndarray:
     The file's header says how many bytes follow, so no more than that is ever unpacked. `name` is what a `DataError`
     calls the file: one that is not IDX, cut short, too long, or that claims more than `MAX_BYTES`.
     """
-    packed = content.startswith(_GZIP)
+    packed = content.startswith(GZIP)
     file = cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(content))) if packed else io.BytesIO(content)
     try:
         shape = _header(file, name)

@@ -24,13 +24,19 @@ _NAMES = ("x_train", "t_train", "x_test", "t_test")
 
 @datasets.register
 def npz(
-    *, path: Path, train: Count | None = None, validation: Annotated[int, Ge(0)] = 0, test: Count | None = None
+    *,
+    path: Path,
+    train: Count | None = None,
+    validation: Annotated[int, Ge(0)] = 0,
+    test: Count | None = None,
+    standardize: bool = False,
 ) -> Dataset:
     """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
 
     x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`; uint8 (seen as x/255) or
     floating point (seen as it is, in float32).
-    t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test: as for `mnist`.
+    t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test, standardize: as for `mnist`; where samples
+    are `(features,)`, each feature is a channel.
     Everything is checked at once; a `DataError` lists every problem, each in a sentence. Nothing is ever unpickled.
     """
     path = Path(path)
@@ -38,7 +44,7 @@ def npz(
     _check(path, arrays)
     x, x_test = _samples(arrays["x_train"]), _samples(arrays["x_test"])
     t, t_test = arrays["t_train"].astype(np.int64), arrays["t_test"].astype(np.int64)
-    subset = Subset(str(path), len(x), len(x_test), train, validation, test)
+    subset = Subset(str(path), len(x), len(x_test), train, validation, test, standardize)
     return Dataset(
         fingerprint=subset.fingerprint(_digest(x, t, x_test, t_test)),
         shape=x.shape[1:],

@@ -18,7 +18,10 @@ from dlsweep.randomness import stream
 
 @dataclass(frozen=True)
 class Subset:
-    """What is asked for (`train`, `validation`, `test`; None is all) of what there is (`train_total`, `test_total`)."""
+    """What is asked for (`train`, `validation`, `test`; None is all) of what there is (`train_total`, `test_total`).
+
+    standardize: whether each channel gets mean 0 and standard deviation 1 over the pool that training draws from.
+    """
 
     name: str
     train_total: int
@@ -26,6 +29,7 @@ class Subset:
     train: int | None
     validation: int
     test: int | None
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         has = f"{self.name} has {self.train_total:,} training samples"
@@ -45,7 +49,8 @@ class Subset:
 
     def fingerprint(self, content: str) -> str:
         """Hash of the content's hash and the sizes: asking for all samples by number is the same as not asking."""
-        return blake2b(f"{content} {sorted(self.sizes.items())}".encode(), digest_size=16).hexdigest()
+        told = f"{content} {sorted(self.sizes.items())}" + " standardized" * self.standardize
+        return blake2b(told.encode(), digest_size=16).hexdigest()
 
     def arrays(self, x: np.ndarray, t: np.ndarray, x_test: np.ndarray, t_test: np.ndarray, scale: float) -> Arrays:
         """The splits, cut from the whole training and test set; each keeps the file's order.
@@ -60,4 +65,19 @@ class Subset:
         if self.sizes["test"] < self.test_total:
             kept = np.sort(stream(0, "subset/test").permutation(self.test_total)[: self.sizes["test"]])
             x_test, t_test = x_test[kept], t_test[kept]
-        return Arrays(x, t, x_validation, t_validation, x_test, t_test, scale)
+        mean, std = _moments(x) if self.standardize else (None, None)
+        return Arrays(x, t, x_validation, t_validation, x_test, t_test, scale, mean, std)
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel, or of each feature, `(C,)`; 1 for one that never varies.
+
+    In float64, and a thousand samples at a time: there is never a copy of all in memory.
+    """
+    each = (0, *range(2, x.ndim))
+    blocks = [x[i : i + 1000] for i in range(0, len(x), 1000)]
+    count = x[:, 0].size
+    mean = sum(block.sum(axis=each, dtype=np.float64) for block in blocks) / count
+    column = mean.reshape(-1, *[1] * (x.ndim - 2))
+    std = np.sqrt(sum(((block - column) ** 2).sum(axis=each) for block in blocks) / count)
+    return mean, np.where(std > 0, std, 1.0)

@@ -63,11 +63,11 @@ def identity(x: Array) -> tuple[Array, Back]:
 @activations.register
 @monotone
 def sigmoid(x: Array) -> tuple[Array, Back]:
-    """Logistic function: y = 1 / (1 + exp(-x)); derivative y (1 - y)."""
-    y = np.negative(x)
-    np.exp(y, out=y)  # overflows to inf for x below -88 in float32, and 1 / inf is the right 0
-    y += 1
-    np.reciprocal(y, out=y)
+    """Logistic function: y = 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2; derivative y (1 - y)."""
+    y = x * 0.5
+    np.tanh(y, out=y)  # half the time of the exponential and its reciprocal
+    y *= 0.5
+    y += 0.5
     return y, lambda dy: dy * y * (1 - y)
 
 
@@ -83,7 +83,7 @@ def tanh(x: Array) -> tuple[Array, Back]:
 @monotone
 def relu(x: Array) -> tuple[Array, Back]:
     """Rectified linear unit: y = max(x, 0); derivative 1 for x > 0, else 0 (Nair & Hinton 2010)."""
-    y = np.maximum(x, 0)
+    y = x.clip(0, np.inf)  # NumPy's maximum with a number has no vector loop: it takes three times as long
     return y, lambda dy: dy * (y > 0)
 
 
@@ -178,9 +178,9 @@ def gelu_tanh(x: Array) -> tuple[Array, Back]:
 
 @activations.register
 def silu(x: Array) -> tuple[Array, Back]:
-    """Sigmoid linear unit, or Swish: y = x σ(x); derivative σ(x) + x σ′(x) (Elfwing et al. 2018)."""
-    s, back = sigmoid(x)
-    return x * s, lambda dy: dy * s + back(dy * x)
+    """Sigmoid linear unit, or Swish: y = x σ(x); derivative σ(x) (1 + x (1 - σ(x))) (Elfwing et al. 2018)."""
+    s = 1 / (1 + np.exp(-x))  # overflows to inf for x below -88 in float32, and 1 / inf is the right 0
+    return x * s, lambda dy: dy * s * (1 + x * (1 - s))
 
 
 @activations.register

@@ -65,7 +65,7 @@ def conv(
 
         return Output(y, back)
 
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output))
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias)
     return layer
 
 

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, kinds
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, kinds, total
 from dlsweep.registry import Count
 
 
@@ -19,7 +19,7 @@ def dense(name: str, shape: tuple[int, ...], *, units: Count) -> Layer:
     """
     fan_in = prod(shape)
     parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1))}
-    return Layer(name, parameters, _apply, reads="W", shape=(units,))
+    return Layer(name, parameters, _apply, reads="W", shape=(units,), linear=True)
 
 
 def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
@@ -31,7 +31,7 @@ def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
 
     def back(dy: Array) -> tuple[Array, Parameters]:
         dx = (W.swapaxes(1, 2) @ dy).reshape(x.shape)
-        return dx, {"W": dy @ flat.swapaxes(1, 2), "b": dy.sum(axis=2, keepdims=True)}
+        return dx, {"W": dy @ flat.swapaxes(1, 2), "b": total(dy, (dy.shape[1], 1))}
 
     return Output(y, back)
 
@@ -48,7 +48,7 @@ def _apply_shared(p: Parameters, inputs: list[Shared]) -> Output:
         dW = np.empty(W.shape, W.dtype)
         for x, runs in inputs:
             shared_product(dy[runs], x.T, out=dW[runs])
-        return None, {"W": dW, "b": dy.sum(axis=2, keepdims=True)}
+        return None, {"W": dW, "b": total(dy, (dy.shape[1], 1))}
 
     return Output(y, back)
 

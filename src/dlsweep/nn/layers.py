@@ -7,6 +7,7 @@ weights of all runs lie under each other, and every elementwise loop and every s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -52,17 +53,21 @@ class Shared(NamedTuple):
 
 def spread(inputs: list[Shared]) -> Array:
     """What the runs have in common, with a copy for each run: `(R, *shape, N)`."""
-    return np.concatenate([np.broadcast_to(x, (runs.stop - runs.start, *x.shape)) for x, runs in inputs])
+    first = inputs[0].x
+    spread = np.empty((inputs[-1].runs.stop, *first.shape), first.dtype)
+    for x, runs in inputs:
+        spread[runs] = x
+    return spread
 
 
 class Draws(Protocol):
-    """Random numbers by purpose, float32, `shape` being that of one run: the same for all runs of a seed."""
+    """Random numbers by purpose, `shape` being that of one run: the same for all runs of a seed."""
 
-    def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
-        """Uniform on [0, 1)."""
+    def words(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """32 random bits each, uint32."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
-        """Gaussian with mean 0 and standard deviation 1."""
+        """Gaussian with mean 0 and standard deviation 1, float32."""
 
 
 class Pass(NamedTuple):
@@ -92,8 +97,10 @@ class Layer(NamedTuple):
     whose `back` returns None for dx: nobody needs the gradient of the data.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
     order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
-    ones is its slope; monotone: and one that never falls. shape: of one sample of its output; () where it is that of
-    its input.
+    ones is its slope; monotone: and one that never falls; greatest: whether an output is the greatest of some inputs.
+    shape: of one sample of its output; () where it is that of its input. linear: whether its output is linear in the
+    parameters W and b together, channel by channel. affine: where evaluation does no more than y = factor x + shift,
+    channel by channel, these two, of the parameters.
     """
 
     name: str
@@ -102,7 +109,10 @@ class Layer(NamedTuple):
     reads: str = ""
     activation: bool = False
     monotone: bool = False
+    greatest: bool = False
     shape: tuple[int, ...] = ()
+    linear: bool = False
+    affine: Callable[[Parameters], tuple[Array, Array]] | None = None
 
 
 def size(layers: Iterable[Layer]) -> int:
@@ -117,7 +127,7 @@ def multiplications(layers: Iterable[Layer]) -> int:
 
 def column(setting: Any, like: Array) -> Array:
     """A setting of every run, `(R,)` or `(1,)`, so that it broadcasts against an array `(R, …)`."""
-    return np.reshape(setting, (-1, *[1] * (like.ndim - 1)))
+    return np.asarray(setting).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
@@ -131,7 +141,20 @@ def total(a: Array, each: tuple[int, ...]) -> Array:
     A product with ones is several times quicker than `sum`.
     """
     rows = a.reshape(len(a), prod(each), -1)
-    return (rows @ np.ones((rows.shape[2], 1), a.dtype)).reshape(len(a), *each)
+    return (rows @ _ones(rows.shape[2], a.dtype)).reshape(len(a), *each)
+
+
+def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
+    """The inner products of a and b over what shares a parameter, as above."""
+    rows = (len(a), prod(each), -1)
+    return np.vecdot(a.reshape(rows), b.reshape(rows)).reshape(len(a), *each)
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: np.dtype) -> Array:
+    ones = np.ones((count, 1), dtype)
+    ones.flags.writeable = False
+    return ones
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 Array = np.ndarray
 
 
-def softmax_cross_entropy(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]]:
+class Judged(NamedTuple):
+    """Of every run and sample, `(R, N)`: the loss, and whether it is a hit; back(): the gradient of the *mean* loss."""
+
+    loss: Array
+    back: Callable[[], Array]
+    hit: Array
+
+
+def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
     """Cross-entropy of softmax(logits) with the labels: log Σ exp(z) − z_t, by the shifted log-sum-exp.
 
-    logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. Returns the loss of every sample `(R, N)` and `back()`, the
-    gradient (p − onehot(t)) / N of the *mean* loss with respect to the logits. Finite for logits of ±1e4.
+    logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. back() is (p − onehot(t)) / N, with respect to the logits; hit as
+    `hits` has it. Finite for logits of ±1e4.
     """
-    z = logits - logits.max(axis=1, keepdims=True)
-    at_label = _at_label(t, z.shape)
-    z_t = z[at_label]
+    top = logits.max(axis=1, keepdims=True)
+    z = logits - top
+    z_t = _at_label(z, t)
+    hit = _largest(z, z_t, top, t)
     p = np.exp(z, out=z)
     total = p.sum(axis=1, keepdims=True)
 
     def back() -> Array:
         dz: Array = p / total
-        dz[at_label] -= 1
-        dz /= dz.shape[2]
+        runs, _, samples = dz.shape
+        dz[np.arange(runs)[:, None], t, np.arange(samples)] -= 1
+        dz /= samples
         return dz
 
-    return np.log(total[:, 0]) - z_t, back
+    return Judged(np.log(total[:, 0]) - z_t, back, hit)
 
 
-def hits(logits: Array, t: Array) -> Array:
-    """Whether the label's logit is the largest, `(R, N)`; logits and t as above.
+def hits(scores: Array, t: Array) -> Array:
+    """Whether the label's score is the largest, `(R, N)`; scores and t as above.
 
-    Of equal logits the first counts as the largest, so a network that cannot tell the classes apart is at chance.
+    Of equal scores the first counts as the largest, so a network that cannot tell the classes apart is at chance.
     """
-    top = logits.max(axis=1, keepdims=True)
-    largest = logits == top
-    hit: Array = largest[_at_label(t, logits.shape)]
-    if np.count_nonzero(largest) > np.count_nonzero(top == top):  # there are equals; NaN, which equals nothing, aside
-        hit &= largest.argmax(axis=1) == t
+    top = scores.max(axis=1, keepdims=True)
+    z = scores - top
+    return _largest(z, _at_label(z, t), top, t)
+
+
+def _largest(z: Array, z_t: Array, top: Array, t: Array) -> Array:
+    """Whether the label's score is the first of the largest: z are the scores minus the largest one, `top`."""
+    hit: Array = z_t == 0
+    if np.count_nonzero(z == 0) > np.count_nonzero(np.isfinite(top)):  # there are equals
+        hit &= z.argmax(axis=1) == t
     return hit
 
 
@@ -51,15 +67,17 @@ def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]
     """
 
     def back() -> Array:
-        _, classes, samples = logits.shape
+        runs, classes, samples = logits.shape
         dz = np.full_like(logits, -1 / (classes * samples))
-        dz[_at_label(t, logits.shape)] += 1 / samples
+        dz[np.arange(runs)[:, None], t, np.arange(samples)] += 1 / samples
         return dz
 
-    return logits[_at_label(t, logits.shape)] - logits.mean(axis=1), back
+    return _at_label(logits, t) - logits.mean(axis=1), back
 
 
-def _at_label(t: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The indices of each sample's own class in an array `(R, K, N)`."""
-    runs, _, samples = shape
-    return np.arange(runs)[:, None], t, np.arange(samples)
+def _at_label(z: Array, t: Array) -> Array:
+    """Each sample's number for its own class, `(R, N)`; as one index into runs of K · N numbers, which is quickest."""
+    runs, _, samples = z.shape
+    own = t * samples + np.arange(samples)
+    flat = z.reshape(runs, -1)
+    return flat[:, own] if own.ndim == 1 else np.take_along_axis(flat, own, axis=1)

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, column, no_gradient, total
+from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, column, inner, no_gradient, total
 from dlsweep.registry import Count, Fraction, NonNegative, Positive, Registry
 
 normalizations = Registry("normalization", "dlsweep.normalizations")
@@ -67,23 +67,27 @@ def batch(
         "variance": Parameter(each, start=1.0, trained=False),
     }
 
+    def running(p: Parameters) -> tuple[Array, Array]:
+        factor = p["scale"] / np.sqrt(p["variance"] + column(eps, p["variance"]))
+        return factor, p["shift"] - p["mean"] * factor
+
     def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-        scale, shift = p["scale"], p["shift"]
         if not pass_.training:
-            factor = scale / np.sqrt(p["variance"] + column(eps, x))
+            factor, shift = running(p)
             y = x * factor
-            y += shift - p["mean"] * factor
+            y += shift
             return Output(y, no_gradient)
+        scale, shift = p["scale"], p["shift"]
         count = x[0, 0].size
         mean = total(x, each) / count
         centred = x - mean
-        variance = total(centred * centred, each) / count
+        variance = inner(centred, centred, each) / count
         std = np.sqrt(variance + column(eps, x))
         y = centred * (scale / std)
         y += shift
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            d_scale, d_shift = total(dy * centred, each) / std, total(dy, each)
+            d_scale, d_shift = inner(dy, centred, each) / std, total(dy, each)
             dx = centred * (-d_scale / (count * std))
             dx += dy
             dx -= d_shift / count
@@ -98,7 +102,7 @@ def batch(
         }
         return Output(y, back, state)
 
-    return _at(position, Layer(name, parameters, apply))
+    return _at(position, Layer(name, parameters, apply, affine=running))
 
 
 @normalizations.register
@@ -235,7 +239,7 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
         y += p["shift"]
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            gradients = {"scale": total(dy * x_hat.reshape(x.shape), each), "shift": total(dy, each)}
+            gradients = {"scale": inner(dy, x_hat.reshape(x.shape), each), "shift": total(dy, each)}
             dx = (dy * scale).reshape(x_hat.shape)
             along = mean(dx * x_hat)
             dx -= mean(dx)

@@ -35,7 +35,7 @@ def pool(
         y, back = greatest_or_mean(x, over)
         return Output(y, lambda dy: (back(dy), {}))
 
-    return Layer(name, {}, apply, shape=(shape[0], *over.output))
+    return Layer(name, {}, apply, shape=(shape[0], *over.output), greatest=kind == "max")
 
 
 def _greatest(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:

@@ -6,18 +6,22 @@ all at the value that their annotation calls `off` does nothing, and folds into 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge
 
+from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient
-from dlsweep.registry import Count, Positive, Ratio, Registry, Strength
+from dlsweep.registry import Count, Off, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
 
 Penalty = Callable[[Array], tuple[Array, Array]]
 Where = Literal["kernel", "activity"]
+Augment = Callable[[list[Shared], Pass], list[Shared]]
 
 
 class Regularizer(NamedTuple):
@@ -25,15 +29,17 @@ class Regularizer(NamedTuple):
 
     penalty: `w -> (penalty, gradient)` of one kernel, so that the two cannot disagree; `(R,)`, added to what is
     minimized and reported apart from the loss. activated: `(name, shape) -> layer` to follow each activation. wrap: a
-    layer to the one that takes its place, for all but the network's last; wrap_input: the same for its first. project:
-    `w -> w`, a kernel after each update. smoothing: `(R,)`, the part of a label's probability that is spread over all
-    classes. columns: how many an evaluation makes of each sample.
+    layer to the one that takes its place, for all but the network's last; wrap_input: the same for its first.
+    augmented: `shape -> change` of the samples in training, before all else; a `UsageError` where samples of that shape
+    cannot be changed so. project: `w -> w`, a kernel after each update. smoothing: `(R,)`, the part of a label's
+    probability that is spread over all classes. columns: how many an evaluation makes of each sample.
     """
 
     penalty: Penalty | None = None
     activated: Callable[[str, tuple[int, ...]], Layer] | None = None
     wrap: Callable[[Layer], Layer] | None = None
     wrap_input: Callable[[Layer], Layer] | None = None
+    augmented: Callable[[tuple[int, ...]], Augment] | None = None
     project: Callable[[Array], Array] | None = None
     smoothing: Any = None
     columns: int = 1
@@ -209,6 +215,82 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
     return Regularizer(wrap_input=wrap_input)
 
 
+@regularizers.register
+def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
+    """Random crops: in training each image gets a margin of `pad` zeros, and a part of its first size is cut out of it.
+
+    Where, is drawn uniformly for each image and step, the same in every arm; evaluation sees the images as they are (He
+    et al. 2016, Section 4.2). In standardized data a zero is the mean.
+    """
+
+    def augmented(shape: tuple[int, ...]) -> Augment:
+        height, width = _image("crop", shape)
+        if pad >= min(height, width):
+            raise UsageError(f"crop.pad must be below the size of an image, {height} × {width}, got {pad}")
+
+        def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
+            draws = pass_.draws.words("crop", (2, inputs[0].x.shape[-1]))
+            return [s._replace(x=_cropped(s.x, pad, (_drawn(draws, s) * (2 * pad + 1)).astype(int))) for s in inputs]
+
+        return change
+
+    return Regularizer(augmented=augmented)
+
+
+@regularizers.register
+def flip(*, ratio: Ratio = 0.5) -> Regularizer:
+    """Random flips: in training each image is mirrored, left for right, with probability `ratio`.
+
+    Drawn for each image and step, the same in every arm; what is mirrored at ratio 0.2 is so at 0.5 as well (Krizhevsky
+    et al. 2012, Section 4.1).
+    """
+
+    def augmented(shape: tuple[int, ...]) -> Augment:
+        _image("flip", shape)
+
+        def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
+            draws = pass_.draws.words("flip", inputs[0].x.shape[-1:])
+            return [flipped for s in inputs for flipped in _mirrored(s, _drawn(draws, s), ratio)]
+
+        return change
+
+    return Regularizer(augmented=augmented)
+
+
+def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of samples that have them."""
+    if len(shape) != 3:
+        raise UsageError(f"{name} needs images, with channels, height and width; here a sample has the shape {shape}")
+    return shape[1], shape[2]
+
+
+def _drawn(draws: list[Shared], s: Shared) -> Array:
+    """The draws of the seed whose runs, or some of them, share an array, as uniform numbers on [0, 1)."""
+    words = next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
+    u: Array = (words >> 8).astype(np.float32) * np.float32(2**-24)
+    return u
+
+
+def _mirrored(s: Shared, u: Array, ratio: Any) -> Iterator[Shared]:
+    """Images as they are or, where a draw is below the ratio, mirrored; runs of one ratio share them still."""
+    start = s.runs.start
+    for r, alike in groupby(ratio[s.runs] if len(ratio) > 1 else np.repeat(ratio, s.runs.stop - start)):
+        stop = start + len(list(alike))
+        yield Shared(np.where(u < r, s.x[..., ::-1, :], s.x), slice(start, stop))
+        start = stop
+
+
+def _cropped(x: Array, pad: int, corners: Array) -> Array:
+    """What lies right and below of a corner of each image, within a margin; x: `(C, H, W, N)`, corners: `(2, N)`."""
+    _, height, width, _ = x.shape
+    images = np.moveaxis(x, -1, 0)  # as they lie in memory
+    wide = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    cropped = np.empty_like(images)
+    for crop, image, (top, left) in zip(cropped, wide, corners.T, strict=True):
+        crop[...] = image[:, top : top + height, left : left + width]
+    return np.moveaxis(cropped, 0, -1)
+
+
 def _l1(w: Array, strength: Any) -> tuple[Array, Array]:
     return strength * _total(np.abs(w)), column(strength, w) * np.sign(w)
 
@@ -239,12 +321,16 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
 def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[Shared]:
     """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
 
-    The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`, else `(r, …)`.
+    A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
+    scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
+    else `(r, …)`.
     """
+    each = (-1, *[1] * len(shape))
+    least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
     masks = []
-    for u, runs in pass_.draws.uniform(purpose, shape):
+    for words, runs in pass_.draws.words(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(Shared((u >= column(ratio[own], u[None])) * column(scale[own], u[None]), runs))
+        masks.append(Shared((words >= least[own]) * scale[own], runs))
     return masks
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.layers import Layer, Output, Parameters, Pass, Shared, kinds, spread
-from dlsweep.nn.normalization import normalizations
+from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Entry, Joined, Ratio
 
@@ -45,8 +46,7 @@ def activation(name: str, shape: tuple[int, ...]) -> Layer:
 @kinds.register
 def dropout(name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5) -> Layer:
     """Dropout at this place alone, whatever the arm's regularizers; as the regularizer of that name, inverted."""
-    acting = regularizers["dropout"](ratio=np.array([ratio], np.float32))
-    layer: Layer = acting.activated(name, shape)
+    layer: Layer = regularizers["dropout"](ratio=np.array([ratio], np.float32)).activated(name, shape)
     return layer
 
 
@@ -69,17 +69,12 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
             own = [activation_layer(name, here, entry, settings)] if entry.kind == kind else []
             new = activated(str(numbers[kind]), here, *own)
         elif entry.kind == "normalization":
-            around = entry(name, here, **{k: _one(entry, k, v) for k, v in settings.items()})
-            if around.pointless:
-                raise UsageError(around.pointless)
+            around = entry(name, here, **settings)
+            refuse_pointless([around])
             new = [*around.before, *around.after]
         else:
             new = [entry(name, here, **settings)]
-        shaped = [layer if layer.shape else layer._replace(shape=here) for layer in new]
-        pooled = entry.name == "pool" and settings.get("kind", "max") == "max"
-        at = len(layers) - (pooled and bool(layers) and layers[-1].monotone)
-        layers[at:at] = shaped
-        layers[at + len(shaped) :] = [late._replace(shape=shaped[-1].shape) for late in layers[at + len(shaped) :]]
+        layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
 
     for number, item in enumerate(of, start=1):
         try:
@@ -88,21 +83,20 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
             raise LayerError(number, f"layer {number} of {len(of)}: {error}") from None
     if not layers or layers[-1].shape != (classes,) or layers[-1].activation:
         add({"dense": classes})
+    for i, (one, two) in enumerate(pairwise(layers)):
+        if one.monotone and two.greatest:
+            layers[i : i + 2] = two, one._replace(shape=two.shape)
     return [_first(layers[0]), *layers[1:]]
 
 
 def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
-    """The registered name of an item, and its settings."""
-    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
+    """The registered name of an item and all its settings; numbers as arrays where the runs of a stack may differ."""
+    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
-    if value is None:
-        return entry, {}
-    return entry, dict(value) if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
-
-
-def _one(entry: Entry, name: str, value: Any) -> Any:
-    """A setting of a layer that is the same in all runs, as those that have one value a run are passed."""
-    return np.array([value], np.float32) if entry.settings[name].stacks else value
+    given = value if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
+    settings = {k: s.default for k, s in entry.settings.items() if not s.required} | dict(given)
+    stack = {k for k, s in entry.settings.items() if s.stacks and entry.kind != kinds.kind}
+    return entry, {k: np.array([v], np.float32) if k in stack else v for k, v in settings.items()}
 
 
 def _first(layer: Layer) -> Layer:

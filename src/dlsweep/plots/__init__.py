@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dlsweep.plots import (  # noqa: F401  each registers itself
+    confusion,
     curves,
+    feature_maps,
+    filters,
     final,
     gap,
     heatmap,
     histograms,
     layers,
+    misclassified,
     paths,
     response,
 )

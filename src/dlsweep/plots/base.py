@@ -1,7 +1,8 @@
 """What a plot is: a pure function from a tidy frame to a figure, with its settings as keyword-only parameters.
 
 The name of its one positional parameter says which table it is given: `runs`, `layers`, or under any other name the
-curves. The settings `rows`, `columns` and `lines` are places for factors; `dlsweep.plots.factors.place` fills those
+curves; as `results` it is given all that the sweep has left, to look into networks: its settings `arm` and `seed` say
+into which. The settings `rows`, `columns` and `lines` are places for factors; `dlsweep.plots.factors.place` fills those
 that a plot has and nobody gave, and a factor that is left makes a figure for each of its levels. An `x` whose default
 is None is a numeric setting. `y` is a Literal: it names the figure's file.
 """

@@ -89,9 +89,12 @@ def clear(results: Results) -> None:
             path.unlink()
 
 
-def table(results: Results, kind: str) -> DataFrame:
-    """The table that a plot draws, by the name of its parameter: `runs`, `layers`, or by any other name the curves."""
+def table(results: Results, kind: str) -> Any:
+    """What a plot draws, by the name of its parameter: the table `runs` or `layers`, the whole `results`, or by any
+    other name the curves."""
     name = plots[kind].positional[0]
+    if name == "results":
+        return results
     if name == "runs":
         return results.runs
     if name == "layers":
@@ -131,18 +134,27 @@ def tidy(results: Results) -> DataFrame:
 
 def _known(results: Results) -> DataFrame:
     """A row per run: its settings, and how it ended; without its metrics."""
-    others = (*metric_columns(results.runs), "iterations", "parameters", "seconds", "error")
+    others = (
+        *metric_columns(results.runs),
+        "iterations",
+        "parameters",
+        "seconds",
+        "error",
+        *results.record.tables.kept,
+    )
     return results.runs.drop(columns=list(others))
 
 
-def pages(
-    frame: DataFrame, settings: Mapping[str, Any], kind: str = "curves"
-) -> Iterator[tuple[str, DataFrame, dict[str, Any]]]:
+def pages(frame: Any, settings: Mapping[str, Any], kind: str = "curves") -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """A figure for each combination of levels of the factors that have no place in it: the end of its file's name, its
     part of the frame, and its settings with every place decided, so that all pages are alike.
 
-    A plot without places shows all in one figure. An x that is None until it is chosen is a numeric setting."""
+    A plot without places shows all in one figure, but for one that looks into networks, whose figure is then of one of
+    them. An x that is None until it is chosen is a numeric setting."""
     entry, every = plots[kind], _whole(kind, settings)
+    if entry.positional[0] == "results":
+        yield from _networks(frame, settings, every)
+        return
     places = [name for name in PLACES if name in every]
     decided: dict[str, Any] = {}
     if "x" in every and entry.settings["x"].default is None:
@@ -158,6 +170,25 @@ def pages(
         ]
     for page, part in parts:
         yield page, part, {**settings, **decided}
+
+
+def _networks(
+    results: Results, settings: Mapping[str, Any], every: Mapping[str, Any]
+) -> Iterator[tuple[str, Results, dict[str, Any]]]:
+    """The pages of a plot that looks into networks: it is told by levels which of them."""
+    rows = results.fitting(every["arm"], every["seed"])
+    places = [name for name in PLACES if name in every]
+    placed = place(rows, every, places)
+    decided = {name: where for name in places if (where := getattr(placed, name)) is not None}
+    arms: list[tuple[str, dict[str, Any]]] = [("", dict(every["arm"] or {}))]
+    for factor in placed.left:
+        arms = [
+            (f"{page}, {factor}={level}", {**arm, factor: level})
+            for page, arm in arms
+            for level in levels(results.fitting(arm), factor)
+        ]
+    for page, arm in arms:
+        yield page, results, {**settings, **decided, "arm": arm}
 
 
 def save(figure: Figure, path: Path) -> set[str]:

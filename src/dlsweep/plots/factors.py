@@ -60,9 +60,9 @@ def place(frame: DataFrame, given: Mapping[str, str | None], places: Collection[
             lines = left.pop(empty)
         elif "split" not in asked and "split" in frame.columns:
             lines = "split"
-    if rows is None and len(left) > (columns is None):
+    if rows is None and "rows" in places and len(left) > (columns is None):
         rows = left.pop(0)
-    if columns is None and left:
+    if columns is None and "columns" in places and left:
         columns = left.pop(0)
     return Placed(rows, columns, lines, tuple(left))
 

@@ -10,7 +10,7 @@ from dlsweep.config import Config
 from dlsweep.config.nodes import plural
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import RANDOMNESS_VERSION
-from dlsweep.running import files, record
+from dlsweep.running import files, record, weights
 from dlsweep.running.store import FOLDERS, Held
 from dlsweep.running.tables import OPTIONAL, Tables
 
@@ -31,8 +31,9 @@ def tables(config: Config) -> Tables:
     """The tables of a sweep."""
     coordinates = ("x", "y") if config.descends else ()
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
-    optional = [table for table in OPTIONAL if asked[table]]
-    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, tuple(optional))
+    optional = tuple(table for table in OPTIONAL if asked[table])
+    kept = weights.COLUMNS if config.evaluate.keep else ()
+    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, optional, kept)
 
 
 def describes(old: record.Record, config: Config) -> bool:

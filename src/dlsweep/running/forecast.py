@@ -8,24 +8,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
-from dlsweep.datasets import data_of
+from dlsweep.datasets import Arrays, Dataset, data_of
+from dlsweep.datasets.fetching import megabytes
 from dlsweep.errors import DlsweepError
+from dlsweep.randomness import stream
 from dlsweep.running import claim, record
 from dlsweep.running.crew import crew
 from dlsweep.running.machine import keep_freed_memory
 from dlsweep.running.store import Store, statuses
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
-from dlsweep.training.plan import Chunk, Cohort, code, plan
+from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
 from dlsweep.training.probes import HISTOGRAMS
 
 # Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
 # takes them, and of a part around them.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
+
+# Bytes around an array in a file of weights.
+ARRAY = 280
 
 # How many cohorts are measured (the others are reckoned from their arithmetic), and the seconds of steps for each.
 MEASURED = 4
@@ -114,7 +120,7 @@ def dry_run(
         seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
         memory=max(memory, default=0),
         disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
-        notes=[*team.notes(whole), *_hints(config)] if seconds else [],
+        notes=[*team.notes(whole), *_hints(config, whole)] if seconds else [],
     )
 
 
@@ -128,10 +134,15 @@ def _done(config: Config, folder: Path, retry: bool) -> dict[str, str]:
     return {run: status for run, status in statuses(held).items() if not (retry and status == "failed")}
 
 
-def _hints(config: Config) -> list[str]:
+def _hints(config: Config, whole: Plan) -> list[str]:
     """What a person should know about the prediction."""
     patient = any(arm.train.stopping for arm in config.arms())
-    return ["runs with patience may stop early; the prediction is for all that never do"] if patient else []
+    hints = ["runs with patience may stop early; the prediction is for all that never do"] if patient else []
+    sources = {source.name: source for c in whole.cohorts if (source := data_of(c.arm).source) and not source.here}
+    for name, source in sources.items():
+        size = megabytes(sum(file.size for file in source.files))
+        hints.append(f"{name} is not here yet: the run fetches it first ({size}); the prediction is from noise")
+    return hints
 
 
 def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
@@ -159,7 +170,7 @@ def _seconds(
 def _measure(chunk: Chunk) -> float:
     """Predict a chunk's seconds from short trainings, which tell a step, an evaluation and the start apart."""
     arm = chunk[0].arm
-    data = data_of(arm)
+    data = _at_hand(data_of(arm))
 
     def seconds(steps: int, every: int) -> float:
         train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
@@ -188,13 +199,29 @@ def _rows(cohort: Cohort) -> int:
     steps = iterations(arm.train, data_of(arm).sizes["train"])
     times = evaluations(arm.evaluate, steps)
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if arm.evaluate.layers else 0
-    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels
+    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if arm.evaluate.keep else 0
+    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels + kept
 
 
 def _data(cohort: Cohort) -> int:
     """Bytes of the data set in a worker: as read, and once more in float32 for every split that is evaluated."""
-    data = data_of(cohort.arm)
+    data = _at_hand(data_of(cohort.arm))
     features = math.prod(data.shape)
     arrays = data.arrays
     evaluated = sum(data.sizes[split] for split in cohort.arm.evaluate.on if split != "batch")
     return sum(x.nbytes for x in (arrays.x_train, arrays.x_validation, arrays.x_test)) + 4 * features * evaluated
+
+
+def _at_hand(data: Dataset) -> Dataset:
+    """The data set, with noise of its form in place of samples that are still to be fetched."""
+    return data if data.source is None or data.source.here else replace(data, read=lambda: _noise(data))
+
+
+def _noise(data: Dataset) -> Arrays:
+    draw = stream(0, "noise")
+
+    def split(name: str) -> tuple[np.ndarray, np.ndarray]:
+        count = data.sizes[name]
+        return draw.integers(0, 256, (count, *data.shape), np.uint8), draw.integers(0, data.classes, count)
+
+    return Arrays(*split("train"), *split("validation"), *split("test"), scale=1 / 255)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from dlsweep.config.nodes import plural
+from dlsweep.config.nodes import plural, value_text
+from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.running import parts, record
+from dlsweep.registry import nearest
+from dlsweep.running import parts, record, weights
+from dlsweep.training.outcome import Kept
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from dlsweep.config import Config
+    from dlsweep.training.model import Model
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,14 @@ class Results:
     @cached_property
     def runs(self) -> DataFrame:
         """One row per run: what it was, how it ended, its final, best and last metrics."""
-        tables = self.record.tables
-        frame = self._frame(self._read(self._run_parts.values(), tables.runs))
-        return frame.sort_values([*tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+        frame = self._frame(self._run_rows)
+        return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, by how they ended; without pandas, whose import takes longer than a small sweep."""
+        found = Counter(self._run_rows["status"].to_pylist())
+        return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
 
     @cached_property
     def curves(self) -> DataFrame:
@@ -88,6 +101,93 @@ class Results:
         order = np.argsort(frame["arm"].map(rank).to_numpy(dtype=np.int64), kind="stable")
         return frame.iloc[order].reset_index(drop=True)
 
+    def load(
+        self,
+        run: str | None = None,
+        *,
+        arm: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        at: Literal["kept", "start"] = "kept",
+    ) -> Model:
+        """A run's network: with the weights that it kept, or as it was before training (`at="start"`).
+
+        run: its id; or arm: levels that only one arm has, such as `{"activation": "relu"}`, nothing where there is one
+        arm only; and seed: the arm's first, if not given. The network before training is made anew from the run's
+        random streams, and needs no weights on disk. Raises a `UsageError` where no run or more than one arm fits, and
+        where the run kept no weights.
+        """
+        from dlsweep.datasets import data_of
+        from dlsweep.training.model import Model, start
+
+        row = self._row(run, arm, seed)
+        meant = self._run(row)
+        return Model(meant, data_of(meant.arm), start(meant) if at == "start" else self._kept(row))
+
+    def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
+        """The rows of `runs` of the arms that have some levels, by labels or names, and of a seed, if it is given."""
+        rows = self.runs
+        for factor, level in (arm or {}).items():
+            if factor not in self.record.levels:
+                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
+            labels, text = self.record.levels[factor], value_text(level)
+            same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
+            if not same:
+                raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
+            rows = rows[rows[factor].isin(same)]
+        if rows.empty:
+            raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
+        if seed is not None and seed not in set(rows["seed"]):
+            raise UsageError(
+                f"there is no seed {seed} in {self.folder}{nearest(str(seed), map(str, set(rows['seed'])))}"
+            )
+        return rows if seed is None else rows[rows["seed"] == seed]
+
+    def _row(self, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
+        """The row of `runs` of the one run that is meant."""
+        if run is not None:
+            if arm is not None or seed is not None:
+                raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
+            rows = self.runs[self.runs["run_id"] == run]
+            if rows.empty:
+                raise UsageError(f"there is no run {run!r} in {self.folder}; its table of runs has their ids")
+        else:
+            rows = self.fitting(arm, seed)
+            if rows["arm"].nunique() > 1:
+                apart = ", ".join(f for f in self.record.levels if rows[f].nunique() > 1)
+                raise UsageError(f"{rows['arm'].nunique()} arms fit; give arm the level of {apart} as well")
+        return {str(column): value for column, value in rows.iloc[0].items()}
+
+    def _run(self, row: Mapping[str, Any]) -> Run:
+        """A run as the config has it."""
+        for arm in self._expanded.arms():
+            if arm.name == row["arm"] and (run := Run(arm, int(row["seed"]))).id == row["run_id"]:
+                return run
+        raise UsageError(f"the data of {self.folder} has changed since its runs were trained; they cannot be loaded")
+
+    @cached_property
+    def _expanded(self) -> Config:
+        from dlsweep.config import load
+
+        return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
+
+    def _kept(self, row: Mapping[str, Any]) -> Kept:
+        """The weights that a run kept."""
+        if not self.record.tables.kept:
+            raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
+        if row["kept_checksum"] != row["kept_checksum"]:
+            raise UsageError(
+                f"the run {row['run_id']} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights"
+            )
+        try:
+            path = self.folder / weights.FOLDER / weights.name(row["run_id"])
+            return Kept(int(row["kept_iteration"]), weights.decode(path, int(row["kept_checksum"])))
+        except parts.Damaged as damage:
+            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
+
+    @cached_property
+    def _run_rows(self) -> pa.Table:
+        return self._read(self._run_parts.values(), self.record.tables.runs)
+
     @cached_property
     def _run_parts(self) -> dict[str, Path]:
         # Listed once, for all tables: a sweep may go on meanwhile.
@@ -105,7 +205,7 @@ class Results:
             tables = [parts.decode(path, schema) for path in paths]
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
-        return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
+        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()

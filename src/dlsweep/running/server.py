@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock.
+# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock. Of pandas
+# nothing is used, but Arrow imports it for the first list that it is given.
 if sys.platform == "linux":
     CONTEXT = mp.get_context("forkserver")
-    CONTEXT.set_forkserver_preload(["dlsweep.running.pool"])
+    CONTEXT.set_forkserver_preload(["dlsweep.running.pool", "pandas"])
 else:
     CONTEXT = mp.get_context("spawn")
 

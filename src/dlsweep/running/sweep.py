@@ -9,6 +9,7 @@ from typing import Any
 
 from dlsweep.config import Config, load
 from dlsweep.datasets import data_of
+from dlsweep.datasets.fetching import fetch
 from dlsweep.errors import DlsweepError
 from dlsweep.running import claim, files, record
 from dlsweep.running.crew import Crew, crew, registering_modules
@@ -59,7 +60,8 @@ def run(
 
     A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
     in the config, `UsageError` where the folder answers another config, `ResultsInUse` while another process works on
-    it, `Interrupted` after Ctrl-C or SIGTERM, and `DlsweepError` when nothing can be written.
+    it, `Interrupted` after Ctrl-C or SIGTERM, `FetchError` where the data cannot be fetched, and `DlsweepError` when
+    nothing can be written.
     """
     config = config if isinstance(config, Config) else load(config)
     report = report or Reporter()
@@ -103,8 +105,10 @@ def _train(
 ) -> None:
     if done:
         report.note(f"{len(done)} of {whole.runs} runs are done already")
-    for note in team.notes(whole) if len(done) < whole.runs else ():
-        report.note(note)
+    if len(done) < whole.runs:
+        for note in team.notes(whole):
+            report.note(note)
+        _fetch(whole, report.note, check)
     report.start(whole.runs, len(done), _iterations(whole, done))
 
     def progress(iterations: int) -> None:
@@ -116,6 +120,12 @@ def _train(
             report.receipt(receipt)
             if fail_fast and receipt.error:
                 raise DlsweepError(f"{receipt.error}; the sweep ends at the first failure, as asked")
+
+
+def _fetch(whole: Plan, note: Callable[[str], None], check: Callable[[], None]) -> None:
+    """Fetch the data that is published elsewhere, before any worker wants to read it."""
+    for source in {source.name: source for c in whole.cohorts if (source := data_of(c.arm).source)}.values():
+        fetch(source, note, lambda count: check())
 
 
 def _iterations(whole: Plan, done: Mapping[str, str]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -38,13 +39,14 @@ HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa
 class Tables:
     """What a sweep's own question adds: columns for its factors, numeric settings and evaluated splits; for descents on
     landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and no accuracy;
-    and those of the `OPTIONAL` tables that it asks for."""
+    those of the `OPTIONAL` tables that it asks for; and the columns of `runs/` on weights that are kept."""
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
     coordinates: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ class Tables:
                 ("classes", pa.int32()),  # of the data: 1 / classes is chance accuracy
                 ("seconds", pa.float64()),
                 ("error", pa.string()),
+                *((name, pa.int64()) for name in self.kept),
             ]
         )
 
@@ -130,8 +133,10 @@ class Tables:
             ]
         )
 
-    def rows(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> dict[str, pa.Table]:
-        """A chunk's rows of every table."""
+    def rows(
+        self, runs: Sequence[Run], outcome: Outcome, weights: Mapping[str, bytes], error: str | None = None
+    ) -> dict[str, pa.Table]:
+        """A chunk's rows of every table; weights: the files of those runs that keep theirs, by id."""
         each = np.arange(len(runs))
         values = [_settings(run.arm) for run in runs]
         per_run = {
@@ -146,6 +151,8 @@ class Tables:
             "classes": [data_of(runs[0].arm).classes or None] * len(runs),
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
+            "kept_iteration": [kept.iteration if kept else None for kept in outcome.kept or [None] * len(runs)],
+            "kept_checksum": [crc32(weights[run.id]) if run.id in weights else None for run in runs],
         }
         measured = {"curves": outcome.curves, "ensembles": outcome.ensembles, "layers": outcome.layers}
         columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.running import parts
+from dlsweep.running import parts, weights
 from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
 from dlsweep.training.cohorts import train
@@ -55,14 +55,15 @@ class Task:
 
         try:
             outcome = train(chunk, data_of(chunk[0].arm), progress=count)
-            rows = self.store.tables.rows(chunk, outcome)
+            kept = weights.contents(chunk, outcome)
+            rows = self.store.tables.rows(chunk, outcome, kept)
         except DlsweepError:
             raise
         except Exception as error:
             # As text: the traceback itself would keep the arrays of the stack alive.
             report = "".join(traceback.format_exception(error))
         else:
-            self.store.commit(chunk, rows)
+            self.store.commit(chunk, rows, kept)
             yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
             return
 
@@ -76,7 +77,7 @@ class Task:
     def fail(self, unit: Chunk, error: str) -> Receipt:
         """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can take it back."""
         self.store.remove([parts.stem(unit)])  # what an attempt that was killed may have left
-        self.store.commit(unit, self.store.tables.rows(unit, nothing_learned(unit), error))
+        self.store.commit(unit, self.store.tables.rows(unit, nothing_learned(unit), {}, error), {})
         who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seed) for run in unit)}"
         statuses = ("failed",) * len(unit)
         return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {error.strip().splitlines()[-1]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 
 import numpy as np
 
@@ -20,9 +21,9 @@ class Draws:
     def __init__(self, slices: Mapping[int, slice], index: int):
         self.slices, self.index = slices, index
 
-    def uniform(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
-        """Uniform on [0, 1), float32."""
-        return [Shared(draw.random(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
+    def words(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+        """32 random bits each, uint32."""
+        return [Shared(_words(draw, shape), runs) for draw, runs in self._streams(purpose)]
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
         """Standard normal, float32."""
@@ -30,3 +31,10 @@ class Draws:
 
     def _streams(self, purpose: str) -> Iterator[tuple[np.random.Generator, slice]]:
         return ((stream(seed, purpose, self.index), runs) for seed, runs in self.slices.items())
+
+
+def _words(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """What a generator itself draws, words of 64 bits, in halves, the lower one first."""
+    count = prod(shape)
+    raw = draw.bit_generator.random_raw(-(-count // 2)).astype("<u8", copy=False)
+    return raw.view("<u4")[:count].reshape(shape)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
-from dlsweep.nn.losses import hits, label_smoothing, softmax_cross_entropy
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import Network
 
 Array = np.ndarray
 
-BLOCK = 500  # samples; the intermediates of 500 to 1000 stay in a core's cache
+BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
 LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many samples of images would be more
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
@@ -38,30 +40,51 @@ class Blocks:
 
     Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
     left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
-    as given, where features must not or need not be moved. The blocks are a function of the samples alone, so are the
-    bits of the metrics.
+    as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
+    of the samples alone, so are the bits of the metrics.
+
+    x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
+    features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
     """
 
-    def __init__(self, x: Array, t: Array, scale: float, dtype: np.dtype, *, reorder: bool = True, size: int = BLOCK):
-        self.scale, self.dtype = dtype.type(scale), dtype
+    def __init__(
+        self,
+        x: Array,
+        t: Array,
+        floats: Callable[[Array, np.dtype], Array],
+        dtype: np.dtype,
+        *,
+        reorder: bool = True,
+        size: int = BLOCK,
+    ):
+        self.floats, self.dtype = floats, dtype
+        self.samples: Array
         self.features: Array | None
-        samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        self.samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
         if self.features is not None:
             x = x.reshape(len(x), -1)[:, self.features]
         self.blocks = []
-        for rows in np.split(samples, range(size, len(samples), size)):
+        for rows in np.split(self.samples, range(size, len(x), size)):
             lit = x[rows]
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
             self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
-        if sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW:
+        self.kept = sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW
+        if self.kept:
             self.blocks = [self._float(b) for b in self.blocks]
 
     def __iter__(self) -> Iterator[Block]:
-        return (b if b.x.dtype == self.dtype else self._float(b) for b in self.blocks)
+        return iter(self.blocks) if self.kept else map(self._float, self.blocks)
 
     def _float(self, block: Block) -> Block:
-        return block._replace(x=np.multiply(block.x, self.scale, dtype=self.dtype))
+        return block._replace(x=np.moveaxis(self.floats(np.moveaxis(block.x, -1, 0), self.dtype), 0, -1))
+
+
+@lru_cache(maxsize=3)
+def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size: int) -> Blocks:
+    """The whole of a split, made once for all chunks that a process trains on a data set."""
+    x, t = (getattr(data.arrays, f"{a}_{split}") for a in "xt")
+    return Blocks(x, t, data.arrays.floats, dtype, reorder=reorder, size=size)
 
 
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
@@ -69,11 +92,14 @@ def _peeled(lit: Array) -> tuple[Array, Array | None]:
 
     Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
     samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
-    dark in all but the first features. Features keep their order (None) where hardly any entry is zero.
+    dark in all but the first features. Features keep their order (None) where hardly any entry is zero. A single block
+    loses just the features that are dark in all samples.
     """
     if np.count_nonzero(lit) > 0.8 * lit.size:
         return np.arange(len(lit)), None
     counts = np.count_nonzero(lit, axis=0)
+    if len(lit) <= BLOCK:
+        return np.arange(len(lit)), np.argsort(counts == 0, kind="stable")
     remaining = np.ones(len(lit), bool)
     samples: list[Array] = []
     features = list(np.flatnonzero(counts == 0))  # the last first
@@ -125,8 +151,9 @@ def evaluate(
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
             seen(passed.logits, t)
-        loss += softmax_cross_entropy(passed.logits, t)[0].astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(hits(passed.logits, t), axis=1)
+        judged = softmax_cross_entropy(passed.logits, t)
+        loss += judged.loss.astype(np.float64).sum(axis=1)
+        correct += np.count_nonzero(judged.hit, axis=1)
         penalty += passed.penalty
         if network.smoothing is not None:
             penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)

@@ -10,10 +10,10 @@ import numpy as np
 from dlsweep.config.runs import Arm, Choice
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Array, Layer
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
-from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Entry
 
 
@@ -55,12 +55,24 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
 
     layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
     refuse_pointless(places)
-    for regularizer in acting:
+    for regularizer in acting:  # what is wrapped may do what is not linear
         if regularizer.wrap:
-            layers = [*map(regularizer.wrap, layers[:-1]), layers[-1]]
+            layers = [*(regularizer.wrap(layer)._replace(linear=False) for layer in layers[:-1]), layers[-1]]
         if regularizer.wrap_input:
-            layers = [regularizer.wrap_input(layers[0]), *layers[1:]]
+            layers = [regularizer.wrap_input(layers[0])._replace(linear=False), *layers[1:]]
+    for regularizer in acting[::-1]:
+        if regularizer.augmented:
+            layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]
     return Network(layers, acting)
+
+
+def _augmented(first: Layer, change: Augment) -> Layer:
+    """A network's first layer, whose samples are changed in training."""
+
+    def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
+        return first.apply(p, change(x, pass_) if pass_.training else x, pass_)
+
+    return first._replace(apply=apply)
 
 
 def columns(entry: Entry, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 Array = np.ndarray
+
+
+class Kept(NamedTuple):
+    """The parameters of a run, trained or not, by names such as `dense1/W`; and the iteration that they are of."""
+
+    iteration: int
+    parameters: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -19,7 +28,8 @@ class Outcome:
     loss or its gradient was found not to be finite. final: per run, the iteration whose metrics are the final ones of a
     run that did not diverge. parameters: trained numbers of one run. seconds: of the whole stack. ensembles: as curves,
     of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
-    layers: a row per run, iteration and layer, see `dlsweep.training.probes`.
+    layers: a row per run, iteration and layer, see `dlsweep.training.probes`. kept: per run, the parameters that were
+    asked for; a run that diverged has no final ones, and no best ones if it never was evaluated.
     """
 
     curves: dict[str, Array]
@@ -30,3 +40,4 @@ class Outcome:
     seconds: float
     ensembles: dict[str, Array] = field(default_factory=dict)
     layers: dict[str, Array] = field(default_factory=dict)
+    kept: list[Kept | None] = field(default_factory=list)

@@ -158,7 +158,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     # A seed that trains on a subset of its own is evaluated on a copy of it.
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
-    memory = FLOAT * (parameters * (4 + slots) + activations + samples)
+    memory = FLOAT * (parameters * (4 + slots + bool(arm.evaluate.keep)) + activations + samples)
     return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
 
 

@@ -150,7 +150,7 @@ def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:
         flat = flat[finite]
         least, most = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
         width = np.where(most > least, most - least, 1)
-        bins = ((flat - least) * (BINS / width)).astype(np.int32)
+        bins = ((flat - least) / width * BINS).astype(np.int32)  # BINS / width may overflow
         np.minimum(bins, BINS - 1, out=bins)
         bins += BINS * np.arange(len(flat), dtype=np.int32)[:, None]
         counts[finite] = np.bincount(bins.ravel(), minlength=BINS * len(flat)).reshape(-1, BINS)

@@ -12,16 +12,16 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, forward
+from dlsweep.nn.networks import Forward, folded, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
-from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels
+from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels, split_blocks
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
 from dlsweep.training.network import build, columns
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.outcome import Kept, Outcome
 from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
 
@@ -41,6 +41,9 @@ class Stack:
         self.status = ["done"] * len(runs)
         self.ended = [-1] * len(runs)
         self.patience = Patience(runs)
+        self.kept: list[Kept | None] = [None] * len(runs)
+        # Whether the weights to keep are those of the best evaluation: they are where the final metrics are its.
+        self.keeps_best = self.patience.restore | (arm.evaluate.keep == "best")
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.averages: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.probes: Probes | None = None
@@ -49,17 +52,21 @@ class Stack:
         self._arrange()
 
         arrays = data.arrays
-        self.x, self.t, self.scale = arrays.x_train, arrays.t_train, dtype.type(arrays.scale)
+        self.x, self.t, self.arrays = arrays.x_train, arrays.t_train, arrays
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
+        reorder = bool(self.network.layers[0].reads) and not arrays.standardized
+        size = block_size(self.network.layers)
         for split in arm.evaluate.on:
-            x, t = (self.x, self.t) if split == "batch" else (getattr(arrays, f"{a}_{split}") for a in "xt")
             if split == "batch":
                 self.splits[split] = None  # the minibatch at hand
-            elif split == "train" and data.sizes["train"] < len(t):
-                self.splits[split] = {s: self._blocks(x[rows], t[rows]) for s, rows in self.subsets.items()}
+            elif split == "train" and data.sizes["train"] < len(self.t):
+                self.splits[split] = {
+                    s: Blocks(self.x[rows], self.t[rows], arrays.floats, dtype, reorder=reorder, size=size)
+                    for s, rows in self.subsets.items()
+                }
             else:
-                self.splits[split] = self._blocks(x, t)
+                self.splits[split] = split_blocks(data, split, dtype, reorder, size)
 
     def _arrange(self) -> None:
         """What follows from which runs are in the stack: the slice of each seed, and every setting as a column."""
@@ -93,12 +100,8 @@ class Stack:
         """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
-        x = np.multiply(self.x[indices], self.scale, dtype=self.dtype)
+        x = self.arrays.floats(self.x[indices], self.dtype)
         return Block(np.moveaxis(x, 0, -1), self.t[indices])
-
-    def _blocks(self, x: Array, t: Array) -> Blocks:
-        layers = self.network.layers
-        return Blocks(x, t, float(self.scale), self.dtype, reorder=bool(layers[0].reads), size=block_size(layers))
 
     def begin(self, batch: Batch) -> None:
         """Initial parameters, empty slots, and probes; batch: the first one, that initializers may look at."""
@@ -145,7 +148,7 @@ class Stack:
         passed = forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
-        dlogits = softmax_cross_entropy(passed.logits, t_batch)[1]()
+        dlogits = softmax_cross_entropy(passed.logits, t_batch).back()
         if self.network.smoothing is not None:
             dlogits += column(self.network.smoothing, dlogits) * label_smoothing(passed.logits, t_batch)[1]()
         gradients = passed.back(dlogits)
@@ -191,6 +194,8 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty(self.parameters[i][k])[0]
+        layers, parameters = folded(self.network.layers, self.parameters)
+        network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():
             if isinstance(blocks, Blocks):
@@ -200,7 +205,7 @@ class Stack:
             draws = Draws(self.slices, t)
             averaged = Ensembles(self.ensembles)
             seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
-            rows.append((split, evaluate(self.network, self.parameters, groups, draws, seen)))
+            rows.append((split, evaluate(network, parameters, groups, draws, seen)))
             if seen:
                 averages.append((split, averaged))
         finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
@@ -220,11 +225,28 @@ class Stack:
             self.averages.append((t, epoch, split, first, members, averaged.loss, averaged.accuracy))
         monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
         self.patience.look(t, which, monitored)
+        self._keep(t, np.flatnonzero(finite)[self.keeps_best[which] & self.patience.improved(t, which)])
         self._leave(t, ~finite, "diverged")
 
     def stop(self, t: int) -> None:
         """Runs that have waited long enough for an improvement leave the stack."""
-        self._leave(t, self.patience.exhausted[self.order], "stopped")
+        exhausted = self.patience.exhausted[self.order]
+        self._keep_final(t, np.flatnonzero(exhausted))
+        self._leave(t, exhausted, "stopped")
+
+    def _keep_final(self, t: int, rows: Array) -> None:
+        """Keep the parameters that rows of the stack end with, where these are the ones to keep."""
+        self._keep(t, rows[~self.keeps_best[np.array(self.order, int)[rows]]])
+
+    def _keep(self, t: int, rows: Array) -> None:
+        """Keep the parameters of some rows of the stack, if any are to be kept, in place of earlier ones."""
+        for row in rows if self.given[0].arm.evaluate.keep else ():
+            self.kept[self.order[row]] = self.copied(t, row)
+
+    def copied(self, t: int, row: int) -> Kept:
+        """The parameters, at iteration t, of a row of the stack."""
+        named = zip(self.network.layers, self.parameters, strict=True)
+        return Kept(t, {f"{layer.name}/{k}": w[row].copy() for layer, p in named for k, w in p.items()})
 
     def _leave(self, t: int, gone: Array, status: str) -> None:
         """Take runs out of the stack."""
@@ -233,6 +255,8 @@ class Stack:
         for i in np.flatnonzero(gone):
             self.status[self.order[i]] = status
             self.ended[self.order[i]] = t
+            if status == "diverged" and self.given[0].arm.evaluate.keep == "final":
+                self.kept[self.order[i]] = None
         stay = np.flatnonzero(~gone)
         self.order = [self.order[i] for i in stay]
         self.parameters = [{k: w[stay] for k, w in p.items()} for p in self.parameters]
@@ -242,6 +266,7 @@ class Stack:
     def outcome(self, steps: int, seconds: float) -> Outcome:
         """The curves so far, and how every run ended that was given."""
         ended = [steps if at < 0 else at for at in self.ended]
+        self._keep_final(steps, np.arange(len(self.order)))
         return Outcome(
             _columns(self.rows, ("run", "loss", "penalty", "accuracy")),
             self.status,
@@ -251,6 +276,7 @@ class Stack:
             seconds=seconds,
             ensembles=_columns(self.averages, ("run", "members", "loss", "accuracy")),
             layers=self.probes.columns() if self.probes else {},
+            kept=self.kept,
         )
 
 

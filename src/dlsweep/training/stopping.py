@@ -1,14 +1,17 @@
-"""Early stopping: which runs of a stack have waited long enough for an improvement."""
+"""Early stopping: which runs of a stack have waited long enough for an improvement, and when each was at its best."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
-from dlsweep.config.runs import Run
+from dlsweep.config.runs import Arm, Monitor, Run, Stopping
 
 Array = np.ndarray
+
+NEVER = 1 << 62  # more evaluations than there will be
 
 
 class Patience:
@@ -19,7 +22,7 @@ class Patience:
     """
 
     def __init__(self, runs: Sequence[Run]):
-        rules = [run.arm.train.stopping for run in runs]
+        rules = [_rule(run.arm) for run in runs]
         self.monitored: dict[tuple[str, str], Array] = {}
         for key in dict.fromkeys((rule.split, rule.metric) for rule in rules if rule):
             self.monitored[key] = np.array([rule is not None and (rule.split, rule.metric) == key for rule in rules])
@@ -41,6 +44,11 @@ class Patience:
             self.best[runs[better]] = value[better]
             self.best_at[runs[better]] = t
 
+    def improved(self, t: int, which: Array) -> Array:
+        """Whether each of some runs has just improved, at iteration t."""
+        now: Array = self.best_at[which] == t
+        return now
+
     @property
     def exhausted(self) -> Array:
         """Whether each run has waited long enough."""
@@ -50,3 +58,12 @@ class Patience:
     def final(self, last: Sequence[int]) -> list[int]:
         """The iterations whose metrics are the runs' final ones; last: those of their last evaluations."""
         return [int(at) for at in np.where(self.restore, self.best_at, last)]
+
+
+def _rule(arm: Arm) -> Stopping | None:
+    """By what a run's best evaluation is known, and when it stops; None where nobody asks for either."""
+    if arm.train.stopping or arm.evaluate.keep != "best":
+        return arm.train.stopping
+    on = arm.evaluate.on
+    split = "validation" if "validation" in on else on[-1]
+    return Stopping(NEVER, cast(Monitor, f"{split}_accuracy"), min_delta=0.0, restore_best=False)

@@ -1,0 +1,60 @@
+"""The evaluation of the six networks alone, as dlsweep does it while it trains: two processes, half of the runs each.
+
+Both begin at the same moment, after an evaluation that does not count; the slower one's seconds count.
+"""
+
+from __future__ import annotations
+
+import time
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from bench import common
+from bench import convolution_jobs as jobs
+
+
+def evaluation(job: jobs.Job) -> common.Report:
+    """The untrained networks on the test images."""
+    context = get_context("spawn")
+    barrier, seconds = context.Barrier(common.PROCESSES), context.SimpleQueue()
+    workers = [context.Process(target=_work, args=(job, i, barrier, seconds)) for i in range(common.PROCESSES)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("a process that evaluates has failed")
+    slower = max(seconds.get() for _ in workers)
+    return common.Report(job.runs, 1, slower, versions=common.versions("dlsweep", "numpy"))
+
+
+def _work(job: jobs.Job, number: int, barrier: Any, seconds: Any) -> None:
+    """One process, one BLAS thread."""
+    from threadpoolctl import threadpool_limits
+
+    import dlsweep
+    from dlsweep.datasets import open_dataset
+    from dlsweep.training.stack import Stack
+
+    config = jobs.config(job) | {"data": {"mnist": {"test": job.images}}}
+    config["evaluate"] = {"every": job.every, "on": ["test"]}
+    runs = list(dlsweep.plan(dlsweep.load(config)).missing(()))[number :: common.PROCESSES]
+    stack = Stack(runs, open_dataset(runs[0].arm.data), np.dtype(np.float32))
+    batch = {seed: stack.gather(seed, np.arange(common.BATCH_SIZE)) for seed in stack.slices}
+    with threadpool_limits(1):
+        try:
+            stack.begin(batch)
+            stack.evaluate(0, 0.0, batch)
+            barrier.wait(timeout=120)
+        except BaseException:
+            barrier.abort()
+            raise
+        start = time.perf_counter()
+        stack.evaluate(0, 0.0, batch)
+        seconds.put(time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    jobs.main({"evaluation": evaluation})

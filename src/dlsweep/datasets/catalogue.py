@@ -1,0 +1,70 @@
+"""What `dlsweep data` shows: the data sets that can be had by name alone, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlsweep.datasets import Dataset, datasets
+from dlsweep.datasets.fetching import megabytes
+from dlsweep.datasets.published import Published
+from dlsweep.errors import UnknownName, UsageError
+from dlsweep.registry import nearest
+
+
+@dataclass(frozen=True)
+class Item:
+    """A data set. train, test: its samples; state: whether it is at hand; credit: who made it, and its licence."""
+
+    name: str
+    train: int
+    test: int
+    shape: tuple[int, ...]
+    classes: int
+    state: str
+    credit: str
+
+
+def items() -> list[Item]:
+    """All data sets that have samples and need no file of the user's."""
+    return [_item(name, data) for name, data in _named().items()]
+
+
+def _item(name: str, data: Dataset) -> Item:
+    return Item(name, data.sizes["train"], data.sizes["test"], data.shape, data.classes, _state(data), data.credit)
+
+
+def _state(data: Dataset) -> str:
+    if data.source is None:
+        return "bundled"
+    if data.source.here:
+        return "in the cache"
+    return f"to be fetched, {megabytes(sum(file.size for file in data.source.files))}"
+
+
+def source_of(name: str) -> Published | None:
+    """Where a data set is fetched from; None for one that came with a package."""
+    return dataset_of(name).source
+
+
+def folder_of(name: str) -> Path:
+    """Where the files of a data set lie, or are going to once they are fetched."""
+    data = dataset_of(name)
+    folder = data.source.folder if data.source else data.folder
+    if folder is None:
+        raise UsageError(f"{name} has no folder of its own")
+    return folder
+
+
+def dataset_of(name: str) -> Dataset:
+    """A data set with nothing asked of it."""
+    named = _named()
+    if name not in named:
+        raise UnknownName(f"there is no data set {name!r} to be fetched{nearest(name, named)}")
+    return named[name]
+
+
+def _named() -> dict[str, Dataset]:
+    entries = (datasets[name] for name in datasets)
+    opened = {e.name: e() for e in entries if not any(setting.required for setting in e.settings.values())}
+    return {name: data for name, data in opened.items() if data.sizes["train"]}

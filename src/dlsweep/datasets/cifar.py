@@ -1,0 +1,146 @@
+"""CIFAR-10 and CIFAR-100 in their binary version: a packed archive of files of records.
+
+Layout (Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html): a record is one byte for the label (of CIFAR-100 two,
+coarse and fine), and 3072 for the pixels: 1024 red, 1024 green, 1024 blue, each row by row. The archive is read as a
+stream and nothing of it is written to disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Annotated, BinaryIO, Literal, cast
+
+import numpy as np
+from annotated_types import Ge
+
+from dlsweep.datasets.base import Dataset, Whole, datasets
+from dlsweep.datasets.published import File, Published
+from dlsweep.errors import DataError
+from dlsweep.registry import Count
+
+PIXELS = 3 * 32 * 32
+
+CIFAR10 = Published(
+    "cifar10",
+    credit="Krizhevsky, Nair and Hinton; no licence stated",
+    url="https://www.cs.toronto.edu/~kriz",
+    files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
+    shape=(3, 32, 32),
+    classes=10,
+    train=50_000,
+    test=10_000,
+)
+
+CIFAR100 = Published(
+    "cifar100",
+    credit="Krizhevsky, Nair and Hinton; no licence stated",
+    url="https://www.cs.toronto.edu/~kriz",
+    files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
+    shape=(3, 32, 32),
+    classes=100,
+    train=50_000,
+    test=10_000,
+)
+
+COARSE = 20  # the classes of CIFAR-100's coarse labels
+
+
+@datasets.register
+def cifar10(
+    *,
+    train: Count | None = None,
+    validation: Annotated[int, Ge(0)] = 0,
+    test: Count | None = None,
+    standardize: bool = False,
+) -> Dataset:
+    """CIFAR-10: 32 × 32 colour photographs of ten kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+
+    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+    """
+    return CIFAR10.dataset(CIFAR10.subset(train, validation, test, standardize), _read_10)
+
+
+@datasets.register
+def cifar100(
+    *,
+    train: Count | None = None,
+    validation: Annotated[int, Ge(0)] = 0,
+    test: Count | None = None,
+    standardize: bool = False,
+    labels: Literal["fine", "coarse"] = "fine",
+) -> Dataset:
+    """CIFAR-100: 32 × 32 colour photographs of a hundred kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+
+    Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
+    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+    """
+    subset = CIFAR100.subset(train, validation, test, standardize)
+    if labels == "fine":
+        return CIFAR100.dataset(subset, _read_100)
+    return replace(CIFAR100, classes=COARSE).dataset(subset, _read_100_coarse, "coarse")
+
+
+def _read_10(published: Published, folder: Path) -> Whole:
+    batches = [f"data_batch_{i}.bin" for i in range(1, 6)]
+    members = {**dict.fromkeys(batches, published.train // 5), "test_batch.bin": published.test}
+    return _read(published, folder, members, label=0, of=1)
+
+
+def _read_100(published: Published, folder: Path, label: int = 1) -> Whole:
+    return _read(published, folder, {"train.bin": published.train, "test.bin": published.test}, label=label, of=2)
+
+
+def _read_100_coarse(published: Published, folder: Path) -> Whole:
+    return _read_100(published, folder, label=0)
+
+
+def _read(published: Published, folder: Path, members: dict[str, int], *, label: int, of: int) -> Whole:
+    """The samples of some files of an archive, the last of them those to test on; label: which of each record's."""
+    (file,) = published.files
+    records = _records(folder / file.name, members, of + PIXELS, file.unpacked)
+    train, test = np.concatenate(records[:-1]) if len(records) > 2 else records[0], records[-1]
+    x, x_test = (r[:, of:].reshape(-1, 3, 32, 32) for r in (train, test))
+    return x, train[:, label].astype(np.int64), x_test, test[:, label].astype(np.int64)
+
+
+def _records(path: Path, members: dict[str, int], width: int, most: int) -> list[np.ndarray]:
+    """The records of each member, `(N, width)` uint8. A `DataError` for an archive that does not hold just these."""
+    found: dict[str, np.ndarray] = {}
+    try:
+        with path.open("rb") as packed:
+            stream = _AtMost(gzip.GzipFile(fileobj=packed), most)
+            with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
+                for entry in archive:
+                    name = PurePosixPath(entry.name).name
+                    if entry.isreg() and name in members:
+                        if entry.size != members[name] * width:
+                            wanted = f"{members[name]:,} records of {width:,}"
+                            raise DataError(f"{path} is damaged: {name} has {entry.size:,} bytes, not {wanted}")
+                        content = archive.extractfile(entry)
+                        assert content is not None  # it is a regular file
+                        found[name] = np.frombuffer(content.read(), np.uint8).reshape(-1, width)
+            while stream.read(1 << 20):
+                pass  # at the end of the stream its checksum is compared
+    except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is damaged: {error}") from None
+    if absent := [name for name in members if name not in found]:
+        raise DataError(f"{path} is damaged: it holds no {', '.join(absent)}")
+    return [found[name] for name in members]
+
+
+class _AtMost:
+    """A stream that gives no more than `most` bytes."""
+
+    def __init__(self, stream: gzip.GzipFile, most: int):
+        self.stream, self.left, self.most = stream, most, most
+
+    def read(self, size: int) -> bytes:
+        chunk = self.stream.read(size)
+        self.left -= len(chunk)
+        if self.left < 0:
+            raise tarfile.ReadError(f"it unpacks to more than {self.most:,} bytes")
+        return chunk

@@ -1,0 +1,215 @@
+"""Puts the files of published data sets into the user's cache: fetched, or brought by hand; checked in either case.
+
+A file gets its name once it is known to be the published one; until then it lies beside, hidden, and whoever is
+killed leaves nothing that is ever read. A lock on the folder lets two that want the same files fetch them once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dlsweep.datasets.published import FOLDER, File, Published
+from dlsweep.errors import DataError, DlsweepError, FetchError
+
+CHUNK = 1 << 16  # bytes
+PATIENCE = 30  # seconds that a server may be silent
+
+
+def fetch(
+    published: Published,
+    note: Callable[[str], object] = lambda sentence: None,
+    progress: Callable[[int], object] = lambda count: None,
+) -> None:
+    """Fetch what is missing of a data set. A `FetchError` says why that cannot be, and how to do it by hand.
+
+    note: is told once if anything is fetched; progress: of every piece that has come, its bytes; what it raises ends
+    the download.
+    """
+    if not published.missing():
+        return
+    with _sole_writer(published.folder):
+        missing = published.missing()  # another process may have fetched it meanwhile
+        if missing:
+            size = sum(file.size for file in missing)
+            note(f"fetching {published.name} ({megabytes(size)}) into {published.folder}")
+        for file in missing:
+            _download(published, file, progress)
+
+
+def take(published: Published, paths: Sequence[Path]) -> list[File]:
+    """Put files that were fetched by hand into the cache, from wherever they are; returns what is still missing.
+
+    A folder stands for the files in it that are named as published, packed or not. Of a file only the content counts. A
+    `DataError` names what is no file of the data set; then nothing is taken.
+    """
+    found: dict[File, Path] = {}
+    strange = []
+    for path in chain.from_iterable(_inside(published, given) for given in paths):
+        file = next((file for file in published.files if file.is_at(path)), None)
+        if file is None:
+            strange.append(f"{path} is none of the files of {published.name} as they were published")
+        else:
+            found[file] = path
+    if strange:
+        raise DataError("\n".join([*strange, f"{published.name} consists of", *_hashes(published)]))
+    with _sole_writer(published.folder):
+        for file, path in found.items():
+            with _arriving(published, file) as to, path.open("rb") as source:
+                while chunk := source.read(CHUNK):
+                    to.write(chunk)
+    return published.missing()
+
+
+def _inside(published: Published, path: Path) -> list[Path]:
+    if not path.is_dir():
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file")
+        return [path]
+    names = [name for file in published.files for name in (file.name, file.name.removesuffix(".gz"))]
+    inside = [path / name for name in names if (path / name).is_file()]
+    if not inside:
+        raise DataError(f"{path} has none of the files of {published.name}: {_names(published)}")
+    return inside
+
+
+@contextmanager
+def _sole_writer(folder: Path) -> Iterator[None]:
+    """Make the folder and wait until no other process writes to it."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / ".lock")
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        instead = f"set {FOLDER} to a folder for data sets that can be written"
+        raise DlsweepError(f"cannot write {path}: {error.strerror or error}; {instead}") from error
+
+
+@contextmanager
+def _arriving(published: Published, file: File) -> Iterator[BinaryIO]:
+    """Where to write a file, which gets its name if it then is what was published."""
+    path = published.folder / file.name
+    beside = path.with_name(f".{file.name}.part")
+    with _writing(path):
+        try:
+            with beside.open("wb") as arriving:
+                yield arriving
+                arriving.flush()
+                os.fsync(arriving.fileno())
+            if not file.is_at(beside):
+                raise _Other
+            beside.replace(path)
+        finally:
+            with suppress(OSError):
+                beside.unlink()
+
+
+class _Other(Exception):
+    """What came is not what was published."""
+
+
+def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
+    import requests
+
+    url = published.url_of(file)
+    try:
+        with _arriving(published, file) as to:
+            came = _Came(to, file.limit, progress)
+            try:
+                _get(url, came)
+            except requests.RequestException as error:
+                raise FetchError(_by_hand(published, f"{url}: {_reason(error)}")) from error
+    except _Other:
+        raise FetchError(_by_hand(published, f"{url} sends {came.description}")) from None
+
+
+def _get(url: str, came: _Came) -> None:
+    """Write what a server sends, unpacking nothing on the way, and close the connection whatever happens."""
+    import pooch
+
+    with ExitStack() as after:
+
+        def close(answer: Any, **more: Any) -> None:
+            after.callback(answer.close)
+
+        plain = {"Accept-Encoding": "identity"}
+        http = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=PATIENCE, headers=plain, hooks={"response": close})
+        http(url, came, None)
+
+
+class _Came:
+    """A file that is written as it comes, up to a limit."""
+
+    def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object]):
+        self.file, self.limit, self.progress = file, limit, progress
+        self.size, self.head = 0, b""
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self.head = self.head or chunk[:100]
+        if self.size > self.limit:
+            raise _Other
+        self.file.write(chunk)
+        self.progress(len(chunk))
+
+    def flush(self) -> None:
+        """Nothing is needed from piece to piece."""
+
+    @property
+    def description(self) -> str:
+        """What came in place of the file."""
+        if self.size > self.limit:
+            return f"more than {self.limit:,} bytes"
+        if self.head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+            return "a web page in place of the file"
+        return f"{self.size:,} bytes that are not the published file, whose MD5 is another"
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with a request, in few words: of the many that come with it, those of the system."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return f"the server is silent for {PATIENCE} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke before the whole file had come"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return "that is no http address" if isinstance(error, ValueError) else str(error)
+
+
+def _by_hand(published: Published, reason: str) -> str:
+    name, folder = published.name, published.folder
+    lines = [f"{name} cannot be fetched: {reason}", "to go on, get by hand", *_hashes(published)]
+    return "\n".join([*lines, f"then: dlsweep data import {name} FILES (or put them into {folder})"])
+
+
+def _names(published: Published) -> str:
+    return ", ".join(file.name for file in published.files)
+
+
+def _hashes(published: Published) -> list[str]:
+    return [f"  {file.name} (MD5 {file.md5})" for file in published.files]
+
+
+def megabytes(size: int) -> str:
+    """`31 MB`."""
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

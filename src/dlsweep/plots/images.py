@@ -1,0 +1,77 @@
+"""Many small images in a panel, whose coordinates are inches."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlsweep.plots.maps import Colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+Array = np.ndarray
+
+_GAP = 0.08  # of an image, between two
+
+
+def spread(ax: Axes, images: Array, room: tuple[float, float], colours: Colours | None = None) -> None:
+    """Draw images `(N, H, W)` or `(N, H, W, 3)` in rows, as large as they get in a room of width and height."""
+    (wide, high), (height, width) = room, images.shape[1:3]
+
+    def scale(columns: int) -> float:
+        return float(min(wide / (columns * width), high / (ceil(len(images) / columns) * height)))
+
+    columns = max(range(1, len(images) + 1), key=lambda n: (scale(n), -n))
+    w, h = scale(columns) * width, scale(columns) * height
+    gap = _GAP * max(w, h)
+    left = (wide - columns * w) / 2
+    top = high - (high - ceil(len(images) / columns) * h) / 2
+    for i, image in enumerate(images):
+        x, y = left + (i % columns) * w, top - (i // columns + 1) * h
+        show(ax, image, (x + gap / 2, y + gap / 2, w - gap, h - gap), colours)
+
+
+def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours: Colours | None = None) -> AxesImage:
+    """Draw an image as large as it gets in the middle of a box: left, bottom, width and height in inches.
+
+    Numbers take their colours; without a scale they are brightness, from 0 to 1.
+    """
+    left, bottom, wide, high = box
+    height, width = image.shape[:2]
+    size = min(wide / width, high / height)
+    x, y = left + (wide - size * width) / 2, bottom + (high - size * height) / 2
+    extent = (x, x + size * width, y, y + size * height)
+    look: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
+    if image.ndim == 3:
+        return ax.imshow(np.clip(image, 0, 1), **look)
+    mapping = (colours or Colours(0, 1, "gray")).mapping
+    return ax.imshow(image, mapping.cmap, mapping.norm, **look)
+
+
+def canvas(ax: Axes, wide: float, high: float) -> None:
+    """Make the coordinates of a panel inches, and take its frame away."""
+    ax.set_xlim(0, wide)
+    ax.set_ylim(0, high)
+    ax.set_xticks([])
+    ax.grid(False)
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def picture(x: Array, low: float = 0.0, high: float = 1.0) -> Array:
+    """A sample `(C, H, W)` whose pixels go from low to high, as brightness: `(H, W)`, or `(H, W, 3)` of three channels.
+
+    Of another number of channels it is their mean.
+    """
+    x = (x - low) / (high - low or 1.0)
+    return np.moveaxis(x, 0, -1) if len(x) == 3 else x.mean(axis=0)
+
+
+def brightness(x: Array) -> tuple[float, float]:
+    """The lowest and the highest pixel that samples can have: 0 and 255 of bytes, else those that they do have."""
+    return (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))

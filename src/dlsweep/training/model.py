@@ -1,0 +1,149 @@
+"""One network out of a sweep, to be asked: its run, its data set and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from dlsweep.config.runs import Run
+from dlsweep.datasets import data_of
+from dlsweep.datasets.base import Dataset
+from dlsweep.errors import UsageError
+from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared
+from dlsweep.nn.networks import folded, forward
+from dlsweep.training.draws import Draws
+from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
+from dlsweep.training.minibatches import minibatches
+from dlsweep.training.network import Network, build
+from dlsweep.training.outcome import Kept
+from dlsweep.training.stack import Stack
+
+_FLOAT = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with the parameters that it had at an iteration, in evaluation: nothing is dropped, no noise is added.
+
+    Samples x are `(N, *shape)` with the data set's shape, or flat; as in the data set, and where it has bytes also
+    floating point, from 0 to 1. Answers have the samples first.
+    """
+
+    run: Run
+    data: Dataset
+    kept: Kept
+
+    def __repr__(self) -> str:
+        return f"Model({self.run.arm.name!r}, seed {self.run.seed}, iteration {self.iteration})"
+
+    @property
+    def iteration(self) -> int:
+        """The updates that the parameters are made of."""
+        return self.kept.iteration
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Every parameter by its name, `dense1/W`: kernels of dense layers `(out, in)`, of convolutions
+        `(filters, channels, height, width)`."""
+        return dict(self.kept.parameters)
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers, from the input to the logits."""
+        return tuple(layer.name for layer in self._network.layers)
+
+    @cached_property
+    def kernels(self) -> tuple[str, ...]:
+        """The names of the kernels among the parameters, from the input on."""
+        layers = self._network.layers
+        return tuple(f"{layer.name}/{k}" for layer in layers for k, p in layer.parameters.items() if p.kernel)
+
+    def logits(self, x: Array) -> Array:
+        """What the last layer says of each sample, `(N, classes)`.
+
+        The samples of a split give the bits of the evaluations in training, if they are given all together.
+        """
+        x, layers = self._samples(x), self._network.layers
+        reorder = bool(layers[0].reads) and not self.data.arrays.standardized
+        blocks = Blocks(x, np.zeros(len(x), np.int64), self._floats, _FLOAT, reorder=reorder, size=block_size(layers))
+        found: list[Array] = []
+        with threadpool_limits(1), np.errstate(all="ignore"):
+            group = Group(slice(0, 1), blocks)
+            few, parameters = folded(layers, self._stack)
+            network = self._network._replace(layers=few)
+            evaluate(network, parameters, [group], self._draws, lambda z, _: found.append(z[0].T.copy()))
+        logits = np.concatenate(found)
+        logits[blocks.samples] = logits.copy()
+        return logits
+
+    def probabilities(self, x: Array) -> Array:
+        """The softmax of the logits, `(N, classes)`."""
+        z = self.logits(x)
+        p: Array = np.exp(z - z.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        return p
+
+    def predict(self, x: Array) -> Array:
+        """The class with the largest logit, of equals the first, `(N,)`."""
+        largest: Array = self.logits(x).argmax(axis=1)
+        return largest
+
+    def outputs(self, x: Array) -> dict[str, Array]:
+        """What every layer makes of the samples, by its name: `(N, features)`, or `(N, channels, height, width)`."""
+        x = self._samples(x)
+        columns = np.ascontiguousarray(np.moveaxis(self._floats(x, _FLOAT), 0, -1))
+        outputs: list[Output] = []
+        with threadpool_limits(1), np.errstate(all="ignore"):
+            shared = [Shared(columns, slice(0, 1))]
+            forward(self._network.layers, self._stack, shared, Pass(False, self._draws), outputs)
+        # Where an evaluation draws, a layer makes several of each sample.
+        each = [y.reshape(*y.shape[:-1], -1, len(x)).mean(axis=-2)[0] for y, *_ in outputs]
+        return {name: np.moveaxis(y, -1, 0) for name, y in zip(self.layers, each, strict=True)}
+
+    def _samples(self, x: Array) -> Array:
+        """Samples in the data set's shape."""
+        x, shape = np.asarray(x), self.data.shape
+        if x.ndim < 2 or prod(x.shape[1:]) != prod(shape) or not len(x):
+            asked = ", ".join(map(str, shape))
+            raise UsageError(f"samples must be (N, {asked}), one or more of them, got an array of the shape {x.shape}")
+        if x.dtype != np.uint8 and x.dtype.kind != "f":
+            raise UsageError(f"samples must be uint8 or floating point, got {x.dtype}")
+        return x.reshape(len(x), *shape)
+
+    def _floats(self, x: Array, dtype: np.dtype) -> Array:
+        """What the network sees of samples."""
+        arrays = self.data.arrays
+        if x.dtype == arrays.x_test.dtype or arrays.x_test.dtype != np.uint8:
+            return arrays.floats(x, dtype)
+        return arrays.floats(255 * x, dtype) if arrays.standardized else x.astype(dtype)
+
+    @property
+    def _draws(self) -> Draws:
+        return Draws({self.run.seed: slice(0, 1)}, self.iteration)
+
+    @cached_property
+    def _network(self) -> Network:
+        return build([self.run.arm], self.data)
+
+    @cached_property
+    def _stack(self) -> Sequence[Parameters]:
+        """The parameters as those of a stack of one run."""
+        kept = self.kept.parameters
+        return [{k: kept[f"{layer.name}/{k}"][None] for k in layer.parameters} for layer in self._network.layers]
+
+
+def start(run: Run) -> Kept:
+    """A run's parameters before training, from its own random streams."""
+    # With nothing to evaluate on, a stack prepares nothing else.
+    arm = replace(run.arm, evaluate=replace(run.arm.evaluate, on=("batch",), ensemble=False, layers=False), members=())
+    data = data_of(arm)
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        stack = Stack([Run(arm, run.seed)], data, _FLOAT)
+        first = next(minibatches(run.seed, data.sizes["train"], arm.train))
+        stack.begin({run.seed: stack.gather(run.seed, first)})
+    return stack.copied(0, row=0)
