@@ -116,6 +116,19 @@ def test_an_accuracy_runs_from_0_to_1(made_up: MadeUp) -> None:
     assert 1 < high < 1.05
 
 
+def test_an_accuracy_may_begin_higher(made_up: MadeUp) -> None:
+    frame = made_up({"init": ["a", "b"]}, diverged={"0:1": 20})
+    (ax, _) = panels(figure := curves(frame, columns="init", low=0.9))
+    assert ax.get_ylim() == pytest.approx((0.898, 1.002))
+    assert {"0.9", "1"} <= {label.get_text() for label in ax.get_yticklabels()}
+    foot = next(text for text in texts(figure) if text.startswith("Mean of"))
+    assert "The axis begins at 0.9." in foot
+    assert "Thin dotted" not in foot  # chance is below
+    (cross,) = labels(ax, "diverged")
+    assert data(line(ax, cross))[1] == pytest.approx([0.898])
+    assert panels(curves(frame, columns="init", y="loss", low=0.9))[0].get_ylim()[0] == 0
+
+
 def test_the_legend_stands_once_and_in_words(made_up: MadeUp) -> None:
     figure = curves(made_up(SIX))
     (legend,) = [artist for artist in figure.artists if isinstance(artist, Legend)]

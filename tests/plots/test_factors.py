@@ -46,6 +46,25 @@ def test_what_is_not_given_is_chosen(
     assert place(frame, given) == placed
 
 
+def test_a_factor_that_moves_with_those_that_have_a_place_needs_none(made_up: Callable[..., pd.DataFrame]) -> None:
+    frame = varying(made_up, "activation", "init", "optimizer")
+    pairs = frame[(frame["activation"] == "relu") == (frame["init"] == "he")]
+    assert place(pairs, {"columns": "activation"}) == Placed("optimizer", "activation", "split", ())
+    assert place(pairs, {"columns": "activation", "lines": "optimizer"}) == Placed(None, "activation", "optimizer", ())
+    both = place(pairs, {"columns": "optimizer"})  # neither has a place that would tell the other
+    assert (both.rows, both.lines) == ("activation", "init")
+
+
+def test_a_factor_that_moves_with_x_needs_no_place_unless_x_has_several_values_for_it(
+    made_up: Callable[..., pd.DataFrame],
+) -> None:
+    frame = varying(made_up, "activation", "optimizer")
+    frame["train.batch_size"] = frame["optimizer"].map({"sgd": 1.0, "adam": 32.0}).astype(float)
+    assert place(frame, {"x": "train.batch_size"}) == Placed(None, None, "activation", ())
+    frame.loc[(frame["optimizer"] == "sgd") & (frame["activation"] == "relu"), "train.batch_size"] = 2.0
+    assert place(frame, {"x": "train.batch_size", "columns": "activation"}).lines == "optimizer"
+
+
 def test_levels_keep_the_order_of_the_sweep(made_up: Callable[..., pd.DataFrame]) -> None:
     frame = varying(made_up, "activation", "init")
     assert factors(frame) == ["activation", "init"]

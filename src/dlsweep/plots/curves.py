@@ -14,6 +14,7 @@ from dlsweep.plots.factors import Placed, levels, place
 from dlsweep.plots.key import Key
 from dlsweep.plots.lines import curve_lines, panel_contents
 from dlsweep.plots.scales import Axis, Height
+from dlsweep.registry import Fraction
 
 MOST = 6  # lines in a panel that show more than one split, unless a user asks for them
 
@@ -30,13 +31,14 @@ def curves(
     splits: list[Split] | None = None,
     log_x: bool = False,
     log_y: bool = False,
+    low: Fraction = 0.0,
 ) -> Figure:
     """Curves over training in a grid of panels: the mean over the seeds with its 95 % interval, and a thin line a seed.
 
     frame: the table `curves/`; with `dlsweep.plots.draw.tidy(results)` it also knows how each run ended.
     rows, columns, lines: factors whose levels are the rows and columns of panels and the colours of lines, or "split";
     what is not given is chosen from the factors that vary. splits: which to show; if not given all, or where that is
-    more than six lines in a panel, the last (test).
+    more than six lines in a panel, the last (test). low: where an axis of accuracies begins.
     A `UsageError` names a factor that is not there, or one that a line would have to average over; or says that there
     is nothing to show.
 
@@ -64,7 +66,7 @@ def curves(
     every = [line for content in grid.values() for line in content.lines]
     name = f"{style.SPLITS[shown[0]]} {y}" if len(shown) == 1 and y != "penalty" else y
     return draw_lines(
-        frame, placed, Key(frame, placed, shown), grid, Axis(x, log_x), Height.of(every, y, log=log_y), name
+        frame, placed, Key(frame, placed, shown), grid, Axis(x, log_x), Height.of(every, y, log=log_y, floor=low), name
     )
 
 

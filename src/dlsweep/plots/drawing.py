@@ -66,10 +66,16 @@ def _draw(ax: Axes, line: Line, key: Key, height: Height, *, many: bool, points:
     if line.ensemble is not None and key.band(line):
         ax.plot(line.x, np.minimum(line.ensemble, far), color=colour, label=f"ensemble: {name}", **ENSEMBLE)
     if len(line.stops) and key.band(line):
-        ax.plot(*line.stops.T, color=colour, label=f"stopped: {name}", clip_on=False, **STOP)
+        ax.plot(*_within(line.stops, height).T, color=colour, label=f"stopped: {name}", clip_on=False, **STOP)
     if len(line.ends):
-        ends = np.minimum(line.ends, [np.inf, top])  # an exploding loss leaves the panel: it is marked at the edge
+        ends = _within(line.ends, height)
         ax.plot(*ends.T, color=colour, label=f"diverged: {name}", clip_on=False, **CROSS)
+
+
+def _within(marks: np.ndarray, height: Height) -> np.ndarray:
+    """Marks `(n, 2)`; those that lie beyond the panel, such as an exploding loss, at its edge."""
+    within: np.ndarray = np.clip(marks, [-np.inf, height.low], [np.inf, height.high])
+    return within
 
 
 def _fills(line: Line, height: Height) -> np.ndarray:
@@ -131,7 +137,9 @@ def _foot(every: Sequence[Line], height: Height, key: Key) -> str:
         words.append("No band where it would fill the panel.")
     if height.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")
-    if not height.signed and _chance(every):
+    if height.floor:
+        words.append(f"The axis begins at {height.floor:g}.")
+    if not height.signed and (_chance(every) or 0) > height.low:
         words.append("Thin dotted: chance.")
     return " ".join(words)
 

@@ -35,7 +35,8 @@ def place(frame: DataFrame, given: Mapping[str, str | None], places: Collection[
     columns, a third makes lines again. A `UsageError` says which factor is not there, or has two places.
 
     places: those that a plot has. Without lines, one factor makes columns. Where x is a numeric setting, a plot of few
-    panels with several lines is easier to read: the last factor makes lines. Where arms have a place, nothing is left.
+    panels with several lines is easier to read: the last factor makes lines. A factor that moves together with those
+    that are given, or with x, needs no place; where arms have one, nothing is left.
     """
     rows, columns, lines = (given.get(name) for name in PLACES)
     asked = [name for name in (rows, columns, lines) if name is not None]
@@ -46,12 +47,14 @@ def place(frame: DataFrame, given: Mapping[str, str | None], places: Collection[
         if asked.count(name) > 1:
             raise UsageError(f"{name!r} can have one place only: {_either(places)}")
 
-    left = [f for f in factors(frame) if f not in asked and len(levels(frame, f)) > 1]
-    if "arm" in (given.get("x"), *asked):
+    x = given.get("x") or ""
+    told = [f for f in factors(frame) if _follows(frame, f, asked) or ("." in x and _together(frame, f, x))]
+    left = [f for f in factors(frame) if f not in (*asked, *told) and len(levels(frame, f)) > 1]
+    if "arm" in (x, *asked):
         left = []
     empty = [rows, columns].count(None)
     if lines is None and "lines" in places:
-        if (left and "." in (given.get("x") or "")) or (len(left) == 1 and empty == 2):
+        if (left and "." in x) or (len(left) == 1 and empty == 2):
             lines = left.pop()
         elif len(left) > empty:
             lines = left.pop(empty)
@@ -62,6 +65,17 @@ def place(frame: DataFrame, given: Mapping[str, str | None], places: Collection[
     if columns is None and "columns" in places and left:
         columns = left.pop(0)
     return Placed(rows, columns, lines, tuple(left))
+
+
+def _follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
+    """Whether each combination of levels of the others has a single level of the factor."""
+    by = [name for name in others if name != "split"]
+    return bool(by) and bool(frame.groupby(by, observed=True)[factor].nunique().max() < 2)
+
+
+def _together(frame: DataFrame, factor: str, x: str) -> bool:
+    """Whether a factor and a setting have a single value for each of the other."""
+    return _follows(frame, factor, [x]) and _follows(frame, x, [factor])
 
 
 def _either(places: Collection[str]) -> str:

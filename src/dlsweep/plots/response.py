@@ -15,6 +15,7 @@ from dlsweep.plots.key import Key
 from dlsweep.plots.lines import Line, panel_contents
 from dlsweep.plots.scales import Axis, Height
 from dlsweep.plots.scores import Metric, Moment, Scores, chance
+from dlsweep.registry import Fraction
 
 
 @plots.register
@@ -30,13 +31,14 @@ def response(
     moment: Moment = "final",
     log_x: bool | None = None,
     log_y: bool = False,
+    low: Fraction = 0.0,
 ) -> Figure:
     """A metric against a numeric setting (learning rate, strength, scale): means, intervals, and a thin line a seed.
 
     runs: the table `runs/`. x: the setting, such as `optimizer.lr`; if not given, the one that varies most. An arm that
     has no such setting is a horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd
     lr=1" are one level then, "sgd". split: if not given, the one furthest from training. moment: final, best or last.
-    log_x: if not given, where the setting's values span more than a decade.
+    log_x: if not given, where the setting's values span more than a decade. low: where an axis of accuracies begins.
 
     A diverged run is marked, counted above its panel, and counts at chance accuracy; a mean loss has no value there.
     """
@@ -47,7 +49,7 @@ def response(
     values = frame[x].dropna().to_numpy()
     if log_x is None:
         log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
-    height = Height.of([line for content in grid.values() for line in content.lines], y, log=log_y)
+    height = Height.of([line for content in grid.values() for line in content.lines], y, log=log_y, floor=low)
     key = Key(frame, placed, [metric.split])
     return draw_lines(frame, placed, key, grid, Axis(x, log_x, points=True), height, metric.name)
 

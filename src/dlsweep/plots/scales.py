@@ -31,8 +31,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Height:
-    """The y axis of all panels: its limits, and whether values far above them are left out. An accuracy runs from 0 to
-    1; what is signed, a difference, holds 0."""
+    """The y axis of all panels: its limits, and whether values far above them are left out. An accuracy runs from a
+    floor, mostly 0, to 1; what is signed, a difference, holds 0."""
 
     y: str
     log: bool
@@ -40,9 +40,10 @@ class Height:
     high: float
     cut: bool
     signed: bool = False
+    floor: float = 0.0
 
     @staticmethod
-    def of(lines: Sequence[Line], y: str, *, log: bool = False, signed: bool = False) -> Height:
+    def of(lines: Sequence[Line], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> Height:
         """The axis on which these lines are seen."""
         low, high, start = _range(lines, positive=log)
         absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
@@ -55,8 +56,10 @@ class Height:
             return Height(y, log, low - pad, high + pad, cut, signed)
         if log:
             return Height(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut)
-        low, high = (-0.02, 1.02) if y == "accuracy" else (0, 1.05 * high)
-        return Height(y, log, low, high, cut)
+        if y == "accuracy":
+            pad = 0.02 * (1 - floor)
+            return Height(y, log, floor - pad, 1 + pad, cut, floor=floor)
+        return Height(y, log, 0, 1.05 * high, cut)
 
     @property
     def locator(self) -> Locator:
@@ -65,7 +68,8 @@ class Height:
 
         if self.log:
             return LogLocator(subs=[1, 2, 5] if self.high < 150 * self.low else [1])
-        return MultipleLocator(0.2) if self.y == "accuracy" and not self.signed else MaxNLocator(5)
+        whole = self.y == "accuracy" and not self.signed and not self.floor
+        return MultipleLocator(0.2) if whole else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
 
     @property
     def labels(self) -> list[str]:
