@@ -36,8 +36,10 @@ def _work(job: jobs.Job, number: int, barrier: Any, seconds: Any) -> None:
 
     import dlsweep
     from dlsweep.datasets import open_dataset
+    from dlsweep.running.machine import keep_freed_memory
     from dlsweep.training.stack import Stack
 
+    keep_freed_memory()
     config = jobs.config(job) | {"data": {"mnist": {"test": job.images}}}
     config["evaluate"] = {"every": job.every, "on": ["test"]}
     runs = list(dlsweep.plan(dlsweep.load(config)).missing(()))[number :: common.PROCESSES]

@@ -12,6 +12,9 @@ from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, kinds
 from dlsweep.nn.patches import Pad, Size, Window, image_of, inner, placed, views, window
 
 
+CACHE = 1 << 18  # numbers that stay in a core's cache, with as many beside them
+
+
 @kinds.register
 def pool(
     name: str,
@@ -45,21 +48,23 @@ def _greatest(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
     for seen in others[1:]:
         np.maximum(y, seen, out=y)
 
-    apart = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
-
     def back(dy: Array) -> Array:
         dx = np.zeros_like(padded)
-        parts = list(zip([first, *others], views(dx, over), strict=True))
-        for r in range(len(x)):  # one after the other, so that what is compared stays in cache
-            open_ = np.ones(y.shape[1:], bool)  # places whose greatest is not found yet
-            for seen, d in parts:
-                found = seen[r] == y[r]
-                found &= open_
-                open_ ^= found
-                if apart:
-                    np.multiply(dy[r], found, out=d[r])
+        alone = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
+        # Channel by channel, a few at once, so that what is compared stays in cache.
+        x_c, dx_c, y_c, dy_c = (a.reshape(-1, *a.shape[2:]) for a in (padded, dx, y, dy))
+        few = max(1, CACHE // x_c[0].size)
+        for c in range(0, len(x_c), few):
+            here = slice(c, c + few)
+            unfound = np.ones(y_c[here].shape, bool)
+            for seen, d in zip(views(x_c[here], over), views(dx_c[here], over), strict=True):
+                found = seen == y_c[here]
+                found &= unfound
+                unfound ^= found
+                if alone:
+                    np.multiply(dy_c[here], found, out=d)
                 else:
-                    d[r] += dy[r] * found
+                    d += dy_c[here] * found
         return inner(dx, over)
 
     return y, back

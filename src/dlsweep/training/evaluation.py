@@ -19,13 +19,15 @@ from dlsweep.training.network import Network
 Array = np.ndarray
 
 BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
-LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many samples of images would be more
+IMAGES = 60  # samples that are images; the same for them
+LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many images would be more
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 
 
 def block_size(layers: Iterable[Layer]) -> int:
     """How many samples a network is evaluated on at once: a function of the network, as are the bits of its metrics."""
-    return max(1, min(BLOCK, LARGEST // max(prod(layer.shape) for layer in layers)))
+    most = IMAGES if any(len(layer.shape) > 1 for layer in layers) else BLOCK
+    return max(1, min(most, LARGEST // max(prod(layer.shape) for layer in layers)))
 
 
 class Block(NamedTuple):
