@@ -118,7 +118,7 @@ def test_an_accuracy_runs_from_0_to_1(made_up: MadeUp) -> None:
 
 def test_an_accuracy_may_begin_higher(made_up: MadeUp) -> None:
     frame = made_up({"init": ["a", "b"]}, diverged={"0:1": 20})
-    (ax, _) = panels(figure := curves(frame, columns="init", low=0.9))
+    (ax, _) = panels(figure := curves(frame, columns="init", splits=["test"], low=0.9))
     assert ax.get_ylim() == pytest.approx((0.898, 1.002))
     assert {"0.9", "1"} <= {label.get_text() for label in ax.get_yticklabels()}
     foot = next(text for text in texts(figure) if text.startswith("Mean of"))
