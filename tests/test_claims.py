@@ -85,3 +85,30 @@ def test_an_ensemble_beats_the_mean_of_its_members(tmp_path: Path) -> None:
     assert last["members"].tolist() == [5]
     assert last["accuracy"].item() > results.runs["final_test_accuracy"].mean() + 0.01
     assert last["loss"].item() < results.runs["final_test_loss"].mean()
+
+
+def test_simple_cnn_reaches_96_percent_of_mnist_in_600_iterations(tmp_path: Path) -> None:
+    """The textbook's point of comparison: 0.960 ± 0.010, here over all test images."""
+    arm = "only=[{model: simple_cnn, init: normal}]"
+    runs = sweep("cnn_dense", tmp_path, arm, "evaluate.every=600").runs
+    assert runs["final_test_accuracy"].mean() == pytest.approx(0.960, abs=0.010)
+
+
+def test_a_convolutional_network_beats_a_dense_one_of_as_many_parameters(tmp_path: Path) -> None:
+    arms = ["only=[{init: he}]", "data.mnist.test=2000", "train.iterations=200", "evaluate.every=200"]
+    runs = sweep("cnn_dense", tmp_path, *arms).runs
+    parameters = means(runs, "parameters", "model")
+    assert parameters["simple_cnn"] == pytest.approx(parameters["dense"], rel=1e-3)
+    test = means(runs, "final_test_accuracy", "model")
+    assert test["simple_cnn"] > test["dense"] + 0.01
+
+
+def test_batch_norm_needs_a_minibatch_and_group_norm_does_not(tmp_path: Path) -> None:
+    arms = "only=[{train.batch_size: [1, 2, 32]}]"
+    runs = sweep("batch_norm_batch_size", tmp_path, arms, "data.mnist.train=1000", "data.mnist.test=1000").runs
+    test = means(runs, "final_test_accuracy", "normalization", "train.batch_size")
+    assert test["batch", 1] < 0.2  # a dense layer's output minus its mean over one image is 0
+    assert test["batch", 1] + 0.2 < test["batch", 2] < test["batch", 32] - 0.1
+    for size in (1, 2):
+        assert test["group", size] > test["batch", size] + 0.1
+        assert test["none", size] > test["batch", size] + 0.1
