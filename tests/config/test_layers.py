@@ -72,6 +72,28 @@ def test_a_named_network_that_does_not_fit_is_told_at_its_name(tmp_path, model, 
     assert type(caught.value).__name__ == "ConfigError"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "grid: {▲activation: [relu, tanh]}",
+        "grid: [{▲activation: relu}, {model: mlp, activation: relu}]",
+    ],
+)
+def test_an_activation_that_no_list_asks_for_is_refused(text, refused):
+    told = "since the layers name their own; write `activation` in the list where the arm's is meant"
+    refused(f"model: {{layers: [{{dense: 4}}, relu]}}\n{text}", f"activation has no effect here, {told}")
+
+
+def test_a_normalization_that_no_list_asks_for_is_refused(refused, sweep):
+    told = "since it stands beside activations, and the layers have none; write `activation` where one is meant"
+    text = "model: {layers: [{dense: 4}, batch]}\ngrid: {▲normalization: [none, layer]}"
+    refused(text, f"normalization has no effect here, {told}")
+    named = sweep("model: {layers: [{dense: 4}, relu]}\ngrid: {normalization: [none, layer]}")
+    assert len(list(named.arms())) == 2
+    mixed = sweep("grid: {model: [mlp, {layers: [{dense: 4}, relu]}], activation: [relu, tanh]}")
+    assert len(list(mixed.arms())) == 4
+
+
 @pytest.mark.parametrize("name", ["instance", "lrn"])
 def test_what_normalizes_images_is_left_out_of_dense_layers_and_refused_where_there_is_nothing_else(name, refused):
     (arm,) = arms("simple_cnn", grid={"normalization": name})
