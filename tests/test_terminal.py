@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 
-from dlsweep.registry import Count, Fraction, Positive
+from dlsweep.registry import Count, Fraction, ItemsOf, Positive, Registry
 from dlsweep.terminal import duration, kind, number, size, table
 
 
@@ -31,6 +31,7 @@ def test_a_table_cannot_steer_the_terminal() -> None:
         (Annotated[int, Ge(-1)], "integer >= -1"),
         (Literal["before", "after"], "before | after"),
         (list[Count], "list of integer >= 1"),
+        (Annotated[list[Any], MinLen(1), ItemsOf(Registry("layer", ""))], "list of layers"),
         (bool, "true | false"),
         (str, "text"),
     ],

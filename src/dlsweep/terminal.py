@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from dlsweep.config.nodes import plural, value_text
+from dlsweep.registry import Entry, ItemsOf, Setting
 
 if TYPE_CHECKING:
-    from dlsweep.registry import Entry, Setting
     from dlsweep.running.forecast import Forecast
 
 GAP = "  "
@@ -101,6 +101,9 @@ def kind(annotation: Any) -> str:
     """What a setting may be, from its annotation: `number > 0`, `integer >= 1`, `before | after`, `list of number`."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
+        named = next((mark.names.kind for mark in args[1:] if isinstance(mark, ItemsOf)), None)
+        if named:
+            return f"list of {named}s"
         return " and ".join([kind(args[0]), *filter(None, map(_bound, args[1:]))]).replace(" and ", " ", 1)
     if origin is Literal:
         return " | ".join(map(value_text, args))

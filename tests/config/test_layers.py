@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import jsonschema
+import numpy as np
 import pytest
 
-from dlsweep import load
+from dlsweep import dry_run, load, run
 from dlsweep.config.schema import schema
 
 
@@ -72,6 +73,28 @@ def test_a_named_network_that_does_not_fit_is_told_at_its_name(tmp_path, model, 
     assert type(caught.value).__name__ == "ConfigError"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "grid: {▲activation: [relu, tanh]}",
+        "grid: [{▲activation: relu}, {model: mlp, activation: relu}]",
+    ],
+)
+def test_an_activation_that_no_list_asks_for_is_refused(text, refused):
+    told = "since the layers name their own; write `activation` in the list where the arm's is meant"
+    refused(f"model: {{layers: [{{dense: 4}}, relu]}}\n{text}", f"activation has no effect here, {told}")
+
+
+def test_a_normalization_that_no_list_asks_for_is_refused(refused, sweep):
+    told = "since it stands beside activations, and the layers have none; write `activation` where one is meant"
+    text = "model: {layers: [{dense: 4}, batch]}\ngrid: {▲normalization: [none, layer]}"
+    refused(text, f"normalization has no effect here, {told}")
+    named = sweep("model: {layers: [{dense: 4}, relu]}\ngrid: {normalization: [none, layer]}")
+    assert len(list(named.arms())) == 2
+    mixed = sweep("grid: {model: [mlp, {layers: [{dense: 4}, relu]}], activation: [relu, tanh]}")
+    assert len(list(mixed.arms())) == 4
+
+
 @pytest.mark.parametrize("name", ["instance", "lrn"])
 def test_what_normalizes_images_is_left_out_of_dense_layers_and_refused_where_there_is_nothing_else(name, refused):
     (arm,) = arms("simple_cnn", grid={"normalization": name})
@@ -95,3 +118,48 @@ def test_the_schema_knows_lists_of_layers():
     assert valid.is_valid({"grid": {"model": ["mlp", {"layers": good, "label": "own"}]}})
     for wrong in ("conf", {"conv": {"filter": 3}}, {"conv": {}}, {"pool": "big"}, {"dense": 0}, 3, "conv"):
         assert not valid.is_valid({"model": {"layers": [wrong]}}), wrong
+
+
+IN_A_ROW = "conv1 needs samples with channels, height and width, and here a sample is 12 numbers in a row"
+
+
+@pytest.mark.parametrize(
+    ("shape", "model", "sentence"),
+    [
+        ((12,), "▲simple_cnn", f"layer 1 of 6: {IN_A_ROW}"),
+        ((12,), "{layers: [relu, ▲{conv: {filters: 2}}]}", f"layer 2 of 2: {IN_A_ROW}"),
+        (
+            (4, 3),
+            "▲simple_cnn",
+            "layer 1 of 6: conv1: a window of 5×5 does not fit on 4×3 with padding 0: output height = "
+            "(input + padding on both sides − window) / stride + 1 = (4 + 0 − 5) / 1 + 1 is below 1",
+        ),
+    ],
+)
+def test_what_an_archive_holds_must_suit_the_layers(tmp_path, refused, shape, model, sentence):
+    t = np.arange(6) % 3
+    np.savez(tmp_path / "own.npz", x_train=np.ones((6, *shape)), t_train=t, x_test=np.ones((6, *shape)), t_test=t)
+    refused(f"data: {{npz: {{path: own.npz}}}}\ntrain: {{batch_size: 2, iterations: 2}}\nmodel: {model}", sentence)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (1, 6, 5), (3, 6, 5)])
+def test_images_of_an_archive_train_convolutional_networks(tmp_path, shape):
+    rng = np.random.default_rng(0)
+    t = np.arange(8) % 2
+    x = rng.integers(0, 256, (8, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=x, t_train=t, x_test=x, t_test=t)
+    config = {
+        "name": "own",
+        "data": {"npz": {"path": str(tmp_path / "own.npz"), "train": 6, "validation": 2}},
+        "train": {"iterations": 2, "batch_size": 1},
+        "evaluate": {"every": 1, "on": ["train", "validation", "test"]},
+        "model": {"simple_cnn": {"kernel": 3, "filters": 2, "hidden": 4}},
+        "seeds": 2,
+    }
+    results = run(config, output=tmp_path, executor="inline")
+    assert list(results.runs["status"]) == ["done"] * 2
+    channels = shape[0] if len(shape) == 3 else 1
+    assert set(results.runs["parameters"]) == {2 * 9 * channels + 2 + 4 * (2 * 2 * 1) + 4 + 2 * 4 + 2}
+    forecast = dry_run(config, output=tmp_path / "other", executor="inline")
+    assert forecast.seconds > 0
+    assert forecast.memory > 0

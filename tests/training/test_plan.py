@@ -1,7 +1,11 @@
 """Cohorts and chunks: code splits, numbers stack, and every missing run is in exactly one chunk."""
 
 import itertools
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -94,6 +98,59 @@ def test_memory_bounds_a_chunk():
     per_run = made.cohorts[0].memory
     assert all(len(chunk) <= 7 for chunk in made.chunks((), 1, 7 * per_run))
     assert {len(chunk) for chunk in made.chunks((), 1, 1)} == {1}  # never less than one run
+
+
+PEAK = """
+import json, sys
+from threadpoolctl import threadpool_limits
+from dlsweep import load
+from dlsweep.datasets import data_of
+from dlsweep.training.loop import train
+from dlsweep.training.plan import plan
+
+def status(name):
+    with open("/proc/self/status") as file:
+        return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
+
+threadpool_limits(1)
+config = load(json.loads(sys.argv[1]))
+runs, (cohort,) = tuple(config.runs()), plan(config).cohorts
+data = data_of(runs[0].arm)
+data.arrays
+before = status("VmRSS")
+train(runs, data)
+print((status("VmHWM") - before) / len(runs) / cohort.memory)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")
+@pytest.mark.parametrize(
+    ("model", "batch_size", "grid"),
+    [
+        ("simple_cnn", 100, {}),
+        ("simple_cnn", 100, {"activation": "mish"}),
+        ("simple_cnn", 100, {"regularizer": "input_noise"}),
+        ("simple_cnn", 10, {"normalization": "lrn"}),
+        ("lenet", 100, {"normalization": "batch"}),
+        ("alexnet", 100, {}),
+        ("alexnet", 10, {}),
+        ("vgg", 100, {}),
+        ({"mlp": {"hidden": [1000, 1000]}}, 100, {}),
+    ],
+)
+def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batch_size, grid):
+    sweep = {
+        "name": "memory",
+        "data": {"mnist": {"train": 500, "test": 500}},
+        "model": model,
+        "train": {"iterations": 3, "batch_size": batch_size},
+        "evaluate": {"every": 3, "on": ["test"]},
+        "seeds": 1,
+        "grid": {"optimizer": {"adam": {"lr": [0.001, 0.002, 0.003]}}, **grid},
+    }
+    command = [sys.executable, "-c", PEAK, json.dumps(sweep)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 1 / 3 < float(done.stdout) < 1
 
 
 def test_runs_are_expanded_as_chunks_are_taken():

@@ -1,4 +1,4 @@
-"""Settings that have no effect: every grid varies what they set, or nothing stops early that they would stop."""
+"""Settings and factors that have no effect: what every grid varies, what nothing stops for, what no layer asks for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import COMMAND_LINE, Mistakes
-from dlsweep.config.words import RIVAL, STOPPING, Factor
+from dlsweep.config.points import Part
+from dlsweep.config.runs import Choice
+from dlsweep.config.words import RIVAL, STOPPING, Factor, registry
 
 
 def idle_settings(level: Level, grids: Sequence[Grid]) -> dict[str, tuple[Axis, Factor]]:
@@ -73,3 +75,28 @@ def refuse_impatient(train: Level, grids: Sequence[Grid], mistakes: Mistakes) ->
         for f in axis.factors:
             if f.field == "train" and f.setting in STOPPING:
                 mistakes.add(axis.place, f"{f.name} has no effect in a grid without train.patience; give that too")
+
+
+# What a list of layers must name for a factor to have an effect.
+_ASKS = {
+    "activation": "the layers name their own; write `activation` in the list where the arm's is meant",
+    "normalization": "it stands beside activations, and the layers have none; write `activation` where one is meant",
+}
+
+
+def refuse_unasked(grids: Sequence[Grid], expanded: Sequence[Sequence[Part]], mistakes: Mistakes) -> None:
+    """Nobody varies what no list of layers asks for. expanded: the parts of each grid."""
+    for grid, parts in zip(grids, expanded, strict=True):
+        models = [point.fields["model"] for part in parts for point in part if "model" in point.fields]
+        for axis in grid.axes:
+            for f in axis.factors:
+                if f.field in _ASKS and models and not any(_asks(f.field, model) for model in models):
+                    mistakes.add(axis.place, f"{f.name} has no effect here, since {_ASKS[f.field]}")
+
+
+def _asks(field: str, model: Choice) -> bool:
+    """Whether a network has a place for the arm's activation, or for its normalization."""
+    if model.name != "layers":
+        return True
+    names = {item if isinstance(item, str) else next(iter(item)) for item in model.settings["of"]}
+    return "activation" in names or (field == "normalization" and not names.isdisjoint(registry("activation")))

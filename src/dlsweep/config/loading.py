@@ -21,7 +21,7 @@ from dlsweep.config.checks import (
 )
 from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
-from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, stops_early
+from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, refuse_unasked, stops_early
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
 from dlsweep.config.nodes import Mistakes, Node, Place, plural
 from dlsweep.config.overrides import override
@@ -95,6 +95,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
     datasets = Datasets(mistakes)
     expander = Expander(factors, base, labels, datasets.open)
     expanded = tuple(tuple(expander.parts(grid)) for grid in grids)
+    refuse_unasked(grids, expanded, mistakes)
     names = _names(factors, labels, expanded)
     faulty = faulty.union(*(grid.faulty for grid in grids))
     rules = Rules(

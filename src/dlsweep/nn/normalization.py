@@ -59,7 +59,8 @@ def batch(
     y = γ (x − μ) / √(σ² + ε) + β, with the biased variance of the minibatch in training, and in evaluation with running
     statistics: running ← momentum · running + (1 − momentum) · minibatch's, of the variance the unbiased one (Ioffe &
     Szegedy 2015, Algorithms 1-2). In convolutions a feature is a channel. γ begins at 1, β at 0, the running mean at 0
-    and the running variance at 1. position: before the activation, as in the paper, or after it.
+    and the running variance at 1. In a dense layer a minibatch of one sample is its own mean: the output is β alone,
+    and nothing before it learns. position: before the activation, as in the paper, or after it.
     """
     each = _per_channel(shape)
     parameters = _affine(each) | {

@@ -165,17 +165,18 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
 def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int, trained: int) -> int:
     """How many numbers a run's passes hold at most: an evaluation of so many samples, or training on so many.
 
-    An evaluation holds a layer's input and output; training what every layer needs on the way back, and gradients.
-    Convolutions lay out their input once for each column of their kernels.
+    A layer at work holds what it reads and makes, each with copies, and what a convolution lays out: its input, once
+    for each column of a kernel; the first reads what the runs share. Training also keeps what every layer needs on the
+    way back; one that leaves the shape as it is, as activations and normalizations do, keeps more than others.
     """
-    held = most = 0
+    kept, working, before = 0, prod(shape), 0
     for layer in layers:
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
         after = prod(layer.shape)
-        held += 4 * after + 2 * laid
-        most = max(most, prod(shape) + laid + after)
-        shape = layer.shape
-    return max(2 * most * evaluated, held * trained)
+        kept += (3 if layer.shape == shape else 2) * after + laid
+        working = max(working, 3 * (before + after) + laid)
+        before, shape = after, layer.shape
+    return max(working * evaluated, (kept + working) * trained)
 
 
 def _built(arm: Arm, data: Dataset) -> Network:
