@@ -11,7 +11,6 @@ import numpy as np
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, kinds
 from dlsweep.nn.patches import Pad, Size, Window, image_of, inner, placed, views, window
 
-
 CACHE = 1 << 18  # numbers that stay in a core's cache, with as many beside them
 
 
