@@ -107,8 +107,8 @@ def test_batch_norm_needs_a_minibatch_and_group_norm_does_not(tmp_path: Path) ->
     arms = "only=[{train.batch_size: [1, 2, 32]}]"
     runs = sweep("batch_norm_batch_size", tmp_path, arms, "data.mnist.train=1000", "data.mnist.test=1000").runs
     test = means(runs, "final_test_accuracy", "normalization", "train.batch_size")
-    assert test["batch", 1] < 0.2  # a dense layer's output minus its mean over one image is 0
-    assert test["batch", 1] + 0.2 < test["batch", 2] < test["batch", 32] - 0.1
-    for size in (1, 2):
+    assert test["batch", "1"] < 0.2  # a dense layer's output minus its mean over one image is 0
+    assert test["batch", "1"] + 0.2 < test["batch", "2"] < test["batch", "32"] - 0.1
+    for size in ("1", "2"):
         assert test["group", size] > test["batch", size] + 0.1
         assert test["none", size] > test["batch", size] + 0.1
