@@ -76,13 +76,16 @@ def _checked(path: Path) -> bytes:
     return content
 
 
-def listing(folder: Path) -> dict[str, Path]:
-    """The parts in a table's folder, by stem. Hidden files are not looked at; any other file is refused."""
+def listing(folder: Path, names: re.Pattern[str] = _NAME) -> dict[str, Path]:
+    """The parts in a table's folder, or other files that are named so, by stem.
+
+    Hidden files are not looked at; any other file is refused.
+    """
     parts = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name.startswith("."):
             continue
-        match = _NAME.fullmatch(path.name)
+        match = names.fullmatch(path.name)
         if not match:
             raise ResultsDamaged(f"{path} is not a part of this sweep's results; move it elsewhere")
         parts[match["stem"]] = path

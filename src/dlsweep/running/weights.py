@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged
+from dlsweep.running import parts
 from dlsweep.running.parts import Damaged
 from dlsweep.training.outcome import Outcome
 
@@ -24,7 +24,7 @@ Array = np.ndarray
 FOLDER = "weights"
 COLUMNS = ("kept_iteration", "kept_checksum")  # of runs/; null where a run has none
 
-_NAME = re.compile(r"(?P<run>[0-9a-f]{16})\.npz")
+_NAME = re.compile(r"(?P<stem>[0-9a-f]{16})\.npz")
 
 
 def name(run: str) -> str:
@@ -75,13 +75,5 @@ def _checked(path: Path, checksum: int) -> bytes:
 
 
 def listing(folder: Path) -> dict[str, Path]:
-    """The files in a folder of weights, by run. Hidden files are not looked at; any other file is refused."""
-    found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
-            continue
-        match = _NAME.fullmatch(path.name)
-        if not match:
-            raise ResultsDamaged(f"{path} is not a part of this sweep's results; move it elsewhere")
-        found[match["run"]] = path
-    return found
+    """The files in a folder of weights, by run."""
+    return parts.listing(folder, _NAME)
