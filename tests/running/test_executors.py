@@ -138,6 +138,17 @@ def test_the_first_failure_ends_the_sweep_where_asked(make: Make, launch: Launch
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are workers forked from a server")
+def test_workers_do_without_pandas_but_may_import_it(make: Make, launch: Launch, tmp_path: Path) -> None:
+    there = 'raise ValueError("pandas" in sys.modules, __import__("pandas").__name__)'
+    script = SCRIPT.replace('raise ValueError("no such luck")', there)
+    grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": [0.1, 0.5]}}]}
+    options = {"output": str(tmp_path), "executor": "processes", "jobs": 1, "max_memory": 1}  # a chunk for each run
+    assert finish(launch(script, json.dumps(make(grid=grid, seeds=1)), json.dumps(options))) == (0, "")
+    error = dlsweep.open_results(tmp_path / "tiny").runs["error"][1]
+    assert error.strip().endswith("ValueError: (False, 'pandas')")
+
+
 @pytest.mark.parametrize("first", ["", "from dlsweep.running.server import warm_up; warm_up()\n"])
 def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path, first: str) -> None:
     bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2)"

@@ -26,7 +26,7 @@ def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
     if isinstance(x, list):
         return _apply_shared(p, x)
     W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
-    y = W @ flat
+    y = product(W, flat)
     y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:
@@ -51,6 +51,25 @@ def _apply_shared(p: Parameters, inputs: list[Shared]) -> Output:
         return None, {"W": dW, "b": total(dy, (dy.shape[1], 1))}
 
     return Output(y, back)
+
+
+# OpenBLAS's AVX-512 kernels take products of up to so many multiplications without repacking their matrices, which is
+# quicker; and so many columns at once fill the vectors of all its kernels.
+_SMALL, _COLUMNS = 1_000_000, 96
+
+
+def product(a: Array, b: Array) -> Array:
+    """The products of every run's matrices, `(R, M, K) @ (R, K, N)`; where that makes them small, some columns at once.
+
+    How they are cut is a function of M, K and N alone, as are their bits.
+    """
+    (runs, rows, inner), columns = a.shape, b.shape[2]
+    if columns % _COLUMNS or not rows * inner * _COLUMNS <= _SMALL < rows * inner * columns:
+        return a @ b
+    y = np.empty((runs, rows, columns), a.dtype)
+    pieces, into = (m.reshape(runs, m.shape[1], -1, _COLUMNS).swapaxes(1, 2) for m in (b, y))
+    np.matmul(a[:, None], pieces, out=into)
+    return y
 
 
 def shared_product(a: Array, x: Array, out: Array) -> Array:

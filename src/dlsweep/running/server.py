@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock. Of pandas
-# nothing is used, but Arrow imports it for the first list that it is given.
+# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock.
 if sys.platform == "linux":
     CONTEXT = mp.get_context("forkserver")
-    CONTEXT.set_forkserver_preload(["dlsweep.running.pool", "pandas"])
+    CONTEXT.set_forkserver_preload(["dlsweep.running.preloaded"])
 else:
     CONTEXT = mp.get_context("spawn")
 
