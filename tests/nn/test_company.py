@@ -20,15 +20,25 @@ def activated(suffix, shape, own=None):
     return [own or activation_layer(f"activation{suffix}", shape, activations["relu"], {})]
 
 
+def assert_same(some, others):
+    for a, b in zip(some, others, strict=True):
+        assert np.array_equal(a, b, equal_nan=True)
+
+
 def everything(layers, parameters, x, slices, training):
-    """What every layer makes of samples, and every gradient and state, by name."""
+    """What every layer makes of samples, and every gradient and state, by name; the same in pieces and as a whole."""
     inputs = [Shared(x[seed], runs) for seed, runs in slices.items()]
     outputs = []
     passed = forward(layers, parameters, inputs, Pass(training, Draws(slices, 1)), outputs)
+    in_pieces = forward(layers, parameters, inputs, Pass(training, Draws(slices, 1)))
+    assert_same([passed.logits], [in_pieces.logits])
     found = {f"{layer.name}: y": output.y for layer, output in zip(layers, outputs, strict=True)}
     if training:
         dy = np.random.default_rng(1).standard_normal(passed.logits.shape[1:]).astype(passed.logits.dtype)
-        gradients = passed.back(np.ascontiguousarray(np.broadcast_to(dy, passed.logits.shape)))
+        dy = np.ascontiguousarray(np.broadcast_to(dy, passed.logits.shape))
+        gradients = passed.back(dy)
+        for whole, pieces in zip(gradients, in_pieces.back(dy), strict=True):
+            assert_same(whole.values(), pieces.values())
         for layer, *several in zip(layers, gradients, passed.states, strict=True):
             found |= {f"{layer.name}: {k}": array for one in several for k, array in one.items()}
     return found

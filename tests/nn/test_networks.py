@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.dense import dense, shared_product
+from dlsweep.nn.dense import dense
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.normalization import Around, normalizations
+from dlsweep.nn.products import shared_product
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.training.draws import Draws
 

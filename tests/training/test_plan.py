@@ -138,13 +138,14 @@ print((status("VmHWM") - before) / len(runs) / cohort.memory)
         ({"mlp": {"hidden": [1000, 1000]}}, 100, {}),
     ],
 )
-def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batch_size, grid):
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batch_size, grid, looked_at):
     sweep = {
         "name": "memory",
         "data": {"mnist": {"train": 500, "test": 500}},
         "model": model,
         "train": {"iterations": 3, "batch_size": batch_size},
-        "evaluate": {"every": 3, "on": ["test"]},
+        "evaluate": {"every": 3, "on": ["test"], "layers": looked_at},
         "seeds": 1,
         "grid": {"optimizer": {"adam": {"lr": [0.001, 0.002, 0.003]}}, **grid},
     }

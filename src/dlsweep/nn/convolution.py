@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.dense import tall_is_exact
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, kinds, spread, total
+from dlsweep.nn.layers import (
+    Array,
+    Layer,
+    Output,
+    Parameter,
+    Parameters,
+    Pass,
+    PieceGradients,
+    Pieces,
+    Shared,
+    kinds,
+    ones,
+    spread,
+)
 from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, unrowed, window
+from dlsweep.nn.products import product, tall_is_exact
 from dlsweep.registry import Count
 
 
@@ -41,74 +55,108 @@ def conv(
         parameters["b"] = Parameter((filters, 1, 1, 1))
 
     def apply(p: Parameters, given: Array | list[Shared], pass_: Pass) -> Output:
-        # Groups do not know of each other, as runs do not: (R, F, …) becomes (R · groups, F / groups, …).
         W = p["W"]
+        # Groups do not know of each other, as runs do not: (R, F, …) becomes (R · groups, F / groups, …).
         kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
         kernels = kernels.reshape(*kernels.shape[:2], -1)  # KH · C · KW, as `columns` are ordered
         if isinstance(given, list) and groups == 1:
-            seen: Array | list[Shared] = [s._replace(x=rows(np.ascontiguousarray(s.x), over)) for s in given]
+            seen = [Shared(columns(rows(np.ascontiguousarray(x), over), over), runs) for x, runs in given]
         else:
             x = spread(given) if isinstance(given, list) else given
-            seen = rows(x.reshape(-1, channels, *x.shape[2:]), over)
-        y = _products(kernels, seen, over).reshape(len(W), *layer.shape, -1)
-        if bias:
-            y += p["b"]
+            x = rows(x.reshape(-1, channels, *x.shape[2:]), over)
+            seen = [Shared(columns(x, over), slice(0, len(x)))]
+        everything = slice(0, len(W)), slice(0, over.output[0])
+        places = seen[0].x.shape[-1]
 
-        def back(dy: Array) -> tuple[Array | None, Parameters]:
-            gradients = {"b": total(dy, p["b"].shape[1:])} if bias else {}
-            dy = dy.reshape(*kernels.shape[:2], *dy.shape[2:])
-            dW = _kernel_gradient(dy, seen, over).reshape(*kernels.shape[:2], over.size[0], channels, over.size[1])
-            gradients["W"] = dW.swapaxes(2, 3).reshape(W.shape)
-            if isinstance(given, list):
-                return None, gradients
-            return _input_gradient(kernels, dy, channels, over).reshape(given.shape), gradients
+        def give(runs: slice, lines: slice) -> Array:
+            y = np.empty((runs.stop - runs.start, filters, lines.stop - lines.start, places), W.dtype)
+            split = y.reshape(-1, *kernels.shape[1:2], *y.shape[2:])
+            for part, here, across in _among(seen, runs, groups):
+                _multiply(kernels[part], across[..., lines, :, :], out=split[here])
+            y = y.reshape(*y.shape[:3], over.output[1], -1)
+            if bias:
+                y += p["b"][runs]
+            return y
 
-        return Output(y, back)
+        def back(dy: Array | PieceGradients) -> tuple[Array | None, Parameters]:
+            dW, db = np.zeros_like(kernels), np.zeros((*kernels.shape[:2], 1), W.dtype)
+            dx = None if isinstance(given, list) else _InputGradient(kernels, given.shape, over, places)
+            for runs, lines, d in [(*everything, dy)] if isinstance(dy, np.ndarray) else dy:
+                split = d.reshape(-1, *kernels.shape[1:2], lines.stop - lines.start, places)
+                for part, here, across in _among(seen, runs, groups):
+                    _add_products(split[here], across[..., lines, :, :], out=dW[part])
+                    if dx:
+                        dx.add(part, lines, split[here])
+                    if bias:
+                        _add_sums(split[here], out=db[part])
+            dW = dW.reshape(*kernels.shape[:2], over.size[0], channels, over.size[1]).swapaxes(2, 3)
+            gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if bias else {})
+            return dx.whole() if dx else None, gradients
 
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias)
+        if pass_.pieces:
+            return Output(Pieces((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
+        return Output(give(*everything), back)
+
+    # With a vector BLAS may add up in an order that depends on how the matrix lies in memory: not the same in pieces.
+    several = channels * area > 1
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=several)
     return layer
 
 
-def _by_row(y: Array) -> Array:
-    """What a convolution gives, `(R, F, OH, OW, N)`, one matrix for each row of the output: `(R, OH, F, OW · N)`."""
-    return y.reshape(*y.shape[:3], -1).swapaxes(1, 2)
+def _among(seen: list[Shared], runs: slice, groups: int) -> Iterator[tuple[slice, slice, Array]]:
+    """For the groups of some runs: which of all they are, which of these, and the columns that they see.
+
+    Those are `(OH, K, P)` for all, or `(r · groups, OH, K, P)` where each has its own.
+    """
+    first, last = runs.start * groups, runs.stop * groups
+    for x, own in seen:
+        start, stop = max(own.start, first), min(own.stop, last)
+        if start < stop:
+            yield slice(start, stop), slice(start - first, stop - first), x if x.ndim == 3 else x[start:stop]
 
 
-def _products(kernels: Array, seen: Array | list[Shared], over: Window) -> Array:
-    """Every kernel with all that it sees, `(R, F, OH, OW · N)`: one product for each row of the output."""
-    places = (seen[0].x if isinstance(seen, list) else seen).shape[-1]
-    y = np.empty((*kernels.shape[:2], over.output[0], places), kernels.dtype)
-    if not isinstance(seen, list):
-        np.matmul(kernels[:, None], columns(seen, over), out=_by_row(y))
-        return y
-    for x, runs in seen:
-        across, kernel, out = columns(x, over), kernels[runs], y[runs]
-        if tall_is_exact(kernel, across[0]):
-            kernel, out = kernel.reshape(1, -1, kernel.shape[2]), out.reshape(1, -1, *out.shape[2:])
-        np.matmul(kernel[:, None], across, out=_by_row(out))
-    return y
+def _multiply(kernels: Array, across: Array, out: Array) -> None:
+    """Every kernel with all that it sees, `(r, F, OH, P)`: one product for each row of the output."""
+    if across.ndim == 3 and tall_is_exact(kernels, across[0], product):
+        kernels, out = kernels.reshape(1, -1, kernels.shape[2]), out.reshape(1, -1, *out.shape[2:])
+    product(kernels[:, None], across, out=out.swapaxes(1, 2))
 
 
-def _kernel_gradient(dy: Array, seen: Array | list[Shared], over: Window) -> Array:
-    """The gradient of the kernels, `(R, F, KH · C · KW)`: a product for each row of the output, and their sum."""
-    if not isinstance(seen, list):
-        return np.asarray((_by_row(dy) @ columns(seen, over).swapaxes(-1, -2)).sum(axis=1))
-    parts = []
-    for x, runs in seen:
-        across, d = columns(x, over).swapaxes(-1, -2), dy[runs]
-        if tall_is_exact(_by_row(d)[:, 0], across[0]):
-            d = d.reshape(1, -1, *d.shape[2:])
-        parts.append((_by_row(d) @ across).sum(axis=1).reshape(-1, dy.shape[1], across.shape[2]))
-    return np.concatenate(parts)
+def _add_products(dy: Array, across: Array, out: Array) -> None:
+    """The gradient of the kernels, `(r, F, K)`: the products for each row of the output `(r, F, OH, P)`."""
+    by_row, across = dy.swapaxes(1, 2), across.swapaxes(-1, -2)
+    if across.ndim == 3 and tall_is_exact(by_row[:, 0], across[0], product):
+        by_row = dy.reshape(1, -1, *dy.shape[2:]).swapaxes(1, 2)
+    products = product(by_row, across).swapaxes(1, 2)
+    _add_in_turn(products.reshape(*dy.shape[:3], -1), out)
 
 
-def _input_gradient(kernels: Array, dy: Array, channels: int, over: Window) -> Array:
+def _add_sums(dy: Array, out: Array) -> None:
+    """The gradient of the bias, `(r, F, 1)`: likewise."""
+    _add_in_turn((dy.swapaxes(1, 2) @ ones(dy.shape[3], dy.dtype)).swapaxes(1, 2), out)
+
+
+def _add_in_turn(parts: Array, out: Array) -> None:
+    """Add `(r, F, OH, …)` row by row to `(r, F, …)`: so the sum over all rows is the same in pieces or at once."""
+    for row in range(parts.shape[2]):
+        out += parts[:, :, row]
+
+
+class _InputGradient:
     """The gradient of the input: what each row of the output gives to the KH rows that it saw."""
-    runs, _, height, width, samples = dy.shape
-    (kh, kw), (stride, _) = over.size, over.stride
-    drows = np.zeros((runs, over.padded[0], channels * kw, width * samples), dy.dtype)
-    by_row, transposed = _by_row(dy), kernels.swapaxes(1, 2)
-    for r in range(runs):  # one after the other, so that what is added stays in cache
-        for o in range(height):
-            drows[r, o * stride : o * stride + kh] += (transposed[r] @ by_row[r, o]).reshape(kh, channels * kw, -1)
-    return unrowed(drows, channels, over)
+
+    def __init__(self, kernels: Array, shape: tuple[int, ...], over: Window, places: int):
+        self.transposed, self.shape, self.over = kernels.swapaxes(1, 2), shape, over
+        self.rows = np.zeros((len(kernels), over.padded[0], kernels.shape[2] // over.size[0], places), kernels.dtype)
+
+    def add(self, runs: slice, lines: slice, dy: Array) -> None:
+        """Rows of the output, one after the other, so that what is added stays in cache."""
+        (height, _), (stride, _) = self.over.size, self.over.stride
+        for drows, transposed, d in zip(self.rows[runs], self.transposed[runs], dy, strict=True):
+            for i, line in enumerate(range(lines.start, lines.stop)):
+                saw = drows[line * stride : line * stride + height]
+                saw += product(transposed, d[:, i]).reshape(saw.shape)
+
+    def whole(self) -> Array:
+        """All that was added, in the shape of the input."""
+        return unrowed(self.rows, self.rows.shape[2] // self.over.size[1], self.over).reshape(self.shape)

@@ -6,7 +6,7 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +19,9 @@ Array = np.ndarray
 Parameters = dict[str, Array]  # by name, each `(R, …)`
 kinds = Registry("layer", "dlsweep.layers")  # `(name, shape, **settings) -> Layer`, see `dlsweep.nn.sequences`
 
-Back = Callable[[Array], tuple[Array | None, Parameters]]  # dy -> (dx, gradients by parameter name)
+Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
+
+_CACHE = 1 << 18  # numbers that stay in a core's cache, with as many beside them
 
 
 class Parameter(NamedTuple):
@@ -71,20 +73,45 @@ class Draws(Protocol):
 
 
 class Pass(NamedTuple):
-    """What samples go through a network for: to train it, or to evaluate it; and the draws of this moment."""
+    """What samples go through a network for: to train it, or to evaluate it; and the draws of this moment.
+
+    pieces: whether the next layer takes what this one makes in pieces.
+    """
 
     training: bool
     draws: Draws
+    pieces: bool = False
+
+
+class Pieces(NamedTuple):
+    """An output of images that never lies in memory as a whole: what is made in cache is used before it leaves it.
+
+    shape: of the whole, `(R, C, H, W, N)`. give(runs, rows): this part of it, whenever it is asked for.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    give: Callable[[slice, slice], Array]
+
+    def few(self, rows: int) -> Iterator[slice]:
+        """The runs, as many at once as stay in cache with so many rows."""
+        runs, channels, _, width, samples = self.shape
+        few = max(1, _CACHE // (channels * rows * width * samples))
+        return (slice(start, min(start + few, runs)) for start in range(0, runs, few))
+
+
+# The gradient of an output that was taken in pieces, in the order in which they were taken: runs, rows, dy.
+PieceGradients = Iterable[tuple[slice, slice, Array]]
 
 
 class Output(NamedTuple):
     """What a layer makes of its input.
 
-    y: `(R, …, N)`; back: of dy; state: the next values of its parameters that are not trained; penalty: `(R,)`, what
-    it adds to the minimized sum over the samples.
+    y: `(R, …, N)`, or `Pieces` where the pass asks for them; back: of dy, or of `PieceGradients`; state: the next
+    values of its parameters that are not trained; penalty: `(R,)`, what it adds to the minimized sum over the samples.
     """
 
-    y: Array
+    y: Any
     back: Back
     state: Parameters = {}  # noqa: RUF012
     penalty: Array | float = 0.0
@@ -99,8 +126,9 @@ class Layer(NamedTuple):
     order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
     ones is its slope; monotone: and one that never falls; greatest: whether an output is the greatest of some inputs.
     shape: of one sample of its output; () where it is that of its input. linear: whether its output is linear in the
-    parameters W and b together, channel by channel. affine: where evaluation does no more than y = factor x + shift,
-    channel by channel, these two, of the parameters.
+    parameters W and b together, channel by channel. gives_pieces, takes_pieces: whether its output, its input may be
+    `Pieces`. affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the
+    parameters.
     """
 
     name: str
@@ -112,6 +140,8 @@ class Layer(NamedTuple):
     greatest: bool = False
     shape: tuple[int, ...] = ()
     linear: bool = False
+    gives_pieces: bool = False
+    takes_pieces: bool = False
     affine: Callable[[Parameters], tuple[Array, Array]] | None = None
 
 
@@ -141,7 +171,7 @@ def total(a: Array, each: tuple[int, ...]) -> Array:
     A product with ones is several times quicker than `sum`.
     """
     rows = a.reshape(len(a), prod(each), -1)
-    return (rows @ _ones(rows.shape[2], a.dtype)).reshape(len(a), *each)
+    return (rows @ ones(rows.shape[2], a.dtype)).reshape(len(a), *each)
 
 
 def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
@@ -151,7 +181,8 @@ def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _ones(count: int, dtype: np.dtype) -> Array:
+def ones(count: int, dtype: np.dtype) -> Array:
+    """A column `(count, 1)` of ones, to multiply with."""
     ones = np.ones((count, 1), dtype)
     ones.flags.writeable = False
     return ones

@@ -206,8 +206,9 @@ def forward(
 ) -> Forward:
     """Take samples through a network; outputs: gets what each layer makes of them, for whoever wants to look."""
     backs, states, penalty = [], [], np.zeros(1)
-    for layer, p in zip(layers, parameters, strict=True):
-        output = layer.apply(p, x, pass_)
+    for layer, after, p in zip(layers, [*layers[1:], None], parameters, strict=True):
+        pieces = outputs is None and layer.gives_pieces and after is not None and after.takes_pieces
+        output = layer.apply(p, x, pass_._replace(pieces=pieces))
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
@@ -216,7 +217,7 @@ def forward(
         states.append(state)
         penalty = penalty + added
 
-    def backward(dy: Array | None) -> list[Parameters]:
+    def backward(dy: Any) -> list[Parameters]:
         gradients = []
         for back in reversed(backs):
             assert dy is not None  # only the first layer returns None, and it is the last here

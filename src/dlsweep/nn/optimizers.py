@@ -8,6 +8,8 @@ Every optimizer has `lr`; `w`, `g` and the slots may be overwritten, since the c
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dlsweep.registry import Fraction, NonNegative, Positive, Registry
@@ -75,8 +77,8 @@ def rmsprop(
     w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.001, rho: Fraction = 0.9, eps: NonNegative = 1e-7
 ) -> tuple[Array, ...]:
     """RMSProp: h ← ρ h + (1 − ρ) g², w ← w − η g / (√h + ε), without bias correction (Tieleman & Hinton 2012)."""
-    h = rho * h + (1 - rho) * g * g
-    return w - lr * g / (np.sqrt(h) + eps), h
+    h = _averaged(h, g * g, rho)
+    return _stepped(w, g, h, np.ones_like(lr), lr, eps), h
 
 
 @optimizers.register
@@ -96,8 +98,8 @@ def adam(
 
     m, v: the moment estimates. The first step is η · sign(g), whatever the gradient's size.
     """
-    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
-    return _stepped(w, m, v / (1 - beta2**t), lr / (1 - beta1**t), eps), m, v
+    m, v = _averaged(m, g, beta1), _averaged(v, np.square(g, out=g), beta2)
+    return _stepped(w, m, v, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v
 
 
 @optimizers.register
@@ -143,7 +145,7 @@ def amsgrad(
     """
     m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     v_max = np.maximum(v_max, v)
-    return _stepped(w, m, v_max / (1 - beta2**t), lr / (1 - beta1**t), eps), m, v, v_max
+    return _stepped(w, m, v_max, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v, v_max
 
 
 @optimizers.register
@@ -165,7 +167,7 @@ def nadam(
     """
     m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-    return _stepped(w, m_hat, v / (1 - beta2**t), lr, eps), m, v
+    return _stepped(w, m_hat, v, 1 - beta2**t, lr, eps), m, v
 
 
 @optimizers.register
@@ -195,11 +197,12 @@ def _averaged(a: Array, new: Array, beta: float) -> Array:
     return a
 
 
-def _stepped(w: Array, m: Array, v: Array, lr: float, eps: float) -> Array:
-    """w ← w − η m / (√v + ε), in the place of w and of v: in a large layer the passes over memory are what costs."""
-    np.sqrt(v, out=v)
-    v += eps
-    np.divide(m, v, out=v)
-    v *= lr
-    w -= v
+def _stepped(w: Array, m: Array, v: Array, correction: Any, lr: Any, eps: Any) -> Array:
+    """w ← w − η m / (√(v / c) + ε), in place; as η √c m / (√v + ε √c), for passes over memory are what costs."""
+    root = np.sqrt(correction)
+    step = np.sqrt(v)
+    step += eps * root
+    np.divide(m, step, out=step)
+    step *= lr * root
+    w -= step
     return w

@@ -8,10 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, kinds
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, PieceGradients, Pieces, kinds
 from dlsweep.nn.patches import Pad, Size, Window, image_of, inner, placed, views, window
-
-CACHE = 1 << 18  # numbers that stay in a core's cache, with as many beside them
 
 
 @kinds.register
@@ -31,45 +29,68 @@ def pool(
     the greatest; it counts as 0 in an average.
     """
     over = window(name, image_of(name, shape), size, size if stride is None else stride, pad)
-    greatest_or_mean = {"max": _greatest, "average": _mean}[kind]
+    one = {"max": _greatest, "average": _mean}[kind]
+    # Where the windows of each row have rows of their own, the layer before can make these and forget them.
+    (height, _), (step, _) = over.size, over.stride
+    apart = step >= height and not over.before[0] and not over.after[0]
+    line = over._replace(image=(height, over.image[1]), output=(1, over.output[1]))
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-        y, back = greatest_or_mean(x, over)
-        return Output(y, lambda dy: (back(dy), {}))
+    def apply(p: Parameters, x: Array | Pieces, pass_: Pass) -> Output:
+        if isinstance(x, Pieces):
+            given, part = x, line
+        else:  # the pieces are channels
+            channels = x.reshape(-1, 1, *x.shape[2:])
+            given, part = Pieces(channels.shape, x.dtype, lambda few, rows: channels[few]), over
+        y = np.empty((*x.shape[:2], *over.output, x.shape[-1]), x.dtype)
+        into = y.reshape(*given.shape[:2], *y.shape[2:])
+        backs = []
+        for few in given.few(part.image[0]):
+            for top in range(0, over.output[0], part.output[0]):
+                out = few, slice(None), slice(top, top + part.output[0])
+                rows = slice(top * step, top * step + part.image[0])
+                into[out], back = one(given.give(few, rows), part, pass_.training)
+                backs.append((few, rows, out, back))
 
-    return Layer(name, {}, apply, shape=(shape[0], *over.output), greatest=kind == "max")
+        def back_to_all(dy: Array) -> tuple[Array | PieceGradients, Parameters]:
+            dy = dy.reshape(into.shape)
+            gradients = ((few, rows, back(dy[out])) for few, rows, out, back in backs)
+            if isinstance(x, Pieces):
+                return gradients, {}
+            dx = np.empty(given.shape, given.dtype)
+            for few, _, d in gradients:
+                dx[few] = d
+            return dx.reshape(x.shape), {}
+
+        return Output(y, back_to_all)
+
+    return Layer(name, {}, apply, shape=(shape[0], *over.output), greatest=kind == "max", takes_pieces=apart)
 
 
-def _greatest(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
-    padded = placed(x, over, fill=-np.inf)
-    first, *others = views(padded, over)
-    y = np.maximum(first, others[0]) if others else first.copy()
-    for seen in others[1:]:
+def _greatest(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
+    apart = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
+    all_seen = apart and over.padded == (over.output[0] * over.size[0], over.output[1] * over.size[1])
+    first, *others = views(placed(x, over, fill=-np.inf), over)
+    y = first.copy()
+    which = np.zeros(y.shape if training else 0, np.min_scalar_type(len(others)))  # of the pixels is the greatest
+    for pixel, seen in enumerate(others, start=1):
+        if training:
+            np.maximum(which, (seen > y).view(np.uint8) * which.dtype.type(pixel), out=which)
         np.maximum(y, seen, out=y)
 
     def back(dy: Array) -> Array:
-        dx = np.zeros_like(padded)
-        alone = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
-        # Channel by channel, a few at once, so that what is compared stays in cache.
-        x_c, dx_c, y_c, dy_c = (a.reshape(-1, *a.shape[2:]) for a in (padded, dx, y, dy))
-        few = max(1, CACHE // x_c[0].size)
-        for c in range(0, len(x_c), few):
-            here = slice(c, c + few)
-            unfound = np.ones(y_c[here].shape, bool)
-            for seen, d in zip(views(x_c[here], over), views(dx_c[here], over), strict=True):
-                found = seen == y_c[here]
-                found &= unfound
-                unfound ^= found
-                if alone:
-                    np.multiply(dy_c[here], found, out=d)
-                else:
-                    d += dy_c[here] * found
+        make = np.empty if all_seen else np.zeros
+        dx = make((*dy.shape[:-3], *over.padded, dy.shape[-1]), dy.dtype)
+        for pixel, d in enumerate(views(dx, over)):
+            if apart:
+                np.multiply(dy, which == pixel, out=d)
+            else:
+                d += dy * (which == pixel)
         return inner(dx, over)
 
     return y, back
 
 
-def _mean(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
+def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
     first, *others = views(placed(x, over), over)
     y = first.copy()
     for seen in others:
@@ -77,8 +98,8 @@ def _mean(x: Array, over: Window) -> tuple[Array, Callable[[Array], Array]]:
     y /= prod(over.size)
 
     def back(dy: Array) -> Array:
-        dx = np.zeros((*x.shape[:-3], *over.padded, x.shape[-1]), x.dtype)
         share = dy / prod(over.size)
+        dx = np.zeros((*dy.shape[:-3], *over.padded, dy.shape[-1]), dy.dtype)
         for d in views(dx, over):
             d += share
         return inner(dx, over)

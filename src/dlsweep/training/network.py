@@ -17,6 +17,9 @@ from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Entry
 
+# What a layer cannot promise any more when a regularizer has taken its place, which may do anything.
+_OWN: dict[str, Any] = {"linear": False, "gives_pieces": False}
+
 
 class Network(NamedTuple):
     """The layers of a stack's runs and the regularizers that act on them."""
@@ -58,13 +61,13 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
 
     layers: list[Layer] = networks[arm.model.name].function(data.shape, data.classes, activated, **arm.model.settings)
     refuse_pointless(places)
-    for name, regularizer in zip(names, acting, strict=True):  # what is wrapped may do what is not linear
+    for name, regularizer in zip(names, acting, strict=True):
         if regularizer.columns > 1:
             _refuse_without_activation(layers, name)
         if regularizer.wrap:
-            layers = [*(regularizer.wrap(layer)._replace(linear=False) for layer in layers[:-1]), layers[-1]]
+            layers = [*(regularizer.wrap(layer)._replace(**_OWN) for layer in layers[:-1]), layers[-1]]
         if regularizer.wrap_input:
-            layers = [regularizer.wrap_input(layers[0])._replace(linear=False), *layers[1:]]
+            layers = [regularizer.wrap_input(layers[0])._replace(**_OWN), *layers[1:]]
     for regularizer in acting[::-1]:
         if regularizer.augmented:
             layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]

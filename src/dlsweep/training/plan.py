@@ -151,28 +151,34 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     slots = len(optimizers[arm.optimizer.name].positional) - 3
     kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
     columns = max((regularizer.columns for regularizer in acting), default=1) * block_size(layers)
-    activations = _activations(layers, data.shape, columns, arm.train.batch_size)
+    activations = _activations(layers, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
     work = multiplications(layers) * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
     # A seed that trains on a subset of its own is evaluated on a copy of it.
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
-    memory = FLOAT * (parameters * (4 + slots + bool(arm.evaluate.keep)) + activations + samples)
+    # Of every parameter: itself, its gradient and slots, what an update and an evaluation make of it, what is kept, and
+    # what probes look at.
+    copies = 4 + slots + bool(arm.evaluate.keep) + 3 * arm.evaluate.layers
+    memory = FLOAT * (parameters * copies + activations + samples)
     return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
 
 
-def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int, trained: int) -> int:
+def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int, trained: int, looked_at: bool) -> int:
     """How many numbers a run's passes hold at most: an evaluation of so many samples, or training on so many.
+
+    looked_at: whether probes want every output, those too that are otherwise made in pieces.
 
     A layer at work holds what it reads and makes, each with copies, and what a convolution lays out: its input, once
     for each column of a kernel; the first reads what the runs share. Training also keeps what every layer needs on the
     way back; one that leaves the shape as it is, as activations and normalizations do, keeps more than others.
     """
     kept, working, before = 0, prod(shape), 0
-    for layer in layers:
+    for layer, following in zip(layers, [*layers[1:], None]):
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
-        after = prod(layer.shape)
+        in_pieces = layer.gives_pieces and following is not None and following.takes_pieces and not looked_at
+        after = 0 if in_pieces else prod(layer.shape)
         kept += (3 if layer.shape == shape else 2) * after + laid
         working = max(working, 3 * (before + after) + laid)
         before, shape = after, layer.shape

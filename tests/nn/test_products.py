@@ -1,10 +1,10 @@
-"""Products of dense layers, cut into pieces or not."""
+"""Matrix products, cut into small ones or not."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlsweep.nn.dense import product
+from dlsweep.nn.products import product
 
 SIDE = st.sampled_from([1, 3, 16, 50, 100, 130])
 
