@@ -230,6 +230,7 @@ def test_few_values_have_a_linear_axis_and_a_dotted_factor_is_a_setting(tmp_path
     found = run(config, output=tmp_path, executor="inline")
     (ax,) = panels(drawn(found, "response", x="train.batch_size"))
     assert ax.get_xscale() == "linear"
+    assert ax.get_xticks().tolist() == [5, 10, 20]
     assert [line(ax, f"mean: {lr}, test")[0].tolist() for lr in ("0.1", "0.2")] == [[5, 10, 20]] * 2
 
 

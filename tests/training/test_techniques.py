@@ -289,29 +289,40 @@ def test_a_folded_network_evaluates_to_the_same(pair):
     stack, batch = started([make_arm(hidden=(4, 4), **t) for t in pair], data=SMALL)
     for t in range(1, 4):
         stack.step(t, 10, batch)
-    layers, parameters = folded(stack.network.layers, stack.parameters)
+    pass_ = Pass(False, Draws(stack.slices, 1))
+    layers, parameters = folded(stack.network.layers, stack.parameters, pass_)
     assert [layer.name for layer in layers if layer.affine] == [
         layer.name
         for before, layer in pairwise(stack.network.layers)
         if layer.affine and not before.linear  # after the activation, or the one before is wrapped
     ]
     x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
-    pass_ = Pass(False, Draws(stack.slices, 1))
     logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
     np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8, atol=1e-8)
 
 
+def folds(arm):
+    """How many layers an evaluation of an arm leaves out, and how many biases are added up in one."""
+    stack, _ = started([arm])
+    layers, parameters = folded(stack.network.layers, stack.parameters, Pass(False, Draws(stack.slices, 0)))
+    return len(stack.network.layers) - len(layers), sum("b" in p for p in parameters)
+
+
 def test_only_what_is_linear_is_folded_into():
-    plain = make_arm(hidden=(4,))
+    plain = make_arm(hidden=(4, 4))
     before, after = (
         replace(plain, normalization=full(normalizations, "batch", position=p)) for p in ("before", "after")
     )
     wrapped = replace(before, regularizer=(full(regularizers, "dropconnect"),))
-    counts = []
-    for arm in (plain, before, after, wrapped):
-        stack, _ = started([arm])
-        counts.append(len(stack.network.layers) - len(folded(stack.network.layers, stack.parameters)[0]))
-    assert counts == [0, 1, 0, 0]
+    assert list(map(folds, (plain, before, after, wrapped))) == [(0, 1), (2, 1), (0, 3), (0, 3)]
+
+
+def test_what_only_trains_is_left_out_and_a_unit_carries_a_bias_past_what_is_elementwise():
+    inverted, classic = (
+        make_arm(hidden=(4, 4), regularizer=(full(regularizers, "dropout", mode=m),)) for m in ("inverted", "classic")
+    )
+    tanh, prelu = (make_arm(hidden=(4, 4), activation=full(activations, name)) for name in ("tanh", "prelu"))
+    assert list(map(folds, (inverted, classic, tanh, prelu))) == [(2, 1), (0, 3), (0, 1), (0, 3)]
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropconnect", "input_noise"])

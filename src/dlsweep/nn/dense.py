@@ -27,7 +27,8 @@ def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
         return _apply_shared(p, x)
     W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
     y = product(W, flat)
-    y += p["b"]
+    if "b" in p:  # else a column of W is, see `folded`
+        y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:
         dx = product(W.swapaxes(1, 2), dy).reshape(x.shape)

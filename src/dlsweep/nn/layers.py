@@ -128,7 +128,7 @@ class Layer(NamedTuple):
     shape: of one sample of its output; () where it is that of its input. linear: whether its output is linear in the
     parameters W and b together, channel by channel. gives_pieces, takes_pieces: whether its output, its input may be
     `Pieces`. affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the
-    parameters.
+    parameters. only_trains: whether evaluation leaves its input as it is.
     """
 
     name: str
@@ -143,6 +143,7 @@ class Layer(NamedTuple):
     gives_pieces: bool = False
     takes_pieces: bool = False
     affine: Callable[[Parameters], tuple[Array, Array]] | None = None
+    only_trains: bool = False
 
 
 def size(layers: Iterable[Layer]) -> int:

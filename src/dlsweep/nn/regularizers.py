@@ -99,7 +99,7 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
             masks = _masks(pass_, f"dropout/{name}", x.shape[1:], ratio, scale)
             return Output(_masked(x, masks), lambda dy: (_masked(dy, masks), {}))
 
-        return Layer(name, {}, apply)
+        return Layer(name, {}, apply, only_trains=mode == "inverted")
 
     return Regularizer(activated=activated)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ABSURD, _ABSURD_LOG = 100.0, 1e4
 _CUT, _CUT_LOG = 3.0, 10.0
 
+_OWN_TICKS = 6  # values that an axis of points has, each with a tick of its own, where they are no more
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -88,6 +90,12 @@ def scale(ax: Axes, lines: Sequence[Line], x: Axis, height: Height) -> None:
         ax.set_xscale("symlog", linthresh=first)
         ax.set_xticks([0.0][: int(low <= 0)] + decades(first, high))
         ax.xaxis.set_minor_locator(NullLocator())
+    elif (
+        x.points
+        and len(own := np.unique(points)) <= _OWN_TICKS
+        and np.diff(own).min(initial=np.inf) >= (high - low) / 8
+    ):
+        ax.set_xticks(own)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.name == "iteration", steps=[1, 2, 2.5, 5, 10]))
     ax.set_xlim(low, high)

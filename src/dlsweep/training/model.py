@@ -74,7 +74,7 @@ class Model:
         found: list[Array] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             group = Group(slice(0, 1), blocks)
-            few, parameters = folded(layers, self._stack)
+            few, parameters = folded(layers, self._stack, Pass(False, self._draws))
             network = self._network._replace(layers=few)
             evaluate(network, parameters, [group], self._draws, lambda z, _: found.append(z[0].T.copy()))
         logits = np.concatenate(found)

@@ -194,7 +194,8 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty(self.parameters[i][k])[0]
-        layers, parameters = folded(self.network.layers, self.parameters)
+        draws = Draws(self.slices, t)
+        layers, parameters = folded(self.network.layers, self.parameters, Pass(False, draws))
         network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():
@@ -202,7 +203,6 @@ class Stack:
                 groups = [Group(slice(0, len(self.order)), blocks)]
             else:
                 groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
-            draws = Draws(self.slices, t)
             averaged = Ensembles(self.ensembles)
             seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
             rows.append((split, evaluate(network, parameters, groups, draws, seen)))
