@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 
 import dlsweep
 from dlsweep.config.runs import Choice
+from dlsweep.datasets import datasets
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots import confusion, feature_maps, filters, misclassified, plots
 from dlsweep.plots.draw import draw, pages
+from dlsweep.plots.kept import class_names
 from dlsweep.running.results import Results
 
 KINDS = ["confusion", "feature_maps", "filters", "misclassified"]
@@ -397,3 +399,9 @@ def test_the_command_says_which_network(results: Results) -> None:
     done = subprocess.run([*command, "--rows", "activation"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "misclassified has no setting 'rows'" in done.stderr
+
+
+def test_classes_have_the_names_of_the_data_set() -> None:
+    assert class_names(datasets["fashion_mnist"]())[-2:] == ["bag", "ankle boot"]
+    assert class_names(datasets["mnist"]())[-2:] == ["8", "9"]
+    assert [len(class_names(datasets["cifar100"](labels=labels))) for labels in ("fine", "coarse")] == [100, 20]

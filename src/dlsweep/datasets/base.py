@@ -67,6 +67,7 @@ class Dataset:
     run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
     notes: sentences on what is odd about the data, though it can be used. credit: who made it, and its licence.
     source: where it is fetched from before it can be read; folder: where its files lie that came with a package.
+    names: of the classes, where they have other names than numbers.
     """
 
     fingerprint: str
@@ -78,6 +79,7 @@ class Dataset:
     credit: str = ""
     source: Published | None = None
     folder: Path | None = None
+    names: tuple[str, ...] = ()
 
     @cached_property
     def arrays(self) -> Arrays:

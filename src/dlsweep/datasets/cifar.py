@@ -24,13 +24,31 @@ from dlsweep.registry import Count
 
 PIXELS = 3 * 32 * 32
 
+# As in the archive's fine_label_names.txt and coarse_label_names.txt.
+FINE = (
+    "apple, aquarium fish, baby, bear, beaver, bed, bee, beetle, bicycle, bottle, bowl, boy, bridge, bus, butterfly, "
+    "camel, can, castle, caterpillar, cattle, chair, chimpanzee, clock, cloud, cockroach, couch, crab, crocodile, cup, "
+    "dinosaur, dolphin, elephant, flatfish, forest, fox, girl, hamster, house, kangaroo, keyboard, lamp, lawn mower, "
+    "leopard, lion, lizard, lobster, man, maple tree, motorcycle, mountain, mouse, mushroom, oak tree, orange, orchid, "
+    "otter, palm tree, pear, pickup truck, pine tree, plain, plate, poppy, porcupine, possum, rabbit, raccoon, ray, "
+    "road, rocket, rose, sea, seal, shark, shrew, skunk, skyscraper, snail, snake, spider, squirrel, streetcar, "
+    "sunflower, sweet pepper, table, tank, telephone, television, tiger, tractor, train, trout, tulip, turtle, "
+    "wardrobe, whale, willow tree, wolf, woman, worm"
+)
+COARSE = (
+    "aquatic mammals, fish, flowers, food containers, fruit and vegetables, household electrical devices, "
+    "household furniture, insects, large carnivores, large man-made outdoor things, large natural outdoor scenes, "
+    "large omnivores and herbivores, medium mammals, non-insect invertebrates, people, reptiles, small mammals, trees, "
+    "vehicles 1, vehicles 2"
+)
+
 CIFAR10 = Published(
     "cifar10",
     credit="Krizhevsky, Nair and Hinton; no licence stated",
     url="https://www.cs.toronto.edu/~kriz",
     files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
     shape=(3, 32, 32),
-    classes=10,
+    names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     train=50_000,
     test=10_000,
 )
@@ -41,12 +59,10 @@ CIFAR100 = Published(
     url="https://www.cs.toronto.edu/~kriz",
     files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
     shape=(3, 32, 32),
-    classes=100,
+    names=tuple(FINE.split(", ")),
     train=50_000,
     test=10_000,
 )
-
-COARSE = 20  # the classes of CIFAR-100's coarse labels
 
 
 @datasets.register
@@ -81,7 +97,7 @@ def cifar100(
     subset = CIFAR100.subset(train, validation, test, standardize)
     if labels == "fine":
         return CIFAR100.dataset(subset, _read_100)
-    return replace(CIFAR100, classes=COARSE).dataset(subset, _read_100_coarse, "coarse")
+    return replace(CIFAR100, names=tuple(COARSE.split(", "))).dataset(subset, _read_100_coarse, "coarse")
 
 
 def _read_10(published: Published, folder: Path) -> Whole:

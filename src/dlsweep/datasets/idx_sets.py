@@ -50,7 +50,7 @@ FASHION_MNIST = Published(
         ),
     ),
     shape=(1, 28, 28),
-    classes=10,
+    names=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     train=60_000,
     test=10_000,
 )
@@ -66,7 +66,7 @@ KMNIST = Published(
         (5_120, "7320c461ea6c1c855c0b718fb2a4b134"),
     ),
     shape=(1, 28, 28),
-    classes=10,
+    names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     train=60_000,
     test=10_000,
 )

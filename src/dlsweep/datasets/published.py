@@ -75,14 +75,15 @@ def _unpacked_digest(file: BinaryIO, most: int) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set. train, test: samples that it has; url: of the folder that its files are served from."""
+    """A published data set. train, test: samples that it has; url: of the folder that its files are served from;
+    names: of its classes."""
 
     name: str
     credit: str
     url: str
     files: tuple[File, ...]
     shape: tuple[int, ...]
-    classes: int
+    names: tuple[str, ...]
     train: int
     test: int
 
@@ -120,7 +121,8 @@ class Published:
         return Dataset(
             fingerprint=subset.fingerprint(blake2b(told.encode(), digest_size=16).hexdigest()),
             shape=self.shape,
-            classes=self.classes,
+            classes=len(self.names),
+            names=self.names,
             sizes=subset.sizes,
             read=lambda: subset.arrays(*_decoded(self, self.folder, read), scale=1 / 255),
             credit=self.credit,
@@ -139,6 +141,10 @@ def _decoded(published: Published, folder: Path, read: Callable[[Published, Path
     except OSError as error:
         raise DataError(f"{name}: {error.filename or folder} cannot be read: {error.strerror or error}") from None
     for split, images, labels, count in (("train", x, t, published.train), ("test", x_test, t_test, published.test)):
-        if images.shape != (count, *published.shape) or labels.shape != (count,) or labels.max() >= published.classes:
+        if (
+            images.shape != (count, *published.shape)
+            or labels.shape != (count,)
+            or labels.max() >= len(published.names)
+        ):
             raise DataError(f"{folder} does not hold {name}: its {split} samples are others; {get} fetches it")
     return x, t, x_test, t_test

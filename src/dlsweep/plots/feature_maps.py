@@ -12,7 +12,7 @@ from dlsweep.plots import style
 from dlsweep.plots.base import Figure, plots
 from dlsweep.plots.drawing import empty
 from dlsweep.plots.images import Array, brightness, canvas, picture, show
-from dlsweep.plots.kept import PartialArm, Results, Seed, image_shape, one_network
+from dlsweep.plots.kept import PartialArm, Results, Seed, class_names, image_shape, one_network
 from dlsweep.plots.maps import Colours
 from dlsweep.plots.panels import NOTE, Words, panels
 from dlsweep.plots.scales import short
@@ -54,7 +54,8 @@ def feature_maps(
             f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
             "choose convolutional networks, with arm: {model: …}"
         )
-    says = f"label {t[image]}, predicted {model.predict(one)[0]}"
+    names = class_names(model.data)
+    says = f"label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
     seen = picture(one[0].astype(float), *brightness(x))
     return draw(maps, seen, f"image {image}", ", ".join(filter(None, [f"test image {image}: {says}", title])))
 

@@ -62,5 +62,5 @@ def image_shape(data: Dataset, kind: str) -> tuple[int, ...]:
 
 
 def class_names(data: Dataset) -> list[str]:
-    """The names of the classes."""
-    return [str(k) for k in range(data.classes)]
+    """The names of the classes, or their numbers."""
+    return list(data.names) or [str(k) for k in range(data.classes)]

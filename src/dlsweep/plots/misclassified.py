@@ -12,7 +12,7 @@ from dlsweep.plots.base import Figure, plots
 from dlsweep.plots.drawing import empty
 from dlsweep.plots.images import Array, brightness, canvas, picture, show
 from dlsweep.plots.kept import PartialArm, Results, Seed, class_names, image_shape, one_network
-from dlsweep.plots.panels import NOTE, Words, fit, panels
+from dlsweep.plots.panels import NOTE, Words, fit, panels, text_width
 from dlsweep.registry import Count
 
 _COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # images in a row; inches of an image and for the words below it
@@ -90,8 +90,8 @@ def draw(found: Mistakes | None, title: str, reason: str = "") -> Figure:
         for i, image in enumerate(shown):
             left, top = (i % columns) * step, high - (i // columns) * (_TILE + _TEXT)
             show(ax, image, (left, top - _TILE, _TILE, _TILE))
-            label = fit(found.labels[i], _TILE, NOTE)
-            wrong = f"→ {fit(found.predicted[i], _TILE - 0.6, NOTE)} ({found.probability[i]:.2f})"
+            label, says = fit(found.labels[i], _TILE, NOTE), f" ({found.probability[i]:.2f})"
+            wrong = "→ " + fit(found.predicted[i], _TILE + 0.1 - text_width("→ " + says, NOTE), NOTE) + says
             for below, text, colour in ((0.03, label, style.INK), (0.17, wrong, style.ALARM)):
                 place = left + _TILE / 2, top - _TILE - below
                 ax.text(*place, text, size=NOTE, ha="center", va="top", color=colour)
