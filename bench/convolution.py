@@ -7,18 +7,16 @@ test images.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import convolution_jobs as jobs
-from bench.common import PROCESSES, ROOT
+from bench.common import PROCESSES
 from bench.contenders import importable
-from bench.report import machine
-from bench.techniques import CLOSE, Broken, Row, line, own, timed
+from bench.rows import CLOSE, Broken, Row, arguments, finish, own, timed
 
 TEXTBOOK, TORCH = "textbook loop, float64", "PyTorch loop"
 WANTED = {(jobs.SIMPLE_CNN, TEXTBOOK): 15.0, (jobs.SIMPLE_CNN, TORCH): 2.0, (jobs.LENET, TORCH): 1.5}
@@ -105,13 +103,14 @@ def _judged(row: Row, what: str, mine: Seconds, other: Seconds, quick: bool) -> 
     return Row(row.name, row.other, row.wanted, a, b, b / a, note)
 
 
-def markdown(rows: list[Row], rounds: int) -> str:
-    """The table for people."""
-    about, job = machine(), jobs.SIMPLE_CNN
-    lines = [
-        "# Benchmark of convolutional networks",
-        f"{about['processor']}, {about['cores']} cores; {about['system']}; Python {about['python']}; {about['date']}.",
-        f"`simple_cnn` (30 kernels of 5×5, ReLU, max-pooling, 100 units) and `lenet` (the original's layout, ReLU) on "
+def main() -> int:
+    """Measure, print and write."""
+    options = arguments("convolution", "Measure dlsweep on images.", jobs.JOBS, rounds=2, minutes=1)
+    absent = {} if importable({"torch"}, options.python) else {TORCH: "absent: no torch to import"}
+    rows = [row for name in options.only for row in compared(jobs.JOBS[name], options, absent)]
+    job = jobs.SIMPLE_CNN
+    about = (
+        "`simple_cnn` (30 kernels of 5×5, ReLU, max-pooling, 100 units) and `lenet` (the original's layout, ReLU) on "
         f"MNIST: three learning rates of Adam by two seeds, six runs; {job.iterations} iterations with minibatches of "
         f"100, and {job.evaluations} evaluations on the minibatch and on {job.tested} test images. *Whole process*: "
         "`dlsweep run` with two processes, start-up and results on disk included, against the other's process. "
@@ -120,41 +119,9 @@ def markdown(rows: list[Row], rounds: int) -> str:
         f"{job.images:,} test images. PyTorch in float32 with 1 or 2 threads and either layout of memory, whichever "
         "ten steps beforehand were quicker with (they do not count); the textbook's loop, im2col in float64, is timed "
         "on one run and counted up to the same number of steps and evaluations. Seconds: the best of the rounds, "
-        f"{rounds}.",
-        "| network | against | dlsweep s | other s | wanted | reached | | |\n|---|---|--:|--:|--:|--:|---|---|\n"
-        + "\n".join(map(line, rows)),
-    ]
-    return "\n\n".join(lines) + "\n"
-
-
-def main() -> int:
-    """Measure, print and write; the exit code is 0 unless something broke, or with --strict a bar was missed."""
-    options = arguments()
-    absent = {} if importable({"torch"}, options.python) else {TORCH: "absent: no torch to import"}
-    rows = [row for name in options.only for row in compared(jobs.JOBS[name], options, absent)]
-    options.output.mkdir(parents=True, exist_ok=True)
-    table = markdown(rows, options.rounds)
-    (options.output / "convolution.md").write_text(table, encoding="utf-8")
-    record = machine() | {"rows": [asdict(row) | {"verdict": row.verdict} for row in rows]}
-    (options.output / "convolution.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    print(table)
-    if any(row.reached is None and not row.note.startswith("absent") for row in rows):
-        return 1
-    return int(options.strict and any(row.verdict != "pass" for row in rows))
-
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    local = ROOT / ".venv-bench" / "bin" / "python"
-    parser = argparse.ArgumentParser(prog="python -m bench.convolution", description="Measure dlsweep on images.")
-    add = parser.add_argument
-    add("--python", type=Path, default=local if local.exists() else Path(sys.executable), help="which has PyTorch")
-    add("--rounds", type=int, default=2, help="(about 2 minutes each)")
-    add("--output", type=Path, default=ROOT / "bench" / "results", help="folder for the table")
-    add("--only", nargs="+", choices=jobs.JOBS, default=list(jobs.JOBS), metavar="NETWORK", help=", ".join(jobs.JOBS))
-    add("--quick", action="store_true", help="a smoke run of a few iterations")
-    add("--strict", action="store_true", help="exit with 1 when a bar is missed")
-    return parser.parse_args()
+        f"{options.rounds}."
+    )
+    return finish("convolution", "Benchmark of convolutional networks", about, "network", rows, options)
 
 
 if __name__ == "__main__":
