@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Pass, Pieces, Shared
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.sequences import sequence
 from dlsweep.training.draws import Draws
@@ -113,6 +113,51 @@ def test_any_sequence(shape, of, samples, training, dtype):
         return  # it does not fit
     companies = [(2, 0), (1, 1), (MOST, 0), (2, 3)]
     assert_one_set_of_bits(layers, shape, samples, training=training, companies=companies, dtype=dtype)
+
+
+sides = st.sampled_from([1, 2, 3, [1, 3], [3, 1]])
+steps = st.sampled_from([1, 2, 3, 4, [1, 3], [3, 2]])
+pads = st.sampled_from([0, 0, 1, [0, 1], [1, 0], "same"])
+pooled = st.fixed_dictionaries(
+    {"size": sides, "stride": steps, "pad": pads, "kind": st.sampled_from(["max", "average"])}
+)
+convolved = st.fixed_dictionaries(
+    {"filters": st.sampled_from([1, 2, 12]), "kernel": sides, "stride": steps, "pad": pads, "bias": st.booleans()}
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.tuples(st.sampled_from([1, 4]), st.sampled_from([1, 6, 9, 12]), st.sampled_from([1, 4, 13])),
+    convolved,
+    pooled,
+    st.booleans(),
+    st.sampled_from([1, 2, 5, 8, 30]),
+    st.booleans(),
+)
+def test_a_pooling_that_takes_a_convolution_in_pieces(shape, conv, pool, second, samples, training):
+    try:
+        layers = sequence(shape, 3, activated, [*[{"conv": 4}] * second, {"conv": conv}, {"pool": pool}])
+    except UsageError:
+        return  # it does not fit
+    assert_one_set_of_bits(layers, shape, samples, training=training, companies=[(2, 0), (1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("pool", "in_pieces"), [({}, True), ({"size": 3, "stride": 2}, False), ({"size": 2, "pad": 1}, False)]
+)
+def test_pieces_are_asked_for_where_the_windows_have_rows_of_their_own(pool, in_pieces):
+    conv, pooling, *others = sequence((1, 8, 8), 3, activated, [{"conv": 4}, {"pool": pool}])
+    taken = []
+
+    def apply(p, x, pass_):
+        taken.append(isinstance(x, Pieces))
+        return pooling.apply(p, x, pass_)
+
+    layers = [conv, pooling._replace(apply=apply), *others]
+    parameters = [{k: np.ones((2, *p.shape)) for k, p in layer.parameters.items()} for layer in layers]
+    forward(layers, parameters, [Shared(np.ones((1, 8, 8, 5)), slice(0, 2))], Pass(True, Draws({0: slice(0, 2)}, 0)))
+    assert taken == [in_pieces]
 
 
 @pytest.mark.parametrize("training", [True, False])

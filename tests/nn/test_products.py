@@ -1,7 +1,7 @@
 """Matrix products, cut into small ones or not."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlsweep.nn.products import product
@@ -10,6 +10,7 @@ SIDE = st.sampled_from([1, 3, 16, 50, 100, 130])
 
 
 @given(st.integers(1, 4), SIDE, SIDE, st.sampled_from([1, 96, 97, 192, 480]), st.integers(0, 2**16))
+@example(2, 100, 130, 97, 0)  # cut along K
 def test_a_product_is_the_plain_one_and_a_runs_bits_are_its_own(
     runs: int, rows: int, inner: int, columns: int, seed: int
 ) -> None:

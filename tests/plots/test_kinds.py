@@ -231,6 +231,9 @@ def test_few_values_have_a_linear_axis_and_a_dotted_factor_is_a_setting(tmp_path
     (ax,) = panels(drawn(found, "response", x="train.batch_size"))
     assert ax.get_xscale() == "linear"
     assert ax.get_xticks().tolist() == [5, 10, 20]
+    runs = found.runs.assign(**{"train.batch_size": found.runs["train.batch_size"].replace(10, 6)})
+    (ax,) = panels(plots["response"](runs, x="train.batch_size", lines="optimizer.lr"))
+    assert ax.get_xticks().tolist() != [5, 6, 20]  # labels that would touch
     assert [line(ax, f"mean: {lr}, test")[0].tolist() for lr in ("0.1", "0.2")] == [[5, 10, 20]] * 2
 
 

@@ -301,6 +301,16 @@ def test_a_folded_network_evaluates_to_the_same(pair):
     np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8, atol=1e-8)
 
 
+def test_a_network_may_begin_with_dropout():
+    model = choice("layers", of=[{"dropout": 0.3}, {"pool": [1, 2]}, {"dense": 4}, "activation"])
+    stack, batch = started([make_arm(model=model)], data=SMALL)
+    pass_ = Pass(False, Draws(stack.slices, 0))
+    layers, parameters = folded(stack.network.layers, stack.parameters, pass_)
+    x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
+    logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
+    np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8)
+
+
 def folds(arm):
     """How many layers an evaluation of an arm leaves out, and how many biases are added up in one."""
     stack, _ = started([arm])

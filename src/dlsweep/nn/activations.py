@@ -41,14 +41,17 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
 
         return Output(y, back_to_all)
 
-    return Layer(name, parameters, apply, activation=True, monotone=activation.function in _MONOTONE)
+    monotone = activation.function in _MONOTONE and not learned
+    return Layer(name, parameters, apply, activation=True, monotone=monotone)
 
 
 _MONOTONE: set[Callable[..., Any]] = set()
 
 
 def monotone(function: F) -> F:
-    """Decorator: the function never falls, so the greatest of some inputs gives the greatest output."""
+    """Decorator: whatever its settings, the function never falls, so that the greatest of some inputs gives the
+    greatest output; and of 1 it makes more than 0.1, so that a unit that is always 1 stays one that one can divide by.
+    """
     _MONOTONE.add(function)
     return function
 

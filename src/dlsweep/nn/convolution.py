@@ -93,13 +93,12 @@ def conv(
             gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if bias else {})
             return dx.whole() if dx else None, gradients
 
-        if pass_.pieces:
+        # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces.
+        if pass_.pieces and kernels.shape[2] > 1 and places > 1:
             return Output(Pieces((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
         return Output(give(*everything), back)
 
-    # With a vector BLAS may add up in an order that depends on how the matrix lies in memory: not the same in pieces.
-    several = channels * area > 1
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=several)
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=True)
     return layer
 
 
@@ -133,7 +132,7 @@ def _add_products(dy: Array, across: Array, out: Array) -> None:
 
 def _add_sums(dy: Array, out: Array) -> None:
     """The gradient of the bias, `(r, F, 1)`: likewise."""
-    _add_in_turn((dy.swapaxes(1, 2) @ ones(dy.shape[3], dy.dtype)).swapaxes(1, 2), out)
+    _add_in_turn(np.vecdot(dy, ones(dy.shape[3], dy.dtype)[:, 0])[..., None], out)
 
 
 def _add_in_turn(parts: Array, out: Array) -> None:

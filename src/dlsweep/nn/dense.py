@@ -19,7 +19,7 @@ def dense(name: str, shape: tuple[int, ...], *, units: Count) -> Layer:
     """
     fan_in = prod(shape)
     parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1))}
-    return Layer(name, parameters, _apply, reads="W", shape=(units,), linear=True)
+    return Layer(name, parameters, _apply, reads="W", shape=(units,), linear=True, dense=True)
 
 
 def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:

@@ -122,13 +122,16 @@ class Layer(NamedTuple):
 
     apply(parameters, x, pass): x is `(R, …, N)`, except in a network's first layer, which reads `list[Shared]` and
     whose `back` returns None for dx: nobody needs the gradient of the data.
+    shape: of one sample of its output; () where it is that of its input.
     reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
-    order, the last of them left out; "" where their order matters. activation: whether it is one, so that its `back` of
-    ones is its slope; monotone: and one that never falls; greatest: whether an output is the greatest of some inputs.
-    shape: of one sample of its output; () where it is that of its input. linear: whether its output is linear in the
-    parameters W and b together, channel by channel. gives_pieces, takes_pieces: whether its output, its input may be
-    `Pieces`. affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the
-    parameters. only_trains: whether evaluation leaves its input as it is.
+    order, the last of them left out; "" where their order matters.
+    activation: whether it is one, so that its `back` of ones is its slope. monotone: and one without parameters that
+    never falls (`activations.monotone`). greatest: whether an output is the greatest of some inputs.
+    linear: whether its output is linear in the parameters W and b together, channel by channel. dense: whether it is
+    y = W x + b, or W x where there is no b, for a W of any shape, as `networks.folded` makes them.
+    affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the parameters.
+    only_trains: whether evaluation leaves its input as it is.
+    gives_pieces, takes_pieces: whether its output, its input may be `Pieces`.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Layer(NamedTuple):
     greatest: bool = False
     shape: tuple[int, ...] = ()
     linear: bool = False
+    dense: bool = False
     gives_pieces: bool = False
     takes_pieces: bool = False
     affine: Callable[[Parameters], tuple[Array, Array]] | None = None

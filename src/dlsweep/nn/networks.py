@@ -235,7 +235,8 @@ def folded(
 
     What only trains is left out. Where a layer scales and shifts what a linear one gives, the kernel and the bias of
     that one do it. And between two dense layers a unit that is always 1 carries the bias of the second, a column of its
-    kernel then: a product with one more column is quicker than an addition to all that comes out.
+    kernel then: a product with one more column is quicker than an addition to all that comes out. What is infinite
+    between them becomes NaN by that; the run has diverged either way.
     """
     few: list[Layer] = []
     folded: list[Parameters] = []
@@ -250,12 +251,11 @@ def folded(
             folded.append(p)
     for i in range(len(few) - 3, -1, -1):  # from the end, so that every bias is still one when a unit joins it
         one, between, two = few[i : i + 3]
-        if one.linear and one.reads and two.linear and two.reads and between.activation and not between.parameters:
+        if one.dense and between.monotone and two.dense:
             (W, b), (V, c) = ((p["W"], p["b"]) for p in folded[i : i + 3 : 2])
             unit = between.apply({}, np.ones((len(W), 1, 1), W.dtype), pass_).y
-            if (np.abs(unit) > 0.1).all():
-                folded[i] = {"W": _joined(W, np.zeros_like(W[:, :1]), 1), "b": _joined(b, np.ones_like(b[:, :1]), 1)}
-                folded[i + 2] = {"W": _joined(V, c / unit, 2)}
+            folded[i] = {"W": _joined(W, np.zeros_like(W[:, :1]), 1), "b": _joined(b, np.ones_like(b[:, :1]), 1)}
+            folded[i + 2] = {"W": _joined(V, c / unit, 2)}
     return few, folded
 
 

@@ -100,7 +100,7 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
 
 
 def _first(layer: Layer) -> Layer:
-    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run."""
+    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run, always."""
     if any(parameter.kernel for parameter in layer.parameters.values()):
         return layer
 
@@ -108,4 +108,4 @@ def _first(layer: Layer) -> Layer:
         output = layer.apply(p, spread(x), pass_)
         return output._replace(back=lambda dy: (None, output.back(dy)[1]))
 
-    return layer._replace(apply=apply)
+    return layer._replace(apply=apply, only_trains=False)

@@ -20,8 +20,10 @@ class _NoPandas:
             raise ImportError(name)
 
 
-# Arrow looks for pandas once, when it makes its first array. A worker needs nothing of it, and importing it would take
-# as long as everything else together.
+# Arrow looks for pandas when it makes its first array, and never again: to a worker's Arrow a Series is a list like any
+# other. A worker needs no more, and the import would take as long as everything else together.
 sys.meta_path.insert(0, _NoPandas)
-pa.array([])
-sys.meta_path.remove(_NoPandas)
+try:
+    pa.array([])
+finally:
+    sys.meta_path.remove(_NoPandas)

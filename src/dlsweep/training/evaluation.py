@@ -19,7 +19,7 @@ from dlsweep.training.network import Network
 Array = np.ndarray
 
 BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
-IMAGES = 100  # samples that are images; the same for them
+IMAGES = 100  # samples that are images: they take more room
 LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many images would be more
 KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
 

@@ -18,7 +18,7 @@ from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Entry
 
 # What a layer cannot promise any more when a regularizer has taken its place, which may do anything.
-_OWN: dict[str, Any] = {"linear": False, "gives_pieces": False}
+_OWN: dict[str, Any] = {"linear": False, "dense": False, "gives_pieces": False, "only_trains": False}
 
 
 class Network(NamedTuple):
