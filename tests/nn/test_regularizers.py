@@ -33,12 +33,12 @@ PENALTIES = [name for name in regularizers if "on" in regularizers[name].setting
 def test_a_penalty_has_its_gradient(name):
     given = {k: [0.3, 0.2, 0.1] for k, s in regularizers[name].settings.items() if s.stacks}
     penalty, w, h = made(name, **given).penalty, kernels(), 1e-6
-    value, gradient = penalty(w)
-    assert value.shape == (3,)
+    gradient = penalty.gradient(w)
+    assert penalty.value(w).shape == (3,)
     for index in np.ndindex(w.shape[1:]):
         step = np.zeros_like(w)
         step[(slice(None), *index)] = h
-        slope = (penalty(w + step)[0] - penalty(w - step)[0]) / (2 * h)
+        slope = (penalty.value(w + step) - penalty.value(w - step)) / (2 * h)
         np.testing.assert_allclose(gradient[(slice(None), *index)], slope, atol=1e-8)
 
 
@@ -49,9 +49,9 @@ def test_values_of_the_penalties():
         ("l2", {"strength": 0.1}, 1.25, [0.3, -0.4, 0]),  # ½ λ ‖w‖²
         ("elastic_net", {"l1": 0.1, "l2": 0.2}, 0.7 + 2.5, [0.1 + 0.6, -0.1 - 0.8, 0]),
     ]:
-        p, g = made(name, **settings).penalty(w)
-        np.testing.assert_allclose(p, [value])
-        np.testing.assert_allclose(g, [[gradient]])
+        penalty = made(name, **settings).penalty
+        np.testing.assert_allclose(penalty.value(w), [value])
+        np.testing.assert_allclose(penalty.gradient(w), [[gradient]])
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -60,7 +60,7 @@ def test_a_penalty_on_activity_is_that_of_the_outputs(name):
     on_kernel, on_activity = (made(name, on=on) for on in ("kernel", "activity"))
     assert on_activity.penalty is None
     assert on_kernel.activated is None
-    value, gradient = on_kernel.penalty(x)
+    value, gradient = (of(x) for of in on_kernel.penalty)
     for pass_ in (TRAINING, EVALUATION):
         y, back, _, penalty = on_activity.activated("a", (4,)).apply({}, x, pass_)
         np.testing.assert_array_equal(y, x)

@@ -100,7 +100,7 @@ def objective(stack, batch, t=1):
         total = total + stack.network.smoothing * label_smoothing(passed.logits, target)[0].mean(axis=1)
     for regularizer in stack.network.regularizers:
         for i, k in stack.kernels if regularizer.penalty else ():
-            total = total + regularizer.penalty(stack.parameters[i][k])[0]
+            total = total + regularizer.penalty.value(stack.parameters[i][k])
     return total
 
 

@@ -184,6 +184,9 @@ def vgg(
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
+_ADDITION = 10  # multiplications of a product take as long as one addition apart from it
+
+
 class Forward(NamedTuple):
     """A pass forward: the logits of every run and sample, `(R, classes, N)`, and what the layers said on the way.
 
@@ -208,7 +211,7 @@ def forward(
     backs, states, penalty = [], [], np.zeros(1)
     for layer, after, p in zip(layers, [*layers[1:], None], parameters, strict=True):
         pieces = outputs is None and layer.gives_pieces and after is not None and after.takes_pieces
-        output = layer.apply(p, x, pass_._replace(pieces=pieces))
+        output = layer.apply(p, x, pass_._replace(pieces=True) if pieces else pass_)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
@@ -235,8 +238,8 @@ def folded(
 
     What only trains is left out. Where a layer scales and shifts what a linear one gives, the kernel and the bias of
     that one do it. And between two dense layers a unit that is always 1 carries the bias of the second, a column of its
-    kernel then: a product with one more column is quicker than an addition to all that comes out. What is infinite
-    between them becomes NaN by that; the run has diverged either way.
+    kernel then, where that is quicker than an addition to all that comes out. What is infinite between them becomes NaN
+    by that; the run has diverged either way.
     """
     few: list[Layer] = []
     folded: list[Parameters] = []
@@ -253,6 +256,8 @@ def folded(
         one, between, two = few[i : i + 3]
         if one.dense and between.monotone and two.dense:
             (W, b), (V, c) = ((p["W"], p["b"]) for p in folded[i : i + 3 : 2])
+            if W.shape[2] > _ADDITION * V.shape[1]:
+                continue
             unit = between.apply({}, np.ones((len(W), 1, 1), W.dtype), pass_).y
             folded[i] = {"W": _joined(W, np.zeros_like(W[:, :1]), 1), "b": _joined(b, np.ones_like(b[:, :1]), 1)}
             folded[i + 2] = {"W": _joined(V, c / unit, 2)}

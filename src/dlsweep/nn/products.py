@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -100,14 +100,19 @@ def _exact(
 
     stride: bytes from one row to the next, more than `inner` numbers where the last features are left out.
     """
-    draw = np.random.default_rng(0)
-    a = np.empty((runs, rows, stride // dtype.itemsize), dtype)[:, :, :inner]
     small, tall = np.empty((2, runs, rows, columns), dtype)
-    for _ in range(1 + 4096 // tall.size):
-        a[...] = draw.random(a.shape, dtype)
-        x = draw.random((inner, columns), dtype) if c_contiguous else draw.random((columns, inner), dtype).T
+    for at in range(1 + 4096 // tall.size):
+        a = np.resize(_noise(dtype)[at:], (runs, rows, stride // dtype.itemsize))[:, :, :inner]
+        x = np.resize(_noise(dtype)[-1 - at :: -1], (inner, columns) if c_contiguous else (columns, inner))
+        x = x if c_contiguous else x.T
         multiply(a, x, out=small)
         multiply(a.reshape(runs * rows, inner), x, out=tall.reshape(runs * rows, columns))
         if not np.array_equal(small, tall):
             return False
     return True
+
+
+@cache
+def _noise(dtype: np.dtype) -> Array:
+    """Random numbers, drawn once: that takes longer than a product with them."""
+    return np.random.default_rng(0).random(1 << 20, dtype)

@@ -19,20 +19,26 @@ from dlsweep.registry import Count, Off, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
 
-Penalty = Callable[[Array], tuple[Array, Array]]
 Where = Literal["kernel", "activity"]
 Augment = Callable[[list[Shared], Pass], list[Shared]]
+
+
+class Penalty(NamedTuple):
+    """A term of what is minimized, `w -> (R,)`, and its gradient, `w -> (R, …)`: each where it is needed."""
+
+    value: Callable[[Array], Array]
+    gradient: Callable[[Array], Array]
 
 
 class Regularizer(NamedTuple):
     """The places where a regularizer acts; what it leaves out, it leaves alone.
 
-    penalty: `w -> (penalty, gradient)` of one kernel, so that the two cannot disagree; `(R,)`, added to what is
-    minimized and reported apart from the loss. activated: `(name, shape) -> layer` to follow each activation. wrap: a
-    layer to the one that takes its place, for all but the network's last; wrap_input: the same for its first.
-    augmented: `shape -> change` of the samples in training, before all else; a `UsageError` where samples of that shape
-    cannot be changed so. project: `w -> w`, a kernel after each update. smoothing: `(R,)`, the part of a label's
-    probability that is spread over all classes. columns: how many an evaluation makes of each sample.
+    penalty: of each kernel, added to what is minimized and reported apart from the loss. activated: `(name, shape) ->
+    layer` to follow each activation. wrap: a layer to the one that takes its place, for all but the network's last;
+    wrap_input: the same for its first. augmented: `shape -> change` of the samples in training, before all else; a
+    `UsageError` where samples of that shape cannot be changed so. project: `w -> w`, a kernel after each update.
+    smoothing: `(R,)`, the part of a label's probability that is spread over all classes. columns: how many an
+    evaluation makes of each sample.
     """
 
     penalty: Penalty | None = None
@@ -57,7 +63,7 @@ def l1(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
 
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
     """
-    return _penalized(lambda w: _l1(w, strength), on)
+    return _penalized(_l1(strength), on)
 
 
 @regularizers.register
@@ -66,7 +72,7 @@ def l2(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
 
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
     """
-    return _penalized(lambda w: _l2(w, strength), on)
+    return _penalized(_l2(strength), on)
 
 
 @regularizers.register
@@ -76,11 +82,9 @@ def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
     """
 
-    def penalty(w: Array) -> tuple[Array, Array]:
-        (p1, g1), (p2, g2) = _l1(w, l1), _l2(w, l2)
-        return p1 + p2, g1 + g2
-
-    return _penalized(penalty, on)
+    one, two = _l1(l1), _l2(l2)
+    both = Penalty(lambda w: one.value(w) + two.value(w), lambda w: one.gradient(w) + two.gradient(w))
+    return _penalized(both, on)
 
 
 @regularizers.register
@@ -300,12 +304,12 @@ def _cropped(x: Array, pad: int, corners: Array) -> Array:
     return np.moveaxis(cropped, 0, -1)
 
 
-def _l1(w: Array, strength: Any) -> tuple[Array, Array]:
-    return strength * _total(np.abs(w)), column(strength, w) * np.sign(w)
+def _l1(strength: Any) -> Penalty:
+    return Penalty(lambda w: strength * _total(np.abs(w)), lambda w: column(strength, w) * np.sign(w))
 
 
-def _l2(w: Array, strength: Any) -> tuple[Array, Array]:
-    return 0.5 * strength * _total(w * w), column(strength, w) * w
+def _l2(strength: Any) -> Penalty:
+    return Penalty(lambda w: 0.5 * strength * _total(w * w), lambda w: column(strength, w) * w)
 
 
 def _total(a: Array) -> Array:
@@ -319,8 +323,7 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
 
     def activated(name: str, shape: tuple[int, ...]) -> Layer:
         def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-            total, gradient = penalty(x)
-            return Output(x, lambda dy: (dy + gradient / x.shape[-1], {}), penalty=total)
+            return Output(x, lambda dy: (dy + penalty.gradient(x) / x.shape[-1], {}), penalty=penalty.value(x))
 
         return Layer(name, {}, apply)
 

@@ -134,9 +134,14 @@ def _flat(a: Array) -> Array:
 
 
 def _norm(a: Array) -> Array:
-    """‖a‖₂ of every run, in float64: the square of a gradient that vanishes is nothing in float32."""
-    wide = (row.astype(np.float64) for row in _flat(a))  # run by run, so that the copies stay in cache
-    return np.array([np.sqrt(np.vecdot(row, row)) for row in wide])
+    """‖a‖₂ of every run; in float64 where it must be: the square of a gradient that vanishes is nothing in float32."""
+    flat = _flat(a)
+    squares = np.vecdot(flat, flat).astype(np.float64)
+    for i in np.flatnonzero(~((squares > 1e-20) & (squares < 1e20))):
+        row = flat[i].astype(np.float64)
+        squares[i] = np.vecdot(row, row)
+    norm: Array = np.sqrt(squares)
+    return norm
 
 
 def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:

@@ -155,7 +155,7 @@ class Stack:
         for regularizer in self.network.regularizers:
             if regularizer.penalty:
                 for i, k in self.kernels:
-                    gradients[i][k] += regularizer.penalty(self.parameters[i][k])[1]
+                    gradients[i][k] += regularizer.penalty.gradient(self.parameters[i][k])
         if self.probes and outputs:
             self.probes.look(t if at is None else at, np.array(self.order), self.parameters, gradients, outputs)
         return gradients, passed, np.isfinite(dlogits).all(axis=(1, 2))
@@ -193,7 +193,7 @@ class Stack:
         for regularizer in self.network.regularizers:
             if regularizer.penalty:
                 for i, k in self.kernels:
-                    penalty += regularizer.penalty(self.parameters[i][k])[0]
+                    penalty += regularizer.penalty.value(self.parameters[i][k])
         draws = Draws(self.slices, t)
         layers, parameters = folded(self.network.layers, self.parameters, Pass(False, draws))
         network = self.network._replace(layers=layers)
