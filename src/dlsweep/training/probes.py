@@ -65,7 +65,7 @@ class Probes:
                 "activation_mean": (mean := _flat(y).mean(axis=1)),
                 "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
                 **self._slopes(at, outputs[at]),
-                "sparsity": np.count_nonzero(np.abs(_flat(w)) < NEAR_ZERO, axis=1) / w[0].size,
+                "sparsity": _share(np.abs(w) < NEAR_ZERO),
                 **_histogram("activation", y, shapes),
                 **_histogram("weight", w, shapes),
             }
@@ -78,8 +78,8 @@ class Probes:
         slope = _slope(output)
         units = slope.reshape(*slope.shape[:2], -1)
         return {
-            "saturated": np.count_nonzero(_flat(slope <= SATURATED * self.steepest[at]), axis=1) / slope[0].size,
-            "dead": np.count_nonzero((units == 0).all(axis=2), axis=1) / units.shape[1],
+            "saturated": _share(slope <= SATURATED * self.steepest[at]),
+            "dead": _share((units == 0).all(axis=2)),
         }
 
     def moved(self, parameters: Sequence[Parameters]) -> None:
@@ -91,6 +91,8 @@ class Probes:
     def keep(self, runs: Array) -> None:
         """Of the last look, keep the rows of these runs: the others have diverged in its step."""
         t, looked, layers = self.rows[-1]
+        if len(runs) == len(looked):
+            return
         stay = np.isin(looked, runs)
         self.rows[-1] = t, looked[stay], [(name, {k: v[stay] for k, v in row.items()}) for name, row in layers]
 
@@ -131,6 +133,13 @@ def _slope(activation: Output) -> Array:
 
 def _flat(a: Array) -> Array:
     return a.reshape(len(a), -1)
+
+
+def _share(true: Array) -> Array:
+    """The share of what is true, of every run; row by row, which counts many times as quickly as along an axis."""
+    flat = _flat(true)
+    share: Array = np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
+    return share
 
 
 def _norm(a: Array) -> Array:
