@@ -115,7 +115,7 @@ def main() -> int:
         f"100, and {job.evaluations} evaluations on the minibatch and on {job.tested} test images. *Whole process*: "
         "`dlsweep run` with two processes, start-up and results on disk included, against the other's process. "
         "*Training*: the training loops with their evaluations alone; dlsweep's are the `seconds` of its runs, spread "
-        "over two processes, and hold the reading of the images too. *Evaluation*: six networks on "
+        "over two processes. *Evaluation*: six networks on "
         f"{job.images:,} test images. PyTorch in float32 with 1 or 2 threads and either layout of memory, whichever "
         "ten steps beforehand were quicker with (they do not count); the textbook's loop, im2col in float64, is timed "
         "on one run and counted up to the same number of steps and evaluations. Seconds: the best of the rounds, "
