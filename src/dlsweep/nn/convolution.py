@@ -93,12 +93,14 @@ def conv(
             gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if bias else {})
             return dx.whole() if dx else None, gradients
 
-        # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces.
-        if pass_.pieces and kernels.shape[2] > 1 and places > 1:
+        if pass_.pieces and places > 1:
             return Output(Pieces((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
         return Output(give(*everything), back)
 
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=True)
+    # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces: so there
+    # are none of a kernel of one number, nor, above, where a row of the output is one number.
+    pieces = channels * area > 1
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=pieces)
     return layer
 
 

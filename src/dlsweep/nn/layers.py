@@ -6,8 +6,9 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -148,6 +149,11 @@ class Layer(NamedTuple):
     takes_pieces: bool = False
     affine: Callable[[Parameters], tuple[Array, Array]] | None = None
     only_trains: bool = False
+
+
+def in_pieces(layers: Sequence[Layer]) -> list[bool]:
+    """Of each layer, whether the next one takes its output in pieces, where nobody else looks at it."""
+    return [*(one.gives_pieces and two.takes_pieces for one, two in pairwise(layers)), False]
 
 
 def size(layers: Iterable[Layer]) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass
+from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, in_pieces
 from dlsweep.nn.sequences import Activated, Item, items, sequence
 from dlsweep.registry import Count, ItemsOf, Ratio, Registry
 
@@ -209,9 +209,8 @@ def forward(
 ) -> Forward:
     """Take samples through a network; outputs: gets what each layer makes of them, for whoever wants to look."""
     backs, states, penalty = [], [], np.zeros(1)
-    for layer, after, p in zip(layers, [*layers[1:], None], parameters, strict=True):
-        pieces = outputs is None and layer.gives_pieces and after is not None and after.takes_pieces
-        output = layer.apply(p, x, pass_._replace(pieces=True) if pieces else pass_)
+    for layer, pieces, p in zip(layers, in_pieces(layers), parameters, strict=True):
+        output = layer.apply(p, x, pass_._replace(pieces=True) if pieces and outputs is None else pass_)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output

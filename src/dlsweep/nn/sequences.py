@@ -100,7 +100,8 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
 
 
 def _first(layer: Layer) -> Layer:
-    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run, always."""
+    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run, so that it
+    is there in evaluation too."""
     if any(parameter.kernel for parameter in layer.parameters.values()):
         return layer
 

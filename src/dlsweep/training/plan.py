@@ -18,7 +18,7 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import Layer, multiplications, size
+from dlsweep.nn.layers import Layer, in_pieces, multiplications, size
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -175,10 +175,9 @@ def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int
     way back; one that leaves the shape as it is, as activations and normalizations do, keeps more than others.
     """
     kept, working, before = 0, prod(shape), 0
-    for layer, following in zip(layers, [*layers[1:], None]):
+    for layer, pieces in zip(layers, in_pieces(layers)):
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
-        in_pieces = layer.gives_pieces and following is not None and following.takes_pieces and not looked_at
-        after = 0 if in_pieces else prod(layer.shape)
+        after = 0 if pieces and not looked_at else prod(layer.shape)
         kept += (3 if layer.shape == shape else 2) * after + laid
         working = max(working, 3 * (before + after) + laid)
         before, shape = after, layer.shape
