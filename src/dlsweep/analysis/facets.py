@@ -47,7 +47,7 @@ class Facets:
 
         given: the plot's settings, of which `rows`, `columns`, `lines` and `x` count. places: the plot's places.
         """
-        rows, columns, lines = (given.get(name) for name in PLACES)
+        rows, columns, lines = (given.get(name) if name in places else None for name in PLACES)
         asked = [name for name in (rows, columns, lines) if name is not None]
         for name in asked:
             if name not in frame.columns:

@@ -31,9 +31,9 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     NaN as soon as one run diverged.
 
     >>> import pandas as pd
-    >>> runs = pd.DataFrame({"arm": ["he", "he"], "status": ["done", "done"], "final_test_accuracy": [0.8, 0.9]})
+    >>> runs = pd.DataFrame({"arm": ["he", "he"], "status": ["done", "done"], "final_test_accuracy": [0.5, 1.0]})
     >>> summary(runs)[["arm", "n", "final_test_accuracy"]].to_dict("records")
-    [{'arm': 'he', 'n': 2, 'final_test_accuracy': 0.85...}]
+    [{'arm': 'he', 'n': 2, 'final_test_accuracy': 0.75}]
     """
     import pandas as pd
 
