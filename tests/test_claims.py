@@ -12,6 +12,8 @@ import pytest
 
 import dlsweep
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
