@@ -15,20 +15,23 @@ from dlsweep.registry import nearest
 def choices(
     asked: Iterable[Choice], kind: str | None, changes: Mapping[str, Any], default: str = "curves"
 ) -> list[Choice]:
-    """The plots that were asked for, of one `kind` if it is given, with changed settings; else one as it is by default.
+    """Return the plots that were asked for, of one `kind` if it is given, with changed settings; else a default plot.
 
-    Of several plots these are the ones that can be changed so; if none can, a `UsageError` says why the first cannot.
-    A factor that is given a place leaves the place that it had. A log axis does not pass on to another quantity.
+    Of several plots only those with such settings are changed and returned; if there are none, a `UsageError` says why
+    the first cannot be changed. A factor that is given a place leaves its former place. A logarithmic axis is kept for
+    the same quantity only. A plot that is not registered here (its plug-in is gone) is returned unchanged.
     """
     if kind is not None:
         plots[kind]  # a name that is not there is an error of its own
     chosen = [choice for choice in asked if kind in (None, choice.name)]
     if not chosen:
         chosen = [Choice(kind, {})] if kind else [Choice(default, {}), Choice("curves", {})]
-    changed = [_changed(choice, changes) for choice in chosen]
+    gone = [choice for choice in chosen if choice.name not in plots]
+    changed = [_changed(choice, changes) for choice in chosen if choice not in gone]
     possible = [choice for choice in changed if not _mistake(choice)][: None if asked or kind else 1]
+    possible += gone if not changes else []
     if not possible:
-        raise UsageError(_mistake(changed[0]))
+        raise UsageError(_mistake((changed or gone)[0]))
     return list(dict.fromkeys(possible))
 
 
@@ -42,9 +45,11 @@ def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
 
 
 def _mistake(choice: Choice) -> str:
-    """What is wrong with a plot's settings, in a sentence; "" if nothing is."""
+    """Return a sentence on what is wrong with a plot's settings; "" if nothing is."""
     from pydantic import ValidationError
 
+    if choice.name not in plots:
+        return f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"
     known = plots[choice.name].settings
     for name in choice.settings:
         if name not in known:

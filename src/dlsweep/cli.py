@@ -143,7 +143,7 @@ def run(
     from dlsweep.closing import MOST, closing_data, closing_table
     from dlsweep.config import load
     from dlsweep.config.nodes import plural
-    from dlsweep.plots.draw import clear, draw
+    from dlsweep.plots.figures import clear, draw
     from dlsweep.progress import Progress
     from dlsweep.running.forecast import dry_run as forecast
     from dlsweep.running.sweep import run as train
@@ -196,7 +196,7 @@ def _levels(pairs: list[str] | None) -> dict[str, str] | None:
 
 def _formats(text: str) -> list[str]:
     """The formats of figures, checked before anything is trained for them."""
-    from dlsweep.plots.draw import check_formats
+    from dlsweep.plots.figures import check_formats
 
     formats = [name.strip().lower() for name in text.split(",")]
     check_formats(formats)
@@ -240,7 +240,7 @@ def plot(
     Without options: the plots of each sweep's config. With options: those of them that can be changed so, changed.
     """
     from dlsweep.choosing import choices
-    from dlsweep.plots.draw import default, draw
+    from dlsweep.plots.figures import default, draw
     from dlsweep.running.results import open_all
 
     suffixes = _formats(formats)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import bounds_of, interval
 
 values = arrays(float, st.integers(2, 40), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 3)))
 
@@ -18,15 +18,22 @@ def test_five_values_by_hand() -> None:
     assert high == pytest.approx(3 + half)
 
 
-def test_bca_agrees_with_scipy() -> None:
-    from scipy import stats
+def test_it_is_cut_at_its_bounds() -> None:
+    low, high = interval([0.9, 1.0], bounds=bounds_of("final_test_accuracy"))
+    assert low == pytest.approx(interval([0.9, 1.0])[0])
+    assert high == 1
+    assert interval([0.9, 1.0], bounds=bounds_of("final_test_loss")) == interval([0.9, 1.0])
 
-    skewed = np.random.default_rng(1).exponential(size=(3, 30))
-    low, high = interval(skewed)
-    for i, row in enumerate(skewed):
-        theirs = stats.bootstrap([row], np.mean, n_resamples=100_000, batch=10_000, method="BCa").confidence_interval
-        assert low[i] == pytest.approx(theirs.low, abs=0.03)
-        assert high[i] == pytest.approx(theirs.high, abs=0.03)
+
+def test_on_a_logarithmic_axis_it_stays_above_0() -> None:
+    low, high = interval([1.0, 2.0, 9.0], log=True)
+    assert 0 < low < 4 < high
+    assert low * high == pytest.approx(16)  # symmetric around the mean, as a ratio
+    assert np.isnan(interval([-1.0, 0.5], log=True)).all()
+
+
+def test_values_that_are_not_finite_have_none() -> None:
+    assert np.isnan(interval([[1.0, np.nan], [1.0, np.inf]])).all()
 
 
 def test_one_value_has_no_interval() -> None:
@@ -40,13 +47,11 @@ def test_equal_values_have_an_interval_of_no_width(n: int) -> None:
 
 @settings(deadline=None)
 @given(values)
-def test_the_interval_holds_the_mean_and_stays_near_the_values(x: np.ndarray) -> None:
+def test_the_interval_holds_the_mean(x: np.ndarray) -> None:
     low, high = interval(x)
     slack = 1e-9 * (1 + np.abs(x).max())
     assert low <= x.mean() + slack
     assert high >= x.mean() - slack
-    if len(x) >= 20:
-        assert x.min() - slack <= low <= high <= x.max() + slack
 
 
 @settings(deadline=None)
@@ -75,7 +80,7 @@ def test_many_rows_at_once_are_each_row_alone(n: int) -> None:
     np.testing.assert_allclose([low[2, 149], high[2, 149]], alone)
 
 
-@pytest.mark.parametrize(("n", "least"), [(3, 0.94), (5, 0.94), (19, 0.94), (20, 0.915), (50, 0.93)])
+@pytest.mark.parametrize(("n", "least"), [(3, 0.94), (5, 0.94), (19, 0.94), (20, 0.94), (50, 0.94)])
 def test_it_covers_what_it_says(n: int, least: float) -> None:
     """A percentile bootstrap would cover 84 % with five values."""
     x = np.random.default_rng(n).normal(size=(4000, n))

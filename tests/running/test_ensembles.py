@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 import dlsweep
+from dlsweep.analysis.frames import curves_of
 from dlsweep.closing import closing_data, closing_table
 from dlsweep.errors import UsageError
 from dlsweep.nn.initializers import initializers
-from dlsweep.plots.draw import tidy
 from dlsweep.running.results import Results
 
 Bits = Callable[[Results], dict[str, bytes]]
@@ -52,7 +52,7 @@ def test_without_them_there_is_no_table(make: Make, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"tiny has no ensembles; train with evaluate\.ensemble: true"):
         _ = results.ensembles
     assert "ensemble" not in closing_table(results)
-    assert "ensemble_loss" not in tidy(results)
+    assert "ensemble_loss" not in curves_of(results)
 
 
 def test_members_train_as_they_do_alone(make: Make, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_arm_whose_members_all_diverge_has_no_final_ensemble(make: Make, tmp_
 
 def test_plots_have_the_ensemble_of_each_run(make: Make, tmp_path: Path) -> None:
     results = run(make(evaluate=EVALUATE), tmp_path)
-    frame = tidy(results)
+    frame = curves_of(results)
     assert len(frame) == len(results.curves)
     assert frame.loc[frame["split"] == "batch", "ensemble_loss"].isna().all()
     keys = ["arm", "iteration", "split"]

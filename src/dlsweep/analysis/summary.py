@@ -1,4 +1,4 @@
-"""From runs to arms: what the seeds of an arm say together."""
+"""Tables of arms: the mean of each metric over the seeds, with its interval."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.running.tables import MOMENTS
 
 if TYPE_CHECKING:
@@ -15,20 +15,25 @@ if TYPE_CHECKING:
 
 
 def metric_columns(runs: DataFrame) -> list[str]:
-    """The columns of the table `runs/` that are metrics, such as `final_test_accuracy`."""
+    """Return the columns of the table `runs/` that are metrics, such as `final_test_accuracy`."""
     begin = tuple(f"{moment}_" for moment in MOMENTS)
     return [str(column) for column in runs.columns if str(column).startswith(begin)]
 
 
 def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
-    """One row per arm, in the order of the runs: how its runs ended, and the mean of each metric with its interval.
+    """Return one row per arm, in the order of the runs: how its runs ended, and each metric's mean with its interval.
 
-    runs: the table `runs/`. Columns of the result: `arm`, the factors, `n` (runs that count), how many of those
-    `diverged` or `stopped` early, `failed` (which do not count), and per metric its mean under its own name, `…_low`
-    and `…_high` (95 %; of an accuracy within 0 and 1).
+    runs: the table `runs/`. Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of
+    those `diverged` or `stopped` early; `failed`, the number of runs that do not count. For each metric it has the
+    mean, under the metric's name, and the ends `…_low` and `…_high` of its 95 % interval.
 
-    A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. For a loss there is no such value, and
-    its mean is NaN as soon as one run diverged.
+    A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. A loss has no such value: its mean is
+    NaN as soon as one run diverged.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"arm": ["he", "he"], "status": ["done", "done"], "final_test_accuracy": [0.5, 1.0]})
+    >>> summary(runs)[["arm", "n", "final_test_accuracy"]].to_dict("records")
+    [{'arm': 'he', 'n': 2, 'final_test_accuracy': 0.75}]
     """
     import pandas as pd
 
@@ -43,23 +48,22 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     values = counted(runs, names)
     kept = (runs["status"] != "failed").to_numpy()
     arm = arms.ngroup().to_numpy()
-    results = np.full((len(table), len(names), 3), np.nan)
+    results = np.full((len(names), 3, len(table)), np.nan)
     for n in set(table["n"]) - {0}:
         members = np.flatnonzero(table["n"] == n)
         rows = np.flatnonzero(kept & np.isin(arm, members))
         by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
-        seeds = values[by_arm].swapaxes(1, 2)  # (arms, metrics, n)
-        results[members] = np.stack([seeds.mean(axis=-1), *interval(seeds)], axis=-1)
+        for i, name in enumerate(names):
+            seeds = values[by_arm, i]  # (arms, n)
+            results[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
     for i, name in enumerate(names):
-        if name.endswith("accuracy"):  # a t interval does not know that an accuracy ends at 0 and 1
-            results[:, i] = results[:, i].clip(0, 1)
-        for j, column in enumerate((name, f"{name}_low", f"{name}_high")):
-            table[column] = results[:, i, j]
+        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), results[i]):
+            table[column] = numbers
     return table.reset_index()
 
 
 def counted(runs: DataFrame, metrics: Sequence[str]) -> np.ndarray:
-    """The metrics as they count, `(runs, metrics)`: a diverged run at chance accuracy, its losses not at all (NaN)."""
+    """Return the metrics as they count, `(runs, metrics)`: a diverged run at chance accuracy, its losses as NaN."""
     values = runs[list(metrics)].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     diverged = (runs["status"] == "diverged").to_numpy()
     chance = 1 / runs["classes"].to_numpy(dtype=np.float64) if "classes" in runs else np.full(len(runs), np.nan)

@@ -47,8 +47,8 @@ def check_weights(node: Node | None, plots: Sequence[Choice], evaluate: Evaluate
 
 
 def looks_into_networks(plot: Choice) -> bool:
-    """Whether a plot shows networks, and not tables only."""
-    return entry("plots", plot.name).positional[:1] == ("results",)
+    """True if a plot shows networks, and not tables only."""
+    return getattr(entry("plots", plot.name), "table", "") == "networks"
 
 
 def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:

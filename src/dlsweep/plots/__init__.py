@@ -1,8 +1,12 @@
-"""Plots by name: each registered function takes a tidy frame and its settings and returns a matplotlib `Figure`."""
+"""Plots by name: each registered function takes facets and its settings and returns a `Chart`.
+
+`dlsweep.plots.chart` is the contract for plots of your own; `dlsweep.plots.kinds.gap` is the shortest example.
+"""
 
 from __future__ import annotations
 
-from dlsweep.plots import (  # noqa: F401  each registers itself
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.kinds import (  # noqa: F401  each registers itself
     confusion,
     curves,
     feature_maps,
@@ -16,6 +20,7 @@ from dlsweep.plots import (  # noqa: F401  each registers itself
     paths,
     response,
 )
-from dlsweep.plots.base import plots
 
-__all__ = ["plots"]
+register = plots.register
+
+__all__ = ["Chart", "plots", "register"]

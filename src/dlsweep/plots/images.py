@@ -1,4 +1,4 @@
-"""Many small images in a panel, whose coordinates are inches."""
+"""Small images in a panel whose coordinates are inches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.plots.maps import Colours
+from dlsweep.plots.colours import Colours
+from dlsweep.plots.layout import bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +19,8 @@ Array = np.ndarray
 _GAP = 0.08  # of an image, between two
 
 
-def spread(ax: Axes, images: Array, room: tuple[float, float], colours: Colours | None = None) -> None:
-    """Draw images `(N, H, W)` or `(N, H, W, 3)` in rows, as large as they get in a room of width and height."""
+def tile(ax: Axes, images: Array, room: tuple[float, float], colours: Colours | None = None) -> None:
+    """Draw images `(N, H, W)` or `(N, H, W, 3)` in rows, as large as a room of width and height allows."""
     (wide, high), (height, width) = room, images.shape[1:3]
 
     def scale(columns: int) -> float:
@@ -36,9 +37,9 @@ def spread(ax: Axes, images: Array, room: tuple[float, float], colours: Colours 
 
 
 def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours: Colours | None = None) -> AxesImage:
-    """Draw an image as large as it gets in the middle of a box: left, bottom, width and height in inches.
+    """Draw an image as large as possible in the middle of a box: left, bottom, width and height in inches.
 
-    Numbers take their colours; without a scale they are brightness, from 0 to 1.
+    `(H, W)` takes its colours, by default brightness from 0 to 1; `(H, W, 3)` is red, green and blue.
     """
     left, bottom, wide, high = box
     height, width = image.shape[:2]
@@ -57,21 +58,5 @@ def canvas(ax: Axes, wide: float, high: float) -> None:
     ax.set_xlim(0, wide)
     ax.set_ylim(0, high)
     ax.set_xticks([])
-    ax.grid(False)
-    ax.tick_params(length=0)
-    for side in ax.spines.values():
-        side.set_visible(False)
-
-
-def picture(x: Array, low: float = 0.0, high: float = 1.0) -> Array:
-    """A sample `(C, H, W)` whose pixels go from low to high, as brightness: `(H, W)`, or `(H, W, 3)` of three channels.
-
-    Of another number of channels it is their mean.
-    """
-    x = (x - low) / (high - low or 1.0)
-    return np.moveaxis(x, 0, -1) if len(x) == 3 else x.mean(axis=0)
-
-
-def brightness(x: Array) -> tuple[float, float]:
-    """The lowest and the highest pixel that samples can have: 0 and 255 of bytes, else those that they do have."""
-    return (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+    ax.set_yticks([])
+    bare(ax)

@@ -1,7 +1,7 @@
-"""The one look of all figures: fonts, colours, line styles, and texts that are drawn as they are.
+"""The look of all figures: fonts, colours, line styles. Texts are drawn literally, never as formulas.
 
-A level keeps its colour in every figure, of every sweep: the colour follows from the level's name alone, as long as
-no other level of the same factor claims the same one.
+A level keeps its colour in every figure of every sweep: the colour follows from the level's name alone, unless two
+levels of a factor prefer the same colour.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 # Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.
 _SALT = 56276
 
-# The splits, as people read them, in the order in which they are drawn: the noisy minibatch below, the test above.
+# The readable names of the splits, in drawing order: the noisy minibatch below, the test above.
 SPLITS = {split: split for split in get_args(Split)} | {"batch": "train (minibatch)"}
 SPLIT_COLOURS = dict(zip(SPLITS, (PALETTE[0], PALETTE[5], PALETTE[2], PALETTE[1])))
 SPLIT_DASHES: dict[str, Any] = {
@@ -35,8 +35,15 @@ SPLIT_DASHES: dict[str, Any] = {
     "test": "-",
 }
 
-# Fonts with Chinese, Japanese and Korean characters, as systems name them; the first ones installed are fallbacks, and
-# without any of them those whose names say that they have such characters.
+# Marks and lines that mean the same in every figure.
+DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markevery": 0.1}
+ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, **DIAMOND}  # the averaged predictions of an arm's runs
+STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
+DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero
+
+# Fonts with Chinese, Japanese and Korean characters. The first installed ones are fallbacks; without any, the fonts
+# whose names promise such characters.
 _CJK_FONTS = (
     "Noto Sans CJK JP",
     "Noto Sans JP",
@@ -69,10 +76,10 @@ _SAYS_CJK = re.compile(r"CJK|Gothic|Mincho|Hei\b|Song$|Ming$|Kai$|Nanum|(Noto|So
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw and save figures within this: Matplotlib's defaults with the look below, whatever a user has configured."""
+    """Draw and save figures within this context: Matplotlib's defaults and the look below, whatever is configured."""
     import matplotlib as mpl
 
-    # That a fallback font has no bold face is of no interest to anybody.
+    # A fallback font without a bold face is no reason for a message.
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     with mpl.rc_context():
@@ -105,8 +112,9 @@ def look() -> Iterator[None]:
                 "legend.borderaxespad": 0,
                 "lines.solid_capstyle": "round",
                 "agg.path.chunksize": 10_000,  # lines of a million points
+                "svg.fonttype": "none",  # text stays text
                 "svg.hashsalt": "dlsweep",  # else the identifiers in an SVG are random
-                "pdf.fonttype": 42,  # text stays text
+                "pdf.fonttype": 42,
             }
         )
         log.setLevel(logging.ERROR)
@@ -118,7 +126,7 @@ def look() -> Iterator[None]:
 
 @cache
 def _installed(fonts: Sequence[str]) -> list[str]:
-    """Those of the fonts that are installed, at most three."""
+    """Return the installed fonts, at most three."""
     from matplotlib import font_manager
 
     found = font_manager.get_font_names()
@@ -127,10 +135,10 @@ def _installed(fonts: Sequence[str]) -> list[str]:
 
 
 def colours(levels: Sequence[str]) -> dict[str, Any]:
-    """A colour for each level of a factor; give all levels of the factor, not only those of one figure.
+    """Return a colour for each level of a factor. levels: all levels of the factor, not only those of one figure.
 
-    Numbers, or one name with different settings, are a scale from dark to light. Other levels get the colour that
-    their name prefers, or where that is taken, the next free one.
+    Numbers, or one name with different settings, make a scale from dark to light. Another level gets the colour that
+    its name prefers, or the next free one.
     """
     if len(levels) > len(PALETTE) or (len(levels) > 2 and _is_scale(levels)):
         import matplotlib as mpl
@@ -152,13 +160,13 @@ def _preferred(level: str) -> int:
 
 
 def _name(level: str) -> str:
-    """The registered name that a label begins with ("sgd" of "sgd lr=0.1"), or the whole label."""
+    """Return the registered name at the start of a label ("sgd" of "sgd lr=0.1"), or the whole label."""
     found = re.match(r"[a-z]\w*", level, re.ASCII)
     return found[0] if found else level
 
 
 def _is_scale(levels: Sequence[str]) -> bool:
-    """Whether the levels are numbers, or one registered name with different settings."""
+    """True if the levels are numbers, or one registered name with different settings."""
     return all(map(_is_number, levels)) or len({_name(level) for level in levels}) == 1
 
 
@@ -171,5 +179,5 @@ def _is_number(text: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The text on one line and without characters that do not print."""
+    """Return the text on one line and without unprintable characters."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)

@@ -1,0 +1,94 @@
+"""Descents on a landscape: the paths of runs, and the window that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlsweep.analysis.facets import Facets, labels, levels, varying
+from dlsweep.config.plots import PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from pandas import DataFrame
+
+    from dlsweep.nn.landscapes import Landscape
+
+Array = np.ndarray
+Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
+
+
+@dataclass(frozen=True)
+class Path:
+    """The path of one run: its finite points `(P, 2)`, its last loss, and True if it diverged."""
+
+    level: str
+    run: str
+    points: Array
+    loss: float
+    diverged: bool
+
+    def within(self, box: Box, times: float) -> Array:
+        """The points; points further than `times` the box's size from its middle are moved to that distance.
+
+        A renderer cannot draw arbitrarily large numbers.
+        """
+        (left, right), (low, high) = box
+        middle, size = np.array([left + right, low + high]) / 2, np.array([right - left, high - low]) / 2
+        away = (self.points - middle) / size
+        return np.asarray(middle + size * away / np.maximum(1, np.abs(away).max(axis=1, keepdims=True) / times))
+
+    def exit(self, box: Box) -> Array | None:
+        """The point where the path leaves a box for the last time; None if it ends inside."""
+        (left, right), (low, high) = box
+        points = self.within(box, 1e6)
+        inside = np.all((points >= [left, low]) & (points <= [right, high]), axis=1)
+        if inside[-1] or not inside.any():
+            return None
+        last = int(np.flatnonzero(inside)[-1])
+        a, step = points[last], points[last + 1] - points[last]
+        with np.errstate(all="ignore"):
+            shares = np.where(step > 0, ([right, high] - a) / step, ([left, low] - a) / step)
+        return np.asarray(a + np.nanmin(np.where(step == 0, np.inf, shares)) * step)
+
+
+def descent_facets(frame: DataFrame, given: Mapping[str, Any], places: Collection[str] = PLACES) -> Facets:
+    """Place the factors of descents: the optimizer makes panels if it varies, else the first factor that does.
+
+    A landscape (the factor `model`) never makes panels: each has a figure of its own.
+    """
+    Facets.of(frame, given, places)  # refuses names that are not there
+    columns, lines = given.get("columns"), given.get("lines")
+    left = [f for f in varying(frame) if f not in (columns, lines)]
+    free = [f for f in left if f != "model"]
+    if columns is None and free:
+        columns = "optimizer" if "optimizer" in free else free[0]
+    left = [f for f in left if f != columns and "arm" not in (columns, lines)]
+    return Facets(frame, None, columns, lines, tuple(left))
+
+
+def paths_of(part: DataFrame, lines: str | None) -> Iterator[Path]:
+    """Yield the paths of a panel, in the order of the levels of `lines`."""
+    for level in levels(part, lines) if lines else ("",):
+        rows = part[labels(part, lines) == level] if lines else part
+        for name, run in rows.groupby("run_id", sort=False, observed=True):
+            points = run[run["x"].notna()].sort_values("iteration")
+            if len(points):
+                diverged = str(run["status"].iloc[0]) == "diverged" if "status" in run else False
+                yield Path(level, str(name), points[["x", "y"]].to_numpy(), float(points["loss"].iloc[-1]), diverged)
+
+
+def box_of(landscape: Landscape, paths: Sequence[Path]) -> Box:
+    """Return the landscape's window, widened until every start lies well inside."""
+    starts = np.array([path.points[0] for path in paths]).reshape(-1, 2)
+
+    def widened(window: tuple[float, float], values: Array) -> tuple[float, float]:
+        room = 0.05 * (window[1] - window[0])
+        return min([window[0], *(values - room)]), max([window[1], *(values + room)])
+
+    return widened(landscape.window[0], starts[:, 0]), widened(landscape.window[1], starts[:, 1])

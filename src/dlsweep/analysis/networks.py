@@ -1,0 +1,174 @@
+"""Trained networks of a sweep: the arms to look into, and what their weights and predictions show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from dlsweep.analysis.facets import Facets
+from dlsweep.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dlsweep.datasets.base import Dataset
+    from dlsweep.running.results import Results
+    from dlsweep.training.model import Model
+
+Array = np.ndarray
+PartialArm = dict[str, str | float | bool]  # levels by factor, as labels or names
+Seed = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True)
+class Networks(Facets):
+    """The facets of the table `runs/` of a sweep that keeps weights, and the networks of its rows.
+
+    seed: the one seed to show; None for all.
+    """
+
+    results: Results = field(kw_only=True, repr=False)
+    seed: int | None = field(kw_only=True, default=None)
+
+    @staticmethod
+    def within(kind: str, results: Results, given: Mapping[str, Any], places: Collection[str]) -> Networks:
+        """Select the arms that have some levels (the setting `arm`) and a seed (the setting `seed`).
+
+        A `UsageError` says that a sweep kept no weights, or has no networks.
+        """
+        if results.record.tables.coordinates:
+            raise UsageError(f"{kind} shows networks, and the models of {results.folder} are landscapes")
+        if not results.record.tables.kept:
+            raise UsageError(f"{results.folder} kept no weights for {kind}; train with evaluate.keep: final, or best")
+        seed = given.get("seed")
+        found = Facets.of(results.fitting(given.get("arm"), seed), given, places)
+        return Networks(found.frame, found.rows, found.columns, found.lines, found.left, results=results, seed=seed)
+
+    def first(self) -> tuple[Mapping[str, Any], Networks]:
+        """The first run, and the facets of it alone."""
+        one = self.frame[self.frame["run_id"] == self.frame["run_id"].iloc[0]]
+        return dict(one.iloc[0]), replace(self, frame=one)
+
+    def load(self, row: Mapping[str, Any]) -> Model | None:
+        """A run's network with the weights that it kept; None without weights."""
+        kept = row["kept_iteration"] == row["kept_iteration"]
+        return self.results.load(row["run_id"]) if kept else None
+
+    def at_start(self, row: Mapping[str, Any]) -> Model:
+        """A run's network before training."""
+        return self.results.load(row["run_id"], at="start")
+
+
+def image_shape(data: Dataset, kind: str) -> tuple[int, ...]:
+    """Return the shape of a sample as an image, `(C, H, W)`; a `UsageError` if it is none."""
+    if len(data.shape) != 3:
+        raise UsageError(f"{kind} needs images, and the samples here are of the shape {data.shape}")
+    return data.shape
+
+
+def class_names(data: Dataset) -> list[str]:
+    """Return the names of the classes, or their numbers."""
+    return list(data.names) or [str(k) for k in range(data.classes)]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The counts of an arm's runs, `(true, predicted)` each; and a note on runs without any."""
+
+    each: Sequence[Array]
+    note: str = ""
+
+    @property
+    def counts(self) -> Array:
+        """The mean over the runs."""
+        mean: Array = np.mean(self.each, axis=0)
+        return mean
+
+    @property
+    def shares(self) -> Array:
+        """The share of each true class that is taken for each class; NaN for a class without images."""
+        total = self.counts.sum(axis=1, keepdims=True)
+        shares: Array = np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0)
+        return shares
+
+
+def confusion_counts(model: Model) -> Array:
+    """Return how many test images of each true class were taken for each class, `(true, predicted)`."""
+    t, classes = model.data.arrays.t_test, model.data.classes
+    taken = np.bincount(t * classes + model.predict(model.data.arrays.x_test), minlength=classes**2)
+    return taken.reshape(classes, classes).astype(float)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The kernels of one run, `(F, C, H, W)` each. after: None if no weights were kept, with the reason."""
+
+    before: Array
+    after: Array | None
+    reason: str = ""
+
+    MOST, WITHIN = 100, 0.995  # filters shown; the share of their weights within the ends of the colours
+
+    @property
+    def limit(self) -> float:
+        """The size of weights at the ends of their colours: nearly all are within it, before and after."""
+        both = [self.before] if self.after is None else [self.before, self.after]
+        return float(max(np.quantile(np.abs(w[: self.MOST]), self.WITHIN) for w in both)) or 1.0
+
+
+def first_kernels(model: Model, kind: str) -> Array:
+    """Return the first layer's kernels, `(F, C, H, W)`; of a dense layer, each unit's weights as an image."""
+    w = model.parameters[model.kernels[0]]
+    return w if w.ndim == 4 else w.reshape(len(w), *image_shape(model.data, kind))
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Misclassified test images, the most confident mistakes first.
+
+    images: brightness; labels, predicted: names of classes; probability: of the predicted class. wrong, total: how many
+    test images are wrong, and how many there are.
+    """
+
+    images: list[Array]
+    labels: list[str]
+    predicted: list[str]
+    probability: list[float]
+    wrong: int
+    total: int
+
+    @staticmethod
+    def of(model: Model, count: int) -> Mistakes:
+        """The first `count` mistakes of a network."""
+        x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
+        p = model.probabilities(x)
+        predicted = p.argmax(axis=1)
+        wrong = np.flatnonzero(predicted != t)
+        first = wrong[np.argsort(-p[wrong, predicted[wrong]], kind="stable")][:count]
+        low, high = brightness(x)
+        return Mistakes(
+            images=[picture(x[i].astype(float), low, high) for i in first],
+            labels=[names[t[i]] for i in first],
+            predicted=[names[predicted[i]] for i in first],
+            probability=[float(p[i, predicted[i]]) for i in first],
+            wrong=len(wrong),
+            total=len(t),
+        )
+
+
+def picture(x: Array, low: float = 0.0, high: float = 1.0) -> Array:
+    """Return a sample `(C, H, W)` with pixels from low to high as brightness: `(H, W)`, or `(H, W, 3)` of 3 channels.
+
+    Of another number of channels it is their mean.
+    """
+    x = (x - low) / (high - low or 1.0)
+    return np.moveaxis(x, 0, -1) if len(x) == 3 else x.mean(axis=0)
+
+
+def brightness(x: Array) -> tuple[float, float]:
+    """Return the lowest and the highest possible pixel: 0 and 255 of bytes, else the extremes of the samples."""
+    return (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))

@@ -1,0 +1,223 @@
+"""Series: the seeds of an arm along an axis (curves over training, or scores along a setting), mean and interval."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlsweep.analysis.facets import Cell, Facets, labels, refuse_mixed
+from dlsweep.analysis.scores import Metric, Scores, chance
+from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of, interval
+from dlsweep.errors import UsageError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Series:
+    """The curves of some runs, all of one arm, on one split.
+
+    x: `(P,)`; each: `(runs, P)`, NaN after the end of a run; status: per run. chance: the accuracy at which a diverged
+    run counts, NaN if unknown or for another metric. ends: the points where runs diverged, `(diverged, 2)`; stops: the
+    points where runs stopped early, `(stopped, 2)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is
+    one. bounds: the lowest and highest possible mean.
+    """
+
+    level: str
+    split: str
+    x: np.ndarray
+    each: np.ndarray
+    status: np.ndarray
+    chance: float = float("nan")
+    ends: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    stops: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    ensemble: np.ndarray | None = None
+    bounds: Bounds = UNBOUNDED
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """The curves as the mean takes them, `(runs, P)`.
+
+        After its end, a diverged run counts at chance accuracy (a loss has no value there), and a run that stopped
+        early keeps its last value.
+        """
+        filled = self.each.copy()
+        for curve, status in zip(filled, self.status):
+            last = np.flatnonzero(np.isfinite(curve))[-1:]
+            after = slice(last[0] + 1 if len(last) else 0, None)
+            if status == "diverged":
+                curve[after] = self.chance
+            elif status == "stopped" and len(last):
+                curve[after] = curve[last[0]]
+        return filled
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean over the runs, `(P,)`; NaN where a run has no value."""
+        mean: np.ndarray = self.counted.mean(axis=0)
+        return mean
+
+    def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
+        return interval(self.counted.T, bounds=self.bounds, log=log)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The content of a panel: its series; and how many runs it has, how many diverged and how many failed."""
+
+    series: Sequence[Series]
+    runs: int
+    diverged: int
+    failed: int
+
+
+Placed = tuple[str, str, Series]  # a series after the row level and the column level of its panel
+
+
+def panels_of(facets: Facets, series: Iterable[Placed]) -> dict[Cell, Panel]:
+    """Return the content of every panel; an empty one for a combination of levels without runs."""
+    grid: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    for row, column, one in series:
+        grid[row, column].append(one)
+    panels = {}
+    for (i, j), part in facets.parts(facets.frame.drop_duplicates("run_id")):
+        status = part["status"].tolist() if "status" in part else []
+        mine = grid[facets.row_levels[i], facets.column_levels[j]]
+        panels[i, j] = Panel(mine, len(part), status.count("diverged"), status.count("failed"))
+    return panels
+
+
+def every_series(panels: Mapping[Cell, Panel]) -> list[Series]:
+    """Return the series of all panels."""
+    return [series for panel in panels.values() for series in panel.series]
+
+
+def series_frame(facets: Facets, panels: Mapping[Cell, Panel], x: str, y: str) -> DataFrame:
+    """Return the numbers of some panels: one row per series and point, with the mean, its interval and n."""
+    import pandas as pd
+
+    parts = []
+    for cell, panel in panels.items():
+        for one in panel.series:
+            fixed = facets.levels_at(cell, one.level)
+            low, high = one.band()
+            numbers = {x: one.x, y: one.mean, "low": low, "high": high, "n": len(one.each)}
+            averaged = {} if one.ensemble is None else {"ensemble": one.ensemble}
+            parts.append(pd.DataFrame({**fixed, "split": one.split, **numbers, **averaged}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[x, y, "low", "high", "n"])
+
+
+def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
+    """Yield every series of curves over training.
+
+    A `UsageError` names the factors that a series would average over. A series is as long as its runs. Where a diverged
+    run counts at chance and all runs diverged, it is as long as the other runs that were to train as long.
+    """
+    frame = facets.frame
+    curves = frame[frame[x].notna()].reset_index(drop=True)
+    lengths = [c for c in map(str, curves.columns) if c.startswith(("train.", "data."))]
+    alike = curves.groupby(["split", *lengths], dropna=False, sort=False, observed=True).ngroup()
+    keys = _keys(facets, curves)
+    for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
+        if "arm" in group:
+            refuse_mixed(group, "line")
+        first = group.drop_duplicates("run_id")
+        status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
+        known = y == "accuracy" and "classes" in first
+        guess = 1 / float(first["classes"].iloc[0]) if known else float("nan")
+        run, runs = group["run_id"].factorize()
+        points, at = np.unique(group[x].to_numpy(dtype=np.float64), return_inverse=True)
+        if np.isfinite(guess) and "diverged" in status and "done" not in status:
+            others = np.unique(curves.loc[alike == alike[group.index[0]], x].to_numpy(dtype=np.float64))
+            points = np.append(points, others[others > points[-1]])
+        each = np.full((len(runs), len(points)), np.nan)
+        each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
+        ensemble = None
+        if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
+            ensemble = np.full(len(points), np.nan)
+            ensemble[at] = group[f"ensemble_{y}"].to_numpy(dtype=np.float64, na_value=np.nan)
+        # A run without a point diverged at the first one: at chance if that is known, else above all.
+        start = points[0], guess if np.isfinite(guess) else np.inf
+        ends = _last(points, each[status == "diverged"], start)
+        stops = _last(points, each[status == "stopped"])
+        yield (
+            str(row),
+            str(column),
+            Series(str(level), str(split), points, each, status, guess, ends, stops, ensemble, bounds_of(y)),
+        )
+
+
+def _keys(facets: Facets, frame: DataFrame) -> list[np.ndarray]:
+    """The levels of rows, columns and lines of each row of a frame; "" without a factor."""
+    places = (facets.rows, facets.columns, facets.lines)
+    return [labels(frame, place).to_numpy() if place else np.full(len(frame), "") for place in places]
+
+
+def _last(x: np.ndarray, each: np.ndarray, *instead: tuple[float, float]) -> np.ndarray:
+    """The last point of every curve, `(curves, 2)`; instead: the point for a curve without any."""
+    points: list[tuple[float, float]] = []
+    for curve in each:
+        last = np.flatnonzero(np.isfinite(curve))[-1:]
+        points += [(x[i], curve[i]) for i in last] or instead
+    return np.array(points).reshape(-1, 2)
+
+
+def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
+    """Yield a series for each level of `lines` in each panel: its points are the scores of arms along a setting.
+
+    An arm without the setting is a level line over the whole axis.
+    """
+    frame = facets.frame
+    ends = np.array([frame[x].min(), frame[x].max()])
+    keys = [*_keys(facets, frame), frame[x].isna()]
+    for (row, column, level, without), group in frame.groupby(keys, sort=False, observed=True):
+        points = ends[:1] if without else np.unique(group[x])
+        seeds = np.unique(group["seed"])
+        each = np.full((len(seeds), len(points)), np.nan)
+        crosses = []
+        for i, point in enumerate(points):
+            arm = group if without else group[group[x] == point]
+            refuse_mixed(arm, "line")
+            scores = Scores.of(arm, metric)
+            each[np.searchsorted(seeds, scores.seeds), i] = scores.values
+            crosses += [(point, value if np.isfinite(value) else np.inf) for value in scores.values[scores.diverged]]
+        each = each[np.isin(seeds, group.loc[group["status"] != "failed", "seed"])]
+        if not len(each):
+            continue
+        if without:
+            points, each = ends, np.repeat(each, 2, axis=1)
+        status, marks = np.full(len(each), "done"), np.array(crosses).reshape(-1, 2)
+        guess = chance(frame, metric)
+        one = Series(str(level), metric.split, points, each, status, guess, marks, bounds=bounds_of(metric.y))
+        yield str(row), str(column), one
+
+
+def gaps(frame: DataFrame, y: str) -> tuple[DataFrame, str]:
+    """Return the test rows with a column `gap`, and the split that they are compared with: train, else the minibatch.
+
+    The gap is train minus test accuracy, or test minus train loss, within each run. Runs without a curve keep their
+    row. A `UsageError` says which split was not evaluated.
+    """
+    if frame.empty:
+        raise UsageError("there is nothing to show: no run is done yet")
+    there = set(frame["split"].dropna())
+    inner = next((split for split in ("train", "batch") if split in there), "")
+    if there and not (inner and "test" in there):
+        lacking = "test" if inner else "train or batch"
+        raise UsageError(
+            f"there is no train-test gap to show: {lacking} was not evaluated; evaluate.on names the splits"
+        )
+    inner = inner or "train"
+    train = frame.loc[frame["split"] == inner, ["run_id", "iteration", y]].rename(columns={y: "train"})
+    test = frame[(frame["split"] == "test") | frame["split"].isna()].merge(
+        train, on=["run_id", "iteration"], how="left"
+    )
+    difference = test["train"] - test[y]
+    return test.assign(gap=difference if y == "accuracy" else -difference), inner

@@ -1,0 +1,170 @@
+"""Axes shared by all panels: limits, scales and ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlsweep.analysis.series import Series
+from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.ticker import Locator
+
+# A loss beyond this multiple of its usual start has exploded. The axis then ends at a smaller multiple, so that one bad
+# arm does not flatten the others.
+_ABSURD, _ABSURD_LOG = 100.0, 1e4
+_CUT, _CUT_LOG = 3.0, 10.0
+
+_OWN_TICKS = 6  # up to so many points on an axis have a tick each
+
+
+@dataclass(frozen=True)
+class XAxis:
+    """The x axis of all panels. points: True where its values are few settings, each with a dot."""
+
+    name: str
+    log: bool = False
+    points: bool = False
+
+
+@dataclass(frozen=True)
+class YAxis:
+    """The y axis of all panels. cut: True if values far above are left out; signed: True for a difference, which
+    includes 0; floor: the lower end of an accuracy; bounds: the lowest and highest possible value."""
+
+    y: str
+    log: bool
+    low: float
+    high: float
+    cut: bool
+    signed: bool = False
+    floor: float = 0.0
+    bounds: Bounds = UNBOUNDED
+
+    @staticmethod
+    def of(series: Sequence[Series], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> YAxis:
+        """The axis that shows these series. An accuracy runs from a floor, mostly 0, to 1."""
+        low, high, start = _range(series, positive=log)
+        absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
+        cut = y == "loss" and 0 < start < high / absurd
+        if cut:
+            low, high = min(low, start), at * start
+        if signed:
+            low, high = min(low, 0), max(high, 0)
+            pad = 0.05 * (high - low or 1)
+            return YAxis(y, log, low - pad, high + pad, cut, signed)
+        if log:
+            return YAxis(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut, bounds=bounds_of(y))
+        if y == "accuracy":
+            pad = 0.02 * (1 - floor)
+            return YAxis(y, log, floor - pad, 1 + pad, cut, floor=floor, bounds=bounds_of(y))
+        return YAxis(y, log, 0, 1.05 * high, cut)
+
+    def filled_by(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """True where an interval covers the whole panel, or all possible values in it."""
+        filled: np.ndarray = (low <= max(self.low, self.bounds[0])) & (high >= min(self.high, self.bounds[1]))
+        return filled
+
+    @property
+    def locator(self) -> Locator:
+        """The positions of the ticks."""
+        from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator
+
+        if self.log:
+            return LogLocator(subs=[1, 2, 5] if self.high < 150 * self.low else [1])
+        whole = self.y == "accuracy" and not self.signed and not self.floor
+        return MultipleLocator(0.2) if whole else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the ticks."""
+        return [short(t) for t in self.locator.tick_values(self.low, self.high) if self.low <= t <= self.high]
+
+
+def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
+    """Set the limits, scales and ticks of one panel, and so of all panels."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+    points = np.concatenate([one.x for one in series]) if series else np.array([0.0, 1.0])
+    low, high = points.min(), max(points.max(), points.min() + 1e-9)
+    if x.log:  # linear from 0, the start of training, to the first step
+        first = min(points[points > 0], default=1.0)
+        ax.set_xscale("symlog", linthresh=first)
+        ax.set_xticks([0.0][: int(low <= 0)] + decades(first, high))
+        ax.xaxis.set_minor_locator(NullLocator())
+    elif (
+        x.points
+        and len(own := np.unique(points)) <= _OWN_TICKS
+        and np.diff(own).min(initial=np.inf) >= (high - low) / 8
+    ):
+        ax.set_xticks(own)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.name == "iteration", steps=[1, 2, 2.5, 5, 10]))
+    ax.set_xlim(low, high)
+    if x.points:  # room for the dots at the ends
+        ends = ax.transData.transform([(low, 1), (high, 1)])[:, 0]
+        room = 0.04 * (ends[1] - ends[0])
+        low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
+        ax.set_xlim(low, high)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+    if y.log:
+        ax.set_yscale("log")
+    ax.set_ylim(y.low, y.high)
+    ax.yaxis.set_major_locator(y.locator)
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+def decades(low: float, high: float, most: int = 6) -> list[float]:
+    """Return at most `most` ticks for a logarithmic axis: powers of ten, and if few also 2 and 5 times them.
+
+    >>> decades(0.01, 1)
+    [0.01, 0.1, 1.0]
+    """
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    fine = [m * 10.0**power for power in powers for m in (1, 2, 5) if 0.999 * low <= m * 10.0**power <= 1.001 * high]
+    tens = [10.0**power for power in powers if 0.999 * low <= 10.0**power <= 1.001 * high]
+    return fine if len(fine) <= most else tens[:: -(-len(tens) // most)]
+
+
+def _range(series: Sequence[Series], *, positive: bool) -> tuple[float, float, float]:
+    """Return the lowest and the highest value to show, and the usual first value: the median, 0 if unknown.
+
+    Nearly all points and the whole means of the runs that did not diverge are shown, or of all runs if all diverged.
+    """
+    everything = [one.counted for one in series]
+    calm = [each[one.status != "diverged"] for one, each in zip(series, everything)]
+    for curves in (calm, everything):
+        points = _drawn([each.ravel() for each in curves], positive)
+        if len(points):
+            means = _drawn([each.mean(axis=0) for each in calm if len(each)], positive)
+            ends = [*np.quantile(points, [0.002, 0.998]), *means]
+            starts = sorted(first.max() for each in curves if len(first := _drawn([each[:, 0]], positive)))
+            start = starts[(len(starts) - 1) // 2] if starts else 0.0  # of two the lower: one of them may be absurd
+            return float(min(ends)), float(max(ends)) or 1.0, float(start)
+    return 0.1, 1.0, 0.0
+
+
+def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
+    """Return the values of curves that an axis can show."""
+    values: np.ndarray = np.concatenate([np.empty(0), *curves])
+    shown: np.ndarray = values[np.isfinite(values) & ((values > 0) | (not positive))]
+    return shown
+
+
+def short(value: float) -> str:
+    """Return a tick label.
+
+    >>> [short(value) for value in (0.2, 1000, 20_000, 1e6, 4.5e30)]
+    ['0.2', '1000', '20k', '1M', '4.5e+30']
+    """
+    for size, unit, least, below in ((1e6, "M", 1e6, 1e9), (1e3, "k", 1e4, 1e6)):
+        if least <= abs(value) < below:
+            return f"{value / size:g}{unit}"
+    return f"{value:.3g}" if abs(value) >= 1e9 else f"{value:g}"

@@ -1,0 +1,112 @@
+"""Texts that all figures share: labels around the panels, numbers of seeds and of diverged runs, alternative texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlsweep.analysis.facets import Cell, Facets, levels
+from dlsweep.plots import style
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def around(facets: Facets, title: str = "") -> dict[str, Any]:
+    """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
+    return {
+        "row_factor": facets.rows or "",
+        "rows": _names(facets.rows, facets.row_levels),
+        "column_factor": facets.columns or "",
+        "columns": _names(facets.columns, facets.column_levels),
+        "title": joined(*(f"{factor}: {level}" for factor, level in facets.fixed.items()), title),
+    }
+
+
+def joined(*parts: str) -> str:
+    """Join the parts that are not empty with commas.
+
+    >>> joined("init: he", "", "seed 0")
+    'init: he, seed 0'
+    """
+    return ", ".join(filter(None, parts))
+
+
+def _names(factor: str | None, found: list[str]) -> list[str]:
+    return [style.SPLITS[level] if factor == "split" else level for level in found]
+
+
+def seeds(counts: Iterable[int]) -> str:
+    """Return the number of seeds in several places.
+
+    >>> seeds([5, 4, 5])
+    '4 to 5 seeds'
+    """
+    n = sorted(set(counts))
+    return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
+
+
+def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed", least: int = 2) -> str:
+    """Explain a mean and its interval. single: how one seed is shown; least: the fewest seeds that have an interval."""
+    n = sorted(set(counts))
+    if n[-1] == 1:
+        return "One seed."
+    if n[-1] < least:
+        return f"Mean of {seeds(n)}{single}; no interval below {least} seeds."
+    return f"Mean of {seeds(n)} with its 95 % t interval{single}."
+
+
+def divergence(diverged: bool, *, known: bool) -> list[str]:
+    """Explain diverged runs in a mean. known: True where they count at chance."""
+    return ["Diverged runs count at chance." if known else "No mean where a run has diverged."] * diverged
+
+
+def ended(runs: int, diverged: int, failed: int) -> str:
+    """Return how many runs diverged, and how many failed and do not count; "" if none.
+
+    >>> ended(5, 2, 1)
+    '2 of 4 diverged, 1 failed'
+    """
+    return joined(f"{diverged} of {runs - failed} diverged" * bool(diverged), f"{failed} failed" * bool(failed))
+
+
+def how_ended(runs: DataFrame) -> str:
+    """Return `ended` of a frame with one row or more for each run."""
+    status = runs.drop_duplicates("run_id")["status"].astype(str).tolist() if "status" in runs else []
+    return ended(len(status), status.count("diverged"), status.count("failed"))
+
+
+def notes(parts: Mapping[Cell, DataFrame]) -> dict[Cell, str]:
+    """Return `how_ended` of each panel in which runs diverged or failed."""
+    return {cell: note for cell, part in parts.items() if (note := how_ended(part))}
+
+
+def alt(what: str, facets: Facets, *sentences: str) -> str:
+    """Return an alternative text: what is shown, by which levels it is divided, and further sentences."""
+    words = [f"{what}."]
+    places = (("Rows of panels", facets.rows), ("Columns of panels", facets.columns), ("Lines", facets.lines))
+    for place, factor in places:
+        if factor and factor in facets.frame:
+            words.append(f"{place}: {factor} ({', '.join(_names(factor, levels(facets.frame, factor)))}).")
+    words += [f"{factor}: {level}." for factor, level in facets.fixed.items()]
+    return " ".join([*words, *filter(None, sentences)])
+
+
+def words_of(data: DataFrame) -> list[str]:
+    """Return the columns of words."""
+    from pandas.api.types import is_numeric_dtype
+
+    return [str(c) for c in data if not is_numeric_dtype(data[c].dtype)]
+
+
+def extremes(data: DataFrame, y: str, when: str = "") -> str:
+    """Name the rows of a chart's data with the highest and the lowest value, by their columns of words."""
+    known = data[np.isfinite(data[y].to_numpy(dtype=np.float64, na_value=np.nan))]
+    if len(known) < 2:
+        return ""
+    words = [c for c in words_of(data) if data[c].nunique() > 1]
+    ends = ((name, known.loc[at]) for name, at in (("Highest", known[y].idxmax()), ("lowest", known[y].idxmin())))
+    found = [f"{name}{when}: {row[y]:.3g} ({', '.join(str(row[c]) for c in words)})" for name, row in ends]
+    return "; ".join(found).replace(" ()", "") + "."

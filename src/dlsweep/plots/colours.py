@@ -1,0 +1,60 @@
+"""Colours for numbers: the scale shared by all panels of a figure, and its colour bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlsweep.plots.axes import decades, short
+
+MISSING = "#dcdcdc"
+
+
+@dataclass(frozen=True)
+class Colours:
+    """A scale of colours from `low` to `high`, white at 0 where centred. Values beyond an end take its colour."""
+
+    low: float
+    high: float
+    name: str = "viridis"
+    log: bool = False
+
+    @staticmethod
+    def of(values: Sequence[np.ndarray], *, log: bool = False, centred: bool = False, name: str = "viridis") -> Colours:
+        """The scale that shows these values."""
+        every = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
+        shown = every[np.isfinite(every) & ((every > 0) | (not log))]
+        low, high = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
+        if centred:
+            low, high, name = -max(-low, high), max(-low, high), "RdBu_r"
+        if not low < high:
+            low, high = (low / 1.1, low * 1.1) if log else (low - 0.05, low + 0.05)
+        return Colours(low, high, name, log)
+
+    @property
+    def mapping(self) -> Any:
+        """The map from number to colour for matplotlib; grey for NaN."""
+        from matplotlib import colormaps
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import LogNorm, Normalize
+
+        norm = (LogNorm if self.log else Normalize)(self.low, self.high, clip=True)
+        return ScalarMappable(norm, colormaps[self.name].with_extremes(bad=MISSING))
+
+    @property
+    def ticks(self) -> list[float]:
+        """The ticks of the colour bar."""
+        from matplotlib.ticker import MaxNLocator
+
+        if self.log:
+            found = decades(self.low, self.high)
+            return found if len(found) > 1 else [self.low, self.high]
+        return [float(t) for t in MaxNLocator(5).tick_values(self.low, self.high) if self.low <= t <= self.high]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the ticks."""
+        return [short(float(f"{tick:.3g}")) for tick in self.ticks]

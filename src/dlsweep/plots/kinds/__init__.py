@@ -1,0 +1,1 @@
+"""The kinds of plots, a file each."""

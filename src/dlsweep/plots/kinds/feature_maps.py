@@ -1,0 +1,110 @@
+"""The outputs of a convolutional network's layers for one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from annotated_types import Ge
+
+from dlsweep.analysis.networks import Array, Networks, brightness, class_names, image_shape, picture
+from dlsweep.errors import UsageError
+from dlsweep.plots import captions, style
+from dlsweep.plots.axes import short
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.colours import Colours
+from dlsweep.plots.fitting import NOTE
+from dlsweep.plots.images import canvas, show
+from dlsweep.plots.layout import Words, empty, panels
+
+_MAPS = 16  # of a layer
+_LAYERS = 12
+_WIDE, _HIGH = 10.4, 5.9  # inches for all maps
+_LARGEST = 1.1  # inches of a map
+_GAP = 0.06
+
+
+@plots.register(table="networks")
+def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart:
+    """The outputs of every layer of a convolutional network for one test image: a row of maps each, the image above.
+
+    arm: levels, such as {activation: relu}; each arm that has them makes a figure. seed: by default the first. image:
+    its number in the test set, from 0.
+
+    Layers without rows and columns are left out. Each layer has its own scale of colours, written beside it: white is
+    0. Of many maps the first are shown.
+
+    >>> list(plots["feature_maps"].settings)
+    ['arm', 'seed', 'image']
+    """
+    row, first = facets.first()
+    model, title = facets.load(row), captions.around(first, f"seed {row['seed']}")["title"]
+    if model is None:
+        return draw({}, None, "", captions.joined("feature maps", title), str(row["status"]))
+    image_shape(model.data, "feature_maps")
+    x, t = model.data.arrays.x_test, model.data.arrays.t_test
+    if image >= len(x):
+        raise UsageError(f"feature_maps: image must be below {len(x)}, the number of test images, got {image}")
+    one = x[image : image + 1]
+    maps = {name: y[0] for name, y in model.outputs(one).items() if y.ndim == 4 and y[0, 0].size > 1}
+    if not maps:
+        raise UsageError(
+            f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
+            "choose convolutional networks, with arm: {model: …}"
+        )
+    names = class_names(model.data)
+    label = f"test image {image}: label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
+    seen = picture(one[0].astype(float), *brightness(x))
+    return draw(maps, seen, f"image {image}", captions.joined(label, title))
+
+
+def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, reason: str = "") -> Chart:
+    """Draw some layers' maps, `(channels, H, W)` each, below the image; or the reason for having none."""
+    thinned = dict(list(maps.items())[:: -(-len(maps) // _LAYERS) or 1])
+    most = min(_MAPS, max((len(y) for y in maps.values()), default=1))
+    step = min(_WIDE / most, _HIGH / (len(thinned) + 1), _LARGEST)
+    size = step - _GAP
+    wide, high = max(most * step - _GAP, 3.0), (len(thinned) + 1) * step - _GAP
+    scales = {layer: Colours.of([y[:_MAPS]], centred=True) for layer, y in thinned.items()}
+    ends = [f"±{short(float(f'{scale.high:.2g}'))}" for scale in scales.values()]
+    shapes = [" × ".join(map(str, y.shape)) for y in thinned.values()]
+    names = [name, *(f"{layer}  {shape}" for layer, shape in zip(thinned, shapes))]
+    caption = _caption(maps, len(thinned))
+    words = Words(x="", y="", title=title, foot=caption, ticks=names, beside=["", *ends], below=0.0)
+    with style.look():
+        figure, axes = panels(words, (wide, high))
+        ax = axes[0, 0]
+        canvas(ax, wide, high)
+        if image is None:
+            empty(ax, f"{reason}: no weights")
+        else:
+            bottoms = [high - size - i * step for i in range(len(names))]
+            ax.set_yticks([bottom + size / 2 for bottom in bottoms], names)
+            show(ax, image, (0, bottoms[0], size, size)).set_label("image")
+            for bottom, (layer, y), end in zip(bottoms[1:], thinned.items(), ends):
+                for i, one in enumerate(y[:_MAPS]):
+                    show(ax, one, (i * step, bottom, size, size), scales[layer]).set_label(layer)
+                place = min(len(y), _MAPS) * step + 0.01, bottom + size / 2
+                ax.text(*place, end, size=NOTE, va="center", color=style.FAINT)
+    alt = f"{title}. " + (f"{reason}: no weights." if image is None else f"Maps of {', '.join(names[1:])}.")
+    return Chart(figure, caption, alt, _data(thinned))
+
+
+def _caption(maps: Mapping[str, Array], shown: int) -> str:
+    """Explain how to read the figure."""
+    if not maps:
+        return ""
+    words = ["White is 0, red is positive, blue negative; right of each layer the ends of its scale."]
+    words += [f"Of each layer the first {_MAPS} maps."] if any(len(y) > _MAPS for y in maps.values()) else []
+    words += [f"{shown} of {len(maps)} layers."] if shown < len(maps) else []
+    return " ".join(words)
+
+
+def _data(maps: Mapping[str, Array]) -> Any:
+    import pandas as pd
+
+    columns = ["layer", "map", "low", "mean", "high"]
+    rows = [
+        (layer, i, one.min(), one.mean(), one.max()) for layer, y in maps.items() for i, one in enumerate(y[:_MAPS])
+    ]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,52 @@
+"""A metric along a numeric setting: learning rate, strength of a penalty, standard deviation of the initial weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.series import response_series
+from dlsweep.config.runs import Split
+from dlsweep.plots.axes import XAxis
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.line_chart import line_chart
+from dlsweep.registry import Fraction
+
+
+@plots.register(table="runs", places=("rows", "columns", "lines"), numeric="x")
+def response(
+    facets: Facets,
+    *,
+    x: str | None = None,
+    y: Literal["accuracy", "loss"] = "accuracy",
+    split: Split | None = None,
+    moment: Moment = "final",
+    log_x: bool | None = None,
+    log_y: bool = False,
+    low: Fraction = 0.0,
+) -> Chart:
+    """A metric against a numeric setting (learning rate, strength, scale): means, intervals, and a thin line a seed.
+
+    x: the setting, such as `optimizer.lr`; by default the setting that varies most. An arm without the setting is a
+    horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd lr=1" become one level,
+    "sgd". split: by default the split furthest from training. moment: final, best or last. log_x: by default
+    logarithmic where the setting's values span more than a decade. low: the lower end of an axis of accuracies.
+
+    A diverged run is marked, counted above its panel, and counts at chance accuracy; a mean loss has no value there.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": ["a", "b"], "arm": ["lr=0.1", "lr=1"], "optimizer.lr": [0.1, 1.0], "seed": 0})
+    >>> chart = plots["response"](runs.assign(status="done", final_test_accuracy=[0.5, 0.75]))
+    >>> chart.data[["optimizer.lr", "accuracy"]].to_numpy().tolist()
+    [[0.1, 0.5], [1.0, 0.75]]
+    """
+    frame, setting = facets.frame, str(x)  # `numeric` has chosen one
+    metric = Metric.of(frame, y, split, moment)
+    values = frame[setting].dropna().to_numpy()
+    if log_x is None:
+        log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
+    series, axis = response_series(facets, setting, metric), XAxis(setting, log_x, points=True)
+    return line_chart(facets, series, axis, y, splits=[metric.split], name=metric.name, log=log_y, floor=low)

@@ -1,0 +1,307 @@
+"""A grid of panels with shared axes, labelled by the levels of two factors.
+
+Sizes are in inches and follow from measured texts: panels keep their shape in every figure, and no label, legend or
+note covers the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlsweep.plots import style
+from dlsweep.plots.fitting import FOOT, LABEL, NAME, NOTE, block_height, fit, text_width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+PAD = 0.12  # inches around the figure
+GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
+TICKS = 0.22  # inches for the tick labels below the panels
+AXIS = 0.24  # inches for the name of an axis
+
+
+SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
+FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # of a panel: height over width; height that a slide's shape, its size asks
+BAR = 0.16  # inches: width of a colour bar
+
+
+@dataclass(frozen=True)
+class Words:
+    """The texts around the panels.
+
+    rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
+    a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
+    figure. ticks: labels of the y axis; beside: words right of the panels; bar: labels of a colour bar; below: inches
+    below the x axis. The layout leaves room for them.
+    """
+
+    x: str
+    y: str
+    row_factor: str = ""
+    rows: Sequence[str] = ("",)
+    column_factor: str = ""
+    columns: Sequence[str] = ("",)
+    title: str = ""
+    legend: Sequence[tuple[str, Sequence[Any]]] = ()
+    notes: dict[tuple[int, int], str] = field(default_factory=dict)
+    foot: str = ""
+    ticks: Sequence[str] = ()
+    below: float = TICKS
+    beside: Sequence[str] = ()
+    bar: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The position of everything, in inches, around panels of a width and a height."""
+
+    words: Words
+    width: float
+    height: float
+
+    @staticmethod
+    def of(words: Words) -> _Layout:
+        """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
+        rows, columns = len(words.rows), len(words.columns)
+        width = float(np.clip(8.4 / columns, 1.7, 4.6))
+        start = float(np.clip(0.72 * width, 1.45, 3.2))
+        shape = SLIDE[1] / SLIDE[0]
+        layout = _Layout(words, width, start)
+        layout = layout.lower(shape * layout.full, LOWEST)
+        wider = min(layout.tall / shape, SLIDE[0]) - layout.full
+        if wider > 0:
+            width = max(width, min(width + wider / columns, layout.height / FLATTEST))
+            layout = _Layout(words, width, start)
+            layout = layout.lower(shape * layout.full, min(start, LOWEST))
+        return layout.lower(SLIDE[1], LEAST) if rows > 1 else layout
+
+    def lower(self, tall: float, least: float) -> _Layout:
+        """Make the panels low enough for a figure of some height, but no lower than `least`."""
+        height = self.height - (self.tall - tall) / len(self.words.rows)
+        return _Layout(self.words, self.width, min(self.height, max(height, least)))
+
+    @cached_property
+    def column_labels(self) -> list[str]:
+        return [fit(level, self.width, LABEL, lines=3) for level in self.words.columns]
+
+    @cached_property
+    def row_labels(self) -> list[str]:
+        return [fit(level, self.height, LABEL, lines=2) for level in self.words.rows]
+
+    @cached_property
+    def inner(self) -> float:
+        return len(self.words.columns) * self.width + (len(self.words.columns) - 1) * GAP
+
+    @cached_property
+    def left(self) -> float:
+        return PAD + (AXIS if self.words.y else 0) + _tick_width(self.words.ticks)
+
+    @cached_property
+    def beside(self) -> float:
+        """Width of the words beside the panels."""
+        return max((text_width(text, NOTE) + 0.1 for text in self.words.beside), default=0.0)
+
+    @cached_property
+    def bar(self) -> float:
+        """Width of a colour bar with its labels and its name."""
+        return BAR + 0.1 + _tick_width(self.words.bar) + AXIS if self.words.bar else 0.0
+
+    @cached_property
+    def right(self) -> float:
+        labels = self.beside + block_height(self.row_labels, LABEL) + block_height([self.words.row_factor], NAME)
+        return max(GAP, PAD + labels) + self.bar
+
+    @cached_property
+    def full(self) -> float:
+        return max(self.left + self.inner + self.right, 4.5)
+
+    @cached_property
+    def title(self) -> str:
+        return fit(self.words.title, self.full - self.left - PAD, LABEL, lines=3)
+
+    @cached_property
+    def foot(self) -> str:
+        return fit(self.words.foot, self.full - self.left - PAD, FOOT, lines=6)
+
+    @cached_property
+    def legend(self) -> list[_Group]:
+        return [_Group(name, h, self.full - self.left - PAD - _names(self.words)) for name, h in self.words.legend]
+
+    @cached_property
+    def note(self) -> float:
+        return block_height(["x"], NOTE) if self.words.notes else 0.0
+
+    @cached_property
+    def heads(self) -> list[float]:
+        return [block_height([self.title], LABEL), *(group.height for group in self.legend)]
+
+    @cached_property
+    def top(self) -> float:
+        labels = block_height([self.words.column_factor], NAME) + block_height(self.column_labels, LABEL)
+        return PAD + sum(self.heads) + labels + self.note
+
+    @cached_property
+    def bottom(self) -> float:
+        foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
+        return PAD + self.words.below + (AXIS if self.words.x else 0) + foot
+
+    @cached_property
+    def gap(self) -> float:
+        return 0.16 + self.note
+
+    @cached_property
+    def tall(self) -> float:
+        rows = len(self.words.rows)
+        return self.top + rows * self.height + (rows - 1) * self.gap + self.bottom
+
+
+def panels(words: Words, size: tuple[float, float] | None = None) -> tuple[Figure, np.ndarray]:
+    """Return an empty figure and its panels, an array `(rows, columns)` of Axes. Call within `style.look()`.
+
+    size: width and height of a panel in inches; by default the figure fits a slide.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, columns = len(words.rows), len(words.columns)
+    lay = _Layout(words, *size) if size else _Layout.of(words)
+    left, inner, top, bottom, full, tall = lay.left, lay.inner, lay.top, lay.bottom, lay.full, lay.tall
+
+    figure = Figure(figsize=(full, tall))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(
+        rows,
+        columns,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / full,
+            "right": (left + inner) / full,
+            "bottom": bottom / tall,
+            "top": 1 - top / tall,
+            "wspace": GAP / lay.width,
+            "hspace": lay.gap / lay.height,
+        },
+    )
+
+    def write(x: float, y: float, text: str, size: float, **settings: Any) -> None:
+        """Write text at a position in inches from the left and from the top."""
+        if text:
+            figure.text(x / full, 1 - y / tall, text, size=size, linespacing=1.2, **settings)
+
+    middle, centre = left + inner / 2, top + (tall - top - bottom) / 2
+    y = PAD
+    write(left, y, lay.title, LABEL, va="top", weight="bold")
+    y += lay.heads[0]
+    for group in lay.legend:
+        write(left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
+        figure.add_artist(group.artist(figure, ((left + _names(words)) / full, 1 - y / tall)))
+        y += group.height
+    write(middle, y, words.column_factor, NAME, va="top", ha="center", color=style.FAINT)
+    write(middle, tall - bottom + words.below, words.x, NAME + 0.5, va="top", ha="center")
+    write(PAD, centre, words.y, NAME + 0.5, va="center", rotation=90)
+    write(left, tall - PAD, lay.foot, FOOT, va="bottom", color=style.FAINT)
+    beside = left + inner + 0.07 + lay.beside + block_height(lay.row_labels, LABEL)
+    write(beside, centre, words.row_factor, NAME, va="center", rotation=270, color=style.FAINT)
+    for ax, label in zip(axes[0], lay.column_labels):
+        _beside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
+    for ax, label in zip(axes[:, -1], lay.row_labels):
+        _beside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
+    for place, text in words.notes.items():
+        _beside(
+            axes[place], text, (1, 1), (0, 3), ha="right", va="bottom", size=NOTE, color=style.ALARM, weight="normal"
+        )
+    return figure, axes
+
+
+def colour_bar(axes: np.ndarray, colours: Any, words: Words, name: str, **settings: Any) -> None:
+    """Draw a colour bar for all panels at the right of the figure; `words.bar` are its labels."""
+    figure = axes[0, 0].figure
+    full, tall = figure.get_size_inches()
+    top, bottom = axes[0, 0].get_position().y1, axes[-1, 0].get_position().y0
+    centre, high = (top + bottom) / 2, min(top - bottom, 3.2 / tall)
+    left = full - PAD - AXIS - _tick_width(words.bar) - BAR
+    ax = figure.add_axes((left / full, centre - high / 2, BAR / full, high), label="colour bar")
+    bar = figure.colorbar(colours, cax=ax, **settings)
+    bar.outline.set_visible(False)
+    bar.minorticks_off()
+    bar.set_ticklabels(words.bar)
+    figure.text(1 - PAD / full, centre, name, size=NAME + 0.5, va="center", ha="right", rotation=90)
+
+
+def _beside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:
+    """Write text outside a panel, some points away from a position on its border."""
+    look: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
+    if text:
+        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **look)
+
+
+def empty(ax: Axes, words: str) -> None:
+    """Fill a panel without data with a few words."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
+    ax.set_facecolor("#f7f7f7")
+
+
+def bare(ax: Axes) -> None:
+    """Take the grid, the ticks and the frame of a panel away."""
+    ax.grid(False)
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
+
+    title: str
+    handles: Sequence[Any]
+    width: float
+
+    HANDLE, SPACE, BETWEEN = 2.2, 0.6, 1.8  # in font sizes: an artist, the gap to its text, and to the next column
+
+    @cached_property
+    def texts(self) -> list[str]:
+        most = min(3.0, self.width - (self.HANDLE + self.SPACE) * NAME / 72)
+        return [fit(handle.get_label(), most, NAME) for handle in self.handles]
+
+    @cached_property
+    def columns(self) -> int:
+        entry = max(text_width(text, NAME) for text in self.texts) + (self.HANDLE + self.SPACE) * NAME / 72
+        gap = self.BETWEEN * NAME / 72
+        return min(len(self.handles), max(1, int((self.width + gap) / (entry + gap))))
+
+    @cached_property
+    def height(self) -> float:
+        return block_height(["\n".join("x" * math.ceil(len(self.handles) / self.columns))], NAME)
+
+    def artist(self, figure: Figure, anchor: tuple[float, float]) -> Legend:
+        from matplotlib.legend import Legend
+
+        look: dict[str, Any] = {
+            "handlelength": self.HANDLE,
+            "handletextpad": self.SPACE,
+            "columnspacing": self.BETWEEN,
+            "labelspacing": 0.3,
+            "fontsize": NAME,
+            "ncols": self.columns,
+        }
+        return Legend(figure, self.handles, self.texts, loc="upper left", bbox_to_anchor=anchor, **look)
+
+
+def _names(words: Words) -> float:
+    """Return the width of the titles of the legend's groups."""
+    return max([text_width(name, NAME) + 0.15 for name, _ in words.legend if name], default=0.0)
+
+
+def _tick_width(ticks: Sequence[str]) -> float:
+    return max(text_width(label, 10) for label in ("0.00", *ticks)) + 0.08

@@ -1,0 +1,74 @@
+"""Colours and dashes of the lines in a line chart, and the legend that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.analysis.facets import Facets, all_levels, levels
+from dlsweep.analysis.series import Series
+from dlsweep.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+
+class Legend:
+    """The colour and the dashes of each line. shown: the splits in a panel."""
+
+    def __init__(self, facets: Facets, shown: Sequence[str]):
+        self.factor = facets.lines
+        self.shown = shown
+        self.one_split = len(shown) < 2
+        self.of_split = facets.lines == "split"
+        self.levels = levels(facets.frame, facets.lines) if facets.lines else []
+        every = all_levels(facets.frame, facets.lines) if facets.lines else []
+        self.colours = style.SPLIT_COLOURS if self.of_split else style.colours(every)
+        self.dashed = not (self.one_split or "split" in facets.places.values())
+
+    def style(self, series: Series) -> dict[str, Any]:
+        """Return the colour and the dashes of a line."""
+        colour = self.colours[series.level] if self.factor else style.SPLIT_COLOURS[series.split]
+        dashes = style.SPLIT_DASHES[series.split] if self.dashed else "-"
+        return {"color": colour, "linestyle": dashes, "linewidth": self.width(series)}
+
+    def seeds(self, series: Series) -> bool:
+        """True if the line has its seeds: with dashes for the splits, only the last split has them."""
+        return not self.dashed or self.band(series)
+
+    def band(self, series: Series) -> bool:
+        """True if the line has a band: of several splits in a panel only the last, since overlapping bands are grey."""
+        return not (self.dashed or self.of_split) or series.split == self.shown[-1]
+
+    def width(self, series: Series) -> float:
+        """Return the width of a line: with colours for the splits, the line with the band is wider than those on it."""
+        return (2.4 if self.band(series) else 1.1) if self.of_split and not self.one_split else 1.8
+
+    def order(self, series: Series) -> tuple[int, int]:
+        """Return the drawing order: thin lines of other splits above the wide line, dashed lines below it."""
+        split = self.shown.index(series.split)
+        level = self.levels.index(series.level) if series.level in self.levels else 0
+        return -split if self.of_split else split, level
+
+    def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
+        """Return titled groups of artists, one group for each distinction between lines."""
+        from matplotlib.lines import Line2D
+
+        def artist(label: str, **settings: Any) -> Line2D:
+            return Line2D([], [], label=label, **{"linewidth": 2.2, "color": style.INK, **settings})
+
+        groups = []
+        if self.of_split and not self.one_split:
+            groups.append(("", [artist(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
+        elif self.factor and not self.of_split:
+            groups.append((self.factor, [artist(level, color=self.colours[level]) for level in self.levels]))
+        if self.dashed:
+            groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
+        marks = [artist("ensemble", **style.ENSEMBLE)] * any(one.ensemble is not None for one in every)
+        marks += [artist("diverged", **style.CROSS)] * any(len(one.ends) for one in every)
+        marks += [artist("stopped early", **style.STOP)] * any(len(one.stops) for one in every)
+        if marks and (not groups or groups[-1][0]):  # they belong under no title
+            groups.append(("", []))
+        if marks:
+            groups[-1][1].extend(marks)
+        return groups

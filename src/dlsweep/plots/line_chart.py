@@ -1,0 +1,166 @@
+"""Line charts in a grid of panels: curves, the train-test gap, and the response to a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlsweep.analysis.facets import Cell, Facets
+from dlsweep.analysis.series import Panel, Placed, Series, every_series, panels_of, series_frame
+from dlsweep.plots import captions, style
+from dlsweep.plots.axes import XAxis, YAxis, scale
+from dlsweep.plots.chart import Chart
+from dlsweep.plots.layout import Words, empty, panels
+from dlsweep.plots.legend import Legend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.axes import Axes
+
+BAND_FROM = 3  # seeds: the interval of two is too wide to read
+
+
+def line_chart(
+    facets: Facets,
+    series: Iterable[Placed],
+    x: XAxis,
+    y: str,
+    *,
+    splits: Sequence[str],
+    name: str,
+    log: bool = False,
+    signed: bool = False,
+    floor: float = 0.0,
+) -> Chart:
+    """Draw series in the panels of some facets.
+
+    y: the quantity; name: of its axis; signed: True for a difference; floor: the lower end of an axis of accuracies;
+    splits: those of the series.
+    """
+    grid = panels_of(facets, series)
+    every = every_series(grid)
+    height = YAxis.of(every, y, log=log, signed=signed, floor=floor)
+    legend = Legend(facets, splits)
+    caption = _caption(every, height, legend) if every else ""
+    with style.look():
+        figure, axes = panels(_words(facets, grid, legend, x, height, name, caption))
+        scale(axes[0, 0], every, x, height)
+        level = 0.0 if signed else _chance(every)
+        for cell, panel in grid.items():
+            for one in sorted(panel.series, key=legend.order):
+                _draw(axes[cell], one, legend, height, many=len(panel.series) > 2, points=x.points)
+            if not panel.series:
+                empty(axes[cell], "no curve" if panel.runs else "no runs")
+            elif level is not None:
+                axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
+    data = series_frame(facets, grid, x.name, y)
+    last = data.groupby(captions.words_of(data), sort=False).tail(1) if len(data) else data
+    alt = captions.alt(f"Lines of {name} by {x.name}", facets, captions.extremes(last, y, " at the right end"))
+    return Chart(figure, caption, alt, data)
+
+
+def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, points: bool) -> None:
+    """Draw band, seeds and mean, and a cross where a run diverged. Each artist has a label for tests."""
+    from matplotlib.patheffects import withStroke
+
+    look = legend.style(series)
+    name = f"{series.level}, {series.split}" if series.level != series.split else series.split
+    runs, colour = len(series.each), look["color"]
+    far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
+    if runs >= BAND_FROM and legend.band(series):
+        # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
+        seen = (series.mean <= y.high) & ~_fills(series, y)
+        low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in series.band(log=y.log))
+        alpha = 0.12 if many else 0.2
+        ax.fill_between(series.x, low, high, color=colour, alpha=alpha, linewidth=0, label=f"band: {name}")
+    if runs > 1 and legend.seeds(series):
+        # All seeds are one artist with gaps: light, and simplified where there are more points than pixels.
+        x = np.tile(np.append(series.x, np.nan), runs)
+        each = np.column_stack([series.each, np.full(runs, np.nan)]).ravel()
+        faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
+        ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", **faint, **_dots(points, 2.5))
+    casing = [withStroke(linewidth=look["linewidth"] + 1.6, foreground="white")]
+    look |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
+    ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **look)
+    if series.ensemble is not None and legend.band(series):
+        ensemble = np.minimum(series.ensemble, far)
+        ax.plot(series.x, ensemble, color=colour, label=f"ensemble: {name}", zorder=2.6, **style.ENSEMBLE)
+    marks: dict[str, Any] = {"color": colour, "clip_on": False}
+    if len(series.stops) and legend.band(series):
+        ax.plot(*_within(series.stops, y).T, label=f"stopped: {name}", **marks, **style.STOP)
+    if len(series.ends):
+        ax.plot(*_within(series.ends, y).T, label=f"diverged: {name}", **marks, **style.CROSS)
+
+
+def _within(marks: np.ndarray, y: YAxis) -> np.ndarray:
+    """Move marks `(n, 2)` beyond the panel, such as an exploding loss, to its edge."""
+    within: np.ndarray = np.clip(marks, [-np.inf, y.low], [np.inf, y.high])
+    return within
+
+
+def _fills(series: Series, y: YAxis) -> np.ndarray:
+    """True where the mean is in the panel and its interval fills the panel."""
+    fills: np.ndarray = (series.mean <= y.high) & y.filled_by(*series.band(log=y.log))
+    return fills
+
+
+def _dots(points: bool, size: float) -> dict[str, Any]:
+    """Return the dots of a line with few points."""
+    return {"marker": "o", "markersize": size, "markeredgewidth": 0} if points else {}
+
+
+def _words(
+    facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str, caption: str
+) -> Words:
+    """Return the texts around the panels."""
+    every = every_series(grid)
+    most = max((len(one.each) for one in every), default=0)
+    return Words(
+        x=x.name,
+        y=name,
+        **captions.around(facets),
+        legend=legend.groups(every),
+        notes={cell: note for cell, panel in grid.items() if (note := _note(panel, most))},
+        foot=caption,
+        ticks=y.labels,
+    )
+
+
+def _note(panel: Panel, most: int) -> str:
+    """Describe a panel's runs: fewer seeds than elsewhere, how many diverged or failed."""
+    fewest = min((len(one.each) for one in panel.series), default=most)
+    return captions.joined(f"n = {fewest}" * (fewest < most), captions.ended(panel.runs, panel.diverged, panel.failed))
+
+
+def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
+    """Explain how to read the figure: the number of seeds, the band, the effect of diverged and stopped runs."""
+    n = [len(one.each) for one in every]
+    words = [captions.mean_of(n, least=BAND_FROM)]
+    if max(n) > 1 and not all(map(legend.band, every)):
+        which = "Bands and thin lines" if legend.dashed else "Bands"
+        words.append(f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= BAND_FROM or legend.dashed))
+    known = y.y == "accuracy" and all(np.isfinite(one.chance) for one in every)
+    words += captions.divergence(any(len(one.ends) for one in every), known=known)
+    if any(one.ensemble is not None for one in every):
+        words.append("Diamonds: the seeds' averaged predictions.")
+    if any(len(one.stops) for one in every):
+        words.append("A dot is a run that stopped early; its last value goes on in the mean.")
+        words.append("Tables count the weights that it restored, if any.")
+    if any(_fills(one, y).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
+        words.append("No band where it would fill the panel.")
+    if y.cut:
+        words.append("Lines leave the panel at the top: their loss is far above.")
+    if y.floor:
+        words.append(f"The axis begins at {y.floor:g}.")
+    if not y.signed and (_chance(every) or 0) > y.low:
+        words.append("Thin dotted: chance.")
+    return " ".join(filter(None, words))
+
+
+def _chance(every: Sequence[Series]) -> float | None:
+    """Return the accuracy of guessing, if it is the same for all series."""
+    chances = {one.chance for one in every}
+    return chances.pop() if len(chances) == 1 and np.isfinite([*chances]).all() else None

@@ -1,0 +1,173 @@
+"""The contract of a plot: what it declares, what it gets, what it returns; and what happens where it is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from tests.support.figures import chart, texts
+
+from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.summary import summary
+from dlsweep.choosing import choices
+from dlsweep.config.runs import Choice
+from dlsweep.errors import UsageError
+from dlsweep.plots import Chart, plots, register
+from dlsweep.plots.chart import Plots
+from dlsweep.plots.figures import charts, draw
+from dlsweep.running.results import Results
+from dlsweep.running.sweep import run
+
+CONFIG: dict[str, Any] = {
+    "name": "own",
+    "data": {"mnist": {"train": 60, "test": 100}},
+    "model": {"simple_cnn": {"filters": 2, "hidden": 4}},
+    "train": {"iterations": 4, "batch_size": 10},
+    "evaluate": {"every": 2, "on": ["train", "test"], "layers": True, "keep": "final"},
+    "seeds": 3,
+    "grid": {"activation": ["sigmoid", "relu"], "optimizer.lr": [0.01, 0.1]},
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return run(CONFIG, output=tmp_path_factory.mktemp("results"), executor="inline")
+
+
+@pytest.fixture
+def own() -> Iterator[None]:
+    """Take plots that a test registers away again."""
+    before = dict(plots._entries)
+    yield
+    plots._entries.clear()
+    plots._entries.update(before)
+
+
+def of_figure() -> Figure:
+    return Figure()
+
+
+@pytest.mark.parametrize("kind", sorted(set(plots) - {"paths"}))
+def test_every_chart_has_a_caption_a_text_and_its_numbers(results: Results, kind: str) -> None:
+    for _, one in charts(results, Choice(kind, {})):
+        assert one.alt.endswith(".")
+        assert not one.data.empty
+        assert one.caption in " ".join(text for text in texts(one.figure))
+        assert one.caption
+
+
+def test_the_numbers_of_a_chart_are_those_of_the_tables(results: Results) -> None:
+    expected = summary(results.runs, ["final_test_accuracy"])
+    for kind, metric in (
+        ("final", "final_test_accuracy"),
+        ("heatmap", "final_test_accuracy"),
+        ("response", "accuracy"),
+    ):
+        data = chart(results, kind).data
+        assert len(data) == 4
+        np.testing.assert_allclose(data[metric].sort_values(), expected["final_test_accuracy"].sort_values())
+        np.testing.assert_allclose(data["low"].sort_values(), expected["final_test_accuracy_low"].sort_values())
+        assert set(data["n"]) == {3}
+
+    curves = chart(results, "curves", y="loss", lines="split").data
+    assert list(curves) == ["activation", "optimizer.lr", "split", "iteration", "loss", "low", "high", "n"]
+    mine = results.curves.query("activation == 'relu' and split == 'test' and iteration == 2")
+    shown = curves.query("activation == 'relu' and split == 'test' and iteration == 2")
+    means = mine.groupby("optimizer.lr", observed=True)["loss"].mean()
+    np.testing.assert_allclose(shown.set_index("optimizer.lr")["loss"].astype(float), means)
+
+
+def test_the_text_for_readers_who_do_not_see_it_says_what_is_shown(results: Results) -> None:
+    text = chart(results, "curves", columns="activation", lines="optimizer.lr", splits=["test"]).alt
+    assert text.startswith(
+        "Lines of test accuracy by iteration. Columns of panels: activation (sigmoid, relu). Lines: "
+    )
+    assert "Highest at the right end: 0." in text
+
+
+def test_an_own_plot_gets_facets_and_makes_a_figure_for_each_level_that_is_left(results: Results, own: None) -> None:
+    seen: list[dict[tuple[int, int], int]] = []
+
+    @register(table="runs", places=("columns",))
+    def bars(facets: Facets, *, y: str = "seconds") -> Chart:
+        """Bars."""
+        seen.append({cell: len(part) for cell, part in facets})
+        return Chart(of_figure(), "", y, facets.frame[[y]])
+
+    assert list(plots["bars"].settings) == ["columns", "y"]
+    assert plots["bars"].summary == "Bars."
+    names = [path.name for path in draw(results, [Choice("bars", {"columns": "activation"})])]
+    assert names == ["bars-seconds-optimizer.lr-0.01.png", "bars-seconds-optimizer.lr-0.1.png"]
+    assert seen == [{(0, 0): 3, (0, 1): 3}] * 2
+
+
+def test_an_own_plot_without_places_is_one_figure_whatever_its_settings_are_called(results: Results, own: None) -> None:
+    @register(table="runs")
+    def table(facets: Facets, *, rows: int = 9) -> Chart:
+        return Chart(of_figure(), "", str(rows), facets.frame)
+
+    assert [path.name for path in draw(results, [Choice("table", {})])] == ["table.png"]
+    ((_, one),) = charts(results, Choice("table", {"rows": 2}))
+    assert (one.alt, len(one.data)) == ("2", 12)
+
+
+def takes_two(facets: Facets, more: int) -> None: ...
+
+
+def takes_none(*, y: str = "loss") -> None: ...
+
+
+def plot(facets: Facets) -> Chart:
+    return Chart(of_figure(), "", "", pd.DataFrame())
+
+
+@pytest.mark.parametrize(
+    ("add", "sentence"),
+    [
+        (lambda r: r(plot), r"plot 'plot' \(.*test_chart.py:\d+\) must say what it shows, as @plots.register\(table="),
+        (lambda r: r(table="run")(plot), "must say what it shows.*tables: runs, curves, layers, networks"),
+        (
+            lambda r: r(table="runs", places=("row",))(plot),
+            "places must be some of rows, columns, lines",
+        ),
+        (
+            lambda r: r(table="runs")(takes_two),
+            r"'takes_two' \(.*py:\d+\) must take one positional",
+        ),
+        (lambda r: r(table="runs")(takes_none), "must take one positional parameter, the facets"),
+    ],
+)
+def test_what_is_no_plot_is_refused_where_it_is_registered(add: Callable[[Any], None], sentence: str) -> None:
+    registry = Plots()
+    registry._asked_plugins = True
+    with pytest.raises(UsageError, match=sentence):
+        add(registry.register)
+    assert list(registry) == []
+
+
+def test_a_plot_must_return_a_chart(results: Results, own: None) -> None:
+    @register(table="runs")
+    def bare(facets: Facets) -> Figure:
+        return of_figure()
+
+    with pytest.raises(UsageError, match=r"plot 'bare' \(.*test_chart.py:\d+\) must return a Chart, got Figure"):
+        draw(results, [Choice("bare", {})])
+
+
+def test_what_can_be_drawn_is_drawn(results: Results, tmp_path: Path) -> None:
+    gone, final = Choice("gone", {"rows": "activation"}), Choice("final", {})
+    asked = Results(results.folder, replace(results.record, plots=(gone, final)))
+    chosen = choices(asked.record.plots, None, {})
+    with pytest.warns(UserWarning, match="a plot was not drawn: there is no plot 'gone'"):
+        assert [path.name for path in draw(asked, chosen)] == ["final-accuracy.png"]
+    with pytest.warns(UserWarning, match="a plot was not drawn: .*there is no factor 'inti'"):
+        assert len(draw(asked, [Choice("curves", {"rows": "inti"}), final])) == 1
+    assert [c.name for c in choices(asked.record.plots, None, {"y": "loss"})] == ["final"]
+    with pytest.raises(UsageError, match="there is no plot 'gone'"):
+        choices([gone], None, {"y": "loss"})
