@@ -45,6 +45,21 @@ def test_settings_of_one_name_are_a_scale_from_dark_to_light() -> None:
     assert light == sorted(light)
 
 
+@pytest.mark.parametrize(
+    ("levels", "found"),
+    [
+        (["0.1", "1", "1e+38"], ("", [0.1, 1, 1e38])),
+        (["l2 strength=0.1", "l2 strength=1"], ("l2 strength", [0.1, 1])),
+        (["1", "0.1"], ("", [])),
+        (["sgd lr=0.1", "adam lr=1"], ("", [])),
+        (["sgd lr=0.1", "sgd"], ("", [])),
+        (["1..2", "3"], ("", [])),
+    ],
+)
+def test_levels_of_one_number(levels: list[str], found: tuple[str, list[float]]) -> None:
+    assert style.numbers(levels) == found
+
+
 def test_the_look_is_the_same_whatever_a_user_has_configured() -> None:
     with style.look():
         ours = dict(mpl.rcParams)

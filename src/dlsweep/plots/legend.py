@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlsweep.analysis.facets import Facets, all_levels, levels
 from dlsweep.analysis.series import Series
 from dlsweep.plots import style
+from dlsweep.plots.axes import short
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
+BAR_FROM = 8  # levels of a number that have a colour bar in place of a legend
+_LABELS = 10  # levels that all have a label on the colour bar; of more, six have one
+
+
 class Legend:
-    """The colour and the dashes of each line. shown: the splits in a panel."""
+    """The colour and the dashes of each line. shown: the splits in a panel.
+
+    numbers: the levels as numbers, where they are so many that a colour bar explains them; else empty.
+    """
 
     def __init__(self, facets: Facets, shown: Sequence[str]):
         self.factor = facets.lines
@@ -25,6 +35,7 @@ class Legend:
         every = all_levels(facets.frame, facets.lines) if facets.lines else []
         self.colours = style.SPLIT_COLOURS if self.of_split else style.colours(every)
         self.dashed = not (self.one_split or "split" in facets.places.values())
+        self.prefix, self.numbers = style.numbers(self.levels) if len(self.levels) >= BAR_FROM else ("", [])
 
     def style(self, series: Series) -> dict[str, Any]:
         """Return the colour and the dashes of a line."""
@@ -33,11 +44,16 @@ class Legend:
         return {"color": colour, "linestyle": dashes, "linewidth": self.width(series)}
 
     def seeds(self, series: Series) -> bool:
-        """True if the line has its seeds: with dashes for the splits, only the last split has them."""
-        return not self.dashed or self.band(series)
+        """True if the line has its seeds: with dashes or a colour bar, only lines with a band have them."""
+        return not (self.dashed or self.numbers) or self.band(series)
 
     def band(self, series: Series) -> bool:
-        """True if the line has a band: of several splits in a panel only the last, since overlapping bands are grey."""
+        """True if the line has a band: of several splits only the last, of many numbers only the first and the last.
+
+        Overlapping bands are grey.
+        """
+        if self.numbers and series.level not in (self.levels[0], self.levels[-1]):
+            return False
         return not (self.dashed or self.of_split) or series.split == self.shown[-1]
 
     def width(self, series: Series) -> float:
@@ -50,6 +66,33 @@ class Legend:
         level = self.levels.index(series.level) if series.level in self.levels else 0
         return -split if self.of_split else split, level
 
+    @property
+    def ticks(self) -> list[int]:
+        """The levels that have a label on the colour bar."""
+        n = len(self.numbers)
+        return list(range(n)) if n <= _LABELS else [round(at) for at in np.linspace(0, n - 1, 6)]
+
+    @property
+    def bar(self) -> list[str]:
+        """The labels of the colour bar; empty without one."""
+        return [short(self.numbers[at]) for at in self.ticks]
+
+    @property
+    def name(self) -> str:
+        """The name of the colour bar: the factor, and what its levels have in common."""
+        return f"{self.factor}: {self.prefix}" if self.prefix else self.factor or ""
+
+    @property
+    def mapping(self) -> Any:
+        """The map from a level's number in order to its colour, for the colour bar."""
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import BoundaryNorm, ListedColormap
+
+        edges = np.arange(len(self.levels) + 1) - 0.5
+        return ScalarMappable(
+            BoundaryNorm(edges, len(self.levels)), ListedColormap([self.colours[level] for level in self.levels])
+        )
+
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
         """Return titled groups of artists, one group for each distinction between lines."""
         from matplotlib.lines import Line2D
@@ -60,7 +103,7 @@ class Legend:
         groups = []
         if self.of_split and not self.one_split:
             groups.append(("", [artist(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
-        elif self.factor and not self.of_split:
+        elif self.factor and not self.of_split and not self.numbers:
             groups.append((self.factor, [artist(level, color=self.colours[level]) for level in self.levels]))
         if self.dashed:
             groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))

@@ -12,7 +12,7 @@ from dlsweep.analysis.series import Panel, Placed, Series, every_series, panels_
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import XAxis, YAxis, scale
 from dlsweep.plots.chart import Chart
-from dlsweep.plots.layout import Words, empty, panels
+from dlsweep.plots.layout import Words, colour_bar, empty, panels
 from dlsweep.plots.legend import Legend
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def line_chart(
     legend = Legend(facets, splits)
     caption = _caption(every, height, legend) if every else ""
     with style.look():
-        figure, axes = panels(_words(facets, grid, legend, x, height, name, caption))
+        words = _words(facets, grid, legend, x, height, name, caption)
+        figure, axes = panels(words)
         scale(axes[0, 0], every, x, height)
         level = 0.0 if signed else _chance(every)
         for cell, panel in grid.items():
@@ -56,6 +57,8 @@ def line_chart(
                 empty(axes[cell], "no curve" if panel.runs else "no runs")
             elif level is not None:
                 axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
+        if legend.numbers:
+            colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
     last = data.groupby(captions.words_of(data), sort=False).tail(1) if len(data) else data
     alt = captions.alt(f"Lines of {name} by {x.name}", facets, captions.extremes(last, y, " at the right end"))
@@ -126,6 +129,7 @@ def _words(
         notes={cell: note for cell, panel in grid.items() if (note := _note(panel, most))},
         foot=caption,
         ticks=y.labels,
+        bar=legend.bar,
     )
 
 
@@ -139,7 +143,9 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     """Explain how to read the figure: the number of seeds, the band, the effect of diverged and stopped runs."""
     n = [len(one.each) for one in every]
     words = [captions.mean_of(n, least=BAND_FROM)]
-    if max(n) > 1 and not all(map(legend.band, every)):
+    if max(n) > 1 and legend.numbers:
+        words.append(f"Bands and thin lines: {legend.levels[0]} and {legend.levels[-1]}.")
+    elif max(n) > 1 and not all(map(legend.band, every)):
         which = "Bands and thin lines" if legend.dashed else "Bands"
         words.append(f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= BAND_FROM or legend.dashed))
     known = y.y == "accuracy" and all(np.isfinite(one.chance) for one in every)

@@ -170,6 +170,21 @@ def _is_scale(levels: Sequence[str]) -> bool:
     return all(map(_is_number, levels)) or len({_name(level) for level in levels}) == 1
 
 
+def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
+    """Return the words before the number in each level, and the numbers; no numbers unless they increase.
+
+    >>> numbers(["sgd lr=0.1", "sgd lr=1"])
+    ('sgd lr', [0.1, 1.0])
+    """
+    found = [re.fullmatch(r"(.*?[ =]|)([-+]?[\d.]+(?:e[-+]?\d+)?)", level) for level in levels]
+    prefixes = {match[1] if match else None for match in found}
+    if len(prefixes) != 1 or None in prefixes:
+        return "", []
+    values = [float(match[2]) for match in found if match and _is_number(match[2])]
+    increasing = len(values) == len(levels) and values == sorted(set(values))
+    return str(*prefixes).rstrip(" ="), values if increasing else []
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)

@@ -144,6 +144,19 @@ def test_a_factor_as_lines_has_its_colours_and_the_splits_have_dashes() -> None:
     assert {"optimizer", "sgd", "adam", "split", "train (minibatch)", "test"} <= set(texts(figure))
 
 
+def test_many_levels_of_a_number_have_a_colour_bar_and_bands_at_the_ends() -> None:
+    rates = [0.001 * 2**i for i in range(12)]
+    figure = curves(made_up({"optimizer": [f"sgd lr={lr:g}" for lr in rates]}), lines="optimizer")
+    (bar,) = [ax for ax in figure.axes if ax.get_label() == "colour bar"]
+    assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0.001", "0.004", "0.016", "0.128", "0.512", "2.048"]
+    assert "optimizer: sgd lr" in texts(figure)
+    assert not [artist for artist in figure.artists if isinstance(artist, Legend)]
+    ax = panels(figure)[0]
+    assert labels(ax, "band") == ["band: sgd lr=0.001, test", "band: sgd lr=2.048, test"]
+    assert len(labels(ax, "mean")) == 12
+    assert any("Bands and thin lines: sgd lr=0.001 and sgd lr=2.048." in text for text in texts(figure))
+
+
 def test_a_level_keeps_its_colour_in_every_figure() -> None:
     frame = made_up({**SIX, "optimizer": ["momentum", "sgd", "adam"]})
     few = frame[frame["optimizer"].isin(["adam", "sgd"]) & (frame["init"] == "he")]
