@@ -388,7 +388,7 @@ def test_groups_halve_the_work_of_a_convolution() -> None:
     ],
 )
 def test_that_pooling_comes_first_is_told_where_it_does(words: list[str], told: bool) -> None:
-    assert ("is done before it" in good("model", *words).out) == told
+    assert ("before the non-decreasing activation" in good("model", *words).out) == told
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)

@@ -56,7 +56,29 @@ def test_statistics_are_those_of_the_pool_alone() -> None:
     held_out = arrays(x, validation=20)
     np.testing.assert_allclose(held_out.mean, held_out.x_train.mean(axis=(0, 2, 3)))
     assert not np.allclose(held_out.mean, one.mean)
-    np.testing.assert_array_equal(arrays(x, train=5).mean, one.mean)  # each seed draws its own five of the pool
+
+
+def test_of_a_subset_statistics_are_those_of_the_samples_that_a_run_trains_on() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (50, 2, 3, 3)).astype(np.uint8)
+    found, rows = arrays(x, train=5), np.array([3, 1, 40, 41, 7])
+    own = found.seen_by(rows)
+    np.testing.assert_allclose(own.mean, x[rows].mean(axis=(0, 2, 3)))
+    np.testing.assert_allclose(own.std, x[rows].std(axis=(0, 2, 3)))
+    np.testing.assert_array_equal(arrays(x, train=50).seen_by(None).mean, arrays(x).mean)
+
+
+def test_only_runs_on_a_standardized_subset_are_other_runs_than_before() -> None:
+    """A former version took their mean and deviation over the pool."""
+
+    def fingerprint(**asked: Any) -> str:
+        given = {"train": None, "validation": 0, "test": None, "standardize": True} | asked
+        return Subset("some", 50, 9, **given).fingerprint("content")
+
+    before = {"standardize": "e278deb004b6c020cfa44c41b661d544", "plain": "dfb99e39f5cd3e195c0ee6bfbd70184d"}
+    assert fingerprint() == fingerprint(train=50) == before["standardize"]
+    assert fingerprint(train=5, standardize=False) == before["plain"]
+    assert fingerprint(train=5) not in before.values()
 
 
 def test_a_channel_that_never_varies_becomes_0() -> None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.fusion import pool_first
 from dlsweep.nn.layers import Pass, Shared, kinds, size
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
+from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.sequences import items, sequence
 from dlsweep.training.draws import Draws
 
@@ -280,7 +282,7 @@ def test_gradients_of_whole_sequences(name):
 
 def test_layers_are_numbered_by_kind_and_end_with_the_classes():
     names = [layer.name for layer in built((2, 5, 4), 3, SEQUENCES["a convolution"])]
-    assert names == ["conv1", "pool1", "activation1", "dense1", "activation2", "dense2"]  # pooling first: fewer to bend
+    assert names == ["conv1", "activation1", "pool1", "dense1", "activation2", "dense2"]
     assert [layer.name for layer in built((2, 5, 4), 3, SEQUENCES["dropout"])][-1] == "dense2"
     assert built((2, 5, 4), 3, SEQUENCES["logits by convolution"])[-1].name == "flatten1"
     assert built((2, 5, 4), 3, [{"dense": 3}, "relu"])[-1].name == "dense2"  # an activation gives no logits
@@ -293,10 +295,10 @@ def test_pooling_before_the_activation_changes_no_number(name):
     entry = activations[name]
     own = {k: np.array([s.default]) for k, s in entry.settings.items()}
     activation = activation_layer("a", (1, 4, 6), entry, own)
-    layers = sequence((1, 4, 6), 6, lambda suffix, shape, own=None: [activation], ["activation", {"pool": 2}])
+    layers = pool_first([activation, kinds["pool"]("pool1", (1, 4, 6))])
     y = x
-    for layer in layers[:2]:
-        y = layer.apply({}, [Shared(y[0], slice(0, 1)), Shared(y[1], slice(1, 2))] if y is x else y, TRAINING).y
+    for layer in layers:
+        y = layer.apply({}, y, TRAINING).y
     expected = activation.apply({}, x, TRAINING).y.reshape(2, 1, 2, 2, 3, 2, 3).max(axis=(3, 5))
     np.testing.assert_allclose(y, expected, rtol=1e-12)
     assert (layers[0].name == "pool1") == activation.monotone
@@ -345,6 +347,27 @@ def test_named_networks_have_the_parameters_that_they_should(network, own, shape
     assert size(layers) == parameters
     assert layers[-1].shape == (classes,)
     assert all(prod(layer.shape) for layer in layers)
+
+
+def test_biases_begin_where_their_layer_says():
+    layers = built(
+        (1, 3, 3), 2, [{"conv": {"filters": 2, "kernel": 2, "bias": 0.5}}, {"dense": {"units": 2, "bias": 1}}]
+    )
+    assert [layer.parameters["b"].start for layer in layers] == [0.5, 1]
+    for bias, start in ((True, 0.0), (0, 0), (0.0, 0.0)):
+        (layer, _) = built((1, 3, 3), 2, [{"conv": {"filters": 2, "kernel": 2, "bias": bias}}])
+        assert layer.parameters["b"].start == start
+    assert "b" not in built((1, 3, 3), 2, [{"conv": {"filters": 2, "kernel": 2, "bias": False}}])[0].parameters
+
+
+@pytest.mark.parametrize("mode", ["inverted", "classic"])
+def test_dropout_in_a_list_is_the_regularizer(mode):
+    (layer, _) = built((6,), 2, [{"dropout": {"ratio": 0.25, "mode": mode}}])
+    own = regularizers["dropout"](ratio=np.array([0.25], np.float32), mode=mode).activated("dropout1", (6,))
+    x = np.random.default_rng(0).standard_normal((1, 6, 5)).astype(np.float32)
+    for training in (True, False):
+        pass_ = Pass(training, Draws({0: slice(0, 1)}, 1))
+        np.testing.assert_array_equal(layer.apply({}, [Shared(x[0], slice(0, 1))], pass_).y, own.apply({}, x, pass_).y)
 
 
 def test_a_list_may_name_every_kind_normalization_and_activation():

@@ -83,6 +83,10 @@ def test_the_numbers_of_a_chart_are_those_of_the_tables(results: Results) -> Non
     np.testing.assert_allclose(shown.set_index("optimizer.lr")["loss"].astype(float), means)
 
 
+def test_a_notebook_shows_a_chart_as_an_image(results: Results) -> None:
+    assert chart(results, "final")._repr_png_().startswith(b"\x89PNG")
+
+
 def test_the_text_for_readers_who_do_not_see_it_says_what_is_shown(results: Results) -> None:
     text = chart(results, "curves", columns="activation", lines="optimizer.lr", splits=["test"]).alt
     assert text.startswith(

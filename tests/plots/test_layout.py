@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from dlsweep.plots import style
 from dlsweep.plots.fitting import fit, text_width
-from dlsweep.plots.layout import Words, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import panels
 
 LONG = "a very long label, longer than any panel is wide, with (brackets) and " + "x" * 100
 

@@ -82,8 +82,8 @@ def make_data(
         return x.astype(dtype), x.reshape(n, classes, -1).sum(axis=2).argmax(axis=1)
 
     (x, t), validation, test = split(pool), split(samples[0]), split(samples[1])
-    moments = (40.0 + np.arange(shape[0]), 70.0 - np.arange(shape[0])) if standardized else ()
-    arrays = Arrays(x, t, *validation, *test, 1 / 255, *moments)
+    moments = (40.0 + np.arange(shape[0]), 70.0 - np.arange(shape[0])) if standardized else (None, None)
+    arrays = Arrays(x, t, *validation, *test, 1 / 255, standardized, *moments)
     sizes = {"train": train or pool, "validation": samples[0], "test": samples[1]}
     return Dataset("small", shape, classes, sizes, lambda: arrays)
 

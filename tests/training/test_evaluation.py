@@ -12,6 +12,8 @@ from dlsweep.nn.networks import forward, networks
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import BLOCK, Blocks, Group
 from dlsweep.training.evaluation import evaluate as evaluate_network
+from dlsweep.training.loop import train
+from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network
 from dlsweep.training.stack import Stack
 
@@ -30,7 +32,7 @@ def network():
 
 
 def evaluate(layers, parameters, groups):
-    return evaluate_network(Network(layers, []), parameters, groups, Draws({}, 0))[:2]
+    return evaluate_network(Network(layers, layers, []), parameters, groups, Draws({}, 0))[:2]
 
 
 def parameters_of(layers, runs, dtype):
@@ -134,3 +136,32 @@ def test_standardized_samples_are_seen_so_in_training_and_in_evaluation(dtype, k
     seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in blocks])
     np.testing.assert_allclose(seen, (data.arrays.x_test - mean) / std, rtol=1e-6)
     assert all(b.x.flags.c_contiguous and b.x.dtype == np.float32 for b in blocks)
+
+
+def test_seeds_with_subsets_of_their_own_see_all_splits_with_moments_of_their_own():
+    data = make_data(train=8, shape=(3, 2, 2), standardized=True)
+    stack = Stack([Run(make_arm(), seed) for seed in (0, 1)], data, np.dtype(np.float32))
+    arrays, moments = data.arrays, {}
+    for seed in (0, 1):
+        x = arrays.x_train[subset(seed, 8, 30)]
+        moments[seed] = x.mean(axis=(0, 2, 3)).reshape(3, 1, 1), x.std(axis=(0, 2, 3)).reshape(3, 1, 1)
+        mean, std = moments[seed]
+        batch = stack.gather(seed, np.arange(5))
+        np.testing.assert_allclose(np.moveaxis(batch.x, -1, 0), (x[:5] - mean) / std, rtol=1e-5, atol=1e-6)
+        for split, expected in {"train": x, "validation": arrays.x_validation, "test": arrays.x_test}.items():
+            seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in stack.splits[split][seed]])
+            np.testing.assert_allclose(seen, (expected - mean) / std, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(moments[0], moments[1])
+
+
+def test_an_ensemble_whose_members_have_moments_of_their_own_averages_them():
+    data = make_data(train=8, shape=(3, 2, 2), standardized=True)
+    arm = make_arm(members=(0, 1))
+    outcome = train([Run(arm, seed) for seed in (0, 1)], data)
+    alone = [train([Run(make_arm(), seed)], data).curves for seed in (0, 1)]
+    averaged = outcome.ensembles
+    for at, split in enumerate(averaged["split"]):
+        rows = [(c["split"] == split) & (c["iteration"] == averaged["iteration"][at]) for c in alone]
+        losses = [c["loss"][row][0] for c, row in zip(alone, rows, strict=True)]
+        assert averaged["loss"][at] <= np.mean(losses) + 1e-6  # by convexity
+    assert set(averaged["split"]) == {"validation", "test"}

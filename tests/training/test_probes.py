@@ -97,3 +97,26 @@ def test_histograms_are_taken_at_eleven_evaluations_the_first_and_the_last_among
     taken = np.unique(layers["iteration"][np.isfinite(layers["weight_low"])])
     assert taken.tolist() == list(range(0, 101, 10))
     assert (layers["weight_histogram"][np.isnan(layers["weight_low"])] == -1).all()
+
+
+def test_an_arm_whose_layers_are_not_rewritten_measures_the_same():
+    """With a penalty on activities max-pooling does not follow the activation, so it stays behind it in training."""
+    data = make_data(shape=(1, 6, 6))
+    model = choice("simple_cnn", filters=3, kernel=3, stride=1, pad=0, pool=2, hidden=5)
+    slight = (choice("l1", strength=1e-9, on="activity"),)
+    plain, other = (
+        train([Run(looking(make_arm(model=model, regularizer=r)), 0)], data, dtype=np.float64).layers
+        for r in ((), slight)
+    )
+    for column in set(plain) - {"layer", "run", "iteration"}:
+        np.testing.assert_allclose(plain[column], other[column], rtol=1e-6, err_msg=column)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_no_bit_of_a_curve_depends_on_probes(activation):
+    data = make_data(shape=(1, 6, 6))
+    model = choice("simple_cnn", filters=3, kernel=3, stride=1, pad=0, pool=2, hidden=5)
+    arm = make_arm(model=model, activation=activation, optimizer=choice("sgd", lr=3.0), iterations=9, every=1)
+    plain, probed = (train([Run(a, 0)], data).curves for a in (arm, looking(arm)))
+    for column in plain:
+        np.testing.assert_array_equal(plain[column], probed[column])

@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config.runs import Run
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
+from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Pass, Shared
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import folded, forward
+from dlsweep.nn.networks import forward
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -290,7 +291,7 @@ def test_a_folded_network_evaluates_to_the_same(pair):
     for t in range(1, 4):
         stack.step(t, 10, batch)
     pass_ = Pass(False, Draws(stack.slices, 1))
-    layers, parameters = folded(stack.network.layers, stack.parameters, pass_)
+    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, pass_)
     assert [layer.name for layer in layers if layer.affine] == [
         layer.name
         for before, layer in pairwise(stack.network.layers)
@@ -305,7 +306,7 @@ def test_a_network_may_begin_with_dropout():
     model = choice("layers", of=[{"dropout": 0.3}, {"pool": [1, 2]}, {"dense": 4}, "activation"])
     stack, batch = started([make_arm(model=model)], data=SMALL)
     pass_ = Pass(False, Draws(stack.slices, 0))
-    layers, parameters = folded(stack.network.layers, stack.parameters, pass_)
+    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, pass_)
     x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
     logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
     np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8)
@@ -314,7 +315,9 @@ def test_a_network_may_begin_with_dropout():
 def folds(arm):
     """How many layers an evaluation of an arm leaves out, and how many biases are added up in one."""
     stack, _ = started([arm])
-    layers, parameters = folded(stack.network.layers, stack.parameters, Pass(False, Draws(stack.slices, 0)))
+    layers, parameters = fuse_for_evaluation(
+        stack.network.layers, stack.parameters, Pass(False, Draws(stack.slices, 0))
+    )
     return len(stack.network.layers) - len(layers), sum("b" in p for p in parameters)
 
 

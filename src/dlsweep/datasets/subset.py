@@ -20,7 +20,8 @@ from dlsweep.randomness import stream
 class Subset:
     """What is asked for (`train`, `validation`, `test`; None is all) of what there is (`train_total`, `test_total`).
 
-    standardize: whether each channel gets mean 0 and standard deviation 1 over the pool that training draws from.
+    standardize: whether each channel gets mean 0 and standard deviation 1 over the samples that a run trains on, which
+    differ by seed where they are fewer than the pool.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Subset:
     def fingerprint(self, content: str) -> str:
         """Hash of the content's hash and the sizes: asking for all samples by number is the same as not asking."""
         told = f"{content} {sorted(self.sizes.items())}" + " standardized" * self.standardize
+        if self.standardize and self.sizes["train"] < self.train_total - self.validation:
+            told += " by seed"  # a former version took mean and deviation over the pool: those are other runs
         return blake2b(told.encode(), digest_size=16).hexdigest()
 
     def arrays(self, x: np.ndarray, t: np.ndarray, x_test: np.ndarray, t_test: np.ndarray, scale: float) -> Arrays:
@@ -65,19 +68,5 @@ class Subset:
         if self.sizes["test"] < self.test_total:
             kept = np.sort(stream(0, "subset/test").permutation(self.test_total)[: self.sizes["test"]])
             x_test, t_test = x_test[kept], t_test[kept]
-        mean, std = _moments(x) if self.standardize else (None, None)
-        return Arrays(x, t, x_validation, t_validation, x_test, t_test, scale, mean, std)
-
-
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel, or of each feature, `(C,)`; 1 for one that never varies.
-
-    In float64, and a thousand samples at a time: there is never a copy of all in memory.
-    """
-    each = (0, *range(2, x.ndim))
-    blocks = [x[i : i + 1000] for i in range(0, len(x), 1000)]
-    count = x[:, 0].size
-    mean = sum(block.sum(axis=each, dtype=np.float64) for block in blocks) / count
-    column = mean.reshape(-1, *[1] * (x.ndim - 2))
-    std = np.sqrt(sum(((block - column) ** 2).sum(axis=each) for block in blocks) / count)
-    return mean, np.where(std > 0, std, 1.0)
+        arrays = Arrays(x, t, x_validation, t_validation, x_test, t_test, scale, self.standardize)
+        return arrays.seen_by(None) if self.sizes["train"] == len(x) else arrays

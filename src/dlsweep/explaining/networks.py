@@ -21,7 +21,7 @@ from dlsweep.errors import UsageError
 from dlsweep.explaining.base import Explained
 from dlsweep.explaining.drawing import indented, paragraph, text
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import Layer, multiplications, size
+from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
 from dlsweep.terminal import table
 from dlsweep.training.network import build
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 class Table(NamedTuple):
     """A network for samples of a shape.
 
-    pools_first: whether a max-pooling stands right before an activation that never falls.
+    pools_first: whether training computes a max-pooling before the activation that it follows.
     """
 
     input: Shape
@@ -138,17 +138,19 @@ def _arm(name: str, words: Sequence[str]) -> Arm:
 
 
 def _table(arm: Arm, data: Dataset) -> Table:
-    layers = build([arm], data).layers
+    network = build([arm], data)
+    layers = network.layers
     rows, here = [], data.shape
     for layer in layers:
         here = layer.shape or here
         kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
         rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
-    return Table(data.shape, data.classes, tuple(rows), any(map(_pools_first, layers, layers[1:])))
-
-
-def _pools_first(layer: Layer, following: Layer) -> bool:
-    return layer.greatest and following.monotone
+    return Table(
+        data.shape,
+        data.classes,
+        tuple(rows),
+        [layer.name for layer in network.fused] != [layer.name for layer in layers],
+    )
 
 
 def _title(name: str, network: Table) -> str:
@@ -226,7 +228,8 @@ def _notes(tables: Iterable[Table]) -> list[str]:
             "three times as many."
         ),
         paragraph(
-            "A max-pooling that follows an activation which never falls, such as relu, is done before it: the same "
-            "numbers from fewer." * any(t.pools_first for t in tables)
+            "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the "
+            "same numbers with less work. Probes and pictures show the order above."
+            * any(t.pools_first for t in tables)
         ),
     ]

@@ -37,13 +37,14 @@ def conv(
     stride: Size = 1,
     pad: Pad = 0,
     groups: Count = 1,
-    bias: bool = True,
+    bias: bool | float = True,
 ) -> Layer:
     """A 2-D convolution (cross-correlation, as in all libraries) of samples `(C, H, W)` to `(filters, OH, OW)`.
 
     W: `(R, F, C, KH, KW)`, b: `(R, F, 1, 1, 1)`; OH = ⌊(H + 2P − KH)/S⌋ + 1 (LeCun et al. 1998, Section II.A). pad:
     zeros on each side, or `same` for OH = ⌈H/S⌉. groups: so many parts of the channels go to so many parts of the
-    filters, each to its own (Krizhevsky et al. 2012, Section 3.5). As the first layer of a network it reads
+    filters, each to its own (Krizhevsky et al. 2012, Section 3.5). bias: the initial value of every b, true for 0; or
+    false for no b. As the first layer of a network it reads
     `list[Shared]`: what all runs of a seed see is laid out for the product once.
     """
     over = window(name, image_of(name, shape), kernel, stride, pad)
@@ -51,8 +52,9 @@ def conv(
         raise UsageError(f"{name}: {shape[0]} channels and {filters} filters cannot both be split into {groups} groups")
     channels, area = shape[0] // groups, prod(over.size)
     parameters = {"W": Parameter((filters, channels, *over.size), channels * area, filters // groups * area)}
-    if bias:
-        parameters["b"] = Parameter((filters, 1, 1, 1))
+    biased = bias is not False
+    if biased:
+        parameters["b"] = Parameter((filters, 1, 1, 1), start=0.0 if bias is True else bias)
 
     def apply(p: Parameters, given: Array | list[Shared], pass_: Pass) -> Output:
         W = p["W"]
@@ -74,7 +76,7 @@ def conv(
             for part, here, across in _among(seen, runs, groups):
                 _multiply(kernels[part], across[..., lines, :, :], out=split[here])
             y = y.reshape(*y.shape[:3], over.output[1], -1)
-            if bias:
+            if biased:
                 y += p["b"][runs]
             return y
 
@@ -87,10 +89,10 @@ def conv(
                     _add_products(split[here], across[..., lines, :, :], out=dW[part])
                     if dx:
                         dx.add(part, lines, split[here])
-                    if bias:
+                    if biased:
                         _add_sums(split[here], out=db[part])
             dW = dW.reshape(*kernels.shape[:2], over.size[0], channels, over.size[1]).swapaxes(2, 3)
-            gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if bias else {})
+            gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if biased else {})
             return dx.whole() if dx else None, gradients
 
         if pass_.pieces and places > 1:
@@ -100,7 +102,7 @@ def conv(
     # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces: so there
     # are none of a kernel of one number, nor, above, where a row of the output is one number.
     pieces = channels * area > 1
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=bias, gives_pieces=pieces)
+    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=biased, gives_pieces=pieces)
     return layer
 
 

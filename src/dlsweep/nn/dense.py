@@ -12,13 +12,14 @@ from dlsweep.registry import Count
 
 
 @kinds.register
-def dense(name: str, shape: tuple[int, ...], *, units: Count) -> Layer:
+def dense(name: str, shape: tuple[int, ...], *, units: Count, bias: float = 0.0) -> Layer:
     """A dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
 
-    As the first layer of a network it reads `list[Shared]`, and multiplies what runs share once.
+    bias: the initial value of every b; initializers fill the weights alone. As the first layer of a network it reads
+    `list[Shared]`, and multiplies what runs share once.
     """
     fan_in = prod(shape)
-    parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1))}
+    parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1), start=bias)}
     return Layer(name, parameters, _apply, reads="W", shape=(units,), linear=True, dense=True)
 
 
@@ -27,7 +28,7 @@ def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
         return _apply_shared(p, x)
     W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
     y = product(W, flat)
-    if "b" in p:  # else a column of W is, see `folded`
+    if "b" in p:  # else a column of W is, see `fusion`
         y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:

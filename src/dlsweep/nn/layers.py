@@ -129,7 +129,7 @@ class Layer(NamedTuple):
     activation: whether it is one, so that its `back` of ones is its slope. monotone: and one without parameters that
     never falls (`activations.monotone`). greatest: whether an output is the greatest of some inputs.
     linear: whether its output is linear in the parameters W and b together, channel by channel. dense: whether it is
-    y = W x + b, or W x where there is no b, for a W of any shape, as `networks.folded` makes them.
+    y = W x + b, or W x where there is no b, for a W of any shape, as `fusion.fuse_for_evaluation` makes them.
     affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the parameters.
     only_trains: whether evaluation leaves its input as it is.
     gives_pieces, takes_pieces: whether its output, its input may be `Pieces`.

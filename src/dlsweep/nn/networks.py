@@ -184,9 +184,6 @@ def vgg(
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
-_ADDITION = 10  # multiplications of a product take as long as one addition apart from it
-
-
 class Forward(NamedTuple):
     """A pass forward: the logits of every run and sample, `(R, classes, N)`, and what the layers said on the way.
 
@@ -228,40 +225,3 @@ def forward(
         return gradients[::-1]
 
     return Forward(x, backward, states, penalty)
-
-
-def folded(
-    layers: Sequence[Layer], parameters: Sequence[Parameters], pass_: Pass
-) -> tuple[list[Layer], list[Parameters]]:
-    """The same network for an evaluation, `pass_`, with less to do for each sample.
-
-    What only trains is left out. Where a layer scales and shifts what a linear one gives, the kernel and the bias of
-    that one do it. And between two dense layers a unit that is always 1 carries the bias of the second, a column of its
-    kernel then, where that is quicker than an addition to all that comes out. What is infinite between them becomes NaN
-    by that; the run has diverged either way.
-    """
-    few: list[Layer] = []
-    folded: list[Parameters] = []
-    for layer, p in zip(layers, parameters, strict=True):
-        if layer.only_trains:
-            continue
-        if layer.affine and few and few[-1].linear:
-            (factor, shift), W, b = layer.affine(p), folded[-1]["W"], folded[-1]["b"]
-            folded[-1] = {"W": W * factor.reshape(*factor.shape[:2], *[1] * (W.ndim - 2)), "b": b * factor + shift}
-        else:
-            few.append(layer)
-            folded.append(p)
-    for i in range(len(few) - 3, -1, -1):  # from the end, so that every bias is still one when a unit joins it
-        one, between, two = few[i : i + 3]
-        if one.dense and between.monotone and two.dense:
-            (W, b), (V, c) = ((p["W"], p["b"]) for p in folded[i : i + 3 : 2])
-            if W.shape[2] > _ADDITION * V.shape[1]:
-                continue
-            unit = between.apply({}, np.ones((len(W), 1, 1), W.dtype), pass_).y
-            folded[i] = {"W": _joined(W, np.zeros_like(W[:, :1]), 1), "b": _joined(b, np.ones_like(b[:, :1]), 1)}
-            folded[i + 2] = {"W": _joined(V, c / unit, 2)}
-    return few, folded
-
-
-def _joined(a: Array, b: Array, axis: int) -> Array:
-    return np.concatenate([a, b], axis=axis)

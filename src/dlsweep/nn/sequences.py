@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -44,17 +43,18 @@ def activation(name: str, shape: tuple[int, ...]) -> Layer:
 
 
 @kinds.register
-def dropout(name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5) -> Layer:
-    """Dropout at this place alone, whatever the arm's regularizers; as the regularizer of that name, inverted."""
-    layer: Layer = regularizers["dropout"](ratio=np.array([ratio], np.float32)).activated(name, shape)
+def dropout(
+    name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted"
+) -> Layer:
+    """Dropout at this place alone, whatever the arm's regularizers; the settings are those of that regularizer."""
+    layer: Layer = regularizers["dropout"](ratio=np.array([ratio], np.float32), mode=mode).activated(name, shape)
     return layer
 
 
 def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
     """The layers of a list, and at its end, where it does not end with one that has as many outputs, dense for classes.
 
-    Layers are numbered by kind: conv1, pool1, conv2, dense1. What follows the n-th activation carries its number. A
-    max-pooling right after an activation that never falls is done before it: the same numbers from fewer.
+    Layers are numbered by kind: conv1, pool1, conv2, dense1. What follows the n-th activation carries its number.
     """
     layers: list[Layer] = []
     numbers: Counter[str] = Counter()
@@ -83,9 +83,6 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
             raise LayerError(number, f"layer {number} of {len(of)}: {error}") from None
     if not layers or layers[-1].shape != (classes,) or layers[-1].activation:
         add({"dense": classes})
-    for i, (one, two) in enumerate(pairwise(layers)):
-        if one.monotone and two.greatest:
-            layers[i : i + 2] = two, one._replace(shape=two.shape)
     return [_first(layers[0]), *layers[1:]]
 
 
@@ -109,4 +106,4 @@ def _first(layer: Layer) -> Layer:
         output = layer.apply(p, spread(x), pass_)
         return output._replace(back=lambda dy: (None, output.back(dy)[1]))
 
-    return layer._replace(apply=apply, only_trains=False)
+    return layer._replace(apply=apply, only_trains=False, monotone=False, greatest=False)

@@ -55,6 +55,12 @@ class Chart:
     alt: str
     data: DataFrame
 
+    def _repr_png_(self) -> bytes:
+        """Show the figure in a notebook."""
+        from dlsweep.plots.figures import rendered
+
+        return rendered(self.figure, "png")[0]
+
 
 @dataclass(frozen=True)
 class Plot(Entry):

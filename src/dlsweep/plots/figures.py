@@ -110,22 +110,27 @@ def clear(results: Results) -> None:
 
 def save(figure: Figure, path: Path) -> set[str]:
     """Write a figure in the format of the path's ending, whole or not at all; return the characters without a font."""
+    content, unknown = rendered(figure, path.suffix[1:])
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(content)
+    beside.replace(path)
+    return unknown
+
+
+def rendered(figure: Figure, suffix: str) -> tuple[bytes, set[str]]:
+    """Return the content of a figure's file in a format, and the characters without a font."""
     content = io.BytesIO()
     dpi = min(_DPI, _PIXELS / max(figure.get_size_inches()))
     with style.look(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(content, format=path.suffix[1:], dpi=dpi, metadata=FORMATS[path.suffix[1:]])
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content.getvalue())
-    beside.replace(path)
-
+        figure.savefig(content, format=suffix, dpi=dpi, metadata=FORMATS[suffix])
     unknown = set()
     for warning in caught:
         if glyph := re.match(r"Glyph (\d+) .* missing from", str(warning.message)):
             unknown.add(chr(int(glyph[1])))
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return unknown
+    return content.getvalue(), unknown
 
 
 def safe(name: str) -> str:

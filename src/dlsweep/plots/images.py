@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.plots.colours import Colours
-from dlsweep.plots.layout import bare
+from dlsweep.plots.panels import bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

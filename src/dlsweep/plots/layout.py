@@ -1,4 +1,4 @@
-"""A grid of panels with shared axes, labelled by the levels of two factors.
+"""The layout of a figure: the sizes of its panels and of the texts around them.
 
 Sizes are in inches and follow from measured texts: panels keep their shape in every figure, and no label, legend or
 note covers the data.
@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.plots import style
 from dlsweep.plots.fitting import FOOT, LABEL, NAME, NOTE, block_height, fit, text_width
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
@@ -60,7 +58,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """The position of everything, in inches, around panels of a width and a height."""
 
     words: Words
@@ -68,25 +66,25 @@ class _Layout:
     height: float
 
     @staticmethod
-    def of(words: Words) -> _Layout:
+    def of(words: Words) -> Layout:
         """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
         rows, columns = len(words.rows), len(words.columns)
         width = float(np.clip(8.4 / columns, 1.7, 4.6))
         start = float(np.clip(0.72 * width, 1.45, 3.2))
         shape = SLIDE[1] / SLIDE[0]
-        layout = _Layout(words, width, start)
+        layout = Layout(words, width, start)
         layout = layout.lower(shape * layout.full, LOWEST)
         wider = min(layout.tall / shape, SLIDE[0]) - layout.full
         if wider > 0:
             width = max(width, min(width + wider / columns, layout.height / FLATTEST))
-            layout = _Layout(words, width, start)
+            layout = Layout(words, width, start)
             layout = layout.lower(shape * layout.full, min(start, LOWEST))
         return layout.lower(SLIDE[1], LEAST) if rows > 1 else layout
 
-    def lower(self, tall: float, least: float) -> _Layout:
+    def lower(self, tall: float, least: float) -> Layout:
         """Make the panels low enough for a figure of some height, but no lower than `least`."""
         height = self.height - (self.tall - tall) / len(self.words.rows)
-        return _Layout(self.words, self.width, min(self.height, max(height, least)))
+        return Layout(self.words, self.width, min(self.height, max(height, least)))
 
     @cached_property
     def column_labels(self) -> list[str]:
@@ -102,7 +100,7 @@ class _Layout:
 
     @cached_property
     def left(self) -> float:
-        return PAD + (AXIS if self.words.y else 0) + _tick_width(self.words.ticks)
+        return PAD + (AXIS if self.words.y else 0) + tick_width(self.words.ticks)
 
     @cached_property
     def beside(self) -> float:
@@ -112,7 +110,7 @@ class _Layout:
     @cached_property
     def bar(self) -> float:
         """Width of a colour bar with its labels and its name."""
-        return BAR + 0.1 + _tick_width(self.words.bar) + AXIS if self.words.bar else 0.0
+        return BAR + 0.1 + tick_width(self.words.bar) + AXIS if self.words.bar else 0.0
 
     @cached_property
     def right(self) -> float:
@@ -132,8 +130,13 @@ class _Layout:
         return fit(self.words.foot, self.full - self.left - PAD, FOOT, lines=6)
 
     @cached_property
-    def legend(self) -> list[_Group]:
-        return [_Group(name, h, self.full - self.left - PAD - _names(self.words)) for name, h in self.words.legend]
+    def names(self) -> float:
+        """Width of the titles of the legend's groups."""
+        return max([text_width(name, NAME) + 0.15 for name, _ in self.words.legend if name], default=0.0)
+
+    @cached_property
+    def legend(self) -> list[LegendGroup]:
+        return [LegendGroup(name, h, self.full - self.left - PAD - self.names) for name, h in self.words.legend]
 
     @cached_property
     def note(self) -> float:
@@ -163,104 +166,8 @@ class _Layout:
         return self.top + rows * self.height + (rows - 1) * self.gap + self.bottom
 
 
-def panels(words: Words, size: tuple[float, float] | None = None) -> tuple[Figure, np.ndarray]:
-    """Return an empty figure and its panels, an array `(rows, columns)` of Axes. Call within `style.look()`.
-
-    size: width and height of a panel in inches; by default the figure fits a slide.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows, columns = len(words.rows), len(words.columns)
-    lay = _Layout(words, *size) if size else _Layout.of(words)
-    left, inner, top, bottom, full, tall = lay.left, lay.inner, lay.top, lay.bottom, lay.full, lay.tall
-
-    figure = Figure(figsize=(full, tall))
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(
-        rows,
-        columns,
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / full,
-            "right": (left + inner) / full,
-            "bottom": bottom / tall,
-            "top": 1 - top / tall,
-            "wspace": GAP / lay.width,
-            "hspace": lay.gap / lay.height,
-        },
-    )
-
-    def write(x: float, y: float, text: str, size: float, **settings: Any) -> None:
-        """Write text at a position in inches from the left and from the top."""
-        if text:
-            figure.text(x / full, 1 - y / tall, text, size=size, linespacing=1.2, **settings)
-
-    middle, centre = left + inner / 2, top + (tall - top - bottom) / 2
-    y = PAD
-    write(left, y, lay.title, LABEL, va="top", weight="bold")
-    y += lay.heads[0]
-    for group in lay.legend:
-        write(left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
-        figure.add_artist(group.artist(figure, ((left + _names(words)) / full, 1 - y / tall)))
-        y += group.height
-    write(middle, y, words.column_factor, NAME, va="top", ha="center", color=style.FAINT)
-    write(middle, tall - bottom + words.below, words.x, NAME + 0.5, va="top", ha="center")
-    write(PAD, centre, words.y, NAME + 0.5, va="center", rotation=90)
-    write(left, tall - PAD, lay.foot, FOOT, va="bottom", color=style.FAINT)
-    beside = left + inner + 0.07 + lay.beside + block_height(lay.row_labels, LABEL)
-    write(beside, centre, words.row_factor, NAME, va="center", rotation=270, color=style.FAINT)
-    for ax, label in zip(axes[0], lay.column_labels):
-        _beside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
-    for ax, label in zip(axes[:, -1], lay.row_labels):
-        _beside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
-    for place, text in words.notes.items():
-        _beside(
-            axes[place], text, (1, 1), (0, 3), ha="right", va="bottom", size=NOTE, color=style.ALARM, weight="normal"
-        )
-    return figure, axes
-
-
-def colour_bar(axes: np.ndarray, colours: Any, words: Words, name: str, **settings: Any) -> None:
-    """Draw a colour bar for all panels at the right of the figure; `words.bar` are its labels."""
-    figure = axes[0, 0].figure
-    full, tall = figure.get_size_inches()
-    top, bottom = axes[0, 0].get_position().y1, axes[-1, 0].get_position().y0
-    centre, high = (top + bottom) / 2, min(top - bottom, 3.2 / tall)
-    left = full - PAD - AXIS - _tick_width(words.bar) - BAR
-    ax = figure.add_axes((left / full, centre - high / 2, BAR / full, high), label="colour bar")
-    bar = figure.colorbar(colours, cax=ax, **settings)
-    bar.outline.set_visible(False)
-    bar.minorticks_off()
-    bar.set_ticklabels(words.bar)
-    figure.text(1 - PAD / full, centre, name, size=NAME + 0.5, va="center", ha="right", rotation=90)
-
-
-def _beside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:
-    """Write text outside a panel, some points away from a position on its border."""
-    look: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
-    if text:
-        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **look)
-
-
-def empty(ax: Axes, words: str) -> None:
-    """Fill a panel without data with a few words."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
-    ax.set_facecolor("#f7f7f7")
-
-
-def bare(ax: Axes) -> None:
-    """Take the grid, the ticks and the frame of a panel away."""
-    ax.grid(False)
-    ax.tick_params(length=0)
-    for side in ax.spines.values():
-        side.set_visible(False)
-
-
 @dataclass(frozen=True)
-class _Group:
+class LegendGroup:
     """A group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
 
     title: str
@@ -298,10 +205,6 @@ class _Group:
         return Legend(figure, self.handles, self.texts, loc="upper left", bbox_to_anchor=anchor, **look)
 
 
-def _names(words: Words) -> float:
-    """Return the width of the titles of the legend's groups."""
-    return max([text_width(name, NAME) + 0.15 for name, _ in words.legend if name], default=0.0)
-
-
-def _tick_width(ticks: Sequence[str]) -> float:
+def tick_width(ticks: Sequence[str]) -> float:
+    """Return the width of some tick labels."""
     return max(text_width(label, 10) for label in ("0.00", *ticks)) + 0.08

@@ -12,8 +12,9 @@ from dlsweep.analysis.series import Panel, Placed, Series, every_series, panels_
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import XAxis, YAxis, scale
 from dlsweep.plots.chart import Chart
-from dlsweep.plots.layout import Words, colour_bar, empty, panels
+from dlsweep.plots.layout import Words
 from dlsweep.plots.legend import Legend
+from dlsweep.plots.panels import colour_bar, empty, panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
@@ -43,7 +44,7 @@ class Blocks:
     Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
     left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
     as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
-    of the samples alone, so are the bits of the metrics.
+    of the samples alone, so are the bits of the metrics. Float blocks are kept where `keep` allows it and they are few.
 
     x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
     features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
@@ -58,6 +59,7 @@ class Blocks:
         *,
         reorder: bool = True,
         size: int = BLOCK,
+        keep: bool = True,
     ):
         self.floats, self.dtype = floats, dtype
         self.samples: Array
@@ -71,9 +73,16 @@ class Blocks:
             if self.features is not None:
                 lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
             self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
-        self.kept = sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW
+        self.kept = keep and sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW
         if self.kept:
             self.blocks = [self._float(b) for b in self.blocks]
+
+    def seen(self, floats: Callable[[Array, np.dtype], Array]) -> Blocks:
+        """The same samples, seen in another way; of blocks that are not kept."""
+        assert not self.kept
+        other = copy(self)
+        other.floats = floats
+        return other
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self.blocks) if self.kept else map(self._float, self.blocks)
@@ -83,10 +92,10 @@ class Blocks:
 
 
 @lru_cache(maxsize=3)
-def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size: int) -> Blocks:
+def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size: int, keep: bool = True) -> Blocks:
     """The whole of a split, made once for all chunks that a process trains on a data set."""
     x, t = (getattr(data.arrays, f"{a}_{split}") for a in "xt")
-    return Blocks(x, t, data.arrays.floats, dtype, reorder=reorder, size=size)
+    return Blocks(x, t, data.arrays.floats, dtype, reorder=reorder, size=size, keep=keep)
 
 
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
@@ -141,7 +150,7 @@ def evaluate(
 ) -> Metrics:
     """The metrics of every run over all samples of its group.
 
-    draws: of this iteration; seen: is given the logits and the labels of each block.
+    draws: of this iteration; seen: is given the logits and the labels of each block, which all groups have in common.
     """
     layers = network.layers
     runs = groups[-1].runs.stop
@@ -152,7 +161,7 @@ def evaluate(
         passed = forward(layers, parameters, inputs, Pass(False, draws))
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
-            seen(passed.logits, t)
+            seen(passed.logits, blocks[0].t)
         judged = softmax_cross_entropy(passed.logits, t)
         loss += judged.loss.astype(np.float64).sum(axis=1)
         correct += np.count_nonzero(judged.hit, axis=1)

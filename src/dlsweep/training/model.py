@@ -12,13 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
-from dlsweep.datasets.base import Dataset
+from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
+from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared
-from dlsweep.nn.networks import folded, forward
+from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
-from dlsweep.training.minibatches import minibatches
+from dlsweep.training.minibatches import minibatches, subset
 from dlsweep.training.network import Network, build
 from dlsweep.training.outcome import Kept
 from dlsweep.training.stack import Stack
@@ -74,7 +75,7 @@ class Model:
         found: list[Array] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             group = Group(slice(0, 1), blocks)
-            few, parameters = folded(layers, self._stack, Pass(False, self._draws))
+            few, parameters = fuse_for_evaluation(layers, self._stack, Pass(False, self._draws))
             network = self._network._replace(layers=few)
             evaluate(network, parameters, [group], self._draws, lambda z, _: found.append(z[0].T.copy()))
         logits = np.concatenate(found)
@@ -117,10 +118,16 @@ class Model:
 
     def _floats(self, x: Array, dtype: np.dtype) -> Array:
         """What the network sees of samples."""
-        arrays = self.data.arrays
+        arrays = self._arrays
         if x.dtype == arrays.x_test.dtype or arrays.x_test.dtype != np.uint8:
             return arrays.floats(x, dtype)
         return arrays.floats(255 * x, dtype) if arrays.standardized else x.astype(dtype)
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        """The data set's arrays as this network sees them, by the samples that it was trained on."""
+        arrays = self.data.arrays
+        return arrays.seen_by(subset(self.run.seed, self.data.sizes["train"], len(arrays.t_train)))
 
     @property
     def _draws(self) -> Draws:

@@ -11,6 +11,7 @@ from dlsweep.config.runs import Arm, Choice
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.fusion import pool_first
 from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
@@ -18,13 +19,21 @@ from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Entry
 
 # What a layer cannot promise any more when a regularizer has taken its place, which may do anything.
-_OWN: dict[str, Any] = {"linear": False, "dense": False, "gives_pieces": False, "only_trains": False}
+_OWN: dict[str, Any] = {
+    **dict.fromkeys(("linear", "dense", "gives_pieces", "takes_pieces", "only_trains", "monotone", "greatest"), False),
+    "affine": None,
+}
 
 
 class Network(NamedTuple):
-    """The layers of a stack's runs and the regularizers that act on them."""
+    """The layers of a stack's runs and the regularizers that act on them.
+
+    layers: in the order in which they are written, as everybody sees them who looks at their outputs; fused: the same
+    network, with the same parameters in the same places, as it is trained.
+    """
 
     layers: list[Layer]
+    fused: list[Layer]
     regularizers: list[Regularizer]
 
     @property
@@ -65,13 +74,17 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
         if regularizer.columns > 1:
             _refuse_without_activation(layers, name)
         if regularizer.wrap:
-            layers = [*(regularizer.wrap(layer)._replace(**_OWN) for layer in layers[:-1]), layers[-1]]
+            layers = [*(_replaced(layer, regularizer.wrap(layer)) for layer in layers[:-1]), layers[-1]]
         if regularizer.wrap_input:
-            layers = [regularizer.wrap_input(layers[0])._replace(**_OWN), *layers[1:]]
+            layers = [_replaced(layers[0], regularizer.wrap_input(layers[0])), *layers[1:]]
     for regularizer in acting[::-1]:
         if regularizer.augmented:
             layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]
-    return Network(layers, acting)
+    return Network(layers, pool_first(layers), acting)
+
+
+def _replaced(layer: Layer, wrapped: Layer) -> Layer:
+    return layer if wrapped is layer else wrapped._replace(**_OWN)
 
 
 def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> None:

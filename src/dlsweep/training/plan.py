@@ -146,12 +146,13 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
         points = evaluations(arm.evaluate, iterations(arm.train, 0))
         return Cohort(arm, arms, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
     data = open_dataset(arm.data)
-    layers, acting = _built(arm, data)
+    network = _built(arm, data)
+    layers = network.layers
     parameters = size(layers)
     slots = len(optimizers[arm.optimizer.name].positional) - 3
     kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
-    columns = max((regularizer.columns for regularizer in acting), default=1) * block_size(layers)
-    activations = _activations(layers, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)
+    columns = max((regularizer.columns for regularizer in network.regularizers), default=1) * block_size(layers)
+    activations = _activations(network, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
     work = multiplications(layers) * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
@@ -165,23 +166,33 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
 
 
-def _activations(layers: Sequence[Layer], shape: tuple[int, ...], evaluated: int, trained: int, looked_at: bool) -> int:
+def _activations(network: Network, shape: tuple[int, ...], evaluated: int, trained: int, observed: bool) -> int:
     """How many numbers a run's passes hold at most: an evaluation of so many samples, or training on so many.
 
-    looked_at: whether probes want every output, those too that are otherwise made in pieces.
+    observed: whether probes see every output, which takes a pass of its own, over the layers as they are written.
+    """
+    kept, working = _passed(network.fused, shape, in_pieces(network.fused))
+    passes = [working * evaluated, (kept + working) * trained]
+    if observed:
+        passes.append(sum(_passed(network.layers, shape, [False] * len(network.layers))) * trained)
+    return max(passes)
 
-    A layer at work holds what it reads and makes, each with copies, and what a convolution lays out: its input, once
-    for each column of a kernel; the first reads what the runs share. Training also keeps what every layer needs on the
-    way back; one that leaves the shape as it is, as activations and normalizations do, keeps more than others.
+
+def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_pieces: Sequence[bool]) -> tuple[int, int]:
+    """How many numbers of a sample training keeps for the way back, and how many a layer at work holds at most.
+
+    That is what it reads and makes, each with copies, and what a convolution lays out: its input, once
+    for each column of a kernel; the first reads what the runs share. A layer that leaves the shape as it is, as
+    activations and normalizations do, keeps more than others.
     """
     kept, working, before = 0, prod(shape), 0
-    for layer, pieces in zip(layers, in_pieces(layers)):
+    for layer, pieces in zip(layers, in_pieces, strict=True):
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
-        after = 0 if pieces and not looked_at else prod(layer.shape)
+        after = 0 if pieces else prod(layer.shape)
         kept += (3 if layer.shape == shape else 2) * after + laid
         working = max(working, 3 * (before + after) + laid)
         before, shape = after, layer.shape
-    return max(working * evaluated, (kept + working) * trained)
+    return kept, working
 
 
 def _built(arm: Arm, data: Dataset) -> Network:

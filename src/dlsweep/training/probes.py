@@ -47,20 +47,19 @@ class Probes:
         t: int,
         runs: Array,
         parameters: Sequence[Parameters],
-        gradients: Sequence[Parameters],
         outputs: Sequence[Output],
     ) -> None:
-        """Add a row for each run and layer, before the step. Until `moved` and `keep` they are not the last word."""
+        """Add a row for each run and layer, before the step; `differentiated`, `moved` and `keep` complete them."""
         # Evenly spread over the evaluations, the first and the last among them.
         shapes = HISTOGRAMS * self.looked // self.last > HISTOGRAMS * (self.looked - 1) // self.last
         self.looked += 1
         self.before = [parameters[i][k].copy() for i, _, k, _ in self.kernels]
         layers = []
-        for (i, name, k, at), w in zip(self.kernels, self.before, strict=True):
+        for (_, name, _, at), w in zip(self.kernels, self.before, strict=True):
             y = outputs[at].y
             row = {
                 "weight_norm": _norm(w),
-                "gradient_rms": _norm(gradients[i][k]) / np.sqrt(w[0].size),
+                "gradient_rms": np.full(len(w), np.nan),
                 "update_ratio": np.full(len(w), np.nan),
                 "activation_mean": (mean := _flat(y).mean(axis=1)),
                 "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
@@ -81,6 +80,11 @@ class Probes:
             "saturated": _share(slope <= SATURATED * self.steepest[at]),
             "dead": _share((units == 0).all(axis=2)),
         }
+
+    def differentiated(self, gradients: Sequence[Parameters]) -> None:
+        """Add the size of the gradients to the rows of this look."""
+        for (i, _, k, _), w, (_, row) in zip(self.kernels, self.before, self.rows[-1][2], strict=True):
+            row["gradient_rms"] = _norm(gradients[i][k]) / np.sqrt(w[0].size)
 
     def moved(self, parameters: Sequence[Parameters]) -> None:
         """The step was made: add its size to the rows of this look, NaN where all weights were 0."""

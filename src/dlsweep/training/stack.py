@@ -10,9 +10,10 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, folded, forward
+from dlsweep.nn.networks import Forward, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
@@ -24,6 +25,8 @@ from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Kept, Outcome
 from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
+
+_SAME = ("validation", "test")  # splits with the same samples for every seed
 
 Batch = dict[int, Block]  # the minibatch of each seed
 
@@ -52,19 +55,24 @@ class Stack:
         self._arrange()
 
         arrays = data.arrays
-        self.x, self.t, self.arrays = arrays.x_train, arrays.t_train, arrays
+        self.x, self.t = arrays.x_train, arrays.t_train
         self.subsets = {s: subset(s, data.sizes["train"], len(self.t)) for s in self.slices}
+        self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
+        subsets = data.sizes["train"] < len(self.t)
         reorder = bool(self.network.layers[0].reads) and not arrays.standardized
         size = block_size(self.network.layers)
         for split in arm.evaluate.on:
             if split == "batch":
                 self.splits[split] = None  # the minibatch at hand
-            elif split == "train" and data.sizes["train"] < len(self.t):
+            elif split == "train" and subsets:
                 self.splits[split] = {
-                    s: Blocks(self.x[rows], self.t[rows], arrays.floats, dtype, reorder=reorder, size=size)
+                    s: Blocks(self.x[rows], self.t[rows], self.seen[s].floats, dtype, reorder=reorder, size=size)
                     for s, rows in self.subsets.items()
                 }
+            elif arrays.standardized and subsets:  # every seed sees the same samples with moments of its own
+                whole = split_blocks(data, split, dtype, reorder, size, keep=False)
+                self.splits[split] = {s: whole.seen(own.floats) for s, own in self.seen.items()}
             else:
                 self.splits[split] = split_blocks(data, split, dtype, reorder, size)
 
@@ -100,7 +108,7 @@ class Stack:
         """A minibatch of a seed: `indices` count within the samples that the seed trains on."""
         rows = self.subsets[seed]
         indices = indices if rows is None else rows[indices]
-        x = self.arrays.floats(self.x[indices], self.dtype)
+        x = self.seen[seed].floats(self.x[indices], self.dtype)
         return Block(np.moveaxis(x, 0, -1), self.t[indices])
 
     def begin(self, batch: Batch) -> None:
@@ -143,9 +151,13 @@ class Stack:
 
         look: whether the probes look, at iteration `at` or else at t.
         """
-        outputs: list[Output] | None = [] if look and self.probes else None
         pass_ = Pass(True, Draws(self.slices, t))
-        passed = forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
+        if look and self.probes:  # a pass of its own, over the layers as they are written, so that no bit depends on it
+            outputs: list[Output] = []
+            forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
+            self.probes.look(t if at is None else at, np.array(self.order), self.parameters, outputs)
+            outputs.clear()
+        passed = forward(self.network.fused, self.parameters, self._shared(batch), pass_)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
         dlogits = softmax_cross_entropy(passed.logits, t_batch).back()
@@ -156,8 +168,8 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     gradients[i][k] += regularizer.penalty.gradient(self.parameters[i][k])
-        if self.probes and outputs:
-            self.probes.look(t if at is None else at, np.array(self.order), self.parameters, gradients, outputs)
+        if look and self.probes:
+            self.probes.differentiated(gradients)
         return gradients, passed, np.isfinite(dlogits).all(axis=(1, 2))
 
     def _clip(self, gradients: list[Parameters]) -> None:
@@ -195,7 +207,7 @@ class Stack:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty.value(self.parameters[i][k])
         draws = Draws(self.slices, t)
-        layers, parameters = folded(self.network.layers, self.parameters, Pass(False, draws))
+        layers, parameters = fuse_for_evaluation(self.network.layers, self.parameters, Pass(False, draws))
         network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():
@@ -204,7 +216,7 @@ class Stack:
             else:
                 groups = [Group(runs, blocks[s] if blocks else [batch[s]]) for s, runs in self.slices.items()]
             averaged = Ensembles(self.ensembles)
-            seen = averaged.add if self.ensembles and isinstance(blocks, Blocks) else None
+            seen = averaged.add if self.ensembles and (split in _SAME or isinstance(blocks, Blocks)) else None
             rows.append((split, evaluate(network, parameters, groups, draws, seen)))
             if seen:
                 averages.append((split, averaged))

@@ -19,7 +19,6 @@ from tests.support.figures import drawn, panels, said, table, texts
 from tests.support.frames import made_up
 
 from dlsweep.analysis.frames import curves_of
-from dlsweep.analysis.layers import Ridge
 from dlsweep.analysis.statistics import interval
 from dlsweep.analysis.summary import summary
 from dlsweep.config.runs import Choice
@@ -328,21 +327,6 @@ def test_ridges_hold_the_shares_of_all_seeds_on_the_same_bins(results: Results) 
             assert base <= np.nanmin(seeds) < np.nanmax(seeds) <= base + 1
     assert {"weight", "iteration 0"} <= set(texts(figure))
     assert said(figure, "Each ridge is as high as its highest bin.")
-
-
-def test_a_histogram_loses_nothing_in_other_bins() -> None:
-    rows = pd.DataFrame(
-        {
-            "weight_low": [0.0, 1.0, np.nan],
-            "weight_high": [3.0, 1.0, np.nan],
-            "weight_histogram": [[1, 2, 1], [0, 0, 8], [0, 0, 0]],
-        }
-    )
-    ridge = Ridge.of(rows, "weight")
-    np.testing.assert_allclose(ridge.on(np.array([-1, 1, 1.5, 4])), np.array([[0.25, 0.25, 0.5], [0, 1, 0]]))
-    low, high = ridge.ends()
-    assert 0 < low < 0.1
-    assert 2.9 < high < 3
 
 
 def test_a_layer_that_explodes_does_not_flatten_the_others(results: Results) -> None:

@@ -156,17 +156,17 @@ def test_feature_maps_are_what_the_layers_make_of_the_image(results: Results) ->
     x, t = model.data.arrays.x_test[7:8], model.data.arrays.t_test[7]
     outputs = model.outputs(x)
     named = {
-        name: [im for im in ax.images if im.get_label() == name] for name in ["image", "conv1", "pool1", "activation1"]
+        name: [im for im in ax.images if im.get_label() == name] for name in ["image", "conv1", "activation1", "pool1"]
     }
     assert sum(map(len, named.values())) == len(ax.images) == 1 + 3 * 4
     np.testing.assert_allclose(np.asarray(named["image"][0].get_array()), x[0, 0] / 255)
-    for name in ("conv1", "pool1", "activation1"):
+    for name in ("conv1", "activation1", "pool1"):
         np.testing.assert_array_equal([np.asarray(im.get_array()) for im in named[name]], outputs[name][0])
         ((low, high),) = {im.get_clim() for im in named[name]}
         assert (low, high) == (-np.abs(outputs[name]).max(), np.abs(outputs[name]).max())
         assert said(figure, f"±{high:.2g}")
     ticks = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert ticks == ["image 7", "conv1  4 × 24 × 24", "pool1  4 × 12 × 12", "activation1  4 × 12 × 12"]
+    assert ticks == ["image 7", "conv1  4 × 24 × 24", "activation1  4 × 24 × 24", "pool1  4 × 12 × 12"]
     assert said(figure, f"test image 7: label {t}, predicted {model.predict(x)[0]}")
 
 

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dlsweep.analysis.descents import Path as Descent
 from dlsweep.analysis.frames import curves_of
 from dlsweep.choosing import choices
 from dlsweep.config.runs import Choice
@@ -33,7 +30,6 @@ SIX: list[Any] = [
     "rmsprop",
     {"adam": {"lr": 0.3}},
 ]
-BOX = ((-1.0, 1.0), (-2.0, 2.0))
 
 
 def sweep(folder: Path, **changes: Any) -> Results:
@@ -172,21 +168,6 @@ def test_a_descent_without_a_point(tmp_path: Path) -> None:
     (ax,) = paths(curves_of(results)).axes
     assert ax.get_title("right") == "lr 0.01, diverged"
     assert len(draw(results)) == 1
-
-
-@given(
-    points=st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(-1.9, 1.9)), min_size=1, max_size=4),
-    outside=st.tuples(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300)),
-)
-def test_where_a_path_leaves(points: list[tuple[float, float]], outside: tuple[float, float]) -> None:
-    leaves = abs(outside[0]) > 1 or abs(outside[1]) > 2
-    at = Descent("", "", np.array([*points, outside]), 0.0, True).exit(BOX)
-    assert (at is not None) == leaves
-    if at is not None:
-        assert max(abs(at[0]), abs(at[1]) / 2) == pytest.approx(1)
-        a, b = np.array(points[-1]), np.array(outside) / max(abs(outside[0]), abs(outside[1]), 1)
-        if max(map(abs, outside)) > 1e3:  # so far that the way there has the direction of the point
-            assert np.cross([*(at - a), 0], [*b, 0])[2] == pytest.approx(0, abs=0.02)
 
 
 def test_a_start_that_is_far_away(tmp_path: Path) -> None:

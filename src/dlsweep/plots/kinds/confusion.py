@@ -13,7 +13,8 @@ from dlsweep.analysis.networks import Confusion, Networks, class_names, confusio
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, fit, under
-from dlsweep.plots.layout import Words, bare, colour_bar, empty, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import bare, colour_bar, empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

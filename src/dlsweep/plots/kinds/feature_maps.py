@@ -15,7 +15,8 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.fitting import NOTE
 from dlsweep.plots.images import canvas, show
-from dlsweep.plots.layout import Words, empty, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import empty, panels
 
 _MAPS = 16  # of a layer
 _LAYERS = 12

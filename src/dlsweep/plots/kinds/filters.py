@@ -14,7 +14,8 @@ from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.images import canvas, tile
-from dlsweep.plots.layout import TICKS, Words, colour_bar, empty, panels
+from dlsweep.plots.layout import TICKS, Words
+from dlsweep.plots.panels import colour_bar, empty, panels
 
 
 @plots.register(table="networks", places=("columns",))

@@ -14,7 +14,8 @@ from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.layout import Words, empty, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

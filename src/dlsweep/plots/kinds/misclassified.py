@@ -9,7 +9,8 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NOTE, fit, text_width
 from dlsweep.plots.images import canvas, show
-from dlsweep.plots.layout import Words, empty, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import empty, panels
 from dlsweep.registry import Count
 
 _COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # images in a row; inches of an image and of the words below it

@@ -15,7 +15,8 @@ from dlsweep.nn.landscapes import Landscape, landscapes
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit, text_width
-from dlsweep.plots.layout import Words, panels
+from dlsweep.plots.layout import Words
+from dlsweep.plots.panels import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,51 @@
+"""Rewritten layers compute the same as the layers as they are written."""
+
+import numpy as np
+import pytest
+from tests.training.conftest import choice, full, make_arm, make_data
+
+from dlsweep.nn.activations import activations
+from dlsweep.nn.fusion import fuse_for_evaluation
+from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.normalization import normalizations
+from dlsweep.training.draws import Draws
+from dlsweep.training.network import build
+
+MODELS = [
+    choice("mlp", hidden=[5, 4]),
+    full(networks, "simple_cnn", kernel=3, filters=3, hidden=5),
+    full(networks, "lenet", variant="modern"),
+    full(networks, "alexnet"),
+    full(networks, "vgg", widths=[3, 4], hidden=[5]),
+    choice(
+        "layers",
+        of=["tanh", {"pool": 2}, {"conv": {"filters": 3}}, "batch", "activation", {"pool": {"size": 3, "stride": 2}}],
+    ),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("activation", activations)
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_fused_is_plain(model, activation, normalization):
+    data = make_data(shape=(3, 28, 28))
+    arms = [make_arm(model=model, activation=activation, normalization=full(normalizations, normalization))] * 2
+    network = build(arms, data, np.float64)
+    rng = np.random.default_rng(0)
+    parameters = [
+        {k: p.start + rng.random((2, *p.shape)) / max(1, p.fan_in) for k, p in layer.parameters.items()}
+        for layer in network.layers
+    ]
+    x = [Shared(rng.standard_normal((3, 28, 28, 4)), slice(0, 2))]
+    training, evaluation = (Pass(training, Draws({0: slice(0, 2)}, 1)) for training in (True, False))
+    plain, fused = (forward(layers, parameters, x, training) for layers in (network.layers, network.fused))
+    np.testing.assert_allclose(fused.logits, plain.logits, rtol=1e-10)
+    dy = rng.standard_normal(plain.logits.shape)
+    for one, other in zip(plain.back(dy), fused.back(dy), strict=True):
+        assert list(one) == list(other)
+        for k in one:
+            np.testing.assert_allclose(other[k], one[k], rtol=1e-8, atol=1e-10)
+    evaluated = forward(network.layers, parameters, x, evaluation).logits
+    few, folded = fuse_for_evaluation(network.layers, parameters, evaluation)
+    np.testing.assert_allclose(forward(few, folded, x, evaluation).logits, evaluated, rtol=1e-8, atol=1e-10)
