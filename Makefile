@@ -32,7 +32,7 @@ test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-test ## run the fast tests, in about a minute
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" --hypothesis-profile=quick
 
 test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on every BLAS kernel that this processor can run
 	$(BIN)/python tests/support/kernels.py -q -m numerics

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make check` tries a fifth of the examples, for a quick answer.
+settings.register_profile("quick", max_examples=20)
 
 # Tests whose outcome could depend on the processor's BLAS kernel; `make test-kernels` runs them on each.
 NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")

@@ -10,15 +10,15 @@ import os
 import subprocess
 import sys
 
-ASKED = ("", "Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids")
-ASKED += ("ARMV8", "NEOVERSEN1", "NEOVERSEV1")  # on ARM
+X86 = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids")
+ARM = ("ARMV8", "NEOVERSEN1", "NEOVERSEV1")
 KERNEL = "import numpy, threadpoolctl; print(*{str(p.get('architecture')) for p in threadpoolctl.threadpool_info()})"
 
 
 def kernels() -> dict[str, dict[str, str]]:
     """The environment that gives each kernel, by the name that threadpoolctl reports."""
     found: dict[str, dict[str, str]] = {}
-    for asked in ASKED:
+    for asked in ("", *X86, *ARM):
         environment = os.environ | ({"OPENBLAS_CORETYPE": asked} if asked else {})
         done = subprocess.run([sys.executable, "-c", KERNEL], env=environment, capture_output=True, text=True)
         if done.returncode == 0:  # a kernel that the processor cannot run may end it with a signal
