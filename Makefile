@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test parity lint types bench bench-techniques bench-convolution format clean
+.PHONY: help run plot gallery test parity lint types digests bench bench-techniques bench-convolution format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(VENV)/.installed-test ## run the whole test suite
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity
+
+digests: $(VENV)/.installed ## compare every number of small sweeps with bench/digests.json (DIGESTS=--record: take today's)
+	$(BIN)/python -m bench.digests $(DIGESTS)
 
 lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 	$(BIN)/ruff check
