@@ -8,7 +8,8 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types bench bench-techniques bench-convolution format clean
+.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests bench bench-techniques \
+  bench-convolution format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity
+
+digests: $(VENV)/.installed ## compare every number of small sweeps with bench/digests.json (DIGESTS=--record: take today's)
+	$(BIN)/python -m bench.digests $(DIGESTS)
 
 lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 	$(BIN)/ruff check

@@ -1,6 +1,6 @@
 """What the field says of its techniques holds in the committed configs, on real MNIST with smaller budgets.
 
-Every claim is one of means over five seeds (three in one slow sweep), with a margin that more seeds than these were seen to keep.
+Every claim is one of means over five seeds (three in the slowest), with a margin that more seeds were seen to keep.
 """
 
 from __future__ import annotations

@@ -218,8 +218,10 @@ def test_the_same_results_give_the_same_file(tmp_path: Path, suffix: str) -> Non
 def test_labels_are_text_in_an_svg(tmp_path: Path) -> None:
     path = tmp_path / "x.svg"
     save(curves(made_up({"init": ["<script>alert(1)</script>", "--> <b>"]}), columns="init"), path)
-    tags = {element.tag.rpartition("}")[2] for element in xml.etree.ElementTree.parse(path).iter()}
+    elements = list(xml.etree.ElementTree.parse(path).iter())
+    tags = {element.tag.rpartition("}")[2] for element in elements}
     assert not tags & {"script", "b", "a", "image"}
+    assert "<script>alert(1)</script>" in {element.text for element in elements if element.tag.endswith("text")}
 
 
 def test_many_panels_are_not_more_pixels_than_a_file_can_have(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Plot(Entry):
     def settings(self) -> Mapping[str, Setting]:
         """The settings by name: the places first, then the keyword-only parameters."""
         own = super().settings
-        given = {name: Setting(name, str | None, None) for name in self.places if name not in own}
+        given = {name: own.get(name, Setting(name, str | None, None)) for name in self.places}
         if self.table == "networks":
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
         return {**given, **own}

@@ -21,6 +21,7 @@ from tests.support.frames import made_up
 from dlsweep.analysis.frames import curves_of
 from dlsweep.analysis.statistics import interval
 from dlsweep.analysis.summary import summary
+from dlsweep.choosing import choices
 from dlsweep.config.runs import Choice
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.plots import plots
@@ -239,6 +240,13 @@ def test_a_heatmap_of_a_loss_leaves_diverged_cells_grey(results: Results) -> Non
     (mesh,) = [a for a in ax.collections if isinstance(a, QuadMesh)]
     assert np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel().tolist() == [*[False] * 6, True, False]
     assert [text.get_text() for text in ax.texts].count("–") == 1
+
+
+def test_a_heatmap_may_have_a_logarithmic_scale(results: Results) -> None:
+    (choice,) = choices([], "heatmap", {"y": "loss", "log_y": True})
+    (ax,) = panels(drawn(results, choice.name, **choice.settings))
+    (mesh,) = [a for a in ax.collections if isinstance(a, QuadMesh)]
+    assert type(mesh.norm).__name__ == "LogNorm"
 
 
 def test_a_heatmap_never_averages_over_a_factor(results: Results) -> None:

@@ -18,6 +18,8 @@ from dlsweep.plots.panels import bare, colour_bar, empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 _ENDS = 0.001, 1  # of the scale
 
@@ -49,7 +51,7 @@ def confusion(facets: Networks) -> Chart:
     return Chart(figure, caption, alt, _data(facets, matrices, names))
 
 
-def _data(facets: Networks, matrices: Mapping[Cell, Confusion], names: Sequence[str]) -> Any:
+def _data(facets: Networks, matrices: Mapping[Cell, Confusion], names: Sequence[str]) -> DataFrame:
     import pandas as pd
 
     index = pd.MultiIndex.from_product([names, names], names=["true", "predicted"])
@@ -61,7 +63,7 @@ def _data(facets: Networks, matrices: Mapping[Cell, Confusion], names: Sequence[
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def draw(matrices: Mapping[Cell, Confusion], names: Sequence[str], around: Mapping[str, Any]) -> tuple[Any, str]:
+def draw(matrices: Mapping[Cell, Confusion], names: Sequence[str], around: Mapping[str, Any]) -> tuple[Figure, str]:
     """Draw some matrices by their cells; return the figure and its caption. names: of the classes."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 
@@ -17,6 +17,9 @@ from dlsweep.plots.fitting import NOTE
 from dlsweep.plots.images import canvas, show
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import empty, panels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _MAPS = 16  # of a layer
 _LAYERS = 12
@@ -101,7 +104,7 @@ def _caption(maps: Mapping[str, Array], shown: int) -> str:
     return " ".join(words)
 
 
-def _data(maps: Mapping[str, Array]) -> Any:
+def _data(maps: Mapping[str, Array]) -> DataFrame:
     import pandas as pd
 
     columns = ["layer", "map", "low", "mean", "high"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from dlsweep.plots.colours import Colours
 from dlsweep.plots.images import canvas, tile
 from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 
 @plots.register(table="networks", places=("columns",))
@@ -47,7 +51,7 @@ def filters(facets: Networks) -> Chart:
     return Chart(figure, caption, alt, _data(facets, shown))
 
 
-def _data(facets: Networks, shown: Sequence[Filters]) -> Any:
+def _data(facets: Networks, shown: Sequence[Filters]) -> DataFrame:
     import pandas as pd
 
     parts = []
@@ -77,7 +81,7 @@ def _words(shown: Sequence[Filters], names: Sequence[str], factor: str, title: s
     )
 
 
-def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str, iteration: int) -> tuple[Any, str]:
+def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str, iteration: int) -> tuple[Figure, str]:
     """Draw some filters, a column for each network; return the figure and its caption."""
     words, single = _words(shown, names, factor, title, iteration), len(shown) == 1
     wide = 4.3 if single else float(np.clip(11.2 / len(shown) - 0.42, 1.2, 3.6))

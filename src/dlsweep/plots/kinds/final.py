@@ -20,6 +20,7 @@ from dlsweep.plots.panels import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from pandas import DataFrame
 
@@ -157,7 +158,7 @@ def _draw(
     guess: float,
     *,
     log: bool,
-) -> Any:
+) -> Figure:
     height = float(np.clip(5.6 / len(names), 0.17, 0.19 + 0.13 * len(colours)))
     size = float(np.clip(8.4 / len(dots), 2.2, 6.0)), max(1.0, height * len(names))
     offsets = dict(zip(colours, np.linspace(-0.3, 0.3, len(colours)) if len(colours) > 1 else [0.0]))

@@ -19,6 +19,7 @@ from dlsweep.plots.panels import empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 BINS = 60
@@ -83,7 +84,7 @@ def _data(facets: Facets, ridges: Ridges, bins: np.ndarray) -> DataFrame:
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def _draw(words: Words, ridges: Ridges, bins: np.ndarray, depth: Sequence[str], there: set[Cell]) -> Any:
+def _draw(words: Words, ridges: Ridges, bins: np.ndarray, depth: Sequence[str], there: set[Cell]) -> Figure:
     """Draw the ridges of each panel. there: the panels with runs."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 

@@ -20,6 +20,7 @@ from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 SIZES = ("gradient_rms", "weight_norm", "update_ratio")  # are compared by their ratio, on a logarithmic scale
@@ -117,7 +118,7 @@ def _draw(
     x: str,
     y: str,
     caption: str,
-) -> Any:
+) -> Figure:
     """Draw the maps with their colour bar. marks: the iterations or arms of the columns of a map."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
