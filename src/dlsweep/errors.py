@@ -73,6 +73,15 @@ class ResultsInUse(DlsweepError):
     exit_code = 4
 
 
+class Unreadable(DlsweepError):
+    """A file that is there and cannot be read at the moment: an input/output error, no permission, no memory.
+
+    It may be as healthy as ever, so nothing is deleted, moved or trained again because of it.
+    """
+
+    exit_code = 4
+
+
 class ResultsDamaged(DlsweepError):
     """A results folder holds something that this program did not write, or that was changed since."""
 
