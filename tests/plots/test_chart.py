@@ -155,6 +155,11 @@ def test_what_is_no_plot_is_refused_where_it_is_registered(add: Callable[[Any], 
     assert list(registry) == []
 
 
+def test_a_setting_that_a_plot_does_not_have_is_named(results: Results) -> None:
+    with pytest.raises(UsageError, match="final has no setting 'rowz'; did you mean 'rows'"):
+        plots["final"](results.runs, rowz="arm")
+
+
 def test_a_plot_must_return_a_chart(results: Results, own: None) -> None:
     @register(table="runs")
     def bare(facets: Facets) -> Figure:
