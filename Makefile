@@ -8,7 +8,8 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test parity lint types digests bench bench-techniques bench-convolution format clean
+.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests bench bench-techniques \
+  bench-convolution format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,15 @@ gallery: $(VENV)/.installed ## train every config of configs/ and make the figur
 
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test ## run the fast tests, in about a minute
+	$(BIN)/python -m pytest -q -m "not slow" --hypothesis-profile=quick
+
+test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on every BLAS kernel that this processor can run
+	$(BIN)/python tests/support/kernels.py -q -m numerics
+
+test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest versions of the dependencies
+	.venv-oldest/bin/python -m pytest
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity
@@ -58,7 +68,7 @@ format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff format
 
 clean: ## remove environments, caches and builds; results/ stays
-	rm -rf .venv .venv-bench .venv-parity build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-parity .venv-oldest build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench parity -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The peers of the bench: one that cannot be installed here is reported as absent by the bench.
@@ -75,6 +85,11 @@ clean: ## remove environments, caches and builds; results/ stays
 	$(PYTHON) -m venv --clear .venv-parity
 	.venv-parity/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' \
 	  "$$(grep '^torch' bench/requirements.txt)"
+	@touch $@
+
+.venv-oldest/.installed: pyproject.toml tests/oldest.txt
+	$(PYTHON) -m venv --clear .venv-oldest
+	.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' -c tests/oldest.txt
 	@touch $@
 
 # A stamp file says what an environment holds, so a second `make` installs nothing.

@@ -1,10 +1,25 @@
-"""What every test relies on."""
+"""What every test relies on, and which tests belong to which part of the suite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make check` tries a fifth of the examples, for a quick answer.
+settings.register_profile("quick", max_examples=20)
+
+# Tests whose outcome could depend on the processor's BLAS kernel; `make test-kernels` runs them on each.
+NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the arithmetic by where they are."""
+    for item in items:
+        if Path(item.fspath).relative_to(Path(__file__).parent).parts[0] in NUMERICS:
+            item.add_marker(pytest.mark.numerics)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,6 +21,8 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.training.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

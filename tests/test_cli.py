@@ -20,6 +20,8 @@ import pytest
 from dlsweep import cli
 from dlsweep.config import words
 
+pytestmark = pytest.mark.slow
+
 DLSWEEP = [sys.executable, "-m", "dlsweep"]
 
 TINY = """\

@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from tests.datasets.small import SERVED, SMALL, TEST, TRAIN, Server, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 # Every Python process that is started here has the small data sets in the place of the published ones, workers too.

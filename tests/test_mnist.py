@@ -8,6 +8,8 @@ import pytest
 
 import dlsweep
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[1] / "configs" / "activation_init.yaml"
 
 

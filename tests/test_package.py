@@ -11,6 +11,8 @@ import pytest
 import dlsweep
 from dlsweep.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", dlsweep.__all__)
 def test_every_name_is_there(name: str) -> None:

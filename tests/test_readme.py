@@ -15,6 +15,8 @@ import yaml
 from dlsweep import load
 from dlsweep.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 

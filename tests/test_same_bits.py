@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import dlsweep
+
+pytestmark = pytest.mark.slow
 
 
 def lists(values: list[Any], size: int) -> st.SearchStrategy[list[Any]]:

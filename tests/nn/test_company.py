@@ -13,6 +13,8 @@ from dlsweep.nn.sequences import sequence
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import block_size
 
+pytestmark = pytest.mark.slow
+
 MOST = 6  # runs in company
 
 

@@ -75,6 +75,7 @@ def test_back_is_the_gradient(name, shape, settings):
             np.testing.assert_allclose(g[each], (ends[0] - ends[1]) / (2 * h), rtol=1e-5, atol=2e-7)
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("samples", [1, 7, 100])

@@ -54,6 +54,7 @@ def test_goes_down_a_quadratic(name, dtype):
     assert (np.abs(end).sum(axis=1) < np.abs(start).sum(axis=1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", optimizers)
 def test_a_run_does_not_know_its_company(name):
     rates, start = [0.1, 0.01, 0.3], np.random.default_rng(0).standard_normal((3, 2))

@@ -19,6 +19,8 @@ import pytest
 import dlsweep
 from dlsweep.running.results import Results
 
+pytestmark = pytest.mark.slow
+
 Bits = Callable[[Results], dict[str, bytes]]
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., subprocess.Popen[str]]

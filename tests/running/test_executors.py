@@ -18,6 +18,8 @@ import dlsweep
 from dlsweep.running.executors import executors
 from dlsweep.running.results import Results
 
+pytestmark = pytest.mark.slow
+
 Bits = Callable[[Results], dict[str, bytes]]
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., subprocess.Popen[str]]

@@ -57,6 +57,7 @@ def averages(outcome, first):
     return {k: v[mine].tobytes() for k, v in outcome.ensembles.items() if k != "run"}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(

@@ -172,6 +172,7 @@ def without(run):
     return Run(replace(run.arm, evaluate=replace(run.arm.evaluate, layers=False)), run.seed)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(cohorts())
 def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
@@ -185,6 +186,7 @@ def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
         assert bits(train([run], data), 0) == bits(together, i), run.arm.name
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(cohorts())
 def test_there_are_rows_where_there_are_points_of_the_curve(cohort):

@@ -116,6 +116,7 @@ def cohorts(draw):
     return draw(st.permutations([Run(arm, seed) for arm in arms for seed in seeds])), data
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(cohorts(), st.integers(1, 5))
 def test_a_run_does_not_know_its_company(cohort, size):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.training.conftest import choice, make_arm
 
 from dlsweep.config.runs import Arm, Choice, Run
+from dlsweep.running.machine import BLAS_BUFFER
 from dlsweep.training.loop import train
 from dlsweep.training.plan import code, plan, units
 
@@ -100,29 +101,10 @@ def test_memory_bounds_a_chunk():
     assert {len(chunk) for chunk in made.chunks((), 1, 1)} == {1}  # never less than one run
 
 
-PEAK = """
-import json, sys
-from threadpoolctl import threadpool_limits
-from dlsweep import load
-from dlsweep.datasets import data_of
-from dlsweep.training.loop import train
-from dlsweep.training.plan import plan
-
-def status(name):
-    with open("/proc/self/status") as file:
-        return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
-
-threadpool_limits(1)
-config = load(json.loads(sys.argv[1]))
-runs, (cohort,) = tuple(config.runs()), plan(config).cohorts
-data = data_of(runs[0].arm)
-data.arrays
-before = status("VmRSS")
-train(runs, data)
-print((status("VmHWM") - before) / len(runs) / cohort.memory)
-"""
+PEAK = Path(__file__).parents[1] / "support/programs/peak.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")
 @pytest.mark.parametrize(
     ("model", "batch_size", "grid"),
@@ -149,9 +131,10 @@ def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batc
         "seeds": 1,
         "grid": {"optimizer": {"adam": {"lr": [0.001, 0.002, 0.003]}}, **grid},
     }
-    command = [sys.executable, "-c", PEAK, json.dumps(sweep)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert 1 / 3 < float(done.stdout) < 1
+    done = subprocess.run([sys.executable, PEAK, json.dumps(sweep)], capture_output=True, text=True, check=True)
+    taken, planned = map(int, done.stdout.split())
+    # BLAS packs matrices in a buffer of its own; how much of it is used depends on the kernel of the processor.
+    assert planned / 3 < taken < planned + BLAS_BUFFER
 
 
 def test_runs_are_expanded_as_chunks_are_taken():

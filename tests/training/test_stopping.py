@@ -41,6 +41,7 @@ rules = st.none() | st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(rules, st.sampled_from([0.01, 1.0, 1e30])), min_size=1, max_size=5, unique_by=repr),

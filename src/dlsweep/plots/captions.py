@@ -83,10 +83,13 @@ def notes(parts: Mapping[Cell, DataFrame]) -> dict[Cell, str]:
     return {cell: note for cell, part in parts.items() if (note := how_ended(part))}
 
 
-def alt(what: str, facets: Facets, *sentences: str) -> str:
-    """Return an alternative text: what is shown, by which levels it is divided, and further sentences."""
+def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> str:
+    """Return an alternative text: the content, the levels that divide it, and further sentences.
+
+    of: the parts of the figure that are in rows and columns; empty for the cells of a matrix.
+    """
     words = [f"{what}."]
-    places = (("Rows of panels", facets.rows), ("Columns of panels", facets.columns), ("Lines", facets.lines))
+    places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
             words.append(f"{place}: {factor} ({', '.join(_names(factor, levels(facets.frame, factor)))}).")
@@ -101,12 +104,18 @@ def words_of(data: DataFrame) -> list[str]:
     return [str(c) for c in data if not is_numeric_dtype(data[c].dtype)]
 
 
-def extremes(data: DataFrame, y: str, when: str = "") -> str:
-    """Name the rows of a chart's data with the highest and the lowest value, by their columns of words."""
+def extremes(data: DataFrame, y: str, when: str = "", also: str = "") -> str:
+    """Name the rows of a chart's data with the highest and the lowest value, by their columns of words.
+
+    also: a column of numbers that belongs to the name.
+    """
     known = data[np.isfinite(data[y].to_numpy(dtype=np.float64, na_value=np.nan))]
     if len(known) < 2:
         return ""
     words = [c for c in words_of(data) if data[c].nunique() > 1]
     ends = ((name, known.loc[at]) for name, at in (("Highest", known[y].idxmax()), ("lowest", known[y].idxmin())))
-    found = [f"{name}{when}: {row[y]:.3g} ({', '.join(str(row[c]) for c in words)})" for name, row in ends]
+    found = []
+    for name, row in ends:
+        of = joined(*(str(row[c]) for c in words), f"{also} {row[also]:g}" if also else "")
+        found.append(f"{name}{when}: {row[y]:.3g} ({of})")
     return "; ".join(found).replace(" ()", "") + "."

@@ -81,7 +81,8 @@ def crew(executor: str | None, jobs: int | None, timeout: float | None, max_memo
     workers = (jobs or machine.cores()) if "jobs" in entry.settings else 1
     if max_memory is not None and max_memory <= 0:
         raise UsageError(f"max_memory must be above 0 bytes, got {max_memory}")
-    return Crew(executor, settings, workers, (max_memory or machine.memory() // 2) // workers)
+    share = (max_memory or machine.memory() // 2) // workers
+    return Crew(executor, settings, workers, max(0, share - machine.BLAS_BUFFER))
 
 
 def _check(settings: dict[str, Any], entry: Entry) -> None:

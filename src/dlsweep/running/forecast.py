@@ -19,7 +19,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.randomness import stream
 from dlsweep.running import claim, record
 from dlsweep.running.crew import crew
-from dlsweep.running.machine import keep_freed_memory
+from dlsweep.running.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.running.store import Store, statuses
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
@@ -43,8 +43,8 @@ class Forecast:
     """What running a sweep would mean.
 
     folded: arms that another arm stands for, with its name. done: runs on disk. workers: how many train at once.
-    seconds: predicted from timing a few steps. memory: bytes that a worker takes at most for its stack and the data.
-    disk: bytes that are still to be written. notes: sentences that a person should know.
+    seconds: predicted from timing a few steps. memory: bytes that a worker takes at most for its stack, the data
+    and BLAS. disk: bytes that are still to be written. notes: sentences that a person should know.
     """
 
     runs: int
@@ -104,7 +104,7 @@ def dry_run(
     with threadpool_limits(1):
         seconds = _seconds(cohorts, sizes, widest)
     levels = _levels(config)
-    memory = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
+    stacks = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
     return Forecast(
         runs=whole.runs,
         done=len(done),
@@ -118,7 +118,7 @@ def dry_run(
         chunks=len(seconds),
         workers=team.workers,
         seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
-        memory=max(memory, default=0),
+        memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
         notes=[*team.notes(whole), *_hints(config, whole)] if seconds else [],
     )

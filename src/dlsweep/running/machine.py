@@ -12,6 +12,10 @@ from pathlib import Path
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _MODEST = 4 << 30
 
+# Bytes in which BLAS packs the blocks of matrices, once per process: OpenBLAS reserves 32 MiB a thread. How much of it
+# is used depends on the kernel, which depends on the processor.
+BLAS_BUFFER = 32 << 20
+
 # Parameters of glibc's mallopt(3), and what they become.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 256 << 20), (-3, 32 << 20)
 

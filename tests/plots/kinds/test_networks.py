@@ -23,6 +23,8 @@ from dlsweep.plots.figures import draw
 from dlsweep.plots.kinds import confusion, feature_maps, filters, misclassified
 from dlsweep.running.results import Results
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["confusion", "feature_maps", "filters", "misclassified"]
 CONFIG: dict[str, Any] = {
     "name": "looked-into",

@@ -175,6 +175,7 @@ def test_a_start_that_is_far_away(tmp_path: Path) -> None:
     assert len(draw(results)) == 1
 
 
+@pytest.mark.slow
 def test_the_committed_configs_show_what_they_say(tmp_path: Path) -> None:
     configs = Path(__file__).parents[3] / "configs"
     for name in ("optimizer_paths", "landscapes"):
