@@ -13,6 +13,8 @@ from dlsweep.plots import style
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+MANY = 12  # levels that an alternative text does not list
+
 
 def around(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
@@ -92,7 +94,9 @@ def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> s
     places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
-            words.append(f"{place}: {factor} ({', '.join(_names(factor, levels(facets.frame, factor)))}).")
+            found = _names(factor, levels(facets.frame, factor))
+            many = f"{len(found)} levels, from {found[0]} to {found[-1]}" if len(found) > MANY else ", ".join(found)
+            words.append(f"{place}: {factor} ({many}).")
     words += [f"{factor}: {level}." for factor, level in facets.fixed.items()]
     return " ".join([*words, *filter(None, sentences)])
 
