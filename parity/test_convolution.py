@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from dlsweep.nn import convolution, pooling  # noqa: F401  they register kinds of layer
-from dlsweep.nn.layers import Pass, Shared, kinds
+from dlsweep.nn.layers import Context, SharedInput, kinds
 from dlsweep.training.draws import Draws
 
-TRAINING = Pass(True, Draws({}, 0))
+TRAINING = Context(True, Draws({}, 0))
 SHAPE, SAMPLES, RUNS = (4, 9, 8), 5, 3
 CONVOLUTIONS = [
     {"kernel": 3},
@@ -55,7 +55,7 @@ def test_convolution(own, shared):
     rng = np.random.default_rng(0)
     p = {k: rng.standard_normal((RUNS, *parameter.shape)) for k, parameter in layer.parameters.items()}
     x = rng.standard_normal((1 if shared else RUNS, *SHAPE, SAMPLES)).repeat(RUNS if shared else 1, axis=0)
-    y, back, *_ = layer.apply(p, [Shared(x[0], slice(0, RUNS))] if shared else x, TRAINING)
+    y, back, *_ = layer.apply(p, [SharedInput(x[0], slice(0, RUNS))] if shared else x, TRAINING)
     dy = rng.standard_normal(y.shape)
     dx, gradients = back(dy.copy())
     for r in range(RUNS):

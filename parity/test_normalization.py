@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from dlsweep.nn.layers import Pass
+from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations
 from dlsweep.training.draws import Draws
 
-TRAINING, EVALUATION = (Pass(training, Draws({}, 0)) for training in (True, False))
+TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 EPS = 1e-3
 THEIRS = {
     ("batch", (5,)): nn.BatchNorm1d(5, EPS, momentum=0.2),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Pass, Pieces, Shared
+from dlsweep.nn.layers import Context, SharedInput, Tiles
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.sequences import sequence
 from dlsweep.training.draws import Draws
@@ -29,17 +29,17 @@ def assert_same(some, others):
 
 def everything(layers, parameters, x, slices, training):
     """What every layer makes of samples, and every gradient and state, by name; the same in pieces and as a whole."""
-    inputs = [Shared(x[seed], runs) for seed, runs in slices.items()]
+    inputs = [SharedInput(x[seed], runs) for seed, runs in slices.items()]
     outputs = []
-    passed = forward(layers, parameters, inputs, Pass(training, Draws(slices, 1)), outputs)
-    in_pieces = forward(layers, parameters, inputs, Pass(training, Draws(slices, 1)))
-    assert_same([passed.logits], [in_pieces.logits])
+    passed = forward(layers, parameters, inputs, Context(training, Draws(slices, 1)), outputs)
+    tiled = forward(layers, parameters, inputs, Context(training, Draws(slices, 1)))
+    assert_same([passed.logits], [tiled.logits])
     found = {f"{layer.name}: y": output.y for layer, output in zip(layers, outputs, strict=True)}
     if training:
         dy = np.random.default_rng(1).standard_normal(passed.logits.shape[1:]).astype(passed.logits.dtype)
         dy = np.ascontiguousarray(np.broadcast_to(dy, passed.logits.shape))
         gradients = passed.back(dy)
-        for whole, pieces in zip(gradients, in_pieces.back(dy), strict=True):
+        for whole, pieces in zip(gradients, tiled.back(dy), strict=True):
             assert_same(whole.values(), pieces.values())
         for layer, *several in zip(layers, gradients, passed.states, strict=True):
             found |= {f"{layer.name}: {k}": array for one in several for k, array in one.items()}
@@ -146,20 +146,22 @@ def test_a_pooling_that_takes_a_convolution_in_pieces(shape, conv, pool, second,
 
 
 @pytest.mark.parametrize(
-    ("pool", "in_pieces"), [({}, True), ({"size": 3, "stride": 2}, False), ({"size": 2, "pad": 1}, False)]
+    ("pool", "in_tiles"), [({}, True), ({"size": 3, "stride": 2}, False), ({"size": 2, "pad": 1}, False)]
 )
-def test_pieces_are_asked_for_where_the_windows_have_rows_of_their_own(pool, in_pieces):
+def test_pieces_are_asked_for_where_the_windows_have_rows_of_their_own(pool, in_tiles):
     conv, pooling, *others = sequence((1, 8, 8), 3, activated, [{"conv": 4}, {"pool": pool}])
     taken = []
 
-    def apply(p, x, pass_):
-        taken.append(isinstance(x, Pieces))
-        return pooling.apply(p, x, pass_)
+    def apply(p, x, context):
+        taken.append(isinstance(x, Tiles))
+        return pooling.apply(p, x, context)
 
     layers = [conv, pooling._replace(apply=apply), *others]
     parameters = [{k: np.ones((2, *p.shape)) for k, p in layer.parameters.items()} for layer in layers]
-    forward(layers, parameters, [Shared(np.ones((1, 8, 8, 5)), slice(0, 2))], Pass(True, Draws({0: slice(0, 2)}, 0)))
-    assert taken == [in_pieces]
+    forward(
+        layers, parameters, [SharedInput(np.ones((1, 8, 8, 5)), slice(0, 2))], Context(True, Draws({0: slice(0, 2)}, 0))
+    )
+    assert taken == [in_tiles]
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.fusion import pool_first
-from dlsweep.nn.layers import Pass, Shared, kinds, size
+from dlsweep.nn.layers import Context, SharedInput, kinds, size
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
 from dlsweep.nn.regularizers import regularizers
@@ -19,7 +19,7 @@ from dlsweep.nn.sequences import items, sequence
 from dlsweep.training.draws import Draws
 
 SEEDS = {0: slice(0, 2), 1: slice(2, 3)}
-TRAINING, EVALUATION = (Pass(training, Draws(SEEDS, 1)) for training in (True, False))
+TRAINING, EVALUATION = (Context(training, Draws(SEEDS, 1)) for training in (True, False))
 TANH = activations["tanh"]
 
 sides = st.integers(1, 7)
@@ -205,7 +205,7 @@ def test_together_is_alone_and_the_type_is_kept(kind):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_runs_share_is_as_if_each_had_its_own(kind, dtype):
     layer, p, x = layer_and_problem(kind, dtype=dtype)
-    inputs = [Shared(x[0], SEEDS[0]), Shared(x[2], SEEDS[1])]
+    inputs = [SharedInput(x[0], SEEDS[0]), SharedInput(x[2], SEEDS[1])]
     own = layer.apply(p, x[[0, 0, 2]], TRAINING)
     shared = layer.apply(p, inputs, TRAINING)
     dy = np.random.default_rng(1).standard_normal(own.y.shape).astype(dtype)
@@ -215,7 +215,7 @@ def test_what_runs_share_is_as_if_each_had_its_own(kind, dtype):
     assert nothing is None
     for k in p:
         np.testing.assert_allclose(gradients[k], own_gradients[k], **near)
-    alone = layer.apply({k: w[1:2] for k, w in p.items()}, [Shared(x[0], slice(0, 1))], TRAINING)
+    alone = layer.apply({k: w[1:2] for k, w in p.items()}, [SharedInput(x[0], slice(0, 1))], TRAINING)
     np.testing.assert_array_equal(shared.y[1], alone.y[0])
     for k, gradient in alone.back(dy[1:2].copy())[1].items():
         np.testing.assert_array_equal(gradients[k][1], gradient[0])
@@ -261,7 +261,7 @@ def test_gradients_of_whole_sequences(name):
             if not d.trained:
                 p[k][...] = 1.0
     x = rng.standard_normal((2, 2, 5, 4, 6))
-    inputs = [Shared(x[0], SEEDS[0]), Shared(x[1], SEEDS[1])]
+    inputs = [SharedInput(x[0], SEEDS[0]), SharedInput(x[1], SEEDS[1])]
     passed = forward(layers, parameters, inputs, TRAINING)
     assert passed.logits.shape == (3, 3, 6)
     dy = rng.standard_normal(passed.logits.shape)
@@ -301,7 +301,7 @@ def test_pooling_before_the_activation_changes_no_number(name):
         y = layer.apply({}, y, TRAINING).y
     expected = activation.apply({}, x, TRAINING).y.reshape(2, 1, 2, 2, 3, 2, 3).max(axis=(3, 5))
     np.testing.assert_allclose(y, expected, rtol=1e-12)
-    assert (layers[0].name == "pool1") == activation.monotone
+    assert (layers[0].name == "pool1") == activation.facts.non_decreasing
 
 
 @pytest.mark.parametrize("name", [name for name in activations if name != "prelu"])
@@ -309,7 +309,7 @@ def test_only_what_never_falls_says_so(name):
     entry = activations[name]
     own = {k: np.array([s.default]) for k, s in entry.settings.items()}
     y = activation_layer("a", (1,), entry, own).apply({}, np.linspace(-6, 6, 2001)[None, None], TRAINING).y
-    assert activation_layer("a", (1,), entry, own).monotone == bool((np.diff(y) >= -1e-15).all())
+    assert activation_layer("a", (1,), entry, own).facts.non_decreasing == bool((np.diff(y) >= -1e-15).all())
 
 
 @pytest.mark.parametrize(
@@ -366,8 +366,10 @@ def test_dropout_in_a_list_is_the_regularizer(mode):
     own = regularizers["dropout"](ratio=np.array([0.25], np.float32), mode=mode).activated("dropout1", (6,))
     x = np.random.default_rng(0).standard_normal((1, 6, 5)).astype(np.float32)
     for training in (True, False):
-        pass_ = Pass(training, Draws({0: slice(0, 1)}, 1))
-        np.testing.assert_array_equal(layer.apply({}, [Shared(x[0], slice(0, 1))], pass_).y, own.apply({}, x, pass_).y)
+        context = Context(training, Draws({0: slice(0, 1)}, 1))
+        np.testing.assert_array_equal(
+            layer.apply({}, [SharedInput(x[0], slice(0, 1))], context).y, own.apply({}, x, context).y
+        )
 
 
 def test_a_list_may_name_every_kind_normalization_and_activation():
@@ -383,7 +385,9 @@ def test_every_item_has_its_defaults_and_keeps_the_type():
         {k: np.full((2, *d.shape), d.start or 0.1, np.float32) for k, d in layer.parameters.items()} for layer in layers
     ]
     outputs = []
-    passed = forward(layers, parameters, [Shared(x, slice(0, 2))], Pass(True, Draws({0: slice(0, 2)}, 1)), outputs)
+    passed = forward(
+        layers, parameters, [SharedInput(x, slice(0, 2))], Context(True, Draws({0: slice(0, 2)}, 1)), outputs
+    )
     assert {output.y.dtype for output in outputs} == {np.dtype(np.float32)}
     gradients = passed.back(np.ones_like(passed.logits))
     assert {g.dtype for gs in gradients for g in gs.values()} == {np.dtype(np.float32)}

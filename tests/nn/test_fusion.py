@@ -6,7 +6,7 @@ from tests.training.conftest import choice, full, make_arm, make_data
 
 from dlsweep.nn.activations import activations
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.normalization import normalizations
 from dlsweep.training.draws import Draws
@@ -37,8 +37,8 @@ def test_fused_is_plain(model, activation, normalization):
         {k: p.start + rng.random((2, *p.shape)) / max(1, p.fan_in) for k, p in layer.parameters.items()}
         for layer in network.layers
     ]
-    x = [Shared(rng.standard_normal((3, 28, 28, 4)), slice(0, 2))]
-    training, evaluation = (Pass(training, Draws({0: slice(0, 2)}, 1)) for training in (True, False))
+    x = [SharedInput(rng.standard_normal((3, 28, 28, 4)), slice(0, 2))]
+    training, evaluation = (Context(training, Draws({0: slice(0, 2)}, 1)) for training in (True, False))
     plain, fused = (forward(layers, parameters, x, training) for layers in (network.layers, network.fused))
     np.testing.assert_allclose(fused.logits, plain.logits, rtol=1e-10)
     dy = rng.standard_normal(plain.logits.shape)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlsweep.nn.losses import hits, softmax_cross_entropy
+from dlsweep.nn.losses import correct, softmax_cross_entropy
 
 
 def problem(runs=2, samples=5, classes=4, scale=3.0):
@@ -46,7 +46,7 @@ def test_labels_of_each_run():
         alone, alone_back, _ = softmax_cross_entropy(logits[r : r + 1], t[r])
         np.testing.assert_array_equal(loss[r], alone[0])
         np.testing.assert_array_equal(back()[r], alone_back()[0])
-        np.testing.assert_array_equal(hits(logits, t)[r], hits(logits[r : r + 1], t[r])[0])
+        np.testing.assert_array_equal(correct(logits, t)[r], correct(logits[r : r + 1], t[r])[0])
 
 
 @given(st.lists(st.lists(st.integers(-2, 2), min_size=4, max_size=4), min_size=1, max_size=6), st.data())
@@ -54,17 +54,17 @@ def test_a_hit_is_an_argmax_that_equals_the_label(rows, data):
     """Small integers make ties likely: of equal logits the first is the largest."""
     logits = np.array([rows], float).swapaxes(1, 2)
     t = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows))))
-    np.testing.assert_array_equal(hits(logits, t)[0], np.argmax(rows, axis=1) == t)
+    np.testing.assert_array_equal(correct(logits, t)[0], np.argmax(rows, axis=1) == t)
 
 
 def test_a_network_that_knows_nothing_is_at_chance():
     t = np.arange(10)
-    assert hits(np.zeros((1, 10, 10)), t).sum() == 1
+    assert correct(np.zeros((1, 10, 10)), t).sum() == 1
 
 
 def test_ties_are_seen_beside_a_run_that_diverged():
     logits = np.array([[[1.0], [1.0]], [[np.nan], [np.nan]]])
-    np.testing.assert_array_equal(hits(logits, np.array([1])), [[False], [False]])
+    np.testing.assert_array_equal(correct(logits, np.array([1])), [[False], [False]])
 
 
 def test_hits_come_with_the_loss():
@@ -72,6 +72,6 @@ def test_hits_come_with_the_loss():
     logits = np.round(logits)  # with ties
     logits[0, :, 3], logits[1, 2, 4], logits[1, 2, 5] = np.nan, np.inf, -np.inf
     with np.errstate(invalid="ignore"):
-        np.testing.assert_array_equal(softmax_cross_entropy(logits, t).hit, hits(logits, t))
+        np.testing.assert_array_equal(softmax_cross_entropy(logits, t).correct, correct(logits, t))
         for r in range(2):
-            np.testing.assert_array_equal(hits(logits, t)[r], hits(logits[r : r + 1], t)[0])
+            np.testing.assert_array_equal(correct(logits, t)[r], correct(logits[r : r + 1], t)[0])

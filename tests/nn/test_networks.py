@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.dense import dense
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import forward, networks
 from dlsweep.nn.normalization import Around, normalizations
@@ -15,7 +15,7 @@ from dlsweep.nn.products import shared_product
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.training.draws import Draws
 
-TRAINING, EVALUATION = (Pass(training, Draws({}, 0)) for training in (True, False))
+TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 
 
 def mlp(shape, classes, activation, hidden):
@@ -44,7 +44,7 @@ def test_gradients_are_finite_differences(hidden, activation):
     layers, parameters = network(hidden, 3, activation=activation)
     rng = np.random.default_rng(1)
     x, t = rng.standard_normal((2, 6, 7)), rng.integers(3, size=(2, 7))
-    inputs = [Shared(x[0], slice(0, 2)), Shared(x[1], slice(2, 3))]  # two runs of one seed, one of another
+    inputs = [SharedInput(x[0], slice(0, 2)), SharedInput(x[1], slice(2, 3))]  # two runs of one seed, one of another
     labels = np.stack([t[0], t[0], t[1]])
 
     def loss():
@@ -123,8 +123,8 @@ def test_dark_features_at_the_end_may_be_left_out():
     parameters = {name: rng.standard_normal((3, *parameter.shape)) for name, parameter in layer.parameters.items()}
     x = rng.standard_normal((6, 5))
     x[4:] = 0
-    whole = layer.apply(parameters, [Shared(x, slice(0, 3))], EVALUATION).y
-    lean = layer.apply(parameters, [Shared(x[:4], slice(0, 3))], EVALUATION).y
+    whole = layer.apply(parameters, [SharedInput(x, slice(0, 3))], EVALUATION).y
+    lean = layer.apply(parameters, [SharedInput(x[:4], slice(0, 3))], EVALUATION).y
     np.testing.assert_allclose(lean, whole, rtol=1e-12)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from dlsweep.errors import DlsweepError
-from dlsweep.nn.layers import Pass
+from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.training.draws import Draws
 
-TRAINING, EVALUATION = (Pass(training, Draws({}, 0)) for training in (True, False))
+TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 SHAPES = [(5,), (1,), (4,), (3, 2, 4), (4, 3, 2), (1, 2, 2)]
 
 
@@ -89,15 +89,15 @@ def test_a_run_does_not_know_its_company(name, shape, settings, dtype, samples):
     }
     together, _ = made(name, shape, **settings, **numbers)
     p, x, dy = problem(together, runs, shape, samples, dtype)
-    for pass_ in (TRAINING, EVALUATION):
-        y, back, state, _ = together.apply(p, x, pass_)
-        dx, gradients = back(dy) if pass_.training else (x, {})
+    for context in (TRAINING, EVALUATION):
+        y, back, state, _ = together.apply(p, x, context)
+        dx, gradients = back(dy) if context.training else (x, {})
         for r in range(runs):
             only = slice(r, r + 1)
             alone, _ = made(name, shape, **settings, **{k: v[only] for k, v in numbers.items()})
             own = {k: w[only] for k, w in p.items()}
-            y_alone, back_alone, state_alone, _ = alone.apply(own, x[only], pass_)
-            dx_alone, gradients_alone = back_alone(dy[only]) if pass_.training else (x[only], {})
+            y_alone, back_alone, state_alone, _ = alone.apply(own, x[only], context)
+            dx_alone, gradients_alone = back_alone(dy[only]) if context.training else (x[only], {})
             pairs = [(y, y_alone), (dx, dx_alone)]
             pairs += [(state[k], state_alone[k]) for k in state] + [
                 (gradients[k], gradients_alone[k]) for k in gradients

@@ -5,14 +5,14 @@ import pytest
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.dense import dense
-from dlsweep.nn.layers import Pass, Shared, spread
+from dlsweep.nn.layers import Context, SharedInput, materialize
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.randomness import stream
 from dlsweep.training.draws import Draws
 
 SEEDS = {0: slice(0, 2), 1: slice(2, 3)}  # two runs of one seed, one of another
-TRAINING, EVALUATION = (Pass(training, Draws(SEEDS, 1)) for training in (True, False))
+TRAINING, EVALUATION = (Context(training, Draws(SEEDS, 1)) for training in (True, False))
 
 
 def made(name, dtype=np.float64, **settings):
@@ -61,8 +61,8 @@ def test_a_penalty_on_activity_is_that_of_the_outputs(name):
     assert on_activity.penalty is None
     assert on_kernel.activated is None
     value, gradient = (of(x) for of in on_kernel.penalty)
-    for pass_ in (TRAINING, EVALUATION):
-        y, back, _, penalty = on_activity.activated("a", (4,)).apply({}, x, pass_)
+    for context in (TRAINING, EVALUATION):
+        y, back, _, penalty = on_activity.activated("a", (4,)).apply({}, x, context)
         np.testing.assert_array_equal(y, x)
         np.testing.assert_allclose(penalty, value)
         np.testing.assert_allclose(back(dy)[0], dy + gradient / 6)
@@ -71,8 +71,8 @@ def test_a_penalty_on_activity_is_that_of_the_outputs(name):
 RATIOS = [0.2, 0.2, 0.5]
 
 
-def through_dropout(ratio, x, pass_=TRAINING, mode="inverted"):
-    return made("dropout", ratio=ratio, mode=mode).activated("dropout1", x.shape[1:-1]).apply({}, x, pass_)
+def through_dropout(ratio, x, context=TRAINING, mode="inverted"):
+    return made("dropout", ratio=ratio, mode=mode).activated("dropout1", x.shape[1:-1]).apply({}, x, context)
 
 
 def test_dropout_keeps_the_mean():
@@ -111,7 +111,7 @@ def test_a_mask_at_a_lower_ratio_lies_within_that_at_a_higher():
     same_ratio = through_dropout(0.3, x).y == 0
     np.testing.assert_array_equal(same_ratio[0], same_ratio[1])  # one seed
     assert not np.array_equal(same_ratio[0], same_ratio[2])
-    later = made("dropout", ratio=0.3).activated("dropout1", (50,)).apply({}, x, Pass(True, Draws(SEEDS, 2))).y == 0
+    later = made("dropout", ratio=0.3).activated("dropout1", (50,)).apply({}, x, Context(True, Draws(SEEDS, 2))).y == 0
     other = made("dropout", ratio=0.3).activated("dropout2", (50,)).apply({}, x, TRAINING).y == 0
     assert not np.array_equal(same_ratio, later)
     assert not np.array_equal(same_ratio, other)
@@ -136,7 +136,7 @@ def test_equal_ratios_share_a_mask_without_a_trace(mode):
 
 
 def shared(x):
-    return [Shared(x[0], SEEDS[0]), Shared(x[1], SEEDS[1])]
+    return [SharedInput(x[0], SEEDS[0]), SharedInput(x[1], SEEDS[1])]
 
 
 def affine(fan_in=5, fan_out=4, *, first=False):
@@ -145,10 +145,10 @@ def affine(fan_in=5, fan_out=4, *, first=False):
     return layer, {k: rng.standard_normal((3, *d.shape)) for k, d in layer.parameters.items()}
 
 
-def effective_weights(regularizer, pass_=TRAINING):
+def effective_weights(regularizer, context=TRAINING):
     """The weights that a wrapped layer uses: its output for unit vectors, without its bias."""
     layer, p = affine()
-    y = regularizer.wrap(layer).apply(p, np.broadcast_to(np.eye(5), (3, 5, 5)).copy(), pass_).y
+    y = regularizer.wrap(layer).apply(p, np.broadcast_to(np.eye(5), (3, 5, 5)).copy(), context).y
     return y - p["b"], p["W"]
 
 
@@ -157,7 +157,9 @@ def test_dropconnect_masks_weights_and_keeps_their_mean():
     np.testing.assert_allclose(np.where(np.abs(effective) > 1e-9, W / 0.6, 0), effective, atol=1e-12)
     effective, W = effective_weights(made("dropconnect", ratio=0.4), EVALUATION)
     np.testing.assert_allclose(effective, W)
-    masks = [effective_weights(made("dropconnect", ratio=0.4), Pass(True, Draws(SEEDS, t)))[0] / W for t in range(400)]
+    masks = [
+        effective_weights(made("dropconnect", ratio=0.4), Context(True, Draws(SEEDS, t)))[0] / W for t in range(400)
+    ]
     np.testing.assert_allclose(np.mean(masks, axis=0), 1, atol=0.2)
 
 
@@ -179,7 +181,7 @@ def test_gaussian_inference_has_the_moments_of_the_masks():
     np.testing.assert_allclose(drawn.mean(axis=2), mean, atol=0.1)
     np.testing.assert_allclose(drawn.var(axis=2), variance, rtol=0.05)
     wrapped = regularizer.wrap(layer)
-    masked = [wrapped.apply(p, v, Pass(True, Draws(SEEDS, t))).y for t in range(3000)]
+    masked = [wrapped.apply(p, v, Context(True, Draws(SEEDS, t))).y for t in range(3000)]
     np.testing.assert_allclose(np.mean(masked, axis=0), mean, atol=0.25)
     np.testing.assert_allclose(np.var(masked, axis=0), variance, rtol=0.15)
 
@@ -231,12 +233,12 @@ def images(count=200, shape=(2, 4, 5)):
 def changed(name, inputs, t=1, **settings):
     """What becomes of samples in step t, with a copy for each run, `(R, *shape, N)`."""
     change = made(name, **settings).augmented(inputs[0].x.shape[:-1])
-    return spread(change(inputs, Pass(True, Draws(SEEDS, t))))
+    return materialize(change(inputs, Context(True, Draws(SEEDS, t))))
 
 
 def test_a_crop_is_a_part_of_the_image_within_its_margin():
     inputs = images()
-    x, y = spread(inputs), changed("crop", inputs, pad=1)
+    x, y = materialize(inputs), changed("crop", inputs, pad=1)
     assert y.shape == x.shape
     wide = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
     corners = np.array([[[r, c] for r in range(3)] for c in range(3)]).reshape(9, 2)
@@ -261,7 +263,7 @@ def test_crops_of_any_margin_are_spread_evenly_and_stay_within():
 
 def test_a_flip_is_an_image_or_its_mirror_image():
     inputs = images(4000)
-    x, y = spread(inputs), changed("flip", inputs, ratio=[0.2, 0.5, 0.5])
+    x, y = materialize(inputs), changed("flip", inputs, ratio=[0.2, 0.5, 0.5])
     kept, mirrored = (y == x).all(axis=(1, 2, 3)), (y == x[..., ::-1, :]).all(axis=(1, 2, 3))
     np.testing.assert_array_equal(kept, ~mirrored)
     np.testing.assert_allclose(mirrored.mean(axis=1), [0.2, 0.5, 0.5], atol=0.03)
@@ -276,15 +278,15 @@ def test_runs_of_one_ratio_share_what_is_flipped(ratios):
     alike = len(set(ratios)) == 1
     assert [s.runs for s in flipped] == (list(SEEDS.values()) if alike else [slice(r, r + 1) for r in range(3)])
     one = changed("flip", images(), ratio=0.3)
-    np.testing.assert_array_equal(spread(flipped)[[0, 2]], one[[0, 2]])
+    np.testing.assert_array_equal(materialize(flipped)[[0, 2]], one[[0, 2]])
 
 
 def test_a_crop_after_flips_of_several_ratios():
     inputs, ratio = images(), np.array([0.1, 0.9, 0.5])
     flipped = made("flip", ratio=ratio).augmented((2, 4, 5))(inputs, TRAINING)
-    both = spread(made("crop", pad=2).augmented((2, 4, 5))(flipped, TRAINING))
+    both = materialize(made("crop", pad=2).augmented((2, 4, 5))(flipped, TRAINING))
     for r in range(3):
-        alone = [s._replace(x=spread(flipped)[r]) for s in inputs]
+        alone = [s._replace(x=materialize(flipped)[r]) for s in inputs]
         np.testing.assert_array_equal(both[r], changed("crop", alone, pad=2)[r])
 
 

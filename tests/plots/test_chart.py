@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from tests.support.figures import chart, texts
+from tests.support.frames import made_up
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.summary import summary
@@ -81,6 +82,11 @@ def test_the_numbers_of_a_chart_are_those_of_the_tables(results: Results) -> Non
     shown = curves.query("activation == 'relu' and split == 'test' and iteration == 2")
     means = mine.groupby("optimizer.lr", observed=True)["loss"].mean()
     np.testing.assert_allclose(shown.set_index("optimizer.lr")["loss"].astype(float), means)
+
+
+def test_many_levels_are_counted_in_the_text() -> None:
+    frame = made_up({"activation": [f"a{i}" for i in range(20)]}, points=2, splits=["test"])
+    assert "Lines: activation (20 levels, from a0 to a19)." in plots["curves"](frame).alt
 
 
 def test_a_notebook_shows_a_chart_as_an_image(results: Results) -> None:
@@ -153,6 +159,11 @@ def test_what_is_no_plot_is_refused_where_it_is_registered(add: Callable[[Any], 
     with pytest.raises(UsageError, match=sentence):
         add(registry.register)
     assert list(registry) == []
+
+
+def test_a_setting_that_a_plot_does_not_have_is_named(results: Results) -> None:
+    with pytest.raises(UsageError, match="final has no setting 'rowz'; did you mean 'rows'"):
+        plots["final"](results.runs, rowz="arm")
 
 
 def test_a_plot_must_return_a_chart(results: Results, own: None) -> None:

@@ -10,7 +10,7 @@ from tests.training.conftest import SGD, choice, full, make_arm, make_data
 from dlsweep.config.runs import Run, Stopping
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
-from dlsweep.nn.layers import Pass
+from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.training.draws import Draws
@@ -115,7 +115,7 @@ def test_lsuv_gives_convolutions_unit_variance_on_the_first_minibatch():
     seen = []
     for layer, p in zip(stack.network.layers, stack.parameters, strict=True):
         x = stack._shared(batch) if not seen else seen[-1]
-        seen.append(layer.apply(p, x, Pass(True, Draws({0: slice(0, 2)}, 1))).y)
+        seen.append(layer.apply(p, x, Context(True, Draws({0: slice(0, 2)}, 1))).y)
         if any(parameter.kernel for parameter in layer.parameters.values()):
             np.testing.assert_allclose(seen[-1].reshape(2, -1).var(axis=1), 1, atol=0.05)
 

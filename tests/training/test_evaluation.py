@@ -6,7 +6,7 @@ from tests.training.conftest import make_arm, make_data
 
 from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import forward, networks
 from dlsweep.training.draws import Draws
@@ -70,7 +70,7 @@ def test_metrics_are_means_over_all_samples_the_last_block_included(samples):
     layers = network()
     parameters = parameters_of(layers, 2, np.float64)
     loss, accuracy = evaluate(layers, parameters, [Group(slice(0, 2), Blocks(x, t, scaled(1), np.dtype(np.float64)))])
-    logits = forward(layers, parameters, [Shared(x.T, slice(0, 2))], Pass(False, Draws({}, 0))).logits
+    logits = forward(layers, parameters, [SharedInput(x.T, slice(0, 2))], Context(False, Draws({}, 0))).logits
     np.testing.assert_allclose(loss, softmax_cross_entropy(logits, t)[0].mean(axis=1))
     np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == t).mean(axis=1))
 

@@ -8,7 +8,7 @@ from tests.training.conftest import choice, make_arm, make_data
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Evaluate, Run
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
@@ -37,8 +37,10 @@ def by_hand(arm, data, steps):
         stack.step(t, 6, batch)
         batch = {0: stack.gather(0, next(batches))}
     outputs = []
-    x = [Shared(batch[0].x, slice(0, 1))]
-    passed = forward(stack.network.layers, stack.parameters, x, Pass(True, Draws({0: slice(0, 1)}, steps + 1)), outputs)
+    x = [SharedInput(batch[0].x, slice(0, 1))]
+    passed = forward(
+        stack.network.layers, stack.parameters, x, Context(True, Draws({0: slice(0, 1)}, steps + 1)), outputs
+    )
     gradients = passed.back(softmax_cross_entropy(passed.logits, batch[0].t)[1]())
     return stack, batch, [output.y for output in outputs], gradients
 

@@ -12,7 +12,7 @@ from dlsweep.config.runs import Run
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Pass, Shared
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.nn.normalization import normalizations
@@ -93,9 +93,9 @@ def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
 
 def objective(stack, batch, t=1):
     """What a step of training goes down: mean loss and penalties of every run, with the draws of step t."""
-    inputs = [Shared(batch[s].x, runs) for s, runs in stack.slices.items()]
+    inputs = [SharedInput(batch[s].x, runs) for s, runs in stack.slices.items()]
     target = labels([batch[s].t for s in stack.slices], [Group(runs, []) for runs in stack.slices.values()])
-    passed = forward(stack.network.layers, stack.parameters, inputs, Pass(True, Draws(stack.slices, t)))
+    passed = forward(stack.network.layers, stack.parameters, inputs, Context(True, Draws(stack.slices, t)))
     total = softmax_cross_entropy(passed.logits, target)[0].mean(axis=1) + passed.penalty / inputs[0].x.shape[-1]
     if stack.network.smoothing is not None:
         total = total + stack.network.smoothing * label_smoothing(passed.logits, target)[0].mean(axis=1)
@@ -149,9 +149,9 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
         stack.step(t, 10, batch)
     for p in stack.parameters:
         assert {w.dtype for w in p.values()} <= {np.dtype(np.float32)}
-    inputs = [Shared(batch[s].x, runs) for s, runs in stack.slices.items()]
+    inputs = [SharedInput(batch[s].x, runs) for s, runs in stack.slices.items()]
     for training in (True, False):
-        passed = forward(stack.network.layers, stack.parameters, inputs, Pass(training, Draws(stack.slices, 3)))
+        passed = forward(stack.network.layers, stack.parameters, inputs, Context(training, Draws(stack.slices, 3)))
         assert passed.logits.dtype == np.float32
 
 
@@ -259,7 +259,7 @@ def test_smoothing_is_reported_as_penalty_and_the_loss_stays_plain():
         assert curves[1]["penalty"][start[1]] == 0
     stack, batch = started([smooth], seeds=(0,))
     passed = forward(
-        stack.network.layers, stack.parameters, [Shared(batch[0].x, slice(0, 1))], Pass(False, Draws({}, 0))
+        stack.network.layers, stack.parameters, [SharedInput(batch[0].x, slice(0, 1))], Context(False, Draws({}, 0))
     )
     p = np.exp(passed.logits[0]) / np.exp(passed.logits[0]).sum(axis=0)
     q = (1 - epsilon) * np.eye(3)[:, batch[0].t] + epsilon / 3
@@ -290,33 +290,33 @@ def test_a_folded_network_evaluates_to_the_same(pair):
     stack, batch = started([make_arm(hidden=(4, 4), **t) for t in pair], data=SMALL)
     for t in range(1, 4):
         stack.step(t, 10, batch)
-    pass_ = Pass(False, Draws(stack.slices, 1))
-    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, pass_)
-    assert [layer.name for layer in layers if layer.affine] == [
+    context = Context(False, Draws(stack.slices, 1))
+    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, context)
+    assert [layer.name for layer in layers if layer.facts.scale_and_shift] == [
         layer.name
         for before, layer in pairwise(stack.network.layers)
-        if layer.affine and not before.linear  # after the activation, or the one before is wrapped
+        if layer.facts.scale_and_shift and not before.facts.linear  # after the activation, or the one before is wrapped
     ]
-    x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
-    logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
-    np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8, atol=1e-8)
+    x = [SharedInput(batch[seed].x, runs) for seed, runs in stack.slices.items()]
+    logits = forward(stack.network.layers, stack.parameters, x, context).logits
+    np.testing.assert_allclose(forward(layers, parameters, x, context).logits, logits, rtol=1e-8, atol=1e-8)
 
 
 def test_a_network_may_begin_with_dropout():
     model = choice("layers", of=[{"dropout": 0.3}, {"pool": [1, 2]}, {"dense": 4}, "activation"])
     stack, batch = started([make_arm(model=model)], data=SMALL)
-    pass_ = Pass(False, Draws(stack.slices, 0))
-    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, pass_)
-    x = [Shared(batch[seed].x, runs) for seed, runs in stack.slices.items()]
-    logits = forward(stack.network.layers, stack.parameters, x, pass_).logits
-    np.testing.assert_allclose(forward(layers, parameters, x, pass_).logits, logits, rtol=1e-8)
+    context = Context(False, Draws(stack.slices, 0))
+    layers, parameters = fuse_for_evaluation(stack.network.layers, stack.parameters, context)
+    x = [SharedInput(batch[seed].x, runs) for seed, runs in stack.slices.items()]
+    logits = forward(stack.network.layers, stack.parameters, x, context).logits
+    np.testing.assert_allclose(forward(layers, parameters, x, context).logits, logits, rtol=1e-8)
 
 
 def folds(arm):
     """How many layers an evaluation of an arm leaves out, and how many biases are added up in one."""
     stack, _ = started([arm])
     layers, parameters = fuse_for_evaluation(
-        stack.network.layers, stack.parameters, Pass(False, Draws(stack.slices, 0))
+        stack.network.layers, stack.parameters, Context(False, Draws(stack.slices, 0))
     )
     return len(stack.network.layers) - len(layers), sum("b" in p for p in parameters)
 
@@ -462,10 +462,10 @@ def test_noise_is_added_to_what_was_cropped():
     stack, batch = started([make_arm(regularizer=(crop, noise), hidden=())], seeds=(0,), data=SMALL)
     p, draws = stack.parameters[0], Draws(stack.slices, 1)
     change = regularizers["crop"](pad=1).augmented((1, 2, 3))
-    (cropped,) = change([Shared(batch[0].x, slice(0, 1))], Pass(True, draws))
+    (cropped,) = change([SharedInput(batch[0].x, slice(0, 1))], Context(True, draws))
     (n,) = draws.normal("noise/dense1", cropped.x.shape)
     noisy = (cropped.x + 0.3 * n.x).reshape(6, -1)
-    y = stack.network.layers[0].apply(p, [Shared(batch[0].x, slice(0, 1))], Pass(True, draws)).y
+    y = stack.network.layers[0].apply(p, [SharedInput(batch[0].x, slice(0, 1))], Context(True, draws)).y
     np.testing.assert_allclose(y[0], p["W"][0] @ noisy + p["b"][0], rtol=1e-5, atol=1e-7)
 
 

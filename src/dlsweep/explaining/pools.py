@@ -21,7 +21,7 @@ from dlsweep.explaining.drawing import (
 )
 from dlsweep.explaining.example import Example
 from dlsweep.explaining.sizes import facts, formula, padding_text
-from dlsweep.nn.layers import Array, Layer, Pass
+from dlsweep.nn.layers import Array, Context, Layer
 from dlsweep.nn.pooling import pool
 from dlsweep.terminal import table
 from dlsweep.training.draws import Draws
@@ -87,7 +87,7 @@ def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, A
     size, stride, pad = example.how
     how: dict[str, Any] = {"size": size, "stride": stride, "pad": pad, "kind": kind}
     layer: Layer = pool("pool", x.shape[1:4], **how)
-    y, back, *_ = layer.apply({}, x, Pass(True, Draws({}, 0)))
+    y, back, *_ = layer.apply({}, x, Context(True, Draws({}, 0)))
     assert y.shape == (1, 1, *over.output, 1)
     dx, _ = back(np.ones_like(y))
     assert dx is not None

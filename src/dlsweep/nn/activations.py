@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dlsweep.nn.layers import Layer, Output, Parameter, Parameters, Pass, beside
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
 from dlsweep.registry import Entry, NonNegative, Positive, Registry
 
 Array = np.ndarray
@@ -29,8 +29,8 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
     units = (shape[0], *[1] * len(shape))
     parameters = {k: Parameter(units, start=settings["start"]) for k in learned}
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-        y, back = activation.function(x, *(p[k] for k in learned), **beside(settings, x))
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
+        y, back = activation.function(x, *(p[k] for k in learned), **broadcast(settings, x))
         if not learned:
             return Output(y, lambda dy: (back(dy), {}))
 
@@ -41,30 +41,30 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
 
         return Output(y, back_to_all)
 
-    monotone = activation.function in _MONOTONE and not learned
-    return Layer(name, parameters, apply, activation=True, monotone=monotone)
+    facts = Facts(activation=True, non_decreasing=activation.function in _NON_DECREASING and not learned)
+    return Layer(name, apply, parameters, facts=facts)
 
 
-_MONOTONE: set[Callable[..., Any]] = set()
+_NON_DECREASING: set[Callable[..., Any]] = set()
 
 
-def monotone(function: F) -> F:
+def non_decreasing(function: F) -> F:
     """Decorator: whatever its settings, the function never falls, so that the greatest of some inputs gives the
     greatest output; and of 1 it makes more than 0.1, so that a unit that is always 1 stays one that one can divide by.
     """
-    _MONOTONE.add(function)
+    _NON_DECREASING.add(function)
     return function
 
 
 @activations.register
-@monotone
+@non_decreasing
 def identity(x: Array) -> tuple[Array, Back]:
     """The input unchanged: y = x."""
     return x, lambda dy: dy
 
 
 @activations.register
-@monotone
+@non_decreasing
 def sigmoid(x: Array) -> tuple[Array, Back]:
     """Logistic function: y = 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2; derivative y (1 - y)."""
     y = x * 0.5
@@ -75,7 +75,7 @@ def sigmoid(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def tanh(x: Array) -> tuple[Array, Back]:
     """Hyperbolic tangent; derivative 1 - tanh²."""
     y = np.tanh(x)
@@ -83,7 +83,7 @@ def tanh(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def relu(x: Array) -> tuple[Array, Back]:
     """Rectified linear unit: y = max(x, 0); derivative 1 for x > 0, else 0 (Nair & Hinton 2010)."""
     y = x.clip(0, np.inf)  # NumPy's maximum with a number has no vector loop: it takes three times as long
@@ -91,7 +91,7 @@ def relu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
     """Leaky ReLU: y = max(x, 0) + slope · min(x, 0); derivative 1 for x > 0, else slope (Maas et al. 2013)."""
     y = np.maximum(x, 0) + slope * np.minimum(x, 0)
@@ -104,7 +104,7 @@ def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
     """Exponential linear unit: y = x for x > 0, else α (exp(x) - 1); derivative 1, else y + α (Clevert et al. 2016)."""
     y = np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
@@ -117,7 +117,7 @@ def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def selu(x: Array) -> tuple[Array, Back]:
     """Scaled ELU: y = λ elu(x), the λ and α that keep mean 0 and variance 1 (Klambauer et al. 2017, Equation 2)."""
     scale, alpha = 1.0507009873554805, 1.6732632423543773
@@ -126,7 +126,7 @@ def selu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def softplus(x: Array) -> tuple[Array, Back]:
     """Softplus, a smooth ReLU: y = log(1 + exp(x)); derivative sigmoid(x) = 1 - exp(-y) (Dugas et al. 2001)."""
     y = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
@@ -134,7 +134,7 @@ def softplus(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def softsign(x: Array) -> tuple[Array, Back]:
     """Softsign: y = x / (1 + |x|); derivative 1 / (1 + |x|)² (Bergstra et al. 2009)."""
     d = 1 + np.abs(x)
@@ -142,7 +142,7 @@ def softsign(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@monotone
+@non_decreasing
 def hard_sigmoid(x: Array) -> tuple[Array, Back]:
     """Piecewise linear sigmoid: y = x/6 + 1/2 within ±3, else 0 or 1; derivative 1/6 within (Howard et al. 2019).
 

@@ -10,17 +10,18 @@ import numpy as np
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import (
     Array,
+    Context,
+    Facts,
     Layer,
     Output,
     Parameter,
     Parameters,
-    Pass,
-    PieceGradients,
-    Pieces,
-    Shared,
+    SharedInput,
+    TileGradients,
+    Tiles,
     kinds,
+    materialize,
     ones,
-    spread,
 )
 from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, unrowed, window
 from dlsweep.nn.products import product, tall_is_exact
@@ -45,7 +46,7 @@ def conv(
     zeros on each side, or `same` for OH = ⌈H/S⌉. groups: so many parts of the channels go to so many parts of the
     filters, each to its own (Krizhevsky et al. 2012, Section 3.5). bias: the initial value of every b, true for 0; or
     false for no b. As the first layer of a network it reads
-    `list[Shared]`: what all runs of a seed see is laid out for the product once.
+    `list[SharedInput]`: what all runs of a seed see is laid out for the product once.
     """
     over = window(name, image_of(name, shape), kernel, stride, pad)
     if shape[0] % groups or filters % groups:
@@ -56,17 +57,17 @@ def conv(
     if biased:
         parameters["b"] = Parameter((filters, 1, 1, 1), start=0.0 if bias is True else bias)
 
-    def apply(p: Parameters, given: Array | list[Shared], pass_: Pass) -> Output:
+    def apply(p: Parameters, given: Array | list[SharedInput], context: Context) -> Output:
         W = p["W"]
         # Groups do not know of each other, as runs do not: (R, F, …) becomes (R · groups, F / groups, …).
         kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
         kernels = kernels.reshape(*kernels.shape[:2], -1)  # KH · C · KW, as `columns` are ordered
         if isinstance(given, list) and groups == 1:
-            seen = [Shared(columns(rows(np.ascontiguousarray(x), over), over), runs) for x, runs in given]
+            seen = [SharedInput(columns(rows(np.ascontiguousarray(x), over), over), runs) for x, runs in given]
         else:
-            x = spread(given) if isinstance(given, list) else given
+            x = materialize(given) if isinstance(given, list) else given
             x = rows(x.reshape(-1, channels, *x.shape[2:]), over)
-            seen = [Shared(columns(x, over), slice(0, len(x)))]
+            seen = [SharedInput(columns(x, over), slice(0, len(x)))]
         everything = slice(0, len(W)), slice(0, over.output[0])
         places = seen[0].x.shape[-1]
 
@@ -80,7 +81,7 @@ def conv(
                 y += p["b"][runs]
             return y
 
-        def back(dy: Array | PieceGradients) -> tuple[Array | None, Parameters]:
+        def back(dy: Array | TileGradients) -> tuple[Array | None, Parameters]:
             dW, db = np.zeros_like(kernels), np.zeros((*kernels.shape[:2], 1), W.dtype)
             dx = None if isinstance(given, list) else _InputGradient(kernels, given.shape, over, places)
             for runs, lines, d in [(*everything, dy)] if isinstance(dy, np.ndarray) else dy:
@@ -95,18 +96,18 @@ def conv(
             gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if biased else {})
             return dx.whole() if dx else None, gradients
 
-        if pass_.pieces and places > 1:
-            return Output(Pieces((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
+        if context.tiles and places > 1:
+            return Output(Tiles((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
         return Output(give(*everything), back)
 
     # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces: so there
     # are none of a kernel of one number, nor, above, where a row of the output is one number.
-    pieces = channels * area > 1
-    layer = Layer(name, parameters, apply, shape=(filters, *over.output), linear=biased, gives_pieces=pieces)
+    facts = Facts(affine=True, linear=biased, reads_shared=True, gives_tiles=channels * area > 1)
+    layer = Layer(name, apply, parameters, (filters, *over.output), facts)
     return layer
 
 
-def _among(seen: list[Shared], runs: slice, groups: int) -> Iterator[tuple[slice, slice, Array]]:
+def _among(seen: list[SharedInput], runs: slice, groups: int) -> Iterator[tuple[slice, slice, Array]]:
     """For the groups of some runs: which of all they are, which of these, and the columns that they see.
 
     Those are `(OH, K, P)` for all, or `(r · groups, OH, K, P)` where each has its own.

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, Shared, kinds, total
+from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameter, Parameters, SharedInput, kinds, total
 from dlsweep.nn.products import product, shared_product
 from dlsweep.registry import Count
 
@@ -16,14 +16,15 @@ def dense(name: str, shape: tuple[int, ...], *, units: Count, bias: float = 0.0)
     """A dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
 
     bias: the initial value of every b; initializers fill the weights alone. As the first layer of a network it reads
-    `list[Shared]`, and multiplies what runs share once.
+    `list[SharedInput]`, and multiplies what runs share once.
     """
     fan_in = prod(shape)
     parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1), start=bias)}
-    return Layer(name, parameters, _apply, reads="W", shape=(units,), linear=True, dense=True)
+    facts = Facts(affine=True, linear=True, reads_shared=True, reorders="W")
+    return Layer(name, _apply, parameters, (units,), facts)
 
 
-def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
+def _apply(p: Parameters, x: Array | list[SharedInput], context: Context) -> Output:
     if isinstance(x, list):
         return _apply_shared(p, x)
     W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
@@ -38,7 +39,7 @@ def _apply(p: Parameters, x: Array | list[Shared], pass_: Pass) -> Output:
     return Output(y, back)
 
 
-def _apply_shared(p: Parameters, inputs: list[Shared]) -> Output:
+def _apply_shared(p: Parameters, inputs: list[SharedInput]) -> Output:
     W, b = p["W"], p["b"]
     inputs = [s._replace(x=s.x.reshape(-1, s.x.shape[-1])) for s in inputs]
     y = np.empty((*W.shape[:2], inputs[0].x.shape[1]), W.dtype)

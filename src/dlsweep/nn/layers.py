@@ -1,4 +1,4 @@
-"""What a layer is: named parameters, and a function `(parameters, x, pass) -> Output`.
+"""Layers: named parameters, and a function `(parameters, x, context) -> Output`.
 
 Samples lie along the last axis, as columns: `(R, features, N)`. So the formulas read as in the papers, y = W x + b, the
 weights of all runs lie under each other, and every elementwise loop and every sum over a minibatch runs along memory.
@@ -22,15 +22,15 @@ kinds = Registry("layer", "dlsweep.layers")  # `(name, shape, **settings) -> Lay
 
 Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
 
-_CACHE = 1 << 18  # numbers that stay in a core's cache, with as many beside them
+_CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
 
 
 class Parameter(NamedTuple):
-    """A parameter's shape in one run, its fans, where it starts, and whether it is trained.
+    """The shape of a parameter in one run, its fans, its initial value, and if it is trained.
 
-    Kernels, which have fans, are what initializers fill and regularizers penalize. The rest begins at `start`, a number
-    or one for each run, `(R,)`. What is not trained, such as a running mean, has no gradient: the layer itself gives
-    its next value.
+    Kernels have fans: initializers fill them and regularizers penalize them. Other parameters begin at `start`, one
+    number or one for each run, `(R,)`. A parameter that is not trained, such as a running mean, has no gradient: the
+    layer returns its next value.
     """
 
     shape: tuple[int, ...]
@@ -41,53 +41,63 @@ class Parameter(NamedTuple):
 
     @property
     def kernel(self) -> bool:
+        """True for a kernel.
+
+        >>> Parameter((2, 3), fan_in=3, fan_out=2).kernel, Parameter((2, 1)).kernel
+        (True, False)
+        """
         return self.fan_in > 0
 
 
-class Shared(NamedTuple):
+class SharedInput(NamedTuple):
     """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
-    x: `(*shape, N)`; or `(features, N)`, of which those at the end may be left out that are zero in all these samples.
+    x: `(*shape, N)`; or `(features, N)`, without some of the last features, which are zero in all these samples.
     """
 
     x: Array
     runs: slice
 
 
-def spread(inputs: list[Shared]) -> Array:
-    """What the runs have in common, with a copy for each run: `(R, *shape, N)`."""
+def materialize(inputs: list[SharedInput]) -> Array:
+    """Copy the shared arrays for each run: `(R, *shape, N)`.
+
+    >>> one, other = np.array([[1, 2]]), np.array([[3, 4]])
+    >>> materialize([SharedInput(one, slice(0, 2)), SharedInput(other, slice(2, 3))]).tolist()
+    [[[1, 2]], [[1, 2]], [[3, 4]]]
+    """
     first = inputs[0].x
-    spread = np.empty((inputs[-1].runs.stop, *first.shape), first.dtype)
+    copies = np.empty((inputs[-1].runs.stop, *first.shape), first.dtype)
     for x, runs in inputs:
-        spread[runs] = x
-    return spread
+        copies[runs] = x
+    return copies
 
 
 class Draws(Protocol):
-    """Random numbers by purpose, `shape` being that of one run: the same for all runs of a seed."""
+    """Random numbers by purpose, for one run of the given shape: the same for all runs of a seed."""
 
-    def words(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+    def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
         """32 random bits each, uint32."""
 
-    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
         """Gaussian with mean 0 and standard deviation 1, float32."""
 
 
-class Pass(NamedTuple):
-    """What samples go through a network for: to train it, or to evaluate it; and the draws of this moment.
+class Context(NamedTuple):
+    """The purpose of a pass, training or evaluation, and the random draws of its step.
 
-    pieces: whether the next layer takes what this one makes in pieces.
+    tiles: True where the next layer reads this layer's output in tiles.
     """
 
     training: bool
     draws: Draws
-    pieces: bool = False
+    tiles: bool = False
 
 
-class Pieces(NamedTuple):
-    """An output of images that never lies in memory as a whole: what is made in cache is used before it leaves it.
+class Tiles(NamedTuple):
+    """An output of images that is never in memory as a whole: each tile is used before it leaves the cache.
 
-    shape: of the whole, `(R, C, H, W, N)`. give(runs, rows): this part of it, whenever it is asked for.
+    shape: of the whole, `(R, C, H, W, N)`. give(runs, rows): this part of it, computed at each call.
     """
 
     shape: tuple[int, ...]
@@ -95,21 +105,25 @@ class Pieces(NamedTuple):
     give: Callable[[slice, slice], Array]
 
     def few(self, rows: int) -> Iterator[slice]:
-        """The runs, as many at once as stay in cache with so many rows."""
+        """Slices of the runs; of each, `rows` rows stay in cache.
+
+        >>> list(Tiles((5, 64, 32, 32, 64), np.dtype(np.float32), lambda runs, rows: np.empty(0)).few(1))[:2]
+        [slice(0, 2, None), slice(2, 4, None)]
+        """
         runs, channels, _, width, samples = self.shape
         few = max(1, _CACHE // (channels * rows * width * samples))
         return (slice(start, min(start + few, runs)) for start in range(0, runs, few))
 
 
-# The gradient of an output that was taken in pieces, in the order in which they were taken: runs, rows, dy.
-PieceGradients = Iterable[tuple[slice, slice, Array]]
+# The gradient of an output that was read in tiles, in the order in which they were read: runs, rows, dy.
+TileGradients = Iterable[tuple[slice, slice, Array]]
 
 
 class Output(NamedTuple):
-    """What a layer makes of its input.
+    """The result of a layer.
 
-    y: `(R, …, N)`, or `Pieces` where the pass asks for them; back: of dy, or of `PieceGradients`; state: the next
-    values of its parameters that are not trained; penalty: `(R,)`, what it adds to the minimized sum over the samples.
+    y: `(R, …, N)`, or `Tiles` where the context asks for them; back: of dy, or of `TileGradients`; state: the next
+    values of its parameters that are not trained; penalty: `(R,)`, its addition to the minimized sum over the samples.
     """
 
     y: Any
@@ -118,87 +132,140 @@ class Output(NamedTuple):
     penalty: Array | float = 0.0
 
 
-class Layer(NamedTuple):
-    """One step of a network, with its parameters for every run of the stack passed in.
+class Facts(NamedTuple):
+    """Statements about a layer that observers and the rewriting passes of `dlsweep.nn.fusion` rely on.
 
-    apply(parameters, x, pass): x is `(R, …, N)`, except in a network's first layer, which reads `list[Shared]` and
-    whose `back` returns None for dx: nobody needs the gradient of the data.
-    shape: of one sample of its output; () where it is that of its input.
-    reads: in a first layer, the parameter whose last axis counts the input's features, which may then come in another
-    order, the last of them left out; "" where their order matters.
-    activation: whether it is one, so that its `back` of ones is its slope. monotone: and one without parameters that
-    never falls (`activations.monotone`). greatest: whether an output is the greatest of some inputs.
-    linear: whether its output is linear in the parameters W and b together, channel by channel. dense: whether it is
-    y = W x + b, or W x where there is no b, for a W of any shape, as `fusion.fuse_for_evaluation` makes them.
-    affine: where evaluation does no more than y = factor x + shift, channel by channel, these two, of the parameters.
-    only_trains: whether evaluation leaves its input as it is.
-    gives_pieces, takes_pieces: whether its output, its input may be `Pieces`.
+    Only what is stated is assumed. A layer that wraps another one states its facts anew.
+
+    activation: it is an activation, and its `back` of ones is its slope. non_decreasing: an activation without
+    parameters that never falls. is_max: each output is the maximum of some inputs. affine: y is affine in x, and
+    linear where all parameters except the kernels are 0. linear: y is linear in its parameters W and b together,
+    channel by channel. scale_and_shift(parameters): factor and shift, where evaluation computes factor · x + shift,
+    channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
+    `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
+    axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
+    their order matters. gives_tiles, takes_tiles: its output, its input may be `Tiles`.
+    """
+
+    activation: bool = False
+    non_decreasing: bool = False
+    is_max: bool = False
+    affine: bool = False
+    linear: bool = False
+    scale_and_shift: Callable[[Parameters], tuple[Array, Array]] | None = None
+    training_only: bool = False
+    reads_shared: bool = False
+    reorders: str = ""
+    gives_tiles: bool = False
+    takes_tiles: bool = False
+
+    @property
+    def dense(self) -> bool:
+        """True for y = W x + b, or W x where there is no b, for a W of any shape."""
+        return self.linear and self.reorders == "W"
+
+
+UNKNOWN = Facts()
+
+
+class Layer(NamedTuple):
+    """One step of a network; the parameters of every run of the stack are passed in.
+
+    apply(parameters, x, context): x is `(R, …, N)`. shape: of one sample of the output; () for the shape of the input.
     """
 
     name: str
-    parameters: Mapping[str, Parameter]
-    apply: Callable[[Parameters, Any, Pass], Output]
-    reads: str = ""
-    activation: bool = False
-    monotone: bool = False
-    greatest: bool = False
+    apply: Callable[[Parameters, Any, Context], Output]
+    parameters: Mapping[str, Parameter] = {}
     shape: tuple[int, ...] = ()
-    linear: bool = False
-    dense: bool = False
-    gives_pieces: bool = False
-    takes_pieces: bool = False
-    affine: Callable[[Parameters], tuple[Array, Array]] | None = None
-    only_trains: bool = False
+    facts: Facts = UNKNOWN
+
+    def wrapped(self, apply: Callable[[Parameters, Any, Context], Output], facts: Facts = UNKNOWN) -> Layer:
+        """Return a layer with the same name, parameters and place that computes `apply`, with only these facts.
+
+        >>> layer = Layer("a", lambda p, x, context: Output(x, lambda dy: (dy, {})), facts=Facts(affine=True))
+        >>> layer.wrapped(layer.apply).facts.affine
+        False
+        """
+        return self._replace(apply=apply, facts=facts._replace(activation=self.facts.activation))
 
 
-def in_pieces(layers: Sequence[Layer]) -> list[bool]:
-    """Of each layer, whether the next one takes its output in pieces, where nobody else looks at it."""
-    return [*(one.gives_pieces and two.takes_pieces for one, two in pairwise(layers)), False]
+def in_tiles(layers: Sequence[Layer]) -> list[bool]:
+    """Return for each layer True if the next one reads its output in tiles, in a pass that nobody observes."""
+    return [*(one.facts.gives_tiles and two.facts.takes_tiles for one, two in pairwise(layers)), False]
 
 
 def size(layers: Iterable[Layer]) -> int:
-    """How many numbers one run of a network trains."""
+    """Count the trained numbers of one run of a network.
+
+    >>> size([Layer("fc", None, {"W": Parameter((2, 3), 3, 2), "mean": Parameter((2, 1), trained=False)})])
+    6
+    """
     return sum(prod(p.shape) for layer in layers for p in layer.parameters.values() if p.trained)
 
 
 def multiplications(layers: Iterable[Layer]) -> int:
-    """How many one sample takes on its way through: every kernel, at every place of its layer's output."""
+    """Count the multiplications of one sample on its way forward: every kernel, at every position of the output.
+
+    >>> multiplications([Layer("conv", None, {"W": Parameter((6, 1, 5, 5), 25, 150)}, (6, 24, 24))])
+    86400
+    """
     return sum(prod(p.shape) * prod(layer.shape[1:]) for layer in layers for p in layer.parameters.values() if p.kernel)
 
 
 def column(setting: Any, like: Array) -> Array:
-    """A setting of every run, `(R,)` or `(1,)`, so that it broadcasts against an array `(R, …)`."""
+    """Reshape a setting of every run, `(R,)` or `(1,)`, so that it broadcasts against an array `(R, …)`.
+
+    >>> column([0.1, 0.2], np.zeros((2, 3, 4))).shape
+    (2, 1, 1)
+    """
     return np.asarray(setting).reshape(-1, *[1] * (like.ndim - 1))
 
 
-def beside(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
-    """Settings so that those of every run broadcast against an array `(R, …)`; what is no array stays as it is."""
+def broadcast(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
+    """Reshape settings so that arrays `(R,)` broadcast against an array `(R, …)`; others stay the same.
+
+    >>> settings = broadcast({"lr": np.array([0.1, 0.2]), "mode": "classic"}, np.zeros((2, 3)))
+    >>> settings["lr"].shape, settings["mode"]
+    ((2, 1), 'classic')
+    """
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
 
 
 def total(a: Array, each: tuple[int, ...]) -> Array:
-    """The sums over what shares a parameter of the shape `each`: over the samples, and over places in an image.
+    """Sum over everything that shares a parameter of the shape `each`: over samples, and over positions of an image.
 
     A product with ones is several times quicker than `sum`.
+
+    >>> total(np.ones((1, 2, 3, 4)), (2, 1)).tolist()
+    [[[12.0], [12.0]]]
     """
     rows = a.reshape(len(a), prod(each), -1)
     return (rows @ ones(rows.shape[2], a.dtype)).reshape(len(a), *each)
 
 
 def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
-    """The inner products of a and b over what shares a parameter, as above."""
+    """Inner products of a and b over everything that shares a parameter of the shape `each`.
+
+    >>> inner(np.ones((1, 2, 3)), np.full((1, 2, 3), 2.0), (2, 1)).tolist()
+    [[[6.0], [6.0]]]
+    """
     rows = (len(a), prod(each), -1)
     return np.vecdot(a.reshape(rows), b.reshape(rows)).reshape(len(a), *each)
 
 
 @lru_cache(maxsize=64)
 def ones(count: int, dtype: np.dtype) -> Array:
-    """A column `(count, 1)` of ones, to multiply with."""
+    """Return a read-only column `(count, 1)` of ones.
+
+    >>> ones(2, np.dtype(np.float64)).tolist()
+    [[1.0], [1.0]]
+    """
     ones = np.ones((count, 1), dtype)
     ones.flags.writeable = False
     return ones
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
-    """The `back` of what is only evaluated."""
+    """Serve as the `back` of an output that is only evaluated: raise NotImplementedError."""
     raise NotImplementedError("evaluation has no gradients")

@@ -1,4 +1,4 @@
-"""The loss that every run minimizes, and the hits that accuracy counts, from logits."""
+"""The loss that every run minimizes, and the correct predictions that accuracy counts, from logits."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ Array = np.ndarray
 
 
 class Judged(NamedTuple):
-    """Of every run and sample, `(R, N)`: the loss, and whether it is a hit; back(): the gradient of the *mean* loss."""
+    """The loss of every run and sample, `(R, N)`, and if its prediction is correct.
+
+    back(): the gradient of the mean loss.
+    """
 
     loss: Array
     back: Callable[[], Array]
-    hit: Array
+    correct: Array
 
 
 def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
     """Cross-entropy of softmax(logits) with the labels: log Σ exp(z) − z_t, by the shifted log-sum-exp.
 
-    logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. back() is (p − onehot(t)) / N, with respect to the logits; hit as
-    `hits` has it. Finite for logits of ±1e4.
+    logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. back() is (p − onehot(t)) / N, with respect to the logits.
+    `correct` is that of the function `correct`. Finite for logits of ±1e4.
     """
     top = logits.max(axis=1, keepdims=True)
     z = logits - top
     z_t = _at_label(z, t)
-    hit = _largest(z, z_t, top, t)
+    is_correct = _largest(z, z_t, top, t)
     p = np.exp(z, out=z)
     total = p.sum(axis=1, keepdims=True)
 
@@ -38,10 +41,10 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
         dz /= samples
         return dz
 
-    return Judged(np.log(total[:, 0]) - z_t, back, hit)
+    return Judged(np.log(total[:, 0]) - z_t, back, is_correct)
 
 
-def hits(scores: Array, t: Array) -> Array:
+def correct(scores: Array, t: Array) -> Array:
     """Whether the label's score is the largest, `(R, N)`; scores and t as above.
 
     Of equal scores the first counts as the largest, so a network that cannot tell the classes apart is at chance.
@@ -53,10 +56,10 @@ def hits(scores: Array, t: Array) -> Array:
 
 def _largest(z: Array, z_t: Array, top: Array, t: Array) -> Array:
     """Whether the label's score is the first of the largest: z are the scores minus the largest one, `top`."""
-    hit: Array = z_t == 0
+    first: Array = z_t == 0
     if np.count_nonzero(z == 0) > np.count_nonzero(np.isfinite(top)):  # there are equals
-        hit &= z.argmax(axis=1) == t
-    return hit
+        first &= z.argmax(axis=1) == t
+    return first
 
 
 def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]]:

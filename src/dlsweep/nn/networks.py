@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, in_pieces
+from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, in_tiles
 from dlsweep.nn.sequences import Activated, Item, items, sequence
 from dlsweep.registry import Count, ItemsOf, Ratio, Registry
 
@@ -201,17 +201,17 @@ def forward(
     layers: Sequence[Layer],
     parameters: Sequence[Parameters],
     x: Any,
-    pass_: Pass,
+    context: Context,
     outputs: list[Output] | None = None,
 ) -> Forward:
     """Take samples through a network; outputs: gets what each layer makes of them, for whoever wants to look."""
     backs, states, penalty = [], [], np.zeros(1)
-    for layer, pieces, p in zip(layers, in_pieces(layers), parameters, strict=True):
-        output = layer.apply(p, x, pass_._replace(pieces=True) if pieces and outputs is None else pass_)
+    for layer, pieces, p in zip(layers, in_tiles(layers), parameters, strict=True):
+        output = layer.apply(p, x, context._replace(tiles=True) if pieces and outputs is None else context)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
-        if pass_.training:  # what an evaluation went through is not needed again
+        if context.training:  # what an evaluation went through is not needed again
             backs.append(back)
         states.append(state)
         penalty = penalty + added

@@ -13,7 +13,19 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Layer, Output, Parameter, Parameters, Pass, column, inner, no_gradient, total
+from dlsweep.nn.layers import (
+    Array,
+    Context,
+    Facts,
+    Layer,
+    Output,
+    Parameter,
+    Parameters,
+    column,
+    inner,
+    no_gradient,
+    total,
+)
 from dlsweep.registry import Count, Fraction, NonNegative, Positive, Registry
 
 normalizations = Registry("normalization", "dlsweep.normalizations")
@@ -72,8 +84,8 @@ def batch(
         factor = p["scale"] / np.sqrt(p["variance"] + column(eps, p["variance"]))
         return factor, p["shift"] - p["mean"] * factor
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-        if not pass_.training:
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
+        if not context.training:
             factor, shift = running(p)
             y = x * factor
             y += shift
@@ -103,7 +115,7 @@ def batch(
         }
         return Output(y, back, state)
 
-    return _at(position, Layer(name, parameters, apply, affine=running))
+    return _at(position, Layer(name, apply, parameters, facts=Facts(scale_and_shift=running)))
 
 
 @normalizations.register
@@ -200,7 +212,7 @@ def lrn(
             sums[:, :-shift] += a[:, shift:]
         return sums
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
         scale = around(x * x)
         scale *= column(alpha, x)
         scale += column(k, x)
@@ -216,7 +228,7 @@ def lrn(
 
         return Output(y, back)
 
-    return _at(position, Layer(name, {}, apply))
+    return _at(position, Layer(name, apply))
 
 
 def _at(position: Position, layer: Layer) -> Around:
@@ -230,7 +242,7 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
         members = a.reshape(len(a), groups, -1, a.shape[-1])
         return np.ones((1, members.shape[2]), a.dtype) @ members / members.shape[2]
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
         scale = p["scale"]
         x_hat = x.reshape(len(x), groups, -1, x.shape[-1])
         x_hat = x_hat - mean(x_hat)
@@ -250,7 +262,7 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
 
         return Output(y, back)
 
-    return Layer(name, _affine(each), apply)
+    return Layer(name, apply, _affine(each))
 
 
 def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -84,7 +84,7 @@ def _pair(size: Size | Pair) -> Pair:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def placed(x: Array, window: Window, fill: float = 0.0) -> Array:
+def padded(x: Array, window: Window, fill: float = 0.0) -> Array:
     """Images `(…, H, W, N)` with the window's padding around them."""
     if window.padded == window.image:
         return x
@@ -94,8 +94,8 @@ def placed(x: Array, window: Window, fill: float = 0.0) -> Array:
     return y
 
 
-def inner(x: Array, window: Window) -> Array:
-    """The images within their padding, which `placed` undoes."""
+def crop(x: Array, window: Window) -> Array:
+    """The images within their padding, which `padded` undoes."""
     (top, left), (h, w) = window.before, window.image
     return x[..., top : top + h, left : left + w, :]
 
@@ -113,7 +113,7 @@ def rows(x: Array, window: Window) -> Array:
 
     KH rows that follow each other are, as they lie in memory, the columns of im2col for a row of the output.
     """
-    x = placed(x, window)
+    x = padded(x, window)
     *lead, channels, height, _, samples = x.shape
     (_, kw), (_, sw), (_, ow) = window.size, window.stride, window.output
     y = np.empty((*lead, height, channels, kw, ow, samples), x.dtype)
@@ -140,7 +140,7 @@ def unrowed(y: Array, channels: int, window: Window) -> Array:
     x = np.zeros((*lead, channels, *window.padded, samples), y.dtype)
     for j in range(kw):
         x[..., j : j + sw * (ow - 1) + 1 : sw, :] += np.moveaxis(y[..., j, :, :], -4, -3)
-    return inner(x, window)
+    return crop(x, window)
 
 
 def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Array:
@@ -150,8 +150,8 @@ def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair
     `(N · OH · OW, C · KH · KW)` and `(C · KH · KW, F)` (Chellapilla et al. 2006, Section 3).
     """
     w = window("im2col", x.shape[2:], size, stride, pad)
-    padded = np.moveaxis(placed(np.moveaxis(x, 0, -1), w), -1, 0)
-    seen = sliding_window_view(padded, w.size, axis=(2, 3))[:, :, :: w.stride[0], :: w.stride[1]]
+    images = np.moveaxis(padded(np.moveaxis(x, 0, -1), w), -1, 0)
+    seen = sliding_window_view(images, w.size, axis=(2, 3))[:, :, :: w.stride[0], :: w.stride[1]]
     return np.moveaxis(seen, 1, 3).reshape(len(x) * w.output[0] * w.output[1], -1)
 
 
@@ -173,4 +173,4 @@ def col2im(
     x = np.zeros((c, *w.padded, n), columns.dtype)
     for seen, part in zip(views(x, w), by_pixel, strict=True):
         seen += part
-    return np.moveaxis(inner(x, w), -1, 0)
+    return np.moveaxis(crop(x, w), -1, 0)

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, PieceGradients, Pieces, kinds
-from dlsweep.nn.patches import Pad, Size, Window, image_of, inner, placed, views, window
+from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameters, TileGradients, Tiles, kinds
+from dlsweep.nn.patches import Pad, Size, Window, crop, image_of, padded, views, window
 
 
 @kinds.register
@@ -35,12 +35,12 @@ def pool(
     apart = step >= height and not over.before[0] and not over.after[0]
     line = over._replace(image=(height, over.image[1]), output=(1, over.output[1]))
 
-    def apply(p: Parameters, x: Array | Pieces, pass_: Pass) -> Output:
-        if isinstance(x, Pieces):
+    def apply(p: Parameters, x: Array | Tiles, context: Context) -> Output:
+        if isinstance(x, Tiles):
             given, part = x, line
         else:  # the pieces are channels
             channels = x.reshape(-1, 1, *x.shape[2:])
-            given, part = Pieces(channels.shape, x.dtype, lambda few, rows: channels[few]), over
+            given, part = Tiles(channels.shape, x.dtype, lambda few, rows: channels[few]), over
         y = np.empty((*x.shape[:2], *over.output, x.shape[-1]), x.dtype)
         into = y.reshape(*given.shape[:2], *y.shape[2:])
         backs = []
@@ -48,13 +48,13 @@ def pool(
             for top in range(0, over.output[0], part.output[0]):
                 out = few, slice(None), slice(top, top + part.output[0])
                 rows = slice(top * step, top * step + part.image[0])
-                into[out], back = one(given.give(few, rows), part, pass_.training)
+                into[out], back = one(given.give(few, rows), part, context.training)
                 backs.append((few, rows, out, back))
 
-        def back_to_all(dy: Array) -> tuple[Array | PieceGradients, Parameters]:
+        def back_to_all(dy: Array) -> tuple[Array | TileGradients, Parameters]:
             dy = dy.reshape(into.shape)
             gradients = ((few, rows, back(dy[out])) for few, rows, out, back in backs)
-            if isinstance(x, Pieces):
+            if isinstance(x, Tiles):
                 return gradients, {}
             dx = np.empty(given.shape, given.dtype)
             for few, _, d in gradients:
@@ -63,13 +63,13 @@ def pool(
 
         return Output(y, back_to_all)
 
-    return Layer(name, {}, apply, shape=(shape[0], *over.output), greatest=kind == "max", takes_pieces=apart)
+    return Layer(name, apply, shape=(shape[0], *over.output), facts=Facts(is_max=kind == "max", takes_tiles=apart))
 
 
 def _greatest(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
     apart = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
     all_seen = apart and over.padded == (over.output[0] * over.size[0], over.output[1] * over.size[1])
-    first, *others = views(placed(x, over, fill=-np.inf), over)
+    first, *others = views(padded(x, over, fill=-np.inf), over)
     y = first.copy()
     which = np.zeros(y.shape if training else 0, np.min_scalar_type(len(others)))  # of the pixels is the greatest
     for pixel, seen in enumerate(others, start=1):
@@ -85,13 +85,13 @@ def _greatest(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[
                 np.multiply(dy, which == pixel, out=d)
             else:
                 d += dy * (which == pixel)
-        return inner(dx, over)
+        return crop(dx, over)
 
     return y, back
 
 
 def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
-    first, *others = views(placed(x, over), over)
+    first, *others = views(padded(x, over), over)
     y = first.copy()
     for seen in others:
         y += seen
@@ -102,7 +102,7 @@ def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Arra
         dx = np.zeros((*dy.shape[:-3], *over.padded, dy.shape[-1]), dy.dtype)
         for d in views(dx, over):
             d += share
-        return inner(dx, over)
+        return crop(dx, over)
 
     return y, back
 
@@ -112,18 +112,18 @@ def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
     """The mean of each channel over height and width: one number a channel (Lin et al. 2014, Section 3.2)."""
     area = prod(image_of(name, shape))
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
         y = x.reshape(*x.shape[:2], area, -1).sum(axis=2) / area
         return Output(y, lambda dy: (np.broadcast_to((dy / area)[:, :, None, None], x.shape).copy(), {}))
 
-    return Layer(name, {}, apply, shape=shape[:1])
+    return Layer(name, apply, shape=shape[:1])
 
 
 @kinds.register
 def flatten(name: str, shape: tuple[int, ...]) -> Layer:
     """Samples `(C, H, W)` as numbers in a row, in that order. Dense layers do it by themselves."""
 
-    def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+    def apply(p: Parameters, x: Array, context: Context) -> Output:
         return Output(x.reshape(len(x), -1, x.shape[-1]), lambda dy: (dy.reshape(x.shape), {}))
 
-    return Layer(name, {}, apply, shape=(prod(shape),))
+    return Layer(name, apply, shape=(prod(shape),))

@@ -14,13 +14,27 @@ import numpy as np
 from annotated_types import Ge
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared, column, no_gradient, spread
+from dlsweep.nn.layers import (
+    Array,
+    Context,
+    Facts,
+    Layer,
+    Output,
+    Parameters,
+    SharedInput,
+    column,
+    materialize,
+    no_gradient,
+)
 from dlsweep.registry import Count, Off, Positive, Ratio, Registry, Strength
 
 regularizers = Registry("regularizer", "dlsweep.regularizers")
 
+# What no longer holds of a layer whose weights are masked.
+_MASKED: dict[str, Any] = {"linear": False, "gives_tiles": False, "takes_tiles": False, "scale_and_shift": None}
+
 Where = Literal["kernel", "activity"]
-Augment = Callable[[list[Shared], Pass], list[Shared]]
+Augment = Callable[[list[SharedInput], Context], list[SharedInput]]
 
 
 class Penalty(NamedTuple):
@@ -96,14 +110,14 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
     """
 
     def activated(name: str, shape: tuple[int, ...]) -> Layer:
-        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-            if not pass_.training:
+        def apply(p: Parameters, x: Array, context: Context) -> Output:
+            if not context.training:
                 return Output(x * (1 - column(ratio, x)) if mode == "classic" else x, no_gradient)
             scale = np.ones_like(ratio) if mode == "classic" else 1 / (1 - ratio)
-            masks = _masks(pass_, f"dropout/{name}", x.shape[1:], ratio, scale)
+            masks = _masks(context, f"dropout/{name}", x.shape[1:], ratio, scale)
             return Output(_masked(x, masks), lambda dy: (_masked(dy, masks), {}))
 
-        return Layer(name, {}, apply, only_trains=mode == "inverted")
+        return Layer(name, apply, facts=Facts(training_only=mode == "inverted"))
 
     return Regularizer(activated=activated)
 
@@ -123,14 +137,14 @@ def dropconnect(
     def wrap(layer: Layer) -> Layer:
         kernels = [k for k, parameter in layer.parameters.items() if parameter.kernel]
 
-        def apply(p: Parameters, x: Any, pass_: Pass) -> Output:
-            if not pass_.training:
-                return sampled(p, x, pass_) if inference == "gaussian" else layer.apply(p, x, pass_)
+        def apply(p: Parameters, x: Any, context: Context) -> Output:
+            if not context.training:
+                return sampled(p, x, context) if inference == "gaussian" else layer.apply(p, x, context)
             masks = {
-                k: _masks(pass_, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
+                k: _masks(context, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
                 for k in kernels
             }
-            output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, pass_)
+            output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, context)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:
                 dx, gradients = output.back(dy)
@@ -138,27 +152,27 @@ def dropconnect(
 
             return output._replace(back=back)
 
-        def sampled(p: Parameters, x: Any, pass_: Pass) -> Output:
-            mean = layer.apply(p, x, pass_).y
+        def sampled(p: Parameters, x: Any, context: Context) -> Output:
+            mean = layer.apply(p, x, context).y
             squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
             x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
-            variance = layer.apply(squares, x_squared, pass_).y * column(ratio / (1 - ratio), mean)
+            variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
             std = np.sqrt(variance)[..., None, :]
             y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
-            for z, runs in pass_.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
+            for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
                 np.multiply(std[runs], z, out=y[runs])
             y += mean[..., None, :]
             return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
 
-        return layer._replace(apply=apply) if kernels else layer
+        return layer.wrapped(apply, layer.facts._replace(**_MASKED)) if kernels else layer
 
     def averaged(name: str, shape: tuple[int, ...]) -> Layer:
-        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
-            if pass_.training:
+        def apply(p: Parameters, x: Array, context: Context) -> Output:
+            if context.training:
                 return Output(x, lambda dy: (dy, {}))
             return Output(x.reshape(*x.shape[:-1], samples, -1).mean(axis=-2), no_gradient)
 
-        return Layer(name, {}, apply)
+        return Layer(name, apply)
 
     if inference == "mean":
         return Regularizer(wrap=wrap)
@@ -196,24 +210,23 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
     """Gaussian noise with standard deviation `std` on the input, in training only (Bishop 1995, Section 1)."""
 
     def wrap_input(layer: Layer) -> Layer:
-        affine = any(parameter.kernel for parameter in layer.parameters.values())
 
-        def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
-            if not pass_.training:
-                return layer.apply(p, x, pass_)
+        def apply(p: Parameters, x: list[SharedInput], context: Context) -> Output:
+            if not context.training:
+                return layer.apply(p, x, context)
             noise = [
                 n._replace(x=n.x.astype(x[0].x.dtype, copy=False))
-                for n in pass_.draws.normal(f"noise/{layer.name}", x[0].x.shape)
+                for n in context.draws.normal(f"noise/{layer.name}", x[0].x.shape)
             ]
-            if not affine:
-                given = spread(x)
-                given += column(std, given) * spread(noise)
-                return layer.apply(p, [Shared(own, slice(run, run + 1)) for run, own in enumerate(given)], pass_)
+            if not layer.facts.affine:
+                given = materialize(x)
+                given += column(std, given) * materialize(noise)
+                return layer.apply(p, [SharedInput(own, slice(run, run + 1)) for run, own in enumerate(given)], context)
             # An affine layer takes noise apart from data: f(x + s n) = f(x) + s (f(n) − f(0)). So runs with different
             # strengths still share both.
-            output = layer.apply(p, x, pass_)
+            output = layer.apply(p, x, context)
             kernels = {k: p[k] if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
-            noisy = layer.apply(kernels, noise, pass_)
+            noisy = layer.apply(kernels, noise, context)
             s = column(std, output.y)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:
@@ -223,7 +236,7 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
 
             return output._replace(y=output.y + s * noisy.y, back=back)
 
-        return layer._replace(apply=apply)
+        return layer.wrapped(apply, Facts(reads_shared=True, reorders=layer.facts.reorders))
 
     return Regularizer(wrap_input=wrap_input)
 
@@ -241,8 +254,8 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
         if pad >= min(height, width):
             raise UsageError(f"crop.pad must be below the size of an image, {height} × {width}, got {pad}")
 
-        def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
-            draws = pass_.draws.words("crop", (2, inputs[0].x.shape[-1]))
+        def change(inputs: list[SharedInput], context: Context) -> list[SharedInput]:
+            draws = context.draws.bits("crop", (2, inputs[0].x.shape[-1]))
             return [s._replace(x=_cropped(s.x, pad, (_drawn(draws, s) * (2 * pad + 1)).astype(int))) for s in inputs]
 
         return change
@@ -261,8 +274,8 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
     def augmented(shape: tuple[int, ...]) -> Augment:
         _image("flip", shape)
 
-        def change(inputs: list[Shared], pass_: Pass) -> list[Shared]:
-            draws = pass_.draws.words("flip", inputs[0].x.shape[-1:])
+        def change(inputs: list[SharedInput], context: Context) -> list[SharedInput]:
+            draws = context.draws.bits("flip", inputs[0].x.shape[-1:])
             return [flipped for s in inputs for flipped in _mirrored(s, _drawn(draws, s), ratio)]
 
         return change
@@ -277,19 +290,19 @@ def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1], shape[2]
 
 
-def _drawn(draws: list[Shared], s: Shared) -> Array:
+def _drawn(draws: list[SharedInput], s: SharedInput) -> Array:
     """The draws of the seed whose runs, or some of them, share an array, as uniform numbers on [0, 1)."""
     words = next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
     u: Array = (words >> 8).astype(np.float32) * np.float32(2**-24)
     return u
 
 
-def _mirrored(s: Shared, u: Array, ratio: Any) -> Iterator[Shared]:
+def _mirrored(s: SharedInput, u: Array, ratio: Any) -> Iterator[SharedInput]:
     """Images as they are or, where a draw is below the ratio, mirrored; runs of one ratio share them still."""
     start = s.runs.start
     for r, alike in groupby(ratio[s.runs] if len(ratio) > 1 else np.repeat(ratio, s.runs.stop - start)):
         stop = start + len(list(alike))
-        yield Shared(np.where(u < r, s.x[..., ::-1, :], s.x), slice(start, stop))
+        yield SharedInput(np.where(u < r, s.x[..., ::-1, :], s.x), slice(start, stop))
         start = stop
 
 
@@ -322,15 +335,15 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
         return Regularizer(penalty=penalty)
 
     def activated(name: str, shape: tuple[int, ...]) -> Layer:
-        def apply(p: Parameters, x: Array, pass_: Pass) -> Output:
+        def apply(p: Parameters, x: Array, context: Context) -> Output:
             return Output(x, lambda dy: (dy + penalty.gradient(x) / x.shape[-1], {}), penalty=penalty.value(x))
 
-        return Layer(name, {}, apply)
+        return Layer(name, apply)
 
     return Regularizer(activated=activated)
 
 
-def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[Shared]:
+def _masks(context: Context, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[SharedInput]:
     """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
 
     A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
@@ -340,13 +353,13 @@ def _masks(pass_: Pass, purpose: str, shape: tuple[int, ...], ratio: Any, scale:
     each = (-1, *[1] * len(shape))
     least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
     masks = []
-    for words, runs in pass_.draws.words(purpose, shape):
+    for words, runs in context.draws.bits(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(Shared((words >= least[own]) * scale[own], runs))
+        masks.append(SharedInput((words >= least[own]) * scale[own], runs))
     return masks
 
 
-def _masked(x: Array, masks: list[Shared]) -> Array:
+def _masked(x: Array, masks: list[SharedInput]) -> Array:
     y = np.empty_like(x)
     for mask, runs in masks:
         np.multiply(x[runs], mask, out=y[runs])

@@ -16,7 +16,7 @@ import numpy as np
 from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.layers import Layer, Output, Parameters, Pass, Shared, kinds, spread
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Entry, Joined, Ratio
@@ -81,7 +81,7 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
             add(item)
         except UsageError as error:
             raise LayerError(number, f"layer {number} of {len(of)}: {error}") from None
-    if not layers or layers[-1].shape != (classes,) or layers[-1].activation:
+    if not layers or layers[-1].shape != (classes,) or layers[-1].facts.activation:
         add({"dense": classes})
     return [_first(layers[0]), *layers[1:]]
 
@@ -97,13 +97,12 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
 
 
 def _first(layer: Layer) -> Layer:
-    """A network's first layer, which reads what runs share: without kernels it gets a copy for each run, so that it
-    is there in evaluation too."""
-    if any(parameter.kernel for parameter in layer.parameters.values()):
+    """Return a network's first layer, which reads what runs share: copied for each run where it cannot."""
+    if layer.facts.reads_shared:
         return layer
 
-    def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
-        output = layer.apply(p, spread(x), pass_)
+    def apply(p: Parameters, x: list[SharedInput], context: Context) -> Output:
+        output = layer.apply(p, materialize(x), context)
         return output._replace(back=lambda dy: (None, output.back(dy)[1]))
 
-    return layer._replace(apply=apply, only_trains=False, monotone=False, greatest=False)
+    return layer.wrapped(apply, Facts(reads_shared=True))

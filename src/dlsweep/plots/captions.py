@@ -13,6 +13,8 @@ from dlsweep.plots import style
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+MANY = 12  # levels that an alternative text does not list
+
 
 def around(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
@@ -83,13 +85,18 @@ def notes(parts: Mapping[Cell, DataFrame]) -> dict[Cell, str]:
     return {cell: note for cell, part in parts.items() if (note := how_ended(part))}
 
 
-def alt(what: str, facets: Facets, *sentences: str) -> str:
-    """Return an alternative text: what is shown, by which levels it is divided, and further sentences."""
+def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> str:
+    """Return an alternative text: the content, the levels that divide it, and further sentences.
+
+    of: the parts of the figure that are in rows and columns; empty for the cells of a matrix.
+    """
     words = [f"{what}."]
-    places = (("Rows of panels", facets.rows), ("Columns of panels", facets.columns), ("Lines", facets.lines))
+    places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
-            words.append(f"{place}: {factor} ({', '.join(_names(factor, levels(facets.frame, factor)))}).")
+            found = _names(factor, levels(facets.frame, factor))
+            many = f"{len(found)} levels, from {found[0]} to {found[-1]}" if len(found) > MANY else ", ".join(found)
+            words.append(f"{place}: {factor} ({many}).")
     words += [f"{factor}: {level}." for factor, level in facets.fixed.items()]
     return " ".join([*words, *filter(None, sentences)])
 
@@ -101,12 +108,18 @@ def words_of(data: DataFrame) -> list[str]:
     return [str(c) for c in data if not is_numeric_dtype(data[c].dtype)]
 
 
-def extremes(data: DataFrame, y: str, when: str = "") -> str:
-    """Name the rows of a chart's data with the highest and the lowest value, by their columns of words."""
+def extremes(data: DataFrame, y: str, when: str = "", also: str = "") -> str:
+    """Name the rows of a chart's data with the highest and the lowest value, by their columns of words.
+
+    also: a column of numbers that belongs to the name.
+    """
     known = data[np.isfinite(data[y].to_numpy(dtype=np.float64, na_value=np.nan))]
     if len(known) < 2:
         return ""
     words = [c for c in words_of(data) if data[c].nunique() > 1]
     ends = ((name, known.loc[at]) for name, at in (("Highest", known[y].idxmax()), ("lowest", known[y].idxmin())))
-    found = [f"{name}{when}: {row[y]:.3g} ({', '.join(str(row[c]) for c in words)})" for name, row in ends]
+    found = []
+    for name, row in ends:
+        of = joined(*(str(row[c]) for c in words), f"{also} {row[also]:g}" if also else "")
+        found.append(f"{name}{when}: {row[y]:.3g} ({of})")
     return "; ".join(found).replace(" ()", "") + "."

@@ -31,7 +31,7 @@ from dlsweep.analysis.facets import Facets, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
-from dlsweep.registry import Entry, Registry, Setting
+from dlsweep.registry import Entry, Registry, Setting, nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,8 +91,11 @@ class Plot(Entry):
     def facets(self, data: Any, given: Mapping[str, Any]) -> tuple[Facets, dict[str, Any]]:
         """Give factors their places; return the facets, and all settings with every choice made.
 
-        data: a frame, or the `Results` for a plot of networks.
+        data: a frame, or the `Results` for a plot of networks. A `UsageError` names an unknown setting.
         """
+        for name in given:
+            if name not in self.settings:
+                raise UsageError(f"{self.name} has no setting {name!r}{nearest(name, self.settings)}")
         settings = self.complete_settings(given)
         if self.table == "networks":
             found: Facets = Networks.within(self.name, data, settings, self.places)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 BAND_FROM = 3  # seeds: the interval of two is too wide to read
 
@@ -61,9 +62,19 @@ def line_chart(
         if legend.numbers:
             colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
-    last = data.groupby(captions.words_of(data), sort=False).tail(1) if len(data) else data
-    alt = captions.alt(f"Lines of {name} by {x.name}", facets, captions.extremes(last, y, " at the right end"))
+    alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
     return Chart(figure, caption, alt, data)
+
+
+def _extremes(data: DataFrame, x: XAxis, y: str, splits: Sequence[str]) -> str:
+    """Name the highest and the lowest point of an axis of settings, or end of a line, on the last split."""
+    if data.empty:
+        return ""
+    data = data[data["split"] == splits[-1]]
+    if x.points:
+        return captions.extremes(data, y, also=x.name)
+    when = " at the right end" + f" ({style.SPLITS[splits[-1]]})" * (len(splits) > 1)
+    return captions.extremes(data.groupby(captions.words_of(data), sort=False).tail(1), y, when)
 
 
 def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, points: bool) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.landscapes import Landscape, landscapes
-from dlsweep.nn.layers import beside
+from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.randomness import stream
@@ -46,8 +46,8 @@ def descend(
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
     gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.positional[3:]]
-    settings = beside(columns(optimizer, [a.optimizer for a in arms], dtype), w)
-    scheduled = beside(columns(schedule, [a.schedule for a in arms], dtype), w)
+    settings = broadcast(columns(optimizer, [a.optimizer for a in arms], dtype), w)
+    scheduled = broadcast(columns(schedule, [a.schedule for a in arms], dtype), w)
     ended = np.full(len(runs), -1)
     path: list[tuple[int, Array, Array, Array]] = []  # iteration, runs, losses, points
 

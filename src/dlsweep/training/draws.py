@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.nn.layers import Shared
+from dlsweep.nn.layers import SharedInput
 from dlsweep.randomness import stream
 
 
@@ -21,13 +21,13 @@ class Draws:
     def __init__(self, slices: Mapping[int, slice], index: int):
         self.slices, self.index = slices, index
 
-    def words(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+    def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
         """32 random bits each, uint32."""
-        return [Shared(_words(draw, shape), runs) for draw, runs in self._streams(purpose)]
+        return [SharedInput(_words(draw, shape), runs) for draw, runs in self._streams(purpose)]
 
-    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[Shared]:
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
         """Standard normal, float32."""
-        return [Shared(draw.standard_normal(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
+        return [SharedInput(draw.standard_normal(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
 
     def _streams(self, purpose: str) -> Iterator[tuple[np.random.Generator, slice]]:
         return ((stream(seed, purpose, self.index), runs) for seed, runs in self.slices.items())

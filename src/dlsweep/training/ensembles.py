@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlsweep.nn.losses import hits
+from dlsweep.nn.losses import correct
 
 Array = np.ndarray
 
@@ -37,7 +37,7 @@ class Ensembles:
                 summed += p[row]
                 np.logaddexp(log_sum, log_p_t[row], out=log_sum)
             self.losses[i] += (np.log(len(rows)) - log_sum).sum()
-            self.correct[i] += np.count_nonzero(hits(summed[None], t))
+            self.correct[i] += np.count_nonzero(correct(summed[None], t))
         self.samples += len(t)
 
     @property

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.datasets.base import Dataset
-from dlsweep.nn.layers import Layer, Parameters, Pass, Shared
+from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
@@ -157,14 +157,14 @@ def evaluate(
     loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
     parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
     for blocks in zip(*(group.blocks for group in groups), strict=True):
-        inputs = [Shared(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
-        passed = forward(layers, parameters, inputs, Pass(False, draws))
+        inputs = [SharedInput(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
+        passed = forward(layers, parameters, inputs, Context(False, draws))
         t = labels([b.t for b in blocks], groups)
         if seen is not None:
             seen(passed.logits, blocks[0].t)
         judged = softmax_cross_entropy(passed.logits, t)
         loss += judged.loss.astype(np.float64).sum(axis=1)
-        correct += np.count_nonzero(judged.hit, axis=1)
+        correct += np.count_nonzero(judged.correct, axis=1)
         penalty += passed.penalty
         if network.smoothing is not None:
             penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)
@@ -175,13 +175,15 @@ def evaluate(
 def _reordered(first: Layer, p: Parameters, groups: Sequence[Group]) -> Parameters:
     """The first layer's parameters with the input's features in the order of each group's blocks."""
     orders = [(g.runs, g.blocks.features) for g in groups if isinstance(g.blocks, Blocks)]
-    if not first.reads or all(features is None for _, features in orders):
+    if not first.facts.reorders or all(features is None for _, features in orders):
         return p
-    W = p[first.reads].copy() if len(orders) > 1 else np.empty_like(p[first.reads])
+    W = p[first.facts.reorders].copy() if len(orders) > 1 else np.empty_like(p[first.facts.reorders])
     for runs, features in orders:
         if features is not None:
-            np.take(p[first.reads][runs], features, axis=-1, out=W[runs], mode="clip")  # clip: no buffer between
-    return p | {first.reads: W}
+            np.take(
+                p[first.facts.reorders][runs], features, axis=-1, out=W[runs], mode="clip"
+            )  # clip: no buffer between
+    return p | {first.facts.reorders: W}
 
 
 def labels(t: Sequence[Array], groups: Sequence[Group]) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.initializers import initializers
-from dlsweep.nn.layers import Array, Layer, Parameters, Pass, Shared, column
+from dlsweep.nn.layers import Array, Context, Layer, Parameters, SharedInput, column
 from dlsweep.randomness import stream
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import build
@@ -52,9 +52,9 @@ def _outputs(
 
     def outputs(w: Array) -> Array:
         parameters[layers[-1].name][kernel][0] = w
-        x: Any = [Shared(samples, slice(0, 1))]
+        x: Any = [SharedInput(samples, slice(0, 1))]
         for layer in layers:
-            x = layer.apply(parameters[layer.name], x, Pass(False, Draws({}, 0))).y
+            x = layer.apply(parameters[layer.name], x, Context(False, Draws({}, 0))).y
         return np.asarray(x)
 
     return outputs

@@ -15,7 +15,7 @@ from dlsweep.datasets import data_of
 from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared
+from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput
 from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
@@ -70,12 +70,12 @@ class Model:
         The samples of a split give the bits of the evaluations in training, if they are given all together.
         """
         x, layers = self._samples(x), self._network.layers
-        reorder = bool(layers[0].reads) and not self.data.arrays.standardized
+        reorder = bool(layers[0].facts.reorders) and not self.data.arrays.standardized
         blocks = Blocks(x, np.zeros(len(x), np.int64), self._floats, _FLOAT, reorder=reorder, size=block_size(layers))
         found: list[Array] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             group = Group(slice(0, 1), blocks)
-            few, parameters = fuse_for_evaluation(layers, self._stack, Pass(False, self._draws))
+            few, parameters = fuse_for_evaluation(layers, self._stack, Context(False, self._draws))
             network = self._network._replace(layers=few)
             evaluate(network, parameters, [group], self._draws, lambda z, _: found.append(z[0].T.copy()))
         logits = np.concatenate(found)
@@ -100,8 +100,8 @@ class Model:
         columns = np.ascontiguousarray(np.moveaxis(self._floats(x, _FLOAT), 0, -1))
         outputs: list[Output] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
-            shared = [Shared(columns, slice(0, 1))]
-            forward(self._network.layers, self._stack, shared, Pass(False, self._draws), outputs)
+            shared = [SharedInput(columns, slice(0, 1))]
+            forward(self._network.layers, self._stack, shared, Context(False, self._draws), outputs)
         # Where an evaluation draws, a layer makes several of each sample.
         each = [y.reshape(*y.shape[:-1], -1, len(x)).mean(axis=-2)[0] for y, *_ in outputs]
         return {name: np.moveaxis(y, -1, 0) for name, y in zip(self.layers, each, strict=True)}

@@ -12,17 +12,11 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.fusion import pool_first
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, Shared
+from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, SharedInput
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Entry
-
-# What a layer cannot promise any more when a regularizer has taken its place, which may do anything.
-_OWN: dict[str, Any] = {
-    **dict.fromkeys(("linear", "dense", "gives_pieces", "takes_pieces", "only_trains", "monotone", "greatest"), False),
-    "affine": None,
-}
 
 
 class Network(NamedTuple):
@@ -84,7 +78,8 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
 
 
 def _replaced(layer: Layer, wrapped: Layer) -> Layer:
-    return layer if wrapped is layer else wrapped._replace(**_OWN)
+    """Return a layer's replacement without the facts that it has only taken over: nobody has said that they hold."""
+    return layer if wrapped is layer else wrapped.wrapped(wrapped.apply) if wrapped.facts is layer.facts else wrapped
 
 
 def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> None:
@@ -92,19 +87,19 @@ def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> Non
     open_ = ""  # the last layer with a kernel, until an activation follows it
     for layer in layers:
         kernel = any(parameter.kernel for parameter in layer.parameters.values())
-        if open_ and (kernel or (layer is layers[-1] and not layer.activation)):
+        if open_ and (kernel or (layer is layers[-1] and not layer.facts.activation)):
             raise UsageError(
                 f"{regularizer} averages, in evaluation, what the activation after a layer makes of several draws, and "
                 f"none follows {open_}; add one, or use inference: mean"
             )
-        open_ = layer.name if kernel else "" if layer.activation else open_
+        open_ = layer.name if kernel else "" if layer.facts.activation else open_
 
 
 def _augmented(first: Layer, change: Augment) -> Layer:
     """A network's first layer, whose samples are changed in training."""
 
-    def apply(p: Parameters, x: list[Shared], pass_: Pass) -> Output:
-        return first.apply(p, change(x, pass_) if pass_.training else x, pass_)
+    def apply(p: Parameters, x: list[SharedInput], context: Context) -> Output:
+        return first.apply(p, change(x, context) if context.training else x, context)
 
     return first._replace(apply=apply)
 

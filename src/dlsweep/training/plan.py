@@ -18,7 +18,7 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.activations import activations
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import Layer, in_pieces, multiplications, size
+from dlsweep.nn.layers import Layer, in_tiles, multiplications, size
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
@@ -155,7 +155,9 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     activations = _activations(network, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)
     steps = iterations(arm.train, data.sizes["train"])
     evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
-    work = multiplications(layers) * (3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps))
+    work = max(1, multiplications(layers)) * (
+        3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps)
+    )
     # A seed that trains on a subset of its own is evaluated on a copy of it.
     own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
     samples = data.sizes["train"] * prod(data.shape) if own else 0
@@ -171,14 +173,14 @@ def _activations(network: Network, shape: tuple[int, ...], evaluated: int, train
 
     observed: whether probes see every output, which takes a pass of its own, over the layers as they are written.
     """
-    kept, working = _passed(network.fused, shape, in_pieces(network.fused))
+    kept, working = _passed(network.fused, shape, in_tiles(network.fused))
     passes = [working * evaluated, (kept + working) * trained]
     if observed:
         passes.append(sum(_passed(network.layers, shape, [False] * len(network.layers))) * trained)
     return max(passes)
 
 
-def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_pieces: Sequence[bool]) -> tuple[int, int]:
+def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_tiles: Sequence[bool]) -> tuple[int, int]:
     """How many numbers of a sample training keeps for the way back, and how many a layer at work holds at most.
 
     That is what it reads and makes, each with copies, and what a convolution lays out: its input, once
@@ -186,7 +188,7 @@ def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_pieces: Sequence
     activations and normalizations do, keeps more than others.
     """
     kept, working, before = 0, prod(shape), 0
-    for layer, pieces in zip(layers, in_pieces, strict=True):
+    for layer, pieces in zip(layers, in_tiles, strict=True):
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
         after = 0 if pieces else prod(layer.shape)
         kept += (3 if layer.shape == shape else 2) * after + laid
@@ -209,7 +211,7 @@ def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list
     As wide as memory and cache allow, and so that the workers end at about the same time: one to four chunks a worker
     are tried, longest first, against the cost of starting a chunk (about half a run of its cohort).
     """
-    most = [min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * c.parameters)) for c, _ in cohorts]
+    most = [min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * max(1, c.parameters))) for c, _ in cohorts]
     widest = [max(1, runs // c.together) for runs, (c, _) in zip(most, cohorts, strict=True)]
     total = sum(c.work * runs for c, runs in cohorts)
 

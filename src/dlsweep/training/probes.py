@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Layer, Output, Parameters, Pass, column
+from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, column
 from dlsweep.training.draws import Draws
 
 BINS = 30  # of a histogram
@@ -40,7 +40,7 @@ class Probes:
             (i, layers[i].name, next(k for k, p in layers[i].parameters.items() if p.kernel), _after(layers, i, end))
             for i, end in zip(kernels, [*kernels[1:], len(layers)], strict=True)
         ]
-        self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].activation}
+        self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].facts.activation}
 
     def look(
         self,
@@ -114,7 +114,7 @@ class Probes:
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
     """The place of the activation that follows a layer with a kernel, or else of the last layer before the next one."""
-    return next((i for i in range(kernel, end) if layers[i].activation), end - 1)
+    return next((i for i in range(kernel, end) if layers[i].facts.activation), end - 1)
 
 
 def _steepest(activation: Layer) -> Array:
@@ -125,7 +125,7 @@ def _steepest(activation: Layer) -> Array:
         for k, p in activation.parameters.items()
     }
     x = np.zeros((1, *shape)) + np.linspace(-10, 10, 2001)
-    slope = _slope(activation.apply(start, x, Pass(False, Draws({}, 0))))
+    slope = _slope(activation.apply(start, x, Context(False, Draws({}, 0))))
     steepest: Array = slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
     return steepest
 

@@ -11,7 +11,7 @@ import numpy as np
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Array, Output, Parameters, Pass, Shared, beside, column, size
+from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput, broadcast, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.networks import Forward, forward
 from dlsweep.nn.optimizers import optimizers
@@ -60,7 +60,7 @@ class Stack:
         self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
         self.splits: dict[str, Blocks | dict[int, Blocks] | None] = {}
         subsets = data.sizes["train"] < len(self.t)
-        reorder = bool(self.network.layers[0].reads) and not arrays.standardized
+        reorder = bool(self.network.layers[0].facts.reorders) and not arrays.standardized
         size = block_size(self.network.layers)
         for split in arm.evaluate.on:
             if split == "batch":
@@ -121,12 +121,12 @@ class Stack:
             for layer, p in zip(self.network.layers, self.parameters, strict=True)
         ]
         arm = runs[0].arm
-        if arm.evaluate.layers:
+        if arm.evaluate.layers and self.kernels:
             steps = iterations(arm.train, self.data.sizes["train"])
             self.probes = Probes(self.network.layers, evaluations(arm.evaluate, steps))
 
-    def _shared(self, batch: Batch) -> list[Shared]:
-        return [Shared(batch[s].x, runs) for s, runs in self.slices.items()]
+    def _shared(self, batch: Batch) -> list[SharedInput]:
+        return [SharedInput(batch[s].x, runs) for s, runs in self.slices.items()]
 
     def step(self, t: int, steps: int, batch: Batch, *, look: bool = False) -> None:
         """One update of every run on its seed's minibatch; look: with the probes, if there are any, in every layer."""
@@ -151,13 +151,13 @@ class Stack:
 
         look: whether the probes look, at iteration `at` or else at t.
         """
-        pass_ = Pass(True, Draws(self.slices, t))
+        context = Context(True, Draws(self.slices, t))
         if look and self.probes:  # a pass of its own, over the layers as they are written, so that no bit depends on it
             outputs: list[Output] = []
-            forward(self.network.layers, self.parameters, self._shared(batch), pass_, outputs)
+            forward(self.network.layers, self.parameters, self._shared(batch), context, outputs)
             self.probes.look(t if at is None else at, np.array(self.order), self.parameters, outputs)
             outputs.clear()
-        passed = forward(self.network.fused, self.parameters, self._shared(batch), pass_)
+        passed = forward(self.network.fused, self.parameters, self._shared(batch), context)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
         t_batch = labels([batch[s].t for s in self.slices], groups)
         dlogits = softmax_cross_entropy(passed.logits, t_batch).back()
@@ -188,7 +188,7 @@ class Stack:
         settings = self.settings | {"lr": self.settings["lr"] * factor}
         for p, gs, slots in zip(self.parameters, gradients, self.slots, strict=True):
             for k, g in gs.items():
-                p[k], *slots[k] = self.optimizer.function(p[k], g, t, *slots[k], **beside(settings, g))
+                p[k], *slots[k] = self.optimizer.function(p[k], g, t, *slots[k], **broadcast(settings, g))
         for regularizer in self.network.regularizers:
             if regularizer.project:
                 for i, k in self.kernels:
@@ -207,7 +207,7 @@ class Stack:
                 for i, k in self.kernels:
                     penalty += regularizer.penalty.value(self.parameters[i][k])
         draws = Draws(self.slices, t)
-        layers, parameters = fuse_for_evaluation(self.network.layers, self.parameters, Pass(False, draws))
+        layers, parameters = fuse_for_evaluation(self.network.layers, self.parameters, Context(False, draws))
         network = self.network._replace(layers=layers)
         rows, averages = [], []
         for split, blocks in self.splits.items():

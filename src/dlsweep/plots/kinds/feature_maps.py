@@ -90,7 +90,8 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
                     show(ax, one, (i * step, bottom, size, size), scales[layer]).set_label(layer)
                 place = min(len(y), _MAPS) * step + 0.01, bottom + size / 2
                 ax.text(*place, end, size=NOTE, va="center", color=style.FAINT)
-    alt = f"{title}. " + (f"{reason}: no weights." if image is None else f"Maps of {', '.join(names[1:])}.")
+    what = f"{reason}: no weights" if image is None else f"Maps of {', '.join(map(' '.join, zip(thinned, shapes)))}"
+    alt = f"Feature maps: {title}. {what}."
     return Chart(figure, caption, alt, _data(thinned))
 
 

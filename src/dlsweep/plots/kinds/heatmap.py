@@ -102,7 +102,7 @@ def _draw(facets: Facets, metric: Metric, means: np.ndarray, scores: dict[Cell, 
         colour_bar(axes, shades, words, "", ticks=colours.ticks)
     records = [{**facets.levels_at(cell), **one.record()} for cell, one in scores.items()]
     data = pd.DataFrame(records, columns=None if records else [metric.column])
-    alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column))
+    alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column), of="")
     return Chart(figure, words.foot, alt, data)
 
 

@@ -76,7 +76,7 @@ def paths(facets: Facets) -> Chart:
             ax.set_visible(False)
         for ax in axes.flat[max(0, len(found) - across) : len(found)]:
             ax.tick_params(labelbottom=True)  # also where no panel is below
-    return Chart(figure, words.foot, captions.alt(f"Paths on {words.title}", facets), _data(facets, found))
+    return Chart(figure, words.foot, captions.alt(f"Paths on {words.title}", facets, of=""), _data(facets, found))
 
 
 def _data(facets: Facets, found: Descents) -> DataFrame:
