@@ -182,7 +182,7 @@ def test_a_header_that_claims_too_much(file: Path) -> None:
     assert "x_train cannot be read as an array of numbers" in problems(file)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_a_damaged_file_is_a_sentence(file: Path, draw: st.DataObject) -> None:
     buffer = io.BytesIO()

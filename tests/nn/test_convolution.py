@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
@@ -56,7 +56,6 @@ def by_hand(x, k, stride, pad):
     return np.array(found)
 
 
-@settings(deadline=None)
 @given(windows())
 def test_im2col_is_a_loop_over_positions_and_col2im_its_adjoint(problem):
     shape, k, stride, pad = problem
@@ -68,7 +67,6 @@ def test_im2col_is_a_loop_over_positions_and_col2im_its_adjoint(problem):
     np.testing.assert_allclose(np.sum(matrix * y), np.sum(x * col2im(y, shape, k, stride, pad)))
 
 
-@settings(deadline=None)
 @given(windows())
 def test_rows_hold_the_same_as_im2col_and_unrowed_is_their_adjoint(problem):
     shape, k, stride, pad = problem

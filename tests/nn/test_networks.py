@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.nn.activations import activation_layer, activations
@@ -92,7 +92,6 @@ def product(a, x):
 sizes = st.integers(1, 9)
 
 
-@settings(deadline=None)
 @given(sizes, st.integers(1, 40), sizes, sizes, st.sampled_from([np.float32, np.float64]), st.booleans(), sizes)
 def test_the_shared_product_has_the_same_bits_in_any_company(rows, inner, runs, columns, dtype, transposed, dark):
     rng = np.random.default_rng(0)
