@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import pool_first
 from dlsweep.nn.layers import Context, SharedInput, kinds, size
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.sequences import items, sequence
