@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlsweep.nn.branches import Open, OpenGradients
 from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, in_tiles
 
 
@@ -45,22 +46,25 @@ def forward(
     >>> passed.back(np.ones((1, 2, 4)))[0]["b"].tolist()
     [[[4.0], [4.0]]]
     """
-    backs, states, penalty = [], [], np.zeros(1)
+    backs, states, penalty, blocks = [], [], np.zeros(1), Open()
     for layer, pieces, p in zip(layers, in_tiles(layers), parameters, strict=True):
+        x = blocks.enter(layer, x)
         output = layer.apply(p, x, context._replace(tiles=True) if pieces and outputs is None else context)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
-        if context.training:  # what an evaluation went through is not needed again
-            backs.append(back)
+        blocks.leave(layer, x)
+        if context.training:  # an evaluation has no way back
+            backs.append((layer, back))
         states.append(state)
         penalty = penalty + added
 
     def backward(dy: Any) -> list[Parameters]:
-        gradients = []
-        for back in reversed(backs):
+        gradients, blocks = [], OpenGradients()
+        for layer, back in reversed(backs):
             assert dy is not None  # only the first layer returns None, and it is the last here
-            dy, gradient = back(dy)
+            dy, gradient = back(blocks.enter(layer, dy))
+            dy = blocks.leave(layer, dy)
             gradients.append(gradient)
         return gradients[::-1]
 
