@@ -144,8 +144,8 @@ def layer_and_problem(kind, runs=3, dtype=np.float64):
 
 
 def test_every_kind_is_tried():
-    tried = {name for ((name, _),) in LAYERS.values()} | {"activation", "dropout"}  # which are parts of sequences
-    assert tried == set(kinds)
+    parts = {"activation", "dropout", "residual", "parallel"}  # of sequences
+    assert {name for ((name, _),) in LAYERS.values()} | parts == set(kinds)
 
 
 @EVERY
