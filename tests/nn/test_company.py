@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput, Tiles
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.sequences import sequence
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import block_size

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import pool_first
 from dlsweep.nn.layers import Context, SharedInput, kinds, size
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.sequences import items, sequence
@@ -141,8 +142,8 @@ def layer_and_problem(kind, runs=3, dtype=np.float64):
 
 
 def test_every_kind_is_tried():
-    tried = {name for ((name, _),) in LAYERS.values()} | {"activation", "dropout"}  # which are parts of sequences
-    assert tried == set(kinds)
+    parts = {"activation", "dropout", "residual", "parallel"}  # of sequences
+    assert {name for ((name, _),) in LAYERS.values()} | parts == set(kinds)
 
 
 @EVERY
@@ -374,10 +375,13 @@ def test_a_list_may_name_every_kind_normalization_and_activation():
     assert set(items) == {*kinds, "none", "batch", "layer", "instance", "group", "lrn", *activations}
 
 
+LAST = {"flatten", "global_average_pool", "dense", "conv", "pool"}
+
+
 def test_every_item_has_its_defaults_and_keeps_the_type():
     """Numbers of settings must not make single precision double."""
     x = np.random.default_rng(0).standard_normal((4, 5, 4, 3)).astype(np.float32)
-    of = [{"conv": {"filters": 4}}, *sorted(set(items) - {"flatten", "global_average_pool", "dense", "conv", "pool"})]
+    of = [{"conv": {"filters": 4}}, *sorted(set(items) - LAST - {"residual", "parallel"})]
     layers = sequence((4, 5, 4), 3, activated, [*of, "pool", "global_average_pool"])
     parameters = [
         {k: np.full((2, *d.shape), d.start or 0.1, np.float32) for k, d in layer.parameters.items()} for layer in layers

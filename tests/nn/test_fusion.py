@@ -5,9 +5,10 @@ import pytest
 from tests.training.conftest import choice, full, make_arm, make_data
 
 from dlsweep.nn.activations import activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, SharedInput
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import normalizations
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import build

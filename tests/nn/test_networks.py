@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.dense import dense
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations
 from dlsweep.nn.products import shared_product
 from dlsweep.nn.regularizers import Regularizer, regularizers

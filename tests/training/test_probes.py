@@ -8,9 +8,9 @@ from tests.training.conftest import choice, make_arm, make_data
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Evaluate, Run
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches

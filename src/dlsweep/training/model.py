@@ -14,9 +14,9 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput
-from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
 from dlsweep.training.minibatches import minibatches, subset

@@ -114,6 +114,7 @@ class Probes:
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
     """The place of the activation that follows a layer with a kernel, or else of the last layer before the next one."""
+    end = next((i for i in range(kernel, end) if layers[i].facts.route == "next"), end)  # there its branch ends
     return next((i for i in range(kernel, end) if layers[i].facts.activation), end - 1)
 
 

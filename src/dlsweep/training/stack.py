@@ -10,10 +10,10 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.forward import Forward, forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput, broadcast, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training.draws import Draws
