@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# `make check` tries a fifth of the examples, for a quick answer.
-settings.register_profile("quick", max_examples=20)
+# An example may take as long as a loaded machine needs. `make check` tries a fifth of the examples, for a quick answer.
+settings.register_profile("suite", deadline=None)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=20)
+settings.load_profile("suite")
 
 # Tests whose outcome could depend on the processor's BLAS kernel; `make test-kernels` runs them on each.
 NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")

@@ -228,7 +228,7 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, 
                 assert process.poll() is None
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate()
         finally:
             process.kill()
     assert process.returncode == 130

@@ -125,7 +125,7 @@ def bits(curves: pd.DataFrame) -> dict[str, bytes]:
 
 
 few = settings(
-    max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 

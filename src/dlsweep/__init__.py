@@ -3,7 +3,7 @@
     import dlsweep
 
     results = dlsweep.run("configs/activation_init.yaml")
-    results.curves.query("split == 'test'").groupby(["activation", "init", "iteration"]).accuracy.mean()
+    results.curves.query("split == 'test'").groupby(["activation", "init", "iteration"], observed=True).accuracy.mean()
 
 Everything here is imported when it is first used, so that importing the package costs nothing.
 """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -45,7 +45,6 @@ def test_equal_values_have_an_interval_of_no_width(n: int) -> None:
     np.testing.assert_allclose(interval([0.1] * n), 0.1)
 
 
-@settings(deadline=None)
 @given(values)
 def test_the_interval_holds_the_mean(x: np.ndarray) -> None:
     low, high = interval(x)
@@ -54,7 +53,6 @@ def test_the_interval_holds_the_mean(x: np.ndarray) -> None:
     assert high >= x.mean() - slack
 
 
-@settings(deadline=None)
 @given(values, st.floats(0.1, 10), st.floats(-100, 100))
 def test_the_interval_moves_and_scales_with_the_values(x: np.ndarray, scale: float, shift: float) -> None:
     low, high = interval(x)
@@ -62,7 +60,6 @@ def test_the_interval_moves_and_scales_with_the_values(x: np.ndarray, scale: flo
     np.testing.assert_allclose(interval(scale * x + shift), [scale * low + shift, scale * high + shift], atol=slack)
 
 
-@settings(deadline=None)
 @given(values)
 def test_more_confidence_is_wider(x: np.ndarray) -> None:
     low, high = interval(x, 0.8)

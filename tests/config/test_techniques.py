@@ -202,7 +202,7 @@ def test_a_setting_at_its_default_keeps_the_ids_of_results(sweep: Load) -> None:
 def rows(tmp_path: Path) -> None:
     """Data without height and width."""
     x, t = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200) % 2
-    np.savez(tmp_path / "rows.npz", allow_pickle=False, x_train=x, t_train=t, x_test=x, t_test=t)
+    np.savez(tmp_path / "rows.npz", x_train=x, t_train=t, x_test=x, t_test=t)
 
 
 @pytest.mark.parametrize("name", ["crop", "flip"])

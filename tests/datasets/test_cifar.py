@@ -104,7 +104,7 @@ def test_links_and_paths_in_an_archive_go_nowhere(cache: Path, tmp_path: Path) -
     assert set(tmp_path.rglob("*")) - before == {cache, path.parent, path}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.data())
 def test_a_damaged_archive_is_a_sentence(cache: Path, draw: st.DataObject) -> None:
     content = bytearray(SERVED["cifar10"]["cifar-10-binary.tar.gz"])

@@ -27,8 +27,8 @@ def arrays(**changes: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in (good | changes).items() if value is not None}
 
 
-def save(file: Path | io.BytesIO, content: dict[str, np.ndarray]) -> None:
-    np.savez_compressed(file, allow_pickle=True, **content)
+def save(file: Path | io.BytesIO, content: dict[str, Any]) -> None:
+    np.savez_compressed(file, **content)
 
 
 def npz(path: Path, train: int | None = None, validation: int = 0, test: int | None = None) -> Dataset:
@@ -77,7 +77,8 @@ def test_subsets(file: Path) -> None:
 
 
 def test_the_fingerprint_is_that_of_the_content(file: Path, tmp_path: Path) -> None:
-    np.savez(file, allow_pickle=False, **arrays())
+    kept: dict[str, Any] = arrays()
+    np.savez(file, **kept)
     save(tmp_path / "packed.npz", arrays(other=np.ones(3)))
     assert npz(file).fingerprint == npz(tmp_path / "packed.npz").fingerprint
     save(tmp_path / "other.npz", arrays(t_test=[0, 1, 2, 2]))
@@ -182,7 +183,7 @@ def test_a_header_that_claims_too_much(file: Path) -> None:
     assert "x_train cannot be read as an array of numbers" in problems(file)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_a_damaged_file_is_a_sentence(file: Path, draw: st.DataObject) -> None:
     buffer = io.BytesIO()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput, Tiles
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.sequences import sequence
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import block_size
@@ -100,7 +101,7 @@ items = st.one_of(st.builds(lambda c: {"conv": c}, convolutions), st.builds(lamb
 shapes = st.tuples(st.integers(1, 4), st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 2, 6, 8, 16]))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     shapes,
     st.lists(items, min_size=1, max_size=3),
@@ -128,7 +129,7 @@ convolved = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.tuples(st.sampled_from([1, 4]), st.sampled_from([1, 6, 9, 12]), st.sampled_from([1, 4, 13])),
     convolved,

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.training.conftest import choice, full, make_arm, make_data
 
 from dlsweep.nn.activations import activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, SharedInput
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import normalizations
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import build
@@ -31,7 +34,11 @@ MODELS = [
 def test_fused_is_plain(model, activation, normalization):
     data = make_data(shape=(3, 28, 28))
     arms = [make_arm(model=model, activation=activation, normalization=full(normalizations, normalization))] * 2
-    network = build(arms, data, np.float64)
+    is_plain(build(arms, data, np.float64))
+
+
+def is_plain(network):
+    """Check logits and gradients of the rewritten passes against the layers as they are written."""
     rng = np.random.default_rng(0)
     parameters = [
         {k: p.start + rng.random((2, *p.shape)) / max(1, p.fan_in) for k, p in layer.parameters.items()}
@@ -49,3 +56,19 @@ def test_fused_is_plain(model, activation, normalization):
     evaluated = forward(network.layers, parameters, x, evaluation).logits
     few, folded = fuse_for_evaluation(network.layers, parameters, evaluation)
     np.testing.assert_allclose(forward(few, folded, x, evaluation).logits, evaluated, rtol=1e-8, atol=1e-10)
+
+
+ANY = ["activation", "relu", "prelu", "gelu", "batch", "layer", "lrn", {"dropout": 0.3}, {"pool": 2},
+       {"pool": {"size": 3, "stride": 1, "pad": "same"}}, {"conv": {"filters": 3, "pad": "same"}},
+       {"conv": {"filters": 2, "bias": False, "pad": "same"}}, {"dropout": {"ratio": 0.2, "mode": "classic"}},
+       {"residual": ["activation", {"pool": {"size": 2, "stride": 1, "pad": "same"}}]}]  # fmt: skip
+FLAT = ["activation", "sigmoid", "batch", {"dense": 5}, {"dense": 40}, {"dropout": 0.3}]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(ANY), max_size=6), st.lists(st.sampled_from(FLAT), max_size=6), st.booleans())
+def test_fused_is_plain_for_any_list_of_layers(images, flat, dropconnect):
+    data = make_data(shape=(3, 28, 28))
+    regularizer = (choice("dropconnect", ratio=0.2, inference="mean", samples=2),) if dropconnect else ()
+    model = choice("layers", of=[*images, "flatten", *flat, {"dense": 3}])
+    is_plain(build([make_arm(model=model, activation="tanh", regularizer=regularizer)] * 2, data, np.float64))

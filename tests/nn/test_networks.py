@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.dense import dense
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations
 from dlsweep.nn.products import shared_product
 from dlsweep.nn.regularizers import Regularizer, regularizers
@@ -92,7 +93,6 @@ def product(a, x):
 sizes = st.integers(1, 9)
 
 
-@settings(deadline=None)
 @given(sizes, st.integers(1, 40), sizes, sizes, st.sampled_from([np.float32, np.float64]), st.booleans(), sizes)
 def test_the_shared_product_has_the_same_bits_in_any_company(rows, inner, runs, columns, dtype, transposed, dark):
     rng = np.random.default_rng(0)

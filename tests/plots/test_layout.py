@@ -4,7 +4,7 @@ import warnings
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -61,7 +61,6 @@ def test_tick_labels_of_neighbours_keep_apart() -> None:
 
 
 @given(st.text(max_size=80), st.floats(0.5, 4), st.integers(1, 3))
-@settings(deadline=None)
 def test_a_text_is_cut_to_fit_and_loses_nothing_else(text: str, width: float, lines: int) -> None:
     fitted = fit(text, width, 10, lines)
     assert len(fitted.splitlines()) <= lines

@@ -69,7 +69,7 @@ def test_the_tables_hold_every_run_once_in_the_order_of_the_config(make: Make, s
     assert sum(len(r.runs) for r in listener.receipts) == 12
 
     runs = results.runs
-    assert list(runs.groupby(["activation", "init"], sort=False).groups) == [
+    assert list(runs.groupby(["activation", "init"], sort=False, observed=True).groups) == [
         ("relu", "he"), ("relu", "xavier"), ("tanh", "he"), ("tanh", "xavier"),
     ]  # fmt: skip
     assert runs["seed"].tolist() == [0, 1, 2] * 4

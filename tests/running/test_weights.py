@@ -134,7 +134,7 @@ def test_what_a_diverged_run_keeps(make: Make, tmp_path: Path) -> None:
     grid = {"optimizer": {"sgd": {"lr": [0.1, 1e30]}}}
     final = run(make(grid=grid, evaluate=EVALUATE), tmp_path / "final")
     diverged = final.runs[final.runs["status"] == "diverged"]
-    assert len(diverged) == 6  # those with ReLU
+    assert len(diverged) == 12  # those with ReLU overflow, those with tanh have a finite loss far above chance
     assert diverged["kept_iteration"].isna().all()
     assert set(files(final)) == set(final.runs["run_id"]) - set(diverged["run_id"])
     with pytest.raises(UsageError, match=r"lr=1e\+30, seed 0\) has diverged: no weights"):
@@ -285,6 +285,24 @@ def test_samples_of_another_shape_are_refused(results: Results, x: np.ndarray, s
     model = results.load(arm={"activation": "tanh", "optimizer": "sgd lr=0.1", "normalization": "batch"})
     with pytest.raises(UsageError, match=sentence):
         model.logits(x)
+
+
+def test_parameters_are_changed_in_a_copy_of_the_model_only(results: Results) -> None:
+    model = results.load(arm={"activation": "relu", "optimizer": "sgd lr=0.1", "normalization": "none"})
+    x = model.data.arrays.x_test
+    before = model.logits(x)
+    with pytest.raises(ValueError, match="read-only"):
+        model.parameters["dense1/W"][...] *= 2
+    moved = model.parameters["dense2/b"] + 1
+    other = model.with_parameters({"dense2/b": moved})
+    np.testing.assert_allclose(other.logits(x), before + 1, atol=1e-5)
+    moved[...] = 7
+    assert (other.parameters["dense2/b"] != 7).all()
+    np.testing.assert_array_equal(model.logits(x), before)
+    with pytest.raises(UsageError, match=r"'dense2/w' is not a parameter of this network; it has dense1/W, "):
+        model.with_parameters({"dense2/w": moved})
+    with pytest.raises(UsageError, match=r"dense2/b must have the shape \(3, 1\), got \(3,\)"):
+        model.with_parameters({"dense2/b": moved[:, 0]})
 
 
 @pytest.mark.parametrize("standardize", [False, True])

@@ -54,9 +54,8 @@ def made_up(
                 measured = ["iteration", "epoch", "split", "loss", "penalty", "accuracy"]
                 rows = rows.iloc[:1].assign(status="failed", **dict.fromkeys(measured))
             parts.append(rows)
-    frame = pd.concat([part.astype({"split": object}) for part in parts], ignore_index=True)
-    for name in ("iteration", "epoch", "loss", "penalty", "accuracy"):
-        frame[name] = frame[name].astype(float)
+    kinds = {"split": object, **dict.fromkeys(("iteration", "epoch", "loss", "penalty", "accuracy"), float)}
+    frame = pd.concat([part.astype(kinds) for part in parts], ignore_index=True)
     for name, levels in factors.items():
         frame[name] = pd.Categorical(frame[name], list(levels))
     return frame if classes is None else frame.assign(classes=classes)

@@ -85,7 +85,7 @@ def test_the_tables_say_how_a_descent_ended(tmp_path: Path) -> None:
     assert runs["parameters"].tolist() == [2] * 4
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_the_same_bits_in_any_company(data: st.DataObject) -> None:
     landscape, name = data.draw(st.sampled_from(list(landscapes))), data.draw(st.sampled_from(list(optimizers)))

@@ -58,7 +58,7 @@ def averages(outcome, first):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["he", "zeros"]), st.sampled_from([0.01, 1.0, 1e18, 1e30])),
@@ -95,7 +95,7 @@ def test_an_ensemble_does_not_know_its_company(inits, seeds, activation, own, sh
 
 def test_members_that_diverge_leave_the_average():
     """A run in an ensemble is as it is without; what is averaged is what has a row at that iteration."""
-    arm = make_arm(optimizer=choice("sgd", lr=30.0), iterations=40, activation="identity", members=tuple(range(8)))
+    arm = make_arm(optimizer=choice("sgd", lr=1.0), iterations=40, activation="identity", members=tuple(range(8)))
     outcome = train([Run(arm, seed) for seed in range(8)], make_data())
     curves, ensembles = outcome.curves, outcome.ensembles
     assert len(set(ensembles["members"].tolist())) > 1

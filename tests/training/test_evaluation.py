@@ -6,9 +6,10 @@ from tests.training.conftest import make_arm, make_data
 
 from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward, networks
+from dlsweep.nn.networks import networks
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import BLOCK, Blocks, Group
 from dlsweep.training.evaluation import evaluate as evaluate_network

@@ -89,13 +89,16 @@ def test_the_first_step_by_hand(name, clip_norm):
     shorter = 1 if clip_norm is None else min(1, clip_norm / norm)
 
     assert list(found) == [(t, f"dense{i}") for t in (0, 1) for i in (1, 2, 3)]
-    for (iteration, layer), row in found.items():
-        i = int(layer[-1]) - 1
+    for i in range(3):
+        start, after = (found[t, f"dense{i + 1}"] for t in (0, 1))
+        moved = lr * shorter * gradients[i]
+        np.testing.assert_allclose(after["update_ratio"], np.linalg.norm(moved) / np.linalg.norm(W[i]), rtol=1e-9)
+        np.testing.assert_allclose(after["weight_norm"], np.linalg.norm(W[i] - moved), rtol=1e-9)
         y = [*inputs[1:], logits][i]
         expected = {
             "weight_norm": np.linalg.norm(W[i]),
             "gradient_rms": np.sqrt((gradients[i] ** 2).mean()),
-            "update_ratio": lr * shorter * np.linalg.norm(gradients[i]) / np.linalg.norm(W[i]) if iteration else np.nan,
+            "update_ratio": np.nan,
             "activation_mean": y.mean(),
             "activation_std": y.std(),
             "saturated": is_saturated(y).mean() if i < 2 else 0.0,
@@ -103,10 +106,10 @@ def test_the_first_step_by_hand(name, clip_norm):
             "sparsity": (np.abs(W[i]) < 1e-3).mean(),
         }
         assert list(expected) == list(NUMBERS)
-        np.testing.assert_allclose([row[k] for k in NUMBERS], list(expected.values()), rtol=1e-9, err_msg=layer)
+        np.testing.assert_allclose([start[k] for k in NUMBERS], list(expected.values()), rtol=1e-9)
         for of, values in (("activation", y), ("weight", W[i])):
-            np.testing.assert_allclose([row[f"{of}_low"], row[f"{of}_high"]], [values.min(), values.max()])
-            np.testing.assert_array_equal(row[f"{of}_histogram"], np.histogram(values, 30)[0])
+            np.testing.assert_allclose([start[f"{of}_low"], start[f"{of}_high"]], [values.min(), values.max()])
+            np.testing.assert_array_equal(start[f"{of}_histogram"], np.histogram(values, 30)[0])
 
 
 techniques = {
@@ -173,7 +176,7 @@ def without(run):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cohorts())
 def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
     runs, data = cohort
@@ -187,7 +190,7 @@ def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cohorts())
 def test_there_are_rows_where_there_are_points_of_the_curve(cohort):
     runs, data = cohort

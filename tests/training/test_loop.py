@@ -16,6 +16,7 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
+from dlsweep.training import divergence
 from dlsweep.training.loop import train
 
 
@@ -117,7 +118,7 @@ def cohorts(draw):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(cohorts(), st.integers(1, 5))
 def test_a_run_does_not_know_its_company(cohort, size):
     """Alone, in its whole cohort, and in chunks of another size and order: the same curve, to the last bit."""
@@ -244,6 +245,27 @@ def test_a_diverged_run_keeps_its_curve_and_leaves_the_others_alone(recwarn):
     assert wild.max() <= outcome.iterations[2]
     assert_the_same_alone(runs, data, outcome)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("members", [(), (0, 1)])
+def test_a_finite_loss_far_above_chance_is_divergence_in_any_company(members):
+    """Rates far too large, with a loss that stays finite; a bad start and a spike that is not as high are none."""
+    arms = [make_arm(optimizer=choice("sgd", lr=lr), iterations=30, every=5) for lr in (0.1, 1e5)]
+    arms.append(make_arm(optimizer=choice("sgd", lr=1e-9), init=choice("normal", std=50.0), iterations=30, every=5))
+    if members:
+        arms = [replace(a, members=members, evaluate=replace(a.evaluate, ensemble=True)) for a in arms]
+    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    data = make_data()
+    outcome = train(runs, data)
+    assert outcome.status == ["done"] * 2 + ["diverged"] * 2 + ["done"] * 2
+    curves = outcome.curves
+    chance = np.log(data.classes)
+    assert curves["loss"][curves["run"] >= 4].max() > divergence.FACTOR * chance  # from the start on
+    assert curves["loss"][curves["run"] < 4].max() <= divergence.FACTOR * chance
+    assert curves["iteration"][np.isin(curves["run"], (2, 3))].max() < min(outcome.iterations[2:4])
+    for i in (2, 3):
+        alone = train([runs[i]] if not members else runs[2:4], data)
+        assert alone.iterations[0 if not members else i - 2] == outcome.iterations[i]
 
 
 def test_a_stack_in_which_all_diverge_ends_early():

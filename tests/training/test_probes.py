@@ -7,10 +7,10 @@ import pytest
 from tests.training.conftest import choice, make_arm, make_data
 from threadpoolctl import threadpool_limits
 
-from dlsweep.config.runs import Evaluate, Run
+from dlsweep.config.runs import Evaluate, Run, Stopping
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches
@@ -28,7 +28,7 @@ def looking(arm):
 
 
 def by_hand(arm, data, steps):
-    """The stack of one run after some steps, and the pass and the gradients of the next one."""
+    """A stack of one run after some steps, and the pass and the gradients of the next step."""
     stack = Stack([Run(arm, 0)], data, np.dtype(np.float64))
     batches = minibatches(0, data.sizes["train"], arm.train)
     batch = {0: stack.gather(0, next(batches))}
@@ -45,29 +45,33 @@ def by_hand(arm, data, steps):
     return stack, batch, [output.y for output in outputs], gradients
 
 
+def _moved(before, after):
+    return np.linalg.norm(after - before) / np.linalg.norm(before)
+
+
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
 @pytest.mark.parametrize("penalized", [False, True])
-def test_every_column_is_what_it_says(activation, penalized):
+@pytest.mark.parametrize("at", [0, 3, 6])
+def test_every_column_of_an_iteration_is_of_the_network_after_so_many_updates(activation, penalized, at):
     l2 = (choice("l2", strength=0.1, on="kernel"),) if penalized else ()
     arm = looking(make_arm(activation=activation, regularizer=l2, iterations=6, every=3))
     data = make_data()
     outcome = train([Run(arm, 0)], data, dtype=np.float64)
-    stack, batch, ys, gradients = by_hand(arm, data, 2)
-    before = [stack.parameters[i]["W"].copy() for i in (0, 2, 4)]
-    stack.step(3, 6, batch)
-    for depth, (i, at) in enumerate([(0, 1), (2, 3), (4, 4)]):
-        row = (outcome.layers["iteration"] == 3) & (outcome.layers["layer"] == f"dense{depth + 1}")
+    earlier = by_hand(arm, data, at - 1)[0].parameters if at else None
+    stack, _, ys, gradients = by_hand(arm, data, at)
+    for depth, (i, after) in enumerate([(0, 1), (2, 3), (4, 4)]):
+        row = (outcome.layers["iteration"] == at) & (outcome.layers["layer"] == f"dense{depth + 1}")
         (seen,) = np.flatnonzero(row)
         found = {k: v[seen] for k, v in outcome.layers.items()}
-        w, y = before[depth], ys[at]
+        w, y = stack.parameters[i]["W"], ys[after]
         g = gradients[i]["W"] + (0.1 * w if penalized else 0)
         slope = {"sigmoid": lambda y: y * (1 - y), "relu": lambda y: (y > 0) * 1.0}[activation](y)
-        slope = np.ones_like(y) if at == 4 else slope
-        most = {"sigmoid": 0.25, "relu": 1.0}[activation] if at < 4 else 1.0
+        slope = np.ones_like(y) if after == 4 else slope
+        most = {"sigmoid": 0.25, "relu": 1.0}[activation] if after < 4 else 1.0
         expected = {
             "weight_norm": np.linalg.norm(w),
             "gradient_rms": np.sqrt(np.mean(g**2)),
-            "update_ratio": np.linalg.norm(stack.parameters[i]["W"] - w) / np.linalg.norm(w),
+            "update_ratio": _moved(earlier[i]["W"], w) if earlier else np.nan,
             "activation_mean": y.mean(),
             "activation_std": y.std(),
             "saturated": np.mean(slope <= 0.36 * most),
@@ -75,23 +79,42 @@ def test_every_column_is_what_it_says(activation, penalized):
             "sparsity": np.mean(np.abs(w) < 1e-3),
         }
         np.testing.assert_allclose([found[k] for k in expected], [*expected.values()], rtol=1e-6, err_msg=str(depth))
-    for name, values in {"activation": ys[1], "weight": before[0]}.items():
-        row = (outcome.layers["iteration"] == 3) & (outcome.layers["layer"] == "dense1")
+    for name, values in {"activation": ys[1], "weight": stack.parameters[0]["W"]}.items():
+        row = (outcome.layers["iteration"] == at) & (outcome.layers["layer"] == "dense1")
         (low,), (high,), (counts,) = (outcome.layers[f"{name}_{k}"][row] for k in ("low", "high", "histogram"))
         assert (low, high) == (values.min(), values.max())
         assert counts.sum() == values.size
         np.testing.assert_array_equal(counts, np.histogram(values, 30, (low, high))[0])
 
 
-def test_at_the_start_nothing_has_moved_and_the_draws_are_those_of_the_first_step():
+def test_a_row_is_of_the_network_that_is_kept_at_its_iteration():
     dropout = (choice("dropout", ratio=0.5, mode="inverted"),)
-    arm = looking(make_arm(regularizer=dropout, iterations=2, every=1))
-    layers = train([Run(arm, 0)], make_data()).layers
-    start, first = (layers["iteration"] == t for t in (0, 1))
-    assert np.isnan(layers["update_ratio"][start]).all()
-    assert (layers["update_ratio"][first] > 0).all()
-    for column in ("weight_norm", "gradient_rms", "activation_mean"):  # step 1 begins with the same weights and samples
-        np.testing.assert_array_equal(layers[column][start], layers[column][first])
+    arm = make_arm(regularizer=dropout, iterations=4, every=1)
+    for steps in (1, 2, 4):
+        evaluate = Evaluate(1, arm.evaluate.on, layers=True, keep="final")
+        shorter = replace(arm, train=replace(arm.train, iterations=steps), evaluate=evaluate)
+        outcome = train([Run(shorter, 0)], make_data())
+        norms = [np.linalg.norm(outcome.kept[0].parameters[f"dense{i}/W"]) for i in (1, 2, 3)]
+        last = outcome.layers["iteration"] == steps
+        np.testing.assert_allclose(outcome.layers["weight_norm"][last], norms, rtol=1e-6)
+        assert np.isnan(outcome.layers["update_ratio"]).tolist() == (outcome.layers["iteration"] == 0).tolist()
+
+
+def test_every_row_of_the_curves_has_one_of_the_layers_also_where_a_run_stops():
+    rule = Stopping(patience=1, monitor="test_loss", min_delta=0.0, restore_best=False)
+    arm = looking(make_arm(iterations=40, every=4))
+    stopping = replace(arm, train=replace(arm.train, stopping=rule), optimizer=choice("sgd", lr=1.0))
+    runs = [Run(a, seed) for a in (arm, stopping) for seed in (0, 1, 2)]
+    outcome = train(runs, make_data())
+    assert outcome.status.count("stopped") >= 1
+    layers, curves = outcome.layers, outcome.curves
+    first = layers["layer"] == "dense1"
+    rows = set(zip(layers["run"][first].tolist(), layers["iteration"][first].tolist(), strict=True))
+    assert rows == set(zip(curves["run"].tolist(), curves["iteration"].tolist(), strict=True))
+    for i, run in enumerate(runs):  # and they are what the run measures alone
+        alone = train([run], make_data()).layers
+        for column in set(layers) - {"run"}:
+            np.testing.assert_array_equal(layers[column][layers["run"] == i], alone[column], err_msg=column)
 
 
 def test_histograms_are_taken_at_eleven_evaluations_the_first_and_the_last_among_them():
@@ -105,7 +128,7 @@ def test_an_arm_whose_layers_are_not_rewritten_measures_the_same():
     """With a penalty on activities max-pooling does not follow the activation, so it stays behind it in training."""
     data = make_data(shape=(1, 6, 6))
     model = choice("simple_cnn", filters=3, kernel=3, stride=1, pad=0, pool=2, hidden=5)
-    slight = (choice("l1", strength=1e-9, on="activity"),)
+    slight = (choice("l1", strength=1e-12, on="activity"),)
     plain, other = (
         train([Run(looking(make_arm(model=model, regularizer=r)), 0)], data, dtype=np.float64).layers
         for r in ((), slight)

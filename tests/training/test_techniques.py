@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config.runs import Run
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import forward
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Template, Value
@@ -98,5 +99,19 @@ def _asks(field: str, model: Choice) -> bool:
     """Whether a network has a place for the arm's activation, or for its normalization."""
     if model.name != "layers":
         return True
-    names = {item if isinstance(item, str) else next(iter(item)) for item in model.settings["of"]}
+    names = set(named(model.settings["of"]))
     return "activation" in names or (field == "normalization" and not names.isdisjoint(registry("activation")))
+
+
+def named(of: Iterable[Any]) -> Iterator[str]:
+    """The names of all layers of a list, those within blocks of branches too."""
+    for item in of:
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            yield from named(item)
+        else:
+            ((name, value),) = item.items()
+            yield name
+            if name in ("residual", "parallel"):
+                yield from named(value["of"] if isinstance(value, Mapping) else value)

@@ -21,6 +21,10 @@ Monitor = Literal[
 ]  # fmt: skip
 Keep = Literal["final", "best"]
 
+# The meaning of the measurements of layers, a part of the identity of runs that have them. 2: the row of iteration t
+# describes the network after t updates. 1: before update t.
+MEASUREMENTS_VERSION = 2
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -127,6 +131,7 @@ class Arm:
         ]
         parts += [*(c.canonical for c in self.regularizer), _text(self.train), _text(self.evaluate)]
         parts += [f"members {self.members}"] if self.members else []
+        parts += [f"layers {MEASUREMENTS_VERSION}"] if self.evaluate.layers else []
         return "\n".join(parts)
 
 

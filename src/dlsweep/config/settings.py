@@ -111,8 +111,13 @@ def defaults(entry: Entry) -> dict[str, Any]:
 def alternatives(
     entry: Entry, name: str, node: Node, where: str, mistakes: Mistakes, *, expand: bool
 ) -> tuple[Node, ...]:
-    """The values that a node lists. For a setting that is a list itself, only a list of lists is several values."""
-    if holds_list(entry.settings[name].annotation):
+    """The values that a node lists. For a setting that is a list itself, only a list of lists is several values.
+
+    A setting that is a list of lists has one value.
+    """
+    if holds_lists(entry.settings[name].annotation):
+        several = False
+    elif holds_list(entry.settings[name].annotation):
         several = node.is_list and bool(node.value) and all(item.is_list for item in node.value)
     else:
         several = node.is_list
@@ -233,6 +238,13 @@ def _path(node: Node, where: str, mistakes: Mistakes) -> Any:
         return WRONG
     folder = Path(node.place.file).parent if node.place.line else Path()
     return os.path.abspath(folder / Path(node.value).expanduser())  # noqa: PTH100  resolve() would follow links
+
+
+def holds_lists(annotation: Any) -> bool:
+    """Return True for a setting that is a list of lists, such as the branches of `parallel`."""
+    if get_origin(annotation) is Annotated:
+        return holds_lists(get_args(annotation)[0])
+    return get_origin(annotation) is list and holds_list(get_args(annotation)[0])
 
 
 def holds_list(annotation: Any) -> bool:

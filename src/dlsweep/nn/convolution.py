@@ -47,6 +47,10 @@ def conv(
     filters, each to its own (Krizhevsky et al. 2012, Section 3.5). bias: the initial value of every b, true for 0; or
     false for no b. As the first layer of a network it reads
     `list[SharedInput]`: what all runs of a seed see is laid out for the product once.
+
+    >>> layer = conv("conv1", (3, 28, 28), filters=6, kernel=5, pad=2)
+    >>> layer.shape, layer.parameters["W"].shape
+    ((6, 28, 28), (6, 3, 5, 5))
     """
     over = window(name, image_of(name, shape), kernel, stride, pad)
     if shape[0] % groups or filters % groups:

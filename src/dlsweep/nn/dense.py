@@ -17,6 +17,10 @@ def dense(name: str, shape: tuple[int, ...], *, units: Count, bias: float = 0.0)
 
     bias: the initial value of every b; initializers fill the weights alone. As the first layer of a network it reads
     `list[SharedInput]`, and multiplies what runs share once.
+
+    >>> layer = dense("fc", (4,), units=2)
+    >>> layer.shape, layer.parameters["W"].shape
+    ((2,), (2, 4))
     """
     fan_in = prod(shape)
     parameters = {"W": Parameter((units, fan_in), fan_in, units), "b": Parameter((units, 1), start=bias)}

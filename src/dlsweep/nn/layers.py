@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import prod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -144,7 +144,8 @@ class Facts(NamedTuple):
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
-    their order matters. gives_tiles, takes_tiles: its output, its input may be `Tiles`.
+    their order matters. gives_tiles, takes_tiles: its output, its input may be `Tiles`. route: its part in a block of
+    branches, see `dlsweep.nn.branches`; "" for layers with one input.
     """
 
     activation: bool = False
@@ -158,6 +159,7 @@ class Facts(NamedTuple):
     reorders: str = ""
     gives_tiles: bool = False
     takes_tiles: bool = False
+    route: Literal["", "fork", "next", "join"] = ""
 
     @property
     def dense(self) -> bool:

@@ -26,6 +26,10 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
 
     logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. back() is (p − onehot(t)) / N, with respect to the logits.
     `correct` is that of the function `correct`. Finite for logits of ±1e4.
+
+    >>> judged = softmax_cross_entropy(np.array([[[2.0, 0.0], [0.0, 0.0]]]), np.array([0, 1]))
+    >>> judged.loss.round(4).tolist(), judged.correct.tolist(), judged.back().round(4).tolist()
+    ([[0.1269, 0.6931]], [[True, False]], [[[-0.0596, 0.25], [0.0596, -0.25]]])
     """
     top = logits.max(axis=1, keepdims=True)
     z = logits - top
@@ -48,6 +52,9 @@ def correct(scores: Array, t: Array) -> Array:
     """Whether the label's score is the largest, `(R, N)`; scores and t as above.
 
     Of equal scores the first counts as the largest, so a network that cannot tell the classes apart is at chance.
+
+    >>> correct(np.array([[[2.0, 0.0], [0.0, 0.0]]]), np.array([0, 1])).tolist()
+    [[True, False]]
     """
     top = scores.max(axis=1, keepdims=True)
     z = scores - top
@@ -67,6 +74,10 @@ def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]
 
     Cross-entropy with (1 − ε) onehot(t) + ε / K is that with onehot(t) plus ε (z_t − mean z). Shapes as above; back():
     the gradient (onehot(t) − 1 / K) / N of the mean over the samples.
+
+    >>> added, back = label_smoothing(np.array([[[2.0], [0.0]]]), np.array([0]))
+    >>> added.tolist(), back().tolist()
+    ([[1.0]], [[[0.5], [-0.5]]])
     """
 
     def back() -> Array:

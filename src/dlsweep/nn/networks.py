@@ -7,13 +7,11 @@ the layers of its regularizers; suffix ends their names. The last layer of a net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from annotated_types import Ge, MinLen
 
-from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, in_tiles
+from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
 from dlsweep.registry import Count, ItemsOf, Ratio, Registry
 
@@ -182,46 +180,3 @@ def vgg(
     for width in hidden:
         of += [{"dense": width}, "activation"]
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
-
-
-class Forward(NamedTuple):
-    """A pass forward: the logits of every run and sample, `(R, classes, N)`, and what the layers said on the way.
-
-    back(dlogits): the gradients, layer by layer; states: the next values of what is not trained, layer by layer;
-    penalty: `(R,)` or `(1,)`, what the activities add to the minimized sum over the samples.
-    """
-
-    logits: Array
-    back: Callable[[Array], list[Parameters]]
-    states: list[Parameters]
-    penalty: Array
-
-
-def forward(
-    layers: Sequence[Layer],
-    parameters: Sequence[Parameters],
-    x: Any,
-    context: Context,
-    outputs: list[Output] | None = None,
-) -> Forward:
-    """Take samples through a network; outputs: gets what each layer makes of them, for whoever wants to look."""
-    backs, states, penalty = [], [], np.zeros(1)
-    for layer, pieces, p in zip(layers, in_tiles(layers), parameters, strict=True):
-        output = layer.apply(p, x, context._replace(tiles=True) if pieces and outputs is None else context)
-        if outputs is not None:
-            outputs.append(output)
-        x, back, state, added = output
-        if context.training:  # what an evaluation went through is not needed again
-            backs.append(back)
-        states.append(state)
-        penalty = penalty + added
-
-    def backward(dy: Any) -> list[Parameters]:
-        gradients = []
-        for back in reversed(backs):
-            assert dy is not None  # only the first layer returns None, and it is the last here
-            dy, gradient = back(dy)
-            gradients.append(gradient)
-        return gradients[::-1]
-
-    return Forward(x, backward, states, penalty)

@@ -53,7 +53,11 @@ def refuse_pointless(places: Sequence[Around]) -> None:
 
 @normalizations.register
 def none_(name: str, shape: tuple[int, ...]) -> Around:
-    """No normalization: no layer at all."""
+    """No normalization: no layer at all.
+
+    >>> none_("normalization1", (3,))
+    Around(before=(), after=(), pointless='')
+    """
     return Around()
 
 
@@ -73,6 +77,10 @@ def batch(
     Szegedy 2015, Algorithms 1-2). In convolutions a feature is a channel. γ begins at 1, β at 0, the running mean at 0
     and the running variance at 1. In a dense layer a minibatch of one sample is its own mean: the output is β alone,
     and nothing before it learns. position: before the activation, as in the paper, or after it.
+
+    >>> (layer,) = batch("normalization1", (3, 8, 8)).before
+    >>> layer.parameters["scale"].shape, layer.parameters["mean"].trained
+    ((3, 1, 1, 1), False)
     """
     each = _per_channel(shape)
     parameters = _affine(each) | {
@@ -131,6 +139,11 @@ def layer(
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation (Ba et al. 2016, Equations 3-4). In
     convolutions μ and σ² are over channels, height and width. γ and β: one of each for every feature. position: before
     or after the activation.
+
+    >>> (made,) = layer("normalization1", (3,), eps=np.array([1e-9])).before
+    >>> x, p = np.array([[[1.0], [2.0], [3.0]]]), {"scale": np.ones((1, 3, 1)), "shift": np.zeros((1, 3, 1))}
+    >>> made.apply(p, x, Context(True, None)).y.ravel().round(4).tolist()
+    [-1.2247, 0.0, 1.2247]
     """
     return _at(position, _within_samples(name, 1, (*shape, 1), eps))
 
@@ -147,6 +160,11 @@ def instance(
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation, γ and β by channel (Ulyanov et al. 2016,
     Equation 5). Not for dense layers. position: before or after the activation.
+
+    >>> instance("normalization1", (3,)).pointless[:22]
+    'instance normalization'
+    >>> instance("normalization1", (3, 8, 8)).before[0].parameters["scale"].shape
+    (3, 1, 1, 1)
     """
     if prod(shape[1:]) == 1:
         return Around(
@@ -170,6 +188,9 @@ def group(
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
     evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group normalizes what `layer` does,
     as many as channels what `instance` does. position: before or after the activation.
+
+    >>> group("normalization1", (4, 8, 8), groups=2).before[0].parameters["scale"].shape
+    (4, 1, 1, 1)
     """
     if shape[0] % groups:
         divisors = ", ".join(str(n) for n in range(1, shape[0] + 1) if shape[0] % n == 0)
@@ -195,6 +216,9 @@ def lrn(
     y_c = x_c / (k + α Σ x_c'²)^β, the sum over the `size` channels around c that there are (Krizhevsky et al. 2012,
     Section 3.3). It is a plain sum; PyTorch takes its mean, so its α is `size` times this one. Not for dense layers.
     position: after the activation, as in the paper, or before it.
+
+    >>> lrn("normalization1", (4, 8, 8)).after[0].name
+    'normalization1'
     """
     if len(shape) == 1:
         return Around(

@@ -21,7 +21,12 @@ optimizers = Registry("optimizer", "dlsweep.optimizers")
 
 @optimizers.register
 def sgd(w: Array, g: Array, t: int, *, lr: Positive = 0.01) -> tuple[Array, ...]:
-    """Stochastic gradient descent: w ← w − η g (Robbins & Monro 1951)."""
+    """Stochastic gradient descent: w ← w − η g (Robbins & Monro 1951).
+
+    >>> w, *slots = sgd(np.ones(2), np.array([0.5, -2.0]), 1, lr=0.1)
+    >>> w.round(4).tolist()
+    [0.95, 1.2]
+    """
     g *= lr
     w -= g
     return (w,)
@@ -29,7 +34,12 @@ def sgd(w: Array, g: Array, t: int, *, lr: Positive = 0.01) -> tuple[Array, ...]
 
 @optimizers.register
 def momentum(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha: Fraction = 0.9) -> tuple[Array, ...]:
-    """Momentum: v ← α v − η g, w ← w + v (Polyak 1964; Sutskever et al. 2013, Equations 1-2)."""
+    """Momentum: v ← α v − η g, w ← w + v (Polyak 1964; Sutskever et al. 2013, Equations 1-2).
+
+    >>> w, *slots = momentum(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.95, 1.2]
+    """
     v = alpha * v - lr * g
     return w + v, v
 
@@ -39,6 +49,10 @@ def nesterov(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha
     """Nesterov momentum, the stored weights being the look-ahead: w ← w + α² v − (1 + α) η g, v ← α v − η g.
 
     Sutskever et al. 2013, Equations 3-4, in the variables of Bengio et al. 2013, Equation 7.
+
+    >>> w, *slots = nesterov(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.905, 1.38]
     """
     step = lr * g
     return w + alpha * alpha * v - (1 + alpha) * step, alpha * v - step
@@ -46,7 +60,12 @@ def nesterov(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha
 
 @optimizers.register
 def adagrad(w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.01, eps: NonNegative = 1e-7) -> tuple[Array, ...]:
-    """AdaGrad: h ← h + g², w ← w − η g / (√h + ε) (Duchi et al. 2011, Section 1.1, diagonal form)."""
+    """AdaGrad: h ← h + g², w ← w − η g / (√h + ε) (Duchi et al. 2011, Section 1.1, diagonal form).
+
+    >>> w, *slots = adagrad(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.9, 1.1]
+    """
     h = h + g * g
     return w - lr * g / (np.sqrt(h) + eps), h
 
@@ -66,6 +85,10 @@ def adadelta(
     """AdaDelta: h ← ρ h + (1 − ρ) g², Δ = −√(u + ε) / √(h + ε) g, u ← ρ u + (1 − ρ) Δ², w ← w + η Δ (Zeiler 2012).
 
     Algorithm 1, whose η is 1. ε starts the motion: the first steps are of the size √ε.
+
+    >>> w, *slots = adadelta(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.9996, 1.0004]
     """
     h = rho * h + (1 - rho) * g * g
     step = np.sqrt((u + eps) / (h + eps)) * g
@@ -76,7 +99,12 @@ def adadelta(
 def rmsprop(
     w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.001, rho: Fraction = 0.9, eps: NonNegative = 1e-7
 ) -> tuple[Array, ...]:
-    """RMSProp: h ← ρ h + (1 − ρ) g², w ← w − η g / (√h + ε), without bias correction (Tieleman & Hinton 2012)."""
+    """RMSProp: h ← ρ h + (1 − ρ) g², w ← w − η g / (√h + ε), without bias correction (Tieleman & Hinton 2012).
+
+    >>> w, *slots = rmsprop(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.6838, 1.3162]
+    """
     h = _averaged(h, g * g, rho)
     return _stepped(w, g, h, np.ones_like(lr), lr, eps), h
 
@@ -97,6 +125,10 @@ def adam(
     """Adam, with both bias corrections (Kingma & Ba 2015, Algorithm 1).
 
     m, v: the moment estimates. The first step is η · sign(g), whatever the gradient's size.
+
+    >>> w, *slots = adam(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.9, 1.1]
     """
     m, v = _averaged(m, g, beta1), _averaged(v, np.square(g, out=g), beta2)
     return _stepped(w, m, v, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v
@@ -119,6 +151,10 @@ def adamw(
     """Adam with decoupled weight decay: Adam's step, and w ← w − η λ w apart from it (Loshchilov & Hutter 2019).
 
     Algorithm 2, with the decay scaled by η as a whole, as in PyTorch, not by its schedule alone.
+
+    >>> w, *slots = adamw(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.899, 1.099]
     """
     decay = lr * weight_decay * w
     w, m, v = adam(w, g, t, m, v, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
@@ -142,6 +178,10 @@ def amsgrad(
     """AMSGrad: Adam that divides by the largest second moment so far, v_max ← max(v_max, v) (Reddi et al. 2018).
 
     Algorithm 2, with Adam's bias corrections, so that the maximum is all that differs from `adam`.
+
+    >>> w, *slots = amsgrad(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((3, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.9, 1.1]
     """
     m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     v_max = np.maximum(v_max, v)
@@ -164,6 +204,10 @@ def nadam(
     """Adam with Nesterov momentum: m̂ looks one step ahead, β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ) (Dozat 2016).
 
     Algorithm 2 with the same μ = β₁ at every step; v̂ is Adam's.
+
+    >>> w, *slots = nadam(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.8526, 1.1474]
     """
     m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
     m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
@@ -185,6 +229,10 @@ def lion(
     """Lion: w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), m ← β₂ m + (1 − β₂) g (Chen et al. 2023, Algorithm 2).
 
     Every step of every weight is η, so `lr` is set three to ten times smaller than for Adam.
+
+    >>> w, *slots = lion(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
+    >>> w.round(4).tolist()
+    [0.9, 1.1]
     """
     c = beta1 * m + (1 - beta1) * g
     return w - lr * (np.sign(c) + weight_decay * w), beta2 * m + (1 - beta2) * g

@@ -48,6 +48,9 @@ def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, p
 
     pad: `same` adds as many as make the output ⌈H/S⌉, an odd one below and to the right. Whatever is left over at the
     end, less than a stride, is not seen. A window without a single place is a `UsageError` that begins with `name`.
+
+    >>> window("conv", (28, 28), 5, 1, 2).output
+    (28, 28)
     """
     (kh, kw), strides = _pair(size), _pair(stride)
     if isinstance(pad, str):
@@ -71,7 +74,11 @@ def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, p
 
 
 def image_of(name: str, shape: tuple[int, ...]) -> Pair:
-    """Height and width of samples `(C, H, W)`; others are a `UsageError` that begins with `name`."""
+    """Height and width of samples `(C, H, W)`; others are a `UsageError` that begins with `name`.
+
+    >>> image_of("conv", (3, 32, 30))
+    (32, 30)
+    """
     if len(shape) != 3:
         raise UsageError(
             f"{name} needs samples with channels, height and width, "
@@ -85,7 +92,11 @@ def _pair(size: Size | Pair) -> Pair:
 
 
 def padded(x: Array, window: Window, fill: float = 0.0) -> Array:
-    """Images `(…, H, W, N)` with the window's padding around them."""
+    """Images `(…, H, W, N)` with the window's padding around them.
+
+    >>> padded(np.ones((1, 1, 1)), window("pool", (1, 1), 2, 1, 1))[..., 0].tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
     if window.padded == window.image:
         return x
     (top, left), (h, w) = window.before, window.image
@@ -95,13 +106,21 @@ def padded(x: Array, window: Window, fill: float = 0.0) -> Array:
 
 
 def crop(x: Array, window: Window) -> Array:
-    """The images within their padding, which `padded` undoes."""
+    """The images within their padding, which `padded` undoes.
+
+    >>> crop(np.arange(9).reshape(3, 3, 1), window("pool", (1, 1), 2, 1, 1)).tolist()
+    [[[4]]]
+    """
     (top, left), (h, w) = window.before, window.image
     return x[..., top : top + h, left : left + w, :]
 
 
 def views(x: Array, window: Window) -> list[Array]:
-    """For each pixel of the window, in reading order, what it sees at all places: views `(…, OH, OW, N)` of `x`."""
+    """For each pixel of the window, in reading order, what it sees at all places: views `(…, OH, OW, N)` of `x`.
+
+    >>> [v[..., 0].tolist() for v in views(np.arange(4).reshape(2, 2, 1), window("pool", (2, 2), [1, 2]))]
+    [[[0], [2]], [[1], [3]]]
+    """
     (kh, kw), (sh, sw), (oh, ow) = window.size, window.stride, window.output
     return [
         x[..., i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw, :] for i in range(kh) for j in range(kw)
@@ -112,6 +131,9 @@ def rows(x: Array, window: Window) -> Array:
     """Each row of padded images `(…, C, H, W, N)` with its KW shifts: `(…, H, C · KW, OW · N)`.
 
     KH rows that follow each other are, as they lie in memory, the columns of im2col for a row of the output.
+
+    >>> rows(np.arange(4).reshape(1, 2, 2, 1), window("conv", (2, 2), 2)).tolist()
+    [[[0], [1]], [[2], [3]]]
     """
     x = padded(x, window)
     *lead, channels, height, _, samples = x.shape
@@ -123,7 +145,12 @@ def rows(x: Array, window: Window) -> Array:
 
 
 def columns(rows: Array, window: Window) -> Array:
-    """The matrices that kernels multiply, one for each row of the output: `(…, OH, KH · C · KW, OW · N)`, a view."""
+    """The matrices that kernels multiply, one for each row of the output: `(…, OH, KH · C · KW, OW · N)`, a view.
+
+    >>> w = window("conv", (2, 2), 2)
+    >>> columns(rows(np.arange(4).reshape(1, 2, 2, 1), w), w).tolist()
+    [[[0], [1], [2], [3]]]
+    """
     *lead, _, across, places = rows.shape
     *strides, down, along, step = rows.strides
     (kh, _), (sh, _), (oh, _) = window.size, window.stride, window.output
@@ -132,7 +159,12 @@ def columns(rows: Array, window: Window) -> Array:
 
 
 def unrowed(y: Array, channels: int, window: Window) -> Array:
-    """The adjoint of `rows`: every number goes back to where it was copied from, and is added there."""
+    """The adjoint of `rows`: every number goes back to where it was copied from, and is added there.
+
+    >>> w = window("conv", (2, 3), 2)
+    >>> unrowed(np.ones((2, 2, 2)), 1, w)[..., 0].tolist()
+    [[[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]]]
+    """
     *lead, height, _, places = y.shape
     (_, kw), (_, sw), (_, ow) = window.size, window.stride, window.output
     samples = places // ow
@@ -148,6 +180,9 @@ def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair
 
     A row holds the C · KH · KW numbers that the window sees there. So a convolution with F kernels is one product, of
     `(N · OH · OW, C · KH · KW)` and `(C · KH · KW, F)` (Chellapilla et al. 2006, Section 3).
+
+    >>> im2col(np.arange(16).reshape(1, 1, 4, 4), 2)[:2].tolist()
+    [[0, 1, 4, 5], [1, 2, 5, 6]]
     """
     w = window("im2col", x.shape[2:], size, stride, pad)
     images = np.moveaxis(padded(np.moveaxis(x, 0, -1), w), -1, 0)
@@ -166,6 +201,9 @@ def col2im(
 
     A pixel that several windows see gets a sum: it is the gradient of im2col, not its inverse. col2im of the im2col of
     ones counts the windows that see each pixel.
+
+    >>> col2im(np.ones((4, 4)), (1, 1, 3, 3), 2)[0, 0].tolist()
+    [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
     n, c, *image = shape
     w = window("col2im", (image[0], image[1]), size, stride, pad)

@@ -27,6 +27,10 @@ def pool(
     stride: null for windows that touch; where it is smaller than the window, they overlap (Krizhevsky et al. 2012,
     Section 3.4). The gradient of the greatest goes to the first pixel in reading order that has it. Padding is never
     the greatest; it counts as 0 in an average.
+
+    >>> layer = pool("pool1", (1, 2, 2), size=2)
+    >>> layer.apply({}, np.array([1.0, 4.0, 3.0, 2.0]).reshape(1, 1, 2, 2, 1), Context(False, None)).y.ravel().tolist()
+    [4.0]
     """
     over = window(name, image_of(name, shape), size, size if stride is None else stride, pad)
     one = {"max": _greatest, "average": _mean}[kind]
@@ -109,7 +113,12 @@ def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Arra
 
 @kinds.register
 def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
-    """The mean of each channel over height and width: one number a channel (Lin et al. 2014, Section 3.2)."""
+    """The mean of each channel over height and width: one number a channel (Lin et al. 2014, Section 3.2).
+
+    >>> layer = global_average_pool("gap", (1, 2, 2))
+    >>> layer.apply({}, np.array([1.0, 4.0, 3.0, 2.0]).reshape(1, 1, 2, 2, 1), Context(False, None)).y.ravel().tolist()
+    [2.5]
+    """
     area = prod(image_of(name, shape))
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
@@ -121,7 +130,11 @@ def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
 
 @kinds.register
 def flatten(name: str, shape: tuple[int, ...]) -> Layer:
-    """Samples `(C, H, W)` as numbers in a row, in that order. Dense layers do it by themselves."""
+    """Samples `(C, H, W)` as numbers in a row, in that order. Dense layers do it by themselves.
+
+    >>> flatten("flatten1", (3, 4, 5)).shape
+    (60,)
+    """
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
         return Output(x.reshape(len(x), -1, x.shape[-1]), lambda dy: (dy.reshape(x.shape), {}))

@@ -19,13 +19,21 @@ schedules = Registry("schedule", "dlsweep.schedules")
 
 @schedules.register
 def constant(t: int, steps: int) -> float:
-    """The learning rate as it was set, throughout."""
+    """The learning rate as it was set, throughout.
+
+    >>> constant(7, 100)
+    1.0
+    """
     return 1.0
 
 
 @schedules.register
 def step(t: int, steps: int, *, every: Count = 500, gamma: Annotated[float, Gt(0), Le(1)] = 0.1) -> float:
-    """Down by the factor `gamma` after every `every` iterations: gamma^⌊(t − 1) / every⌋."""
+    """Down by the factor `gamma` after every `every` iterations: gamma^⌊(t − 1) / every⌋.
+
+    >>> [step(t, 4, every=2, gamma=0.5) for t in (1, 2, 3, 4)]
+    [1.0, 1.0, 0.5, 0.5]
+    """
     return gamma ** ((t - 1) // every)
 
 
@@ -34,6 +42,9 @@ def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
     """By the same ratio at each iteration, from 1 to `end`, whatever the number of steps: end^((t − 1) / steps).
 
     An `end` above 1 raises the learning rate, to find how large it may be (Smith 2017, Section 3.3).
+
+    >>> [round(exponential(t, 4, end=0.01), 4) for t in (1, 2, 3, 4)]
+    [1.0, 0.3162, 0.1, 0.0316]
     """
     return end ** ((t - 1) / steps)
 
@@ -43,13 +54,20 @@ def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
     """Half a cosine, from 1 down to the floor `end`: end + (1 − end) (1 + cos(π (t − 1) / steps)) / 2.
 
     Loshchilov & Hutter 2017, Equation 5, without restarts.
+
+    >>> [round(cosine(t, 4), 4) for t in (1, 2, 3, 4)]
+    [1.0, 0.8536, 0.5, 0.1464]
     """
     return end + (1 - end) * (1 + cos(pi * (t - 1) / steps)) / 2
 
 
 @schedules.register
 def warm_up(t: int, steps: int, *, iterations: Count = 100) -> float:
-    """A straight line up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017)."""
+    """A straight line up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017).
+
+    >>> [warm_up(t, 4, iterations=2) for t in (1, 2, 3, 4)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
     return min(t / iterations, 1.0)
 
 
@@ -66,6 +84,9 @@ def one_cycle(
 
     The one cycle of Smith & Topin 2018, with fastai's cosine and its divisors: 1/25 and 1/25 · 10⁻⁴ of the highest
     learning rate, which is `lr`.
+
+    >>> [float(np.round(one_cycle(t, 4, warm_up=0.5, start=0.2), 4)) for t in (1, 2, 3, 4)]
+    [0.2, 0.6, 1.0, 0.5]
     """
     done = (t - 1) / steps
     up = np.minimum(done / warm_up, 1)

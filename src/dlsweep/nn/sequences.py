@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import MinLen
 
 from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
+from dlsweep.nn.branches import add, concatenate, fork, next_branch
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
@@ -51,39 +53,124 @@ def dropout(
     return layer
 
 
+@kinds.register
+def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinLen(1)]) -> Layer:
+    """A block of layers whose input is added to its output: y = x + F(x) (He et al. 2016, Equation 1).
+
+    of: the layers of F. Where F(x) has another shape than x, the shortcut is a projection (Equation 2): of images a 1×1
+    convolution without bias, with the stride that gives F(x)'s height and width; else a dense layer.
+    """
+    raise UsageError("residual is a block of a list of layers")
+
+
+@kinds.register
+def parallel(
+    name: str, shape: tuple[int, ...], *, of: Annotated[list[Annotated[list[Any], MinLen(1)]], MinLen(2)]
+) -> Layer:
+    """Branches that read the same input, their outputs one after the other along the channels (Szegedy et al. 2015).
+
+    of: a list of layers for each branch. Outputs agree in height and width.
+    """
+    raise UsageError("parallel is a block of a list of layers")
+
+
 def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
     """The layers of a list, and at its end, where it does not end with one that has as many outputs, dense for classes.
 
-    Layers are numbered by kind: conv1, pool1, conv2, dense1. What follows the n-th activation carries its number.
+    Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers after the n-th activation carry its number. Blocks
+    of branches are parts of the flat list, see `dlsweep.nn.branches`.
     """
-    layers: list[Layer] = []
-    numbers: Counter[str] = Counter()
-
-    def add(item: Item) -> None:
-        entry, settings = _read(item)
-        here = layers[-1].shape if layers else shape
-        kind = "activation" if entry.kind == "activation" else entry.name
-        numbers[kind] += 1
-        name = f"{kind}{numbers[kind]}"
-        if kind == "activation":
-            own = [activation_layer(name, here, entry, settings)] if entry.kind == kind else []
-            new = activated(str(numbers[kind]), here, *own)
-        elif entry.kind == "normalization":
-            around = entry(name, here, **settings)
-            refuse_pointless([around])
-            new = [*around.before, *around.after]
-        else:
-            new = [entry(name, here, **settings)]
-        layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
-
+    made = _Made(shape, activated)
     for number, item in enumerate(of, start=1):
         try:
-            add(item)
+            made.add(item)
         except UsageError as error:
             raise LayerError(number, f"layer {number} of {len(of)}: {error}") from None
-    if not layers or layers[-1].shape != (classes,) or layers[-1].facts.activation:
-        add({"dense": classes})
-    return [_first(layers[0]), *layers[1:]]
+    if not made.layers or made.here != (classes,) or made.layers[-1].facts.activation:
+        made.add({"dense": classes})
+    return [_first(made.layers[0]), *made.layers[1:]]
+
+
+class _Made:
+    """The layers of a list so far."""
+
+    def __init__(self, shape: tuple[int, ...], activated: Activated):
+        self.shape, self.activated = shape, activated
+        self.layers: list[Layer] = []
+        self.numbers: Counter[str] = Counter()
+
+    @property
+    def here(self) -> tuple[int, ...]:
+        """The shape of one sample of the last layer's output."""
+        return self.layers[-1].shape if self.layers else self.shape
+
+    def add(self, item: Item) -> None:
+        """Add an item's layers."""
+        entry, settings = _read(item)
+        kind = "activation" if entry.kind == "activation" else entry.name
+        self.numbers[kind] += 1
+        name = f"{kind}{self.numbers[kind]}"
+        if kind == "activation":
+            own = [activation_layer(name, self.here, entry, settings)] if entry.kind == kind else []
+            new = self.activated(str(self.numbers[kind]), self.here, *own)
+        elif entry.kind == "normalization":
+            around = entry(name, self.here, **settings)
+            refuse_pointless([around])
+            new = [*around.before, *around.after]
+        elif entry.name == "residual":
+            return self._residual(name, settings["of"])
+        elif entry.name == "parallel":
+            return self._block(name, settings["of"], concatenate)
+        else:
+            new = [entry(name, self.here, **settings)]
+        here = self.here
+        self.layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
+        return None
+
+    def _residual(self, name: str, of: Sequence[Item]) -> None:
+        shape = self.here
+        self._block(name, [of, lambda: _projection(name, shape, self._end)], add)
+
+    def _block(self, name: str, branches: Sequence[Any], join: Callable[..., Layer]) -> None:
+        shape, shapes = self.here, []
+        self.layers.append(fork(f"{name}_fork", shape))
+        for number, branch in enumerate(branches):
+            if number:
+                self._end = self.here
+                self.layers.append(next_branch(f"{name}_next{number}", shape))
+            for item in branch() if callable(branch) else branch:
+                self.add(_checked(item))
+            shapes.append(self.here)
+        self.layers.append(join(name, shapes))
+
+
+def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list[Item]:
+    """The shortcut of a residual block from samples of a shape to the shape at the end of its layers."""
+    if shape == end:
+        return []
+    if len(end) == 1:
+        return [{"dense": end[0]}]
+    if len(shape) == 3:
+        strides = [-(-n // m) for n, m in zip(shape[1:], end[1:], strict=True)]
+        if [-(-n // s) for n, s in zip(shape[1:], strides, strict=True)] == [*end[1:]]:
+            return [{"conv": {"filters": end[0], "kernel": 1, "stride": strides, "bias": False}}]
+    told = " and ".join("×".join(map(str, s)) for s in (shape, end))
+    raise UsageError(f"{name}: no projection leads from its input to its output, {told}; use pad: same")
+
+
+def _checked(item: Any) -> Item:
+    """An item of a block, whose settings no one has checked yet."""
+    if not isinstance(item, str) and not (isinstance(item, Mapping) and len(item) == 1):
+        raise UsageError(f"an item of a block is a name, or one name with settings, got {item!r}")
+    entry, _ = _read(item)
+    value = next(iter(item.values())) if isinstance(item, Mapping) else {}
+    given = value if isinstance(value, Mapping) else {next(iter(entry.settings), "of"): value}
+    try:
+        entry.model(**{str(k): v for k, v in given.items()})
+    except ValueError as error:  # pydantic's
+        first = error.errors()[0]  # type: ignore[attr-defined]
+        raise UsageError(f"{entry.name}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return item
 
 
 def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
@@ -105,4 +192,4 @@ def _first(layer: Layer) -> Layer:
         output = layer.apply(p, materialize(x), context)
         return output._replace(back=lambda dy: (None, output.back(dy)[1]))
 
-    return layer.wrapped(apply, Facts(reads_shared=True))
+    return layer.wrapped(apply, Facts(reads_shared=True, route=layer.facts.route))

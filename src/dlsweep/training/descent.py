@@ -15,6 +15,7 @@ from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.randomness import stream
+from dlsweep.training import divergence
 from dlsweep.training.network import columns
 from dlsweep.training.outcome import Outcome
 
@@ -32,8 +33,8 @@ def descend(
 
     The curves are those of a network's training, the landscape being the one thing that is trained on: the split is
     `train`, there is no epoch and no accuracy, and `x`, `y` and `distance`, to the nearest minimum, stand beside the
-    loss. progress is called as by the training of networks. A point at which the function or its gradient is not finite
-    is no part of the path: its run has `diverged`.
+    loss. progress is called as by the training of networks. A point where the run diverges
+    (`dlsweep.training.divergence`) is not part of the path.
     """
     start = time.perf_counter()
     arms = [run.arm for run in runs]
@@ -58,7 +59,9 @@ def descend(
                 lr = settings["lr"] * np.asarray(schedule(t, steps, **scheduled), dtype)
                 w, *slots = optimizer.function(w, g, t, *slots, **settings | {"lr": lr})
             loss, gradient = _at(landscape, w)
-            finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1)
+            if not t:
+                limits = divergence.limit(loss, 1.0)
+            finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1) & (loss <= limits)
             ended[(ended < 0) & ~finite] = t  # it stays in the stack, and disturbs no other row of it
             which = np.flatnonzero(ended < 0)
             if t % arm.evaluate.every == 0 or t == steps:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import Network
 

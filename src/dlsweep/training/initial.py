@@ -10,6 +10,7 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.forward import forward
 from dlsweep.nn.initializers import initializers
 from dlsweep.nn.layers import Array, Context, Layer, Parameters, SharedInput, column
 from dlsweep.randomness import stream
@@ -52,9 +53,7 @@ def _outputs(
 
     def outputs(w: Array) -> Array:
         parameters[layers[-1].name][kernel][0] = w
-        x: Any = [SharedInput(samples, slice(0, 1))]
-        for layer in layers:
-            x = layer.apply(parameters[layer.name], x, Context(False, Draws({}, 0))).y
-        return np.asarray(x)
+        x, own = [SharedInput(samples, slice(0, 1))], [parameters[layer.name] for layer in layers]
+        return np.asarray(forward(layers, own, x, Context(False, Draws({}, 0)), outputs=[]).logits)
 
     return outputs

@@ -25,8 +25,8 @@ def train(
     """Train runs of one cohort as one stack and return their curves.
 
     progress is called at each evaluation with the run-iterations done since the last, and with 0 while the stack is
-    set up; what it raises ends the training. A run whose loss or gradient is no longer finite leaves the stack as
-    `diverged`, and one whose patience ends before its training does as `stopped`; the others keep their bits, which are
+    set up; what it raises ends the training. A run that diverges (`dlsweep.training.divergence`) leaves the stack, and
+    so does one whose patience ends before its training does, as `stopped`; the others keep their bits, which are
     promised for one BLAS thread (the executors see to it).
     """
     _ = data.arrays  # read before the clock starts: whether a run is the first in its process does not matter
@@ -40,7 +40,6 @@ def train(
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
         stack.begin(batch)
-        stack.look(batch)
         progress(0)
         stack.evaluate(0, 0.0, batch)
         progress(0)
@@ -48,14 +47,17 @@ def train(
         for t in range(1, steps + 1):
             if not stack.order:
                 break
-            if t > 1:
-                batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
             evaluated = t % arm.evaluate.every == 0 or t == steps
-            stack.step(t, steps, batch, look=evaluated)
+            stack.step(t, steps, batch, evaluated=evaluated)
             if evaluated:
                 stack.evaluate(t, t / per_epoch, batch)
+            if t < steps or stack.probes:
+                batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
+            if evaluated:
                 if t < steps:
-                    stack.stop(t)
+                    stack.stop(t, batch)
+                else:
+                    stack.measure(t + 1, batch)
                 progress(len(runs) * (t - reported))
                 reported = t
         if reported < steps:

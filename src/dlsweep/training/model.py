@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -14,9 +14,9 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
+from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput
-from dlsweep.nn.networks import forward
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
 from dlsweep.training.minibatches import minibatches, subset
@@ -49,9 +49,28 @@ class Model:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """Every parameter by its name, `dense1/W`: kernels of dense layers `(out, in)`, of convolutions
-        `(filters, channels, height, width)`."""
-        return dict(self.kept.parameters)
+        """Every parameter by its name, such as `dense1/W`, as read-only arrays; see `with_parameters` to change them.
+
+        Kernels of dense layers are `(out, in)`, those of convolutions `(filters, channels, height, width)`.
+        """
+        views = {name: w.view() for name, w in self.kept.parameters.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return views
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
+        """Return a model with copies of the given parameters in place of its own, as float32; this one is unchanged.
+
+        parameters: by name, with the shapes of `Model.parameters`. A `UsageError` says which name or shape is wrong.
+        """
+        own = self.kept.parameters
+        for name, w in parameters.items():
+            if name not in own:
+                raise UsageError(f"{name!r} is not a parameter of this network; it has {', '.join(own)}")
+            if np.shape(w) != own[name].shape:
+                raise UsageError(f"{name} must have the shape {own[name].shape}, got {np.shape(w)}")
+        copies = {name: np.array(w, own[name].dtype) for name, w in parameters.items()}
+        return Model(self.run, self.data, self.kept._replace(parameters={**own, **copies}))
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

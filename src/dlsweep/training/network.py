@@ -87,7 +87,7 @@ def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> Non
     open_ = ""  # the last layer with a kernel, until an activation follows it
     for layer in layers:
         kernel = any(parameter.kernel for parameter in layer.parameters.values())
-        if open_ and (kernel or (layer is layers[-1] and not layer.facts.activation)):
+        if open_ and (kernel or layer.facts.route or (layer is layers[-1] and not layer.facts.activation)):
             raise UsageError(
                 f"{regularizer} averages, in evaluation, what the activation after a layer makes of several draws, and "
                 f"none follows {open_}; add one, or use inference: mean"

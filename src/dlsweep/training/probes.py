@@ -1,4 +1,4 @@
-"""What can be seen in each layer while a network trains: sizes of weights, gradients and activations."""
+"""Measurements of each layer while a network trains: sizes of weights, gradients and activations."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, column
 from dlsweep.training.draws import Draws
 
 BINS = 30  # of a histogram
-HISTOGRAMS = 10  # histograms are taken at the start and about so often after it, the end among them
+HISTOGRAMS = 10  # histograms after the one at the start, the last one at the end
 NEAR_ZERO = 1e-3  # weights smaller than this count as gone
-SATURATED = 0.36  # share of an activation's greatest slope: for sigmoid, outputs outside [0.1, 0.9]
+SATURATED = 0.36  # share of an activation's maximum slope: for sigmoid, outputs outside [0.1, 0.9]
 
 Rows = tuple[int, Array, list[tuple[str, dict[str, Array]]]]  # iteration, runs, and columns by layer
 
 
 class Probes:
-    """Measures the layers that have a kernel in the steps that end at an evaluation, with the weights before the step.
+    """Measure the layers that have a kernel at every evaluation.
 
-    Of a layer: `weight_norm`, ‖W‖₂; `gradient_rms`, of the kernel's gradient with penalties and before clipping;
-    `update_ratio`, ‖ΔW‖ / ‖W‖, NaN where no step was made; `sparsity`, the share of weights within ±0.001. Of what
-    follows it on the minibatch, the activation's output or the logits: `activation_mean` and `activation_std`;
-    `saturated`, the share of outputs where the activation's slope is at most 0.36 of its greatest; `dead`, the share of
-    units whose slope is 0 for all samples; both are 0 for logits. Now and then `…_low`, `…_high` and `…_histogram`, the
-    counts in 30 equal bins between them, of activations and of weights.
+    The row of iteration t describes the network after t updates, as the row of t in the curves does. It is measured in
+    training mode on the minibatch of step t + 1; the gradient is the one of that step, which costs no extra pass. After
+    the last update a step is computed and not applied.
+
+    Of a layer: `weight_norm`, ‖W_t‖₂; `gradient_rms`, of the kernel's gradient at W_t with penalties, before clipping;
+    `update_ratio`, ‖W_t − W_{t−1}‖ / ‖W_{t−1}‖ of the update that led to W_t, NaN at iteration 0 and where W_{t−1} = 0;
+    `sparsity`, the share of weights within ±0.001. Of the output of the activation that follows, or of the logits:
+    `activation_mean` and `activation_std`; `saturated`, the share of outputs where the activation's slope is at most
+    0.36 of its maximum; `dead`, the share of units whose slope is 0 for all samples; both are 0 for logits. About ten
+    times in a training also `…_low`, `…_high` and `…_histogram`, the counts in 30 equal bins between them, of
+    activations and of weights. What is not finite, in a run that diverges in step t + 1, is NaN.
+
+    due: the iteration of an evaluation that is not measured yet, or None.
     """
 
-    def __init__(self, layers: Sequence[Layer], evaluations: int):
-        self.last, self.looked = max(evaluations - 1, 1), 0
+    def __init__(self, layers: Sequence[Layer], evaluations: int, runs: int):
+        self.last, self.measured = max(evaluations - 1, 1), 0
+        self.runs, self.ratios = runs, dict[str, Array]()
+        self.due: int | None = None
         self.rows: list[Rows] = []
         self.arrange(layers)
 
@@ -42,25 +51,21 @@ class Probes:
         ]
         self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].facts.activation}
 
-    def look(
-        self,
-        t: int,
-        runs: Array,
-        parameters: Sequence[Parameters],
-        outputs: Sequence[Output],
-    ) -> None:
-        """Add a row for each run and layer, before the step; `differentiated`, `moved` and `keep` complete them."""
-        # Evenly spread over the evaluations, the first and the last among them.
-        shapes = HISTOGRAMS * self.looked // self.last > HISTOGRAMS * (self.looked - 1) // self.last
-        self.looked += 1
-        self.before = [parameters[i][k].copy() for i, _, k, _ in self.kernels]
+    def measure(self, runs: Array, parameters: Sequence[Parameters], outputs: Sequence[Output]) -> None:
+        """Add the row that is due for each run and layer; `differentiated` completes it."""
+        assert self.due is not None
+        t, self.due = self.due, None
+        # Evenly distributed over the evaluations, the first and the last among them.
+        shapes = HISTOGRAMS * self.measured // self.last > HISTOGRAMS * (self.measured - 1) // self.last
+        self.measured += 1
         layers = []
-        for (_, name, _, at), w in zip(self.kernels, self.before, strict=True):
-            y = outputs[at].y
+        for i, name, k, at in self.kernels:
+            w, y = parameters[i][k], outputs[at].y
+            ratios = self.ratios.get(name)
             row = {
                 "weight_norm": _norm(w),
                 "gradient_rms": np.full(len(w), np.nan),
-                "update_ratio": np.full(len(w), np.nan),
+                "update_ratio": np.full(len(w), np.nan) if ratios is None else ratios[runs],
                 "activation_mean": (mean := _flat(y).mean(axis=1)),
                 "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
                 **self._slopes(at, outputs[at]),
@@ -82,23 +87,21 @@ class Probes:
         }
 
     def differentiated(self, gradients: Sequence[Parameters]) -> None:
-        """Add the size of the gradients to the rows of this look."""
-        for (i, _, k, _), w, (_, row) in zip(self.kernels, self.before, self.rows[-1][2], strict=True):
-            row["gradient_rms"] = _norm(gradients[i][k]) / np.sqrt(w[0].size)
+        """Add the size of the gradients to the last row."""
+        for (i, _, k, _), (_, row) in zip(self.kernels, self.rows[-1][2], strict=True):
+            row["gradient_rms"] = _norm(gradients[i][k]) / np.sqrt(gradients[i][k][0].size)
 
-    def moved(self, parameters: Sequence[Parameters]) -> None:
-        """The step was made: add its size to the rows of this look, NaN where all weights were 0."""
-        for (i, _, k, _), w, (_, row) in zip(self.kernels, self.before, self.rows[-1][2], strict=True):
-            norm = row["weight_norm"]
-            row["update_ratio"] = np.where(norm > 0, _norm(parameters[i][k] - w) / norm, np.nan)
+    def before_update(self, parameters: Sequence[Parameters]) -> None:
+        """Take note of the weights before the update that leads to an evaluation."""
+        self.before = [parameters[i][k].copy() for i, _, k, _ in self.kernels]
 
-    def keep(self, runs: Array) -> None:
-        """Of the last look, keep the rows of these runs: the others have diverged in its step."""
-        t, looked, layers = self.rows[-1]
-        if len(runs) == len(looked):
-            return
-        stay = np.isin(looked, runs)
-        self.rows[-1] = t, looked[stay], [(name, {k: v[stay] for k, v in row.items()}) for name, row in layers]
+    def updated(self, runs: Array, parameters: Sequence[Parameters]) -> None:
+        """Take note of the size of that update, for the row that will be due."""
+        for (i, name, k, _), w in zip(self.kernels, self.before, strict=True):
+            norm = _norm(w)
+            ratios = self.ratios.setdefault(name, np.full(self.runs, np.nan))
+            ratios[runs] = np.where(norm > 0, _norm(parameters[i][k] - w) / norm, np.nan)
+        self.before = []
 
     def columns(self) -> dict[str, Array]:
         """All rows as long columns: `run`, `iteration`, `layer` and what was measured."""
@@ -108,12 +111,13 @@ class Probes:
             "iteration": np.repeat([t for t, *_ in parts], lengths),
             "run": np.concatenate([runs for _, runs, _, _ in parts]),
             "layer": np.repeat([name for _, _, name, _ in parts], lengths),
-            **{k: np.concatenate([row[k] for *_, row in parts]) for k in parts[0][3]},
+            **{k: _finite(np.concatenate([row[k] for *_, row in parts])) for k in parts[0][3]},
         }
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
     """The place of the activation that follows a layer with a kernel, or else of the last layer before the next one."""
+    end = next((i for i in range(kernel, end) if layers[i].facts.route == "next"), end)  # there its branch ends
     return next((i for i in range(kernel, end) if layers[i].facts.activation), end - 1)
 
 
@@ -133,6 +137,11 @@ def _steepest(activation: Layer) -> Array:
 def _slope(activation: Output) -> Array:
     slope: Array = np.abs(activation.back(np.ones_like(activation.y))[0])
     return slope
+
+
+def _finite(values: Array) -> Array:
+    """Return numbers with NaN in place of infinity; counts are as they were."""
+    return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
 
 
 def _flat(a: Array) -> Array:

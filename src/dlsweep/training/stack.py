@@ -10,12 +10,13 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.forward import Forward, forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput, broadcast, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
-from dlsweep.nn.networks import Forward, forward
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
+from dlsweep.training import divergence
 from dlsweep.training.draws import Draws
 from dlsweep.training.ensembles import Ensembles
 from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels, split_blocks
@@ -50,6 +51,7 @@ class Stack:
         self.rows: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.averages: list[tuple[int, float, str, Array, Array, Array, Array]] = []
         self.probes: Probes | None = None
+        self.limits: dict[str, Array] = {}  # by split: the loss above which each of the given runs has diverged
         self.parameters: list[Parameters] = []
         self.slots: list[dict[str, list[Array]]] = []
         self._arrange()
@@ -123,39 +125,40 @@ class Stack:
         arm = runs[0].arm
         if arm.evaluate.layers and self.kernels:
             steps = iterations(arm.train, self.data.sizes["train"])
-            self.probes = Probes(self.network.layers, evaluations(arm.evaluate, steps))
+            self.probes = Probes(self.network.layers, evaluations(arm.evaluate, steps), len(self.given))
 
     def _shared(self, batch: Batch) -> list[SharedInput]:
         return [SharedInput(batch[s].x, runs) for s, runs in self.slices.items()]
 
-    def step(self, t: int, steps: int, batch: Batch, *, look: bool = False) -> None:
-        """One update of every run on its seed's minibatch; look: with the probes, if there are any, in every layer."""
-        gradients, passed, finite = self._gradients(t, batch, look=look)
+    def step(self, t: int, steps: int, batch: Batch, *, evaluated: bool = False) -> None:
+        """Update every run on its seed's minibatch; evaluated: an evaluation follows, so the probes note the update."""
+        gradients, passed, finite = self._gradients(t, batch)
         for p, state in zip(self.parameters, passed.states, strict=True):
             p.update(state)
+        noted = self.probes if evaluated else None
+        if noted:
+            noted.before_update(self.parameters)
         self._update(t, steps, gradients)
-        if look and self.probes:
-            self.probes.moved(self.parameters)
-            self.probes.keep(np.array(self.order)[finite])
+        if noted:
+            noted.updated(np.array(self.order), self.parameters)
         self._leave(t, ~finite, "diverged")
 
-    def look(self, batch: Batch) -> None:
-        """The probes' look at the untrained networks: the first step, without the step."""
-        if self.probes and self.order:
-            self._gradients(1, batch, look=True, at=0)
+    def measure(self, t: int, batch: Batch) -> None:
+        """Let the probes measure what is due in step t, without the update."""
+        if self.probes and self.probes.due is not None and self.order:
+            self._gradients(t, batch)
 
-    def _gradients(
-        self, t: int, batch: Batch, *, look: bool, at: int | None = None
-    ) -> tuple[list[Parameters], Forward, Array]:
-        """The gradients of step t with those of the penalties, the pass that they come from, and which runs are finite.
+    def _gradients(self, t: int, batch: Batch) -> tuple[list[Parameters], Forward, Array]:
+        """Return the gradients of step t with those of the penalties, their pass, and a mask of the finite runs.
 
-        look: whether the probes look, at iteration `at` or else at t.
+        The probes measure here if a row is due.
         """
         context = Context(True, Draws(self.slices, t))
-        if look and self.probes:  # a pass of its own, over the layers as they are written, so that no bit depends on it
+        measured = self.probes if self.probes and self.probes.due is not None else None
+        if measured:  # a pass of its own, over the layers as they are written, so that no bit depends on it
             outputs: list[Output] = []
             forward(self.network.layers, self.parameters, self._shared(batch), context, outputs)
-            self.probes.look(t if at is None else at, np.array(self.order), self.parameters, outputs)
+            measured.measure(np.array(self.order), self.parameters, outputs)
             outputs.clear()
         passed = forward(self.network.fused, self.parameters, self._shared(batch), context)
         groups = [Group(runs, [batch[s]]) for s, runs in self.slices.items()]
@@ -168,9 +171,10 @@ class Stack:
             if regularizer.penalty:
                 for i, k in self.kernels:
                     gradients[i][k] += regularizer.penalty.gradient(self.parameters[i][k])
-        if look and self.probes:
-            self.probes.differentiated(gradients)
-        return gradients, passed, np.isfinite(dlogits).all(axis=(1, 2))
+        finite: Array = np.isfinite(dlogits).all(axis=(1, 2))
+        if measured:
+            measured.differentiated(gradients)
+        return gradients, passed, finite
 
     def _clip(self, gradients: list[Parameters]) -> None:
         """Shorten a gradient whose norm over all parameters is above the limit."""
@@ -195,7 +199,7 @@ class Stack:
                     self.parameters[i][k] = regularizer.project(self.parameters[i][k])
 
     def evaluate(self, t: int, epoch: float, batch: Batch) -> None:
-        """Add a row per run and split to the curves; runs with a loss that is not finite leave the stack.
+        """Add a row per run and split to the curves; runs that have diverged leave the stack.
 
         Where there are ensembles it starts over without such runs, so that none of them is a member.
         """
@@ -220,10 +224,8 @@ class Stack:
             rows.append((split, evaluate(network, parameters, groups, draws, seen)))
             if seen:
                 averages.append((split, averaged))
-        finite = np.all([np.isfinite(metrics.loss) for _, metrics in rows], axis=0)
+        finite = np.all([self._converges(split, metrics.loss) for split, metrics in rows], axis=0)
         which = np.array(self.order)[finite]
-        if self.probes and self.probes.rows:
-            self.probes.keep(which)
         if self.ensembles and not finite.all():
             self._leave(t, ~finite, "diverged")
             self.evaluate(t, epoch, batch)
@@ -238,11 +240,26 @@ class Stack:
         monitored = {(split, name): getattr(m, name)[finite] for split, m in rows for name in ("loss", "accuracy")}
         self.patience.look(t, which, monitored)
         self._keep(t, np.flatnonzero(finite)[self.keeps_best[which] & self.patience.improved(t, which)])
+        if self.probes:
+            self.probes.due = t
         self._leave(t, ~finite, "diverged")
 
-    def stop(self, t: int) -> None:
-        """Runs that have waited long enough for an improvement leave the stack."""
+    def _converges(self, split: str, loss: Array) -> Array:
+        """Return a mask of the runs in the stack whose loss on a split is below the limit of divergence."""
+        if split not in self.limits:  # of iteration 0, when all runs are in the stack
+            self.limits[split] = np.empty(len(self.given))
+            self.limits[split][self.order] = divergence.limit(loss, np.log(self.data.classes))
+        within: Array = np.isfinite(loss) & (loss <= self.limits[split][self.order])
+        return within
+
+    def stop(self, t: int, following: Batch) -> None:
+        """Take runs out of the stack that have waited long enough for an improvement.
+
+        following: the next minibatch, on which the probes measure runs before they leave.
+        """
         exhausted = self.patience.exhausted[self.order]
+        if exhausted.any():
+            self.measure(t + 1, following)
         self._keep_final(t, np.flatnonzero(exhausted))
         self._leave(t, exhausted, "stopped")
 

@@ -1,0 +1,122 @@
+"""Random masks of units (dropout) and of weights (DropConnect)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameters, SharedInput, column, no_gradient
+from dlsweep.nn.regularizers import Regularizer, regularizers
+from dlsweep.registry import Count, Ratio
+
+# These facts do not hold for a layer whose weights are masked.
+_MASKED: dict[str, Any] = {"linear": False, "gives_tiles": False, "takes_tiles": False, "scale_and_shift": None}
+
+
+@regularizers.register
+def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Regularizer:
+    """Dropout: in training each hidden unit's output is set to 0 with probability `ratio` (Srivastava et al. 2014).
+
+    mode: `inverted` multiplies the kept outputs with 1 / (1 − ratio) in training; `classic` multiplies all outputs with
+    1 − ratio in evaluation, as in the paper's Section 4. A mask at ratio 0.2 contains the mask at 0.15.
+
+    >>> layer = dropout(ratio=np.array([0.25]), mode="classic").activated("dropout1", (2,))
+    >>> layer.apply({}, np.ones((1, 2, 1)), Context(False, None)).y.tolist()
+    [[[0.75], [0.75]]]
+    """
+
+    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+        def apply(p: Parameters, x: Array, context: Context) -> Output:
+            if not context.training:
+                return Output(x * (1 - column(ratio, x)) if mode == "classic" else x, no_gradient)
+            scale = np.ones_like(ratio) if mode == "classic" else 1 / (1 - ratio)
+            masks = _masks(context, f"dropout/{name}", x.shape[1:], ratio, scale)
+            return Output(_masked(x, masks), lambda dy: (_masked(dy, masks), {}))
+
+        return Layer(name, apply, facts=Facts(training_only=mode == "inverted"))
+
+    return Regularizer(activated=activated)
+
+
+@regularizers.register
+def dropconnect(
+    *, ratio: Ratio = 0.5, inference: Literal["mean", "gaussian"] = "mean", samples: Count = 20
+) -> Regularizer:
+    """DropConnect: in training each weight is set to 0 with probability `ratio`, anew for each minibatch.
+
+    The kept weights are multiplied with 1 / (1 − ratio); the network's last layer keeps all (Wan et al. 2013, Section
+    3). inference: with the mean weights; or, as in the paper's Algorithm 1, activations averaged over `samples` draws
+    of their inputs from the Gaussian with the moments that the masks give: N(W v, ratio / (1 − ratio) · W² v²). All
+    samples of an evaluation share its draws, so that each is independent of the others.
+
+    >>> dropconnect(ratio=np.array([0.5]), inference="gaussian", samples=5).columns  # draws of each sample
+    5
+    """
+
+    def wrap(layer: Layer) -> Layer:
+        kernels = [k for k, parameter in layer.parameters.items() if parameter.kernel]
+
+        def apply(p: Parameters, x: Any, context: Context) -> Output:
+            if not context.training:
+                return sampled(p, x, context) if inference == "gaussian" else layer.apply(p, x, context)
+            masks = {
+                k: _masks(context, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
+                for k in kernels
+            }
+            output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, context)
+
+            def back(dy: Array) -> tuple[Array | None, Parameters]:
+                dx, gradients = output.back(dy)
+                return dx, gradients | {k: _masked(gradients[k], m) for k, m in masks.items()}
+
+            return output._replace(back=back)
+
+        def sampled(p: Parameters, x: Any, context: Context) -> Output:
+            mean = layer.apply(p, x, context).y
+            squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
+            x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
+            variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
+            std = np.sqrt(variance)[..., None, :]
+            y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
+            for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
+                np.multiply(std[runs], z, out=y[runs])
+            y += mean[..., None, :]
+            return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
+
+        return layer.wrapped(apply, layer.facts._replace(**_MASKED)) if kernels else layer
+
+    def averaged(name: str, shape: tuple[int, ...]) -> Layer:
+        def apply(p: Parameters, x: Array, context: Context) -> Output:
+            if context.training:
+                return Output(x, lambda dy: (dy, {}))
+            return Output(x.reshape(*x.shape[:-1], samples, -1).mean(axis=-2), no_gradient)
+
+        return Layer(name, apply)
+
+    if inference == "mean":
+        return Regularizer(wrap=wrap)
+    return Regularizer(wrap=wrap, activated=averaged, columns=samples)
+
+
+def _masks(context: Context, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[SharedInput]:
+    """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
+
+    A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
+    scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
+    else `(r, …)`.
+    """
+    each = (-1, *[1] * len(shape))
+    least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
+    masks = []
+    for words, runs in context.draws.bits(purpose, shape):
+        own = slice(None) if len(ratio) == 1 else runs
+        masks.append(SharedInput((words >= least[own]) * scale[own], runs))
+    return masks
+
+
+def _masked(x: Array, masks: list[SharedInput]) -> Array:
+    y = np.empty_like(x)
+    for mask, runs in masks:
+        np.multiply(x[runs], mask, out=y[runs])
+    return y

@@ -1,0 +1,71 @@
+"""The pass of samples through a list of layers, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlsweep.nn.branches import Open, OpenGradients
+from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, in_tiles
+
+
+class Forward(NamedTuple):
+    """A pass forward: the logits of every run and sample, `(R, classes, N)`, and the other results of the layers.
+
+    back(dlogits): the gradients, layer by layer; states: the next values of parameters that are not
+    trained, layer by layer; penalty: `(R,)` or `(1,)`, the addition of the activities to the minimized sum over
+    samples.
+    """
+
+    logits: Array
+    back: Callable[[Array], list[Parameters]]
+    states: list[Parameters]
+    penalty: Array
+
+
+def forward(
+    layers: Sequence[Layer],
+    parameters: Sequence[Parameters],
+    x: Any,
+    context: Context,
+    outputs: list[Output] | None = None,
+) -> Forward:
+    """Take samples through a network.
+
+    outputs: for an observer, a list to which each layer's output is added.
+
+    >>> from dlsweep.nn.dense import dense
+    >>> from dlsweep.nn.layers import SharedInput
+    >>> p = {"W": np.ones((1, 2, 3)), "b": np.zeros((1, 2, 1))}
+    >>> x = [SharedInput(np.ones((3, 4)), slice(0, 1))]
+    >>> passed = forward([dense("fc", (3,), units=2)], [p], x, Context(True, None))
+    >>> passed.logits.tolist()
+    [[[3.0, 3.0, 3.0, 3.0], [3.0, 3.0, 3.0, 3.0]]]
+    >>> passed.back(np.ones((1, 2, 4)))[0]["b"].tolist()
+    [[[4.0], [4.0]]]
+    """
+    backs, states, penalty, blocks = [], [], np.zeros(1), Open()
+    for layer, pieces, p in zip(layers, in_tiles(layers), parameters, strict=True):
+        x = blocks.enter(layer, x)
+        output = layer.apply(p, x, context._replace(tiles=True) if pieces and outputs is None else context)
+        if outputs is not None:
+            outputs.append(output)
+        x, back, state, added = output
+        blocks.leave(layer, x)
+        if context.training:  # an evaluation has no way back
+            backs.append((layer, back))
+        states.append(state)
+        penalty = penalty + added
+
+    def backward(dy: Any) -> list[Parameters]:
+        gradients, blocks = [], OpenGradients()
+        for layer, back in reversed(backs):
+            assert dy is not None  # only the first layer returns None, and it is the last here
+            dy, gradient = back(blocks.enter(layer, dy))
+            dy = blocks.leave(layer, dy)
+            gradients.append(gradient)
+        return gradients[::-1]
+
+    return Forward(x, backward, states, penalty)
