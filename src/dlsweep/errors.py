@@ -55,6 +55,10 @@ class DataError(UsageError):
     """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
 
 
+class DataChanged(DataError):
+    """A data set that is no longer the one that a sweep was planned with: the question has changed, so the sweep ends."""
+
+
 class FetchError(DlsweepError):
     """A data set that could not be fetched. Nothing of what came is kept; the message says how to get it by hand."""
 

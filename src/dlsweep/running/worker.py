@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dlsweep.datasets import data_of
-from dlsweep.errors import DlsweepError, Interrupted
+from dlsweep.errors import DataChanged, DlsweepError, Interrupted
 from dlsweep.running import parts, weights
 from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
@@ -43,8 +43,8 @@ class Task:
         """Train and commit a chunk.
 
         Whatever is raised in training costs as little as can be: the chunk is tried again in halves, down to the one
-        run that raises it, or the ensemble that it belongs to, which is stored as failed. Only a stop (`Interrupted`)
-        and what keeps the chunk from being written end the sweep.
+        run that raises it, or the ensemble that it belongs to, which is stored as failed. Only a stop (`Interrupted`),
+        other data than planned, and what keeps the chunk from being written end the sweep.
         """
         reported = 0
 
@@ -57,7 +57,7 @@ class Task:
             outcome = train(chunk, data_of(chunk[0].arm), progress=count)
             kept = weights.contents(chunk, outcome)
             rows = self.store.tables.rows(chunk, outcome, kept)
-        except Interrupted:
+        except (Interrupted, DataChanged):
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: Ctrl-C itself comes as `Interrupted`
             # As text: the traceback itself would keep the arrays of the stack alive.
