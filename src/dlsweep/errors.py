@@ -56,7 +56,7 @@ class DataError(UsageError):
 
 
 class DataChanged(DataError):
-    """A data set that is no longer the one that a sweep was planned with: the question has changed, so the sweep ends."""
+    """A data set other than the one that a sweep was planned with: the question has changed, so the sweep ends."""
 
 
 class FetchError(DlsweepError):
