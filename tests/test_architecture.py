@@ -15,7 +15,7 @@ import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
 STAGES = ["nn", "datasets", "config", "training", "running", "analysis", "plots"]
-FOUNDATION = {"errors", "registry", "randomness"}
+FOUNDATION = {"errors", "files", "registry", "randomness"}
 # A config names plots, so the language looks into their registry, a later stage's; nothing else knows what comes later.
 VOCABULARY: dict[tuple[str, ...], set[str]] = {("config", "words"): {"plots.plots"}}
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -55,6 +55,10 @@ class DataError(UsageError):
     """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
 
 
+class DataChanged(DataError):
+    """A data set other than the one that a sweep was planned with: the question has changed, so the sweep ends."""
+
+
 class FetchError(DlsweepError):
     """A data set that could not be fetched. Nothing of what came is kept; the message says how to get it by hand."""
 
@@ -69,6 +73,15 @@ class Interrupted(DlsweepError):
 
 class ResultsInUse(DlsweepError):
     """Another process works on the same results folder."""
+
+    exit_code = 4
+
+
+class Unreadable(DlsweepError):
+    """A file that is there and cannot be read at the moment: an input/output error, no permission, no memory.
+
+    It may be as healthy as ever, so nothing is deleted, moved or trained again because of it.
+    """
 
     exit_code = 4
 

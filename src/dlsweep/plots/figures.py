@@ -11,6 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from dlsweep import files
 from dlsweep.analysis.frames import frame_of
 from dlsweep.config.plots import PLACES
 from dlsweep.config.runs import Choice
@@ -111,9 +112,8 @@ def clear(results: Results) -> None:
 def save(figure: Figure, path: Path) -> set[str]:
     """Write a figure in the format of the path's ending, whole or not at all; return the characters without a font."""
     content, unknown = rendered(figure, path.suffix[1:])
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    files.refuse_links(path.parents[1], path.parent.name)
+    files.write(path, content)
     return unknown
 
 

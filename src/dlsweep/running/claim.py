@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config import Config
+from dlsweep import files
+from dlsweep.config import Config, load
 from dlsweep.config.nodes import plural
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import RANDOMNESS_VERSION
-from dlsweep.running import files, record, weights
-from dlsweep.running.store import FOLDERS, Held
+from dlsweep.running import parts, record, weights
+from dlsweep.running.store import FOLDERS, QUARANTINE, Held, Store
 from dlsweep.running.tables import OPTIONAL, Tables
 
 
@@ -20,20 +24,58 @@ def place(output: Path, name: str) -> Path:
     folder = output / name
     if folder.parent != output or folder.name != name:
         raise UsageError(f"the name {name!r} is not that of a folder in {output}")
-    for path in (folder, *(folder / inside for inside in FOLDERS)):
-        if path.is_symlink() and not path.resolve().is_relative_to(output.resolve()):
-            raise UsageError(f"{path} is a link that leads out of {output}; nothing is written through it")
+    inside = [*FOLDERS, *(f"{QUARANTINE}/{name}" for name in FOLDERS), "figures"]
+    files.refuse_links(output, *(f"{name}/{path}" for path in inside))
     files.make_folder(folder)
     return folder
 
 
-def tables(config: Config) -> Tables:
-    """The tables of a sweep."""
+def tables(config: Config, old: record.Record | None = None) -> Tables:
+    """The tables of a sweep, which is the one that `old` describes, or else a new one."""
     coordinates = ("x", "y") if config.descends else ()
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = weights.COLUMNS if config.evaluate.keep else ()
-    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, optional, kept)
+    sweep = old.tables.sweep if old else blake2b(json.dumps(canonical(config)).encode(), digest_size=8).hexdigest()
+    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, optional, kept, sweep)
+
+
+def repaired(folder: Path, config: Config) -> record.Record | None:
+    """Make the record of a folder anew whose `sweep.json` is damaged: if all of its runs are those of `config`.
+
+    None where that cannot be proved: a run of another config, under other labels, or none at all.
+    """
+    try:
+        for part in parts.listing(folder / "runs").values():
+            found = replace(tables(config), sweep=parts.sweep(part))
+            held, _ = Store(folder, found).survey()
+            proved = bool(held) and _asks_for_all(config, held, found)
+            return replace(describe(config, None), tables=found, sessions=[]) if proved else None
+    except (parts.Damaged, ResultsDamaged):
+        pass
+    return None
+
+
+def opened(folder: Path) -> record.Record | None:
+    """Return the record of a results folder; None if there is none.
+
+    A damaged one is made anew from `sweep.yaml` where that can be proved to be the question of the folder's runs.
+    """
+    try:
+        return record.read(folder)
+    except record.OtherVersion:
+        raise
+    except ResultsDamaged as damage:
+        try:
+            found = repaired(folder, load(folder / "sweep.yaml", max_runs=sys.maxsize))
+        except (DlsweepError, OSError):
+            found = None
+        if found is None:
+            raise ResultsDamaged(
+                f"{damage}; it cannot be made anew from {folder / 'sweep.yaml'}, whose runs are not proved to be those "
+                "of the folder; run its config with all overrides, or give the sweep another name"
+            ) from damage
+        return found
 
 
 def describes(old: record.Record, config: Config) -> bool:
@@ -51,6 +93,11 @@ def check(config: Config, old: record.Record | None, held: Held, folder: Path) -
         return []
     if old is None:
         raise ResultsDamaged(f"{folder} holds runs but no {record.FILE}, so nobody knows what they answer")
+    if old.schema_version == 1 and "layers" in old.tables.optional:
+        raise UsageError(
+            f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "
+            "drawn, but not trained further; give the sweep another name, or replace its results with --force"
+        )
     if old.config == canonical(config) and old.randomness_version == RANDOMNESS_VERSION:
         return []
     if old.tables != tables(config) or not _asks_for_all(config, held, old.tables):
@@ -106,7 +153,7 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
     return record.Record(
         name=config.name,
         config=canonical(config),
-        tables=tables(config),
+        tables=tables(config, old),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dlsweep.errors import ResultsInUse
-from dlsweep.running.files import writing
+from dlsweep.errors import ResultsInUse, Unreadable
+from dlsweep.files import created, read, writing
 
 
 @contextmanager
@@ -28,14 +28,16 @@ def sole_runner(folder: Path) -> Iterator[None]:
     """
     lock, note = FileLock(folder / ".lock"), folder / ".runner.json"
     with writing(folder):
+        if (folder / ".lock").is_symlink():
+            (folder / ".lock").unlink()  # ours is a file; the lock of a link would be made where it leads
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise ResultsInUse(f"{folder} is in use: {_holder(note)}") from None
     try:
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        with writing(note):
-            note.write_text(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}), encoding="utf-8")
+        with writing(note), created(note) as file:
+            file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
         yield
     finally:
         with suppress(OSError):
@@ -45,7 +47,7 @@ def sole_runner(folder: Path) -> Iterator[None]:
 
 def _holder(note: Path) -> str:
     try:
-        holder = json.loads(note.read_text(encoding="utf-8"))
+        holder = json.loads(read(note))
         return f"process {holder['pid']} on {holder['host']} has worked on it since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, Unreadable, ValueError, KeyError, TypeError):
         return "another process works on it"

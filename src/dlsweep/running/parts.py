@@ -16,8 +16,9 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dlsweep import files
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged
+from dlsweep.errors import ResultsDamaged, Unreadable
 
 _NAME = re.compile(r"(?P<stem>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{8})\.parquet")
 
@@ -46,7 +47,7 @@ def encode(table: pa.Table) -> bytes:
 def decode(path: Path, schema: pa.Schema) -> pa.Table:
     """A part's table: `Damaged` if a bit of it changed, `ResultsDamaged` if it is not a part of this sweep."""
     with _opened(path, schema) as file:
-        return file.read(use_threads=False)
+        return file.read(use_threads=False).replace_schema_metadata()
 
 
 def check(path: Path, schema: pa.Schema) -> None:
@@ -61,16 +62,33 @@ def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
         file = pq.ParquetFile(pa.BufferReader(_checked(path)), page_checksum_verification=True)
         if not file.schema_arrow.equals(schema):
             raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+        if "" not in (ours := _sweep(schema), theirs := _sweep(file.schema_arrow)) and ours != theirs:
+            raise ResultsDamaged(f"{path} belongs to another sweep than sweep.json, which may have been copied there")
         yield file
+    except MemoryError as error:
+        raise Unreadable(f"cannot read {path}: not enough memory; nothing was changed") from error
     except (pa.ArrowException, OSError) as error:  # whoever gave it its name has written something else into it
         raise Damaged(f"{path} is damaged: it cannot be read as Parquet") from error
 
 
+def sweep(path: Path) -> str:
+    """Return the sweep that a part belongs to; "" where it does not say. Raise `Damaged` as `decode` does."""
+    try:
+        return _sweep(pq.read_schema(pa.BufferReader(_checked(path))))
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"{path} is damaged: it cannot be read as Parquet") from error
+
+
+def _sweep(schema: pa.Schema) -> str:
+    metadata: dict[bytes, bytes] = schema.metadata or {}
+    return metadata.get(b"sweep", b"").decode("ascii", "replace")
+
+
 def _checked(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Damaged(f"{path} cannot be read: {error.strerror}") from error
+        content = files.read(path)
+    except FileNotFoundError:
+        raise Unreadable(f"cannot read {path}: it was there a moment ago; nothing was changed") from None
     if path.name != name(path.name[:16], content):
         raise Damaged(f"{path} is damaged: it is not as it was written")
     return content
@@ -82,11 +100,11 @@ def listing(folder: Path, names: re.Pattern[str] = _NAME) -> dict[str, Path]:
     Hidden files are not looked at; any other file is refused.
     """
     parts = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
+    for name in files.names(folder):
+        if name.startswith("."):
             continue
-        match = names.fullmatch(path.name)
+        match = names.fullmatch(name)
         if not match:
-            raise ResultsDamaged(f"{path} is not a part of this sweep's results; move it elsewhere")
-        parts[match["stem"]] = path
+            raise ResultsDamaged(f"{folder / name} is not a part of this sweep's results; move it elsewhere")
+        parts[match["stem"]] = folder / name
     return parts

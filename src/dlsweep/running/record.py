@@ -11,22 +11,28 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_info
 
+from dlsweep import files
 from dlsweep.config.runs import Choice
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import RANDOMNESS_VERSION
-from dlsweep.running import files
 from dlsweep.running.tables import Tables
 
-# The layout of a results folder. A folder with another number is not read.
-SCHEMA_VERSION = 1
+# The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
+SCHEMA_VERSION = 2
+READABLE = (1, SCHEMA_VERSION)
 
 FILE = "sweep.json"
+
+
+class OtherVersion(ResultsDamaged):
+    """Results in a layout that this version does not know: they are not damaged, so nothing of them is made anew."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +55,37 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Put it into its folder."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        content = json.loads(json.dumps(asdict(self)))
+        text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
         files.write(folder / FILE, text.encode() + b"\n")
 
 
 def read(folder: Path) -> Record | None:
-    """The record of a results folder; None if there is none."""
+    """Return the record of a results folder; None if there is none.
+
+    Raises `ResultsDamaged` if it is not as it was written, and `Unreadable` if it cannot be read at the moment.
+    """
     path = folder / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema_version"] != SCHEMA_VERSION:
-            found = content["schema_version"]
-            raise ResultsDamaged(f"{path} has schema version {found}; this dlsweep reads version {SCHEMA_VERSION}")
-        tables = Tables(**{key: tuple(names) for key, names in content.pop("tables").items()})
+        content = json.loads(files.read(path))
+        if (found := content["schema_version"]) not in READABLE:
+            raise OtherVersion(f"{path} has schema version {found}; this dlsweep reads version {SCHEMA_VERSION}")
+        if found > 1 and content.pop("checksum") != _checksum(content):
+            raise ValueError("it is not as it was written")
+        columns = content.pop("tables")
+        sweep = columns.pop("sweep", "")
+        tables = Tables(**{key: tuple(names) for key, names in columns.items()}, sweep=sweep)
         plots = tuple(Choice(**plot) for plot in content.pop("plots"))
         return Record(tables=tables, plots=plots, **content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResultsDamaged(f"{path} is damaged or not from dlsweep: {error}") from error
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Return what tells whether a record is as it was written, whatever the order and the spaces of its JSON."""
+    return blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def session(config_file: Path | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dlsweep.config.nodes import plural, value_text
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.registry import nearest
-from dlsweep.running import parts, record, weights
+from dlsweep.running import claim, parts, record, weights
 from dlsweep.training.outcome import Kept
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def open_results(path: str | Path) -> Results:
     if folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
-    found = record.read(folder)
+    found = claim.opened(folder)
     if found is None:
         inside = ", ".join(str(results.folder) for results in _inside(folder))
         hint = f"; there are some in {inside}" if inside else ""

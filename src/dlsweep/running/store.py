@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dlsweep import files
 from dlsweep.config.runs import Run
-from dlsweep.running import files, parts, weights
+from dlsweep.running import parts, weights
 from dlsweep.running.tables import TABLES, Tables
 
 QUARANTINE = "quarantine"
@@ -52,7 +53,10 @@ class Store:
         return None
 
     def survey(self) -> tuple[Held, dict[str, str]]:
-        """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing."""
+        """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing.
+
+        Raises `Unreadable` if one of the files cannot be read at the moment: then nothing is known of its runs.
+        """
         others = {table: schema for table, schema in self.tables.schemas.items() if table != "runs"}
         listed = {table: parts.listing(self.folder / table) for table in ("runs", *others)}  # a sweep may go on
         held: Held = {}
@@ -81,47 +85,52 @@ class Store:
     def recover(self) -> tuple[Held, list[str]]:
         """Bring the folder to a state in which every part counts; give the rows of the runs, and what had to be done.
 
-        A part that does not count is set aside, with its partners in the other tables and the weights of its runs.
+        Everything is read before anything is changed. A part that does not count is set aside, with its partners in the
+        other tables; and so are the weights of no run, since the runs of a damaged part are not known.
         """
-        self.tidy()
         held, bad = self.survey()
-        self._set_aside(bad)
-        for path in self._idle_weights():
-            files.move(path, self.folder / QUARANTINE / weights.FOLDER)
+        if bad:
+            counting = {run for rows in held.values() for run in weights.checksums(rows)}
+            self._set_aside_weights(counting)
+            self._set_aside(bad)
+        self.tidy()
         return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
     def tidy(self) -> None:
-        """Remove what counts for nothing: unfinished files, a chunk's second part, curves and weights of runs that were
-        never committed."""
+        """Remove what a commit that was cut short has left: unfinished files, and parts without a row in runs/.
+
+        Weights of no run are set aside, as they may belong to runs of a part that is damaged. Raises `Unreadable`,
+        before anything is removed, if a file that says what counts cannot be read at the moment.
+        """
+        committed = parts.listing(self.folder / "runs")
+        counting: set[str] = set()
+        for path in committed.values() if self.tables.kept else ():
+            with suppress(parts.Damaged):
+                counting.update(weights.checksums(parts.decode(path, self.tables.runs)))
+        listed = {table: parts.listing(self.folder / table) for table in self.tables.schemas}
         files.remove_temporaries(self.folder)
-        committed = parts.listing(self.folder / "runs").keys()
-        for table in self.tables.schemas:
+        for table, there in listed.items():
             folder = self.folder / table
             files.make_folder(folder)
             files.remove_temporaries(folder)
-            counting = {path for stem, path in parts.listing(folder).items() if stem in committed}
-            for path in set(folder.glob("[!.]*")) - counting:
-                files.remove(path)
+            counted = {path.name for stem, path in there.items() if stem in committed}
+            for name in files.names(folder):
+                if not name.startswith(".") and name not in counted:
+                    files.remove(folder / name)
         if self.tables.kept:
-            folder = self.folder / weights.FOLDER
-            files.make_folder(folder)
-            files.remove_temporaries(folder)
-            for path in self._idle_weights():
-                files.remove(path)
+            files.make_folder(self.folder / weights.FOLDER)
+            files.remove_temporaries(self.folder / weights.FOLDER)
+            self._set_aside_weights(counting)
 
-    def _idle_weights(self) -> list[Path]:
-        """Weights that count for nothing: those of no run, or of runs in a damaged part."""
-        if not self.tables.kept:
-            return []
-        counting: set[str] = set()
-        for path in parts.listing(self.folder / "runs").values():
-            with suppress(parts.Damaged):
-                counting.update(weights.checksums(parts.decode(path, self.tables.runs)))
-        return [path for run, path in weights.listing(self.folder / weights.FOLDER).items() if run not in counting]
+    def _set_aside_weights(self, counting: Collection[str]) -> None:
+        """Set the weights aside that are those of no run that counts."""
+        for run, path in weights.listing(self.folder / weights.FOLDER).items() if self.tables.kept else ():
+            if run not in counting:
+                files.move(path, self.folder / QUARANTINE / weights.FOLDER)
 
     def remove(self, stems: Collection[str]) -> None:
         """Remove parts from all tables: first the rows that make them count."""
-        for path in self._parts(stems):
+        for path in reversed(self._parts(stems)):
             files.remove(path)
 
     def clear(self) -> None:
@@ -131,13 +140,14 @@ class Store:
             files.remove(path)
 
     def _set_aside(self, stems: Collection[str]) -> None:
+        """Move parts to the quarantine, last those of `runs/`: until then the next runner finds them damaged again."""
         for path in self._parts(stems):
             files.move(path, self.folder / QUARANTINE / path.parent.name)
 
     def _parts(self, stems: Collection[str]) -> list[Path]:
-        """The parts with one of these stems, those of `runs/` first."""
-        folders = [folder for table in reversed(TABLES) if stems and (folder := self.folder / table).is_dir()]
-        return [path for folder in folders for path in folder.iterdir() if path.name.partition("-")[0] in stems]
+        """The parts with one of these stems, those of `runs/` last."""
+        folders = [self.folder / table for table in TABLES if stems]
+        return [folder / name for folder in folders for name in files.names(folder) if name.partition("-")[0] in stems]
 
 
 def statuses(held: Held) -> dict[str, str]:

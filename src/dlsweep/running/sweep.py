@@ -7,11 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from dlsweep import files
 from dlsweep.config import Config, load
 from dlsweep.datasets import data_of
 from dlsweep.datasets.fetching import fetch
-from dlsweep.errors import DlsweepError
-from dlsweep.running import claim, files, record
+from dlsweep.errors import DlsweepError, ResultsDamaged
+from dlsweep.running import claim, record
 from dlsweep.running.crew import Crew, crew, registering_modules
 from dlsweep.running.interruption import interruptible
 from dlsweep.running.lock import sole_runner
@@ -78,24 +79,40 @@ def run(
     report = report or Reporter()
     team = crew(executor, jobs, timeout, max_memory)
     whole = plan(config)
-    store = Store(claim.place(Path(output), config.name), claim.tables(config))
-    with interruptible(report.note) as check, sole_runner(store.folder):
+    folder = claim.place(Path(output), config.name)
+    with interruptible(report.note) as check, sole_runner(folder):
         if force:
-            store.clear()
-            files.remove(store.folder / record.FILE)
-        old = record.read(store.folder)
-        held, notes = (Store(store.folder, old.tables) if old else store).recover()
-        for note in notes + claim.check(config, old, held, store.folder):
+            Store(folder, claim.tables(config)).clear()
+            files.remove(folder / record.FILE)
+        old = _record(folder, config, report.note)
+        store = Store(folder, claim.tables(config, old))
+        held, notes = (Store(folder, old.tables) if old else store).recover()
+        for note in notes + claim.check(config, old, held, folder):
             report.note(note)
         done = statuses(_without_failed(store, held) if retry else held)
         try:
             if len(done) < whole.runs or old is None or not claim.describes(old, config):
-                files.write(store.folder / "sweep.yaml", config.text)
-                claim.describe(config, old).write(store.folder)
+                files.write(folder / "sweep.yaml", config.text)
+                claim.describe(config, old).write(folder)
             _train(Task(store, registering_modules()), whole, team, done, fail_fast, report, check)
         finally:
             store.tidy()
-    return open_results(store.folder)
+    return open_results(folder)
+
+
+def _record(folder: Path, config: Config, note: Callable[[str], None]) -> record.Record | None:
+    """Return the record of a folder; a damaged one is written anew if its runs are those of the config."""
+    try:
+        return record.read(folder)
+    except record.OtherVersion:
+        raise
+    except ResultsDamaged as damage:
+        found = claim.repaired(folder, config)
+        if found is None:
+            raise
+        note(f"{damage}; its runs are those of this config, so it is written again")
+        found.write(folder)
+        return found
 
 
 def _without_failed(store: Store, held: Held) -> Held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from zlib import crc32
@@ -14,6 +14,7 @@ import pyarrow as pa
 from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
+from dlsweep.errors import DlsweepError
 from dlsweep.training.outcome import Outcome
 
 Array = np.ndarray
@@ -39,7 +40,11 @@ HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa
 class Tables:
     """What a sweep's own question adds: columns for its factors, numeric settings and evaluated splits; for descents on
     landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and no accuracy;
-    those of the `OPTIONAL` tables that it asks for; and the columns of `runs/` on weights that are kept."""
+    those of the `OPTIONAL` tables that it asks for; and the columns of `runs/` on weights that are kept.
+
+    sweep: what `sweep.json` and every part of the tables have in common, and no part of another sweep has; "" where the
+    results are older than that.
+    """
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
@@ -47,6 +52,7 @@ class Tables:
     coordinates: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    sweep: str = field(default="", compare=False)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -61,7 +67,7 @@ class Tables:
     @cached_property
     def runs(self) -> pa.Schema:
         """One row per run."""
-        return pa.schema(
+        return self._schema(
             [
                 ("run_id", pa.string()),
                 ("arm", WORD),
@@ -83,7 +89,7 @@ class Tables:
     @cached_property
     def curves(self) -> pa.Schema:
         """One row per run, iteration and split."""
-        return pa.schema(
+        return self._schema(
             [
                 ("run_id", WORD),
                 ("arm", WORD),
@@ -102,7 +108,7 @@ class Tables:
     @cached_property
     def ensembles(self) -> pa.Schema:
         """One row per arm, iteration and split: of the averaged predictions of so many runs."""
-        return pa.schema(
+        return self._schema(
             [
                 ("arm", WORD),
                 *((factor, WORD) for factor in self.factors),
@@ -120,7 +126,7 @@ class Tables:
         """One row per run, iteration and layer. A histogram has equal bins from low to high, and is null where none was
         taken."""
         measured = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
-        return pa.schema(
+        return self._schema(
             [
                 ("run_id", WORD),
                 ("arm", WORD),
@@ -132,6 +138,9 @@ class Tables:
                 *((f"{name}_{part}", type) for name in ("activation", "weight") for part, type in HISTOGRAM.items()),
             ]
         )
+
+    def _schema(self, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
+        return pa.schema(columns, {"sweep": self.sweep} if self.sweep else None)
 
     def rows(
         self, runs: Sequence[Run], outcome: Outcome, weights: Mapping[str, bytes], error: str | None = None
@@ -148,7 +157,7 @@ class Tables:
             **self._metrics(outcome),
             "iterations": outcome.iterations,
             "parameters": [outcome.parameters] * len(runs),
-            "classes": [data_of(runs[0].arm).classes or None] * len(runs),
+            "classes": [_classes(runs[0].arm)] * len(runs),
             "seconds": [outcome.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
             "kept_iteration": [kept.iteration if kept else None for kept in outcome.kept or [None] * len(runs)],
@@ -229,3 +238,11 @@ def _words(words: Sequence[str], which: Array) -> pa.Array:
 
 def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[f.name]).cast(f.type) for f in schema], schema=schema)
+
+
+def _classes(arm: Arm) -> int | None:
+    """Return the number of classes of an arm's data; None for a landscape, and for data that is gone."""
+    try:
+        return data_of(arm).classes or None
+    except DlsweepError:
+        return None

@@ -14,6 +14,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from dlsweep import files
 from dlsweep.config.runs import Run
 from dlsweep.running import parts
 from dlsweep.running.parts import Damaged
@@ -66,9 +67,9 @@ def checksums(rows: pa.Table) -> dict[str, int]:
 
 def _checked(path: Path, checksum: int) -> bytes:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Damaged(f"{path} cannot be read: {error.strerror}") from error
+        content = files.read(path)
+    except FileNotFoundError:
+        raise Damaged(f"{path} is missing") from None
     if crc32(content) != checksum:
         raise Damaged(f"{path} is damaged: it is not as it was written")
     return content

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dlsweep.datasets import data_of
-from dlsweep.errors import DlsweepError
+from dlsweep.errors import DataChanged, DlsweepError, Interrupted
 from dlsweep.running import parts, weights
 from dlsweep.running.store import Store
 from dlsweep.running.tables import nothing_learned
@@ -42,9 +42,9 @@ class Task:
     def work(self, chunk: Chunk, progress: Progress) -> Iterator[Receipt]:
         """Train and commit a chunk.
 
-        An exception while training costs as little as can be: the chunk is tried again in halves, down to the one run
-        that raises it, or the ensemble that it belongs to, which is stored as failed. A `DlsweepError` concerns the
-        whole sweep and ends it.
+        Whatever is raised in training costs as little as can be: the chunk is tried again in halves, down to the one
+        run that raises it, or the ensemble that it belongs to, which is stored as failed. Only a stop (`Interrupted`),
+        other data than planned, and what keeps the chunk from being written end the sweep.
         """
         reported = 0
 
@@ -57,11 +57,11 @@ class Task:
             outcome = train(chunk, data_of(chunk[0].arm), progress=count)
             kept = weights.contents(chunk, outcome)
             rows = self.store.tables.rows(chunk, outcome, kept)
-        except DlsweepError:
+        except (Interrupted, DataChanged):
             raise
-        except Exception as error:
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: Ctrl-C itself comes as `Interrupted`
             # As text: the traceback itself would keep the arrays of the stack alive.
-            report = "".join(traceback.format_exception(error))
+            report = str(error) if isinstance(error, DlsweepError) else "".join(traceback.format_exception(error))
         else:
             self.store.commit(chunk, rows, kept)
             yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dlsweep import files
 from dlsweep.errors import DlsweepError
-from dlsweep.running import files
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
