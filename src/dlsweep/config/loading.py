@@ -45,6 +45,10 @@ def load(
     source: path of a YAML file, or the same as a mapping; overrides: "key=value", as on the command line; max_runs: a
     grid of more runs is refused. Raises a `ConfigError` with every mistake, each with its place in the file. The data
     is opened, to check sizes and labels; nothing is trained.
+
+    >>> config = load({"name": "x", "grid": {"activation": ["relu", "tanh"]}}, ["train.iterations=200"])
+    >>> [(arm.name, arm.train.iterations) for arm in config.arms()]
+    [('relu', 200), ('tanh', 200)]
     """
     mistakes = Mistakes()
     document, file, text = read(source, mistakes)

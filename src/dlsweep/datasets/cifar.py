@@ -76,6 +76,10 @@ def cifar10(
     """CIFAR-10: 32 × 32 colour photographs of ten kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
 
     Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar10(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 10, {'train': 1000, 'validation': 500, 'test': 10000})
     """
     return CIFAR10.dataset(CIFAR10.subset(train, validation, test, standardize), _read_10)
 
@@ -93,6 +97,10 @@ def cifar100(
 
     Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
     train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar100(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
     """
     subset = CIFAR100.subset(train, validation, test, standardize)
     if labels == "fine":

@@ -83,6 +83,10 @@ def fashion_mnist(
     """Fashion-MNIST: 28 × 28 grey images of ten kinds of clothes, 60 000 and 10 000 (Xiao et al. 2017).
 
     Fetched when first needed, 31 MB. train, validation, test, standardize: as for `mnist`.
+
+    >>> data = fashion_mnist(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((1, 28, 28), 10, {'train': 1000, 'validation': 500, 'test': 10000})
     """
     return FASHION_MNIST.dataset(FASHION_MNIST.subset(train, validation, test, standardize), _read)
 
@@ -98,6 +102,10 @@ def kmnist(
     """Kuzushiji-MNIST: 28 × 28 grey images of ten cursive hiragana, 60 000 and 10 000 (Clanuwat et al. 2018).
 
     Fetched when first needed, 21 MB. train, validation, test, standardize: as for `mnist`.
+
+    >>> data = kmnist(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((1, 28, 28), 10, {'train': 1000, 'validation': 500, 'test': 10000})
     """
     return KMNIST.dataset(KMNIST.subset(train, validation, test, standardize), _read)
 

@@ -54,6 +54,10 @@ def mnist(
     images; test: how many to test on. Not given, all are used. Asking for more than there are is a `DataError`.
     standardize: each channel minus its mean, divided by its standard deviation, both over what there is to train on;
     else pixels are scaled by 1/255. Sizes are known at once, without decoding; images are uint8 `(N, 1, 28, 28)`.
+
+    >>> data = mnist(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((1, 28, 28), 10, {'train': 1000, 'validation': 500, 'test': 10000})
     """
     subset = Subset("mnist", 60_000, 10_000, train, validation, test, standardize)
     return Dataset(

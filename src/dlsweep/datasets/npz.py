@@ -38,6 +38,12 @@ def npz(
     t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test, standardize: as for `mnist`; where samples
     are `(features,)`, each feature is a channel.
     Everything is checked at once; a `DataError` lists every problem, each in a sentence. Nothing is ever unpickled.
+
+    >>> x, t = np.zeros((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
+    >>> np.savez("mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)
+    >>> data = npz(path=Path("mine.npz"))
+    >>> data.shape, data.classes, data.sizes
+    ((4,), 3, {'train': 6, 'validation': 0, 'test': 6})
     """
     path = Path(path)
     arrays = _load(path)

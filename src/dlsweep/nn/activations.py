@@ -24,7 +24,13 @@ activations = Registry("activation", "dlsweep.activations")
 
 
 def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, settings: Mapping[str, Any]) -> Layer:
-    """A registered activation as a layer, for samples of a shape; settings: `(R,)` each, if they are numbers."""
+    """A registered activation as a layer, for samples of a shape; settings: `(R,)` each, if they are numbers.
+
+    >>> from dlsweep.nn.layers import Parameter
+    >>> layer = activation_layer("activation1", (3,), activations["prelu"], {"start": 0.25})
+    >>> layer.parameters
+    {'slope': Parameter(shape=(3, 1), fan_in=0, fan_out=0, start=0.25, trained=True)}
+    """
     learned = activation.positional[1:]
     units = (shape[0], *[1] * len(shape))
     parameters = {k: Parameter(units, start=settings["start"]) for k in learned}
@@ -51,6 +57,12 @@ _NON_DECREASING: set[Callable[..., Any]] = set()
 def non_decreasing(function: F) -> F:
     """Decorator: whatever its settings, the function never falls, so that the greatest of some inputs gives the
     greatest output; and of 1 it makes more than 0.1, so that a unit that is always 1 stays one that one can divide by.
+
+    >>> @non_decreasing
+    ... def softplus_like(x):
+    ...     return np.logaddexp(0, x), lambda dy: dy / (1 + np.exp(-x))
+    >>> softplus_like in _NON_DECREASING
+    True
     """
     _NON_DECREASING.add(function)
     return function

@@ -44,7 +44,11 @@ class Landscape(NamedTuple):
 
 @landscapes.register
 def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0)."""
+    """A valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0).
+
+    >>> narrow_valley().at(10, 2)
+    (9.0, (1.0, 4))
+    """
 
     def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
         return x * x / 20 + y * y, (x / 10, 2 * y)
@@ -54,7 +58,11 @@ def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> La
 
 @landscapes.register
 def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1)."""
+    """A valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1).
+
+    >>> rosenbrock().at(0, 0)
+    (1, (-2, 0))
+    """
 
     def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
         a, b = 1 - x, y - x * x
@@ -65,7 +73,11 @@ def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Lands
 
 @landscapes.register
 def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5)."""
+    """A plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5).
+
+    >>> beale().at(1, 1)
+    (14.203125, (0.0, 27.75))
+    """
 
     def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
         y2 = y * y
@@ -81,7 +93,11 @@ def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape: 
 
 @landscapes.register
 def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """Four minima around a hill (Himmelblau 1972): f = (x² + y − 11)² + (x + y² − 7)², one minimum at (3, 2)."""
+    """Four minima around a hill (Himmelblau 1972): f = (x² + y − 11)² + (x + y² − 7)², one minimum at (3, 2).
+
+    >>> himmelblau().at(0, 0)
+    (170, (-14, -22))
+    """
 
     def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
         a, b = x * x + y - 11, x + y * y - 7
@@ -98,7 +114,11 @@ def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landsc
 
 @landscapes.register
 def saddle(*, start: Point = [-1.5, 0.01], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1)."""
+    """A saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1).
+
+    >>> saddle().at(-1, 0)
+    (1.25, (-2, 0))
+    """
 
     def f(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
         a = y * y - 1

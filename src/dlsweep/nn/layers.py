@@ -193,7 +193,13 @@ class Layer(NamedTuple):
 
 
 def in_tiles(layers: Sequence[Layer]) -> list[bool]:
-    """Return for each layer True if the next one reads its output in tiles, in a pass that nobody observes."""
+    """Return for each layer True if the next one reads its output in tiles, in a pass that nobody observes.
+
+    >>> from dlsweep.nn.convolution import conv
+    >>> from dlsweep.nn.pooling import pool
+    >>> in_tiles([conv("conv1", (1, 28, 28), filters=30), pool("pool1", (30, 28, 28))])
+    [True, False]
+    """
     return [*(one.facts.gives_tiles and two.facts.takes_tiles for one, two in pairwise(layers)), False]
 
 
@@ -269,5 +275,10 @@ def ones(count: int, dtype: np.dtype) -> Array:
 
 
 def no_gradient(dy: Array) -> tuple[Array | None, Parameters]:
-    """Serve as the `back` of an output that is only evaluated: raise NotImplementedError."""
+    """Serve as the `back` of an output that is only evaluated: raise NotImplementedError.
+
+    >>> Output(np.zeros((1, 2, 3)), no_gradient).back(np.ones((1, 2, 3)))
+    Traceback (most recent call last):
+    NotImplementedError: evaluation has no gradients
+    """
     raise NotImplementedError("evaluation has no gradients")

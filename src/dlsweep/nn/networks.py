@@ -28,7 +28,12 @@ def mlp(
     *,
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
-    """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes."""
+    """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes.
+
+    >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
+    >>> [(layer.name, layer.shape) for layer in mlp((784,), 10, bare, hidden=[40, 20])]
+    [('dense1', (40,)), ('dense2', (20,)), ('dense3', (10,))]
+    """
     of: list[Item] = []
     for width in hidden:
         of += [{"dense": width}, "activation"]
@@ -47,6 +52,11 @@ def layers(
 
     `activation` is the arm's own, with its normalization and regularizers; relu, tanh, … in its place is that one in
     every arm. A dense layer for the classes ends the network, unless the list ends with as many outputs.
+
+    >>> bare = lambda suffix, shape, *own: []
+    >>> of = [{"conv": {"filters": 30, "kernel": 5}}, "activation", {"pool": 2}]
+    >>> [(layer.name, layer.shape) for layer in layers((1, 28, 28), 10, bare, of=of)]
+    [('conv1', (30, 24, 24)), ('pool1', (30, 12, 12)), ('dense1', (10,))]
     """
     return sequence(shape, classes, activated, of)
 
@@ -64,7 +74,11 @@ def simple_cnn(
     pool: Count = 2,
     hidden: Count = 100,
 ) -> list[Layer]:
-    """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes."""
+    """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes.
+
+    >>> [(layer.name, layer.shape) for layer in simple_cnn((1, 28, 28), 10, lambda suffix, shape, *own: [])]
+    [('conv1', (30, 24, 24)), ('pool1', (30, 12, 12)), ('dense1', (100,)), ('dense2', (10,))]
+    """
     conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
     of: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
@@ -83,6 +97,9 @@ def lenet(
     original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a
     margin of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's
     trained factors, the table of which maps C3 sees (here all), the scaled tanh, the radial basis functions at the end.
+
+    >>> [layer.shape for layer in lenet((1, 28, 28), 10, lambda suffix, shape, *own: [])]
+    [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
     """
     pooling = {"size": 2, "kind": "average" if variant == "original" else "max"}
     margin = 2 if shape[1:] == (28, 28) else 0
@@ -123,6 +140,11 @@ def alexnet(
     1000 classes; `small` has its layout for images of 28×28 or 32×32, a sixth of its filters and 128 dense units.
     lrn: after the first two activations; overlap: pooling windows of 3 moved by 2, else of 2; dropout: of the dense
     layers' units. With `activation` these are the ingredients that the paper names in Sections 3 and 4.
+
+    >>> import math
+    >>> paper = alexnet((3, 227, 227), 1000, lambda suffix, shape, *own: [], scale="original")
+    >>> sum(math.prod(p.shape) for layer in paper for p in layer.parameters.values())
+    60965224
     """
     if scale == "original":
         first, widths, units, halves = {"kernel": 11, "stride": 4}, (96, 256, 384, 384, 256), 4096, 2
@@ -172,6 +194,9 @@ def vgg(
 
     widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
     blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
+
+    >>> [layer.shape for layer in vgg((3, 32, 32), 10, lambda suffix, shape, *own: [], widths=[16, 32], depth=1)]
+    [(16, 32, 32), (16, 16, 16), (32, 16, 16), (32, 8, 8), (128,), (10,)]
     """
     of: list[Item] = []
     for filters in widths:

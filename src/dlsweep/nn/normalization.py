@@ -46,7 +46,12 @@ class Around(NamedTuple):
 
 
 def refuse_pointless(places: Sequence[Around]) -> None:
-    """A `UsageError` with the reason, if a normalization makes no sense at any of the places of a network."""
+    """A `UsageError` with the reason, if a normalization makes no sense at any of the places of a network.
+
+    >>> refuse_pointless([Around(pointless="it is always 0")])
+    Traceback (most recent call last):
+    dlsweep.errors.UsageError: it is always 0
+    """
     if places and all(place.pointless for place in places):
         raise UsageError(places[0].pointless)
 

@@ -20,6 +20,9 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
 
     Cut are the columns of b, or else the rows of a, or else both along K, whose products are added up. How is a
     function of M, K and N alone.
+
+    >>> product(np.array([[1, 2], [3, 4]]), np.array([[5], [6]])).tolist()
+    [[17], [39]]
     """
     (rows, inner), columns = a.shape[-2:], b.shape[-1]
     if rows * inner * columns <= _SMALL:
@@ -62,6 +65,10 @@ def shared_product(a: Array, x: Array, out: Array) -> Array:
 
     One tall product `(R·M, K) @ (K, N)` is quicker than R small ones, and is taken wherever this machine's BLAS gives
     it the same bits, so that a run's numbers never depend on how many runs share the product.
+
+    >>> a, x = np.arange(4.0).reshape(2, 1, 2), np.array([[1.0], [10.0]])
+    >>> shared_product(a, x, out=np.empty((2, 1, 1))).tolist()
+    [[[10.0]], [[32.0]]]
     """
     runs, rows, inner = a.shape
     if tall_is_exact(a, x):
@@ -76,6 +83,9 @@ def tall_is_exact(a: Array, x: Array, multiply: Callable[..., Array] = np.matmul
 
     Where it does, runs may share the product without a run's numbers depending on how many do. multiply: what makes it,
     `np.matmul` or `product`.
+
+    >>> tall_is_exact(np.ones((1, 2, 3)), np.ones((3, 4)))  # one run has nothing to share
+    False
     """
     runs, *each = a.shape
     return runs > 1 and _exact(multiply, runs, *each, a.strides[1], x.shape[1], x.flags.c_contiguous, a.dtype)

@@ -40,7 +40,13 @@ items = Joined("layer", kinds, normalizations, activations)
 
 @kinds.register
 def activation(name: str, shape: tuple[int, ...]) -> Layer:
-    """The arm's activation, with its normalization before or after it and its regularizers."""
+    """The arm's activation, with its normalization before or after it and its regularizers.
+
+    >>> from dlsweep.nn.networks import layers
+    >>> relu = lambda suffix, shape: [activation_layer(f"relu{suffix}", shape, activations["relu"], {})]
+    >>> [layer.name for layer in layers((4,), 10, relu, of=[{"dense": 5}, "activation"])]
+    ['dense1', 'relu1', 'dense2']
+    """
     raise UsageError("only a network knows its arm's activation")
 
 
@@ -48,7 +54,11 @@ def activation(name: str, shape: tuple[int, ...]) -> Layer:
 def dropout(
     name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted"
 ) -> Layer:
-    """Dropout at this place alone, whatever the arm's regularizers; the settings are those of that regularizer."""
+    """Dropout at this place alone, whatever the arm's regularizers; the settings are those of that regularizer.
+
+    >>> dropout("dropout1", (4,), ratio=0.2).facts.training_only
+    True
+    """
     layer: Layer = regularizers["dropout"](ratio=np.array([ratio], np.float32), mode=mode).activated(name, shape)
     return layer
 
@@ -59,6 +69,10 @@ def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinL
 
     of: the layers of F. Where F(x) has another shape than x, the shortcut is a projection (Equation 2): of images a 1×1
     convolution without bias, with the stride that gives F(x)'s height and width; else a dense layer.
+
+    >>> bare = lambda suffix, shape, *own: []
+    >>> [layer.name for layer in sequence((4,), 10, bare, [{"residual": [{"dense": 4}]}])]
+    ['residual1_fork', 'dense1', 'residual1_next1', 'residual1', 'dense2']
     """
     raise UsageError("residual is a block of a list of layers")
 
@@ -70,6 +84,10 @@ def parallel(
     """Branches that read the same input, their outputs one after the other along the channels (Szegedy et al. 2015).
 
     of: a list of layers for each branch. Outputs agree in height and width.
+
+    >>> bare = lambda suffix, shape, *own: []
+    >>> [layer.name for layer in sequence((4,), 10, bare, [{"parallel": [[{"dense": 2}], [{"dense": 3}]]}])]
+    ['parallel1_fork', 'dense1', 'parallel1_next1', 'dense2', 'parallel1', 'dense3']
     """
     raise UsageError("parallel is a block of a list of layers")
 
@@ -79,6 +97,10 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
 
     Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers after the n-th activation carry its number. Blocks
     of branches are parts of the flat list, see `dlsweep.nn.branches`.
+
+    >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
+    >>> [(layer.name, layer.shape) for layer in sequence((1, 8, 8), 10, bare, [{"conv": {"filters": 4}}, {"pool": 2}])]
+    [('conv1', (4, 6, 6)), ('pool1', (4, 3, 3)), ('dense1', (10,))]
     """
     made = _Made(shape, activated)
     for number, item in enumerate(of, start=1):

@@ -30,7 +30,13 @@ STILLBORN = 5
 
 @executors.register
 def inline(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Generator[Receipt, None, None]:
-    """Train in this process, one chunk after the other."""
+    """Train in this process, one chunk after the other.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> dlsweep.run(config, executor="inline").runs["status"].tolist()
+    ['done', 'done']
+    """
     machine.keep_freed_memory()
     with threadpool_limits(1):
         for chunk in chunks:
@@ -51,6 +57,11 @@ def processes(
     jobs: workers, by default one for every core. timeout: seconds after which a worker without progress is ended, not
     counted while it starts. What a dead worker leaves is tried again in halves, down to the single run, which then has
     failed.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> dlsweep.run(config, executor="processes", jobs=2).runs["status"].tolist()
+    ['done', 'done']
     """
     todo = _Chunks(chunks)
     workers: list[Worker] = []

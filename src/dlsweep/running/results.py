@@ -215,7 +215,14 @@ class Results:
 
 
 def open_results(path: str | Path) -> Results:
-    """The results in the folder `path`, such as `results/activation-init`."""
+    """The results in the folder `path`, such as `results/activation-init`.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> _ = dlsweep.run(config, executor="inline")
+    >>> open_results("results/one").runs["status"].tolist()
+    ['done']
+    """
     folder = Path(path)
     if folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
@@ -229,7 +236,15 @@ def open_results(path: str | Path) -> Results:
 
 
 def open_all(path: str | Path) -> list[Results]:
-    """The results in the folder `path`; or, where it is a folder of sweeps, those of each of them, by name."""
+    """The results in the folder `path`; or, where it is a folder of sweeps, those of each of them, by name.
+
+    >>> import dlsweep
+    >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> for name in ("one", "two"):
+    ...     _ = dlsweep.run({"name": name, **config}, executor="inline")
+    >>> [results.folder.name for results in open_all("results")]
+    ['one', 'two']
+    """
     inside = _inside(Path(path))
     return inside if inside and not (Path(path) / record.FILE).exists() else [open_results(path)]
 

@@ -63,6 +63,17 @@ def run(
     in the config, `UsageError` where the folder answers another config, `ResultsInUse` while another process works on
     it, `Interrupted` after Ctrl-C or SIGTERM, `FetchError` where the data cannot be fetched, and `DlsweepError` when
     nothing can be written.
+
+    >>> config = {
+    ...     "name": "tiny",
+    ...     "data": {"mnist": {"train": 100, "test": 100}},
+    ...     "train": {"iterations": 2},
+    ...     "grid": {"activation": ["relu", "tanh"]},
+    ...     "seeds": 2,
+    ... }
+    >>> results = run(config, executor="inline")
+    >>> results.runs[["arm", "seed", "status"]].values.tolist()
+    [['relu', 0, 'done'], ['relu', 1, 'done'], ['tanh', 0, 'done'], ['tanh', 1, 'done']]
     """
     config = config if isinstance(config, Config) else load(config)
     report = report or Reporter()

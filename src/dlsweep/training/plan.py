@@ -105,7 +105,13 @@ class Plan:
 
 
 def plan(config: Question) -> Plan:
-    """Sort the arms of a config into cohorts. Builds one network per cohort, reads no data, trains nothing."""
+    """Sort the arms of a config into cohorts. Builds one network per cohort, reads no data, trains nothing.
+
+    >>> from dlsweep import load
+    >>> made = plan(load({"name": "x", "grid": {"activation": ["relu", "tanh"], "init": ["he", "xavier"]}, "seeds": 3}))
+    >>> made.runs, [cohort.arms for cohort in made.cohorts]
+    (12, [2, 2])
+    """
     first: dict[Hashable, Arm] = {}
     arms: dict[Hashable, int] = {}
     for arm in config.arms():
