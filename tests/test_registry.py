@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import dlsweep
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.registry import Registry
+from dlsweep.registry import Contract, Registry
 
 Install = Callable[[str, str], None]
 
@@ -71,3 +73,62 @@ def test_a_package_that_cannot_be_loaded_is_named_every_time(registry: Registry,
             "the package broken_package offers the thing 'ours' (entry point in dlsweep.things), which cannot be "
             "loaded: ModuleNotFoundError: No module named 'nothing_of_this_name'"
         )
+
+
+def without_rate(w, g, t):
+    return (w - g,)
+
+
+def without_start(x, slope):
+    return x, lambda dy: (dy, dy)
+
+
+def without_step(t, *, factor: float = 0.1):
+    return factor
+
+
+def untyped(x, *, slope=0.1):
+    return x, lambda dy: dy
+
+
+def anything(x, **settings):
+    return x, lambda dy: dy
+
+
+def with_argument(strength):
+    return strength
+
+
+@pytest.mark.parametrize(
+    ("registry", "function", "sentence"),
+    [
+        ("optimizers", without_rate, "must have a keyword-only setting 'lr', because schedules multiply it"),
+        ("activations", without_start, "must have a keyword-only setting 'start', because that is where its learned"),
+        ("schedules", without_step, "must take the positional parameters t, steps, and has t; settings come after a *"),
+        ("activations", untyped, "must have a type for its setting 'slope', as in slope: float = 0.1"),
+        ("activations", anything, "must name each of its parameters, since they are its settings, and has **settings"),
+        ("regularizers", with_argument, "must take the positional parameters none, and has strength; settings come"),
+    ],
+)
+def test_a_wrong_signature_is_refused_where_it_is_written(registry: str, function: Any, sentence: str) -> None:
+    found: Registry = getattr(dlsweep, registry)
+    place = f"{found.kind} {function.__name__!r} ({__file__}:{function.__code__.co_firstlineno}) "
+    with pytest.raises(UsageError) as told:
+        found.register(function)
+    assert str(told.value).startswith(place + sentence)
+    assert function.__name__ not in found
+
+
+def test_what_a_function_has_beyond_its_contract_is_its_own() -> None:
+    assert dlsweep.optimizers["adam"].rest == ("m", "v")
+    assert dlsweep.optimizers["sgd"].rest == ()
+    assert dlsweep.activations["prelu"].rest == ("slope",)
+
+
+def test_a_package_with_a_wrong_signature_is_told(install: Install) -> None:
+    registry = Registry("thing", "dlsweep.things", Contract(("x",)))
+    install("wrongly_made", "def ours(): return 0")
+    with pytest.raises(
+        UsageError, match=r"thing 'ours' \(.*wrongly_made\.py:1\) must take the positional parameters x"
+    ):
+        list(registry)

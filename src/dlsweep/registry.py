@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -47,6 +47,42 @@ Fraction = Annotated[float, Ge(0), Lt(1)]
 Strength = Annotated[float, Ge(0), Off(0)]
 Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
 Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the program relies on in the signature of a registered function; checked when it registers.
+
+    passed: the positional parameters, in their order; a function may give them other names. rest: what further ones are
+    ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest: those that
+    it must have if it has further positional parameters.
+    """
+
+    passed: tuple[str, ...] = ()
+    rest: str = ""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    with_rest: Mapping[str, str] = field(default_factory=dict)
+
+    def broken(self, function: Callable[..., Any]) -> str:
+        """Return what is wrong with a function's signature, as the end of a sentence; "" if nothing is."""
+        parameters = inspect.signature(function).parameters.values()
+        for p in parameters:
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
+                return f"must name each of its parameters, since they are its settings, and has {star}{p.name}"
+            if p.kind is p.KEYWORD_ONLY and p.annotation is p.empty:
+                return f"must have a type for its setting {p.name!r}, as in {p.name}: float = 0.1"
+        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        rest = given[len(self.passed) :]
+        if len(given) < len(self.passed) or (rest and not self.rest):
+            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])]) or "none"
+            found = ", ".join(given) or "none"
+            return f"must take the positional parameters {asked}, and has {found}; settings come after a *"
+        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
+            if name not in settings:
+                return f"must have a keyword-only setting {name!r}, because {reason}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +121,7 @@ class Entry:
     kind: str
     name: str
     function: Callable[..., Any]
+    passed: int = field(default=0, kw_only=True)  # how many positional parameters the program itself passes
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
@@ -107,6 +144,11 @@ class Entry:
         return tuple(
             p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
         )
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """The positional parameters of its own: an optimizer's slots, an activation's learned parameters."""
+        return self.positional[self.passed :]
 
     @cached_property
     def model(self) -> type[BaseModel]:
@@ -137,19 +179,21 @@ class Registry:
     """Registered functions of one kind, by name.
 
     kind: what an entry is called in messages ("activation"); group: the entry-point group through which other
-    packages register ("dlsweep.activations").
+    packages register ("dlsweep.activations"); contract: what the signature of an entry must be.
     """
 
-    def __init__(self, kind: str, group: str):
+    def __init__(self, kind: str, group: str, contract: Contract | None = None):
         self.kind = kind
         self.group = group
+        self.contract = contract
         self._entries: MutableMapping[str, Entry] = {}
         self._asked_plugins = False
 
     def register(self, function: F) -> F:
         """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`).
 
-        A name that another module has taken is a `UsageError`. The same module may register it again, as a notebook
+        A signature that breaks the registry's contract is a `UsageError`, which names the function's file and line; and
+        so is a name that another module has taken. The same module may register it again, as a notebook
         does when a cell runs twice; results are found by names and settings, so runs trained with the former function
         keep counting until `force` replaces them.
         """
@@ -163,7 +207,10 @@ class Registry:
                 f"{function.__module__} registers the {self.kind} {name!r}, which {present.function.__module__} has "
                 "registered already; give it another name"
             )
-        self._entries[name] = Entry(self.kind, name, function)
+        if self.contract and (broken := self.contract.broken(function)):
+            raise UsageError(f"{self.kind} {name!r} ({place(function)}) {broken}")
+        passed = len(self.contract.passed) if self.contract else 0
+        self._entries[name] = Entry(self.kind, name, function, passed=passed)
 
     def __getitem__(self, name: str) -> Entry:
         if name not in self._entries:
@@ -226,6 +273,12 @@ def _offered(path: tuple[str, ...]) -> Any:
     from importlib.metadata import entry_points
 
     return entry_points()
+
+
+def place(function: Callable[..., Any]) -> str:
+    """Return the file and line where a function stands, for a message; its module where it has no source."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

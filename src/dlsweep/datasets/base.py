@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.registry import Registry
+from dlsweep.registry import Contract, Registry
 
 if TYPE_CHECKING:
     from dlsweep.datasets.published import Published
 
-datasets = Registry("data set", "dlsweep.datasets")
+datasets = Registry("data set", "dlsweep.datasets", Contract())
 
 # All that there is to train on and to test on: x, t, x_test, t_test, as `Arrays` has them.
 Whole = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

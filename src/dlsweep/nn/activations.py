@@ -14,13 +14,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
-from dlsweep.registry import Entry, NonNegative, Positive, Registry
+from dlsweep.registry import Contract, Entry, NonNegative, Positive, Registry
 
 Array = np.ndarray
 Back = Callable[[Array], Array]
 F = TypeVar("F", bound=Callable[..., Any])
 
-activations = Registry("activation", "dlsweep.activations")
+activations = Registry(
+    "activation",
+    "dlsweep.activations",
+    Contract(("x",), rest="learned parameters", with_rest={"start": "that is where its learned parameters begin"}),
+)
 
 
 def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, settings: Mapping[str, Any]) -> Layer:
@@ -31,7 +35,7 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
     >>> layer.parameters
     {'slope': Parameter(shape=(3, 1), fan_in=0, fan_out=0, start=0.25, trained=True)}
     """
-    learned = activation.positional[1:]
+    learned = activation.rest
     units = (shape[0], *[1] * len(shape))
     parameters = {k: Parameter(units, start=settings["start"]) for k in learned}
 

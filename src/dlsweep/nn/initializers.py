@@ -12,12 +12,14 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.registry import Count, NonNegative, Positive, Registry
+from dlsweep.registry import Contract, Count, NonNegative, Positive, Registry
 
 Array = np.ndarray
 Shape = tuple[int, ...]
 
-initializers = Registry("initializer", "dlsweep.initializers")
+initializers = Registry(
+    "initializer", "dlsweep.initializers", Contract(("draw", "shape", "fan_in", "fan_out"), rest="outputs")
+)
 
 
 @initializers.register

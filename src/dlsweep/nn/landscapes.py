@@ -12,12 +12,12 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Len
 
-from dlsweep.registry import NonNegative, Registry
+from dlsweep.registry import Contract, NonNegative, Registry
 
 Array = np.ndarray
 Point = Annotated[list[float], Len(2, 2)]
 
-landscapes = Registry("landscape", "dlsweep.landscapes")
+landscapes = Registry("landscape", "dlsweep.landscapes", Contract())
 
 
 class Landscape(NamedTuple):

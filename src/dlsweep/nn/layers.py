@@ -14,11 +14,13 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from dlsweep.registry import Registry
+from dlsweep.registry import Contract, Registry
 
 Array = np.ndarray
 Parameters = dict[str, Array]  # by name, each `(R, …)`
-kinds = Registry("layer", "dlsweep.layers")  # `(name, shape, **settings) -> Layer`, see `dlsweep.nn.sequences`
+kinds = Registry(
+    "layer", "dlsweep.layers", Contract(("name", "shape"))
+)  # `(name, shape, **settings) -> Layer`, see `dlsweep.nn.sequences`
 
 Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
 

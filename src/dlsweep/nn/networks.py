@@ -13,11 +13,11 @@ from annotated_types import Ge, MinLen
 
 from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
-from dlsweep.registry import Count, ItemsOf, Ratio, Registry
+from dlsweep.registry import Contract, Count, ItemsOf, Ratio, Registry
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
-networks = Registry("model", "dlsweep.networks")
+networks = Registry("model", "dlsweep.networks", Contract(("shape", "classes", "activated")))
 
 
 @networks.register

@@ -26,9 +26,9 @@ from dlsweep.nn.layers import (
     no_gradient,
     total,
 )
-from dlsweep.registry import Count, Fraction, NonNegative, Positive, Registry
+from dlsweep.registry import Contract, Count, Fraction, NonNegative, Positive, Registry
 
-normalizations = Registry("normalization", "dlsweep.normalizations")
+normalizations = Registry("normalization", "dlsweep.normalizations", Contract(("name", "shape")))
 
 Position = Literal["before", "after"]
 

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.registry import Fraction, NonNegative, Positive, Registry
+from dlsweep.registry import Contract, Fraction, NonNegative, Positive, Registry
 
 Array = np.ndarray
 
-optimizers = Registry("optimizer", "dlsweep.optimizers")
+optimizers = Registry(
+    "optimizer",
+    "dlsweep.optimizers",
+    Contract(("w", "g", "t"), rest="slots", needs={"lr": "schedules multiply it"}),
+)
 
 
 @optimizers.register

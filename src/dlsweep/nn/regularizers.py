@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from dlsweep.nn.layers import Array, Context, Layer, SharedInput
-from dlsweep.registry import Registry
+from dlsweep.registry import Contract, Registry
 
-regularizers = Registry("regularizer", "dlsweep.regularizers")
+regularizers = Registry("regularizer", "dlsweep.regularizers", Contract())
 
 Augment = Callable[[list[SharedInput], Context], list[SharedInput]]
 

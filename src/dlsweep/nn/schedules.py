@@ -12,9 +12,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le, Lt
 
-from dlsweep.registry import Count, Fraction, Positive, Registry
+from dlsweep.registry import Contract, Count, Fraction, Positive, Registry
 
-schedules = Registry("schedule", "dlsweep.schedules")
+schedules = Registry("schedule", "dlsweep.schedules", Contract(("t", "steps")))
 
 
 @schedules.register

@@ -9,13 +9,13 @@ from multiprocessing.connection import wait
 from threadpoolctl import threadpool_limits
 
 from dlsweep.errors import DlsweepError, Interrupted
-from dlsweep.registry import Count, Positive, Registry
+from dlsweep.registry import Contract, Count, Positive, Registry
 from dlsweep.running import machine
 from dlsweep.running.pool import Worker
 from dlsweep.running.worker import Progress, Receipt, Task, halves
 from dlsweep.training.plan import Chunk, units
 
-executors = Registry("executor", "dlsweep.executors")
+executors = Registry("executor", "dlsweep.executors", Contract(("task", "chunks", "progress")))
 
 # Seconds between two looks at the clock and at a wish to stop; and what a stop leaves the workers to finish a chunk.
 TICK = 0.1

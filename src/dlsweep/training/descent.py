@@ -46,7 +46,7 @@ def descend(
 
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
     gradient = np.zeros_like(w)
-    slots = [np.zeros_like(w) for _ in optimizer.positional[3:]]
+    slots = [np.zeros_like(w) for _ in optimizer.rest]
     settings = broadcast(columns(optimizer, [a.optimizer for a in arms], dtype), w)
     scheduled = broadcast(columns(schedule, [a.schedule for a in arms], dtype), w)
     ended = np.full(len(runs), -1)

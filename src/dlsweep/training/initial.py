@@ -32,7 +32,7 @@ def initial(
             stack[-1][k][...] = column(np.asarray(parameter.start, dtype), stack[-1][k])
     for i, run in enumerate(runs):
         entry = initializers[run.arm.init.name]
-        looks = "outputs" in entry.positional
+        looks = bool(entry.rest)  # at what the layer makes of the first minibatch
         own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
         # What it looks at is the plain network: regularizers may draw, and not all of them act at every moment.
         alone = build([replace(run.arm, regularizer=())], data, dtype).layers if looks else layers

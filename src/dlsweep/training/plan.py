@@ -155,7 +155,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     network = _built(arm, data)
     layers = network.layers
     parameters = size(layers)
-    slots = len(optimizers[arm.optimizer.name].positional) - 3
+    slots = len(optimizers[arm.optimizer.name].rest)
     kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
     columns = max((regularizer.columns for regularizer in network.regularizers), default=1) * block_size(layers)
     activations = _activations(network, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)

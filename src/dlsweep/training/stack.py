@@ -119,7 +119,7 @@ class Stack:
         samples = {seed: block.x for seed, block in batch.items()}
         self.parameters = initial(self.network.layers, runs, samples, self.data, self.dtype)
         self.slots = [
-            {k: [np.zeros_like(p[k]) for _ in self.optimizer.positional[3:]] for k in p if layer.parameters[k].trained}
+            {k: [np.zeros_like(p[k]) for _ in self.optimizer.rest] for k in p if layer.parameters[k].trained}
             for layer, p in zip(self.network.layers, self.parameters, strict=True)
         ]
         arm = runs[0].arm
