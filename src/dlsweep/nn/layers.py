@@ -18,9 +18,9 @@ from dlsweep.registry import Contract, Registry
 
 Array = np.ndarray
 Parameters = dict[str, Array]  # by name, each `(R, …)`
-kinds = Registry(
-    "layer", "dlsweep.layers", Contract(("name", "shape"))
-)  # `(name, shape, **settings) -> Layer`, see `dlsweep.nn.sequences`
+
+# The kinds of layer, `(name, shape, **settings) -> Layer`; see `dlsweep.nn.sequences`.
+kinds = Registry("layer", "dlsweep.layers", Contract(("name", "shape")))
 
 Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
 
