@@ -27,7 +27,7 @@ def test_a_config_without_a_grid_is_one_arm_of_defaults(sweep: Load) -> None:
     assert (arm.activation.name, arm.init.name, arm.optimizer.name) == ("relu", "he", "sgd")
     assert (arm.regularizer, arm.normalization.name, arm.schedule.name) == ((), "none", "constant")
     assert arm.train == Train(1000, None, 100, "shuffle")
-    assert (arm.evaluate.every, arm.evaluate.on) == (10, ("batch", "test"))
+    assert (arm.evaluate.every, arm.evaluate.on) == (20, ("batch", "test"))  # about 50 evaluations
 
 
 def test_lists_are_factors_and_the_last_runs_fastest(sweep: Load) -> None:
@@ -250,6 +250,16 @@ def test_none_combines_with_nothing(refused: Refused) -> None:
     refused("grid: {regularizer: ▲{none: , l1: }}", "none does not combine with another regularizer")
 
 
+def test_a_run_has_about_fifty_evaluations_where_nothing_else_is_said(sweep: Load) -> None:
+    """Each arm by its own length; an epoch of 5000 samples has 50 minibatches of 100 and 5 of 1000."""
+    text = "{data: {mnist: {train: 5000}}, train: {iterations: %s}}"
+    assert [next(sweep(text % t).arms()).evaluate.every for t in (1, 74, 75, 76, 1000, 12345)] == [1, 1, 2, 2, 20, 247]
+    by_size = sweep("{data: {mnist: {train: 5000}}, train: {epochs: 20}, grid: {train.batch_size: [100, 1000]}}")
+    assert [arm.evaluate.every for arm in by_size.arms()] == [20, 2]
+    assert "every" not in by_size.resolved()["evaluate"]
+    assert [arm.evaluate.every for arm in sweep("{evaluate: {every: 7}}").arms()] == [7]
+
+
 def test_runs_are_every_arm_with_every_seed(sweep: Load) -> None:
     config = sweep("{seeds: [7, 3], grid: {init: [he, xavier]}}")
     assert [(run.arm.name, run.seed) for run in config.runs()] == [("he", 7), ("he", 3), ("xavier", 7), ("xavier", 3)]
@@ -258,7 +268,7 @@ def test_runs_are_every_arm_with_every_seed(sweep: Load) -> None:
 
 def test_a_run_id_is_a_contract(sweep: Load) -> None:
     """Results on disk are found by it: if this changes, every finished sweep trains again."""
-    run = next(sweep("{grid: {init: he}, train: {iterations: 10}}").runs())
+    run = next(sweep("{grid: {init: he}, train: {iterations: 10}, evaluate: {every: 10}}").runs())
     assert run.id == "dadc80919a64b6ef"
 
 

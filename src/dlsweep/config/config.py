@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import product
 from operator import and_, xor
@@ -15,8 +15,11 @@ from dlsweep.config.landscapes import concerns, is_landscape
 from dlsweep.config.points import Part, Point
 from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
-from dlsweep.config.runs import Arm, Choice, Evaluate, Run
+from dlsweep.config.runs import Arm, Choice, Evaluate, Run, Train
 from dlsweep.config.words import FIELDS, numbers
+
+# About how often a run is evaluated where the config does not say.
+EVALUATIONS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Config:
     _grids: tuple[tuple[Part, ...], ...]
     _rules: Rules
     _resolved: Mapping[str, Any]
+    _open: dict[tuple[Train, Choice], Evaluate] = field(default_factory=dict)
 
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
@@ -85,8 +89,20 @@ class Config:
                 seen.add(key)
             fields, labels = _merged(point.fields for point in points), _merged(point.labels for point in points)
             levels = {factor: labels[factor] for factor in self.factors}
-            name = self._arm_name(labels)
-            yield Arm(name=name, levels=levels, evaluate=self.evaluate, members=self._members, **fields)
+            name, evaluate = self._arm_name(labels), self._evaluated(fields["train"], fields["data"])
+            yield Arm(name=name, levels=levels, evaluate=evaluate, members=self._members, **fields)
+
+    def _evaluated(self, train: Train, data: Choice) -> Evaluate:
+        """Say when an arm is evaluated: where the config leaves it open, so that there are about `EVALUATIONS`."""
+        if self.evaluate.every:
+            return self.evaluate
+        from dlsweep.datasets import open_dataset
+
+        if (train, data) not in self._open:
+            samples = open_dataset(data).sizes["train"] if train.epochs else 0
+            every = max(1, round(train.steps(samples) / EVALUATIONS))
+            self._open[train, data] = replace(self.evaluate, every=every)
+        return self._open[train, data]
 
     def runs(self) -> Iterator[Run]:
         """The runs, lazily: each arm with all its seeds."""

@@ -29,6 +29,7 @@ from dlsweep.config.plots import check_weights, read_plots
 from dlsweep.config.points import Expander, Part
 from dlsweep.config.resolved import level_form, resolve_grid
 from dlsweep.config.rules import Rules, read_partial_arms
+from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
 from dlsweep.config.words import FIELDS, KEYS, STANDARD, STOPPING, TRAIN, Factor
@@ -123,7 +124,8 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         "fingerprints": datasets.fingerprints(),
         "model": levels["model"],
         "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
-        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None} | {"on": list(evaluate.on)},
+        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None and (k, v) != ("every", 0)}
+        | {"on": list(evaluate.on)},
         "seeds": list(seeds),
         "grid": [resolve_grid(grid, base, labels) for grid in grids],
         "exclude": [{factor: sorted(fitting) for factor, fitting in rule.items()} for rule in rules.exclude],
@@ -148,6 +150,11 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         )
         mistakes.stop()
     return config
+
+
+def _evaluated(evaluate: Evaluate) -> dict[str, Any]:
+    """Return when and on what metrics are taken, as a config says it."""
+    return vars(evaluate) | {"every": evaluate.every or None, "on": list(evaluate.on)}
 
 
 def _read_base(top: Mapping[Any, Node], place: Place, mistakes: Mistakes) -> tuple[dict[str, Level], frozenset[str]]:

@@ -81,6 +81,13 @@ class Train:
     clip_norm: float | None = None
     stopping: Stopping | None = None
 
+    def steps(self, samples: int) -> int:
+        """Return the number of updates with so many training samples; the last minibatch of an epoch may be smaller."""
+        if self.iterations is not None:
+            return self.iterations
+        assert self.epochs is not None
+        return self.epochs * -(-samples // self.batch_size)
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -90,7 +97,7 @@ class Evaluate:
     keep: of which evaluation the weights are kept; None for none.
     """
 
-    every: int
+    every: int  # 0 in a config that leaves it open; in an arm at least 1
     on: tuple[Split, ...]
     ensemble: bool = False
     layers: bool = False

@@ -79,7 +79,7 @@ def train(
 
 def evaluate(
     *,
-    every: Count = 10,
+    every: Count | None = None,
     on: Annotated[list[Split], MinLen(1)] = ["batch", "test"],  # noqa: B006
     ensemble: bool = False,
     layers: bool = False,
@@ -87,14 +87,14 @@ def evaluate(
 ) -> Evaluate:
     """When and on which splits loss and accuracy are taken.
 
-    every: iterations between two evaluations; on: the minibatch at hand (batch), train, validation, test; ensemble:
-    whether also for the averaged predictions of each arm's seeds, on the splits whose samples they share; layers:
-    whether also weights, gradients and activations are measured in every layer; keep: the weights to keep of each run,
-    those that its final metrics are of (final), or those of its best evaluation (best): with patience, that of its last
-    improvement, else the one with the highest accuracy, of equals the first, on validation or where that is not
-    evaluated on the last of the splits.
+    every: iterations between two evaluations; by default a run has about 50; on: the current minibatch (batch), train,
+    validation, test; ensemble: whether also for the averaged predictions of each arm's seeds, on the splits whose
+    samples they share; layers: whether also weights, gradients and activations are measured in every layer; keep: the
+    weights to keep of each run, those that its final metrics are of (final), or those of its best evaluation (best):
+    with patience, that of its last improvement, else the one with the highest accuracy, of equals the first, on
+    validation or where that is not evaluated on the last of the splits.
     """
-    return Evaluate(every, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
+    return Evaluate(every or 0, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
 
 
 TRAIN = Entry("part of a config", "train", train)

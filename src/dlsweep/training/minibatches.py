@@ -24,10 +24,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
 
 def iterations(train: Train, size: int) -> int:
     """How many minibatches a run trains on."""
-    if train.iterations is not None:
-        return train.iterations
-    assert train.epochs is not None
-    return train.epochs * steps_per_epoch(size, train.batch_size)
+    return train.steps(size)
 
 
 def evaluations(evaluate: Evaluate, steps: int) -> int:
