@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support import PROGRAMS
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(__file__).parents[1] / "support/programs/load_each.py"
+PROGRAM = PROGRAMS / "load_each.py"
 
 BOMB = "a0: &a0 [" + ", ".join(["x"] * 9) + "]\n"
 BOMB += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))

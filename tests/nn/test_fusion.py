@@ -65,7 +65,7 @@ ANY = ["activation", "relu", "prelu", "gelu", "batch", "layer", "lrn", {"dropout
 FLAT = ["activation", "sigmoid", "batch", {"dense": 5}, {"dense": 40}, {"dropout": 0.3}]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(ANY), max_size=6), st.lists(st.sampled_from(FLAT), max_size=6), st.booleans())
 def test_fused_is_plain_for_any_list_of_layers(images, flat, dropconnect):
     data = make_data(shape=(3, 28, 28))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,7 @@ def launch(tmp_path: Path) -> Launch:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},  # where it finds tests.support
             **options,
         )
 

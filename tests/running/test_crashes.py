@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from tests.support import PROGRAMS
 
 import dlsweep
 from dlsweep.running.results import Results
@@ -25,82 +26,7 @@ Bits = Callable[[Results], dict[str, bytes]]
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., subprocess.Popen[str]]
 
-# Runs a sweep again and again, each time in a fork that meets its fate at the next of its durable operations, and then
-# once more in a fork that does not. Prints for every operation how both ended and what is on disk.
-FATES = """
-import errno, hashlib, json, os, shutil, signal, sys
-from pathlib import Path
-import pandas
-import dlsweep
-import dlsweep.running.sweep
-from dlsweep.errors import DlsweepError
-
-fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
-output, start = Path(sys.argv[5]), Path(sys.argv[6])
-
-def forked(work):
-    pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    try:
-        work()
-    except DlsweepError as error:
-        os._exit(error.exit_code)
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-        os._exit(99)
-    os._exit(0)
-
-config, before = dlsweep.load(config), before and dlsweep.load(before)
-
-def sweep(config=config, **options):
-    dlsweep.run(config, output=output, executor="inline", **options)
-
-def doomed(number):
-    count = 0
-    def meeting(operation):
-        def met(*args, **kwargs):
-            nonlocal count
-            count += 1
-            if count == number and fate == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if count == number:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            return operation(*args, **kwargs)
-        return met
-    for name in ("fsync", "replace", "mkdir", "unlink"):
-        setattr(os, name, meeting(getattr(os, name)))
-    sweep(**options)
-    os._exit(0 if count >= number else 42)
-
-def look():
-    results = dlsweep.open_results(output / config.name)
-    curves = results.curves
-    tables = list(results.record.tables.schemas)
-    frames = [curves, *([results.ensembles] if "ensembles" in tables else [])]
-    measured = [frame[c].to_numpy().tobytes() for frame in frames for c in ("iteration", "loss", "accuracy")]
-    kept = sorted((path.name, path.read_bytes()) for path in results.folder.glob("weights/*"))
-    told = results.runs.run_id.tolist(), *measured, *kept
-    hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
-    parts = {len(list((results.folder / table).iterdir())) for table in tables}
-    print(json.dumps([hashlib.sha256(repr(told).encode()).hexdigest(), hidden, len(parts) == 1]), flush=True)
-
-if before:
-    assert forked(lambda: sweep(before)) == 0
-    if not options:
-        part = next((output / config.name / "curves").iterdir())
-        part.write_bytes(part.read_bytes()[:-1])
-    shutil.copytree(output, start, dirs_exist_ok=True)
-number, ended = 0, 0
-while ended != 42:
-    number += 1
-    shutil.rmtree(output, ignore_errors=True)
-    shutil.copytree(start, output)
-    ended = forked(lambda: doomed(number))
-    print(json.dumps([number, ended, forked(lambda: sweep(**options))]), flush=True)
-    forked(look)
-"""
+FATES = (PROGRAMS / "fates.py").read_text()
 
 
 @pytest.fixture
@@ -150,18 +76,7 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     assert looks == [whole] * len(fates)
 
 
-SWEEP = """
-import json, resource, sys
-import dlsweep
-from dlsweep.errors import DlsweepError
-
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
-try:
-    dlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], executor=sys.argv[4])
-except DlsweepError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
+SWEEP = (PROGRAMS / "limited.py").read_text()
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import PROGRAMS
 
 import dlsweep
 from dlsweep.running.executors import executors
@@ -24,33 +25,7 @@ Bits = Callable[[Results], dict[str, bytes]]
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., subprocess.Popen[str]]
 
-# A script that brings its own optimizer, which behaves badly at one learning rate, and then runs a sweep.
-SCRIPT = """
-import json, os, signal, sys, time
-import numpy as np
-import dlsweep
-from dlsweep.errors import DlsweepError
-
-def fail(): raise ValueError("no such luck")
-def crash(): os.kill(os.getpid(), signal.SIGKILL)
-def leave(): os._exit(3)
-def hang(): time.sleep(600)
-
-@dlsweep.optimizers.register
-def moody(w, g, t, *, lr: float = 0.1, mood: str = "fail"):
-    "Plain gradient descent, but not with every learning rate."
-    if np.any(lr == np.float32(0.5)):
-        globals()[mood]()
-    return (w - lr * g,)
-
-if __name__ == "__main__":
-    config, options = map(json.loads, sys.argv[1:])
-    try:
-        dlsweep.run(config, **options)
-    except DlsweepError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-"""
+SCRIPT = (PROGRAMS / "moody.py").read_text()
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -9,19 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support import PROGRAMS
 
 from dlsweep.errors import DlsweepError, ResultsInUse
 from dlsweep.running.lock import sole_runner
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from dlsweep.running.lock import sole_runner
-
-with sole_runner(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+HOLD = (PROGRAMS / "hold_lock.py").read_text()
 
 
 def test_the_second_runner_hears_who_the_first_is(tmp_path: Path, launch: Callable[..., subprocess.Popen[str]]) -> None:

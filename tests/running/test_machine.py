@@ -5,23 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.support import PROGRAMS
 
-FAULTS = """
-import resource
-import numpy as np
-from dlsweep.running.machine import keep_freed_memory
-
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(50):
-        arrays = [np.zeros(1 << 18) + 1 for _ in range(4)]  # two megabytes each, all freed together
-        del arrays
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-keep_freed_memory()
-faults()
-print(faults())
-"""
+FAULTS = (PROGRAMS / "freed_memory.py").read_text()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support import PROGRAMS
 
 import dlsweep
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
@@ -24,7 +25,6 @@ Bits = Callable[[Results], dict[str, bytes]]
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., "subprocess.Popen[str]"]
 
-PROGRAMS = Path(__file__).parents[1] / "support/programs"
 KEEP = {"every": 2, "on": ["test"], "keep": "final", "layers": True}
 
 

@@ -1,1 +1,5 @@
-"""What several tests share."""
+"""Helpers of several tests, and programs that tests start."""
+
+from pathlib import Path
+
+PROGRAMS = Path(__file__).parent / "programs"

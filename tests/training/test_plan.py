@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import PROGRAMS
 from tests.training.conftest import choice, make_arm
 
 from dlsweep.config.runs import Arm, Choice, Run
@@ -101,7 +102,7 @@ def test_memory_bounds_a_chunk():
     assert {len(chunk) for chunk in made.chunks((), 1, 1)} == {1}  # never less than one run
 
 
-PEAK = Path(__file__).parents[1] / "support/programs/peak.py"
+PEAK = PROGRAMS / "peak.py"
 
 
 @pytest.mark.slow

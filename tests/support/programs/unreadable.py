@@ -9,31 +9,16 @@ import hashlib
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
+
+from tests.support.forks import forked
 
 import dlsweep
 import dlsweep.running.sweep
-from dlsweep.errors import DlsweepError
 
 config, output, name = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 config = dlsweep.load(config)
-
-
-def forked(work):
-    """The exit code of some work in a process of its own."""
-    pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    try:
-        work()
-    except DlsweepError as error:
-        os._exit(error.exit_code if str(output) in str(error) else 98)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-        os._exit(99)
-    os._exit(0)
 
 
 def doomed(number):
@@ -70,5 +55,5 @@ def look():
 number, ended = 0, 0
 while ended != 42:
     number += 1
-    ended = forked(lambda number=number: doomed(number))
+    ended = forked(partial(doomed, number), str(output))
     print(json.dumps([ended, look()]), flush=True)
