@@ -51,11 +51,11 @@ Count = Annotated[int, Ge(1)]
 
 @dataclass(frozen=True)
 class Contract:
-    """What the program relies on in the signature of a registered function; checked when it registers.
+    """The signature that a registry asks of its functions; checked when one registers.
 
-    passed: the positional parameters, in their order; a function may give them other names. rest: what further ones are
-    ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest: those that
-    it must have if it has further positional parameters.
+    passed: the positional parameters, in their order; a function may give them other names. rest: the meaning of
+    further ones ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest:
+    those that it must have if it has further positional parameters.
     """
 
     passed: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Contract:
     with_rest: Mapping[str, str] = field(default_factory=dict)
 
     def broken(self, function: Callable[..., Any]) -> str:
-        """Return what is wrong with a function's signature, as the end of a sentence; "" if nothing is."""
+        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
         parameters = inspect.signature(function).parameters.values()
         for p in parameters:
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
