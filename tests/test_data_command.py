@@ -14,14 +14,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.datasets.small import SERVED, SMALL, TEST, TRAIN, Server, serving
+from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, serving
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 
 # Every Python process that is started here has the small data sets in the place of the published ones, workers too.
-CUSTOM = "from tests.datasets import small; small.install()"
+CUSTOM = "from tests.support import published; published.install()"
 
 SWEEP = """\
 name: things

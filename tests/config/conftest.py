@@ -2,26 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+from tests.support.configs import Load, Refused
 
 from dlsweep.config import Config, load
-from dlsweep.config.words import CHOSEN, TRAIN, dotted_names
 from dlsweep.errors import ConfigError
-from dlsweep.nn.activations import activations
-
-ACTIVATIONS = f"(choices: {', '.join(activations)})"
-FACTORS = f"(choices: {', '.join(sorted([*CHOSEN, *dotted_names('train')]))})"
-TRAIN_SETTINGS = f"(choices: {', '.join(sorted(TRAIN.settings))})"
-
-
-class Load(Protocol):
-    def __call__(self, text: str, *overrides: str, **options: Any) -> Config: ...
-
-
-class Refused(Protocol):
-    def __call__(self, text: str, *sentences: str, overrides: tuple[str, ...] = (), **options: Any) -> None: ...
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.config.conftest import Load, Refused
+from tests.support.configs import Load, Refused
 
 from dlsweep.config import load
 

@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import pytest
-from tests.config.conftest import Load, Refused
+from tests.support.configs import Load, Refused
 
 from dlsweep.config.schema import schema
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.config.conftest import ACTIVATIONS, FACTORS, TRAIN_SETTINGS, Load, Refused
+from tests.support.configs import ACTIVATIONS, FACTORS, TRAIN_SETTINGS, Load, Refused
 
 from dlsweep.config import load
 from dlsweep.errors import ConfigError

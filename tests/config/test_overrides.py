@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.config.conftest import FACTORS, TRAIN_SETTINGS, Load, Refused
+from tests.support.configs import FACTORS, TRAIN_SETTINGS, Load, Refused
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Train

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.config.conftest import Load, Refused
+from tests.support.configs import Load, Refused
 
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations

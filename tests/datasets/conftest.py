@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.datasets import small
+from tests.support import published
 
 from dlsweep import datasets
 
@@ -14,8 +14,8 @@ from dlsweep import datasets
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's folder for data sets; all of them are small."""
-    for name, module in small.MODULES.items():
-        monkeypatch.setattr(module, name, small.SMALL[name])
+    for name, module in published.MODULES.items():
+        monkeypatch.setattr(module, name, published.SMALL[name])
     monkeypatch.setenv("DLSWEEP_DATA", str(tmp_path / "cache"))
     datasets._open.cache_clear()
     yield tmp_path / "cache"
@@ -23,9 +23,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[small.Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[published.Server]:
     """A mirror."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with small.serving() as server:
+    with published.serving() as server:
         monkeypatch.setenv("DLSWEEP_MIRROR", server.url)
         yield server

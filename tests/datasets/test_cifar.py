@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.datasets.small import CIFAR10, CIFAR100, SERVED, SMALL, TEST, TRAIN, Server, archive
 from tests.datasets.test_idx_sets import opened
+from tests.support.published import CIFAR10, CIFAR100, SERVED, SMALL, TEST, TRAIN, Server, archive
 
 from dlsweep.datasets import cifar, published
 from dlsweep.datasets.fetching import fetch

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from tests.datasets.small import SERVED, SMALL, Server
+from tests.support.published import SERVED, SMALL, Server
 
 from dlsweep.datasets.fetching import fetch, take
 from dlsweep.datasets.published import File, Published

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.datasets.small import SERVED, SMALL, TEST, TRAIN, Server, grey, idx
+from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, grey, idx
 
 from dlsweep.config.runs import Choice
 from dlsweep.datasets import Dataset, datasets, open_dataset

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.datasets.small import SMALL, Server
 from tests.datasets.test_idx_sets import opened
+from tests.support.published import SMALL, Server
 
 from dlsweep.config.runs import Choice
 from dlsweep.datasets import Dataset, open_dataset

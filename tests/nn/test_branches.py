@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.training.conftest import choice, make_arm, make_data
+from tests.support.arms import choice, make_arm, make_data
 
 from dlsweep.config.runs import Evaluate, Run
 from dlsweep.errors import UsageError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.training.conftest import choice, full, make_arm, make_data
+from tests.support.arms import choice, full, make_arm, make_data
 
 from dlsweep.nn.activations import activations
 from dlsweep.nn.forward import forward

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.training.conftest import choice, make_arm, make_data
+from tests.support.arms import choice, make_arm, make_data
 
 from dlsweep.config.runs import Evaluate, Run
 from dlsweep.nn.layers import Layer, Output, Parameter, kinds

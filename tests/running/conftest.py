@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.sweeps import Launch, Make
 
 from dlsweep.running.results import Results
-
-Make = Callable[..., dict[str, Any]]
-Launch = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(scope="session")

@@ -9,22 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from tests.support import PROGRAMS
+from tests.support.sweeps import Bits, Launch, Make
 
 import dlsweep
-from dlsweep.running.results import Results
 
 pytestmark = pytest.mark.slow
 
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
-Launch = Callable[..., subprocess.Popen[str]]
 
 FATES = (PROGRAMS / "fates.py").read_text()
 

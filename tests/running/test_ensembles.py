@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.analysis.frames import curves_of
@@ -18,9 +19,6 @@ from dlsweep.closing import closing_data, closing_table
 from dlsweep.errors import UsageError
 from dlsweep.nn.initializers import initializers
 from dlsweep.running.results import Results
-
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
 
 EVALUATE = {"every": 2, "on": ["batch", "train", "test"], "ensemble": True}
 

@@ -8,22 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import PROGRAMS
+from tests.support.sweeps import Bits, Launch, Make
 
 import dlsweep
 from dlsweep.running.executors import executors
-from dlsweep.running.results import Results
 
 pytestmark = pytest.mark.slow
 
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
-Launch = Callable[..., subprocess.Popen[str]]
 
 SCRIPT = (PROGRAMS / "moody.py").read_text()
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
+from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.nn.initializers import initializers
 from dlsweep.running.results import Results
-
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
 
 EVALUATE = {"every": 2, "on": ["batch", "test"], "layers": True}
 NUMBERS = ["weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std"]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.sweeps import Make
 
 import dlsweep
 from dlsweep.closing import closing_data, closing_table
 from dlsweep.running.results import Results
-
-Make = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture

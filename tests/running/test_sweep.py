@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
@@ -20,9 +21,6 @@ from dlsweep.running.results import Results
 from dlsweep.running.store import Store
 from dlsweep.running.sweep import Reporter
 from dlsweep.running.worker import Receipt
-
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
 
 
 class Listener(Reporter):

@@ -8,22 +8,16 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from tests.support import PROGRAMS
+from tests.support.sweeps import Bits, Launch, Make
 
 import dlsweep
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
-from dlsweep.running.results import Results
 from dlsweep.running.sweep import Reporter
-
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
-Launch = Callable[..., "subprocess.Popen[str]"]
 
 KEEP = {"every": 2, "on": ["test"], "keep": "final", "layers": True}
 

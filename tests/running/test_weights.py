@@ -5,20 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.errors import ConfigError, ResultsDamaged, UsageError
 from dlsweep.running.results import Results
-
-Bits = Callable[[Results], dict[str, bytes]]
-Make = Callable[..., dict[str, Any]]
 
 EVALUATE = {"every": 2, "on": ["batch", "test"], "keep": "final"}
 MANY = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.nn.test_initializers import MEAN
-from tests.training.conftest import SGD, choice, full, make_arm, make_data
+from tests.support.arms import SGD, choice, full, make_arm, make_data
 
 from dlsweep.config.runs import Run, Stopping
 from dlsweep.nn.activations import activations

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.training.conftest import make_arm, make_data
+from tests.support.arms import make_arm, make_data
 
 from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.training.conftest import choice, make_arm, make_data
+from tests.support.arms import choice, make_arm, make_data
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.training.conftest import choice, fits, full, make_arm, make_data, variants
+from tests.support.arms import choice, fits, full, make_arm, make_data, variants
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Choice, Run

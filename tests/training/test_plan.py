@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import PROGRAMS
-from tests.training.conftest import choice, make_arm
+from tests.support.arms import choice, make_arm
 
 from dlsweep.config.runs import Arm, Choice, Run
 from dlsweep.running.machine import BLAS_BUFFER

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.training.conftest import choice, make_arm, make_data
+from tests.support.arms import choice, make_arm, make_data
 from tests.training.test_loop import assert_the_same_alone
 from threadpoolctl import threadpool_limits
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.training.conftest import SGD, choice, fits, full, make_arm, make_data, variants
+from tests.support.arms import SGD, choice, fits, full, make_arm, make_data, variants
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run

@@ -4,7 +4,6 @@ import itertools
 from typing import get_args
 
 import numpy as np
-import pytest
 
 from dlsweep.config.runs import Arm, Choice, Evaluate, Train
 from dlsweep.datasets import Arrays, Dataset
@@ -109,13 +108,3 @@ def fits(normalization, model=None, data=None):
     except DlsweepError:
         return False
     return True
-
-
-@pytest.fixture
-def arm():
-    return make_arm
-
-
-@pytest.fixture
-def small_data():
-    return make_data
