@@ -82,7 +82,7 @@ class Train:
     stopping: Stopping | None = None
 
     def steps(self, samples: int) -> int:
-        """Return the number of updates with `samples` training samples; the last minibatch of an epoch may be smaller."""
+        """Return the number of updates with `samples` training samples; an epoch may end with a smaller minibatch."""
         if self.iterations is not None:
             return self.iterations
         assert self.epochs is not None
