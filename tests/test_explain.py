@@ -219,6 +219,7 @@ def test_whatever_the_shapes_the_printed_size_is_the_real_one(command: list[str]
         assert good(*command, *asked.words(), "--json").data["output"] == asked.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("shape", ["1,1,300,300", "4,64,9,9", "2,3,1000,7", "1,1,1,2000"])
 @pytest.mark.parametrize("filter_", ["1", "7", "1,7"])

@@ -116,6 +116,7 @@ def test_half_an_elastic_net_is_one(sweep: Load) -> None:
     assert len(list(config.arms())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", ["{dropout: {ratio: 0}}", "{l2: {strength: 0}}"])
 def test_the_plan_says_what_folds(tmp_path: Path, off: str) -> None:
     (tmp_path / "sweep.yaml").write_text(

@@ -84,6 +84,7 @@ def test_plots_of_a_config_and_pages_for_a_factor_without_a_place(results: Resul
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no installed font")
 def test_another_plot_leaves_the_figures_of_the_config_alone(results: Results) -> None:
     mine = Choice("curves", {"rows": "activation", "columns": "init"}), Choice("curves", {"y": "loss", "log_y": True})

@@ -105,6 +105,7 @@ def objective(stack, batch, t=1):
     return total
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
     """A step of SGD, divided by its learning rate; finite differences in float64, minibatches of five."""
@@ -133,6 +134,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
             np.testing.assert_allclose(gradient, (ends[0] - ends[1]) / (2 * h), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @EVERY
 def test_together_is_alone_and_the_dtype_is_kept(pair):
     arms = [make_arm(iterations=7, optimizer=choice("sgd", lr=0.05), clip_norm=2.0, **one) for one in pair]

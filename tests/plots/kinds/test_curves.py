@@ -31,6 +31,7 @@ def of(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", ["accuracy", "loss"])
 @pytest.mark.parametrize("seeds", [3, 5, 21])
 def test_lines_are_the_means_and_bands_their_intervals(seeds: int, y: Any) -> None:

@@ -62,6 +62,7 @@ def alike(axes: list[Axes]) -> bool:
     return len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted({"curves", "gap", "layers", "histograms", "final", "response", "heatmap"}))
 def test_every_kind_is_drawn_without_a_setting(results: Results, kind: str) -> None:
     (path,) = draw(results, [Choice(kind, {})])
