@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dlsweep.config.runs import Arm, Choice, Evaluate, Run, Train
+from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.nn.layers import size
+from dlsweep.registry import Choice
 from dlsweep.training.stack import Stack
 
 SHAPE, CLASSES, SAMPLES, STEPS, SEEDS = (1, 28, 28), 10, 6, 10, (0, 1)

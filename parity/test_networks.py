@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dlsweep.config.runs import Arm, Choice, Evaluate, Run, Train
+from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.datasets import Arrays, Dataset
+from dlsweep.registry import Choice
 from dlsweep.training.loop import train
 from dlsweep.training.stack import Stack
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def sweep(name: str, folder: Path, *overrides: str) -> dlsweep.running.results.Results:
+def sweep(name: str, folder: Path, *overrides: str) -> dlsweep.storage.results.Results:
     return dlsweep.run(dlsweep.load(CONFIGS / f"{name}.yaml", overrides), output=folder)
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlsweep.config import load
+    from dlsweep.execution.executors import executors
+    from dlsweep.forecast import dry_run
     from dlsweep.nn.activations import activations
     from dlsweep.nn.initializers import initializers
     from dlsweep.nn.landscapes import landscapes
@@ -24,10 +26,8 @@ if TYPE_CHECKING:
     from dlsweep.nn.patches import col2im, im2col
     from dlsweep.nn.regularizers import regularizers
     from dlsweep.nn.schedules import schedules
-    from dlsweep.running.executors import executors
-    from dlsweep.running.forecast import dry_run
-    from dlsweep.running.results import open_all, open_results
-    from dlsweep.running.sweep import run
+    from dlsweep.storage.results import open_all, open_results
+    from dlsweep.sweep import run
     from dlsweep.training.plan import plan
 
     __version__: str
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 _SOURCES = {
     "load": "config",
     "plan": "training.plan",
-    "run": "running.sweep",
-    "dry_run": "running.forecast",
-    "open_results": "running.results",
-    "open_all": "running.results",
+    "run": "sweep",
+    "dry_run": "forecast",
+    "open_results": "storage.results",
+    "open_all": "storage.results",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",
@@ -49,7 +49,7 @@ _SOURCES = {
     "optimizers": "nn.optimizers",
     "regularizers": "nn.regularizers",
     "schedules": "nn.schedules",
-    "executors": "running.executors",
+    "executors": "execution.executors",
     "im2col": "nn.patches",
     "col2im": "nn.patches",
 }

@@ -7,11 +7,11 @@ and the contract tests all read them from there.
 
 from __future__ import annotations
 
-import difflib
 import inspect
+import json
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args,
 from annotated_types import Ge, Gt, Lt
 
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -175,6 +176,22 @@ class Entry:
         return self.function(*args, **settings)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A registered name with every setting that it has, defaults filled in."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def canonical(self) -> str:
+        """The same text for the same meaning: JSON with sorted keys."""
+        return json.dumps([self.name, self.settings], sort_keys=True, separators=(",", ":"))
+
+    def __hash__(self) -> int:
+        return hash(self.canonical)
+
+
 class Registry:
     """Registered functions of one kind, by name.
 
@@ -279,11 +296,3 @@ def place(function: Callable[..., Any]) -> str:
     """Return the file and line where a function stands, for a message; its module where it has no source."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `word`: the nearest choice, if one is near, and all choices."""
-    choices = sorted(choices)
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (choices: {', '.join(choices)})" if choices else hint

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.support.configs import Load, Refused
 
-from dlsweep.config.runs import Choice, Train
+from dlsweep.config.runs import Train
 from dlsweep.config.words import numbers
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
-from dlsweep.registry import Entry, NonNegative
+from dlsweep.registry import Choice, Entry, NonNegative
 
 
 def names(sweep: Load, text: str, *overrides: str) -> list[str]:

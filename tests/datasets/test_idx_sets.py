@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, grey, idx
 
-from dlsweep.config.runs import Choice
 from dlsweep.datasets import Dataset, datasets, open_dataset
 from dlsweep.datasets.fetching import fetch, take
 from dlsweep.datasets.idx_sets import FASHION_MNIST, KMNIST
 from dlsweep.errors import DataError
+from dlsweep.registry import Choice
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 NAMES = pytest.mark.parametrize("name", ["fashion_mnist", "kmnist"])

@@ -7,10 +7,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from dlsweep.config.runs import Choice
 from dlsweep.datasets import Dataset, open_dataset
 from dlsweep.datasets.mnist import _FILES
 from dlsweep.errors import DataError
+from dlsweep.registry import Choice
 
 
 def mnist(train: int | None = None, validation: int = 0, test: int | None = None) -> Dataset:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlsweep.config.runs import Choice
 from dlsweep.datasets import Dataset, open_dataset
 from dlsweep.errors import DataError
+from dlsweep.registry import Choice
 
 
 def arrays(**changes: Any) -> dict[str, np.ndarray]:

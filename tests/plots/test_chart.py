@@ -16,14 +16,14 @@ from tests.support.frames import made_up
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.summary import summary
-from dlsweep.choosing import choices
-from dlsweep.config.runs import Choice
+from dlsweep.cli.choosing import choices
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, register
 from dlsweep.plots.chart import Plots
 from dlsweep.plots.figures import charts, draw
-from dlsweep.running.results import Results
-from dlsweep.running.sweep import run
+from dlsweep.registry import Choice
+from dlsweep.storage.results import Results
+from dlsweep.sweep import run
 
 CONFIG: dict[str, Any] = {
     "name": "own",

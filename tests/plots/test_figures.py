@@ -17,13 +17,13 @@ from tests.support.figures import curves
 from tests.support.frames import made_up
 
 from dlsweep.analysis.frames import curves_of
-from dlsweep.choosing import choices
-from dlsweep.config.runs import Choice
+from dlsweep.cli.choosing import choices
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots
 from dlsweep.plots.figures import clear, draw, safe, save
-from dlsweep.running.results import Results
-from dlsweep.running.sweep import run
+from dlsweep.registry import Choice
+from dlsweep.storage.results import Results
+from dlsweep.sweep import run
 
 CJK = "日本語のラベル"
 NO_FONT = "\U00016800"  # a letter of historic Bamum

@@ -5,10 +5,11 @@ from typing import get_args
 
 import numpy as np
 
-from dlsweep.config.runs import Arm, Choice, Evaluate, Train
+from dlsweep.config.runs import Arm, Evaluate, Train
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
+from dlsweep.registry import Choice
 from dlsweep.training.network import build
 
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from dlsweep.analysis.frames import frame_of
 from dlsweep.plots import Chart, plots
-from dlsweep.running.results import Results
+from dlsweep.storage.results import Results
 
 
 def curves(frame: pd.DataFrame, **settings: Any) -> Figure:

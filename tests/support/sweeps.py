@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from dlsweep.running.results import Results
+from dlsweep.storage.results import Results
 
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., "subprocess.Popen[str]"]

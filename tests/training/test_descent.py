@@ -17,7 +17,7 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.optimizers import optimizers
-from dlsweep.running.results import Results
+from dlsweep.storage.results import Results
 from dlsweep.training.cohorts import train
 from dlsweep.training.outcome import Outcome
 from dlsweep.training.plan import plan

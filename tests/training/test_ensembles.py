@@ -10,8 +10,8 @@ from tests.training.test_loop import assert_the_same_alone
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run
+from dlsweep.execution.worker import halves
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.running.worker import halves
 from dlsweep.training.ensembles import Ensembles
 from dlsweep.training.loop import train
 from dlsweep.training.plan import units

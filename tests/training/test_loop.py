@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from tests.support.arms import choice, fits, full, make_arm, make_data, variants
 from threadpoolctl import threadpool_limits
 
-from dlsweep.config.runs import Choice, Run
+from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activations
 from dlsweep.nn.initializers import initializers
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
+from dlsweep.registry import Choice
 from dlsweep.training import divergence
 from dlsweep.training.loop import train
 

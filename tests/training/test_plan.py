@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.support import PROGRAMS
 from tests.support.arms import choice, make_arm
 
-from dlsweep.config.runs import Arm, Choice, Run
-from dlsweep.running.machine import BLAS_BUFFER
+from dlsweep.config.runs import Arm, Run
+from dlsweep.execution.machine import BLAS_BUFFER
+from dlsweep.registry import Choice
 from dlsweep.training.loop import train
 from dlsweep.training.plan import code, plan, units
 

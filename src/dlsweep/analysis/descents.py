@@ -10,6 +10,7 @@ import numpy as np
 
 from dlsweep.analysis.facets import Facets, labels, levels, varying
 from dlsweep.config.plots import PLACES
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from dlsweep.nn.landscapes import Landscape
 
-Array = np.ndarray
 Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
 
 

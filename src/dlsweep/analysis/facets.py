@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from dlsweep.config.plots import COLUMNS, PLACES
-from dlsweep.config.runs import Split
 from dlsweep.errors import UsageError
-from dlsweep.registry import nearest
+from dlsweep.text import nearest
+from dlsweep.types import Split
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -9,7 +9,7 @@ from dlsweep.analysis.summary import metric_columns
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from dlsweep.running.results import Results
+    from dlsweep.storage.results import Results
 
 Table = Literal["runs", "curves", "layers"]
 

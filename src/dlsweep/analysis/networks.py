@@ -11,15 +11,15 @@ from annotated_types import Ge
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.errors import UsageError
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from dlsweep.datasets.base import Dataset
-    from dlsweep.running.results import Results
+    from dlsweep.storage.results import Results
     from dlsweep.training.model import Model
 
-Array = np.ndarray
 PartialArm = dict[str, str | float | bool]  # levels by factor, as labels or names
 Seed = Annotated[int, Ge(0)]
 

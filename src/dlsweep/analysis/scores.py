@@ -10,8 +10,8 @@ import numpy as np
 
 from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.analysis.summary import counted, metric_columns
-from dlsweep.config.runs import Split
 from dlsweep.errors import UsageError
+from dlsweep.types import Split
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.statistics import bounds_of, interval
-from dlsweep.running.tables import MOMENTS
+from dlsweep.storage.tables import MOMENTS
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
-from dlsweep.config.runs import Evaluate, Split
+from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import complete, read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
-from dlsweep.registry import nearest
+from dlsweep.text import nearest
+from dlsweep.types import Split
 
 LONGEST_NAME = 100
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")}

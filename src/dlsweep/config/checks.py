@@ -7,13 +7,15 @@ from itertools import product
 from typing import Any
 
 from dlsweep.config.landscapes import is_landscape
-from dlsweep.config.nodes import Mistakes, Place, plural, value_text
+from dlsweep.config.nodes import Mistakes, Place
 from dlsweep.config.points import Part, Point
 from dlsweep.config.rules import Rules
-from dlsweep.config.runs import Choice, Train
+from dlsweep.config.runs import Train
 from dlsweep.config.words import data_files, entry
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError
+from dlsweep.registry import Choice
+from dlsweep.text import plural, value_text
 
 
 class Datasets:

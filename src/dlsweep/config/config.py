@@ -15,8 +15,9 @@ from dlsweep.config.landscapes import concerns, is_landscape
 from dlsweep.config.points import Part, Point
 from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
-from dlsweep.config.runs import Arm, Choice, Evaluate, Run, Train
+from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.words import FIELDS, numbers
+from dlsweep.registry import Choice
 
 # About how often a run is evaluated where the config does not say.
 EVALUATIONS = 50

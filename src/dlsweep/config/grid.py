@@ -10,7 +10,8 @@ from math import prod
 from dlsweep.config.levels import Level, Template, Value, read_level, read_values
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
 from dlsweep.config.words import RIVAL, Factor, factor
-from dlsweep.registry import Entry, nearest
+from dlsweep.registry import Entry
+from dlsweep.text import nearest
 
 # What stands at one place of an axis: a template, which expands to levels, or values of a dotted factor.
 Cell = Template | tuple[Value, ...]

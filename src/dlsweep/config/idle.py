@@ -9,8 +9,8 @@ from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import COMMAND_LINE, Mistakes
 from dlsweep.config.points import Part
-from dlsweep.config.runs import Choice
 from dlsweep.config.words import RIVAL, STOPPING, Factor, registry
+from dlsweep.registry import Choice
 
 
 def idle_settings(level: Level, grids: Sequence[Grid]) -> dict[str, tuple[Axis, Factor]]:

@@ -10,8 +10,9 @@ from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.plots import looks_into_networks
-from dlsweep.config.runs import Choice, Evaluate
+from dlsweep.config.runs import Evaluate
 from dlsweep.config.words import EVALUATE, RIVAL
+from dlsweep.registry import Choice
 
 # What an arm on a landscape has of the standard factors.
 STANDARD = ("optimizer", "schedule")

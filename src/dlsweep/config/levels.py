@@ -16,12 +16,12 @@ from math import prod
 from pathlib import PurePath
 from typing import Any
 
-from dlsweep.config.nodes import Mistakes, Node, Place, value_text
-from dlsweep.config.runs import Choice
+from dlsweep.config.nodes import Mistakes, Node, Place
 from dlsweep.config.settings import WRONG, Given, alternatives, check, complete, read_settings
 from dlsweep.config.words import DEFAULT, RIVAL, Factor, entries, entry, is_file, registry
 from dlsweep.errors import UnknownName
-from dlsweep.registry import Entry
+from dlsweep.registry import Choice, Entry
+from dlsweep.text import value_text
 
 LONGEST_LABEL = 100
 

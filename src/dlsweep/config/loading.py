@@ -23,7 +23,7 @@ from dlsweep.config.config import Config
 from dlsweep.config.grid import Grid, read_grids
 from dlsweep.config.idle import idle_settings, refuse_idle, refuse_impatient, refuse_unasked, stops_early
 from dlsweep.config.levels import Level, Template, default_level, label_levels, read_level
-from dlsweep.config.nodes import Mistakes, Node, Place, plural
+from dlsweep.config.nodes import Mistakes, Node, Place
 from dlsweep.config.overrides import override
 from dlsweep.config.plots import check_weights, read_plots
 from dlsweep.config.points import Expander, Part
@@ -33,6 +33,7 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
 from dlsweep.config.words import FIELDS, KEYS, STANDARD, STOPPING, TRAIN, Factor
+from dlsweep.text import plural
 
 MAX_RUNS = 100_000
 

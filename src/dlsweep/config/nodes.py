@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -118,21 +117,3 @@ class Mistakes:
         """Raise a `ConfigError` with all of them, if there are any."""
         if self._found:
             raise ConfigError(self._found)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 run`, `1,000 runs`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def value_text(value: Any) -> str:
-    """A setting's value as labels show it, as YAML writes it: `0.1`, `1`, `[40, 20]`, `null`, `true`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(value_text(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

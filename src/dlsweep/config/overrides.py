@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, RIVAL, STANDARD, dotted_names
-from dlsweep.registry import nearest
+from dlsweep.text import nearest
 
 _PLACE = Place(COMMAND_LINE)
 

@@ -7,10 +7,12 @@ from typing import get_args
 
 from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
-from dlsweep.config.runs import Choice, Evaluate, Split
+from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import complete
 from dlsweep.config.words import entry, factor
-from dlsweep.registry import nearest
+from dlsweep.registry import Choice
+from dlsweep.text import nearest
+from dlsweep.types import Split
 
 # Settings of plots by which figures are split into panels or lines; their values are columns of the curves.
 PLACES = ("rows", "columns", "lines")

@@ -15,9 +15,9 @@ from typing import Any
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Value
 from dlsweep.config.nodes import Place
-from dlsweep.config.runs import Choice
 from dlsweep.config.words import FIELDS, TRAIN, Factor, entry
 from dlsweep.datasets.base import Dataset
+from dlsweep.registry import Choice
 
 
 @dataclass(frozen=True, slots=True)

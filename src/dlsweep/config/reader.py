@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from dlsweep.config.nodes import Key, Mistakes, Node, Place, plural, value_text
+from dlsweep.config.nodes import Key, Mistakes, Node, Place
+from dlsweep.text import plural, value_text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50

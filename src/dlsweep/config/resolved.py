@@ -7,8 +7,8 @@ from typing import Any
 
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Value
-from dlsweep.config.nodes import value_text
 from dlsweep.config.words import STANDARD, Factor, data_files
+from dlsweep.text import value_text
 
 
 def resolve_grid(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:

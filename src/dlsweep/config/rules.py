@@ -8,9 +8,9 @@ from functools import cached_property, reduce
 from itertools import product
 from operator import and_, or_
 
-from dlsweep.config.nodes import Mistakes, Node, value_text
+from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.points import Part, Point
-from dlsweep.registry import nearest
+from dlsweep.text import nearest, value_text
 
 PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
 

@@ -5,16 +5,16 @@ These are plain values. Everything later (planning, training, results) reads the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
 from dlsweep.randomness import RANDOMNESS_VERSION
+from dlsweep.registry import Choice
+from dlsweep.types import Split
 
-Split = Literal["batch", "train", "validation", "test"]
 Monitor = Literal[
     "batch_loss", "batch_accuracy", "train_loss", "train_accuracy",
     "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
@@ -24,22 +24,6 @@ Keep = Literal["final", "best"]
 # The meaning of the measurements of layers, a part of the identity of runs that have them. 2: the row of iteration t
 # describes the network after t updates. 1: before update t.
 MEASUREMENTS_VERSION = 2
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A registered name with every setting that it has, defaults filled in."""
-
-    name: str
-    settings: Mapping[str, Any]
-
-    @cached_property
-    def canonical(self) -> str:
-        """The same text for the same meaning: JSON with sorted keys."""
-        return json.dumps([self.name, self.settings], sort_keys=True, separators=(",", ":"))
-
-    def __hash__(self) -> int:
-        return hash(self.canonical)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from dlsweep.config.nodes import Key, Mistakes, Node, Place
 from dlsweep.config.reader import NUMBER
 from dlsweep.config.words import RIVAL, TRAIN, is_file
 from dlsweep.errors import UnknownName
-from dlsweep.registry import Entry, Registry, nearest
+from dlsweep.registry import Entry, Registry
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

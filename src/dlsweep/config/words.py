@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
-from dlsweep.config.nodes import Mistakes, Place, value_text
-from dlsweep.config.runs import Choice, Evaluate, Keep, Monitor, Split, Stopping, Train
-from dlsweep.registry import Count, Entry, NonNegative, Positive, Registry, Setting, nearest
+from dlsweep.config.nodes import Mistakes, Place
+from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
+from dlsweep.registry import Choice, Count, Entry, NonNegative, Positive, Registry, Setting
+from dlsweep.text import nearest, value_text
+from dlsweep.types import Split
 
 # Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
 # stage: a config knows no more of them than their registry tells, names and settings.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as do the next
 from dlsweep.datasets import idx_sets as _idx_sets  # noqa: F401
@@ -13,15 +13,23 @@ from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets
 from dlsweep.errors import DataChanged
-
-if TYPE_CHECKING:
-    from dlsweep.config.runs import Arm, Choice
+from dlsweep.registry import Choice
 
 __all__ = ["Arrays", "Dataset", "data_of", "datasets", "open_dataset"]
 
 
-def data_of(arm: Arm) -> Dataset:
-    """The data set of an arm; `DataChanged` if it is no longer the one that the arm was planned with."""
+class Planned(Protocol):
+    """An arm, as far as it concerns data sets: the choice, and the fingerprint that the sweep was planned with."""
+
+    @property
+    def data(self) -> Choice: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def data_of(arm: Planned) -> Dataset:
+    """Return the data set that a sweep was planned with. Raise `DataChanged` if its content has changed since."""
     dataset = open_dataset(arm.data)
     if dataset.fingerprint != arm.fingerprint:
         data = " ".join([arm.data.name, *map(str, _files(arm.data))])
@@ -30,9 +38,9 @@ def data_of(arm: Arm) -> Dataset:
 
 
 def open_dataset(choice: Choice) -> Dataset:
-    """The data set of that name with those settings; the same object each time, while its file is unchanged.
+    """Return a data set; the same object each time while its file is unchanged.
 
-    A `DataError` tells what is wrong with a file, or which size asks for more than there is.
+    Raise `DataError` if a file cannot be used, or if a split asks for more samples than there are.
     """
     return _open(choice, tuple(path.stat().st_mtime_ns for path in _files(choice) if path.exists()))
 

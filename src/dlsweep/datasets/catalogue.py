@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlsweep.datasets import Dataset, datasets
-from dlsweep.datasets.fetching import megabytes
 from dlsweep.datasets.published import Published
 from dlsweep.errors import UnknownName, UsageError
-from dlsweep.registry import nearest
+from dlsweep.text import nearest, size
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def _state(data: Dataset) -> str:
         return "bundled"
     if data.source.here:
         return "in the cache"
-    return f"to be fetched, {megabytes(sum(file.size for file in data.source.files))}"
+    return f"to be fetched, {size(sum(file.size for file in data.source.files))}"
 
 
 def source_of(name: str) -> Published | None:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError
 from dlsweep.files import created
+from dlsweep.text import size
 
 CHUNK = 1 << 16  # bytes
 PATIENCE = 30  # seconds that a server may be silent
@@ -36,8 +37,8 @@ def fetch(
     with _sole_writer(published.folder):
         missing = published.missing()  # another process may have fetched it meanwhile
         if missing:
-            size = sum(file.size for file in missing)
-            note(f"fetching {published.name} ({megabytes(size)}) into {published.folder}")
+            total = size(sum(file.size for file in missing))
+            note(f"fetching {published.name} ({total}) into {published.folder}")
         for file in missing:
             _download(published, file, progress)
 
@@ -211,8 +212,3 @@ def _names(published: Published) -> str:
 
 def _hashes(published: Published) -> list[str]:
     return [f"  {file.name} (MD5 {file.md5})" for file in published.files]
-
-
-def megabytes(size: int) -> str:
-    """`31 MB`."""
-    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

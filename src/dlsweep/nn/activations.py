@@ -15,8 +15,8 @@ import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
 from dlsweep.registry import Contract, Entry, NonNegative, Positive, Registry
+from dlsweep.types import Array
 
-Array = np.ndarray
 Back = Callable[[Array], Array]
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,9 +10,10 @@ import numpy as np
 from annotated_types import Ge
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameters, SharedInput, column, materialize
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, materialize
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Off, Ratio, Strength
+from dlsweep.types import Array
 
 
 @regularizers.register

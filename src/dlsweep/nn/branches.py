@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameters
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters
+from dlsweep.types import Array
 
 
 def fork(name: str, shape: tuple[int, ...]) -> Layer:

@@ -9,7 +9,6 @@ import numpy as np
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import (
-    Array,
     Context,
     Facts,
     Layer,
@@ -26,6 +25,7 @@ from dlsweep.nn.layers import (
 from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, unrowed, window
 from dlsweep.nn.products import product, tall_is_exact
 from dlsweep.registry import Count
+from dlsweep.types import Array
 
 
 @kinds.register

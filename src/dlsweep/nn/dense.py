@@ -6,9 +6,10 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameter, Parameters, SharedInput, kinds, total
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, SharedInput, kinds, total
 from dlsweep.nn.products import product, shared_product
 from dlsweep.registry import Count
+from dlsweep.types import Array
 
 
 @kinds.register

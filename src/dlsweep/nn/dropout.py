@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Context, Facts, Layer, Output, Parameters, SharedInput, column, no_gradient
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, no_gradient
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.registry import Count, Ratio
+from dlsweep.types import Array
 
 # These facts do not hold for a layer whose weights are masked.
 _MASKED: dict[str, Any] = {"linear": False, "gives_tiles": False, "takes_tiles": False, "scale_and_shift": None}

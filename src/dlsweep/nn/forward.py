@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlsweep.nn.branches import Open, OpenGradients
-from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, in_tiles
+from dlsweep.nn.layers import Context, Layer, Output, Parameters, in_tiles
+from dlsweep.types import Array
 
 
 class Forward(NamedTuple):

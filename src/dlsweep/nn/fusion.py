@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Context, Layer, Parameters
+from dlsweep.nn.layers import Context, Layer, Parameters
+from dlsweep.types import Array
 
 Network = list[tuple[Layer, Parameters]]  # each layer with its parameters
 

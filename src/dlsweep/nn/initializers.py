@@ -13,9 +13,7 @@ from math import prod
 import numpy as np
 
 from dlsweep.registry import Contract, Count, NonNegative, Positive, Registry
-
-Array = np.ndarray
-Shape = tuple[int, ...]
+from dlsweep.types import Array, Shape
 
 initializers = Registry(
     "initializer", "dlsweep.initializers", Contract(("draw", "shape", "fan_in", "fan_out"), rest="outputs")

@@ -13,8 +13,8 @@ import numpy as np
 from annotated_types import Len
 
 from dlsweep.registry import Contract, NonNegative, Registry
+from dlsweep.types import Array
 
-Array = np.ndarray
 Point = Annotated[list[float], Len(2, 2)]
 
 landscapes = Registry("landscape", "dlsweep.landscapes", Contract())

@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from dlsweep.registry import Contract, Registry
+from dlsweep.types import Array
 
-Array = np.ndarray
 Parameters = dict[str, Array]  # by name, each `(R, …)`
 
 # The kinds of layer, `(name, shape, **settings) -> Layer`; see `dlsweep.nn.sequences`.

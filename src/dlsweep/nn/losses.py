@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray
+from dlsweep.types import Array
 
 
 class Judged(NamedTuple):

@@ -13,20 +13,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import (
-    Array,
-    Context,
-    Facts,
-    Layer,
-    Output,
-    Parameter,
-    Parameters,
-    column,
-    inner,
-    no_gradient,
-    total,
-)
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, column, inner, no_gradient, total
 from dlsweep.registry import Contract, Count, Fraction, NonNegative, Positive, Registry
+from dlsweep.types import Array
 
 normalizations = Registry("normalization", "dlsweep.normalizations", Contract(("name", "shape")))
 

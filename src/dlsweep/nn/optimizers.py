@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlsweep.registry import Contract, Fraction, NonNegative, Positive, Registry
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 optimizers = Registry(
     "optimizer",

@@ -14,8 +14,8 @@ from annotated_types import Ge, Len
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from dlsweep.errors import UsageError
-from dlsweep.nn.layers import Array
 from dlsweep.registry import Count
+from dlsweep.types import Array
 
 Pair = tuple[int, int]
 Size = Count | Annotated[list[Count], Len(2, 2)]  # a square's side, or [height, width]

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, column
+from dlsweep.nn.layers import Context, Layer, Output, Parameters, column
 from dlsweep.nn.regularizers import Penalty, Regularizer, regularizers
 from dlsweep.registry import Positive, Ratio, Strength
+from dlsweep.types import Array
 
 Where = Literal["kernel", "activity"]
 

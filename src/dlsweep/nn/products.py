@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-Array = np.ndarray
+from dlsweep.types import Array
 
 # OpenBLAS's AVX-512 kernels take products of up to so many multiplications without repacking their matrices first,
 # which for narrow matrices is quicker, by a tenth to a half; its AVX2 kernels lose a twentieth by the cuts. Pieces of

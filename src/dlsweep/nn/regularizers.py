@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dlsweep.nn.layers import Array, Context, Layer, SharedInput
+from dlsweep.nn.layers import Context, Layer, SharedInput
 from dlsweep.registry import Contract, Registry
+from dlsweep.types import Array
 
 regularizers = Registry("regularizer", "dlsweep.regularizers", Contract())
 

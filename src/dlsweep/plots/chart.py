@@ -31,7 +31,8 @@ from dlsweep.analysis.facets import Facets, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
-from dlsweep.registry import Entry, Registry, Setting, nearest
+from dlsweep.registry import Entry, Registry, Setting
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, get_args
 from dlsweep import files
 from dlsweep.analysis.frames import frame_of
 from dlsweep.config.plots import PLACES
-from dlsweep.config.runs import Choice
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, style
-from dlsweep.registry import nearest
+from dlsweep.registry import Choice
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlsweep.running.results import Results
+    from dlsweep.storage.results import Results
 
 # Without date and version, the same results give the same file.
 FORMATS: dict[str, dict[str, None]] = {

@@ -9,12 +9,12 @@ import numpy as np
 
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.panels import bare
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-Array = np.ndarray
 
 _GAP = 0.08  # of an image, between two
 

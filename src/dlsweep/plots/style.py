@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any, get_args
 
-from dlsweep.config.runs import Split
+from dlsweep.types import Split
 
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
 

@@ -18,8 +18,7 @@ from dlsweep.randomness import stream
 from dlsweep.training import divergence
 from dlsweep.training.network import columns
 from dlsweep.training.outcome import Outcome
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 
 def descend(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dlsweep.nn.losses import correct
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 
 class Ensembles:

@@ -16,8 +16,7 @@ from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import Network
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
 IMAGES = 100  # samples that are images: they take more room

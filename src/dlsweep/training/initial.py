@@ -12,10 +12,11 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.forward import forward
 from dlsweep.nn.initializers import initializers
-from dlsweep.nn.layers import Array, Context, Layer, Parameters, SharedInput, column
+from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput, column
 from dlsweep.randomness import stream
 from dlsweep.training.draws import Draws
 from dlsweep.training.network import build
+from dlsweep.types import Array
 
 
 def initial(

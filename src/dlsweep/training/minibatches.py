@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from dlsweep.config.runs import Evaluate, Train
 from dlsweep.randomness import stream
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 
 def subset(seed: int, size: int, pool: int) -> Array | None:

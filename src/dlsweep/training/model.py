@@ -16,13 +16,14 @@ from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput
+from dlsweep.nn.layers import Context, Output, Parameters, SharedInput
 from dlsweep.training.draws import Draws
 from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
 from dlsweep.training.minibatches import minibatches, subset
 from dlsweep.training.network import Network, build
 from dlsweep.training.outcome import Kept
 from dlsweep.training.stack import Stack
+from dlsweep.types import Array
 
 _FLOAT = np.dtype(np.float32)
 

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.config.runs import Arm, Choice
+from dlsweep.config.runs import Arm
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.fusion import pool_first
-from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, SharedInput
+from dlsweep.nn.layers import Context, Layer, Output, Parameters, SharedInput
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
-from dlsweep.registry import Entry
+from dlsweep.registry import Choice, Entry
+from dlsweep.types import Array
 
 
 class Network(NamedTuple):

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 
 class Kept(NamedTuple):

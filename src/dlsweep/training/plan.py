@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Protocol
 
-from dlsweep.config.runs import Arm, Choice, Run
+from dlsweep.config.runs import Arm, Run
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
@@ -23,7 +23,7 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
-from dlsweep.registry import Registry
+from dlsweep.registry import Choice, Registry
 from dlsweep.training.evaluation import block_size
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.network import Network, build

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlsweep.nn.layers import Array, Context, Layer, Output, Parameters, column
+from dlsweep.nn.layers import Context, Layer, Output, Parameters, column
 from dlsweep.training.draws import Draws
+from dlsweep.types import Array
 
 BINS = 30  # of a histogram
 HISTOGRAMS = 10  # histograms after the one at the start, the last one at the end

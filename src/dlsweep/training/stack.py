@@ -12,7 +12,7 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.forward import Forward, forward
 from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Array, Context, Output, Parameters, SharedInput, broadcast, column, size
+from dlsweep.nn.layers import Context, Output, Parameters, SharedInput, broadcast, column, size
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
@@ -26,6 +26,7 @@ from dlsweep.training.network import build, columns
 from dlsweep.training.outcome import Kept, Outcome
 from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
+from dlsweep.types import Array
 
 _SAME = ("validation", "test")  # splits with the same samples for every seed
 

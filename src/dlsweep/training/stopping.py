@@ -8,8 +8,7 @@ from typing import cast
 import numpy as np
 
 from dlsweep.config.runs import Arm, Monitor, Run, Stopping
-
-Array = np.ndarray
+from dlsweep.types import Array
 
 NEVER = 1 << 62  # more evaluations than there will be
 

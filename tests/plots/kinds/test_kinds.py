@@ -21,13 +21,13 @@ from tests.support.frames import made_up
 from dlsweep.analysis.frames import curves_of
 from dlsweep.analysis.statistics import interval
 from dlsweep.analysis.summary import summary
-from dlsweep.choosing import choices
-from dlsweep.config.runs import Choice
+from dlsweep.cli.choosing import choices
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.plots import plots
 from dlsweep.plots.figures import draw
-from dlsweep.running.results import Results, open_results
-from dlsweep.running.sweep import run
+from dlsweep.registry import Choice
+from dlsweep.storage.results import Results, open_results
+from dlsweep.sweep import run
 
 CONFIG: dict[str, Any] = {
     "name": "kinds",

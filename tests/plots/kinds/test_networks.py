@@ -16,12 +16,12 @@ from tests.support.figures import drawn, panels, said, texts
 
 import dlsweep
 from dlsweep.analysis.networks import Confusion, Filters, Mistakes, class_names
-from dlsweep.config.runs import Choice
 from dlsweep.datasets import datasets
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots.figures import draw
 from dlsweep.plots.kinds import confusion, feature_maps, filters, misclassified
-from dlsweep.running.results import Results
+from dlsweep.registry import Choice
+from dlsweep.storage.results import Results
 
 pytestmark = pytest.mark.slow
 

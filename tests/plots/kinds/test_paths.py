@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dlsweep.analysis.frames import curves_of
-from dlsweep.choosing import choices
-from dlsweep.config.runs import Choice
+from dlsweep.cli.choosing import choices
 from dlsweep.errors import UsageError
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.plots import plots, style
 from dlsweep.plots.figures import draw, save
-from dlsweep.running.results import Results
-from dlsweep.running.sweep import run
+from dlsweep.registry import Choice
+from dlsweep.storage.results import Results
+from dlsweep.sweep import run
 
 SIX: list[Any] = [
     {"sgd": {"lr": 0.95}},

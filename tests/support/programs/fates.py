@@ -19,7 +19,7 @@ import pandas  # noqa: F401  (once, not in each fork)
 from tests.support.forks import forked
 
 import dlsweep
-import dlsweep.running.sweep
+import dlsweep.sweep
 
 fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
 output, start = Path(sys.argv[5]), Path(sys.argv[6])

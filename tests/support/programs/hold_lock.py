@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from dlsweep.running.lock import sole_runner
+from dlsweep.storage.lock import sole_runner
 
 with sole_runner(Path(sys.argv[1])):
     print("held", flush=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.forks import forked
 
 import dlsweep
-import dlsweep.running.sweep
+import dlsweep.sweep
 
 config, output, name = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 config = dlsweep.load(config)

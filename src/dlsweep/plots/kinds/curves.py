@@ -7,13 +7,13 @@ from typing import Literal
 
 from dlsweep.analysis.facets import Facets, levels
 from dlsweep.analysis.series import curve_series
-from dlsweep.config.runs import Split
 from dlsweep.errors import UsageError
 from dlsweep.plots import style
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.registry import Fraction
+from dlsweep.types import Split
 
 MOST = 6  # lines in a panel that show more than one split, unless a user asks for them
 

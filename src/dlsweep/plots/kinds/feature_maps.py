@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 
-from dlsweep.analysis.networks import Array, Networks, brightness, class_names, image_shape, picture
+from dlsweep.analysis.networks import Networks, brightness, class_names, image_shape, picture
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
@@ -17,6 +17,7 @@ from dlsweep.plots.fitting import NOTE
 from dlsweep.plots.images import canvas, show
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import empty, panels
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.facets import refuse_mixed
-from dlsweep.analysis.networks import Array, Filters, Networks, first_kernels, picture
+from dlsweep.analysis.networks import Filters, Networks, first_kernels, picture
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
@@ -16,6 +16,7 @@ from dlsweep.plots.colours import Colours
 from dlsweep.plots.images import canvas, tile
 from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,13 +10,13 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, all_levels, arms, labels, levels, refuse_mixed
 from dlsweep.analysis.scores import Metric, Moment, Scores, chance
-from dlsweep.config.runs import Split
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import decades, short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import panels
+from dlsweep.types import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

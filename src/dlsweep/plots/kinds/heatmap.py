@@ -8,13 +8,13 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
 from dlsweep.analysis.scores import Metric, Moment, Scores, chance
-from dlsweep.config.runs import Split
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import MISSING, Colours
 from dlsweep.plots.fitting import LABEL, fit, under
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import bare, colour_bar, panels
+from dlsweep.types import Split
 
 _CELL = 1.25, 0.62  # inches
 _FAR = 30.0  # times the median: a loss beyond that takes the last colour

@@ -9,11 +9,11 @@ import numpy as np
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.scores import Metric, Moment
 from dlsweep.analysis.series import response_series
-from dlsweep.config.runs import Split
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.registry import Fraction
+from dlsweep.types import Split
 
 
 @plots.register(table="runs", places=("rows", "columns", "lines"), numeric="x")

@@ -1,0 +1,62 @@
+"""Which plots to draw of finished results: those of the config, changed as the command line asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dlsweep.config.plots import PLACES
+from dlsweep.errors import UsageError
+from dlsweep.plots import plots
+from dlsweep.registry import Choice
+from dlsweep.text import nearest
+
+
+def choices(
+    asked: Iterable[Choice], kind: str | None, changes: Mapping[str, Any], default: str = "curves"
+) -> list[Choice]:
+    """Return the plots that were asked for, of one `kind` if it is given, with changed settings; else a default plot.
+
+    Of several plots only those with such settings are changed and returned; if there are none, a `UsageError` says why
+    the first cannot be changed. A factor that is given a place leaves its former place. A logarithmic axis is kept for
+    the same quantity only. A plot that is not registered here (its plug-in is gone) is returned unchanged.
+    """
+    if kind is not None:
+        plots[kind]  # a name that is not there is an error of its own
+    chosen = [choice for choice in asked if kind in (None, choice.name)]
+    if not chosen:
+        chosen = [Choice(kind, {})] if kind else [Choice(default, {}), Choice("curves", {})]
+    gone = [choice for choice in chosen if choice.name not in plots]
+    changed = [_changed(choice, changes) for choice in chosen if choice not in gone]
+    possible = [choice for choice in changed if not _mistake(choice)][: None if asked or kind else 1]
+    possible += gone if not changes else []
+    if not possible:
+        raise UsageError(_mistake((changed or gone)[0]))
+    return list(dict.fromkeys(possible))
+
+
+def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
+    defaults = {name: setting.default for name, setting in plots[choice.name].settings.items()}
+    moved = {place: defaults[place] for place in PLACES if choice.settings.get(place) in changes.values()}
+    settings = {**choice.settings, **moved, **changes}
+    if changes.get("y", choice.settings.get("y")) != choice.settings.get("y") and "log_y" in choice.settings:
+        settings |= {"log_y": changes.get("log_y", defaults["log_y"])}
+    return Choice(choice.name, settings)
+
+
+def _mistake(choice: Choice) -> str:
+    """Return a sentence on what is wrong with a plot's settings; "" if nothing is."""
+    from pydantic import ValidationError
+
+    if choice.name not in plots:
+        return f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"
+    known = plots[choice.name].settings
+    for name in choice.settings:
+        if name not in known:
+            return f"{choice.name} has no setting {name!r}{nearest(name, known)}"
+    try:
+        plots[choice.name].model(**choice.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{choice.name}: {first['loc'][0]}: {first['msg']}, got {first['input']!r}"
+    return ""

@@ -1,0 +1,77 @@
+"""`dlsweep data`: list, fetch and import data sets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument
+
+from dlsweep.cli.options import Json, Quiet
+from dlsweep.cli.terminal import print_json, say
+from dlsweep.errors import UsageError
+from dlsweep.text import table
+
+data = typer.Typer(help="List, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, Argument(metavar="NAME", help="Of the data set; dlsweep data list.", show_default=False)]
+BY_HAND = "Files that were fetched by hand, or a folder with them."
+
+
+@data.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the data sets, and whether they are here."""
+    from dlsweep.datasets.catalogue import items
+
+    found = items()
+    if as_json:
+        print_json([asdict(item) for item in found])
+        return
+    rows = [
+        [i.name, f"{i.train:,} + {i.test:,}", "×".join(map(str, i.shape)), f"{i.classes}", i.state, i.credit]
+        for i in found
+    ]
+    header = ["name", "train + test", "shape", "classes", "where", "credit"]
+    print(table(header, rows, [False, True, True, True, False, False]))
+
+
+@data.command("get")
+def data_get(name: Name, quiet: Quiet = False) -> None:
+    """Fetch a data set into the cache, unless it is there, and print its folder."""
+    from dlsweep.cli.progress import arriving
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import fetch
+
+    source = source_of(name)
+    if source is not None:
+        with arriving(source, quiet) as progress:
+            fetch(source, (lambda sentence: None) if quiet else say, progress)
+    print(folder_of(name))
+
+
+@data.command("path")
+def data_path(name: Name) -> None:
+    """Print the folder where a data set lies, or is going to."""
+    from dlsweep.datasets.catalogue import folder_of
+
+    print(folder_of(name))
+
+
+@data.command("import")
+def data_import(
+    name: Name,
+    files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)],
+) -> None:
+    """Check files that were fetched by hand, and put them into the cache."""
+    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.fetching import take
+
+    source = source_of(name)
+    if source is None:
+        raise UsageError(f"{name} comes with its package; there is nothing to import")
+    missing = take(source, files)
+    if missing:
+        say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
+    print(folder_of(name))

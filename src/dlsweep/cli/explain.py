@@ -1,0 +1,155 @@
+"""`dlsweep explain`: the arithmetic of a layer on small numbers, for learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from dlsweep.cli.options import Json
+from dlsweep.cli.terminal import print_json
+from dlsweep.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlsweep.explain.base import Explained
+    from dlsweep.explain.example import Example
+
+explain = typer.Typer(
+    help="Show the arithmetic of a layer on small numbers, for learning.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Input = Annotated[str, Option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
+Filter = Annotated[str, Option("--filter", metavar="KH,KW", help="The size of the window; or K.")]
+Stride = Annotated[str, Option("--stride", metavar="S", help="How far the window moves; or SH,SW.")]
+Pad = Annotated[str, Option("--pad", metavar="P", help="Zeros on each side; or PH,PW, or same.")]
+
+
+def _explained(explained: Explained, as_json: bool) -> None:
+    if as_json:
+        print_json(explained.data)
+    else:
+        print(explained.text)
+
+
+@explain.command("im2col")
+def explain_im2col(
+    input_: Input = "1,1,4,4",
+    filter_: Filter = "2,2",
+    stride: Stride = "1",
+    pad: Pad = "0",
+    filters: Annotated[int, Option(min=1, max=26, metavar="F", help="How many filters.")] = 2,
+    no_transpose: Annotated[
+        bool, Option("--no-transpose", help="What goes wrong when axes are left in the wrong order.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """A convolution as one product of matrices."""
+    from dlsweep.explain import axis_order, im2col
+
+    example = _example("im2col", input_, filter_, stride, pad)
+    _explained((axis_order if no_transpose else im2col).explain(example, filters), as_json)
+
+
+@explain.command("col2im")
+def explain_col2im(
+    input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
+) -> None:
+    """The way back: not the inverse of im2col, but its gradient."""
+    from dlsweep.explain import col2im
+
+    _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
+
+
+@explain.command("pool")
+def explain_pool(
+    input_: Input = "1,1,4,4",
+    size: Annotated[str, Option("--size", "--filter", metavar="KH,KW", help="The size of the window; or K.")] = "2",
+    stride: Annotated[
+        str | None, Option(metavar="S", help="How far it moves; or SH,SW. By default windows touch.")
+    ] = None,
+    pad: Pad = "0",
+    as_json: Json = False,
+) -> None:
+    """Pooling by max and by average, and where gradients go."""
+    from dlsweep.explain import pooling
+
+    _explained(pooling.explain(_example("pool", input_, size, _given(stride, size), pad)), as_json)
+
+
+def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Example:
+    from dlsweep.explain import reading
+    from dlsweep.explain.example import Example
+
+    return Example(
+        name,
+        reading.images("--input", input_),
+        reading.pair("--size" if name == "pool" else "--filter", size),
+        reading.pair("--stride", stride),
+        reading.padding("--pad", pad),
+        mixed=name == "pool",
+    )
+
+
+@explain.command("conv-size")
+def explain_conv_size(
+    input_: Annotated[
+        str | None,
+        Option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; of layers 28."),
+    ] = None,
+    filter_: Annotated[
+        str | None, Option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 3.")
+    ] = None,
+    stride: Annotated[str | None, Option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
+    pad: Annotated[str | None, Option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
+    layers: Annotated[
+        list[str] | None,
+        Option("--layer", metavar="K,S,P", help="One of several layers: window, stride (1), padding (0). Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The size of an output: the formula with numbers in it."""
+    from dlsweep.explain import reading, sizes
+
+    if layers and (filter_, stride, pad) != (None, None, None):
+        raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
+    if layers:
+        image = reading.image("--input", _given(input_, "28"))
+        explained = sizes.explain_chain(image, [reading.step("--layer", text) for text in layers])
+    else:
+        image = reading.image("--input", _given(input_, "7"))
+        size, step = reading.pair("--filter", _given(filter_, "3")), reading.pair("--stride", _given(stride, "1"))
+        explained = sizes.explain(image, size, step, reading.padding("--pad", _given(pad, "0")))
+    _explained(explained, as_json)
+
+
+def _given(text: str | None, default: str) -> str:
+    return default if text is None else text
+
+
+@explain.command("model")
+def explain_model(
+    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="A name of dlsweep list model, or a YAML file.")],
+    words: Annotated[
+        list[str] | None,
+        Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
+    ] = None,
+    input_: Annotated[
+        str | None, Option("--input", metavar="C,H,W", help="The shape of a sample. Default: 1,28,28.")
+    ] = None,
+    classes: Annotated[int | None, Option(min=1, metavar="K", help="Default: 10.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The layers of a network: shapes, parameters, multiply-adds.
+
+    Of a config: those of all its networks, with key=value for changes as in `dlsweep run`.
+    """
+    from dlsweep.explain import networks, reading
+
+    if not networks.is_config(model):
+        shape = reading.sample("--input", _given(input_, "1,28,28"))
+        _explained(networks.explain_network(model, words or (), shape, classes or 10), as_json)
+    elif (input_, classes) != (None, None):
+        raise UsageError("--input and --classes are for a model by name; a config's data has its own")
+    else:
+        _explained(networks.explain_config(model, words or ()), as_json)

@@ -1,0 +1,56 @@
+"""`dlsweep plot`: draw figures of finished sweeps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typer import Option
+
+from dlsweep.cli.options import Formats, Quiet, Results, begun, suffixes
+from dlsweep.cli.terminal import print_paths
+from dlsweep.errors import UsageError
+
+ARM = "Of the networks to look into, such as activation=relu; may be given again."
+
+
+def plot(
+    results: Results,
+    kind: Annotated[str | None, Option("-k", "--kind", metavar="NAME", help="Of the plot; dlsweep list plots.")] = None,
+    rows: Annotated[str | None, Option(metavar="FACTOR", help="A row of panels for each of its levels.")] = None,
+    columns: Annotated[str | None, Option(metavar="FACTOR", help="A column of panels for each of its levels.")] = None,
+    lines: Annotated[str | None, Option(metavar="FACTOR", help="A line for each of its levels, or split.")] = None,
+    y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
+    x: Annotated[
+        str | None, Option("-x", metavar="NAME", help="Such as epoch, or optimizer.lr for a response.")
+    ] = None,
+    arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
+    seed: Annotated[int | None, Option(min=0, metavar="N", help="Of the networks to look into.")] = None,
+    log_x: Annotated[bool, Option("--log-x", help="A logarithmic x axis.")] = False,
+    log_y: Annotated[bool, Option("--log-y", help="A logarithmic y axis, or scale of colours.")] = False,
+    formats: Formats = "png",
+    quiet: Quiet = False,
+) -> None:
+    """Draw figures of finished sweeps.
+
+    Without options: the plots of each sweep's config. With options: those of them that can be changed so, changed.
+    """
+    from dlsweep.cli.choosing import choices
+    from dlsweep.plots.figures import default, draw
+    from dlsweep.storage.results import open_all
+
+    drawn = suffixes(formats)
+    given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
+    given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
+    changes = {name: value for name, value in given.items() if value is not None}
+    for sweep in begun(open_all(results), "plot"):
+        figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=drawn)
+        if not quiet:
+            print_paths(figures)
+
+
+def _levels(pairs: list[str] | None) -> dict[str, str] | None:
+    """The levels of `--arm`, by factor."""
+    for pair in pairs or ():
+        if "=" not in pair:
+            raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
+    return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None

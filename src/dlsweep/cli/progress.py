@@ -1,0 +1,99 @@
+"""How a sweep goes, told on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.cli.terminal import say
+from dlsweep.datasets.published import Published
+from dlsweep.execution.worker import Receipt
+from dlsweep.sweep import Reporter
+from dlsweep.text import plural
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Progress(Reporter):
+    """Tells on stderr how a sweep goes: a bar on a terminal, sentences elsewhere, nothing if `quiet`.
+
+    verbose: a line for every chunk that is done. `total` runs, of which so many are `done`, now or before.
+    """
+
+    def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False):
+        self.name, self.quiet, self.verbose = name, quiet, verbose
+        self.total = self.done = 0
+        self._bar: tqdm[Any] | None = None
+
+    def start(self, total: int, done: int, iterations: int) -> None:
+        """Training starts."""
+        self.total, self.done = total, done
+        if done == total:
+            self.note(f"{self.name}: nothing to do")
+        elif sys.stderr.isatty() and not self.quiet:
+            from tqdm import tqdm
+
+            form = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
+            width = os.get_terminal_size(sys.stderr.fileno()).columns  # 0 where nobody knows
+            self._bar = tqdm(
+                total=iterations,
+                unit=" it",
+                unit_scale=True,
+                bar_format=form,
+                ncols=width or 80,
+                dynamic_ncols=width > 0,
+            )
+            self._describe()
+        else:
+            self.note(f"{self.name}: training {plural(total - done, 'run')}, {plural(iterations, 'iteration')}")
+
+    def progress(self, iterations: int) -> None:
+        """Iterations were trained, over all runs; fewer than none where something is tried again."""
+        if self._bar is not None:
+            self._bar.update(iterations)
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Runs are on disk."""
+        self.done += len(receipt.runs)
+        self._describe()
+        if receipt.error:
+            self._say(f"failed: {receipt.error}")
+        elif self.verbose:
+            ended = ", ".join(f"{n} {status}" for status, n in Counter(receipt.statuses).items())
+            self.note(f"{self.done}/{self.total} runs: {ended}")
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know."""
+        if not self.quiet:
+            self._say(sentence)
+
+    def close(self) -> None:
+        """The bar stays as it is, and the cursor goes to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _say(self, sentence: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        say(sentence)
+
+    def _describe(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self.name}: {self.done}/{plural(self.total, 'run')}")
+
+
+@contextmanager
+def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """Give a function that is told of every piece of a download, its bytes: on a terminal they move a bar."""
+    if quiet or not sys.stderr.isatty() or source.here:
+        yield lambda count: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=sum(file.size for file in source.files), unit="B", unit_scale=True) as bar:
+        yield bar.update

@@ -1,0 +1,137 @@
+"""`dlsweep run`: train the missing runs of a sweep, and draw its plots."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from dlsweep.cli.options import Formats, Quiet, suffixes
+from dlsweep.cli.terminal import print_json, print_paths, say
+from dlsweep.errors import Interrupted, UsageError
+from dlsweep.text import duration, plural, printable, size, table
+
+if TYPE_CHECKING:
+    from dlsweep.forecast import Forecast
+
+OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
+TIMEOUT = "Kill a worker that makes no progress for SECONDS."
+MAX_MEMORY = "For all workers together; default: half of the machine's."
+
+
+def run(
+    config: Annotated[Path, Argument(metavar="CONFIG", help="The YAML file.", show_default=False)],
+    overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
+    output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
+    jobs: Annotated[int | None, Option("-j", "--jobs", min=1, metavar="N", help="Workers; default: the cores.")] = None,
+    executor: Annotated[str | None, Option(metavar="NAME", help="inline or processes; default: what suits.")] = None,
+    force: Annotated[bool, Option("--force", help="Replace the results that are there.")] = False,
+    retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
+    fail_fast: Annotated[bool, Option("--fail-fast", help="End at the first run that fails.")] = False,
+    timeout: Annotated[float | None, Option(metavar="SECONDS", help=TIMEOUT)] = None,
+    max_memory: Annotated[float | None, Option(metavar="GB", help=MAX_MEMORY)] = None,
+    max_runs: Annotated[int, Option(min=1, metavar="N", help="Refuse a sweep of more runs.")] = 100_000,
+    formats: Formats = "png",
+    as_json: Annotated[bool, Option("--json", help="Print the outcome as JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Annotated[bool, Option("-v", "--verbose", help="Report every chunk and every folded arm.")] = False,
+) -> None:
+    """Train the missing runs of a sweep, and draw its plots.
+
+    Run it again at any time, also after a crash: finished runs are kept.
+    """
+    from dlsweep.execution import machine, startup
+
+    if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
+        startup.warm_up()  # it imports while this process does
+
+    from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
+    from dlsweep.cli.progress import Progress
+    from dlsweep.config import load
+    from dlsweep.forecast import dry_run as forecast
+    from dlsweep.plots.figures import clear, draw
+    from dlsweep.sweep import run as train
+
+    drawn = suffixes(formats)
+    asked = load(config, overrides or (), max_runs=max_runs)
+    how: dict[str, Any] = {"output": output, "jobs": jobs, "executor": executor, "timeout": timeout}
+    how["max_memory"] = None if max_memory is None else _bytes(max_memory)
+    if dry_run:
+        told = forecast(asked, force=force, retry=retry, **how)
+        if as_json:
+            print_json({"name": asked.name, **asdict(told)})
+        else:
+            print(forecast_text(asked.name, told, verbose))
+        for note in () if quiet else told.notes:
+            say(note)
+        return
+
+    progress = Progress(asked.name, quiet=quiet, verbose=verbose)
+    try:
+        results = train(asked, force=force, retry=retry, fail_fast=fail_fast, report=progress, **how)
+    except Interrupted as stop:
+        command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
+        progress.close()
+        done = f"{progress.done} of {plural(progress.total, 'run')}"
+        say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
+        raise typer.Exit(stop.exit_code) from None
+    finally:
+        progress.close()
+    if not (as_json or quiet):
+        print(closing_table(results, most=MOST), flush=True)
+    clear(results)
+    figures = draw(results, asked.plots, formats=drawn) if asked.plots else []
+    if as_json:
+        print_json({**closing_data(results), "figures": figures})
+    elif not quiet:
+        print_paths(figures)
+        if not asked.plots:
+            say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
+    if failed := results.counts["failed"]:
+        say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
+        raise typer.Exit(1)
+
+
+def _bytes(gigabytes: float) -> int:
+    if not 0 < gigabytes < math.inf:
+        raise UsageError(f"max_memory must be a number above 0, of gigabytes, got {gigabytes:g}")
+    return int(gigabytes * 1e9)
+
+
+def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
+    """What a dry run found, for a person."""
+    missing = told.runs - told.done
+    runs, stacks = plural(told.runs, "run"), plural(len(told.cohorts), "stack")
+    lines = [f"{name}: {runs} in {stacks}, {told.done} done, {missing} to train"]
+    factors = list(dict.fromkeys(factor for c in told.cohorts for factor in c.levels))
+    rows = [
+        [
+            *(_several(c.levels.get(factor, [])) for factor in factors),
+            *map(str, (c.arms, c.runs, c.missing, c.parameters)),
+        ]
+        for c in told.cohorts
+    ]
+    header = [*factors, "arms", "runs", "to train", "parameters"]
+    lines += ["", table(header, rows, [False] * len(factors) + [True] * 4)]
+    if told.folded:
+        shown = told.folded if verbose else told.folded[:5]
+        lines += ["", f"{plural(len(told.folded), 'arm')} folded, because another trains the same network:"]
+        lines += [f"  {printable(arm)} = {printable(kept)}" for arm, kept in shown]
+        lines += [f"  … and {len(told.folded) - len(shown)} more (-v shows all)"] * (len(shown) < len(told.folded))
+    if missing:
+        cost = f"about {duration(told.seconds)} with {plural(told.workers, 'worker')}"
+        lines += ["", f"{cost}, up to {size(told.memory)} of memory each, {size(told.disk)} on disk"]
+    return "\n".join(lines)
+
+
+def _several(labels: Sequence[str]) -> str:
+    """The labels that a stack holds of a factor; it holds all where none is named."""
+    return (" | ".join(labels[:3]) + " | …" * (len(labels) > 3)) or "all"

@@ -1,0 +1,234 @@
+"""Networks as tables: their layers with shapes, parameters and multiply-adds, and how the first of them come about."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dlsweep.config import load
+from dlsweep.config.levels import read_level
+from dlsweep.config.nodes import Mistakes
+from dlsweep.config.overrides import override
+from dlsweep.config.runs import Arm
+from dlsweep.config.source import read
+from dlsweep.config.words import STANDARD
+from dlsweep.datasets import open_dataset
+from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.errors import UsageError
+from dlsweep.explain.base import Explained
+from dlsweep.explain.drawing import indented, paragraph, text
+from dlsweep.nn.landscapes import landscapes
+from dlsweep.nn.layers import multiplications, size
+from dlsweep.nn.networks import networks
+from dlsweep.text import plural, table
+from dlsweep.training.network import build
+from dlsweep.training.plan import code
+from dlsweep.types import Shape
+
+FEW_ARMS = 3  # that a heading names
+
+
+class Row(NamedTuple):
+    """A layer: the shape of what one sample becomes, of its kernels, and what it costs for one sample."""
+
+    name: str
+    output: Shape
+    kernels: tuple[Shape, ...]
+    parameters: int
+    multiply_adds: int
+
+
+class Table(NamedTuple):
+    """A network for samples of a shape.
+
+    pools_first: whether training computes a max-pooling before the activation that it follows.
+    """
+
+    input: Shape
+    classes: int
+    rows: tuple[Row, ...]
+    pools_first: bool
+
+    @property
+    def parameters(self) -> int:
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The facts, for JSON."""
+        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds}
+        return {"input": self.input, "classes": self.classes, "layers": [r._asdict() for r in self.rows], **totals}
+
+
+def is_config(name: str) -> bool:
+    """Whether a word means the file of a config, and not a model."""
+    return Path(name).suffix in (".yaml", ".yml") or (name not in networks and Path(name).is_file())
+
+
+def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int) -> Explained:
+    """A network by name. words: `key=value`, its settings, or factors such as normalization=batch."""
+    network = _table(_arm(name, words), Dataset("", shape, classes, {}, read=_no_arrays))
+    title = " ".join([name, *words])
+    told = text(_title(title, network), *_told(network), *_notes([network]))
+    return Explained(told, {"name": title, "networks": [network.data]})
+
+
+def explain_config(file: str, overrides: Iterable[str]) -> Explained:
+    """The networks of a config: a table for each that is another one."""
+    config = load(file, overrides)
+    if config.descends:
+        raise UsageError(f"{file} has landscapes, functions of two variables, for its model; they have no layers")
+    made: dict[Hashable, Table] = {}
+    arms: dict[Table, list[str]] = {}
+    for arm in config.arms():
+        key = code(arm)
+        if key not in made:
+            made[key] = _table(arm, open_dataset(arm.data))
+        arms.setdefault(made[key], []).append(arm.name)
+    parts: list[str] = []
+    facts: list[dict[str, Any]] = []
+    for network, names in arms.items():
+        who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else _listed(names)
+        told = _told(network)
+        parts += [_title(f"{config.name} ({who})", network), told[0], *(told[1:] if not facts else ())]
+        facts.append({"arms": names, **network.data})
+    return Explained(text(*parts, *_notes(arms)), {"name": config.name, "networks": facts})
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - FEW_ARMS
+    return " | ".join(names[:FEW_ARMS]) + (f" and {plural(rest, 'more arm')}" if rest > 0 else "")
+
+
+def _no_arrays() -> Arrays:
+    raise NotImplementedError("a network's table needs no samples")
+
+
+def _arm(name: str, words: Sequence[str]) -> Arm:
+    """An arm with that model; everything else is as it is by default, but for what the words say."""
+    if name in landscapes:
+        raise UsageError(f"{name} is a landscape, a function of two variables; it has no layers")
+    networks[name]  # a name that is not there is an error of its own
+    for word in words:
+        if "=" not in word:
+            raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
+    paths = [f"grid.{word}" if word.split("=")[0] in STANDARD else f"model.{name}.{word}" for word in words]
+    mistakes = Mistakes()
+    document, *_ = read({"name": "explained", "model": name}, mistakes)
+    assert document is not None
+    document = override(document, paths, mistakes)
+    mistakes.stop()
+    grid = document.value.get("grid")
+    given = {"model": document.value["model"], **(grid.value if grid else {})}
+    levels = {field: read_level(field, node, mistakes, expand=False) for field, node in given.items()}
+    mistakes.stop()
+    chosen = {field: level.levels[0].choices for field, level in levels.items() if level}
+    fields: dict[str, Any] = {field: choices[0] for field, choices in chosen.items()}
+    if "regularizer" in chosen:
+        fields["regularizer"] = tuple(choice for choice in chosen["regularizer"] if choice.name != "none")
+    return replace(next(load({"name": "explained"}).arms()), **fields)
+
+
+def _table(arm: Arm, data: Dataset) -> Table:
+    network = build([arm], data)
+    layers = network.layers
+    rows, here = [], data.shape
+    for layer in layers:
+        here = layer.shape or here
+        kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
+        rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
+    return Table(
+        data.shape,
+        data.classes,
+        tuple(rows),
+        [layer.name for layer in network.fused] != [layer.name for layer in layers],
+    )
+
+
+def _title(name: str, network: Table) -> str:
+    return paragraph(f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}")
+
+
+def _told(network: Table) -> list[str]:
+    """The table, and what stands behind the numbers of its first convolution and of its first dense layer."""
+    header = ["layer", "output", "kernel", "parameters", "multiply-adds"]
+    rows = [
+        [r.name, by(r.output), " + ".join(map(by, r.kernels)), _count(r.parameters), _count(r.multiply_adds)]
+        for r in network.rows
+    ]
+    total = ["total", "", "", f"{network.parameters:,}", f"{network.multiply_adds:,}"]
+    lines = table(header, [["input", by(network.input), "", "", ""], *rows, total], [False] * 3 + [True] * 2)
+    single = [row for row in network.rows if len(row.kernels) == 1]
+    convolutions = [row for row in single if len(row.kernels[0]) > 2]
+    dense = [row for row in single if len(row.kernels[0]) == 2]
+    examples = [_example(kind[0]) for kind in (convolutions, dense) if kind]
+    return [indented(lines), "\n".join(examples), _shares(network, convolutions)]
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n else ""
+
+
+def by(shape: Iterable[int]) -> str:
+    """`6×28×28`."""
+    return "×".join(map(str, shape))
+
+
+def _example(row: Row) -> str:
+    """How the parameters and the multiply-adds of a layer come about."""
+    units, *rest = row.kernels[0]
+    fan = prod(rest)
+    noun = "filter" if len(rest) > 1 else "unit"
+    weights = f"{by(rest)} = {fan:,} weights" if len(rest) > 1 else f"{fan:,} weights"
+    bias = row.parameters == units * (fan + 1)
+    each = f"{weights} and a bias" if bias else weights
+    product = f"{units:,} · ({fan:,} + 1)" if bias else f"{units:,} · {fan:,}"
+    return paragraph(
+        f"{row.name}: {plural(units, noun)}, each with {each}, are {product} = {row.parameters:,} parameters. "
+        f"Each of the {prod(row.output):,} numbers that it gives is a sum of {fan:,} products: {row.multiply_adds:,} "
+        "multiply-adds.",
+    )
+
+
+def _shares(network: Table, convolutions: Sequence[Row]) -> str:
+    """Where the parameters are, and where the arithmetic is."""
+    if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.rows):
+        return ""
+    parameters = sum(row.parameters for row in convolutions) / network.parameters
+    work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
+    return paragraph(
+        f"The convolutions have {_percent(parameters)} of the parameters and {_percent(work)} of the multiply-adds: "
+        "what a kernel holds is used again at every place."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def _notes(tables: Iterable[Table]) -> list[str]:
+    tables = list(tables)
+    convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
+    shapes = (
+        "(filters, channels that each sees, height, width) of a convolution, " * convolves
+        + "(units, inputs) of a dense layer"
+    )
+    return [
+        paragraph(
+            f"Shapes are of one sample: channels × height × width. A kernel's is {shapes}. Multiply-adds are of one "
+            "sample on the way forward; activations, pooling and normalization are not counted. Training takes about "
+            "three times as many."
+        ),
+        paragraph(
+            "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the "
+            "same numbers with less work. Probes and pictures show the order above."
+            * any(t.pools_first for t in tables)
+        ),
+    ]

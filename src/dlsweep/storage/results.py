@@ -1,0 +1,252 @@
+"""The read side of a results folder. Reading changes nothing, and takes nothing that is not as it was written."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from dlsweep.config.runs import Run
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.storage import compatibility, parts, record, weights
+from dlsweep.text import nearest, plural, value_text
+from dlsweep.training.outcome import Kept
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from dlsweep.config import Config
+    from dlsweep.training.model import Model
+
+
+@dataclass(frozen=True)
+class Results:
+    """A sweep's results. Open them with `open_results`; the tables are read when they are first asked for.
+
+    Rows are in the order of the config, and a factor's column is categorical with its levels in that order. Damaged
+    or foreign files raise `ResultsDamaged`.
+    """
+
+    folder: Path
+    record: record.Record
+
+    def __repr__(self) -> str:
+        try:
+            count = plural(len(self.runs), "run")
+        except ResultsDamaged:
+            count = "damaged"
+        return f"Results({str(self.folder)!r}, {count})"
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.record.name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config that the results answer."""
+        return self.record.config
+
+    @cached_property
+    def runs(self) -> DataFrame:
+        """One row per run: what it was, how it ended, its final, best and last metrics."""
+        frame = self._frame(self._run_rows)
+        return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, by how they ended; without pandas, whose import takes longer than a small sweep."""
+        found = Counter(self._run_rows["status"].to_pylist())
+        return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
+
+    @cached_property
+    def curves(self) -> DataFrame:
+        """One row per run, iteration and split: loss, penalty and accuracy."""
+        return self._by_run("curves")
+
+    @cached_property
+    def layers(self) -> DataFrame:
+        """One row per run, iteration and layer: sizes of weights, gradients and activations, and at some iterations
+        histograms. A `UsageError` says so if the sweep has none."""
+        if "layers" not in self.record.tables.schemas:
+            raise UsageError(f"{self.folder} has no measurements of layers; train with evaluate.layers: true")
+        return self._by_run("layers")
+
+    def _by_run(self, table: str) -> DataFrame:
+        """A table that has rows for every run, in the order of the runs."""
+        rank = {run: i for i, run in enumerate(self.runs["run_id"])}
+        frame = self._beside_runs(table)
+        ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
+        order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def ensembles(self) -> DataFrame:
+        """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions.
+
+        A `UsageError` says that the sweep has none.
+        """
+        if "ensembles" not in self.record.tables.schemas:
+            raise UsageError(f"{self.folder} has no ensembles; train with evaluate.ensemble: true")
+        frame = self._beside_runs("ensembles")
+        rank = {arm: i for i, arm in enumerate(dict.fromkeys(self.runs["arm"]))}
+        order = np.argsort(frame["arm"].map(rank).to_numpy(dtype=np.int64), kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    def load(
+        self,
+        run: str | None = None,
+        *,
+        arm: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        at: Literal["kept", "start"] = "kept",
+    ) -> Model:
+        """A run's network: with the weights that it kept, or as it was before training (`at="start"`).
+
+        run: its id; or arm: levels that only one arm has, such as `{"activation": "relu"}`, nothing where there is one
+        arm only; and seed: the arm's first, if not given. The network before training is made anew from the run's
+        random streams, and needs no weights on disk. Raises a `UsageError` where no run or more than one arm fits, and
+        where the run kept no weights.
+        """
+        from dlsweep.datasets import data_of
+        from dlsweep.training.model import Model, start
+
+        row = self._row(run, arm, seed)
+        meant = self._run(row)
+        return Model(meant, data_of(meant.arm), start(meant) if at == "start" else self._kept(row))
+
+    def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
+        """The rows of `runs` of the arms that have some levels, by labels or names, and of a seed, if it is given."""
+        rows = self.runs
+        for factor, level in (arm or {}).items():
+            if factor not in self.record.levels:
+                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
+            labels, text = self.record.levels[factor], value_text(level)
+            same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
+            if not same:
+                raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
+            rows = rows[rows[factor].isin(same)]
+        if rows.empty:
+            raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
+        if seed is not None and seed not in set(rows["seed"]):
+            raise UsageError(
+                f"there is no seed {seed} in {self.folder}{nearest(str(seed), map(str, set(rows['seed'])))}"
+            )
+        return rows if seed is None else rows[rows["seed"] == seed]
+
+    def _row(self, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
+        """The row of `runs` of the one run that is meant."""
+        if run is not None:
+            if arm is not None or seed is not None:
+                raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
+            rows = self.runs[self.runs["run_id"] == run]
+            if rows.empty:
+                raise UsageError(f"there is no run {run!r} in {self.folder}; its table of runs has their ids")
+        else:
+            rows = self.fitting(arm, seed)
+            if rows["arm"].nunique() > 1:
+                apart = ", ".join(f for f in self.record.levels if rows[f].nunique() > 1)
+                raise UsageError(f"{rows['arm'].nunique()} arms fit; give arm the level of {apart} as well")
+        return {str(column): value for column, value in rows.iloc[0].items()}
+
+    def _run(self, row: Mapping[str, Any]) -> Run:
+        """A run as the config has it."""
+        for arm in self._expanded.arms():
+            if arm.name == row["arm"] and (run := Run(arm, int(row["seed"]))).id == row["run_id"]:
+                return run
+        raise UsageError(f"the data of {self.folder} has changed since its runs were trained; they cannot be loaded")
+
+    @cached_property
+    def _expanded(self) -> Config:
+        from dlsweep.config import load
+
+        return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
+
+    def _kept(self, row: Mapping[str, Any]) -> Kept:
+        """The weights that a run kept."""
+        if not self.record.tables.kept:
+            raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
+        if row["kept_checksum"] != row["kept_checksum"]:
+            raise UsageError(
+                f"the run {row['run_id']} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights"
+            )
+        try:
+            path = self.folder / weights.FOLDER / weights.name(row["run_id"])
+            return Kept(int(row["kept_iteration"]), weights.decode(path, int(row["kept_checksum"])))
+        except parts.Damaged as damage:
+            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
+
+    @cached_property
+    def _run_rows(self) -> pa.Table:
+        return self._read(self._run_parts.values(), self.record.tables.runs)
+
+    @cached_property
+    def _run_parts(self) -> dict[str, Path]:
+        # Listed once, for all tables: a sweep may go on meanwhile.
+        return parts.listing(self.folder / "runs")
+
+    def _beside_runs(self, table: str) -> DataFrame:
+        """Another table, of the runs that there are."""
+        there = parts.listing(self.folder / table)
+        if self._run_parts.keys() - there.keys():
+            raise ResultsDamaged(f"{self.folder / table} lacks parts; `dlsweep run` trains their runs again")
+        return self._frame(self._read((there[stem] for stem in self._run_parts), self.record.tables.schemas[table]))
+
+    def _read(self, paths: Iterable[Path], schema: pa.Schema) -> pa.Table:
+        try:
+            tables = [parts.decode(path, schema) for path in paths]
+        except parts.Damaged as damage:
+            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
+        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
+
+    def _frame(self, table: pa.Table) -> DataFrame:
+        frame: DataFrame = table.to_pandas()
+        for factor, levels in self.record.levels.items():
+            frame[factor] = frame[factor].cat.set_categories(levels)
+        return frame
+
+
+def open_results(path: str | Path) -> Results:
+    """The results in the folder `path`, such as `results/activation-init`.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> _ = dlsweep.run(config, executor="inline")
+    >>> open_results("results/one").runs["status"].tolist()
+    ['done']
+    """
+    folder = Path(path)
+    if folder.is_file():
+        meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
+        raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
+    found = compatibility.opened(folder)
+    if found is None:
+        inside = ", ".join(str(results.folder) for results in _inside(folder))
+        hint = f"; there are some in {inside}" if inside else ""
+        raise UsageError(f"there are no results in {folder}{hint}")
+    return Results(folder, found)
+
+
+def open_all(path: str | Path) -> list[Results]:
+    """The results in the folder `path`; or, where it is a folder of sweeps, those of each of them, by name.
+
+    >>> import dlsweep
+    >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> for name in ("one", "two"):
+    ...     _ = dlsweep.run({"name": name, **config}, executor="inline")
+    >>> [results.folder.name for results in open_all("results")]
+    ['one', 'two']
+    """
+    inside = _inside(Path(path))
+    return inside if inside and not (Path(path) / record.FILE).exists() else [open_results(path)]
+
+
+def _inside(folder: Path) -> list[Results]:
+    return [open_results(path.parent) for path in sorted(folder.glob(f"*/{record.FILE}"))]

@@ -1,0 +1,131 @@
+"""Words and numbers for people: counts, sizes, durations, values as YAML writes them, tables, the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+GAP = "  "
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "run"), plural(1000, "run")
+    ('1 run', '1,000 runs')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a metric as tables show it: a small one by its power of ten, a missing one as a dash.
+
+    >>> number(0.97), number(0.00001), number(float("nan"))
+    ('0.9700', '1.0e-05', '–')
+    """
+    if value != value:
+        return "–"
+    return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.1e}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration.
+
+    >>> duration(0.4), duration(12), duration(200), duration(7500)
+    ('0.4 s', '12 s', '3 min 20 s', '2 h 05 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(n: float) -> str:
+    """Return a number of bytes.
+
+    >>> size(512), size(1_500_000), size(31_000_000)
+    ('512 B', '1.5 MB', '31 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if unit == "B" or n >= 10 else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def shape_text(shape: Iterable[object]) -> str:
+    """Return a shape in parentheses.
+
+    >>> shape_text((1, 28, 28)), shape_text((784,))
+    ('(1, 28, 28)', '(784)')
+    """
+    return f"({', '.join(map(str, shape))})"
+
+
+def value_text(value: Any) -> str:
+    """Return a setting's value as labels show it, in YAML's words.
+
+    >>> [value_text(value) for value in (0.1, 1.0, [40, 20], None, True)]
+    ['0.1', '1', '[40, 20]', 'null', 'true']
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def similar(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that is most like a word; None if none is near.
+
+    >>> similar("Rleu", ["relu", "tanh"])
+    'relu'
+    """
+    return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), None)
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest one, if there is one, and all.
+
+    >>> nearest("rleu", ["tanh", "relu"])
+    "; did you mean 'relu'? (choices: relu, tanh)"
+    """
+    choices = sorted(names)
+    close = similar(word, choices)
+    hint = f"; did you mean {close!r}?" if close else ""
+    return f"{hint} (choices: {', '.join(choices)})" if choices else hint
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
+    """Return columns of text, aligned as a terminal shows them: text to the left, numbers to the right."""
+    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    numeric = numeric or [False] * len(widths)
+    lines = []
+    for row in cells:
+        padded = [
+            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        lines.append(GAP.join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters, which would steer a terminal: labels come from anybody's files."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _width(text: str) -> int:
+    """Return the terminal columns of a text: East Asian wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,432 @@
+"""The command line as a user has it: the real program in a process of its own, real files, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dlsweep.cli import listing
+from dlsweep.config import words
+
+pytestmark = pytest.mark.slow
+
+DLSWEEP = [sys.executable, "-m", "dlsweep"]
+
+TINY = """\
+name: tiny
+data: {npz: {path: tiny.npz}}
+model: {mlp: {hidden: [8]}}
+train: {iterations: 20, batch_size: 10}
+seeds: 3
+grid:
+  activation: [tanh, relu]
+  init: [xavier, he]
+"""
+
+PLOTS = "plots=[{curves: {rows: activation, columns: init}}]"
+
+Done = subprocess.CompletedProcess[str]
+
+
+class Dlsweep:
+    """`dlsweep` in a folder with a tiny data set and a config."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        rng = np.random.default_rng(0)
+        x, t = rng.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
+        x[:, 0] += 3 * t
+        np.savez(folder / "tiny.npz", x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
+        (folder / "tiny.yaml").write_text(TINY, "utf-8")
+
+    def __call__(self, *arguments: str, code: int = 0, **environment: Any) -> Done:
+        env = {**os.environ, "COLUMNS": "200", **environment}
+        done = subprocess.run(
+            [*DLSWEEP, *arguments], cwd=self.folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+
+@pytest.fixture
+def dlsweep(tmp_path: Path) -> Dlsweep:
+    """The command, in a folder where it has not run yet."""
+    return Dlsweep(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
+    """The command, in a folder with the results of two sweeps."""
+    dlsweep = Dlsweep(tmp_path_factory.mktemp("finished"))
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    dlsweep("run", "tiny.yaml", "name=other", "seeds=1", "-q", "-j", "1")
+    return dlsweep
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.argv = ["dlsweep", "run", "--help"]
+from dlsweep.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print("imported:", *{"numpy", "pandas", "matplotlib", "pyarrow", "yaml", "scipy"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "--dry-run" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported:"
+
+
+def test_the_installed_script_and_its_version(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("dlsweep")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"dlsweep \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    first = dlsweep("run", "tiny.yaml", PLOTS)
+    assert "training 12 runs, 240 iterations" in first.stderr
+    header, *rows, figure = first.stdout.splitlines()
+    assert " ".join(header.split()) == "activation init final_test_accuracy 95 % interval n diverged failed"
+    assert [row.split()[:2] for row in rows] == [[a, i] for a in ("tanh", "relu") for i in ("xavier", "he")]
+    assert figure == "results/tiny/figures/curves-accuracy.png"
+    assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
+
+    assert "draws figures" not in first.stderr
+
+    again = dlsweep("run", "tiny.yaml", PLOTS)
+    assert "12 of 12 runs are done already" in again.stderr
+    assert "nothing to do" in again.stderr
+    assert again.stdout == first.stdout
+
+
+def test_run_on_part_of_mnist_adds_what_a_grown_config_asks_for(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    lines = [
+        "data: {mnist: {train: 300, test: 200}}",
+        "train: {iterations: 10}",
+        "seeds: 1",
+        "grid: {init: [he, xavier]}",
+    ]
+    (tmp_path / "digits.yaml").write_text("\n".join(lines))
+    assert "training 2 runs" in dlsweep("run", "digits.yaml", "-o", "out").stderr
+    grown = dlsweep("run", "digits.yaml", "seeds=2", "-o", "out", "-j", "1", "-v")
+    assert "2 of 4 runs are done already" in grown.stderr
+    assert "training 2 runs" in grown.stderr
+    assert len(pd.read_parquet(tmp_path / "out/digits/runs")) == 4
+
+
+def test_another_config_under_an_old_name_is_refused(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    refused = dlsweep("run", "tiny.yaml", "train.iterations=30", code=2)
+    assert "20" in refused.stderr
+    assert "30" in refused.stderr
+    assert "--force" in refused.stderr
+    assert dlsweep("run", "tiny.yaml", "train.iterations=30", "--force", "-q", "-j", "1").stdout == ""
+
+
+def test_run_prints_json(dlsweep: Dlsweep) -> None:
+    told = json.loads(dlsweep("run", "tiny.yaml", PLOTS, "--json", "-j", "1").stdout)
+    assert told["runs"] == {"total": 12, "done": 12, "diverged": 0, "stopped": 0, "failed": 0}
+    assert told["figures"] == ["results/tiny/figures/curves-accuracy.png"]
+    assert [arm["factors"]["init"] for arm in told["arms"]] == ["xavier", "he"] * 2
+    for arm in told["arms"]:
+        metric = arm["metrics"]["final_test_accuracy"]
+        assert arm["n"] == 3
+        assert metric["low"] <= metric["mean"] <= metric["high"]
+
+
+def test_quiet_says_nothing(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_dry_run_trains_nothing(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    plan = dlsweep("run", "tiny.yaml", "--dry-run")
+    assert "tiny: 12 runs in 2 stacks, 0 done, 12 to train" in plan.stdout
+    header, *stacks = plan.stdout.splitlines()[2:5]
+    assert re.split("  +", header) == ["activation", "arms", "runs", "to train", "parameters"]
+    assert [row.split()[:4] for row in stacks] == [["tanh", "2", "6", "6"], ["relu", "2", "6", "6"]]
+    assert "on disk" in plan.stdout
+    assert not (tmp_path / "results").exists()
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    assert "12 done, 0 to train" in dlsweep("run", "tiny.yaml", "--dry-run").stdout
+    told = json.loads(dlsweep("run", "tiny.yaml", "--dry-run", "--json", "-o", "elsewhere").stdout)
+    assert (told["runs"], told["done"]) == (12, 0)
+    assert "0 done, 12 to train" in dlsweep("run", "tiny.yaml", "--dry-run", "--force").stdout
+    changed = dlsweep("run", "tiny.yaml", "train.iterations=30", "--dry-run", "--force").stdout
+    assert "0 done, 12 to train" in changed
+
+
+def test_diverged_runs_count_and_are_no_failure(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", "grid.optimizer.sgd.lr=1e30", "grid.activation=relu", "grid.init=he", "-j", "1")
+    assert done.stdout.splitlines()[1].split()[-3:] == ["3", "3", "0"]
+    assert "0.3333" in done.stdout  # chance, with three classes
+    assert "Warning" not in done.stderr
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> dict[str, Any]:
+    """A package of somebody's, which registers activations through an entry point: one works, one raises."""
+    folder = tmp_path / "plugin"
+    (folder / "plugin-1.0.dist-info").mkdir(parents=True)
+    (folder / "plugin.py").write_text(
+        "def cube(x):\n    '''Cube.'''\n    return x * x * x, lambda dy: 3 * x * x * dy\n"
+        "def broken(x):\n    '''Never works.'''\n    raise ArithmeticError('as it must')\n"
+    )
+    (folder / "plugin-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (folder / "plugin-1.0.dist-info/entry_points.txt").write_text(
+        "[dlsweep.activations]\ncube = plugin:cube\nbroken = plugin:broken\n"
+    )
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, Any], executor: str) -> None:
+    assert "cube: Cube." in dlsweep("list", "activation", **plugin).stdout
+    command = ("run", "tiny.yaml", "grid.activation=broken, cube", "grid.init=he", "--executor", executor)
+    done = dlsweep(*command, code=1, **plugin)
+    assert "broken, seed 0: ArithmeticError: as it must" in done.stderr
+    assert "3 runs failed; --retry" in done.stderr
+    assert [row.split()[-3:] for row in done.stdout.splitlines()[1:3]] == [["0", "0", "3"], ["3", "0", "0"]]
+    assert "6 of 6 runs are done already" in dlsweep(*command, code=1, **plugin).stderr
+    assert "training 3 runs" in dlsweep(*command, "--retry", code=1, **plugin).stderr
+    assert "6 done, 0 to train" in dlsweep(*command, "--dry-run", **plugin).stdout
+
+
+def test_fail_fast_ends_at_the_first_failure(dlsweep: Dlsweep, plugin: dict[str, Any]) -> None:
+    command = ("run", "tiny.yaml", "grid.activation=broken", "grid.init=he", "--fail-fast", "--executor", "inline")
+    done = dlsweep(*command, code=1, **plugin)
+    assert done.stdout == ""
+    assert "first failure" in done.stderr
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, tmp_path: Path, executor: str) -> None:
+    changes = ["grid={train.iterations: [5, 100000000]}", "-j", "1", "--executor", executor]
+    command = ["run", "tiny.yaml", *changes]
+    if executor == "inline":
+        command = ["run", "tiny.yaml", *changes[:1], "--executor", executor]
+    with subprocess.Popen([*DLSWEEP, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not list(tmp_path.glob("results/tiny/runs/*.parquet")):
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate()
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "stopping: what is finished is kept; Ctrl-C again stops at once" in stderr
+    assert "stopped with 3 of 6 runs done; the others start over; to go on:" in stderr
+    resume = shlex.split(stderr.splitlines()[-1])
+    assert resume == ["dlsweep", *command]
+    assert "3 done, 3 to train" in dlsweep(*resume[1:], "--dry-run").stdout
+
+
+def test_two_runners_on_one_folder(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    endless = ["run", "tiny.yaml", "train.iterations=100000000"]
+    with subprocess.Popen([*DLSWEEP, *endless], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "training" in process.stderr.readline()
+            refused = dlsweep(*endless, code=4)
+        finally:
+            process.kill()
+    assert str(process.pid) in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_plot_draws_one_sweep_or_all(finished: Dlsweep, kind: str) -> None:
+    one = finished("plot", "results/tiny", "--format", kind)
+    assert one.stdout.split() == [f"results/tiny/figures/curves-accuracy.{kind}"]
+    both = finished("plot", "results", "--format", kind, "-y", "loss", "--rows", "init")
+    assert both.stdout.split() == [f"results/{name}/figures/curves-loss.{kind}" for name in ("other", "tiny")]
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
+    assert all((finished.folder / path).read_bytes().startswith(start) for path in both.stdout.split())
+
+
+@pytest.mark.parametrize("kind", ["gap", "final", "heatmap"])
+def test_plot_draws_every_kind(finished: Dlsweep, kind: str) -> None:
+    done = finished("plot", "results/tiny", "-k", kind, "-y", "loss", "--columns", "init")
+    assert done.stdout.split() == [f"results/tiny/figures/{kind}-loss.png"]
+    assert done.stderr == ""
+
+
+def test_plots_of_a_config_with_their_settings(dlsweep: Dlsweep) -> None:
+    plots = "plots=[{curves: {y: loss, log_y: true}}, {response: {x: optimizer.lr}}, {final: {order: value}}, heatmap]"
+    done = dlsweep("run", "tiny.yaml", "grid.optimizer.sgd.lr=0.01,0.1,1", plots, "-j", "1")
+    drawn = [f"results/tiny/figures/{name}.png" for name in ("curves-loss", "response-accuracy", "final-accuracy")]
+    assert [line for line in done.stdout.splitlines() if line.endswith(".png")][:3] == drawn
+    some = dlsweep("plot", "results/tiny", "-y", "accuracy", "--lines", "activation")
+    assert {Path(path).name.split("-")[0] for path in some.stdout.split()} == {"curves", "response", "final"}
+    assert dlsweep("plot", "results/tiny", "--log-x", "-k", "response").stdout
+
+
+def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1", "--format", "png,svg")
+    assert [line.rpartition(".")[2] for line in done.stdout.splitlines()[-2:]] == ["png", "svg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plot", "results", "--rows", "inti"], "did you mean 'init'?"),
+        (["plot", "results", "-k", "curve"], "did you mean 'curves'?"),
+        (["plot", "results", "-k", "heatmap", "--lines", "init"], "heatmap has no setting 'lines' (choices: columns,"),
+        (["plot", "results", "-k", "layers"], "has no measurements of layers; train with evaluate.layers: true"),
+        (["plot", "results", "-k", "response", "-x", "init.std"], "there is no numeric setting 'init.std' for x"),
+        (["plot", "results", "-y", "acuracy"], "accuracy"),
+        (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
+        (["plot", "nowhere"], "there are no results in nowhere"),
+        (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
+        (["show", "results/tiny/sweep.json"], "is a file; give the folder of a sweep, such as results/tiny"),
+        (["show", "results", "-y", "test_acuracy"], "did you mean"),
+        (["show", "results/tiny/runs"], "there are no results"),
+    ],
+)
+def test_what_cannot_be_plotted_or_shown(finished: Dlsweep, arguments: list[str], said: str) -> None:
+    done = finished(*arguments, code=2)
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_sweep_without_runs_does_not_keep_others_from_being_seen(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    (tmp_path / "results/begun").mkdir()
+    record = (tmp_path / "results/tiny/sweep.json").read_text("utf-8")
+    (tmp_path / "results/begun/sweep.json").write_text(record, "utf-8")
+    for command, first in (("plot", "results/tiny/figures/"), ("show", "activation")):
+        done = dlsweep(command, "results")
+        assert done.stdout.startswith(first)
+        assert done.stderr == f"there is nothing to {command} in results/begun: no run is done yet\n"
+    told = json.loads(dlsweep("show", "results", "--json").stdout)
+    assert [sweep["runs"]["total"] for sweep in told] == [0, 12]
+    refused = dlsweep("show", "results/begun", code=2)
+    assert refused.stderr == "there is nothing to show in results/begun: no run is done yet\n"
+
+
+def test_memory_that_is_too_little_is_told(dlsweep: Dlsweep) -> None:
+    command = ("run", "tiny.yaml", "-j", "1", "--max-memory", "0.000001")
+    for done in (dlsweep(*command, "--dry-run"), dlsweep(*command)):
+        assert re.search(r"a run of tanh, xavier takes 0\.\d\d MB, more than max_memory leaves", done.stderr)
+
+
+def test_there_is_nothing_to_plot_yet(finished: Dlsweep) -> None:
+    (finished.folder / "begun").mkdir(exist_ok=True)
+    record = (finished.folder / "results/tiny/sweep.json").read_text("utf-8")
+    (finished.folder / "begun/sweep.json").write_text(record, "utf-8")
+    done = finished("plot", "begun", "--rows", "init", code=2)
+    assert done.stderr == "there is nothing to plot in begun: no run is done yet\n"
+
+
+def test_figures_that_are_not_asked_any_more_are_removed(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    dlsweep("run", "tiny.yaml", PLOTS, "-q", "-j", "1")
+    dlsweep("run", "tiny.yaml", PLOTS.replace("init", "init, y: loss"), "-q", "-j", "1")
+    assert [path.name for path in (tmp_path / "results/tiny/figures").iterdir()] == ["curves-loss.png"]
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    assert not list((tmp_path / "results/tiny/figures").iterdir())
+
+
+def test_show(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", "-j", "1")
+    assert done.stderr.splitlines()[-1] == "dlsweep plot results/tiny draws figures"
+    assert dlsweep("show", "results/tiny").stdout == done.stdout
+
+
+def test_show_several(finished: Dlsweep) -> None:
+    assert finished("show", "results", "-y", "best_test_loss").stdout.count("best_test_loss") == 2
+    assert [sweep["name"] for sweep in json.loads(finished("show", "results", "--json").stdout)] == ["other", "tiny"]
+
+
+def test_a_damaged_table_is_never_shown(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
+    part = next((tmp_path / "results/tiny/runs").glob("*.parquet"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 3] ^= 1
+    part.write_bytes(content)
+    for command in ("show", "plot"):
+        assert part.name in dlsweep(command, "results/tiny", code=4).stderr
+
+
+def test_list_has_every_name(dlsweep: Dlsweep) -> None:
+    listed = json.loads(dlsweep("list", "--json").stdout)
+    assert set(listed) == set(listing.KINDS)
+    names = {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()}
+    assert names["optimizer"] >= {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"}
+    assert names["executor"] == {"inline", "processes"}
+    assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
+    (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
+    assert {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9} in momentum["settings"]
+    assert all(entry["summary"] for entries in listed.values() for entry in entries)
+    text = dlsweep("list").stdout
+    for entry in (entry for entries in listed.values() for entry in entries):
+        assert f"  {entry['name']}: {entry['summary']}\n" in text
+    assert "did you mean 'optimizer'?" in dlsweep("list", "optimiser", code=2).stderr
+
+
+def test_list_knows_every_registry_of_the_config_language() -> None:
+    assert set(listing.KINDS) == {*words._REGISTRIES, "layer", "executor"}
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    for arguments in (["list"], ["schema"]):
+        pipe = f"{shlex.join([*DLSWEEP, *arguments])} | head -n 1"
+        done = subprocess.run(pipe, shell=True, capture_output=True, text=True)
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stderr == ""
+
+
+def test_schema_is_json(dlsweep: Dlsweep) -> None:
+    schema = json.loads(dlsweep("schema").stdout)
+    assert "grid" in schema["properties"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "run"),
+        (["run"], "CONFIG"),
+        (["run", "tiny.yaml", "--jobs", "0"], "--jobs"),
+        (["run", "tiny.yaml", "--executor", "process"], "did you mean 'processes'?"),
+        (["run", "tiny.yaml", "--timeout", "-1"], "timeout"),
+        (["run", "tiny.yaml", "--max-memory", "nan"], "max_memory must be a number above 0, of gigabytes, got nan"),
+        (["run", "tiny.yaml", "--max-memory", "inf"], "max_memory must be a number above 0, of gigabytes, got inf"),
+        (["run", "tiny.yaml", "train={batch_size: 10}", "grid={train.batch_size: [5, 10]}"], "has no effect"),
+        (["run", "tiny.yaml", "--format", "gif"], "there is no format 'gif'"),
+        (["run", "tiny.yml"], "did you mean 'tiny.yaml'?"),
+        (["run", "tiny.yaml", "train.iteration=3"], "did you mean 'iterations'?"),
+        (["run", "tiny.yaml", "seeds=1000000"], "--max-runs"),
+        (["run", "tiny.yaml", "--max-runs", "11"], "12 runs"),
+        (["run", "."], "file"),
+    ],
+)
+def test_usage_errors(dlsweep: Dlsweep, tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = dlsweep(*arguments, code=2)
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_mistake_of_a_config_has_its_line(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(TINY.replace("relu", "rleu").replace("20", "-20").replace("8", "0"))
+    done = dlsweep("run", "wrong.yaml", code=2)
+    places = [line.split(": ")[0] for line in done.stderr.splitlines()]
+    assert places == ["wrong.yaml:3:24", "wrong.yaml:4:21", "wrong.yaml:7:22"]
+    assert "did you mean 'relu'?" in done.stderr

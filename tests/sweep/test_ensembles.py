@@ -1,0 +1,155 @@
+"""Ensembles on disk and in what is told: a table of their own, whole arms, and nothing where there are none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.support.sweeps import Bits, Make
+
+import dlsweep
+from dlsweep.analysis.frames import curves_of
+from dlsweep.analysis.leaderboard import closing_data, closing_table
+from dlsweep.errors import UsageError
+from dlsweep.nn.initializers import initializers
+from dlsweep.storage.results import Results
+
+EVALUATE = {"every": 2, "on": ["batch", "train", "test"], "ensemble": True}
+
+
+def run(config: dict[str, Any], output: Path, **options: Any) -> Results:
+    return dlsweep.run(config, output=output, **{"executor": "inline", **options})
+
+
+def test_a_row_per_arm_iteration_and_split(make: Make, tmp_path: Path) -> None:
+    results = run(make(evaluate=EVALUATE), tmp_path)
+    ensembles = results.ensembles
+    expected = ["arm", *results.record.tables.factors, "members", "iteration", "epoch", "split", "loss", "accuracy"]
+    assert list(ensembles.columns) == expected
+    assert list(pd.read_parquet(results.folder / "ensembles").columns) == expected
+    assert ensembles["arm"].astype(str).drop_duplicates().tolist() == results.runs["arm"].drop_duplicates().tolist()
+    assert len(ensembles) == 4 * 4 * 2  # arms, evaluations, splits that seeds share
+    assert set(ensembles["split"]) == {"train", "test"}
+    assert set(ensembles["members"]) == {3}
+    assert list(ensembles["activation"].cat.categories) == ["relu", "tanh"]
+    # -log is convex: on the mean the ensemble is no worse than its members.
+    keys = ["arm", "iteration", "split"]
+    members = results.curves.groupby(keys, observed=True)["loss"].mean()
+    assert (ensembles.set_index(keys)["loss"] <= members.reindex(ensembles.set_index(keys).index) + 1e-6).all()
+
+
+def test_without_them_there_is_no_table(make: Make, tmp_path: Path) -> None:
+    results = run(make(), tmp_path)
+    assert not (results.folder / "ensembles").exists()
+    with pytest.raises(UsageError, match=r"tiny has no ensembles; train with evaluate\.ensemble: true"):
+        _ = results.ensembles
+    assert "ensemble" not in closing_table(results)
+    assert "ensemble_loss" not in curves_of(results)
+
+
+def test_members_train_as_they_do_alone(make: Make, tmp_path: Path) -> None:
+    """Only their identity is another, since it has the list of the seeds."""
+    on = ["batch", "train", "test"]
+    alone = run(make(evaluate={"every": 2, "on": on}), tmp_path / "alone")
+    together = run(make(evaluate=EVALUATE), tmp_path / "together")
+    columns = ["iteration", "loss", "accuracy"]
+    pd.testing.assert_frame_equal(alone.curves[columns], together.curves[columns])
+    assert not set(alone.runs["run_id"]) & set(together.runs["run_id"])
+    fewer = dlsweep.load(make(evaluate=EVALUATE, seeds=2))
+    assert not {one.id for one in fewer.runs()} & set(together.runs["run_id"])
+    other_order = dlsweep.load(make(evaluate=EVALUATE, seeds=[2, 0, 1]))
+    assert {one.id for one in other_order.runs()} == set(together.runs["run_id"])
+    with pytest.raises(UsageError, match=r"seeds: \[0, 1, 2\] there, \[0, 1, 2, 3\] now"):
+        run(make(evaluate=EVALUATE, seeds=4), tmp_path / "together")
+
+
+def test_the_same_bits_in_small_chunks_and_in_workers(make: Make, tmp_path: Path, bits: Bits) -> None:
+    config = make(evaluate=EVALUATE)
+    whole = bits(run(config, tmp_path / "whole"))
+    assert bits(run(config, tmp_path / "small", max_memory=1)) == whole
+    assert bits(run(config, tmp_path / "workers", executor="processes", jobs=2)) == whole
+    assert len(list((tmp_path / "small/tiny/ensembles").iterdir())) == 4  # an arm is never cut
+
+
+def test_force_leaves_nothing_of_what_was_there(make: Make, tmp_path: Path) -> None:
+    run(make(evaluate=EVALUATE), tmp_path)
+    results = run(make(), tmp_path, force=True)
+    assert not list(results.folder.glob("ensembles/*"))
+
+
+@pytest.fixture
+def fragile() -> Iterator[None]:
+    """An initializer that raises, for one seed of two levels."""
+
+    @initializers.register
+    def fragile(draw: Any, shape: Any, fan_in: Any, fan_out: Any, *, limit: float = 0.0) -> Any:
+        """Registered by a test."""
+        if (first := draw.random()) < limit:
+            raise RuntimeError(f"too small: {first}")
+        return draw.normal(0, 0.1, shape)
+
+    yield
+    del initializers._entries["fragile"]
+
+
+@pytest.mark.usefixtures("fragile")
+def test_an_arm_fails_as_a_whole_and_is_tried_again_as_a_whole(make: Make, tmp_path: Path) -> None:
+    config = make(evaluate=EVALUATE, grid={"init": [{"fragile": {"limit": [0.0, 0.5]}}]}, seeds=4)
+    results = run(config, tmp_path)
+    failed = results.runs[results.runs["status"] == "failed"]
+    assert set(failed.groupby("arm", observed=True).size()) == {4}
+    assert set(failed["init"]) == {"fragile limit=0.5"}
+    assert failed["error"].str.contains("RuntimeError: too small").all()
+    assert set(results.ensembles["init"]) == {"fragile limit=0"}
+    rows = closing_table(results).splitlines()[1:]
+    assert all(("limit=0.5" in row) == (row.split()[-1] == "4") for row in rows)
+
+    def fragile(draw: Any, shape: Any, fan_in: Any, fan_out: Any, *, limit: float = 0.0) -> Any:
+        """Registered by a test: this one does not raise."""
+        draw.random()
+        return draw.normal(0, 0.1, shape)
+
+    initializers.register(fragile)
+    again = run(config, tmp_path, retry=True)
+    assert set(again.runs["status"]) == {"done"}
+    assert set(again.ensembles["init"]) == {"fragile limit=0", "fragile limit=0.5"}
+
+
+def test_ensembles_are_told_beside_their_members(make: Make, tmp_path: Path) -> None:
+    results = run(make(evaluate=EVALUATE), tmp_path)
+    last = results.ensembles.query("iteration == 6 and split == 'test'")
+    header, *rows = closing_table(results).splitlines()
+    assert re.split(r"\s{2,}", header)[-4:] == ["ensemble", "n", "diverged", "failed"]
+    assert [row.split()[-4] for row in rows] == [f"{value:.4f}" for value in last["accuracy"]]
+    assert "ensemble" not in closing_table(results, "batch_accuracy")
+    told = json.loads(json.dumps(closing_data(results)))
+    assert [arm["ensemble"]["final_test_loss"] for arm in told["arms"]] == last["loss"].tolist()
+    best = results.ensembles.query("split == 'train'").groupby("arm", sort=False, observed=True)["accuracy"].max()
+    assert [arm["ensemble"]["best_train_accuracy"] for arm in told["arms"]] == best.tolist()
+
+
+def test_an_arm_whose_members_all_diverge_has_no_final_ensemble(make: Make, tmp_path: Path) -> None:
+    config = make(evaluate=EVALUATE, grid={"optimizer": {"sgd": {"lr": [0.01, 1e30]}}})
+    results = run(config, tmp_path)
+    for arm in closing_data(results)["arms"]:
+        assert (arm["ensemble"]["final_test_loss"] is None) == (arm["diverged"] == 3)
+    assert "–" in closing_table(results)
+
+
+def test_plots_have_the_ensemble_of_each_run(make: Make, tmp_path: Path) -> None:
+    results = run(make(evaluate=EVALUATE), tmp_path)
+    frame = curves_of(results)
+    assert len(frame) == len(results.curves)
+    assert frame.loc[frame["split"] == "batch", "ensemble_loss"].isna().all()
+    keys = ["arm", "iteration", "split"]
+    ensembles = results.ensembles.astype({"arm": str, "split": str}).set_index(keys)
+    shared = frame[frame["split"] != "batch"]
+    np.testing.assert_array_equal(
+        shared["ensemble_loss"], ensembles["loss"].loc[list(shared[keys].itertuples(index=False))]
+    )

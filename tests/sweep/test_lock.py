@@ -1,0 +1,42 @@
+"""Two runners on one folder (fault 6)."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support import PROGRAMS
+
+from dlsweep.errors import DlsweepError, ResultsInUse
+from dlsweep.storage.lock import sole_runner
+
+HOLD = (PROGRAMS / "hold_lock.py").read_text()
+
+
+def test_the_second_runner_hears_who_the_first_is(tmp_path: Path, launch: Callable[..., subprocess.Popen[str]]) -> None:
+    with launch(HOLD, tmp_path) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "held\n"
+        who = rf"in use: process {first.pid} on {platform.node()} has worked on it since \d{{4}}-\d\d-\d\d \d\d:"
+        with pytest.raises(ResultsInUse, match=who), sole_runner(tmp_path):
+            pass
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        with sole_runner(tmp_path):
+            pass
+
+
+def test_nothing_but_the_lock_is_left(tmp_path: Path) -> None:
+    with sole_runner(tmp_path), pytest.raises(ResultsInUse), sole_runner(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(DlsweepError, match=f"cannot write {tmp_path}"), sole_runner(tmp_path):
+        pass

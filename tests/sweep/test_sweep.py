@@ -1,0 +1,379 @@
+"""A sweep as a whole: what is there is kept, what is missing is trained, and nothing else happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.support.sweeps import Bits, Make
+
+import dlsweep
+from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
+from dlsweep.execution.worker import Receipt
+from dlsweep.storage import parts
+from dlsweep.storage.results import Results
+from dlsweep.storage.store import Store
+from dlsweep.sweep import Reporter
+
+
+class Listener(Reporter):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[int, int, int]] = []
+        self.iterations = 0
+        self.receipts: list[Receipt] = []
+        self.notes: list[str] = []
+
+    def start(self, total: int, done: int, iterations: int) -> None:
+        self.started.append((total, done, iterations))
+
+    def progress(self, iterations: int) -> None:
+        self.iterations += iterations
+
+    def receipt(self, receipt: Receipt) -> None:
+        self.receipts.append(receipt)
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Callable[..., tuple[Results, Listener]]:
+    """Run a sweep in this process, and listen."""
+
+    def sweep(config: dict[str, Any], **options: Any) -> tuple[Results, Listener]:
+        listener = Listener()
+        options = {"executor": "inline", "output": tmp_path, **options}
+        return dlsweep.run(config, report=listener, **options), listener
+
+    return sweep
+
+
+Sweep = Callable[..., tuple[Results, Listener]]
+
+
+def test_the_tables_hold_every_run_once_in_the_order_of_the_config(make: Make, sweep: Sweep) -> None:
+    results, listener = sweep(make())
+    assert listener.started == [(12, 0, 72)]
+    assert listener.iterations == 72
+    assert sum(len(r.runs) for r in listener.receipts) == 12
+
+    runs = results.runs
+    assert list(runs.groupby(["activation", "init"], sort=False, observed=True).groups) == [
+        ("relu", "he"), ("relu", "xavier"), ("tanh", "he"), ("tanh", "xavier"),
+    ]  # fmt: skip
+    assert runs["seed"].tolist() == [0, 1, 2] * 4
+    assert runs["run_id"].is_unique
+    assert set(runs["status"]) == {"done"}
+    assert list(runs["activation"].cat.categories) == ["relu", "tanh"]
+    assert set(runs["optimizer.lr"]) == {0.01}
+    assert set(runs["train.batch_size"]) == {5.0}
+    assert set(runs["iterations"]) == {6}
+    assert runs["error"].isna().all()
+
+    curves = results.curves
+    assert curves["run_id"].astype(str).drop_duplicates().tolist() == runs["run_id"].tolist()
+    assert len(curves) == 12 * 4 * 2
+    last = curves[(curves["iteration"] == 6) & (curves["split"] == "test")]
+    assert runs["final_test_loss"].tolist() == runs["last_test_loss"].tolist() == last["loss"].tolist()
+    best = curves[curves["split"] == "batch"].groupby("run_id", sort=False, observed=True)["accuracy"].max()
+    assert runs["best_batch_accuracy"].tolist() == best.tolist()
+
+
+def test_pandas_alone_reads_the_tables(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make())
+    for table, frame in (("runs", results.runs), ("curves", results.curves)):
+        plain = pd.read_parquet(results.folder / table)
+        assert list(plain.columns) == list(frame.columns)
+        assert len(plain) == len(frame)
+
+
+def test_the_record_says_how_the_results_were_made(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make())
+    record = json.loads((results.folder / "sweep.json").read_text())
+    assert record["schema_version"] == 2
+    assert record["randomness_version"] == 1
+    [session] = record["sessions"]
+    assert session["versions"]["numpy"] == np.__version__
+    assert session["versions"]["blas"][0]["threads"] == 1
+    assert session["machine"]["host"] == os.uname().nodename
+    assert results.config == record["config"]
+    assert (results.folder / "sweep.yaml").read_bytes()
+
+
+def test_running_again_trains_nothing_and_writes_nothing(make: Make, sweep: Sweep, bits: Bits) -> None:
+    first, _ = sweep(make())
+    before = {
+        path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file() and path.name != ".lock"
+    }
+    again, listener = sweep(make())
+    assert listener.started == [(12, 12, 0)]
+    assert listener.notes == ["12 of 12 runs are done already"]
+    assert not listener.receipts
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert bits(first) == bits(again)
+
+
+def test_a_config_grows(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) -> None:
+    sweep(make(seeds=2))
+    grown, listener = sweep(make(seeds=3))
+    assert listener.notes[0] == "tiny: the config has changed, and still asks for all that is there, 8 runs"
+    assert listener.started == [(12, 8, 24)]
+    assert bits(grown) == bits(sweep(make(), output=tmp_path / "at once")[0])
+
+
+def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: Sweep, bits: Bits) -> None:
+    first, _ = sweep(make())
+    other = make(train={"iterations": 4, "batch_size": 5, "sampling": "replacement"})
+    with pytest.raises(UsageError, match=r"(?s)answers another config:\n.*iterations: 6 there, 4 now.*--force"):
+        sweep(other)
+    for smaller in (make(seeds=2), make(grid={"init": ["he"]})):
+        with pytest.raises(UsageError, match="answers another config"):
+            sweep(smaller)
+    assert bits(first) == bits(dlsweep.open_results(first.folder))
+
+    forced, listener = sweep(other, force=True)
+    assert listener.started == [(12, 0, 48)]
+    assert set(forced.runs["iterations"]) == {4}
+    assert len(forced.curves) == 12 * 3 * 2
+
+
+def test_a_label_that_has_changed_is_told_as_that(make: Make, sweep: Sweep) -> None:
+    sweep(make(grid={"activation": [{"relu": {}, "label": "a"}, "tanh"]}))
+    with pytest.raises(UsageError, match=r"another config:\n  only the label 'a' has become 'b'\ngive"):
+        sweep(make(grid={"activation": [{"relu": {}, "label": "b"}, "tanh"]}))
+
+
+def test_classes_that_are_never_trained_are_told(make: Make, sweep: Sweep, data: Path, tmp_path: Path) -> None:
+    with np.load(data) as arrays:
+        np.savez(tmp_path / "odd.npz", **{**arrays, "t_test": arrays["t_test"] + 1})
+    config = make(data={"npz": {"path": str(tmp_path / "odd.npz")}})
+    note = f"{tmp_path / 'odd.npz'}: t_test has classes that t_train never shows: 3"
+    assert dlsweep.dry_run(config, output=tmp_path, executor="inline").notes == [note]
+    results, listener = sweep(config)
+    assert listener.notes == [note]
+    assert repr(results) == f"Results('{tmp_path}/tiny', 12 runs)"
+
+
+def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep: Sweep, tmp_path: Path) -> None:
+    config = make(grid={"optimizer": [{"sgd": {"lr": [0.1, 0.2]}}]})
+    forecast = dlsweep.dry_run(config, output=tmp_path, executor="inline")
+    assert not list(tmp_path.iterdir())
+    assert (forecast.runs, forecast.done) == (24, 0)
+    assert [(c.runs, c.missing, c.parameters) for c in forecast.cohorts] == [(12, 12, 43), (12, 12, 43)]
+    assert forecast.seconds > 0
+    assert forecast.memory > 0
+    results, listener = sweep(config)
+    assert listener.started[0][0] == forecast.runs
+    written = sum(path.stat().st_size for path in results.folder.rglob("*.parquet"))
+    assert written / 3 < forecast.disk < written * 3
+
+    again = dlsweep.dry_run(config, output=tmp_path, executor="inline")
+    assert (again.runs, again.done, again.chunks, again.seconds, again.disk) == (24, 24, 0, 0.0, 0)
+    with pytest.raises(UsageError, match="answers another config"):
+        dlsweep.dry_run(make(seeds=1), output=tmp_path)
+
+
+@pytest.mark.parametrize("table", ["runs", "curves"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_a_damaged_part_is_never_read_and_its_runs_train_again(
+    make: Make, sweep: Sweep, bits: Bits, table: str, damage: str
+) -> None:
+    first, _ = sweep(make())
+    whole = bits(first)
+    part = sorted((first.folder / table).iterdir())[0]
+    content = bytearray(part.read_bytes())
+    if damage == "gone":
+        part.unlink()
+    else:
+        content[100] ^= 1
+        part.write_bytes(content[: 50 if damage == "cut" else None])
+
+    if (table, damage) != ("runs", "gone"):  # a run without its row in runs/ is simply not there
+        with pytest.raises(
+            ResultsDamaged, match=r"`dlsweep run` (sets it aside and )?trains its runs again|lacks parts"
+        ):
+            _ = dlsweep.open_results(first.folder).curves
+    again, listener = sweep(make())
+    assert listener.started == [(12, 6, 36)]
+    assert bits(again) == whole
+    aside = sorted(path.parent.name for path in (first.folder / "quarantine").rglob("*.parquet"))
+    if (table, damage) == ("runs", "gone"):
+        assert not aside
+    else:
+        assert aside == (["curves", "runs"] if damage != "gone" else ["runs"])
+        assert "it is set aside in quarantine/ and its runs train again" in listener.notes[0]
+
+
+def test_a_commit_of_a_dead_worker_that_is_damaged_is_set_aside(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make(), max_memory=1)
+    store = Store(results.folder, results.record.tables)
+    run = next(dlsweep.load(make()).runs())
+    rows = store.committed([run])
+    assert rows
+    assert rows["run_id"].to_pylist() == [run.id]
+    parts.listing(results.folder / "runs")[parts.stem([run])].write_bytes(b"")
+    assert store.committed([run]) is None
+    for table in ("runs", "curves"):
+        assert len(parts.listing(results.folder / table)) == 11
+        assert list(parts.listing(results.folder / "quarantine" / table)) == [parts.stem([run])]
+
+
+def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, sweep: Sweep, bits: Bits) -> None:
+    results, _ = sweep(make())
+    runs, curves = (sorted((results.folder / table).iterdir()) for table in ("runs", "curves"))
+    for path in runs:  # the same chunk once more, with other seconds
+        path.with_name(path.name[:17] + "00000000.parquet").write_bytes(path.read_bytes())
+    again, listener = sweep(make())
+    assert [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")] == [2, 2]
+    assert bits(again) == bits(results)
+
+    for path in (runs[0], curves[0]):  # the same runs in another chunk
+        path.with_name("0" * 16 + path.name[16:]).write_bytes(path.read_bytes())
+    again, listener = sweep(make())
+    assert "holds runs that are in another part; it is set aside" in listener.notes[0]
+    assert bits(again) == bits(results)
+
+
+def test_a_foreign_parquet_file_is_refused(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make())
+    foreign = results.folder / "curves" / "mine.parquet"
+    pd.DataFrame({"a": [1]}).to_parquet(foreign)
+    for refused in (lambda: sweep(make()), lambda: dlsweep.open_results(results.folder).curves):
+        with pytest.raises(ResultsDamaged, match=f"{foreign} is not a part of this sweep's results"):
+            refused()
+    assert foreign.exists()
+
+
+def test_a_record_of_another_version_is_told(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make())
+    (results.folder / "sweep.json").write_text('{"schema_version": 99}')
+    for opened in (lambda: sweep(make()), lambda: dlsweep.open_results(results.folder)):
+        with pytest.raises(ResultsDamaged, match=r"sweep\.json"):
+            opened()
+    sweep(make(), force=True)
+
+
+def test_runs_without_a_record_are_nobodys(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make())
+    (results.folder / "sweep.json").unlink()
+    with pytest.raises(ResultsDamaged, match=r"holds runs but no sweep\.json"):
+        sweep(make())
+
+
+@pytest.mark.parametrize("inside", ["", "runs", "curves", "quarantine"])
+def test_nothing_is_written_through_a_link_that_leads_out(
+    make: Make, sweep: Sweep, tmp_path: Path, inside: str
+) -> None:
+    outside, output = tmp_path / "outside", tmp_path / "output"
+    outside.mkdir()
+    link = output / "tiny" / inside
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside, target_is_directory=True)
+    with pytest.raises(UsageError, match="is a link that leads out of"):
+        sweep(make(), output=output)
+    assert not list(outside.iterdir())
+
+
+def test_the_output_itself_may_be_a_link(make: Make, sweep: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    results, _ = sweep(make(), output=tmp_path / "results")
+    assert len(results.runs) == 12
+
+
+def unwritable(tmp_path: Path) -> Iterator[Path]:
+    """Folders in which nobody can write, root included."""
+    (tmp_path / "file").touch()
+    yield tmp_path / "file"
+    yield Path("/proc/dlsweep")
+    if os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        yield tmp_path / "locked"
+
+
+def test_an_unwritable_folder_is_told_before_anything_trains(make: Make, sweep: Sweep, tmp_path: Path) -> None:
+    for folder in unwritable(tmp_path):
+        with pytest.raises(DlsweepError, match=f"cannot write {folder}"):
+            sweep(make(), output=folder)
+
+
+def test_a_stop_loses_only_the_chunk_at_hand(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) -> None:
+    class Stopper(Listener):
+        def receipt(self, receipt: Receipt) -> None:
+            os.kill(os.getpid(), 2)
+
+    with pytest.raises(Interrupted, match="the same command goes on from there") as stopped:
+        dlsweep.run(make(), output=tmp_path, executor="inline", report=Stopper())
+    assert stopped.value.exit_code == 130
+    assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 6
+    resumed, listener = sweep(make())
+    assert listener.started == [(12, 6, 36)]
+    assert bits(resumed) == bits(sweep(make(), output=tmp_path / "whole")[0])
+
+
+def test_a_run_that_diverges_keeps_its_curve_and_has_no_final_metric(make: Make, sweep: Sweep) -> None:
+    results, _ = sweep(make(grid={"activation": ["relu"], "optimizer": [{"sgd": {"lr": [0.1, 1e30]}}]}))
+    tame, wild = (results.runs[results.runs["optimizer.lr"] == lr] for lr in (0.1, 1e30))
+    assert set(tame["status"]) == {"done"}
+    assert set(wild["status"]) == {"diverged"}
+    assert wild["final_test_accuracy"].isna().all()
+    assert wild["last_test_accuracy"].notna().all()
+    assert (wild["iterations"] < 6).all()
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_data_that_changes_meanwhile_is_never_trained(
+    make: Make, sweep: Sweep, data: Path, tmp_path: Path, executor: str
+) -> None:
+    own = tmp_path / "own.npz"
+    shutil.copy(data, own)
+
+    class Tamperer(Listener):
+        def start(self, total: int, done: int, iterations: int) -> None:
+            with np.load(data) as arrays:
+                np.savez(own, **{name: array[::-1] for name, array in arrays.items()})
+
+    config = dlsweep.load(make(data={"npz": {"path": str(own)}}))
+    changed = f"npz {own} has changed since the sweep was planned; start the sweep again"
+    with pytest.raises(DataError, match=changed):
+        dlsweep.run(config, output=tmp_path, executor=executor, report=Tamperer())
+    assert not list(tmp_path.glob("tiny/runs/*"))
+    with pytest.raises(DataError, match=changed):
+        dlsweep.dry_run(config, output=tmp_path)
+
+
+def test_opening_what_is_not_there_names_what_is(make: Make, sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"there are no results in {tmp_path}$"):
+        dlsweep.open_results(tmp_path)
+    sweep(make())
+    sweep(make(name="other"))
+    with pytest.raises(UsageError, match=f"there are some in {tmp_path}/other, {tmp_path}/tiny"):
+        dlsweep.open_results(tmp_path)
+    assert [results.name for results in dlsweep.open_all(tmp_path)] == ["other", "tiny"]
+    assert [results.name for results in dlsweep.open_all(tmp_path / "tiny")] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"executor": "proceses"}, "there is no executor 'proceses'; did you mean 'processes'?"),
+        ({"executor": "inline", "jobs": 2}, "executor.inline has no setting 'jobs'; leave -j away"),
+        ({"executor": "inline", "timeout": 2}, "executor.inline has no setting 'timeout'; leave --timeout away"),
+        ({"executor": "processes", "jobs": 0}, "executor.processes.jobs must be at least 1, got 0"),
+        ({"executor": "processes", "timeout": 0.0}, "executor.processes.timeout must be above 0, got 0.0"),
+        ({"max_memory": 0}, "max_memory must be above 0 bytes, got 0"),
+    ],
+)
+def test_impossible_options_are_told(make: Make, sweep: Sweep, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as told:
+        sweep(make(), **options)
+    assert sentence in str(told.value)

@@ -1,0 +1,206 @@
+"""What cannot be read is not damaged, damage is found, nothing is written through a link (faults 23, 24, 26)."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support import PROGRAMS
+from tests.support.sweeps import Bits, Launch, Make
+
+import dlsweep
+from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
+from dlsweep.sweep import Reporter
+
+KEEP = {"every": 2, "on": ["test"], "keep": "final", "layers": True}
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error", ["EIO", "EACCES", "EMFILE"])
+def test_a_file_that_cannot_be_read_costs_nothing(make: Make, launch: Launch, tmp_path: Path, error: str) -> None:
+    config = make(seeds=1, evaluate=KEEP)
+    dlsweep.run(config, output=tmp_path / "out", executor="inline")
+    program = (PROGRAMS / "unreadable.py").read_text()
+    process = launch(program, json.dumps(config), tmp_path / "out", error)
+    lines, messages = process.communicate()
+    assert process.returncode == 0, messages
+    assert messages == ""
+    *told, last = [json.loads(line) for line in lines.splitlines()]
+    assert len(told) > 15
+    assert {code for code, _ in told} <= {0, 1, 4}
+    assert sum(code == 4 for code, _ in told) > 12  # the record, every part, all weights, every folder
+    assert {content for _, content in [*told, last]} == {last[1]}
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_a_sentence_where_a_part_cannot_be_read(make: Make, tmp_path: Path) -> None:
+    """A folder stands where a part was: root may read even what has no permission."""
+    results = dlsweep.run(make(), output=tmp_path, executor="inline")
+    part = next(results.folder.glob("curves/*"))
+    part.rename(tmp_path / "aside")
+    part.mkdir()
+    (tmp_path / "config.yaml").write_text(json.dumps(make()))
+    before = everything(results.folder)
+    command = [sys.executable, "-m", "dlsweep", "run", str(tmp_path / "config.yaml"), "-o", str(tmp_path), "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"cannot read {part}: ")
+    assert everything(results.folder) == before
+    part.rmdir()
+    (tmp_path / "aside").rename(part)
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+
+
+def test_a_flipped_bit_in_runs_sets_the_weights_of_its_runs_aside(make: Make, tmp_path: Path, bits: Bits) -> None:
+    config = make(evaluate=KEEP)
+    results = dlsweep.run(config, output=tmp_path, executor="inline")
+    whole, kept = bits(results), {p.name: p.read_bytes() for p in results.folder.glob("weights/*")}
+    part = next(results.folder.glob("runs/*"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    again = dlsweep.run(config, output=tmp_path, executor="inline")
+    assert bits(again) == whole
+    aside = {p.name: p.read_bytes() for p in results.folder.glob("quarantine/weights/*")}
+    assert len(aside) == 6
+    assert aside.items() <= kept.items()
+    assert {p.name: p.read_bytes() for p in results.folder.glob("weights/*")} == kept
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_in_the_record_changes_nothing_that_is_shown(make: Make, tmp_path: Path, bits: Bits) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(make()))
+    results = dlsweep.run(path, output=tmp_path, executor="inline")
+    whole, record = bits(results), results.folder / "sweep.json"
+    content = record.read_bytes()
+    draw = random.Random(0)
+    for _ in range(60):
+        flipped = bytearray(content)
+        flipped[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        record.write_bytes(flipped)
+        try:
+            found = dlsweep.open_results(results.folder)
+        except ResultsDamaged:
+            continue
+        assert bits(found) == whole
+        assert found.config == results.config
+        assert found.name == results.name
+    record.write_bytes(b"{")
+    assert bits(dlsweep.run(path, output=tmp_path, executor="inline")) == whole
+    assert json.loads(record.read_bytes())["config"] == results.config
+
+
+def test_what_cannot_be_proved_is_not_made_anew(make: Make, tmp_path: Path) -> None:
+    """The folder's runs were trained with an override, which its sweep.yaml does not have."""
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(make()))
+    overridden = dlsweep.load(path, ["train.iterations=4"])
+    results = dlsweep.run(overridden, output=tmp_path, executor="inline")
+    (results.folder / "sweep.json").write_bytes(b"{")
+    for attempt in (lambda: dlsweep.open_results(results.folder), lambda: dlsweep.run(path, output=tmp_path)):
+        with pytest.raises(ResultsDamaged, match=r"sweep\.json is damaged"):
+            attempt()
+    assert len(dlsweep.run(overridden, output=tmp_path, executor="inline").runs) == 12
+
+
+def test_the_record_of_another_sweep_is_found_out(make: Make, tmp_path: Path) -> None:
+    ours = dlsweep.run(make(), output=tmp_path, executor="inline")
+    theirs = dlsweep.run(
+        make(name="other", train={"iterations": 4, "batch_size": 5}), output=tmp_path, executor="inline"
+    )
+    shutil.copy(theirs.folder / "sweep.json", ours.folder / "sweep.json")
+    with pytest.raises(ResultsDamaged, match=r"belongs to another sweep than sweep\.json"):
+        _ = dlsweep.open_results(ours.folder).runs
+    before = everything(ours.folder)
+    with pytest.raises(ResultsDamaged, match=r"belongs to another sweep than sweep\.json"):
+        dlsweep.run(make(), output=tmp_path, executor="inline")
+    assert everything(ours.folder) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", [".runner.json", ".lock", ".sweep.json.tmp", "figures/.curves-accuracy.png.tmp"])
+def test_nothing_is_written_through_a_link_to_a_file(make: Make, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    path = tmp_path / "tiny" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(outside)
+    (tmp_path / "config.yaml").write_text(json.dumps(make(plots=["curves"], seeds=1)))
+    command = [sys.executable, "-m", "dlsweep", "run", str(tmp_path / "config.yaml"), "-o", str(tmp_path), "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert outside.read_text() == "mine"
+    assert (tmp_path / "tiny/figures/curves-accuracy.png").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "link", ["quarantine", "quarantine/runs", "quarantine/weights", "curves", "weights", "figures"]
+)
+def test_nothing_is_written_through_a_link_to_a_folder(make: Make, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    path = tmp_path / "results" / "tiny" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(outside)
+    with pytest.raises(UsageError, match="is a link that leads out of"):
+        dlsweep.run(make(), output=tmp_path / "results", executor="inline")
+    assert not list(outside.iterdir())
+
+
+def test_a_fifo_is_not_read(make: Make, tmp_path: Path) -> None:
+    results = dlsweep.run(make(), output=tmp_path, executor="inline")
+    for path in (results.folder / "sweep.json", next(results.folder.glob("runs/*"))):
+        content = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(Unreadable, match="not a regular file"):
+            _ = dlsweep.open_results(results.folder).runs
+        path.unlink()
+        path.write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_plugin_ends_its_own_runs_only_whatever_it_raises(
+    make: Make, launch: Launch, tmp_path: Path, executor: str
+) -> None:
+    moods = ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"]
+    config = make(grid={"activation": [{"rude": {"mood": moods}}, "relu"], "init": ["he"]}, seeds=1)
+    process = launch((PROGRAMS / "rude.py").read_text(), json.dumps(config), tmp_path / "out", executor)
+    _, messages = process.communicate()
+    assert (process.returncode, messages) == (0, "")
+    runs = dlsweep.open_results(tmp_path / "out" / "tiny").runs
+    assert runs["status"].tolist() == ["failed"] * 4 + ["done"]
+    assert [error.strip().rpartition("\n")[2].rstrip(": ") for error in runs["error"][:4]] == moods
+
+
+def test_a_data_set_that_goes_away_costs_its_own_runs_only(make: Make, data: Path, tmp_path: Path) -> None:
+    """The file of one of three data sets is removed before a worker reads it."""
+    paths = [tmp_path / f"{name}.npz" for name in "abc"]
+    with np.load(data) as arrays:
+        for i, path in enumerate(paths):
+            np.savez(path, **(dict(arrays) | {"x_train": arrays["x_train"] + i}))
+
+    class Removing(Reporter):
+        def start(self, total: int, done: int, iterations: int) -> None:
+            paths[1].unlink()
+
+    levels = [{"npz": {"path": str(path)}, "label": path.stem} for path in paths]
+    config = make(grid={"data": levels, "activation": ["relu"], "init": ["he"]}, seeds=2)
+    del config["data"]
+    results = dlsweep.run(config, output=tmp_path, executor="processes", jobs=1, report=Removing())
+    ends = results.runs.groupby("data", observed=True)["status"].agg(list)
+    assert ends.to_dict() == {"a": ["done"] * 2, "b": ["failed"] * 2, "c": ["done"] * 2}
+    assert results.runs["error"].dropna().str.contains("b.npz cannot be read: No such file", regex=False).all()
