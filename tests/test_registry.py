@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dlsweep
+from dlsweep.config.words import CHOSEN, TRAIN
+from dlsweep.config.words import registry as registry_of
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.registry import Contract, Registry
+from dlsweep.nn.sequences import items
+from dlsweep.registry import Choice, Contract, Entry, Registry
 
 Install = Callable[[str, str], None]
 
@@ -132,3 +136,66 @@ def test_a_package_with_a_wrong_signature_is_told(install: Install) -> None:
         UsageError, match=r"thing 'ours' \(.*wrongly_made\.py:1\) must take the positional parameters x"
     ):
         list(registry)
+
+
+ENTRIES = [registry_of(field)[name] for field in CHOSEN for name in registry_of(field)] + [items[n] for n in items]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")
+def test_the_defaults_of_an_entry_pass_its_own_check(entry: Entry) -> None:
+    usual = {name: s.usual for name, s in entry.settings.items() if not s.required and not s.is_file}
+    given = {name: s.usual if not s.required else "x.npz" for name, s in entry.settings.items() if name in usual}
+    values, faults = entry.check(given)
+    assert [f.sentence for f in faults if "needs the setting" not in f.sentence] == []
+    assert repr(values) == repr(usual)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")
+def test_a_value_without_a_name_is_that_of_the_setting_that_must_be_given(entry: Entry) -> None:
+    required = [name for name, setting in entry.settings.items() if setting.required]
+    assert len(required) <= 1
+    assert entry.short == next(iter(required or entry.settings), None)
+
+
+def test_settings_are_checked_with_sentences() -> None:
+    def told(entry: Entry, given: Any) -> list[str]:
+        return [fault.sentence for fault in entry.check(given)[1]]
+
+    dropout, curves = dlsweep.regularizers["dropout"], registry_of("plots")["curves"]
+    assert dropout.check(0) == ({"ratio": 0.0}, [])
+    assert told(dropout, 1) == ["dropout.ratio must be below 1, got 1"]
+    assert told(dropout, {"ratoi": 1}) == [
+        "dropout has no setting 'ratoi'; did you mean 'ratio'? (choices: mode, ratio)"
+    ]
+    hint = "must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?"
+    assert told(curves, {"y": "acuracy"}) == [f"curves.y {hint}"]
+    assert told(registry_of("data")["npz"], None) == ["npz needs the setting 'path', as in {npz: {path: …}}"]
+    of = [{"conv": {"filters": 0}}, {"dense": "x"}, "rleu"]
+    assert told(registry_of("model")["layers"], of)[:2] == [
+        "layers.of.conv.filters must be at least 1, got 0",
+        "layers.of.dense.units must be a whole number, got 'x'",
+    ]
+
+
+def test_settings_are_completed_with_one_spelling_of_a_quantity() -> None:
+    assert dlsweep.optimizers["momentum"].complete({"alpha": 0.5}) == {"lr": 0.01, "alpha": 0.5}
+    train = TRAIN.complete({"epochs": 3})
+    assert (train["iterations"], train["epochs"], train["batch_size"]) == (None, 3, 100)
+    assert TRAIN.idle(train) == {"iterations", "monitor", "min_delta", "restore_best"}
+    assert TRAIN.idle(TRAIN.complete({"patience": 2})) == {"epochs"}
+    assert TRAIN.changed(train, "iterations", 7)["epochs"] is None
+
+
+def test_numbers_are_columns_of_a_stack() -> None:
+    momentum = dlsweep.optimizers["momentum"]
+    runs = [Choice("momentum", {"lr": lr, "alpha": 0.9}) for lr in (0.1, 0.2)]
+    found = momentum.columns(runs, np.float32)
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "lr": np.array([0.1, 0.2], np.float32).tolist(),
+        "alpha": np.array([0.9], np.float32).tolist(),
+    }
+    assert found["lr"].dtype == np.float32
+    assert momentum.code(runs[0]) == momentum.code(runs[1])
+    dropout = dlsweep.regularizers["dropout"]
+    modes = [Choice("dropout", {"ratio": 0.5, "mode": mode}) for mode in ("classic", "inverted")]
+    assert dropout.code(modes[0]) != dropout.code(modes[1])

@@ -11,108 +11,53 @@ import inspect
 import json
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
-
+from dlsweep.contracts import Contract, place
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.text import nearest
+from dlsweep.settings import (
+    Count,
+    Fault,
+    Fraction,
+    ItemsOf,
+    NonNegative,
+    Off,
+    Positive,
+    Ratio,
+    Setting,
+    Shown,
+    Steps,
+    Strength,
+    within,
+)
+from dlsweep.text import nearest, value_text
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from pydantic import BaseModel
 
+__all__ = [
+    "Choice",
+    "Contract",
+    "Count",
+    "Entry",
+    "Fraction",
+    "ItemsOf",
+    "Joined",
+    "NonNegative",
+    "Off",
+    "Positive",
+    "Ratio",
+    "Registry",
+    "Setting",
+    "Strength",
+]
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Off(NamedTuple):
-    """In an annotation: the value at which a setting does nothing."""
-
-    value: float
-
-
-class ItemsOf(NamedTuple):
-    """In an annotation of a list: each item is one of these names, or a name with settings."""
-
-    names: Registry
-
-
-# The kinds of number that settings share. An annotation is the one place that bounds a setting.
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Lt(1)]
-Strength = Annotated[float, Ge(0), Off(0)]
-Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
-Count = Annotated[int, Ge(1)]
-
-
-@dataclass(frozen=True)
-class Contract:
-    """The signature that a registry asks of its functions; checked when one registers.
-
-    passed: the positional parameters, in their order; a function may give them other names. rest: the meaning of
-    further ones ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest:
-    those that it must have if it has further positional parameters.
-    """
-
-    passed: tuple[str, ...] = ()
-    rest: str = ""
-    needs: Mapping[str, str] = field(default_factory=dict)
-    with_rest: Mapping[str, str] = field(default_factory=dict)
-
-    def broken(self, function: Callable[..., Any]) -> str:
-        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
-        parameters = inspect.signature(function).parameters.values()
-        for p in parameters:
-            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
-                return f"must name each of its parameters, since they are its settings, and has {star}{p.name}"
-            if p.kind is p.KEYWORD_ONLY and p.annotation is p.empty:
-                return f"must have a type for its setting {p.name!r}, as in {p.name}: float = 0.1"
-        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        rest = given[len(self.passed) :]
-        if len(given) < len(self.passed) or (rest and not self.rest):
-            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])]) or "none"
-            found = ", ".join(given) or "none"
-            return f"must take the positional parameters {asked}, and has {found}; settings come after a *"
-        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
-            if name not in settings:
-                return f"must have a keyword-only setting {name!r}, because {reason}"
-        return ""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A keyword-only parameter of a registered function."""
-
-    name: str
-    annotation: Any
-    default: Any  # inspect.Parameter.empty where the setting must be given
-
-    @property
-    def required(self) -> bool:
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def off(self) -> float | None:
-        """The value at which it does nothing, if there is one."""
-        return next((mark.value for mark in get_args(self.annotation)[1:] if isinstance(mark, Off)), None)
-
-    @property
-    def items(self) -> Registry | None:
-        """What names the items of a list, if something does."""
-        return next((mark.names for mark in get_args(self.annotation)[1:] if isinstance(mark, ItemsOf)), None)
-
-    @property
-    def stacks(self) -> bool:
-        """Whether runs that differ in this setting can train as one stack: numbers stack, code does not."""
-        base = get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
-        return base is float
 
 
 @dataclass(frozen=True)
@@ -135,9 +80,111 @@ class Entry:
         }
 
     @property
-    def only(self) -> str | None:
-        """The setting that a value without a name means: the only one, where it must be given."""
-        return next(iter(self.settings)) if [s.required for s in self.settings.values()] == [True] else None
+    def short(self) -> str | None:
+        """The setting that a value without a name means, as in `{dropout: 0.5}`: the first."""
+        return next(iter(self.settings), None)
+
+    def check(self, given: Any, where: str = "", shown: Shown | None = None) -> tuple[dict[str, Any], list[Fault]]:
+        """Return settings in the form that their annotations want, and the mistakes in them.
+
+        given: a mapping, the value of the first setting, or None; where: the name in sentences, "optimizer.sgd"; shown:
+        how a sentence shows a value.
+
+        >>> from dlsweep.nn.optimizers import optimizers
+        >>> optimizers["sgd"].check({"lr": 1})
+        ({'lr': 1.0}, [])
+        >>> optimizers["sgd"].check({"lr": 0})[1][0].sentence
+        'sgd.lr must be above 0, got 0'
+        """
+        where, values, faults = where or self.name, dict[str, Any](), list[Fault]()
+        named = self.named(given)
+        show: Shown = shown or (lambda steps: _shown(given, steps))
+        if not isinstance(named, Mapping):
+            return {}, [Fault((), f"{self.needs_mapping(where)}, got {show(())}")]
+        for name, value in named.items():
+            if name not in self.settings:
+                faults.append(Fault((name,), self.unknown(name, where), at_key=True))
+                continue
+            at: Steps = (name,) if isinstance(given, Mapping) else ()
+            values[name], found = self.settings[name].check(value, f"{where}.{name}", within(show, at))
+            faults += [fault._replace(steps=(*at, *fault.steps)) for fault in found]
+        if not faults:
+            faults = [Fault((), sentence, at_key=True) for sentence in self.missing(named, where)]
+        return values, faults
+
+    def named(self, given: Any) -> Any:
+        """Return settings as a mapping by name; a value without a name is the first setting's."""
+        if given is None:
+            return {}
+        return {self.short: given} if self.short and not isinstance(given, Mapping) else given
+
+    def needs_mapping(self, where: str) -> str:
+        """Return the beginning of a message about settings that are no mapping."""
+        example = next(iter(self.settings), None)
+        hint = f"a mapping such as {{{example}: …}}" if example else "left away, since it has no settings"
+        return f"settings of {where} must be {hint}"
+
+    def unknown(self, name: str, where: str) -> str:
+        """Return a message about a setting that there is not."""
+        return f"{where} has no setting {str(name)!r}{nearest(name, self.settings) or '; it has none at all'}"
+
+    def missing(self, given: Container[str], where: str) -> list[str]:
+        """Return a message for every required setting that is not given."""
+        names = [name for name, setting in self.settings.items() if setting.required and name not in given]
+        return [f"{where} needs the setting {name!r}, as in {{{self.name}: {{{name}: …}}}}" for name in names]
+
+    def complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every setting: the given ones, and defaults for the rest.
+
+        >>> from dlsweep.nn.optimizers import optimizers
+        >>> optimizers["momentum"].complete({"lr": 0.1})
+        {'lr': 0.1, 'alpha': 0.9}
+        """
+        spelled = {self.settings[name].quantity for name in given if name in self.settings}
+        usual = {
+            name: None if setting.quantity in spelled else setting.usual
+            for name, setting in self.settings.items()
+            if not setting.required
+        }
+        return {**usual, **given}
+
+    def changed(self, settings: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+        """Return settings with one of them changed; other spellings of its quantity become null."""
+        return {**settings, **dict.fromkeys(self.spellings(name), None), name: value}
+
+    def spellings(self, name: str) -> list[str]:
+        """Return the settings that spell the same quantity as one of them: itself, and its rivals."""
+        asked = self.settings.get(name)
+        return [n for n, setting in self.settings.items() if asked and setting.quantity == asked.quantity]
+
+    def idle(self, settings: Mapping[str, Any]) -> set[str]:
+        """Return the settings without effect: another one spells their quantity, or what they need is null."""
+        return {
+            name
+            for name, setting in self.settings.items()
+            if (setting.quantity != name and settings[name] is None)
+            or (setting.needs and settings[setting.needs] is None)
+        }
+
+    def columns(self, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
+        """Return the settings of every run of a stack: numbers as arrays `(R,)`; the rest is the same for all.
+
+        Where all runs agree the array has one element: then the elementwise loops that it takes part in are long ones.
+        """
+        import numpy as np
+
+        arrays: dict[str, Any] = {}
+        for name, setting in self.settings.items():
+            values = [choice.settings[name] for choice in choices]
+            if setting.stacks:
+                arrays[name] = np.array(values[:1] if len(set(values)) == 1 else values, dtype)
+            else:
+                arrays[name] = values[0]
+        return arrays
+
+    def code(self, choice: Choice) -> Hashable:
+        """Return the part of a choice that is the same in all runs of a stack."""
+        return choice.name, *(repr(v) for name, v in choice.settings.items() if not self.settings[name].stacks)
 
     @cached_property
     def positional(self) -> tuple[str, ...]:
@@ -284,15 +331,16 @@ class Joined(Registry):
             registry._load_plugins()
 
 
+def _shown(given: Any, steps: Steps) -> str:
+    """Return a value within settings, as a sentence shows it."""
+    for step in steps:
+        given = given[step]
+    return "nothing" if given is None else repr(given) if isinstance(given, str) else value_text(given)
+
+
 @lru_cache(maxsize=1)
 def _offered(path: tuple[str, ...]) -> Any:
     """The entry points of all packages on a path, read once for all registries: `EntryPoints`, or alike in 3.11."""
     from importlib.metadata import entry_points
 
     return entry_points()
-
-
-def place(function: Callable[..., Any]) -> str:
-    """Return the file and line where a function stands, for a message; its module where it has no source."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__

@@ -292,7 +292,10 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
         (["plot", "results", "-k", "heatmap", "--lines", "init"], "heatmap has no setting 'lines' (choices: columns,"),
         (["plot", "results", "-k", "layers"], "has no measurements of layers; train with evaluate.layers: true"),
         (["plot", "results", "-k", "response", "-x", "init.std"], "there is no numeric setting 'init.std' for x"),
-        (["plot", "results", "-y", "acuracy"], "accuracy"),
+        (
+            ["plot", "results", "-y", "acuracy"],
+            "plots.curves.y must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?",
+        ),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
         (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),

@@ -158,6 +158,12 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "there is no factor 'optimizer.lrr'; did you mean 'optimizer.lr'? …",
         ),
         ("plots: [histograms: {at: ▲-1}]", "plots.histograms.at must be …"),
+        (
+            "plots: [curves: ▲inti]",
+            "plots.curves.rows must name a factor of this sweep, got 'inti'; did you mean 'init'?",
+        ),
+        ("grid: {regularizer: {dropout: ▲1.5}}", "regularizer.dropout.ratio must be below 1, got 1.5"),
+        ("model: {mlp: ▲40}", "model.mlp.hidden must be a list, got 40 (write [40])"),
         ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
         ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
         ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),
@@ -167,7 +173,11 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("grid: {optimizer: {sgd: {lr: ▲{a: 1}}}}", "optimizer.sgd.lr must be a number, got {a: …}"),
         ("grid: {optimizer: {momentum: {alpha: ▲1}}}", "optimizer.momentum.alpha must be below 1, got 1"),
         ("grid: {optimizer: {momentum: {alpha: ▲-0.1}}}", "optimizer.momentum.alpha must be at least 0, got -0.1"),
-        ("grid: {optimizer: {sgd: ▲0.1}}", "settings of optimizer.sgd must be a mapping such as {lr: …}, got 0.1"),
+        ("grid: {optimizer: {sgd: ▲0}}", "optimizer.sgd.lr must be above 0, got 0"),
+        (
+            "grid: {activation: {relu: ▲0.1}}",
+            "settings of activation.relu must be left away, since it has no settings, got 0.1",
+        ),
         (
             "grid: {optimizer: ▲{sgd: , adam: }}",
             "a level of optimizer is one name, got sgd and adam; to compare, list them: [sgd, adam]",

@@ -45,18 +45,8 @@ def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
 
 
 def _mistake(choice: Choice) -> str:
-    """Return a sentence on what is wrong with a plot's settings; "" if nothing is."""
-    from pydantic import ValidationError
-
+    """Return a sentence on the first mistake in a plot's settings; "" if there is none."""
     if choice.name not in plots:
         return f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"
-    known = plots[choice.name].settings
-    for name in choice.settings:
-        if name not in known:
-            return f"{choice.name} has no setting {name!r}{nearest(name, known)}"
-    try:
-        plots[choice.name].model(**choice.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{choice.name}: {first['loc'][0]}: {first['msg']}, got {first['input']!r}"
-    return ""
+    _, faults = plots[choice.name].check(choice.settings, f"plots.{choice.name}")
+    return faults[0].sentence if faults else ""

@@ -9,7 +9,7 @@ from typing import get_args
 
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
 from dlsweep.config.runs import Evaluate
-from dlsweep.config.settings import complete, read_settings
+from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
 from dlsweep.text import nearest
 from dlsweep.types import Split
@@ -87,5 +87,5 @@ def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict
         if one.value in on:
             mistakes.add(one.place, f"evaluate.on has {one.value} twice")
         on[one.value] = one.place
-    evaluate: Evaluate = EVALUATE(**complete(EVALUATE, {name: values[0].value for name, values in given.items()}))
+    evaluate: Evaluate = EVALUATE(**EVALUATE.complete({name: values[0].value for name, values in given.items()}))
     return evaluate, on, given["ensemble"][0].node.place if evaluate.ensemble else None

@@ -107,13 +107,11 @@ def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mist
 
 def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice) -> tuple[str, str]:
     """Make a network's layers, which hold no arrays yet. Returns what is wrong, if anything, and the field at fault."""
-    import numpy as np
-
     from dlsweep.nn.normalization import Around, refuse_pointless
     from dlsweep.nn.sequences import LayerError
 
     normalized = entry("normalization", normalization.name)
-    settings = {k: np.array([v]) if normalized.settings[k].stacks else v for k, v in normalization.settings.items()}
+    settings = normalized.columns([normalization], float)
     at_fault = "model"
 
     places: list[Around] = []
@@ -153,12 +151,9 @@ def check_regularizers(parts: Sequence[Part], datasets: Datasets, rules: Rules, 
 
 def _try_regularizer(choice: Choice, shape: tuple[int, ...]) -> str:
     """What is wrong with a regularizer for samples of a shape, if anything."""
-    import numpy as np
-
     made = entry("regularizer", choice.name)
-    settings = {k: np.array([v]) if made.settings[k].stacks else v for k, v in choice.settings.items()}
     try:
-        regularizer = made(**settings)
+        regularizer = made(**made.columns([choice], float))
         if regularizer.augmented:
             regularizer.augmented(shape)
     except DlsweepError as error:

@@ -9,7 +9,7 @@ from math import prod
 
 from dlsweep.config.levels import Level, Template, Value, read_level, read_values
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
-from dlsweep.config.words import RIVAL, Factor, factor
+from dlsweep.config.words import Factor, factor
 from dlsweep.registry import Entry
 from dlsweep.text import nearest
 
@@ -184,9 +184,8 @@ def _refuse_contradictions(axes: tuple[Axis, ...], mistakes: Mistakes) -> None:
     """Two factors, or a factor and a level, that set the same setting of the same choice."""
     dotted = [(axis.place, f) for axis in axes for f in axis.factors if f.setting]
     for (_, a), (place, b) in combinations(dotted, 2):
-        overlap = a.setting == b.setting and (a.choice == b.choice or None in (a.choice, b.choice))
-        rivals = a.field == "train" and RIVAL.get(a.setting) == b.setting
-        if a.field == b.field and a.name != b.name and (overlap or rivals):
+        same = a.field == b.field and a.quantity == b.quantity and a.name != b.name
+        if same and (a.choice == b.choice or None in (a.choice, b.choice)):
             mistakes.add(place, f"{a.name} and {b.name} contradict each other in one grid; keep one of them")
     templates = (cell for axis in axes for row in axis.rows for cell in row if isinstance(cell, Template))
     for template in templates:

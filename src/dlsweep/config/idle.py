@@ -9,7 +9,7 @@ from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import COMMAND_LINE, Mistakes
 from dlsweep.config.points import Part
-from dlsweep.config.words import RIVAL, STOPPING, Factor, registry
+from dlsweep.config.words import TRAIN, Factor, entry, registry
 from dlsweep.registry import Choice
 
 
@@ -28,8 +28,8 @@ def _varied(field: str, choice: str, setting: str, grid: Grid) -> tuple[Axis, Fa
     """The factor of a grid that sets a setting, or the whole field, or the setting's rival."""
     for axis in grid.axes:
         for f in axis.factors:
-            rival = field == "train" and f.setting == RIVAL.get(setting)
-            if f.field == field and (not f.setting or f.concerns(choice, setting) or rival):
+            spellings = entry(field, choice).spellings(setting) if f.field == field else []
+            if f.field == field and (not f.setting or any(f.concerns(choice, one) for one in spellings)):
                 return axis, f
     return None
 
@@ -70,11 +70,11 @@ def refuse_impatient(train: Level, grids: Sequence[Grid], mistakes: Mistakes) ->
     places = [train.places.get("patience"), *(value.place for grid in grids for value in _patience(grid))]
     turned_off = any(place and place.file == COMMAND_LINE for place in places)
     for name, place in train.places.items():
-        if name in STOPPING and len(hasty) == len(grids) and not (turned_off and place.file != COMMAND_LINE):
+        if TRAIN.settings[name].needs and len(hasty) == len(grids) and not (turned_off and place.file != COMMAND_LINE):
             mistakes.add(place, f"train.{name} has no effect without train.patience; give that too, or take it out")
     for axis in (axis for grid in hasty for axis in grid.axes):
         for f in axis.factors:
-            if f.field == "train" and f.setting in STOPPING:
+            if f.field == "train" and TRAIN.settings[f.setting].needs:
                 mistakes.add(axis.place, f"{f.name} has no effect in a grid without train.patience; give that too")
 
 

@@ -11,7 +11,7 @@ from dlsweep.config.levels import Level, Template, Value
 from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.plots import looks_into_networks
 from dlsweep.config.runs import Evaluate
-from dlsweep.config.words import EVALUATE, RIVAL
+from dlsweep.config.words import EVALUATE, TRAIN
 from dlsweep.registry import Choice
 
 # What an arm on a landscape has of the standard factors.
@@ -57,7 +57,8 @@ def refuse_needless(top: Mapping[Any, Node], train: Level, grids: Sequence[Grid]
         mistakes.add(data.place, "data has no effect on a landscape; take it out")
     for name, place in train.places.items():
         if not concerns(f"train.{name}"):
-            instead = f"give train.{RIVAL[name]} instead" if name in RIVAL else "take it out"
+            others = [other for other in TRAIN.spellings(name) if other != name]
+            instead = f"give train.{others[0]} instead" if others else "take it out"
             mistakes.add(place, f"train.{name} has no effect on a landscape; {instead}")
     for key in evaluate.value if evaluate is not None and evaluate.is_mapping else ():
         if key != "every" and key in EVALUATE.settings:

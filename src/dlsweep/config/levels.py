@@ -17,8 +17,8 @@ from pathlib import PurePath
 from typing import Any
 
 from dlsweep.config.nodes import Mistakes, Node, Place
-from dlsweep.config.settings import WRONG, Given, alternatives, check, complete, read_settings
-from dlsweep.config.words import DEFAULT, RIVAL, Factor, entries, entry, is_file, registry
+from dlsweep.config.settings import WRONG, Given, alternatives, check, read_settings
+from dlsweep.config.words import DEFAULT, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
 from dlsweep.registry import Choice, Entry
 from dlsweep.text import value_text
@@ -73,7 +73,7 @@ class Level:
     def choices(self) -> tuple[Choice, ...]:
         """The names with every setting."""
         return tuple(
-            Choice(entry.name, complete(entry, {name: one.value for name, one in given.items()}))
+            Choice(entry.name, entry.complete({name: one.value for name, one in given.items()}))
             for (entry, _), given in zip(self.template.choices, self.given)
         )
 
@@ -123,10 +123,8 @@ class Value:
         setting = self.factor.setting
         if setting not in choice.settings or not self.factor.concerns(choice.name, setting):
             return choice
-        settings = {**choice.settings, setting: self.values[choice.name]}
-        if self.factor.field == "train" and setting in RIVAL:
-            settings[RIVAL[setting]] = None
-        return Choice(choice.name, settings)
+        found = entry(self.factor.field, choice.name)
+        return Choice(choice.name, found.changed(choice.settings, setting, self.values[choice.name]))
 
 
 def default_level(field: str, place: Place, name: str | None = None) -> Level:
@@ -256,4 +254,4 @@ def _own_settings(choice: Choice, dotted: Collection[Factor]) -> dict[str, Any]:
 
 
 def _shown(entry: Entry, name: str, value: Any) -> str:
-    return PurePath(value).name if is_file(entry.settings[name]) else value_text(value)
+    return PurePath(value).name if entry.settings[name].is_file else value_text(value)

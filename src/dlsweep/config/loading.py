@@ -32,7 +32,7 @@ from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
-from dlsweep.config.words import FIELDS, KEYS, STANDARD, STOPPING, TRAIN, Factor
+from dlsweep.config.words import FIELDS, KEYS, STANDARD, TRAIN, Factor
 from dlsweep.text import plural
 
 MAX_RUNS = 100_000
@@ -188,7 +188,7 @@ def _base_form(level: Level, grids: Sequence[Grid]) -> dict[str, Any]:
     field = level.template.field
     idle = [*idle_settings(level, grids)]
     if field == "train" and not any(stops_early(level, grid) for grid in grids):
-        idle += STOPPING
+        idle += [name for name, setting in TRAIN.settings.items() if setting.needs]
     return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
 
 

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 
 from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
 from dlsweep.config.reader import read_yaml
-from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, RIVAL, STANDARD, dotted_names
+from dlsweep.config.settings import named_settings
+from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, STANDARD, TRAIN, dotted_names, registry
 from dlsweep.text import nearest
 
 _PLACE = Place(COMMAND_LINE)
@@ -67,11 +68,11 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     if head == "grid":
         return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
     if head in ("train", "evaluate"):
-        return _with(document, head, _without_rival(_with(inner, rest, value), head, rest))
+        return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in ("data", "model"):
         name, _, setting = rest.partition(".")
         old = inner or Node(DEFAULT[head], _PLACE, DEFAULT[head])
-        level = _put_into_level(old, name, setting, value) if setting else None
+        level = _put_into_level(head, old, name, setting, value) if setting else None
         if level is not None:
             return _with(document, head, level)
         example = "mnist.train" if head == "data" else "mlp.hidden"
@@ -117,10 +118,10 @@ def _with(node: Node | None, key: str, value: Node) -> Node:
     return Node({**mapping, old: value}, place)
 
 
-def _without_rival(node: Node, head: str, setting: str) -> Node:
+def _without_rivals(node: Node, head: str, setting: str) -> Node:
     """Epochs on the command line replace iterations in the file."""
-    rival = RIVAL.get(setting) if head == "train" else None
-    return Node({key: value for key, value in node.value.items() if key != rival}, node.place)
+    rivals = TRAIN.spellings(setting) if head == "train" else ()
+    return Node({key: value for key, value in node.value.items() if key == setting or key not in rivals}, node.place)
 
 
 def _put_into_grids(grid: Node | None, path: str, value: Node, mistakes: Mistakes) -> Node:
@@ -147,9 +148,9 @@ def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> No
     if setting and path not in grid.value and own is not None:
         levels = grid.value[own]
         if len(axes[own]) == 1:
-            changed = tuple(_put_into_level(level, name, setting, value) for level in levels.items())
+            changed = tuple(_put_into_level(field, level, name, setting, value) for level in levels.items())
         else:
-            changed = tuple(_put_into_row(row, axes[own].index(field), name, setting, value) for row in levels.items())
+            changed = tuple(_put_into_row(row, axes[own], field, name, setting, value) for row in levels.items())
         if not any(changed):
             return None
         kept = tuple(new or old for new, old in zip(changed, levels.items()))
@@ -159,20 +160,24 @@ def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> No
     return _with(grid, path, value)
 
 
-def _put_into_row(row: Node, column: int, name: str, setting: str, value: Node) -> Node | None:
+def _put_into_row(row: Node, factors: list[str], field: str, name: str, setting: str, value: Node) -> Node | None:
+    column = factors.index(field)
     if not row.is_list or column >= len(row.value):
         return None
-    changed = _put_into_level(row.value[column], name, setting, value)
+    changed = _put_into_level(field, row.value[column], name, setting, value)
     return changed and Node((*row.value[:column], changed, *row.value[column + 1 :]), row.place)
 
 
-def _put_into_level(level: Node, name: str, setting: str, value: Node) -> Node | None:
+def _put_into_level(field: str, level: Node, name: str, setting: str, value: Node) -> Node | None:
     """A level with one setting changed; None where it is not of that name."""
     if level.value == name:
         level = Node({Key(name, level.place): Node(None, level.place)}, level.place)
     if not level.is_mapping or name not in level.value:
         return None
-    return _with(level, name, _with(level.value[name], setting, value))
+    inner = level.value[name]
+    if name in registry(field):
+        inner = named_settings(registry(field)[name], inner)
+    return _with(level, name, _with(inner, setting, value))
 
 
 def _level(name: str, setting: str, value: Node) -> Node:

@@ -8,8 +8,8 @@ from typing import get_args
 from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.runs import Evaluate
-from dlsweep.config.settings import complete
-from dlsweep.config.words import entry, factor
+from dlsweep.config.settings import named_settings
+from dlsweep.config.words import entry, factor, registry
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 from dlsweep.types import Split
@@ -37,7 +37,7 @@ def read_plots(
         _check_names(one, factors, on, mistakes)
         if template is not None:
             plot, given = template.choices[0]
-            choices.append(Choice(plot.name, complete(plot, {name: values[0].value for name, values in given.items()})))
+            choices.append(Choice(plot.name, plot.complete({name: values[0].value for name, values in given.items()})))
     return tuple(choices)
 
 
@@ -58,6 +58,8 @@ def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mi
     known = [*factors, *COLUMNS]
     for name, settings in plot.value.items() if plot.is_mapping else ():
         placed: dict[str, str] = {}
+        if name in registry("plots"):
+            settings = named_settings(entry("plots", name), settings)
         for key, node in settings.value.items() if settings.is_mapping else ():
             where = f"plots.{name}.{key}"
             for split in node.items() if key in ("split", "splits") else ():

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
+from dlsweep.settings import NUMBER
 from dlsweep.text import plural, value_text
 
 MAX_BYTES = 1_000_000
@@ -35,7 +36,6 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 

@@ -10,7 +10,7 @@ from typing import Any
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.plots import PLACES
-from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, is_file, registry
+from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, registry
 from dlsweep.registry import Entry
 
 Schema = dict[str, Any]
@@ -128,7 +128,7 @@ def _levels(choices: list[Entry], *, expand: bool, combined: bool = False) -> li
             "anyOf": [
                 _settings(e, expand=expand),
                 {"type": "null"},
-                *([_setting(e, e.only, expand=expand)] if e.only else []),
+                *([_setting(e, e.short, expand=expand)] if e.short else []),
             ]
         }
         for e in choices
@@ -160,31 +160,16 @@ def _settings(entry: Entry, *, expand: bool) -> Schema:
     }
 
 
-def _item(entry: Entry) -> list[Schema]:
-    """An item of a list of named items: a name, or a name with settings or with the value of its first setting."""
-    values = [_settings(entry, expand=False), *(_setting(entry, name, expand=False) for name in [*entry.settings][:1])]
-    with_settings = {
-        "type": "object",
-        "properties": {entry.name: {"anyOf": values}},
-        "required": [entry.name],
-        "additionalProperties": False,
-    }
-    named = [] if any(s.required for s in entry.settings.values()) else [{"const": entry.name}]
-    return [*named, with_settings]
-
-
 def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     """A setting's value, or where lists expand also a list of values."""
     setting = entry.settings[name]
-    if is_file(setting):
+    if setting.is_file:
         value: Schema = {"type": "string", "minLength": 1, "description": "A file, relative to the config's."}
     else:
         value = dict(entry.model.model_json_schema()["properties"][name])
         value.pop("title", None)
         if setting.items is not None:
-            value["items"] = {
-                "anyOf": [level for e in map(setting.items.__getitem__, setting.items) for level in _item(e)]
-            }
+            value["items"] = {"anyOf": _levels([setting.items[name] for name in setting.items], expand=False)}
     if name in PLACES:
         value["description"] = "A factor of the grid, or split."
     if not expand:

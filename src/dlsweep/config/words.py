@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
 from dlsweep.config.nodes import Mistakes, Place
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
-from dlsweep.registry import Choice, Count, Entry, NonNegative, Positive, Registry, Setting
+from dlsweep.registry import Choice, Count, Entry, Positive, Registry
+from dlsweep.settings import Needs, Spells
 from dlsweep.text import nearest, value_text
 from dlsweep.types import Split
 
@@ -48,24 +48,18 @@ DEFAULT = {
 
 KEYS = ("name", "data", "model", "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
-# Of these only one can be set: to give one is to take the other away.
-RIVAL = {"iterations": "epochs", "epochs": "iterations"}
-
-# What says how to stop early; without `patience` nothing does.
-STOPPING = ("monitor", "min_delta", "restore_best")
-
 
 def train(
     *,
-    iterations: Annotated[int, Ge(1), Le(10**9)] | None = 1000,
-    epochs: Annotated[int, Ge(1), Le(10**6)] | None = None,
+    iterations: Annotated[Annotated[int, Ge(1), Le(10**9)] | None, Spells("length")] = 1000,
+    epochs: Annotated[Annotated[int, Ge(1), Le(10**6)] | None, Spells("length")] = None,
     batch_size: Count = 100,
     sampling: Literal["shuffle", "replacement"] = "shuffle",
     clip_norm: Positive | None = None,
     patience: Count | None = None,
-    monitor: Monitor = "validation_loss",
-    min_delta: NonNegative = 0.0,
-    restore_best: bool = True,
+    monitor: Annotated[Monitor, Needs("patience")] = "validation_loss",
+    min_delta: Annotated[float, Ge(0), Needs("patience")] = 0.0,
+    restore_best: Annotated[bool, Needs("patience")] = True,
 ) -> Train:
     """How long and on what minibatches a run trains.
 
@@ -99,8 +93,16 @@ def evaluate(
     return Evaluate(every or 0, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
 
 
-TRAIN = Entry("part of a config", "train", train)
-EVALUATE = Entry("part of a config", "evaluate", evaluate)
+class Section(Entry):
+    """A part of a config: every value in it has a name."""
+
+    @property
+    def short(self) -> None:
+        """None: there is no short form."""
+
+
+TRAIN = Section("part of a config", "train", train)
+EVALUATE = Section("part of a config", "evaluate", evaluate)
 
 
 def registry(word: str) -> Registry:
@@ -120,14 +122,9 @@ def entry(field: str, name: str) -> Entry:
     return TRAIN if field == "train" else registry(field)[name]
 
 
-def is_file(setting: Setting) -> bool:
-    """Whether a setting names a file. Choices hold it as text, absolute."""
-    return setting.annotation is Path
-
-
 def data_files() -> set[tuple[str, ...]]:
     """The settings of data sets that name files: ("npz", "path")."""
-    return {(entry.name, s.name) for entry in entries("data") for s in entry.settings.values() if is_file(s)}
+    return {(entry.name, s.name) for entry in entries("data") for s in entry.settings.values() if s.is_file}
 
 
 @dataclass(frozen=True)
@@ -140,6 +137,12 @@ class Factor:
     choice: str | None = None
     setting: str = ""  # "" for a whole field
 
+    @property
+    def quantity(self) -> str:
+        """The quantity that the setting of a dotted factor sets."""
+        settings = next(e.settings for e in entries(self.field) if self.setting in e.settings)
+        return settings[self.setting].quantity
+
     def concerns(self, choice: str, setting: str) -> bool:
         """Whether a dotted factor sets this setting of a choice of that name."""
         return setting == self.setting and self.choice in (None, choice)
@@ -150,11 +153,8 @@ class Factor:
 
     def value_in(self, choices: Iterable[Choice]) -> str:
         """The value of a dotted factor as it is in an arm, "-" where the arm has no such setting."""
-        values = [c.settings[self.setting] for c in self.targets(choices)]
-        if self.field == "train" and self.setting in RIVAL:
-            values = [value for value in values if value is not None]  # the rival of what is set
-        elif self.field == "train" and self.setting in STOPPING:
-            values = [value for value, c in zip(values, choices) if c.settings["patience"] is not None]
+        concerned = [c for c in self.targets(choices) if self.setting not in entry(self.field, c.name).idle(c.settings)]
+        values = [c.settings[self.setting] for c in concerned]
         return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
 
 

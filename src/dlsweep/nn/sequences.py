@@ -21,7 +21,7 @@ from dlsweep.nn.branches import add, concatenate, fork, next_branch
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
-from dlsweep.registry import Entry, Joined, Ratio
+from dlsweep.registry import Choice, Entry, Joined, Ratio
 
 
 class LayerError(UsageError):
@@ -184,14 +184,10 @@ def _checked(item: Any) -> Item:
     """An item of a block, whose settings no one has checked yet."""
     if not isinstance(item, str) and not (isinstance(item, Mapping) and len(item) == 1):
         raise UsageError(f"an item of a block is a name, or one name with settings, got {item!r}")
-    entry, _ = _read(item)
-    value = next(iter(item.values())) if isinstance(item, Mapping) else {}
-    given = value if isinstance(value, Mapping) else {next(iter(entry.settings), "of"): value}
-    try:
-        entry.model(**{str(k): v for k, v in given.items()})
-    except ValueError as error:  # pydantic's
-        first = error.errors()[0]  # type: ignore[attr-defined]
-        raise UsageError(f"{entry.name}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
+    _, faults = items[name].check(value)
+    if faults:
+        raise UsageError(faults[0].sentence)
     return item
 
 
@@ -199,10 +195,10 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
     """The registered name of an item and all its settings; numbers as arrays where the runs of a stack may differ."""
     name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
-    given = value if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
-    settings = {k: s.default for k, s in entry.settings.items() if not s.required} | dict(given)
-    stack = {k for k, s in entry.settings.items() if s.stacks and entry.kind != kinds.kind}
-    return entry, {k: np.array([v], np.float32) if k in stack else v for k, v in settings.items()}
+    settings = entry.complete(entry.named(value))
+    if entry.kind == kinds.kind:
+        return entry, settings
+    return entry, entry.columns([Choice(name, settings)], np.float32)
 
 
 def _first(layer: Layer) -> Layer:

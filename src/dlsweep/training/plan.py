@@ -23,7 +23,6 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
-from dlsweep.registry import Choice, Registry
 from dlsweep.training.evaluation import block_size
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.network import Network, build
@@ -126,11 +125,11 @@ def code(arm: Arm) -> Hashable:
     return (
         arm.fingerprint,
         arm.model.canonical,
-        _code(activations, arm.activation),
-        _code(normalizations, arm.normalization),
-        _code(optimizers, arm.optimizer),
-        _code(schedules, arm.schedule),
-        *(_code(regularizers, c) for c in arm.regularizer),
+        activations[arm.activation.name].code(arm.activation),
+        normalizations[arm.normalization.name].code(arm.normalization),
+        optimizers[arm.optimizer.name].code(arm.optimizer),
+        schedules[arm.schedule.name].code(arm.schedule),
+        *(regularizers[c.name].code(c) for c in arm.regularizer),
         replace(arm.train, stopping=None),
         arm.evaluate,
     )
@@ -140,11 +139,6 @@ def units(runs: Sequence[Run]) -> list[Chunk]:
     """The runs of a chunk in the portions that it may be cut into: an ensemble stays whole."""
     together = max(1, len(runs[0].arm.members))
     return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
-
-
-def _code(registry: Registry, choice: Choice) -> Hashable:
-    settings = registry[choice.name].settings
-    return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
 
 
 def _cohort(arm: Arm, arms: int) -> Cohort:

@@ -22,7 +22,7 @@ from dlsweep.training.ensembles import Ensembles
 from dlsweep.training.evaluation import Block, Blocks, Group, block_size, evaluate, labels, split_blocks
 from dlsweep.training.initial import initial
 from dlsweep.training.minibatches import evaluations, iterations, subset
-from dlsweep.training.network import build, columns
+from dlsweep.training.network import build
 from dlsweep.training.outcome import Kept, Outcome
 from dlsweep.training.probes import Probes
 from dlsweep.training.stopping import Patience
@@ -96,8 +96,8 @@ class Stack:
         if runs:
             arms = [run.arm for run in runs]
             self.network = build(arms, self.data, self.dtype)
-            self.settings = columns(self.optimizer, [arm.optimizer for arm in arms], self.dtype)
-            self.scheduled = columns(self.schedule, [arm.schedule for arm in arms], np.float64)
+            self.settings = self.optimizer.columns([arm.optimizer for arm in arms], self.dtype)
+            self.scheduled = self.schedule.columns([arm.schedule for arm in arms], np.float64)
             self.kernels = [
                 (i, name)
                 for i, layer in enumerate(self.network.layers)
