@@ -60,7 +60,7 @@ GOOD = [
     "grid: {regularizer: [none, {dropout: {ratio: [0.15, 0.2]}, l1: {strength: 0.005}, label: both}]}",
     "grid: {normalization: [none, layer, {batch: {momentum: 0.99, position: [before, after]}}]}",
     "{train: {clip_norm: 1}, grid: {activation: {prelu: {start: 0}}}}",
-    "{data: {mnist: 300}, model: {mlp: [40, 20]}, grid: {regularizer: {dropout: [0.1, 0.2], l1: 0.1}, init: {normal: 1}}}",
+    "{data: {mnist: 300}, model: {mlp: [40, 20]}, grid: {regularizer: {dropout: [0.1, 0], l1: 1}, init: {normal: 1}}}",
 ]
 
 BAD = [
