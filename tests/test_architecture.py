@@ -18,6 +18,7 @@ FOUNDATION = ["errors", "text", "files", "types", "randomness", "settings", "con
 STAGES = [
     "nn",
     "datasets",
+    "factors",
     "tasks",
     "config",
     "training",

@@ -14,6 +14,7 @@ from collections import ChainMap
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from dlsweep.contracts import Contract, place
@@ -55,6 +56,7 @@ __all__ = [
     "Registry",
     "Setting",
     "Strength",
+    "imported",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -329,6 +331,12 @@ class Joined(Registry):
     def _load_plugins(self) -> None:
         for registry in self._registries:
             registry._load_plugins()
+
+
+def imported(address: str) -> Any:
+    """Return an object from its address, `module:name`."""
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _shown(given: Any, steps: Steps) -> str:

@@ -385,7 +385,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:
-    assert set(listing.KINDS) == {*words._REGISTRIES, "layer", "executor"}
+    assert set(listing.KINDS) == {*words.CHOSEN, "layer", "plots", "executor"}
 
 
 def test_a_reader_that_has_seen_enough() -> None:

@@ -10,7 +10,8 @@ from typing import get_args
 from dlsweep.config.nodes import Key, Mistakes, Node, Place
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
-from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
+from dlsweep.config.words import EVALUATE, FIELDS, KEYS
+from dlsweep.factors import STANDARD
 from dlsweep.text import nearest
 from dlsweep.types import Split
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from dlsweep.config.nodes import Mistakes, Node, Place
 from dlsweep.config.settings import WRONG, Given, alternatives, check, read_settings
-from dlsweep.config.words import DEFAULT, Factor, entries, entry, registry
+from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice, Entry
 from dlsweep.text import value_text
 
@@ -129,7 +130,8 @@ class Value:
 
 def default_level(field: str, place: Place, name: str | None = None) -> Level:
     """What an arm has in a field of which the config says nothing: the default, or what is of that name."""
-    return Template(field, place, ((entry(field, name or DEFAULT[field]), {}),)).levels[0]
+    found = TRAIN if field == "train" else registry(field)[name or BY_NAME[field].default]
+    return Template(field, place, ((found, {}),)).levels[0]
 
 
 def read_level(field: str, node: Node, mistakes: Mistakes, *, expand: bool = True) -> Template | None:
@@ -178,7 +180,7 @@ def _check_names(field: str, names: list[str], node: Node, mistakes: Mistakes) -
         mistakes.add(
             node.place, f"{_a_level(field)} is a name with settings, such as {example}; got {node} without a name"
         )
-    elif len(known) > 1 and field != "regularizer":
+    elif len(known) > 1 and not (field in BY_NAME and BY_NAME[field].combines):
         both = f"{' and '.join(names)}; to compare, list them: [{', '.join(names)}]"
         mistakes.add(node.place, f"{_a_level(field)} is one name, got {both}")
     elif len(known) > 1 and "none" in known:

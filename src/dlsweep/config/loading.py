@@ -32,7 +32,8 @@ from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
-from dlsweep.config.words import FIELDS, KEYS, STANDARD, TRAIN, Factor
+from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
+from dlsweep.factors import STANDARD
 from dlsweep.tasks import DESCENT
 from dlsweep.text import plural
 
@@ -78,7 +79,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         evaluate, splits = landscapes.when_evaluated(evaluate, top.get("evaluate")), {}
         ensemble = None
         seeds = landscapes.replicates(seeds, top.get("seeds"), base, grids, mistakes)
-    factors = _factors(grids, DESCENT.factors if descends else STANDARD)
+    factors = _factors(grids, (DESCENT.factors if descends else None) or STANDARD)
     plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
     if descends:
         landscapes.refuse_needless(top, base["train"], grids, mistakes)
@@ -119,12 +120,12 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
             check_ensemble(ensemble, evaluate.on, parts, mistakes)
     mistakes.stop()
 
-    levels = {field: _base_form(base[field], grids) for field in ("data", "model", "train")}
+    levels = {field: _base_form(base[field], grids) for field in (*OUTSIDE, "train")}
     resolved = {
         "name": name,
-        "data": levels["data"],
+        "data": levels.pop("data"),
         "fingerprints": datasets.fingerprints(),
-        "model": levels["model"],
+        **{field: form for field, form in levels.items() if field != "train"},
         "train": {k: v for k, v in levels["train"]["train"].items() if v is not None},
         "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None and (k, v) != ("every", 0)}
         | {"on": list(evaluate.on)},
@@ -163,7 +164,7 @@ def _read_base(top: Mapping[Any, Node], place: Place, mistakes: Mistakes) -> tup
     """What an arm has in the fields that no factor varies; and the fields that have a mistake. place: of the config."""
     base = {field: default_level(field, place) for field in FIELDS}
     faulty = set()
-    for field in ("data", "model", "train"):
+    for field in (*OUTSIDE, "train"):
         node = top.get(field)
         if node is None:
             continue

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
-from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, STANDARD, TRAIN, dotted_names, registry
+from dlsweep.config.words import EVALUATE, KEYS, OUTSIDE, TRAIN, dotted_names, registry
+from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.text import nearest
 
 _PLACE = Place(COMMAND_LINE)
@@ -69,9 +70,10 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
         return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
     if head in ("train", "evaluate"):
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
-    if head in ("data", "model"):
+    if head in OUTSIDE:
         name, _, setting = rest.partition(".")
-        old = inner or Node(DEFAULT[head], _PLACE, DEFAULT[head])
+        usual = BY_NAME[head].default
+        old = inner or Node(usual, _PLACE, usual)
         level = _put_into_level(head, old, name, setting, value) if setting else None
         if level is not None:
             return _with(document, head, level)
@@ -103,7 +105,7 @@ def _inner_paths() -> Iterator[str]:
     """What an override can set below the keys of the config."""
     yield from dotted_names("train")
     yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
-    for field in ("data", "model"):
+    for field in OUTSIDE:
         yield from (name for name in dotted_names(field) if name.count(".") == 2)
     for field in STANDARD:
         yield f"grid.{field}"

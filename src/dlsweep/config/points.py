@@ -17,6 +17,7 @@ from dlsweep.config.levels import Level, Value
 from dlsweep.config.nodes import Place
 from dlsweep.config.words import FIELDS, TRAIN, Factor, entry
 from dlsweep.datasets.base import Dataset
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
 
 
@@ -100,7 +101,7 @@ class Expander:
             dataset = self.open_dataset(choices[0], own, place)
             fingerprint = dataset.fingerprint if dataset is not None else ""
             return {"data": choices[0], "fingerprint": fingerprint}, fingerprint
-        if name == "regularizer":
+        if name in BY_NAME and BY_NAME[name].combines:
             effective = tuple(c for c in choices if c.name != "none" and not entry(name, c.name).is_off(c.settings))
             return {name: effective}, "\n".join(c.canonical for c in effective)
         if name == "train":

@@ -7,7 +7,8 @@ from typing import Any
 
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, Value
-from dlsweep.config.words import STANDARD, Factor, data_files
+from dlsweep.config.words import Factor, data_files
+from dlsweep.factors import STANDARD
 from dlsweep.text import value_text
 
 

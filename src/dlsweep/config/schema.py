@@ -10,7 +10,8 @@ from typing import Any
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.plots import PLACES
-from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, registry
+from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, entries, registry
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry
 
 Schema = dict[str, Any]
@@ -108,11 +109,10 @@ def _dotted(field: str) -> dict[str, list[Schema]]:
 def _field(field: str) -> Schema:
     """The levels of a field: a single one as written outside the grid, and one or several in it."""
     one = f"#/$defs/{field}/level"
-    combined = field == "regularizer"
     return {
-        "level": {"anyOf": _levels(entries(field), expand=True, combined=combined)},
+        "level": {"anyOf": _levels(entries(field), expand=True, combined=BY_NAME[field].combines)},
         "several": {"anyOf": [{"$ref": one}, {"type": "array", "items": {"$ref": one}, "minItems": 1}]},
-        **({} if field in STANDARD else {"single": {"anyOf": _levels(entries(field), expand=False)}}),
+        **({} if not BY_NAME[field].outside else {"single": {"anyOf": _levels(entries(field), expand=False)}}),
     }
 
 

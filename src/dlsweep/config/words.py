@@ -4,49 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
 from dlsweep.config.nodes import Mistakes, Place
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
-from dlsweep.registry import Choice, Count, Entry, Positive, Registry
+from dlsweep.factors import BY_NAME, FACTORS
+from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
 from dlsweep.settings import Needs, Spells
 from dlsweep.text import nearest, value_text
 from dlsweep.types import Split
 
-# Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
-# stage: a config knows no more of them than their registry tells, names and settings.
-_REGISTRIES = {
-    "data": "dlsweep.datasets:datasets",
-    "model": "dlsweep.nn.models:models",
-    "activation": "dlsweep.nn.activations:activations",
-    "init": "dlsweep.nn.initializers:initializers",
-    "optimizer": "dlsweep.nn.optimizers:optimizers",
-    "regularizer": "dlsweep.nn.regularizers:regularizers",
-    "normalization": "dlsweep.nn.normalization:normalizations",
-    "schedule": "dlsweep.nn.schedules:schedules",
-    "plots": "dlsweep.plots:plots",
-}
-
-STANDARD = ("activation", "init", "optimizer", "regularizer", "normalization", "schedule")
-CHOSEN = ("data", "model", *STANDARD)  # whose levels are registered names with settings
+CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with settings
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
-DEFAULT = {
-    "data": "mnist",
-    "model": "mlp",
-    "activation": "relu",
-    "init": "he",
-    "optimizer": "sgd",
-    "regularizer": "none",
-    "normalization": "none",
-    "schedule": "constant",
-    "train": "train",
-}
+OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
+KEYS = ("name", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
-KEYS = ("name", "data", "model", "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+# The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
+_PLOTS = "dlsweep.plots:plots"
 
 
 def train(
@@ -106,9 +83,8 @@ EVALUATE = Section("part of a config", "evaluate", evaluate)
 
 
 def registry(word: str) -> Registry:
-    """The registry whose names stand under a key of the config."""
-    module, _, name = _REGISTRIES[word].partition(":")
-    found: Registry = getattr(import_module(module), name)
+    """Return the registry whose names stand under a key of the config."""
+    found: Registry = imported(_PLOTS) if word == "plots" else BY_NAME[word].registry
     return found
 
 

@@ -6,36 +6,14 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dlsweep.config.nodes import Mistakes, Place
-from dlsweep.config.reader import read_mapping
-from dlsweep.config.settings import read_settings
-from dlsweep.datasets import data_of, datasets
+from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import executors
 from dlsweep.execution.worker import Progress, Receipt, Task
-from dlsweep.nn.activations import activations
-from dlsweep.nn.initializers import initializers
-from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.networks import networks
-from dlsweep.nn.normalization import normalizations
-from dlsweep.nn.optimizers import optimizers
-from dlsweep.nn.regularizers import regularizers
-from dlsweep.nn.schedules import schedules
+from dlsweep.factors import FACTORS
 from dlsweep.registry import Entry
 from dlsweep.training.plan import Chunk, Plan
-
-REGISTRIES = (
-    activations,
-    datasets,
-    initializers,
-    landscapes,
-    networks,
-    normalizations,
-    optimizers,
-    regularizers,
-    schedules,
-)
 
 
 @dataclass(frozen=True)
@@ -89,15 +67,13 @@ def _check(settings: dict[str, Any], entry: Entry) -> None:
     for name, option in (("jobs", "-j"), ("timeout", "--timeout")):
         if name in settings and name not in entry.settings:
             raise UsageError(f"executor.{entry.name} has no setting {name!r}; leave {option} away")
-    mistakes = Mistakes()
-    given = read_mapping(settings, mistakes)
-    read_settings(entry, given, f"executor.{entry.name}", Place("executor"), mistakes, expand=False)
-    if mistakes:
-        raise UsageError("\n".join(mistake.message for mistake in mistakes.found))
+    _, faults = entry.check(settings, f"executor.{entry.name}")
+    if faults:
+        raise UsageError("\n".join(fault.sentence for fault in faults))
 
 
 def registering_modules() -> tuple[str, ...]:
     """The modules outside this package that registered something: a worker has to import them."""
-    entries = (registry[name] for registry in REGISTRIES for name in registry)
+    entries = (factor.registry[name] for factor in FACTORS for name in factor.registry)
     modules = {entry.function.__module__ for entry in entries}
     return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

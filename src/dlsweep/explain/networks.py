@@ -14,12 +14,12 @@ from dlsweep.config.nodes import Mistakes
 from dlsweep.config.overrides import override
 from dlsweep.config.runs import Arm
 from dlsweep.config.source import read
-from dlsweep.config.words import STANDARD
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
 from dlsweep.explain.base import Explained
 from dlsweep.explain.drawing import indented, paragraph, text
+from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
 from dlsweep.tasks import CLASSIFICATION, task_of
@@ -130,9 +130,10 @@ def _arm(name: str, words: Sequence[str]) -> Arm:
     levels = {field: read_level(field, node, mistakes, expand=False) for field, node in given.items()}
     mistakes.stop()
     chosen = {field: level.levels[0].choices for field, level in levels.items() if level}
-    fields: dict[str, Any] = {field: choices[0] for field, choices in chosen.items()}
-    if "regularizer" in chosen:
-        fields["regularizer"] = tuple(choice for choice in chosen["regularizer"] if choice.name != "none")
+    fields: dict[str, Any] = {
+        field: tuple(c for c in choices if c.name != "none") if BY_NAME[field].combines else choices[0]
+        for field, choices in chosen.items()
+    }
     return replace(next(load({"name": "explained"}).arms()), **fields)
 
 

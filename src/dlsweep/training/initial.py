@@ -50,7 +50,11 @@ def initial(
         looks = bool(entry.rest)  # at what the layer makes of the first minibatch
         own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
         # What it looks at is the plain network: regularizers may draw, and not all of them act at every moment.
-        alone = build([replace(run.arm, regularizer=())], data, dtype).layers if looks else layers
+        alone = (
+            build([replace(run.arm, choices={**run.arm.choices, "regularizer": ()})], data, dtype).layers
+            if looks
+            else layers
+        )
         for depth, layer in enumerate(alone):
             for k, parameter in layer.parameters.items():
                 if parameter.kernel:

@@ -13,11 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dlsweep.config.runs import Arm, Run
-from dlsweep.nn.activations import activations
-from dlsweep.nn.normalization import normalizations
-from dlsweep.nn.optimizers import optimizers
-from dlsweep.nn.regularizers import regularizers
-from dlsweep.nn.schedules import schedules
+from dlsweep.factors import FACTORS
 from dlsweep.training import costs
 from dlsweep.training.costs import FLOAT
 
@@ -115,17 +111,8 @@ def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
 
 def code(arm: Arm) -> Hashable:
     """What two arms must have in common to train as one stack: everything but the numbers and the initializer."""
-    return (
-        arm.fingerprint,
-        arm.model.canonical,
-        activations[arm.activation.name].code(arm.activation),
-        normalizations[arm.normalization.name].code(arm.normalization),
-        optimizers[arm.optimizer.name].code(arm.optimizer),
-        schedules[arm.schedule.name].code(arm.schedule),
-        *(regularizers[c.name].code(c) for c in arm.regularizer),
-        replace(arm.train, stopping=None),
-        arm.evaluate,
-    )
+    split = [factor.code(arm.chosen(factor.name)) for factor in FACTORS]
+    return arm.fingerprint, *split, replace(arm.train, stopping=None), arm.evaluate
 
 
 def units(runs: Sequence[Run]) -> list[Chunk]:
