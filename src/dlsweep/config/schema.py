@@ -9,10 +9,10 @@ from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.plots import PLACES
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, entries, registry
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry
+from dlsweep.types import name_of
 
 Schema = dict[str, Any]
 
@@ -170,7 +170,8 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
         value.pop("title", None)
         if setting.items is not None:
             value["items"] = {"anyOf": _levels([setting.items[name] for name in setting.items], expand=False)}
-    if name in PLACES:
+    mark = name_of(setting.annotation)
+    if mark and mark.kind == "factor" and mark.also:
         value["description"] = "A factor of the grid, or split."
     if not expand:
         return value
