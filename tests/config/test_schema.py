@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from dlsweep.config import load
-from dlsweep.config.nodes import Mistakes
+from dlsweep.config.document import gather
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.schema import schema
 from dlsweep.config.words import CHOSEN, registry
@@ -21,7 +21,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def parsed(text: str | bytes) -> Any:
-    node = read_yaml(text if isinstance(text, bytes) else text.encode(), "x.yaml", Mistakes())
+    node, _ = gather(read_yaml(text if isinstance(text, bytes) else text.encode(), "x.yaml"))
     assert node is not None
     return node.plain()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import product
@@ -11,7 +11,7 @@ from operator import and_, xor
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.points import Part, Point
+from dlsweep.config.expansion import Block, Combination
 from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
@@ -42,7 +42,7 @@ class Config:
     plots: tuple[Choice, ...]
     evaluate: Evaluate
     count: int
-    _grids: tuple[tuple[Part, ...], ...]
+    _grids: Sequence[Sequence[Block]]
     _rules: Rules
     _resolved: Mapping[str, Any]
     _open: dict[tuple[Train, Choice], Evaluate] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Config:
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
         labels: dict[str, dict[str, None]] = {factor: {} for factor in self.factors}
-        for point in self._points():
+        for point in self._combinations():
             for factor, label in point.labels.items():
                 labels[factor][label] = None
         return {factor: tuple(found) for factor, found in labels.items()}
@@ -67,14 +67,14 @@ class Config:
     @cached_property
     def settings(self) -> tuple[str, ...]:
         """The columns that hold numeric settings, "optimizer.lr", sorted; but for those that are factors already."""
-        fields = ((f, point.fields[f]) for point in self._points() for f in FIELDS if f in point.fields)
+        fields = ((f, point.fields[f]) for point in self._combinations() for f in FIELDS if f in point.fields)
         found = {column for field, value in fields for column in numbers(field, value)}
         return tuple(sorted(c for c in found - set(self.factors) if self.task.concerns(c)))
 
     @cached_property
     def task(self) -> Task:
         """The task of its models; they have one in common."""
-        return task_of(next(point.fields["model"].name for point in self._points() if "model" in point.fields))
+        return task_of(next(point.fields["model"].name for point in self._combinations() if "model" in point.fields))
 
     @cached_property
     def _members(self) -> tuple[int, ...]:
@@ -154,31 +154,31 @@ class Config:
                 sentences[path] = f"{shown}: {then[path]} there, {now[path]} now"
         return list(sentences.values())
 
-    def _points(self) -> Iterator[Point]:
-        return (point for parts in self._grids for part in parts for point in part)
+    def _combinations(self) -> Iterator[Combination]:
+        return (point for blocks in self._grids for block in blocks for point in block)
 
     @cached_property
     def _may_fold(self) -> bool:
         """Whether two combinations can mean the same; else there is no need to remember what came before."""
-        parts = [part for parts in self._grids for part in parts]
-        return len(self._grids) > 1 or any(len({point.key for point in part}) < len(part) for part in parts)
+        blocks = [block for blocks in self._grids for block in blocks]
+        return len(self._grids) > 1 or any(len({one.key for one in block}) < len(block) for block in blocks)
 
-    def _walk(self) -> Iterator[tuple[Point, ...]]:
-        """The combinations that `exclude` and `only` leave, before folding; for each a point of every part."""
-        for parts in self._grids:
+    def _walk(self) -> Iterator[tuple[Combination, ...]]:
+        """The combinations that `exclude` and `only` leave, before folding; for each one of every block."""
+        for blocks in self._grids:
             if not self._rules:
-                yield from product(*parts)
+                yield from product(*blocks)
                 continue
-            fitted = [[(point, self._rules.fitting(point.labels)) for point in part] for part in parts]
-            for combination in product(*fitted):
-                if self._rules.leave(reduce(and_, (fitting for _, fitting in combination))):
-                    yield tuple(point for point, _ in combination)
+            fitted = [[(one, self._rules.fitting(one.labels)) for one in block] for block in blocks]
+            for combinations in product(*fitted):
+                if self._rules.leave(reduce(and_, (fitting for _, fitting in combinations))):
+                    yield tuple(one for one, _ in combinations)
 
     def _arm_name(self, labels: Mapping[str, str]) -> str:
         return ", ".join([labels[factor] for factor in self.varying]) or self.name
 
 
-def _key(points: tuple[Point, ...]) -> int:
+def _key(points: tuple[Combination, ...]) -> int:
     return reduce(xor, (point.key for point in points))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
+from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
 from dlsweep.config.words import EVALUATE, KEYS, OUTSIDE, TRAIN, dotted_names, registry
@@ -19,29 +19,30 @@ from dlsweep.text import nearest
 _PLACE = Place(COMMAND_LINE)
 
 
-def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> Node:
-    """The document with the overrides made, in their order."""
+def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
+    """Return the document with the overrides made, in their order."""
     for text in overrides:
         path, equals, value = text.partition("=")
         if not equals or not path:
-            mistakes.add(_PLACE, f"an override is key=value, such as train.iterations=200, got {text!r}")
+            yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        own = Mistakes()
-        node = _read(value, own)
-        if node is not None:
-            document = _put(document, path, node, own)
-        for mistake in own.found:
-            mistakes.add(_PLACE, f"{text}: {mistake.message}")
+        document, mistakes = gather(_override(document, path, value))
+        yield from (_PLACE.mistake(f"{text}: {mistake.message}") for mistake in mistakes)
     return document
 
 
-def _read(value: str, mistakes: Mistakes) -> Node | None:
+def _override(document: Node, path: str, value: str) -> Reading[Node]:
+    node = yield from _read(value)
+    return document if node is None else (yield from _put(document, path, node))
+
+
+def _read(value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
-    node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, mistakes)
-    if node is None or mistakes.found:
+    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE)
+    if node is None:
         return None
     if not node.value:
-        mistakes.add(_PLACE, "there is no value after the equals sign")
+        yield _PLACE.mistake("there is no value after the equals sign")
         return None
     node = _unplaced(node)
     return node.value[0] if len(node.value) == 1 else node
@@ -56,10 +57,10 @@ def _unplaced(node: Node) -> Node:
     return Node(node.value, _PLACE, node.text)
 
 
-def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
+def _put(document: Node, path: str, value: Node) -> Reading[Node]:
     head, _, rest = path.partition(".")
     if head not in KEYS:
-        mistakes.add(_PLACE, f"there is no key {head!r}{_meant(path)}")
+        yield _PLACE.mistake(f"there is no key {head!r}{_meant(path)}")
         return document
     if not rest:
         return _with(document, head, value)
@@ -67,7 +68,7 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     if inner is not None and inner.value is None:
         inner = None  # a key with nothing after it
     if head == "grid":
-        return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
+        return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
     if head in ("train", "evaluate"):
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in OUTSIDE:
@@ -78,11 +79,10 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
         if level is not None:
             return _with(document, head, level)
         example = "mnist.train" if head == "data" else "mlp.hidden"
-        mistakes.add(
-            _PLACE, f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
-        )
+        told = f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
+        yield _PLACE.mistake(told)
     else:
-        mistakes.add(_PLACE, f"{head} has no parts; write {head}=… instead")
+        yield _PLACE.mistake(f"{head} has no parts; write {head}=… instead")
     return document
 
 
@@ -126,25 +126,27 @@ def _without_rivals(node: Node, head: str, setting: str) -> Node:
     return Node({key: value for key, value in node.value.items() if key == setting or key not in rivals}, node.place)
 
 
-def _put_into_grids(grid: Node | None, path: str, value: Node, mistakes: Mistakes) -> Node:
+def _put_into_grids(grid: Node | None, path: str, value: Node) -> Reading[Node]:
     """Set a factor, or a setting in the levels of that name, in every grid."""
     grids = [Node({}, _PLACE)] if grid is None else list(grid.items())
-    changed = [_put_into_grid(one, path, value, mistakes) if one.is_mapping else None for one in grids]
+    changed = yield from each(_put_into_grid(one, path, value) for one in grids)
     if not any(changed):
         field, _, rest = path.partition(".")
-        mistakes.add(_PLACE, f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
+        yield _PLACE.mistake(f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
     kept = tuple(new or old for new, old in zip(changed, grids))
     return Node(kept, grid.place) if grid is not None and grid.is_list else kept[0]
 
 
-def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> Node | None:
+def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
     """One grid with the override made; None where it has the factor, but no level of that name."""
+    if not grid.is_mapping:
+        return None
     field, _, rest = path.partition(".")
     name, _, setting = rest.partition(".")
     axes = {key: [part.strip() for part in key.split(",")] for key in grid.value}
     for key, factors in axes.items():
         if path in factors and len(factors) > 1:
-            mistakes.add(_PLACE, f"{path} moves together with others in {str(key)!r}; change it in the file")
+            yield _PLACE.mistake(f"{path} moves together with others in {str(key)!r}; change it in the file")
             return grid
     own = next((key for key, factors in axes.items() if field in factors), None)
     if setting and path not in grid.value and own is not None:

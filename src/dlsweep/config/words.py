@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
-from dlsweep.config.nodes import Mistakes, Place
+from dlsweep.config.document import Place, Reading
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
 from dlsweep.factors import BY_NAME, FACTORS
 from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
@@ -134,19 +134,19 @@ class Factor:
         return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
 
 
-def factor(name: str, place: Place, mistakes: Mistakes) -> Factor | None:
-    """The factor of that name; None, with a mistake noted, where there is none."""
+def factor(name: str, place: Place) -> Reading[Factor | None]:
+    """Return the factor of that name; None, after a mistake, if there is none."""
     field, _, rest = name.partition(".")
     if not rest and field in CHOSEN:
         return Factor(field, field)
     if field not in FIELDS or not rest:
         known = [*CHOSEN, *dotted_names("train")]
-        mistakes.add(place, f"there is no factor {name!r}{nearest(name, known)}")
+        yield place.mistake(f"there is no factor {name!r}{nearest(name, known)}")
         return None
     names = dotted_names(field)
     if name not in names:
         alike = [known for known in names if known.count(".") == name.count(".")]
-        mistakes.add(place, f"there is no factor {name!r}{nearest(name, alike or names)}")
+        yield place.mistake(f"there is no factor {name!r}{nearest(name, alike or names)}")
         return None
     choice, _, setting = rest.rpartition(".")
     return Factor(name, field, choice or None, setting)

@@ -1,10 +1,14 @@
-"""Config values that know where they stand, and the list of what is wrong with them."""
+"""Config values that know where they stand, and readings of them: generators of mistakes that return a value.
+
+Reading goes on after a mistake, so that a person sees all of them at once: `level = yield from read_level(…)`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from dlsweep.errors import ConfigError, Mistake
 
@@ -13,6 +17,10 @@ COMMAND_LINE = "command line"
 MOST_MISTAKES = 100  # shown at once
 _LONGEST_SHOWN = 40
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Reading = Generator[Mistake, None, T]
+
 
 class Place(NamedTuple):
     """A file with line and column from 1; or "command line" or a key path ("grid.init"), which have no lines."""
@@ -20,6 +28,10 @@ class Place(NamedTuple):
     file: str
     line: int = 0
     column: int = 0
+
+    def mistake(self, sentence: str) -> Mistake:
+        """Return a mistake that stands here."""
+        return Mistake(*self, sentence)
 
 
 class Key(str):
@@ -38,12 +50,13 @@ class Node:
     """A value of a config.
 
     value: None, bool, int, float or str; a tuple of nodes for a list; a dict from `Key` to node for a mapping.
-    text: a scalar as it was written.
+    text: a scalar as it was written. meaning: the value as a setting takes it, once it is checked.
     """
 
     value: Any
     place: Place
     text: str = ""
+    meaning: Any = None
 
     @property
     def is_list(self) -> bool:
@@ -103,31 +116,40 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
-@dataclass
-class Mistakes:
-    """What is wrong so far. Reading goes on after a mistake, so that a person sees all of them at once."""
+def whole(reading: Callable[P, Reading[T]]) -> Callable[P, Reading[T | None]]:
+    """Decorate a reading: its value is None if it has a mistake."""
 
-    _found: dict[Mistake, None] = field(default_factory=dict)
-    _added: int = 0
+    @wraps(reading)
+    def read(*args: P.args, **kwargs: P.kwargs) -> Reading[T | None]:
+        steps, clean = reading(*args, **kwargs), True
+        while True:
+            try:
+                mistake = next(steps)
+            except StopIteration as end:
+                return end.value if clean else None
+            clean = False
+            yield mistake
 
-    def add(self, place: Place, sentence: str) -> None:
-        """Note a mistake, once. Far too many of them end the reading with a `ConfigError`."""
-        self._added += 1
-        self._found[Mistake(*place, sentence)] = None
-        if len(self._found) == MOST_MISTAKES:
-            self._found[Mistake(place.file, 0, 0, f"{MOST_MISTAKES} mistakes or more; these were found first")] = None
-            self.stop()
+    return read
 
-    def __len__(self) -> int:
-        """How often something was wrong: it grows, even where the same is said again."""
-        return self._added
 
-    @property
-    def found(self) -> tuple[Mistake, ...]:
-        """The mistakes, in the order in which they were found."""
-        return tuple(self._found)
+def each(readings: Iterable[Reading[T]]) -> Reading[list[T]]:
+    """Read several, one after the other."""
+    values = []
+    for reading in readings:
+        values.append((yield from reading))
+    return values
 
-    def stop(self) -> None:
-        """Raise a `ConfigError` with all of them, if there are any."""
-        if self._found:
-            raise ConfigError(self._found)
+
+def gather(reading: Reading[T]) -> tuple[T, list[Mistake]]:
+    """Return the value of a reading and its mistakes, each once. Far too many of them are a `ConfigError`."""
+    found: dict[Mistake, None] = {}
+    while True:
+        try:
+            mistake = next(reading)
+        except StopIteration as end:
+            return end.value, list(found)
+        found[mistake] = None
+        if len(found) == MOST_MISTAKES:
+            told = f"{MOST_MISTAKES} mistakes or more; these were found first"
+            raise ConfigError([*found, Mistake(mistake.file, 0, 0, told)])
