@@ -39,8 +39,6 @@ from dlsweep.text import nearest, value_text
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from pydantic import BaseModel
-
 __all__ = [
     "Choice",
     "Contract",
@@ -199,17 +197,6 @@ class Entry:
     def rest(self) -> tuple[str, ...]:
         """The positional parameters of its own: an optimizer's slots, an activation's learned parameters."""
         return self.positional[self.passed :]
-
-    @cached_property
-    def model(self) -> type[BaseModel]:
-        """The settings as a pydantic model: strict, finite numbers only, unknown settings forbidden."""
-        from pydantic import ConfigDict, create_model
-
-        fields: dict[str, Any] = {
-            s.name: (s.annotation, ... if s.required else s.default) for s in self.settings.values()
-        }
-        strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-        return create_model(self.name, __config__=strict, **fields)
 
     def is_off(self, settings: Mapping[str, Any]) -> bool:
         """Whether it does nothing with these settings: all that can be off are."""

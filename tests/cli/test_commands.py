@@ -430,6 +430,7 @@ def test_usage_errors(dlsweep: Dlsweep, tmp_path: Path, arguments: list[str], sa
 def test_every_mistake_of_a_config_has_its_line(dlsweep: Dlsweep, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(TINY.replace("relu", "rleu").replace("20", "-20").replace("8", "0"))
     done = dlsweep("run", "wrong.yaml", code=2)
-    places = [line.split(": ")[0] for line in done.stderr.splitlines()]
+    places = [line.split(": ")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert places == ["wrong.yaml:3:24", "wrong.yaml:4:21", "wrong.yaml:7:22"]
+    assert done.stderr.count("^\n") == 3
     assert "did you mean 'relu'?" in done.stderr

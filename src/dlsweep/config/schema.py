@@ -166,8 +166,9 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     if setting.is_file:
         value: Schema = {"type": "string", "minLength": 1, "description": "A file, relative to the config's."}
     else:
-        value = dict(entry.model.model_json_schema()["properties"][name])
-        value.pop("title", None)
+        value = dict(setting.adapter.json_schema())
+        if not setting.required:
+            value["default"] = setting.default
         if setting.items is not None:
             value["items"] = {"anyOf": _levels([setting.items[name] for name in setting.items], expand=False)}
     mark = name_of(setting.annotation)
