@@ -22,9 +22,10 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.cohorts import train
+from dlsweep.training.costs import FLOAT
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.observers.probes import HISTOGRAMS
-from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 
 # Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
 # takes them, and of a part around them.
