@@ -15,7 +15,7 @@ from dlsweep.text import nearest, size
 class Item:
     """Data set in the list.
 
-    train, test: numbers of its samples; state: bundled, in the cache, or to be fetched; credit: its authors and licence.
+    train, test: numbers of its samples; state: bundled, in the cache, or to be fetched; credit: authors and licence.
     """
 
     name: str

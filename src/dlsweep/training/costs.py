@@ -10,7 +10,7 @@ from dlsweep.config.runs import Arm
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.nn.layers import Layer, in_tiles, multiplications, size
+from dlsweep.nn.layers import Layer, multiplications, size
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.tasks import imported, task_of
 from dlsweep.training.minibatches import evaluations, iterations
@@ -76,14 +76,14 @@ def _activations(network: Network, shape: tuple[int, ...], evaluated: int, train
 
     evaluated, trained: samples of a pass; observed: True if probes see every output, in a pass over the unfused layers.
     """
-    kept, working = _passed(network.fused, shape, in_tiles(network.fused))
+    kept, working = _passed(network.fused, shape)
     passes = [working * evaluated, (kept + working) * trained]
     if observed:
-        passes.append(sum(_passed(network.layers, shape, [False] * len(network.layers))) * trained)
+        passes.append(sum(_passed(network.layers, shape)) * trained)
     return max(passes)
 
 
-def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_tiles: Sequence[bool]) -> tuple[int, int]:
+def _passed(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, int]:
     """Return how many numbers of a sample training keeps for the way back, and the most that a layer at work holds.
 
     A layer holds its input and output, each with copies; a convolution also its input once for each column of a kernel.
@@ -91,9 +91,9 @@ def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_tiles: Sequence[
     activation, keeps more than others.
     """
     kept, working, before = 0, prod(shape), 0
-    for layer, pieces in zip(layers, in_tiles, strict=True):
+    for layer in layers:
         laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
-        after = 0 if pieces else prod(layer.shape)
+        after = 0 if layer.apply is layer.facts.tiled else prod(layer.shape)
         kept += (3 if layer.shape == shape else 2) * after + laid
         working = max(working, 3 * (before + after) + laid)
         before, shape = after, layer.shape
