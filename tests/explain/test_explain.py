@@ -27,7 +27,7 @@ from dlsweep import cli
 from dlsweep.cli.app import app
 from dlsweep.explain.drawing import WIDTH
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Said(NamedTuple):
