@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.storage.results import Results
 from dlsweep.storage.tables import MOMENTS
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ def metric_columns(runs: DataFrame) -> list[str]:
     return [str(column) for column in runs.columns if str(column).startswith(begin)]
 
 
-def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
+def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """Return one row per arm, in the order of the runs: how its runs ended, and each metric's mean with its interval.
 
-    runs: the table `runs/`. Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of
-    those `diverged` or `stopped` early; `failed`, the number of runs that do not count. For each metric it has the
-    mean, under the metric's name, and the ends `…_low` and `…_high` of its 95 % interval.
+    results: a sweep, or some rows of its table `runs`; metrics: columns such as `final_test_loss`, by default all.
+
+    Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of those `diverged` or
+    `stopped` early; `failed`, the number of runs that do not count. For each metric it has the mean, under the metric's
+    name, and the ends `…_low` and `…_high` of its 95 % interval.
 
     A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. A loss has no such value: its mean is
     NaN as soon as one run diverged.
@@ -37,6 +40,7 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """
     import pandas as pd
 
+    runs = results.runs if isinstance(results, Results) else results
     names = metric_columns(runs) if metrics is None else list(metrics)
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
