@@ -98,7 +98,7 @@ def test_a_notebook_shows_a_chart_as_an_image(results: Results) -> None:
 def test_the_charts_of_a_plot_for_a_notebook(results: Results) -> None:
     found = dlsweep.plot(results, "misclassified", count=2)
     assert found._repr_html_().count('<img src="data:image/png;base64,') == len(found) == 4
-    assert dlsweep.plot(results)[0].alt.startswith("Lines of test accuracy by iteration.")
+    assert dlsweep.plot(results)[0].alt.startswith("Lines of accuracy by iteration.")
     for kind, settings, sentence in (
         ("finl", {}, "there is no plot 'finl'; did you mean 'final'"),
         ("final", {"moment": "end"}, "final: moment: Input should be 'final', 'best' or 'last', got 'end'"),

@@ -52,16 +52,16 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
     values = counted(runs, names)
     kept = (runs["status"] != "failed").to_numpy()
     arm = arms.ngroup().to_numpy()
-    results = np.full((len(names), 3, len(table)), np.nan)
+    statistics = np.full((len(names), 3, len(table)), np.nan)
     for n in set(table["n"]) - {0}:
         members = np.flatnonzero(table["n"] == n)
         rows = np.flatnonzero(kept & np.isin(arm, members))
         by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
         for i, name in enumerate(names):
             seeds = values[by_arm, i]  # (arms, n)
-            results[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
+            statistics[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
     for i, name in enumerate(names):
-        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), results[i]):
+        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), statistics[i]):
             table[column] = numbers
     return table.reset_index()
 
