@@ -22,9 +22,10 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.cohorts import train
+from dlsweep.training.costs import FLOAT
 from dlsweep.training.minibatches import evaluations, iterations
-from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
-from dlsweep.training.probes import HISTOGRAMS
+from dlsweep.training.observers.probes import HISTOGRAMS
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 
 # Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
 # takes them, and of a part around them.
@@ -114,9 +115,7 @@ def dry_run(
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(
-                levels[key], cohort.arms, cohort.arms * len(config.seeds), sum(sizes[key]), cohort.parameters
-            )
+            CohortForecast(levels[key], cohort.arms, cohort.runs, sum(sizes[key]), cohort.parameters)
             for key, cohort in cohorts.items()
         ],
         chunks=len(seconds),
@@ -179,7 +178,7 @@ def _measure(chunk: Chunk) -> float:
     def seconds(steps: int, every: int) -> float:
         train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
         evaluate = replace(arm.evaluate, every=every)
-        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk]
+        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seeds) for run in chunk]
         try:
             return train(runs, data).seconds
         except DlsweepError:

@@ -1,11 +1,10 @@
-"""Which plots to draw of finished results: those of the config, changed as the command line asks."""
+"""Select the plots of finished results: the plots of the config, with the changes of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots
 from dlsweep.registry import Choice
@@ -37,7 +36,9 @@ def choices(
 
 def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
     defaults = {name: setting.default for name, setting in plots[choice.name].settings.items()}
-    moved = {place: defaults[place] for place in PLACES if choice.settings.get(place) in changes.values()}
+    moved = {
+        place: defaults[place] for place in plots[choice.name].places if choice.settings.get(place) in changes.values()
+    }
     settings = {**choice.settings, **moved, **changes}
     if changes.get("y", choice.settings.get("y")) != choice.settings.get("y") and "log_y" in choice.settings:
         settings |= {"log_y": changes.get("log_y", defaults["log_y"])}
@@ -45,18 +46,7 @@ def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
 
 
 def _mistake(choice: Choice) -> str:
-    """Return a sentence on what is wrong with a plot's settings; "" if nothing is."""
-    from pydantic import ValidationError
-
+    """Return a sentence on the first mistake in a plot's settings; "" if there is none."""
     if choice.name not in plots:
         return f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"
-    known = plots[choice.name].settings
-    for name in choice.settings:
-        if name not in known:
-            return f"{choice.name} has no setting {name!r}{nearest(name, known)}"
-    try:
-        plots[choice.name].model(**choice.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{choice.name}: {first['loc'][0]}: {first['msg']}, got {first['input']!r}"
-    return ""
+    return plots[choice.name].mistake(choice.settings)

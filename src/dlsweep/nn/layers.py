@@ -6,9 +6,8 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import pairwise
 from math import prod
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -23,12 +22,11 @@ Parameters = dict[str, Array]  # by name, each `(R, …)`
 kinds = Registry("layer", "dlsweep.layers", Contract(("name", "shape")))
 
 Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
-
-_CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
+Apply = Callable[[Parameters, Any, "Context"], "Output"]
 
 
 class Parameter(NamedTuple):
-    """The shape of a parameter in one run, its fans, its initial value, and if it is trained.
+    """Shape of a parameter in one run, its fans, its initial value, and True if it is trained.
 
     Kernels have fans: initializers fill them and regularizers penalize them. Other parameters begin at `start`, one
     number or one for each run, `(R,)`. A parameter that is not trained, such as a running mean, has no gradient: the
@@ -52,7 +50,7 @@ class Parameter(NamedTuple):
 
 
 class SharedInput(NamedTuple):
-    """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
+    """Array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
     x: `(*shape, N)`; or `(features, N)`, without some of the last features, which are zero in all these samples.
     """
@@ -76,56 +74,27 @@ def materialize(inputs: list[SharedInput]) -> Array:
 
 
 class Draws(Protocol):
-    """Random numbers by purpose, for one run of the given shape: the same for all runs of a seed."""
+    """Random numbers by purpose, the same for all runs of a seed; shape: of the numbers of one run."""
 
     def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """32 random bits each, uint32."""
+        """Return numbers of 32 random bits, uint32."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """Gaussian with mean 0 and standard deviation 1, float32."""
+        """Return Gaussian numbers with mean 0 and standard deviation 1, float32."""
 
 
 class Context(NamedTuple):
-    """The purpose of a pass, training or evaluation, and the random draws of its step.
-
-    tiles: True where the next layer reads this layer's output in tiles.
-    """
+    """Purpose of a pass, training or evaluation, and the random draws of its step."""
 
     training: bool
     draws: Draws
-    tiles: bool = False
-
-
-class Tiles(NamedTuple):
-    """An output of images that is never in memory as a whole: each tile is used before it leaves the cache.
-
-    shape: of the whole, `(R, C, H, W, N)`. give(runs, rows): this part of it, computed at each call.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    give: Callable[[slice, slice], Array]
-
-    def few(self, rows: int) -> Iterator[slice]:
-        """Slices of the runs; of each, `rows` rows stay in cache.
-
-        >>> list(Tiles((5, 64, 32, 32, 64), np.dtype(np.float32), lambda runs, rows: np.empty(0)).few(1))[:2]
-        [slice(0, 2, None), slice(2, 4, None)]
-        """
-        runs, channels, _, width, samples = self.shape
-        few = max(1, _CACHE // (channels * rows * width * samples))
-        return (slice(start, min(start + few, runs)) for start in range(0, runs, few))
-
-
-# The gradient of an output that was read in tiles, in the order in which they were read: runs, rows, dy.
-TileGradients = Iterable[tuple[slice, slice, Array]]
 
 
 class Output(NamedTuple):
-    """The result of a layer.
+    """Result of a layer.
 
-    y: `(R, …, N)`, or `Tiles` where the context asks for them; back: of dy, or of `TileGradients`; state: the next
-    values of its parameters that are not trained; penalty: `(R,)`, its addition to the minimized sum over the samples.
+    y: `(R, …, N)`; back: of dy; state: the next values of its parameters that are not trained; penalty: `(R,)`, its
+    addition to the minimized sum over the samples.
     """
 
     y: Any
@@ -137,17 +106,17 @@ class Output(NamedTuple):
 class Facts(NamedTuple):
     """Statements about a layer that observers and the rewriting passes of `dlsweep.nn.fusion` rely on.
 
-    Only what is stated is assumed. A layer that wraps another one states its facts anew.
+    Other facts are not assumed. A layer that wraps another one states its own facts.
 
     activation: it is an activation, and its `back` of ones is its slope. non_decreasing: an activation without
-    parameters that never falls. is_max: each output is the maximum of some inputs. affine: y is affine in x, and
+    parameters that never decreases. is_max: each output is the maximum of some inputs. affine: y is affine in x, and
     linear where all parameters except the kernels are 0. linear: y is linear in its parameters W and b together,
     channel by channel. scale_and_shift(parameters): factor and shift, where evaluation computes factor · x + shift,
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
-    their order matters. gives_tiles, takes_tiles: its output, its input may be `Tiles`. route: its part in a block of
-    branches, see `dlsweep.nn.branches`; "" for layers with one input.
+    their order matters. tiled: an `apply` whose output is `dlsweep.nn.tiles.Tiles`; takes_tiles: the input may be
+    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.branches`; "" for layers with one input.
     """
 
     activation: bool = False
@@ -159,7 +128,7 @@ class Facts(NamedTuple):
     training_only: bool = False
     reads_shared: bool = False
     reorders: str = ""
-    gives_tiles: bool = False
+    tiled: Apply | None = None
     takes_tiles: bool = False
     route: Literal["", "fork", "next", "join"] = ""
 
@@ -173,19 +142,19 @@ UNKNOWN = Facts()
 
 
 class Layer(NamedTuple):
-    """One step of a network; the parameters of every run of the stack are passed in.
+    """Layer of a network; the parameters of every run of the stack are passed in.
 
     apply(parameters, x, context): x is `(R, …, N)`. shape: of one sample of the output; () for the shape of the input.
     """
 
     name: str
-    apply: Callable[[Parameters, Any, Context], Output]
+    apply: Apply
     parameters: Mapping[str, Parameter] = {}
     shape: tuple[int, ...] = ()
     facts: Facts = UNKNOWN
 
-    def wrapped(self, apply: Callable[[Parameters, Any, Context], Output], facts: Facts = UNKNOWN) -> Layer:
-        """Return a layer with the same name, parameters and place that computes `apply`, with only these facts.
+    def wrapped(self, apply: Apply, facts: Facts = UNKNOWN) -> Layer:
+        """Return a layer with the same name, parameters and shape that computes `apply`, with only these facts.
 
         >>> layer = Layer("a", lambda p, x, context: Output(x, lambda dy: (dy, {})), facts=Facts(affine=True))
         >>> layer.wrapped(layer.apply).facts.affine
@@ -194,19 +163,8 @@ class Layer(NamedTuple):
         return self._replace(apply=apply, facts=facts._replace(activation=self.facts.activation))
 
 
-def in_tiles(layers: Sequence[Layer]) -> list[bool]:
-    """Return for each layer True if the next one reads its output in tiles, in a pass that nobody observes.
-
-    >>> from dlsweep.nn.convolution import conv
-    >>> from dlsweep.nn.pooling import pool
-    >>> in_tiles([conv("conv1", (1, 28, 28), filters=30), pool("pool1", (30, 28, 28))])
-    [True, False]
-    """
-    return [*(one.facts.gives_tiles and two.facts.takes_tiles for one, two in pairwise(layers)), False]
-
-
 def size(layers: Iterable[Layer]) -> int:
-    """Count the trained numbers of one run of a network.
+    """Count the trained parameters of one run of a network.
 
     >>> size([Layer("fc", None, {"W": Parameter((2, 3), 3, 2), "mean": Parameter((2, 1), trained=False)})])
     6
@@ -215,7 +173,7 @@ def size(layers: Iterable[Layer]) -> int:
 
 
 def multiplications(layers: Iterable[Layer]) -> int:
-    """Count the multiplications of one sample on its way forward: every kernel, at every position of the output.
+    """Count the multiplications of one sample in a forward pass: every kernel, at every position of the output.
 
     >>> multiplications([Layer("conv", None, {"W": Parameter((6, 1, 5, 5), 25, 150)}, (6, 24, 24))])
     86400
@@ -245,7 +203,7 @@ def broadcast(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
 def total(a: Array, each: tuple[int, ...]) -> Array:
     """Sum over everything that shares a parameter of the shape `each`: over samples, and over positions of an image.
 
-    A product with ones is several times quicker than `sum`.
+    A product with ones is several times faster than `sum`.
 
     >>> total(np.ones((1, 2, 3, 4)), (2, 1)).tolist()
     [[[12.0], [12.0]]]
@@ -255,7 +213,7 @@ def total(a: Array, each: tuple[int, ...]) -> Array:
 
 
 def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
-    """Inner products of a and b over everything that shares a parameter of the shape `each`.
+    """Return the inner products of a and b over everything that shares a parameter of the shape `each`.
 
     >>> inner(np.ones((1, 2, 3)), np.full((1, 2, 3), 2.0), (2, 1)).tolist()
     [[[6.0], [6.0]]]

@@ -16,6 +16,7 @@ from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.storage import parts, record, weights
 from dlsweep.storage.store import FOLDERS, QUARANTINE, Held, Store
 from dlsweep.storage.tables import OPTIONAL, Tables
+from dlsweep.tasks import DESCENT
 from dlsweep.text import plural
 
 
@@ -32,7 +33,7 @@ def place(output: Path, name: str) -> Path:
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
     """The tables of a sweep, which is the one that `old` describes, or else a new one."""
-    coordinates = ("x", "y") if config.descends else ()
+    coordinates = ("x", "y") if config.task is DESCENT else ()
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = weights.COLUMNS if config.evaluate.keep else ()

@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record, weights
 from dlsweep.text import nearest, plural, value_text
-from dlsweep.training.outcome import Kept
+from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -159,7 +160,7 @@ class Results:
     def _run(self, row: Mapping[str, Any]) -> Run:
         """A run as the config has it."""
         for arm in self._expanded.arms():
-            if arm.name == row["arm"] and (run := Run(arm, int(row["seed"]))).id == row["run_id"]:
+            if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
                 return run
         raise UsageError(f"the data of {self.folder} has changed since its runs were trained; they cannot be loaded")
 
@@ -169,7 +170,7 @@ class Results:
 
         return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
 
-    def _kept(self, row: Mapping[str, Any]) -> Kept:
+    def _kept(self, row: Mapping[str, Any]) -> Checkpoint:
         """The weights that a run kept."""
         if not self.record.tables.kept:
             raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
@@ -179,7 +180,7 @@ class Results:
             )
         try:
             path = self.folder / weights.FOLDER / weights.name(row["run_id"])
-            return Kept(int(row["kept_iteration"]), weights.decode(path, int(row["kept_checksum"])))
+            return Checkpoint(int(row["kept_iteration"]), weights.decode(path, int(row["kept_checksum"])))
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 

@@ -15,7 +15,7 @@ from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 # Words repeat from row to row: a column of them is codes and a dictionary, on disk, in Arrow and in pandas.
@@ -142,7 +142,7 @@ class Tables:
         return pa.schema(columns, {"sweep": self.sweep} if self.sweep else None)
 
     def rows(
-        self, runs: Sequence[Run], outcome: Outcome, weights: Mapping[str, bytes], error: str | None = None
+        self, runs: Sequence[Run], outcome: TrainingResult, weights: Mapping[str, bytes], error: str | None = None
     ) -> dict[str, pa.Table]:
         """A chunk's rows of every table; weights: the files of those runs that keep theirs, by id."""
         each = np.arange(len(runs))
@@ -187,7 +187,7 @@ class Tables:
             "seed": np.array([run.seed for run in runs], np.int64)[which],
         }
 
-    def _metrics(self, outcome: Outcome) -> dict[str, pa.Array]:
+    def _metrics(self, outcome: TrainingResult) -> dict[str, pa.Array]:
         """Final, best and last metrics per run and split; null where there is none."""
         columns = {}
         trained = np.isin(outcome.status, ["done", "stopped"])
@@ -207,11 +207,11 @@ class Tables:
         return columns
 
 
-def nothing_learned(runs: Sequence[Run]) -> Outcome:
+def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
     """The outcome of runs that failed: no curve."""
     empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
     empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
-    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+    return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 
 def _nullable(values: Array) -> Any:

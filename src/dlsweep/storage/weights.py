@@ -1,4 +1,4 @@
-"""Kept weights: a plain `.npz` file for each run, named after it, with an array per parameter such as `dense1/W`.
+"""Checkpoint weights: a plain `.npz` file for each run, named after it, with an array per parameter such as `dense1/W`.
 
 Its checksum stands in the run's row of `runs/`, and covers every byte of the file.
 """
@@ -18,7 +18,7 @@ from dlsweep import files
 from dlsweep.config.runs import Run
 from dlsweep.storage import parts
 from dlsweep.storage.parts import Damaged
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 FOLDER = "weights"
@@ -32,7 +32,7 @@ def name(run: str) -> str:
     return f"{run}.npz"
 
 
-def contents(runs: Sequence[Run], outcome: Outcome) -> dict[str, bytes]:
+def contents(runs: Sequence[Run], outcome: TrainingResult) -> dict[str, bytes]:
     """The files of a chunk, by the ids of the runs that kept their weights."""
     return {run.id: encode(kept.parameters) for run, kept in zip(runs, outcome.kept) if kept}
 
