@@ -125,18 +125,18 @@ def _given(text: str | None, default: str) -> str:
 
 @explain.command("model")
 def explain_model(
-    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="A name from dlsweep list model, or a YAML file.")],
+    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file.")],
     words: Annotated[
         list[str] | None,
         Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
     ] = None,
     input_: Annotated[
-        str | None, Option("--input", metavar="C,H,W", help="The shape of a sample. Default: 1,28,28.")
+        str | None, Option("--input", metavar="C,H,W", help="Shape of a sample. Default: 1,28,28.")
     ] = None,
-    classes: Annotated[int | None, Option(min=1, metavar="K", help="Default: 10.")] = None,
+    classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the layers of a network: shapes, parameters, multiply-adds.
+    """Show a network's layers, parameters and multiply-adds.
 
     For a config, show all its networks; key=value changes it as in `dlsweep run`.
     """
