@@ -136,12 +136,6 @@ def code(arm: Arm) -> Hashable:
     )
 
 
-def units(runs: Sequence[Run]) -> list[Chunk]:
-    """The runs of a chunk in the portions that it may be cut into: an ensemble stays whole."""
-    together = max(1, len(runs[0].arm.members))
-    return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
-
-
 def _code(registry: Registry, choice: Choice) -> Hashable:
     settings = registry[choice.name].settings
     return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
