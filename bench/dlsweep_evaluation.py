@@ -37,24 +37,22 @@ def _work(job: jobs.Job, number: int, barrier: Any, seconds: Any) -> None:
     import dlsweep
     from dlsweep.datasets import open_dataset
     from dlsweep.execution.machine import keep_freed_memory
-    from dlsweep.training.stack import Stack
+    from dlsweep.training.loop import Training
 
     keep_freed_memory()
     config = jobs.config(job) | {"data": {"mnist": {"test": job.images}}}
     config["evaluate"] = {"every": job.every, "on": ["test"]}
     runs = list(dlsweep.plan(dlsweep.load(config)).missing(()))[number :: common.PROCESSES]
-    stack = Stack(runs, open_dataset(runs[0].arm.data), np.dtype(np.float32))
-    batch = {seed: stack.gather(seed, np.arange(common.BATCH_SIZE)) for seed in stack.slices}
     with threadpool_limits(1):
         try:
-            stack.begin(batch)
-            stack.evaluate(0, 0.0, batch)
+            training = Training(runs, open_dataset(runs[0].arm.data), np.dtype(np.float32))
+            training.evaluate(0)
             barrier.wait(timeout=120)
         except BaseException:
             barrier.abort()
             raise
         start = time.perf_counter()
-        stack.evaluate(0, 0.0, batch)
+        training.evaluate(0)
         seconds.put(time.perf_counter() - start)
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from bench import convolution_jobs as jobs
 from bench import torch_convolution as loop
+from tests.support.by_hand import ByHand
 
 import dlsweep
 from dlsweep.datasets import Arrays, Dataset
-from dlsweep.training.stack import Stack
 
 SAMPLES, STEPS = 20, 10
 
@@ -21,7 +21,7 @@ def test_ten_steps(job, layout):
     arrays = Arrays(x, t, x[:0], t[:0], x, t)
     sizes = {"train": SAMPLES, "validation": 0, "test": SAMPLES}
     runs = list(dlsweep.plan(dlsweep.load(jobs.config(job))).missing(()))
-    stack = Stack(runs, Dataset("same", jobs.IMAGE, 10, sizes, lambda: arrays), np.dtype(np.float32))
+    stack = ByHand(runs, Dataset("same", jobs.IMAGE, 10, sizes, lambda: arrays), np.dtype(np.float32))
     batch = {seed: stack.gather(seed, np.arange(SAMPLES)) for seed in stack.slices}
     stack.begin(batch)
     kernels = [p["W"] for p in stack.parameters if "W" in p]
@@ -35,7 +35,7 @@ def test_ten_steps(job, layout):
     x, t = torch.from_numpy(x), torch.from_numpy(t)
     for step in range(1, STEPS + 1):
         stack.step(step, STEPS, batch)
-        stack.evaluate(step, 0.0, batch)
+        stack.evaluate(step, batch)
         *_, losses, _, accuracies = stack.rows[-1]
         for r, (model, adam) in enumerate(zip(models, adams, strict=True)):
             loop.step(model, adam, x, t)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dlsweep.nn import convolution, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.layers import Context, SharedInput, kinds
-from dlsweep.training.draws import Draws
+from dlsweep.training.random_draws import Draws
 
 TRAINING = Context(True, Draws({}, 0))
 SHAPE, SAMPLES, RUNS = (4, 9, 8), 5, 3

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from tests.support.by_hand import ByHand
 from torch import nn
 from torch.nn import functional as F
 
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.nn.layers import size
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
-from dlsweep.training.stack import Stack
 
 SHAPE, CLASSES, SAMPLES, STEPS, SEEDS = (1, 28, 28), 10, 6, 10, (0, 1)
 NONE = Choice("none", {})
@@ -115,9 +116,9 @@ def test_ten_steps_of_training(name, optimizer):
     x, t = rng.standard_normal((SAMPLES, *SHAPE)), rng.integers(CLASSES, size=SAMPLES)
     arrays = Arrays(x, t, x[:0], t[:0], x, t, scale=1.0)
     data = Dataset("parity", SHAPE, CLASSES, {"train": SAMPLES, "validation": 0, "test": SAMPLES}, lambda: arrays)
-    runs = [Run(arm(model, activation, normalization, choice), seed) for seed in SEEDS]
-    stack = Stack(runs, data, np.dtype(np.float64))
-    batch = {seed: stack.gather(seed, np.arange(SAMPLES)) for seed in SEEDS}
+    runs = [Run(arm(model, activation, normalization, choice), Seeds(seed)) for seed in SEEDS]
+    stack = ByHand(runs, data, np.dtype(np.float64))
+    batch = {seeds: stack.gather(seeds, np.arange(SAMPLES)) for seeds in stack.slices}
     stack.begin(batch)
 
     theirs = [nn.Sequential(*modules()).double() for _ in SEEDS]
@@ -130,7 +131,7 @@ def test_ten_steps_of_training(name, optimizer):
     x, t = torch.tensor(x), torch.tensor(t)
     for step in range(1, STEPS + 1):
         stack.step(step, STEPS, batch)
-        stack.evaluate(step, 0.0, batch)
+        stack.evaluate(step, batch)
         losses = stack.rows[-1][4]
         for r, (network, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
             network.train()

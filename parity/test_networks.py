@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from tests.support.by_hand import ByHand
 from torch import nn
 from torch.nn import functional as F
 
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.datasets import Arrays, Dataset
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training.loop import train
-from dlsweep.training.stack import Stack
 
 HIDDEN, FEATURES, CLASSES, SAMPLES, STEPS = (7, 6), 8, 3, 40, 10
 L2, EPSILON, LR, CLIP = 0.05, 0.2, 0.05, 0.5
@@ -59,11 +60,11 @@ def test_ten_steps_of_training(normalization, clip_norm):
     x, t = rng.standard_normal((SAMPLES, FEATURES)), rng.integers(CLASSES, size=SAMPLES)
     arrays = Arrays(x, t, x[:0], t[:0], x, t, scale=1.0)
     data = Dataset("parity", (FEATURES,), CLASSES, {"train": SAMPLES, "validation": 0, "test": SAMPLES}, lambda: arrays)
-    run = Run(arm(normalization, clip_norm), 0)
+    run = Run(arm(normalization, clip_norm), Seeds(0))
     curves = train([run], data, dtype=np.float64).curves
 
-    stack = Stack([run], data, np.dtype(np.float64))
-    stack.begin({0: stack.gather(0, np.arange(SAMPLES))})
+    stack = ByHand([run], data, np.dtype(np.float64))
+    stack.begin({Seeds(0): stack.gather(Seeds(0), np.arange(SAMPLES))})
     theirs = modules(normalization.name)
     linear = [m for m in theirs if isinstance(m, nn.Linear)]
     kernels = [p["W"][0] for p in stack.parameters if "W" in p]

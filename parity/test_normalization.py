@@ -7,7 +7,7 @@ from torch import nn
 
 from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations
-from dlsweep.training.draws import Draws
+from dlsweep.training.random_draws import Draws
 
 TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 EPS = 1e-3

@@ -15,11 +15,11 @@ from bench import common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
+from tests.support.by_hand import ByHand
 
 import dlsweep
 from dlsweep.config.runs import Evaluate
 from dlsweep.datasets import Arrays, Dataset
-from dlsweep.training.stack import Stack
 
 pytestmark = pytest.mark.slow
 
@@ -91,8 +91,8 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
         for run in dlsweep.plan(dlsweep.load(convolution_jobs.config(job))).missing(())
         if (run.arm.optimizer.settings["lr"], run.seed) == (lr, seed)
     ]
-    stack = Stack([run], data, np.dtype(np.float64))
-    batch = {seed: stack.gather(seed, np.arange(6))}
+    stack = ByHand([run], data, np.dtype(np.float64))
+    batch = {run.seeds: stack.gather(run.seeds, np.arange(6))}
     stack.begin(batch)
     weights = iter(job.weights(seed))
     for p in stack.parameters:
@@ -102,7 +102,7 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
     for step in range(1, 6):
         stack.step(step, 5, batch)
         textbook.step(x, np.eye(10)[t])
-        stack.evaluate(step, 0.0, batch)
+        stack.evaluate(step, batch)
         *_, (loss,), _, (accuracy,) = stack.rows[-1]
         assert textbook.evaluate(x, np.eye(10)[t]) == pytest.approx((loss, accuracy), rel=1e-8)
 

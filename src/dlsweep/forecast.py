@@ -24,8 +24,8 @@ from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.cohorts import train
 from dlsweep.training.minibatches import evaluations, iterations
+from dlsweep.training.observers.probes import HISTOGRAMS
 from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
-from dlsweep.training.probes import HISTOGRAMS
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
@@ -121,9 +121,7 @@ def predict(config: Config, options: Options) -> Forecast:
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(
-                levels[key], cohort.arms, cohort.arms * len(config.seeds), sum(sizes[key]), cohort.parameters
-            )
+            CohortForecast(levels[key], cohort.arms, cohort.runs, sum(sizes[key]), cohort.parameters)
             for key, cohort in cohorts.items()
         ],
         chunks=len(seconds),
@@ -186,7 +184,7 @@ def _measure(chunk: Chunk) -> float:
     def seconds(steps: int, every: int) -> float:
         train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
         evaluate = replace(arm.evaluate, every=every)
-        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seed) for run in chunk]
+        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seeds) for run in chunk]
         try:
             return train(runs, data).seconds
         except DlsweepError:

@@ -6,6 +6,7 @@ and replicate *s* of every arm sees the same minibatches and the same base draws
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -16,8 +17,35 @@ from numpy.random.bit_generator import ISeedSequence
 RANDOMNESS_VERSION = 1
 
 
+@dataclass(frozen=True, order=True)
+class Seeds:
+    """The seed of each source of chance of a run: `init`, `batches`, `subset`, `dropout`, `noise`, …
+
+    number: the seed of every source that has no seed of its own. own: seeds by source, `(("init", 3), …)`, sorted.
+
+    >>> seeds = Seeds(0, (("init", 3),))
+    >>> seeds.of("init"), seeds.of("batches")
+    (3, 0)
+    """
+
+    number: int
+    own: tuple[tuple[str, int], ...] = ()
+
+    def of(self, source: str) -> int:
+        """Return the seed of a source."""
+        return next((seed for name, seed in self.own if name == source), self.number)
+
+    def stream(self, purpose: str, index: int = 0) -> np.random.Generator:
+        """Return the generator of a purpose. The purpose begins with its source: `init/dense1`."""
+        return stream(self.of(purpose.partition("/")[0]), purpose, index)
+
+    def __str__(self) -> str:
+        """Return the number, and the seeds that differ from it: `0`, `0 init=3`."""
+        return " ".join([str(self.number), *(f"{source}={seed}" for source, seed in self.own)])
+
+
 def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
-    """The generator of one purpose ("init/dense1", "batches", "subset/train", …) of one replicate.
+    """Return the generator of one purpose ("init/dense1", "batches", "subset/train", …) of one replicate.
 
     `index` counts what repeats within a purpose, such as epochs. The name is hashed (BLAKE2b) to the key of a Philox
     generator (Salmon et al. 2011), so streams with different names are independent.
@@ -28,11 +56,11 @@ def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
 
 
 class _Key(ISeedSequence):
-    """A generator's key as it is. `Philox(key=…)` gives the same, after it has asked the system for a seed in vain."""
+    """A generator's key, unchanged. `Philox(key=…)` would first ask the system for a seed, and drop it."""
 
     def __init__(self, key: bytes):
         self.key = np.frombuffer(key, np.uint64)
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
-        """The key of Philox, two words of 64 bits."""
+        """Return the key of Philox, two words of 64 bits."""
         return self.key

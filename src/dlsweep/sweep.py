@@ -153,5 +153,5 @@ def _iterations(whole: Plan, done: Mapping[str, str]) -> int:
     """Return the number of run-iterations that are to be trained."""
     steps = {code(c.arm): iterations(c.arm.train, data_of(c.arm).sizes["train"]) for c in whole.cohorts}
     if not done:
-        return sum(c.arms * len(whole.config.seeds) * steps[code(c.arm)] for c in whole.cohorts)
+        return sum(c.runs * steps[code(c.arm)] for c in whole.cohorts)
     return sum(steps[code(run.arm)] for run in whole.missing(done))

@@ -18,7 +18,7 @@ from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.errors import ConfigError
-from dlsweep.randomness import RANDOMNESS_VERSION
+from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 
 ROOT = Path(__file__).parents[2]
 
@@ -258,6 +258,6 @@ def test_the_sweep_of_the_readme() -> None:
     assert config.count == 30
     assert config.plots[0].settings["rows"] == "activation"
     run = next(config.runs())
-    assert run == Run(run.arm, 0)
+    assert run == Run(run.arm, Seeds(0))
     assert len(run.id) == 16
     assert RANDOMNESS_VERSION == 1

@@ -11,9 +11,10 @@ from dlsweep.errors import UsageError
 from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, SharedInput
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 from dlsweep.training.network import build
+from dlsweep.training.random_draws import Draws
 
 CONV = {"filters": 3, "kernel": 3, "pad": "same"}
 WIDER, SAME = {**CONV, "filters": 5, "stride": 2}, {"size": 3, "stride": 1, "pad": "same"}
@@ -51,7 +52,7 @@ def test_gradients_are_finite_differences_and_fused_is_plain(of):
     ]
     x, context = (
         [SharedInput(rng.standard_normal((3, 4, 5, 5)), slice(0, 2))],
-        Context(True, Draws({0: slice(0, 2)}, 1)),
+        Context(True, Draws({Seeds(0): slice(0, 2)}, 1)),
     )
     passed = forward(network.layers, parameters, x, context)
     dy = rng.standard_normal(passed.logits.shape)
@@ -89,7 +90,7 @@ def test_the_same_bits_alone_and_together_with_probes_and_techniques(of, init):
     }
     arms = [arm_of(of, optimizer=choice("momentum", lr=lr, alpha=0.9), **common) for lr in (0.1, 1e30)]
     arms = [replace(arm, evaluate=Evaluate(2, ("train", "test"), layers=True, keep="final")) for arm in arms]
-    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)]
     together = train(runs, data)
     kernels = sum(any(p.kernel for p in layer.parameters.values()) for layer in build(arms[:1], data).layers)
     assert len(set(together.layers["layer"])) == kernels

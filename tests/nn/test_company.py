@@ -11,8 +11,9 @@ from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput, Tiles
 from dlsweep.nn.networks import networks
 from dlsweep.nn.sequences import sequence
-from dlsweep.training.draws import Draws
-from dlsweep.training.evaluation import block_size
+from dlsweep.randomness import Seeds
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import block_size
 
 pytestmark = pytest.mark.slow
 
@@ -64,12 +65,12 @@ def assert_one_set_of_bits(layers, shape, samples, *, training, companies, dtype
 
     with np.errstate(all="ignore"):
         alone = {
-            (seed, r): everything(layers, of([r]), x, {seed: slice(0, 1)}, training)
+            (seed, r): everything(layers, of([r]), x, {Seeds(seed): slice(0, 1)}, training)
             for seed in (0, 1)
             for r in range(max(map(sum, companies)))
         }
         for first, second in companies:
-            slices = {0: slice(0, first), 1: slice(first, first + second)}
+            slices = {Seeds(0): slice(0, first), Seeds(1): slice(first, first + second)}
             slices = {seed: runs for seed, runs in slices.items() if runs.stop > runs.start}
             together = everything(layers, of(range(first + second)), x, slices, training)
             for name, arrays in together.items():
@@ -160,7 +161,10 @@ def test_pieces_are_asked_for_where_the_windows_have_rows_of_their_own(pool, in_
     layers = [conv, pooling._replace(apply=apply), *others]
     parameters = [{k: np.ones((2, *p.shape)) for k, p in layer.parameters.items()} for layer in layers]
     forward(
-        layers, parameters, [SharedInput(np.ones((1, 8, 8, 5)), slice(0, 2))], Context(True, Draws({0: slice(0, 2)}, 0))
+        layers,
+        parameters,
+        [SharedInput(np.ones((1, 8, 8, 5)), slice(0, 2))],
+        Context(True, Draws({Seeds(0): slice(0, 2)}, 0)),
     )
     assert taken == [in_tiles]
 

@@ -17,9 +17,10 @@ from dlsweep.nn.networks import networks
 from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.sequences import items, sequence
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
+from dlsweep.training.random_draws import Draws
 
-SEEDS = {0: slice(0, 2), 1: slice(2, 3)}
+SEEDS = {Seeds(0): slice(0, 2), Seeds(1): slice(2, 3)}
 TRAINING, EVALUATION = (Context(training, Draws(SEEDS, 1)) for training in (True, False))
 TANH = activations["tanh"]
 
@@ -204,7 +205,7 @@ def test_together_is_alone_and_the_type_is_kept(kind):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_runs_share_is_as_if_each_had_its_own(kind, dtype):
     layer, p, x = layer_and_problem(kind, dtype=dtype)
-    inputs = [SharedInput(x[0], SEEDS[0]), SharedInput(x[2], SEEDS[1])]
+    inputs = [SharedInput(x[0], SEEDS[Seeds(0)]), SharedInput(x[2], SEEDS[Seeds(1)])]
     own = layer.apply(p, x[[0, 0, 2]], TRAINING)
     shared = layer.apply(p, inputs, TRAINING)
     dy = np.random.default_rng(1).standard_normal(own.y.shape).astype(dtype)
@@ -260,7 +261,7 @@ def test_gradients_of_whole_sequences(name):
             if not d.trained:
                 p[k][...] = 1.0
     x = rng.standard_normal((2, 2, 5, 4, 6))
-    inputs = [SharedInput(x[0], SEEDS[0]), SharedInput(x[1], SEEDS[1])]
+    inputs = [SharedInput(x[0], SEEDS[Seeds(0)]), SharedInput(x[1], SEEDS[Seeds(1)])]
     passed = forward(layers, parameters, inputs, TRAINING)
     assert passed.logits.shape == (3, 3, 6)
     dy = rng.standard_normal(passed.logits.shape)
@@ -365,7 +366,7 @@ def test_dropout_in_a_list_is_the_regularizer(mode):
     own = regularizers["dropout"](ratio=np.array([0.25], np.float32), mode=mode).activated("dropout1", (6,))
     x = np.random.default_rng(0).standard_normal((1, 6, 5)).astype(np.float32)
     for training in (True, False):
-        context = Context(training, Draws({0: slice(0, 1)}, 1))
+        context = Context(training, Draws({Seeds(0): slice(0, 1)}, 1))
         np.testing.assert_array_equal(
             layer.apply({}, [SharedInput(x[0], slice(0, 1))], context).y, own.apply({}, x, context).y
         )
@@ -388,7 +389,7 @@ def test_every_item_has_its_defaults_and_keeps_the_type():
     ]
     outputs = []
     passed = forward(
-        layers, parameters, [SharedInput(x, slice(0, 2))], Context(True, Draws({0: slice(0, 2)}, 1)), outputs
+        layers, parameters, [SharedInput(x, slice(0, 2))], Context(True, Draws({Seeds(0): slice(0, 2)}, 1)), outputs
     )
     assert {output.y.dtype for output in outputs} == {np.dtype(np.float32)}
     gradients = passed.back(np.ones_like(passed.logits))

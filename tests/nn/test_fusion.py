@@ -12,8 +12,9 @@ from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import normalizations
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
 from dlsweep.training.network import build
+from dlsweep.training.random_draws import Draws
 
 MODELS = [
     choice("mlp", hidden=[5, 4]),
@@ -45,7 +46,7 @@ def is_plain(network):
         for layer in network.layers
     ]
     x = [SharedInput(rng.standard_normal((3, 28, 28, 4)), slice(0, 2))]
-    training, evaluation = (Context(training, Draws({0: slice(0, 2)}, 1)) for training in (True, False))
+    training, evaluation = (Context(training, Draws({Seeds(0): slice(0, 2)}, 1)) for training in (True, False))
     plain, fused = (forward(layers, parameters, x, training) for layers in (network.layers, network.fused))
     np.testing.assert_allclose(fused.logits, plain.logits, rtol=1e-10)
     dy = rng.standard_normal(plain.logits.shape)

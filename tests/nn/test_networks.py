@@ -14,7 +14,7 @@ from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations
 from dlsweep.nn.products import shared_product
 from dlsweep.nn.regularizers import Regularizer, regularizers
-from dlsweep.training.draws import Draws
+from dlsweep.training.random_draws import Draws
 
 TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 

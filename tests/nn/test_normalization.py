@@ -9,7 +9,7 @@ import pytest
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations, refuse_pointless
-from dlsweep.training.draws import Draws
+from dlsweep.training.random_draws import Draws
 
 TRAINING, EVALUATION = (Context(training, Draws({}, 0)) for training in (True, False))
 SHAPES = [(5,), (1,), (4,), (3, 2, 4), (4, 3, 2), (1, 2, 2)]

@@ -8,10 +8,10 @@ from dlsweep.nn.dense import dense
 from dlsweep.nn.layers import Context, SharedInput, materialize
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.regularizers import Regularizer, regularizers
-from dlsweep.randomness import stream
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds, stream
+from dlsweep.training.random_draws import Draws
 
-SEEDS = {0: slice(0, 2), 1: slice(2, 3)}  # two runs of one seed, one of another
+SEEDS = {Seeds(0): slice(0, 2), Seeds(1): slice(2, 3)}  # two runs of one seed, one of another
 TRAINING, EVALUATION = (Context(training, Draws(SEEDS, 1)) for training in (True, False))
 
 
@@ -136,7 +136,7 @@ def test_equal_ratios_share_a_mask_without_a_trace(mode):
 
 
 def shared(x):
-    return [SharedInput(x[0], SEEDS[0]), SharedInput(x[1], SEEDS[1])]
+    return [SharedInput(x[0], SEEDS[Seeds(0)]), SharedInput(x[1], SEEDS[Seeds(1)])]
 
 
 def affine(fan_in=5, fan_out=4, *, first=False):

@@ -6,6 +6,7 @@ from tests.support.arms import choice, make_arm, make_data
 
 from dlsweep.config.runs import Evaluate, Run
 from dlsweep.nn.layers import Layer, Output, Parameter, kinds
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 
 
@@ -41,7 +42,7 @@ def test_a_layer_with_a_kernel_works_everywhere(scale, of, regularizer):
         make_arm(model=choice("layers", of=of), regularizer=regularizer, optimizer=choice("sgd", lr=lr))
         for lr in (0.1, 0.2)
     ]
-    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)]
     together = train(runs, data)
     assert together.status == ["done"] * 4
     for i, run in enumerate(runs):
@@ -62,6 +63,6 @@ def test_a_network_without_kernels_trains(of, layers):
     data = make_data(shape=(3, 4, 4), classes=3)
     arm = make_arm(model=choice("layers", of=of), regularizer=(choice("l2", strength=0.1, on="kernel"),), clip_norm=1.0)
     arm = type(arm)(**{**arm.__dict__, "evaluate": Evaluate(2, ("train", "test"), layers=layers, keep="final")})
-    outcome = train([Run(arm, 0)], data)
+    outcome = train([Run(arm, Seeds(0))], data)
     assert outcome.status == ["done"]
     assert np.isfinite(outcome.curves["loss"]).all()

@@ -58,7 +58,7 @@ def test_a_part_cut_short_is_found(folder: LocalFolder, part: Path, kept: int) -
         parts.check(folder, name(part), TABLE.schema)
 
 
-def test_the_pages_have_checksums_for_other_readers(folder: LocalFolder, part: Path) -> None:
+def test_the_pages_have_checksums_for_other_readers(part: Path) -> None:
     content = bytearray(part.read_bytes())
     at = content.index(b"(\xb5/\xfd")  # the first Zstandard frame: the bytes of a page
     content[at + 12] ^= 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.nn.test_initializers import MEAN
 from tests.support.arms import SGD, choice, full, make_arm, make_data
+from tests.support.by_hand import ByHand
 
 from dlsweep.config.runs import Run, Stopping
 from dlsweep.nn.activations import activations
@@ -13,10 +14,11 @@ from dlsweep.nn.initializers import initializers
 from dlsweep.nn.layers import Context
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches
-from dlsweep.training.stack import Stack
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.step import inputs
 
 CNN = choice(
     "layers",
@@ -67,17 +69,17 @@ def test_a_technique_trains_and_changes_the_training_and_knows_no_company(techni
     changes = TECHNIQUES[technique]
     plain = arm(activation="tanh", init=choice("normal", std=0.3), optimizer=choice("sgd", lr=0.05))
     changed = replace(plain, **{k: full(activations, v) if k == "activation" else v for k, v in changes.items()})
-    outcome = is_alone_what_it_is_together([Run(changed, seed) for seed in (0, 1)], data())
+    outcome = is_alone_what_it_is_together([Run(changed, Seeds(seed)) for seed in (0, 1)], data())
     assert outcome.status == ["done", "done"]
     assert all(np.isfinite(column).all() for run in (0, 1) for column in curve(outcome, run).values())
-    same = np.array_equal(curve(train([Run(plain, 0)], data()), 0)["loss"], curve(outcome, 0)["loss"])
+    same = np.array_equal(curve(train([Run(plain, Seeds(0))], data()), 0)["loss"], curve(outcome, 0)["loss"])
     assert same == (changed == plain)
 
 
 def kernels(init, dtype=np.float64, model=None, samples=None):
     """The initial kernels of the first run, by layer; the stack and its first minibatch."""
     one = arm(init=init, batch_size=20, **({"model": model} if model else {}))
-    stack = Stack([Run(one, seed) for seed in (0, 1)], samples or data(), np.dtype(dtype))
+    stack = ByHand([Run(one, Seeds(seed)) for seed in (0, 1)], samples or data(), np.dtype(dtype))
     batch = {s: stack.gather(s, next(minibatches(s, stack.data.sizes["train"], one.train))) for s in stack.slices}
     stack.begin(batch)
     return {stack.network.layers[i].name: stack.parameters[i][k][0] for i, k in stack.kernels}, stack, batch
@@ -114,16 +116,16 @@ def test_lsuv_gives_convolutions_unit_variance_on_the_first_minibatch():
     _, stack, batch = kernels(choice("lsuv", tolerance=0.05, rounds=20))
     seen = []
     for layer, p in zip(stack.network.layers, stack.parameters, strict=True):
-        x = stack._shared(batch) if not seen else seen[-1]
-        seen.append(layer.apply(p, x, Context(True, Draws({0: slice(0, 2)}, 1))).y)
+        x = inputs(stack.state, batch) if not seen else seen[-1]
+        seen.append(layer.apply(p, x, Context(True, Draws({Seeds(0): slice(0, 2)}, 1))).y)
         if any(parameter.kernel for parameter in layer.parameters.values()):
             np.testing.assert_allclose(seen[-1].reshape(2, -1).var(axis=1), 1, atol=0.05)
 
 
 def test_the_bound_of_max_norm_is_on_every_filter():
     bounded = arm(regularizer=(choice("max_norm", limit=0.5),), optimizer=choice("sgd", lr=0.5))
-    stack = Stack([Run(bounded, 0)], data(), np.dtype(np.float32))
-    batch = {0: stack.gather(0, np.arange(4))}
+    stack = ByHand([Run(bounded, Seeds(0))], data(), np.dtype(np.float32))
+    batch = {Seeds(0): stack.gather(Seeds(0), np.arange(4))}
     stack.begin(batch)
     stack.step(1, 2, batch)
     for i, k in stack.kernels:
@@ -134,15 +136,15 @@ def test_the_bound_of_max_norm_is_on_every_filter():
 @pytest.mark.parametrize("normalization", ["none", "batch", "lrn"])
 def test_probes_measure_every_kernel_and_what_follows_it(normalization):
     one = arm(activation="tanh", normalization=full(normalizations, normalization))
-    plain = train([Run(one, 0)], data())
+    plain = train([Run(one, Seeds(0))], data())
     one = replace(one, evaluate=replace(one.evaluate, layers=True))
-    outcome = train([Run(one, 0), Run(one, 1)], data())
+    outcome = train([Run(one, Seeds(0)), Run(one, Seeds(1))], data())
     for name, column in curve(plain, 0).items():
         np.testing.assert_array_equal(column, curve(outcome, 0)[name], err_msg=name)  # looking changes nothing
     table = outcome.layers
     assert list(dict.fromkeys(table["layer"])) == ["conv1", "conv2", "dense1", "dense2"]
-    stack = Stack([Run(one, 0)], data(), np.dtype(np.float32))
-    batch = {0: stack.gather(0, next(minibatches(0, 30, one.train)))}
+    stack = ByHand([Run(one, Seeds(0))], data(), np.dtype(np.float32))
+    batch = {Seeds(0): stack.gather(Seeds(0), next(minibatches(Seeds(0), 30, one.train)))}
     stack.begin(batch)
     first = (table["iteration"] == 0) & (table["run"] == 0)
     for (i, k), norm, sparsity in zip(
@@ -154,7 +156,7 @@ def test_probes_measure_every_kernel_and_what_follows_it(normalization):
     assert (table["gradient_rms"] > 0).all()
     assert (table["activation_std"] > 0).all()
     assert (table["dead"] == 0).all()
-    alone = train([Run(one, 1)], data()).layers
+    alone = train([Run(one, Seeds(1))], data()).layers
     for name in table:
         if name != "run":
             np.testing.assert_array_equal(table[name][table["run"] == 1], alone[name], err_msg=name)
@@ -162,7 +164,7 @@ def test_probes_measure_every_kernel_and_what_follows_it(normalization):
 
 def test_an_ensemble_of_convolutional_networks_is_the_mean_of_its_members():
     one = arm(members=(0, 1, 2))
-    outcome = train([Run(one, seed) for seed in (0, 1, 2)], data())
+    outcome = train([Run(one, Seeds(seed)) for seed in (0, 1, 2)], data())
     assert set(outcome.ensembles["members"]) == {3}
     assert {"test", "validation", "train"} == set(outcome.ensembles["split"])
     loss = outcome.curves["loss"]
@@ -174,13 +176,13 @@ def test_an_ensemble_of_convolutional_networks_is_the_mean_of_its_members():
 def test_early_stopping_takes_runs_out_of_the_stack_and_the_others_keep_their_bits():
     patient = Stopping(1, "validation_loss", 1e9, restore_best=True)  # nothing ever improves by so much
     arms = [arm(stopping=patient), arm()]
-    outcome = is_alone_what_it_is_together([Run(one, seed) for one in arms for seed in (0, 1)], data())
+    outcome = is_alone_what_it_is_together([Run(one, Seeds(seed)) for one in arms for seed in (0, 1)], data())
     assert outcome.status == ["stopped", "stopped", "done", "done"]
 
 
 def test_a_run_that_diverges_leaves_and_the_others_keep_their_bits():
     arms = [arm(optimizer=SGD), arm(optimizer=choice("sgd", lr=1e30))]
-    outcome = is_alone_what_it_is_together([Run(one, seed) for one in arms for seed in (0, 1)], data())
+    outcome = is_alone_what_it_is_together([Run(one, Seeds(seed)) for one in arms for seed in (0, 1)], data())
     assert outcome.status == ["done", "done", "diverged", "diverged"]
 
 
@@ -189,19 +191,19 @@ def test_a_run_that_diverges_leaves_and_the_others_keep_their_bits():
 def test_samples_of_any_kind(batch_size, changes):
     """Subsets of each seed's own, floats and bytes, minibatches of one and of all."""
     size = min(batch_size, changes.get("train", 30))
-    is_alone_what_it_is_together([Run(arm(batch_size=size), seed) for seed in (0, 1)], data(**changes))
+    is_alone_what_it_is_together([Run(arm(batch_size=size), Seeds(seed)) for seed in (0, 1)], data(**changes))
 
 
 @pytest.mark.parametrize("normalization", ["batch", "layer", "instance", "group", "lrn"])
 def test_minibatches_of_one(normalization):
     one = arm(batch_size=1, normalization=full(normalizations, normalization), sampling="replacement")
-    outcome = is_alone_what_it_is_together([Run(one, seed) for seed in (0, 1)], data())
+    outcome = is_alone_what_it_is_together([Run(one, Seeds(seed)) for seed in (0, 1)], data())
     assert outcome.status == ["done", "done"]
 
 
 def test_the_curves_are_means_over_all_samples_whatever_the_blocks(monkeypatch):
-    outcome = train([Run(arm(), 0)], data(samples=(7, 61)))
-    monkeypatch.setattr("dlsweep.training.evaluation.LARGEST", 4 * 36 * 10)  # ten images at once
-    small = train([Run(arm(), 0)], data(samples=(7, 61)))
+    outcome = train([Run(arm(), Seeds(0))], data(samples=(7, 61)))
+    monkeypatch.setattr("dlsweep.training.samples.LARGEST", 4 * 36 * 10)  # ten images at once
+    small = train([Run(arm(), Seeds(0))], data(samples=(7, 61)))
     for name, column in curve(outcome, 0).items():
         np.testing.assert_allclose(column, curve(small, 0)[name], rtol=1e-5, err_msg=name)

@@ -19,8 +19,8 @@ from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.storage.results import Results
 from dlsweep.training.cohorts import train
-from dlsweep.training.outcome import Outcome
 from dlsweep.training.plan import plan
+from dlsweep.training.result import TrainingResult
 
 VALLEY = [
     ({"sgd": {"lr": 0.95}}, -0.3503929958, 0.0847823166),
@@ -34,13 +34,13 @@ def config(**changes: Any) -> dict[str, Any]:
     return {"name": "descent", "model": "narrow_valley", "train": {"iterations": 30}, **changes}
 
 
-def descents(given: Mapping[str, Any]) -> tuple[list[Run], Outcome]:
+def descents(given: Mapping[str, Any]) -> tuple[list[Run], TrainingResult]:
     """The runs of a config, which are of one cohort, and their outcome as one stack."""
     runs = list(load(given).runs())
     return runs, train(runs, data_of(runs[0].arm))
 
 
-def paths(outcome: Outcome) -> list[bytes]:
+def paths(outcome: TrainingResult) -> list[bytes]:
     """The path of each run: all that is known of every point."""
     names = ("iteration", "loss", "x", "y", "distance")
     curves = outcome.curves

@@ -12,8 +12,9 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config.runs import Run
 from dlsweep.execution.worker import bisect, indivisible
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.training.ensembles import Ensembles
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
+from dlsweep.training.observers.ensembles import Averages
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -25,7 +26,7 @@ def one_blas_thread():
 def test_the_mean_of_softmaxes():
     rng = np.random.default_rng(0)
     logits, t = rng.normal(0, 3, (5, 4, 60)), rng.integers(0, 4, 60)
-    ensembles = Ensembles([[0, 2, 4], [1], [3, 1]])
+    ensembles = Averages([[0, 2, 4], [1], [3, 1]])
     for block in (slice(0, 25), slice(25, 60)):
         ensembles.add(logits[:, :, block], t[block])
     for i, rows in enumerate([[0, 2, 4], [1], [3, 1]]):
@@ -38,14 +39,14 @@ def test_the_mean_of_softmaxes():
 def test_the_loss_of_one_who_is_sure_and_wrong_is_finite():
     logits = np.zeros((2, 3, 1), np.float32)
     logits[:, 0] = [[1e4], [2e4]]  # a probability of exp(-10000) is none in any float
-    ensembles = Ensembles([[0, 1]])
+    ensembles = Averages([[0, 1]])
     ensembles.add(logits, np.array([1]))
     np.testing.assert_allclose(ensembles.loss, 1e4 + np.log(2))
     assert ensembles.accuracy == 0
 
 
 def test_equal_probabilities_are_at_chance():
-    ensembles = Ensembles([[0, 1]])
+    ensembles = Averages([[0, 1]])
     ensembles.add(np.zeros((2, 4, 8), np.float32), np.arange(8) % 4)
     assert ensembles.accuracy == 0.25
 
@@ -80,13 +81,13 @@ def test_an_ensemble_does_not_know_its_company(inits, seeds, activation, own, sh
         for init, lr in inits
     ]
     data = make_data(train=own, samples=(7, 600))
-    runs = [Run(arm, seed) for arm in arms for seed in seeds]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in seeds]
     together = train(runs, data)
     assert_the_same_alone(runs, data, together)
     shuffled = shuffle.sample(runs, len(runs))
     again = train(shuffled, data)
     for arm in arms:
-        mine = [Run(arm, seed) for seed in seeds]
+        mine = [Run(arm, Seeds(seed)) for seed in seeds]
         expected = averages(together, [runs.index(run) for run in mine])
         assert averages(train(mine, data), range(len(mine))) == expected
         assert averages(again, [shuffled.index(run) for run in mine]) == expected
@@ -95,7 +96,7 @@ def test_an_ensemble_does_not_know_its_company(inits, seeds, activation, own, sh
 def test_members_that_diverge_leave_the_average():
     """A run in an ensemble is as it is without; what is averaged is what has a row at that iteration."""
     arm = make_arm(optimizer=choice("sgd", lr=1.0), iterations=40, activation="identity", members=tuple(range(8)))
-    outcome = train([Run(arm, seed) for seed in range(8)], make_data())
+    outcome = train([Run(arm, Seeds(seed)) for seed in range(8)], make_data())
     curves, ensembles = outcome.curves, outcome.ensembles
     assert len(set(ensembles["members"].tolist())) > 1
     assert set(ensembles["split"]) == {"train", "validation", "test"}
@@ -110,9 +111,9 @@ def test_members_that_diverge_leave_the_average():
 
 def test_splits_that_seeds_do_not_share_have_no_ensemble():
     arm = make_arm(members=(0, 1))
-    outcome = train([Run(arm, seed) for seed in (0, 1)], make_data(train=10))
+    outcome = train([Run(arm, Seeds(seed)) for seed in (0, 1)], make_data(train=10))
     assert set(outcome.ensembles["split"]) == {"validation", "test"}
-    assert not len(train([Run(make_arm(), 0)], make_data()).ensembles["run"])
+    assert not len(train([Run(make_arm(), Seeds(0))], make_data()).ensembles)
 
 
 @given(st.integers(2, 9), st.integers(1, 5))

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.arms import make_arm, make_data
+from tests.support.by_hand import ByHand
 
 from dlsweep.config.runs import Run
 from dlsweep.nn.activations import activation_layer, activations
@@ -10,13 +11,13 @@ from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.nn.networks import networks
-from dlsweep.training.draws import Draws
-from dlsweep.training.evaluation import BLOCK, Blocks, Group
+from dlsweep.randomness import Seeds
 from dlsweep.training.evaluation import evaluate as evaluate_network
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network
-from dlsweep.training.stack import Stack
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import BLOCK, Blocks, Group
 
 
 def scaled(scale):
@@ -116,7 +117,7 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
         return evaluate(layers, parameters, [Group(slice(0, 2), blocks)]), blocks.blocks[0].x.dtype
 
     kept, kept_dtype = metrics()
-    monkeypatch.setattr("dlsweep.training.evaluation.KEEP_BELOW", 0)
+    monkeypatch.setattr("dlsweep.training.samples.KEEP_BELOW", 0)
     converted, converted_dtype = metrics()
     assert (kept_dtype, converted_dtype) == (np.float32, np.uint8)
     np.testing.assert_array_equal(converted, kept)
@@ -126,13 +127,13 @@ def test_a_split_too_large_to_keep_as_floats_gives_the_same_numbers(monkeypatch)
 @pytest.mark.parametrize("keep_below", [0, 1 << 30])
 def test_standardized_samples_are_seen_so_in_training_and_in_evaluation(dtype, keep_below, monkeypatch):
     """Zeros are no longer dark, so nothing is left out; whether blocks are kept as floats changes nothing."""
-    monkeypatch.setattr("dlsweep.training.evaluation.KEEP_BELOW", keep_below)
+    monkeypatch.setattr("dlsweep.training.samples.KEEP_BELOW", keep_below)
     data = make_data(shape=(3, 2, 2), dtype=dtype, standardized=True)
-    stack = Stack([Run(make_arm(), 0)], data, np.dtype(np.float32))
+    stack = ByHand([Run(make_arm(), Seeds(0))], data, np.dtype(np.float32))
     mean, std = data.arrays.mean.reshape(3, 1, 1), data.arrays.std.reshape(3, 1, 1)
-    batch = stack.gather(0, np.arange(5))
+    batch = stack.gather(Seeds(0), np.arange(5))
     np.testing.assert_allclose(np.moveaxis(batch.x, -1, 0), (data.arrays.x_train[:5] - mean) / std, rtol=1e-6)
-    blocks = stack.splits["test"]
+    blocks = stack.split("test")
     assert blocks.features is None
     seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in blocks])
     np.testing.assert_allclose(seen, (data.arrays.x_test - mean) / std, rtol=1e-6)
@@ -141,25 +142,25 @@ def test_standardized_samples_are_seen_so_in_training_and_in_evaluation(dtype, k
 
 def test_seeds_with_subsets_of_their_own_see_all_splits_with_moments_of_their_own():
     data = make_data(train=8, shape=(3, 2, 2), standardized=True)
-    stack = Stack([Run(make_arm(), seed) for seed in (0, 1)], data, np.dtype(np.float32))
+    stack = ByHand([Run(make_arm(), Seeds(seed)) for seed in (0, 1)], data, np.dtype(np.float32))
     arrays, moments = data.arrays, {}
-    for seed in (0, 1):
+    for seed in (Seeds(0), Seeds(1)):
         x = arrays.x_train[subset(seed, 8, 30)]
         moments[seed] = x.mean(axis=(0, 2, 3)).reshape(3, 1, 1), x.std(axis=(0, 2, 3)).reshape(3, 1, 1)
         mean, std = moments[seed]
         batch = stack.gather(seed, np.arange(5))
         np.testing.assert_allclose(np.moveaxis(batch.x, -1, 0), (x[:5] - mean) / std, rtol=1e-5, atol=1e-6)
         for split, expected in {"train": x, "validation": arrays.x_validation, "test": arrays.x_test}.items():
-            seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in stack.splits[split][seed]])
+            seen = np.concatenate([np.moveaxis(b.x, -1, 0) for b in stack.split(split)[seed]])
             np.testing.assert_allclose(seen, (expected - mean) / std, rtol=1e-5, atol=1e-6)
-    assert not np.allclose(moments[0], moments[1])
+    assert not np.allclose(*moments.values())
 
 
 def test_an_ensemble_whose_members_have_moments_of_their_own_averages_them():
     data = make_data(train=8, shape=(3, 2, 2), standardized=True)
     arm = make_arm(members=(0, 1))
-    outcome = train([Run(arm, seed) for seed in (0, 1)], data)
-    alone = [train([Run(make_arm(), seed)], data).curves for seed in (0, 1)]
+    outcome = train([Run(arm, Seeds(seed)) for seed in (0, 1)], data)
+    alone = [train([Run(make_arm(), Seeds(seed))], data).curves for seed in (0, 1)]
     averaged = outcome.ensembles
     for at, split in enumerate(averaged["split"]):
         rows = [(c["split"] == split) & (c["iteration"] == averaged["iteration"][at]) for c in alone]

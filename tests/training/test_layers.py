@@ -12,11 +12,12 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.nn.activations import activations
 from dlsweep.nn.optimizers import optimizers
-from dlsweep.training import probes
+from dlsweep.randomness import Seeds
 from dlsweep.training.initial import initial
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches
 from dlsweep.training.network import build
+from dlsweep.training.observers import probes
 
 SIZES = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
 NUMBERS = (*SIZES, "saturated", "dead", "sparsity")
@@ -64,12 +65,12 @@ def test_the_first_step_by_hand(name, clip_norm):
         batch_size=8,
     )
     arm = replace(arm, train=replace(arm.train, clip_norm=clip_norm))
-    found = measured(train([Run(arm, 3)], data, dtype=np.float64))
+    found = measured(train([Run(arm, Seeds(3))], data, dtype=np.float64))
 
-    rows = next(minibatches(3, data.sizes["train"], arm.train))
+    rows = next(minibatches(Seeds(3), data.sizes["train"], arm.train))
     x, t = data.arrays.x_train[rows] / 255, data.arrays.t_train[rows]
     layers = build([arm], data, np.float64).layers
-    W = [p["W"][0] for p in initial(layers, [Run(arm, 3)], {}, data, np.dtype(np.float64)) if "W" in p]
+    W = [p["W"][0] for p in initial(layers, [Run(arm, Seeds(3))], {}, data, np.dtype(np.float64)) if "W" in p]
     f, slope_of, is_saturated = SLOPES[name]
     inputs, slopes = [x.T], []
     for w in W[:-1]:
@@ -168,7 +169,7 @@ def cohorts(draw):
     ]
     seeds = draw(st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True))
     data = make_data(features=draw(st.sampled_from([3, 60])), samples=(5, 30))
-    return draw(st.permutations([Run(arm, seed) for arm in arms for seed in seeds])), data
+    return draw(st.permutations([Run(arm, Seeds(seed)) for arm in arms for seed in seeds])), data
 
 
 def without(run):
@@ -203,13 +204,13 @@ def test_there_are_rows_where_there_are_points_of_the_curve(cohort):
 
 
 def test_weights_that_are_all_zero():
-    found = measured(train([Run(probed(init=choice("zeros"), activation="relu", every=1), 0)], make_data()))
+    found = measured(train([Run(probed(init=choice("zeros"), activation="relu", every=1), Seeds(0))], make_data()))
     row = found[1, "dense1"]
     assert (row["weight_norm"], row["sparsity"], row["saturated"], row["dead"]) == (0, 1, 1, 1)
     assert np.isnan(row["update_ratio"])
     # Sigmoids of 1/2 move the last layer's weights, but by no share of nothing.
     found_of_sigmoids = measured(
-        train([Run(probed(init=choice("zeros"), activation="sigmoid", every=1), 0)], make_data())
+        train([Run(probed(init=choice("zeros"), activation="sigmoid", every=1), Seeds(0))], make_data())
     )
     assert np.isnan(found_of_sigmoids[1, "dense3"]["update_ratio"])
     assert found_of_sigmoids[2, "dense3"]["update_ratio"] > 0
@@ -220,7 +221,7 @@ def test_weights_that_are_all_zero():
 def test_a_unit_is_dead_if_no_sample_moves_it():
     """Large steps push ReLUs to where they are flat for every sample."""
     arm = probed(activation="relu", hidden=(40,), optimizer=choice("sgd", lr=20.0), iterations=20, every=1)
-    found = measured(train([Run(arm, 0)], make_data()))
+    found = measured(train([Run(arm, Seeds(0))], make_data()))
     dead = [row["dead"] for (_, layer), row in found.items() if layer == "dense1"]
     saturated = [row["saturated"] for (_, layer), row in found.items() if layer == "dense1"]
     assert dead[0] < 0.3
@@ -231,7 +232,7 @@ def test_a_unit_is_dead_if_no_sample_moves_it():
 def test_a_gradient_that_vanishes_is_seen_as_long_as_it_is_a_number():
     """In fourteen layers of sigmoids it shrinks to where its square is nothing in float32."""
     arm = probed(activation="sigmoid", init=choice("normal", std=0.01), hidden=[20] * 14, iterations=1, on=("batch",))
-    rows = measured(train([Run(arm, 0)], make_data()))
+    rows = measured(train([Run(arm, Seeds(0))], make_data()))
     sizes = [rows[0, f"dense{i}"]["gradient_rms"] for i in range(1, 16)]
     assert 0 < sizes[0] < 1e-23
     assert sizes == sorted(sizes)
@@ -240,7 +241,7 @@ def test_a_gradient_that_vanishes_is_seen_as_long_as_it_is_a_number():
 def test_an_ensemble_that_diverges_whole_leaves_no_rows_behind():
     arm = probed(activation="identity", optimizer=choice("sgd", lr=1e12), iterations=40, every=1, on=("test",))
     arm = replace(arm, evaluate=replace(arm.evaluate, ensemble=True), members=(0, 1))
-    outcome = train([Run(arm, seed) for seed in (0, 1)], make_data())
+    outcome = train([Run(arm, Seeds(seed)) for seed in (0, 1)], make_data())
     assert outcome.status == ["diverged", "diverged"]
     for i in (0, 1):
         assert {t for t, _ in measured(outcome, i)} == {*outcome.curves["iteration"][outcome.curves["run"] == i]}
@@ -271,7 +272,7 @@ def noise(samples=1000, features=100):
 )
 def test_the_spread_of_five_layers(activation, init, first, last, tolerance):
     arm = probed(activation=activation, init=init, hidden=[100] * 5, batch_size=1000, iterations=1, on=("batch",))
-    found = [measured(train([Run(arm, seed)], noise())) for seed in range(3)]
+    found = [measured(train([Run(arm, Seeds(seed))], noise())) for seed in range(3)]
     assert np.mean([f[0, "dense1"]["activation_std"] for f in found]) == pytest.approx(first, abs=0.01)
     assert np.mean([f[0, "dense5"]["activation_std"] for f in found]) == pytest.approx(last, abs=tolerance)
     if init == choice("normal", std=1.0):
@@ -291,9 +292,9 @@ def test_saturated_is_where_the_slope_is_small_whatever_the_activation(activatio
 
     arm = probed(activation=activation, hidden=(30,), init=choice("normal", std=2.0), iterations=1, batch_size=30)
     data = make_data(features=60)
-    found = measured(train([Run(arm, 0)], data, dtype=np.float64))[0, "dense1"]
+    found = measured(train([Run(arm, Seeds(0))], data, dtype=np.float64))[0, "dense1"]
     layers = build([arm], data, np.float64).layers
-    W = initial(layers, [Run(arm, 0)], {}, data, np.dtype(np.float64))[0]["W"][0]
+    W = initial(layers, [Run(arm, Seeds(0))], {}, data, np.dtype(np.float64))[0]["W"][0]
     z = (W @ (data.arrays.x_train / 255).T).ravel()
     steepest = slope(np.linspace(-9, 9, 100_001)).max()
     assert found["saturated"] == pytest.approx((slope(z) <= 0.36 * steepest).mean(), abs=0.01)

@@ -16,6 +16,7 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training import divergence
 from dlsweep.training.loop import train
@@ -46,7 +47,7 @@ def test_together_is_alone(activation, optimizer):
         make_arm(activation=activation, init=choice(init), optimizer=choice(optimizer, **{**defaults, "lr": lr}))
         for init, lr in [("he", 0.1), ("glorot_uniform", 0.01), ("zeros", 0.1)]
     ]
-    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1, 2)], make_data()
+    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1, 2)], make_data()
     assert_the_same_alone(runs, data, train(runs, data))
 
 
@@ -115,7 +116,7 @@ def cohorts(draw):
         dtype=draw(st.sampled_from([np.uint8, np.float32])),
         samples=(draw(st.integers(1, 20)), draw(st.sampled_from([1, 30, 600]))),
     )
-    return draw(st.permutations([Run(arm, seed) for arm in arms for seed in seeds])), data
+    return draw(st.permutations([Run(arm, Seeds(seed)) for arm in arms for seed in seeds])), data
 
 
 @pytest.mark.slow
@@ -141,8 +142,8 @@ def test_the_settings_of_an_activation_reach_it():
 
     try:
         arms = [replace(make_arm(), activation=choice("bent", slope=slope)) for slope in (0.0, 0.5)]
-        flat, bent_up = (train([Run(arm, 0)], make_data()).curves["loss"][0] for arm in arms)
-        assert flat == train([Run(make_arm(activation="relu"), 0)], make_data()).curves["loss"][0]
+        flat, bent_up = (train([Run(arm, Seeds(0))], make_data()).curves["loss"][0] for arm in arms)
+        assert flat == train([Run(make_arm(activation="relu"), Seeds(0))], make_data()).curves["loss"][0]
         assert bent_up != flat
     finally:
         del activations._entries["bent"]
@@ -156,10 +157,10 @@ def test_the_settings_of_a_schedule_reach_it():
 
     try:
         arms = [replace(make_arm(), schedule=choice("bent", factor=factor)) for factor in (1.0, 0.5)]
-        full, half = (train([Run(arm, 0)], make_data()).curves["loss"] for arm in arms)
+        full, half = (train([Run(arm, Seeds(0))], make_data()).curves["loss"] for arm in arms)
     finally:
         del schedules._entries["bent"]
-    np.testing.assert_array_equal(full, train([Run(make_arm(), 0)], make_data()).curves["loss"])
+    np.testing.assert_array_equal(full, train([Run(make_arm(), Seeds(0))], make_data()).curves["loss"])
     assert not np.array_equal(half, full)
 
 
@@ -168,7 +169,7 @@ def test_together_is_alone_under_a_schedule(schedule):
     defaults = {name: s.default for name, s in schedules[schedule].settings.items()} | {"every": 2, "iterations": 3}
     settings = {name: defaults[name] for name in schedules[schedule].settings}
     arms = [replace(make_arm(optimizer=choice("sgd", lr=lr)), schedule=choice(schedule, **settings)) for lr in (0.1, 1)]
-    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1)], make_data()
+    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)], make_data()
     together = train(runs, data)
     assert_the_same_alone(runs, data, together)
     constant = train([replace(run, arm=replace(run.arm, schedule=choice("constant"))) for run in runs], data)
@@ -177,15 +178,15 @@ def test_together_is_alone_under_a_schedule(schedule):
 
 @pytest.mark.parametrize("company", [False, True])
 def test_a_run_that_cannot_even_start_is_diverged_in_any_company(company):
-    wild = Run(make_arm(init=choice("normal", std=1e30)), 0)
-    outcome = train([wild, *([Run(make_arm(), 0)] if company else [])], make_data())
+    wild = Run(make_arm(init=choice("normal", std=1e30)), Seeds(0))
+    outcome = train([wild, *([Run(make_arm(), Seeds(0))] if company else [])], make_data())
     assert outcome.status[0] == "diverged"
     assert outcome.iterations[0] == 0
     assert 0 not in outcome.curves["run"]
 
 
 def test_curves_have_a_row_per_evaluation_and_split():
-    outcome = train([Run(make_arm(iterations=7, every=3), s) for s in (0, 1)], make_data())
+    outcome = train([Run(make_arm(iterations=7, every=3), Seeds(s)) for s in (0, 1)], make_data())
     rows = {
         (r, i, s) for r, i, s in zip(*(outcome.curves[k].tolist() for k in ("run", "iteration", "split")), strict=True)
     }
@@ -199,7 +200,7 @@ def test_curves_have_a_row_per_evaluation_and_split():
 
 
 def test_epochs_are_whole_passes():
-    outcome = train([Run(make_arm(epochs=2), 0)], make_data())
+    outcome = train([Run(make_arm(epochs=2), Seeds(0))], make_data())
     assert outcome.iterations == [16]
     assert outcome.curves["epoch"][-1] == 2.0
 
@@ -207,7 +208,7 @@ def test_epochs_are_whole_passes():
 def test_a_network_learns_what_can_be_learned():
     momentum = choice("momentum", lr=0.1, alpha=0.9)
     arm = make_arm(activation="tanh", hidden=(16,), optimizer=momentum, iterations=300, batch_size=30, every=300)
-    curves = train([Run(arm, seed) for seed in range(3)], make_data()).curves
+    curves = train([Run(arm, Seeds(seed)) for seed in range(3)], make_data()).curves
     end = (curves["iteration"] == 300) & (curves["split"] == "train")
     assert (curves["accuracy"][end] > 0.95).all()
     assert (curves["loss"][end] < 0.2).all()
@@ -216,17 +217,19 @@ def test_a_network_learns_what_can_be_learned():
 def test_arms_of_a_seed_share_minibatches_and_base_draws():
     """At iteration 0 the scale is all that tells two normal initializers of a linear network apart."""
     arms = [make_arm(hidden=(), init=choice("normal", std=std)) for std in (1e-9, 2e-9)]
-    curves = train([Run(arm, 0) for arm in arms], make_data()).curves
+    curves = train([Run(arm, Seeds(0)) for arm in arms], make_data()).curves
     start = (curves["iteration"] == 0) & (curves["split"] == "test")
     assert len(set(curves["accuracy"][start].tolist())) == 1  # proportional logits
-    ends = train([Run(make_arm(hidden=(), optimizer=choice(n, lr=0.1, **k)), 0) for n, k in [("sgd", {})]], make_data())
-    again = train([Run(make_arm(hidden=(), optimizer=choice("momentum", lr=0.1, alpha=0.0)), 0)], make_data())
+    ends = train(
+        [Run(make_arm(hidden=(), optimizer=choice(n, lr=0.1, **k)), Seeds(0)) for n, k in [("sgd", {})]], make_data()
+    )
+    again = train([Run(make_arm(hidden=(), optimizer=choice("momentum", lr=0.1, alpha=0.0)), Seeds(0))], make_data())
     np.testing.assert_allclose(ends.curves["loss"], again.curves["loss"], rtol=1e-5)  # the same minibatches
 
 
 def test_more_iterations_only_prolong_a_curve():
     data = make_data()
-    short, long = (train([Run(make_arm(iterations=n), 0)], data).curves for n in (4, 8))
+    short, long = (train([Run(make_arm(iterations=n), Seeds(0))], data).curves for n in (4, 8))
     until = long["iteration"] <= 4
     for column in ("iteration", "loss", "accuracy"):
         np.testing.assert_array_equal(long[column][until], short[column])
@@ -235,7 +238,7 @@ def test_more_iterations_only_prolong_a_curve():
 def test_a_diverged_run_keeps_its_curve_and_leaves_the_others_alone(recwarn):
     data = make_data()
     arms = [make_arm(optimizer=choice("sgd", lr=lr), iterations=40, activation="identity") for lr in (0.01, 1e20, 0.1)]
-    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)]
     outcome = train(runs, data)
     assert outcome.status == ["done", "done", "diverged", "diverged", "done", "done"]
     assert all(0 < outcome.iterations[i] < 40 for i in (2, 3))
@@ -255,7 +258,7 @@ def test_a_finite_loss_far_above_chance_is_divergence_in_any_company(members):
     arms.append(make_arm(optimizer=choice("sgd", lr=1e-9), init=choice("normal", std=50.0), iterations=30, every=5))
     if members:
         arms = [replace(a, members=members, evaluate=replace(a.evaluate, ensemble=True)) for a in arms]
-    runs = [Run(arm, seed) for arm in arms for seed in (0, 1)]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)]
     data = make_data()
     outcome = train(runs, data)
     assert outcome.status == ["done"] * 2 + ["diverged"] * 2 + ["done"] * 2
@@ -272,7 +275,7 @@ def test_a_finite_loss_far_above_chance_is_divergence_in_any_company(members):
 def test_a_stack_in_which_all_diverge_ends_early():
     calls = []
     arm = make_arm(optimizer=choice("sgd", lr=1e30), iterations=1000, activation="identity", every=10)
-    outcome = train([Run(arm, 0), Run(arm, 1)], make_data(), progress=calls.append)
+    outcome = train([Run(arm, Seeds(0)), Run(arm, Seeds(1))], make_data(), progress=calls.append)
     assert outcome.status == ["diverged", "diverged"]
     assert sum(calls) == 2000  # what was not trained counts as done, so a progress bar ends full
     assert len(calls) < 10
@@ -280,7 +283,7 @@ def test_a_stack_in_which_all_diverge_ends_early():
 
 def test_progress_counts_every_iteration_of_every_run():
     calls = []
-    train([Run(make_arm(iterations=7, every=3), s) for s in (0, 1)], make_data(), progress=calls.append)
+    train([Run(make_arm(iterations=7, every=3), Seeds(s)) for s in (0, 1)], make_data(), progress=calls.append)
     assert calls == [0, 0, 6, 6, 2]
 
 
@@ -288,7 +291,26 @@ def test_each_seed_trains_on_a_subset_of_its_own():
     data = make_data(train=6)
     sgd = choice("sgd", lr=0.5)
     arm = make_arm(activation="tanh", optimizer=sgd, iterations=400, batch_size=6, every=400, on=("train", "test"))
-    outcome = train([Run(arm, s) for s in (0, 1)], data)
+    outcome = train([Run(arm, Seeds(s)) for s in (0, 1)], data)
     end = (outcome.curves["iteration"] == 400) & (outcome.curves["split"] == "train")
     np.testing.assert_array_equal(outcome.curves["accuracy"][end], 1.0)  # six samples are learned by heart
     assert len(set(outcome.curves["loss"][end].tolist())) == 2
+
+
+@pytest.mark.parametrize("source", ["init", "batches", "dropout", "subset"])
+def test_a_seed_of_its_own_changes_what_this_source_draws(source):
+    """Runs that differ in one source of chance train together as they train alone, and differ."""
+    arm = make_arm(regularizer=(choice("dropout", ratio=0.3, mode="inverted"),), every=1)
+    runs = [Run(arm, seeds) for seeds in (Seeds(0), Seeds(0, ((source, 1),)), Seeds(1, ((source, 0),)), Seeds(1))]
+    outcome = train(runs, make_data(train=12))
+    curves = [outcome.curves["loss"][outcome.curves["run"] == i] for i in range(len(runs))]
+    assert len({tuple(curve) for curve in curves}) == len(runs)
+    for run, curve in zip(runs, curves, strict=True):
+        np.testing.assert_array_equal(train([run], make_data(train=12)).curves["loss"], curve)
+
+
+def test_all_may_diverge_before_the_first_step_also_where_layers_are_measured():
+    wild = make_arm(init=choice("normal", std=1e30))
+    probed = replace(wild, evaluate=replace(wild.evaluate, layers=True))
+    outcome = train([Run(probed, Seeds(0))], make_data())
+    assert (outcome.status, outcome.iterations, outcome.layers) == (["diverged"], [0], {})

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.config.runs import Train
-from dlsweep.randomness import stream
+from dlsweep.randomness import Seeds, stream
 from dlsweep.training.minibatches import iterations, minibatches, steps_per_epoch, subset
 
 
-def take(n, *args):
-    return list(itertools.islice(minibatches(*args), n))
+def take(n, seed, *args):
+    return list(itertools.islice(minibatches(Seeds(seed), *args), n))
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(0, 5))
@@ -42,17 +42,25 @@ def test_seeds_pair_and_differ():
 
 
 def test_a_subset_is_drawn_per_seed_without_repetition():
-    assert subset(0, 30, 30) is None
-    a, b = subset(0, 10, 30), subset(1, 10, 30)
+    assert subset(Seeds(0), 30, 30) is None
+    a, b = subset(Seeds(0), 10, 30), subset(Seeds(1), 10, 30)
     assert len(set(a)) == len(set(b)) == 10
     assert set(a) != set(b)
-    assert set(subset(0, 5, 30)) < set(a)  # a smaller subset is a part of a larger one
+    assert set(subset(Seeds(0), 5, 30)) < set(a)  # a smaller subset is a part of a larger one
 
 
 def test_a_stream_is_named_by_seed_purpose_and_index():
     names = [(0, "batches", 0), (0, "batches", 1), (1, "batches", 0), (0, "init/dense1", 0), (0, "init/dense2", 0)]
     draws = {tuple(stream(*name).integers(1 << 62, size=2)) for name in names}
     assert len(draws) == len(names)
+
+
+def test_a_source_of_chance_may_have_a_seed_of_its_own():
+    crossed = Seeds(0, (("init", 7),))
+    draws = {source: crossed.stream(source).integers(1 << 62, size=2).tolist() for source in ("init/dense1", "batches")}
+    assert draws["init/dense1"] == stream(7, "init/dense1").integers(1 << 62, size=2).tolist()
+    assert draws["batches"] == stream(0, "batches").integers(1 << 62, size=2).tolist()
+    assert str(crossed) == "0 init=7"
 
 
 def test_the_streams_are_a_contract():

@@ -16,6 +16,7 @@ from tests.support.arms import choice, make_arm
 from dlsweep.config.runs import Arm, Run
 from dlsweep.execution.machine import BLAS_BUFFER
 from dlsweep.execution.worker import indivisible
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training.loop import train
 from dlsweep.training.plan import code, plan
@@ -30,8 +31,8 @@ class Sweep:
     listed: list[Arm]
     seeds: tuple[int, ...] = (0, 1, 2)
 
-    def arms(self):
-        return iter(self.listed)
+    def runs(self):
+        return (Run(arm, Seeds(seed)) for arm in self.listed for seed in self.seeds)
 
 
 def arm(**changes):
@@ -147,11 +148,11 @@ def test_runs_are_expanded_as_chunks_are_taken():
     counted = 0
 
     class Counting(Sweep):
-        def arms(self):
+        def runs(self):
             nonlocal counted
-            for one in self.listed:
+            for run in super().runs():
                 counted += 1
-                yield one
+                yield run
 
     many = Counting([arm(init=choice("normal", std=1e-4 * (i + 1))) for i in range(300)], (0, 1))
     chunks = plan(many).chunks((), 1, 20 * made.cohorts[0].memory)
@@ -171,8 +172,8 @@ def test_a_planned_chunk_trains():
 
 def test_identity_is_what_a_run_id_hashes():
     one = arm()
-    assert Run(one, 0).id == Run(replace(one, name="another label"), 0).id
-    ids = {Run(a, s).id for a in (one, arm(batch_size=5), arm(init=choice("zeros"))) for s in (0, 1)}
+    assert Run(one, Seeds(0)).id == Run(replace(one, name="another label"), Seeds(0)).id
+    ids = {Run(a, Seeds(s)).id for a in (one, arm(batch_size=5), arm(init=choice("zeros"))) for s in (0, 1)}
     assert len(ids) == 6
     assert all(len(i) == 16 for i in ids)
 
@@ -186,7 +187,9 @@ def test_an_ensemble_is_never_cut(rates, seeds, workers, runs, data):
         for rate in range(rates)
     ]
     made = plan(Sweep(arms, members))
-    done = {Run(one, seed).id for one in data.draw(st.lists(st.sampled_from(arms), unique_by=id)) for seed in members}
+    done = {
+        Run(one, Seeds(seed)).id for one in data.draw(st.lists(st.sampled_from(arms), unique_by=id)) for seed in members
+    }
     chunks = list(made.chunks(done, workers, runs * made.cohorts[0].memory))
     assert sorted(run.id for chunk in chunks for run in chunk) == sorted({r.id for r in made.missing(())} - done)
     for chunk in chunks:

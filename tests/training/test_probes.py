@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.arms import choice, make_arm, make_data
+from tests.support.by_hand import ByHand
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Evaluate, Run, Stopping
 from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 from dlsweep.training.minibatches import minibatches
-from dlsweep.training.stack import Stack
+from dlsweep.training.random_draws import Draws
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,19 +30,19 @@ def looking(arm):
 
 def by_hand(arm, data, steps):
     """A stack of one run after some steps, and the pass and the gradients of the next step."""
-    stack = Stack([Run(arm, 0)], data, np.dtype(np.float64))
-    batches = minibatches(0, data.sizes["train"], arm.train)
-    batch = {0: stack.gather(0, next(batches))}
+    stack = ByHand([Run(arm, Seeds(0))], data, np.dtype(np.float64))
+    batches = minibatches(Seeds(0), data.sizes["train"], arm.train)
+    batch = {Seeds(0): stack.gather(Seeds(0), next(batches))}
     stack.begin(batch)
     for t in range(1, steps + 1):
         stack.step(t, 6, batch)
-        batch = {0: stack.gather(0, next(batches))}
+        batch = {Seeds(0): stack.gather(Seeds(0), next(batches))}
     outputs = []
-    x = [SharedInput(batch[0].x, slice(0, 1))]
+    x = [SharedInput(batch[Seeds(0)].x, slice(0, 1))]
     passed = forward(
-        stack.network.layers, stack.parameters, x, Context(True, Draws({0: slice(0, 1)}, steps + 1)), outputs
+        stack.network.layers, stack.parameters, x, Context(True, Draws({Seeds(0): slice(0, 1)}, steps + 1)), outputs
     )
-    gradients = passed.back(softmax_cross_entropy(passed.logits, batch[0].t)[1]())
+    gradients = passed.back(softmax_cross_entropy(passed.logits, batch[Seeds(0)].t)[1]())
     return stack, batch, [output.y for output in outputs], gradients
 
 
@@ -56,7 +57,7 @@ def test_every_column_of_an_iteration_is_of_the_network_after_so_many_updates(ac
     l2 = (choice("l2", strength=0.1, on="kernel"),) if penalized else ()
     arm = looking(make_arm(activation=activation, regularizer=l2, iterations=6, every=3))
     data = make_data()
-    outcome = train([Run(arm, 0)], data, dtype=np.float64)
+    outcome = train([Run(arm, Seeds(0))], data, dtype=np.float64)
     earlier = by_hand(arm, data, at - 1)[0].parameters if at else None
     stack, _, ys, gradients = by_hand(arm, data, at)
     for depth, (i, after) in enumerate([(0, 1), (2, 3), (4, 4)]):
@@ -93,7 +94,7 @@ def test_a_row_is_of_the_network_that_is_kept_at_its_iteration():
     for steps in (1, 2, 4):
         evaluate = Evaluate(1, arm.evaluate.on, layers=True, keep="final")
         shorter = replace(arm, train=replace(arm.train, iterations=steps), evaluate=evaluate)
-        outcome = train([Run(shorter, 0)], make_data())
+        outcome = train([Run(shorter, Seeds(0))], make_data())
         norms = [np.linalg.norm(outcome.kept[0].parameters[f"dense{i}/W"]) for i in (1, 2, 3)]
         last = outcome.layers["iteration"] == steps
         np.testing.assert_allclose(outcome.layers["weight_norm"][last], norms, rtol=1e-6)
@@ -104,7 +105,7 @@ def test_every_row_of_the_curves_has_one_of_the_layers_also_where_a_run_stops():
     rule = Stopping(patience=1, monitor="test_loss", min_delta=0.0, restore_best=False)
     arm = looking(make_arm(iterations=40, every=4))
     stopping = replace(arm, train=replace(arm.train, stopping=rule), optimizer=choice("sgd", lr=1.0))
-    runs = [Run(a, seed) for a in (arm, stopping) for seed in (0, 1, 2)]
+    runs = [Run(a, Seeds(seed)) for a in (arm, stopping) for seed in (0, 1, 2)]
     outcome = train(runs, make_data())
     assert outcome.status.count("stopped") >= 1
     layers, curves = outcome.layers, outcome.curves
@@ -118,7 +119,7 @@ def test_every_row_of_the_curves_has_one_of_the_layers_also_where_a_run_stops():
 
 
 def test_histograms_are_taken_at_eleven_evaluations_the_first_and_the_last_among_them():
-    layers = train([Run(looking(make_arm(iterations=100, every=2)), 0)], make_data()).layers
+    layers = train([Run(looking(make_arm(iterations=100, every=2)), Seeds(0))], make_data()).layers
     taken = np.unique(layers["iteration"][np.isfinite(layers["weight_low"])])
     assert taken.tolist() == list(range(0, 101, 10))
     assert (layers["weight_histogram"][np.isnan(layers["weight_low"])] == -1).all()
@@ -130,7 +131,7 @@ def test_an_arm_whose_layers_are_not_rewritten_measures_the_same():
     model = choice("simple_cnn", filters=3, kernel=3, stride=1, pad=0, pool=2, hidden=5)
     slight = (choice("l1", strength=1e-12, on="activity"),)
     plain, other = (
-        train([Run(looking(make_arm(model=model, regularizer=r)), 0)], data, dtype=np.float64).layers
+        train([Run(looking(make_arm(model=model, regularizer=r)), Seeds(0))], data, dtype=np.float64).layers
         for r in ((), slight)
     )
     for column in set(plain) - {"layer", "run", "iteration"}:
@@ -142,6 +143,6 @@ def test_no_bit_of_a_curve_depends_on_probes(activation):
     data = make_data(shape=(1, 6, 6))
     model = choice("simple_cnn", filters=3, kernel=3, stride=1, pad=0, pool=2, hidden=5)
     arm = make_arm(model=model, activation=activation, optimizer=choice("sgd", lr=3.0), iterations=9, every=1)
-    plain, probed = (train([Run(a, 0)], data).curves for a in (arm, looking(arm)))
+    plain, probed = (train([Run(a, Seeds(0))], data).curves for a in (arm, looking(arm)))
     for column in plain:
         np.testing.assert_array_equal(plain[column], probed[column])

@@ -9,6 +9,7 @@ from tests.training.test_loop import assert_the_same_alone
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run, Stopping
+from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 
 MONITORS = [
@@ -54,7 +55,7 @@ def test_a_run_stops_where_its_own_whole_curve_says_and_leaves_the_others_alone(
     made = [
         make_arm(stopping=rule, optimizer=choice("sgd", lr=lr), iterations=iterations, every=every) for rule, lr in arms
     ]
-    runs = [Run(arm, seed) for arm in made for seed in seeds]
+    runs = [Run(arm, Seeds(seed)) for arm in made for seed in seeds]
     together = train(runs, data)
     assert_the_same_alone(runs, data, together)
 
@@ -80,7 +81,7 @@ def test_a_run_stops_where_its_own_whole_curve_says_and_leaves_the_others_alone(
 def test_a_stack_in_which_all_have_stopped_ends_early():
     calls = []
     arm = make_arm(stopping=Stopping(1, "test_loss", 1e9, True), iterations=1000, every=10)
-    outcome = train([Run(arm, 0), Run(arm, 1)], make_data(), progress=calls.append)
+    outcome = train([Run(arm, Seeds(0)), Run(arm, Seeds(1))], make_data(), progress=calls.append)
     assert (outcome.status, outcome.iterations, outcome.final) == (["stopped"] * 2, [10] * 2, [0] * 2)
     assert sum(calls) == 2000
     assert len(calls) < 10

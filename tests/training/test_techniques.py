@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from tests.support.arms import SGD, choice, fits, full, make_arm, make_data, variants
+from tests.support.by_hand import ByHand
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run
@@ -18,11 +19,12 @@ from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
-from dlsweep.training.draws import Draws
-from dlsweep.training.evaluation import Block, Group, evaluate, labels
+from dlsweep.randomness import Seeds
+from dlsweep.training.evaluation import evaluate, labels
 from dlsweep.training.loop import train
 from dlsweep.training.plan import plan
-from dlsweep.training.stack import Stack
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import Block, Group
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -83,8 +85,8 @@ EVERY = pytest.mark.parametrize("pair", PAIRS)
 
 def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
     """A stack of these arms and its first minibatch."""
-    runs = [Run(replace(arm, **changes), seed) for arm in arms for seed in seeds]
-    stack = Stack(runs, data or small_data(), np.dtype(dtype))
+    runs = [Run(replace(arm, **changes), Seeds(seed)) for arm in arms for seed in seeds]
+    stack = ByHand(runs, data or small_data(), np.dtype(dtype))
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, np.arange(arms[0].train.batch_size)) for s in stack.slices}
         stack.begin(batch)
@@ -138,7 +140,7 @@ def test_a_step_goes_down_the_gradient_of_loss_and_penalties(pair):
 @EVERY
 def test_together_is_alone_and_the_dtype_is_kept(pair):
     arms = [make_arm(iterations=7, optimizer=choice("sgd", lr=0.05), clip_norm=2.0, **one) for one in pair]
-    runs, data = [Run(arm, seed) for arm in arms for seed in (0, 1)], IMAGES
+    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)], IMAGES
     together = train(runs, data)
     assert together.status == ["done"] * 4
     for i, run in enumerate(runs):
@@ -161,7 +163,7 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
 def test_a_technique_changes_the_training(pair):
     wide = choice("normal", std=3.0)  # so that a bound on the weights is felt as well
     arms = make_arm(init=wide, model=pair[0]["model"]), make_arm(init=wide, **pair[0])
-    plain, changed = (train([Run(arm, 0)], IMAGES).curves for arm in arms)
+    plain, changed = (train([Run(arm, Seeds(0))], IMAGES).curves for arm in arms)
     assert not np.array_equal(plain["loss"], changed["loss"])
 
 
@@ -170,7 +172,7 @@ def test_a_technique_changes_the_training(pair):
 def test_an_evaluated_sample_does_not_know_its_company(pair, first):
     stack, batch = started([make_arm(**pair[0])], seeds=(0,), data=SMALL)
     stack.step(1, 10, batch)
-    x, t = batch[0]
+    x, t = batch[Seeds(0)]
     parts = slice(0, first), slice(first, None)
 
     def metrics(rows):
@@ -190,23 +192,24 @@ def test_batch_norm_is_evaluated_with_its_running_statistics():
     stack, batch = started([arm], seeds=(0,))
     names = [layer.name for layer in stack.network.layers]
     p = dict(zip(names, stack.parameters, strict=True))
-    outputs = p["dense1"]["W"][0] @ batch[0].x + p["dense1"]["b"][0]
+    outputs = p["dense1"]["W"][0] @ batch[Seeds(0)].x + p["dense1"]["b"][0]
     stack.step(1, 10, batch)
     running = dict(zip(names, stack.parameters, strict=True))["normalization1"]
     np.testing.assert_allclose(running["mean"][0, :, 0], 0.2 * outputs.mean(axis=1))
     np.testing.assert_allclose(running["variance"][0, :, 0], 0.8 + 0.2 * outputs.var(axis=1, ddof=1))
     p = dict(zip(names, stack.parameters, strict=True))
-    z = p["dense1"]["W"][0] @ batch[0].x + p["dense1"]["b"][0]
+    z = p["dense1"]["W"][0] @ batch[Seeds(0)].x + p["dense1"]["b"][0]
     z = (z - running["mean"][0]) / np.sqrt(running["variance"][0] + 1e-5) * running["scale"][0] + running["shift"][0]
     logits = p["dense2"]["W"][0] @ np.maximum(z, 0) + p["dense2"]["b"][0]
-    loss = evaluate(stack.network, stack.parameters, [Group(slice(0, 1), [batch[0]])], Draws({}, 1)).loss
-    np.testing.assert_allclose(loss, softmax_cross_entropy(logits[None], batch[0].t)[0].mean())
+    loss = evaluate(stack.network, stack.parameters, [Group(slice(0, 1), [batch[Seeds(0)]])], Draws({}, 1)).loss
+    np.testing.assert_allclose(loss, softmax_cross_entropy(logits[None], batch[Seeds(0)].t)[0].mean())
 
 
 def test_running_statistics_are_not_counted_as_parameters():
     data = small_data()
     outcomes = [
-        train([Run(make_arm(hidden=(4,), normalization=full(normalizations, n)), 0)], data) for n in ("none", "batch")
+        train([Run(make_arm(hidden=(4,), normalization=full(normalizations, n)), Seeds(0))], data)
+        for n in ("none", "batch")
     ]
     assert outcomes[1].parameters == outcomes[0].parameters + 2 * 4
 
@@ -253,7 +256,7 @@ def test_the_bound_of_max_norm_holds_after_every_step(limit):
 def test_smoothing_is_reported_as_penalty_and_the_loss_stays_plain():
     epsilon = 0.3
     smooth, plain = (make_arm(iterations=1, regularizer=r) for r in [(choice("label_smoothing", epsilon=epsilon),), ()])
-    curves = [train([Run(arm, 0)], make_data()).curves for arm in (smooth, plain)]
+    curves = [train([Run(arm, Seeds(0))], make_data()).curves for arm in (smooth, plain)]
     for split in ("batch", "train", "test"):
         start = [(c["iteration"] == 0) & (c["split"] == split) for c in curves]
         assert curves[0]["loss"][start[0]] == curves[1]["loss"][start[1]]
@@ -261,11 +264,14 @@ def test_smoothing_is_reported_as_penalty_and_the_loss_stays_plain():
         assert curves[1]["penalty"][start[1]] == 0
     stack, batch = started([smooth], seeds=(0,))
     passed = forward(
-        stack.network.layers, stack.parameters, [SharedInput(batch[0].x, slice(0, 1))], Context(False, Draws({}, 0))
+        stack.network.layers,
+        stack.parameters,
+        [SharedInput(batch[Seeds(0)].x, slice(0, 1))],
+        Context(False, Draws({}, 0)),
     )
     p = np.exp(passed.logits[0]) / np.exp(passed.logits[0]).sum(axis=0)
-    q = (1 - epsilon) * np.eye(3)[:, batch[0].t] + epsilon / 3
-    metrics = evaluate(stack.network, stack.parameters, [Group(slice(0, 1), [batch[0]])], Draws({}, 0))
+    q = (1 - epsilon) * np.eye(3)[:, batch[Seeds(0)].t] + epsilon / 3
+    metrics = evaluate(stack.network, stack.parameters, [Group(slice(0, 1), [batch[Seeds(0)]])], Draws({}, 0))
     np.testing.assert_allclose(metrics.loss + metrics.penalty, -(q * np.log(p)).sum(axis=0).mean())
 
 
@@ -273,17 +279,17 @@ def test_penalties_are_reported_apart_and_in_every_split():
     l2 = choice("l2", strength=0.1, on="kernel")
     stack, batch = started([make_arm(regularizer=(l2,), iterations=1)], seeds=(0,))
     expected = sum(0.05 * (stack.parameters[i][k] ** 2).sum() for i, k in stack.kernels)
-    stack.evaluate(0, 0.0, batch)
-    np.testing.assert_allclose(stack.outcome(1, 0.0).curves["penalty"], expected)
+    stack.evaluate(0, batch)
+    np.testing.assert_allclose(stack.result().curves["penalty"], expected)
 
 
 def test_a_penalty_on_activity_is_a_mean_over_the_samples():
     l1 = choice("l1", strength=0.1, on="activity")
     stack, batch = started([make_arm(hidden=(4,), regularizer=(l1,))], seeds=(0,))
     w, b = (stack.parameters[0][k][0] for k in ("W", "b"))
-    expected = 0.1 * np.maximum(w @ batch[0].x + b, 0).sum(axis=0).mean()
-    stack.evaluate(0, 0.0, batch)
-    curves = stack.outcome(1, 0.0).curves
+    expected = 0.1 * np.maximum(w @ batch[Seeds(0)].x + b, 0).sum(axis=0).mean()
+    stack.evaluate(0, batch)
+    curves = stack.result().curves
     np.testing.assert_allclose(curves["penalty"][curves["split"] == "batch"], expected)
 
 
@@ -344,8 +350,10 @@ def test_what_only_trains_is_left_out_and_a_unit_carries_a_bias_past_what_is_ele
 def test_what_is_random_in_training_is_not_in_evaluation(name):
     stack, batch = started([make_arm(regularizer=(full(regularizers, name),))], seeds=(0,))
     plain, _ = started([make_arm()], seeds=(0,))
-    groups = [Group(slice(0, 1), [batch[0]])]
-    metrics = [evaluate(s.network, s.parameters, groups, Draws({0: slice(0, 1)}, 0)).loss for s in (stack, plain)]
+    groups = [Group(slice(0, 1), [batch[Seeds(0)]])]
+    metrics = [
+        evaluate(s.network, s.parameters, groups, Draws({Seeds(0): slice(0, 1)}, 0)).loss for s in (stack, plain)
+    ]
     assert metrics[0][0] == metrics[1][0]
     assert objective(stack, batch, 1)[0] != objective(stack, batch, 2)[0]
 
@@ -370,9 +378,9 @@ def test_gradients_are_shortened_to_the_norm_and_keep_their_direction():
 def test_clipping_saves_a_run_that_would_diverge():
     wild = {"activation": "identity", "optimizer": choice("sgd", lr=50.0), "iterations": 40}
     data = make_data()
-    outcome = train([Run(make_arm(**wild), 0)], data)
+    outcome = train([Run(make_arm(**wild), Seeds(0))], data)
     assert outcome.status == ["diverged"]
-    assert train([Run(make_arm(clip_norm=0.01, **wild), 0)], data).status == ["done"]
+    assert train([Run(make_arm(clip_norm=0.01, **wild), Seeds(0))], data).status == ["done"]
 
 
 @pytest.mark.parametrize("company", [[], [choice("dropout", ratio=0.5, mode="inverted")], list(variants(regularizers))])
@@ -406,10 +414,8 @@ def test_the_slopes_of_prelu_are_learned_and_begin_where_it_is_said():
 def test_another_normalization_or_mode_is_another_cohort_and_a_number_is_not():
     def cohorts(*arms):
         class Sweep:
-            seeds = (0,)
-
-            def arms(self):
-                return iter(arms)
+            def runs(self):
+                return (Run(arm, Seeds(0)) for arm in arms)
 
         mnist = choice("mnist", train=300, validation=0, test=500)
         arms = tuple(replace(arm, data=mnist) for arm in arms)
@@ -439,11 +445,10 @@ def test_running_statistics_are_no_matter_for_an_optimizer(optimizer):
 
 def test_what_cannot_be_built_is_a_sentence_that_names_the_arm():
     class Sweep:
-        seeds = (0,)
-
-        def arms(self):
+        def runs(self):
             mnist = choice("mnist", train=300, validation=0, test=500)
-            yield replace(make_arm(normalization=full(normalizations, "instance")), data=mnist, name="instance")
+            arm = replace(make_arm(normalization=full(normalizations, "instance")), data=mnist, name="instance")
+            yield Run(arm, Seeds(0))
 
     with pytest.raises(DlsweepError, match=r"^the network of the arm 'instance' cannot be built: instance norm"):
         plan(Sweep())
@@ -452,7 +457,7 @@ def test_what_cannot_be_built_is_a_sentence_that_names_the_arm():
 def test_evaluation_sees_the_images_as_they_are():
     """Crops and flips are of training alone; what is evaluated before the first step is the same network."""
     augmented = (full(regularizers, "crop", pad=1), full(regularizers, "flip"))
-    plain, changed = (train([Run(make_arm(regularizer=r), 0)], IMAGES).curves for r in ((), augmented))
+    plain, changed = (train([Run(make_arm(regularizer=r), Seeds(0))], IMAGES).curves for r in ((), augmented))
     first = plain["iteration"] == 0
     np.testing.assert_array_equal(plain["loss"][first], changed["loss"][first])
     assert not np.array_equal(plain["loss"][~first], changed["loss"][~first])
@@ -464,10 +469,10 @@ def test_noise_is_added_to_what_was_cropped():
     stack, batch = started([make_arm(regularizer=(crop, noise), hidden=())], seeds=(0,), data=SMALL)
     p, draws = stack.parameters[0], Draws(stack.slices, 1)
     change = regularizers["crop"](pad=1).augmented((1, 2, 3))
-    (cropped,) = change([SharedInput(batch[0].x, slice(0, 1))], Context(True, draws))
+    (cropped,) = change([SharedInput(batch[Seeds(0)].x, slice(0, 1))], Context(True, draws))
     (n,) = draws.normal("noise/dense1", cropped.x.shape)
     noisy = (cropped.x + 0.3 * n.x).reshape(6, -1)
-    y = stack.network.layers[0].apply(p, [SharedInput(batch[0].x, slice(0, 1))], Context(True, draws)).y
+    y = stack.network.layers[0].apply(p, [SharedInput(batch[Seeds(0)].x, slice(0, 1))], Context(True, draws)).y
     np.testing.assert_allclose(y[0], p["W"][0] @ noisy + p["b"][0], rtol=1e-5, atol=1e-7)
 
 
@@ -480,8 +485,8 @@ def test_a_penalty_on_activity_is_of_the_averages_whichever_regularizer_is_named
     penalties = []
     for regularizer in ((l2,), (l2, gaussian(1e-9)), (gaussian(1e-9), l2)):
         stack, batch = started([make_arm(regularizer=regularizer, iterations=1)], seeds=(0,))
-        stack.evaluate(0, 0.0, batch)
-        penalties.append(stack.outcome(1, 0.0).curves["penalty"])
+        stack.evaluate(0, batch)
+        penalties.append(stack.result().curves["penalty"])
     np.testing.assert_allclose(penalties[1], penalties[0], rtol=1e-4)
     np.testing.assert_array_equal(penalties[1], penalties[2])
 
@@ -502,4 +507,4 @@ def test_gaussian_inference_needs_an_activation_after_every_layer_but_the_last(o
             started([arm], data=small_data(shape=(1, 3, 4)))
     else:
         stack, batch = started([arm], data=small_data(shape=(1, 3, 4)))
-        stack.evaluate(0, 0.0, batch)
+        stack.evaluate(0, batch)

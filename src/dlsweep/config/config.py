@@ -17,6 +17,7 @@ from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.words import FIELDS, numbers
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 
 # About how often a run is evaluated where the config does not say.
@@ -106,8 +107,8 @@ class Config:
         return self._open[train, data]
 
     def runs(self) -> Iterator[Run]:
-        """The runs, lazily: each arm with all its seeds."""
-        return (Run(arm, seed) for arm in self.arms() for seed in self.seeds)
+        """Yield the runs, lazily: each arm with all its seeds."""
+        return (Run(arm, Seeds(seed)) for arm in self.arms() for seed in self.seeds)
 
     def folds(self) -> list[tuple[str, str]]:
         """The arms left out because they train the same network as an earlier one: their names, and the earlier's."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
-from dlsweep.randomness import RANDOMNESS_VERSION
+from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 from dlsweep.registry import Choice
 from dlsweep.types import Split
 
@@ -135,13 +135,18 @@ def _text(part: Train | Evaluate) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One network to train: an arm with a seed."""
+    """One network to train: an arm with the seeds of its sources of chance."""
 
     arm: Arm
-    seed: int
+    seeds: Seeds
+
+    @property
+    def seed(self) -> int:
+        """The number of the replicate."""
+        return self.seeds.number
 
     @cached_property
     def id(self) -> str:
-        """Hash of the resolved arm, its data, the seed and the version of the randomness: 16 hexadecimal digits."""
-        text = f"{RANDOMNESS_VERSION}\n{self.seed}\n{self.arm.identity}"
+        """Hash of the resolved arm, its data, the seeds and the version of the randomness: 16 hexadecimal digits."""
+        text = f"{RANDOMNESS_VERSION}\n{self.seeds}\n{self.arm.identity}"
         return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -54,8 +54,8 @@ class Task:
             progress(iterations)
 
         try:
-            outcome = train(chunk, data_of(chunk[0].arm), progress=count)
-            files = self.store.encode(chunk, outcome)
+            result = train(chunk, data_of(chunk[0].arm), progress=count)
+            files = self.store.encode(chunk, result)
         except (Interrupted, DataChanged):
             raise
         except BaseException as error:  # also SystemExit and KeyboardInterrupt: Ctrl-C arrives as `Interrupted`
@@ -63,7 +63,7 @@ class Task:
             report = str(error) if isinstance(error, DlsweepError) else "".join(traceback.format_exception(error))
         else:
             self.store.commit(files)
-            yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
+            yield Receipt(tuple(run.id for run in chunk), tuple(result.status))
             return
 
         progress(-reported)

@@ -13,7 +13,7 @@ from dlsweep.explain.sizes import facts, formula, padding_text
 from dlsweep.nn.layers import Context, Layer
 from dlsweep.nn.pooling import pool
 from dlsweep.text import shape_text, table
-from dlsweep.training.draws import Draws
+from dlsweep.training.random_draws import Draws
 from dlsweep.types import Array
 
 LONGEST = 9  # numbers of a window that a row shows

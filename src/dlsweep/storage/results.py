@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.text import nearest, plural, value_text
-from dlsweep.training.outcome import Kept
+from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -167,7 +168,7 @@ class Results:
     def _run(self, row: Mapping[str, Any]) -> Run:
         """Return the run of a row, expanded from the config."""
         for arm in self._expanded.arms():
-            if arm.name == row["arm"] and (run := Run(arm, int(row["seed"]))).id == row["run_id"]:
+            if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
                 return run
         raise UsageError(f"the data of {self.folder} has changed since its runs were trained; they cannot be loaded")
 
@@ -177,7 +178,7 @@ class Results:
 
         return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
 
-    def _kept(self, row: Mapping[str, Any]) -> Kept:
+    def _kept(self, row: Mapping[str, Any]) -> Checkpoint:
         """Return the weights that a run kept."""
         if not self.record.tables.kept:
             raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
@@ -188,7 +189,9 @@ class Results:
         try:
             if (name := self._weights.get(row["run_id"])) is None:
                 raise parts.Damaged(f"{self.files}/{parts.weights_name(row['run_id'])} is missing")
-            return Kept(int(row["kept_iteration"]), parts.read_weights(self.files, name, int(row["kept_checksum"])))
+            return Checkpoint(
+                int(row["kept_iteration"]), parts.read_weights(self.files, name, int(row["kept_checksum"]))
+            )
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 

@@ -13,7 +13,7 @@ from dlsweep.storage import parts
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.result import TrainingResult
 
 QUARANTINE = "quarantine"
 WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every subfolder that a store writes into
@@ -32,10 +32,10 @@ class Store:
     folder: Folder
     tables: Tables
 
-    def encode(self, runs: Sequence[Run], outcome: Outcome, error: str | None = None) -> dict[str, bytes]:
+    def encode(self, runs: Sequence[Run], result: TrainingResult, error: str | None = None) -> dict[str, bytes]:
         """Return the files of a chunk, by name, in the order of a commit."""
-        kept = {run.id: parts.encode_weights(kept.parameters) for run, kept in zip(runs, outcome.kept) if kept}
-        rows = self.tables.rows(runs, outcome, {run: crc32(content) for run, content in kept.items()}, error)
+        kept = {run.id: parts.encode_weights(kept.parameters) for run, kept in zip(runs, result.kept) if kept}
+        rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
         tables = {table: parts.encode_table(own) for table, own in rows.items()}
         stem = parts.stem(runs)
         return {

@@ -1,4 +1,4 @@
-"""The tables of a sweep: their columns, which are the same in every part, and the rows of a chunk's outcome."""
+"""The tables of a sweep: their columns, which are the same in every part, and the rows of a chunk's result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 # Words repeat from row to row: their column holds codes and a dictionary, on disk, in Arrow and in pandas.
@@ -143,7 +143,7 @@ class Tables:
         return pa.schema(columns, {"sweep": self.sweep} if self.sweep else None)
 
     def rows(
-        self, runs: Sequence[Run], outcome: Outcome, checksums: Mapping[str, int], error: str | None = None
+        self, runs: Sequence[Run], result: TrainingResult, checksums: Mapping[str, int], error: str | None = None
     ) -> dict[str, pa.Table]:
         """Return a chunk's rows of every table. checksums: of the kept weights, by run."""
         each = np.arange(len(runs))
@@ -153,17 +153,17 @@ class Tables:
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
             "run_id": [run.id for run in runs],
             "landscape": _words([run.arm.model.name for run in runs], each),
-            "status": _words(outcome.status, each),
-            **self._metrics(outcome),
-            "iterations": outcome.iterations,
-            "parameters": [outcome.parameters] * len(runs),
+            "status": _words(result.status, each),
+            **self._metrics(result),
+            "iterations": result.iterations,
+            "parameters": [result.parameters] * len(runs),
             "classes": [_classes(runs[0].arm)] * len(runs),
-            "seconds": [outcome.seconds / len(runs)] * len(runs),
+            "seconds": [result.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
-            "kept_iteration": [kept.iteration if kept else None for kept in outcome.kept or [None] * len(runs)],
+            "kept_iteration": [kept.iteration if kept else None for kept in result.kept or [None] * len(runs)],
             "kept_checksum": [checksums.get(run.id) for run in runs],
         }
-        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles, "layers": outcome.layers}
+        measured = {"curves": result.curves, "ensembles": result.ensembles, "layers": result.layers}
         columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}
         return {
             table: _table(columns[table], schema) if table in columns else schema.empty_table()
@@ -188,17 +188,17 @@ class Tables:
             "seed": np.array([run.seed for run in runs], np.int64)[which],
         }
 
-    def _metrics(self, outcome: Outcome) -> dict[str, pa.Array]:
+    def _metrics(self, result: TrainingResult) -> dict[str, pa.Array]:
         """Return the final, best and last metrics per run and split, null if there are none."""
         columns = {}
-        trained = np.isin(outcome.status, ["done", "stopped"])
-        final_at = np.where(trained, outcome.final, -1)
+        trained = np.isin(result.status, ["done", "stopped"])
+        final_at = np.where(trained, result.final, -1)
         for split in self.splits:
-            rows = outcome.curves["split"] == split
-            run = outcome.curves["run"][rows]
-            chosen = outcome.curves["iteration"][rows] == final_at[run]
+            rows = result.curves["split"] == split
+            run = result.curves["run"][rows]
+            chosen = result.curves["iteration"][rows] == final_at[run]
             for metric in self.metrics:
-                values = outcome.curves[metric][rows].astype(np.float64)
+                values = result.curves[metric][rows].astype(np.float64)
                 final, best, last = np.full((3, len(trained)), np.nan)
                 METRICS[metric].at(best, run, values)
                 last[run] = values  # rows are in the order of iterations: the last one stays
@@ -208,11 +208,11 @@ class Tables:
         return columns
 
 
-def nothing_learned(runs: Sequence[Run]) -> Outcome:
-    """Return the outcome of failed runs: no curve."""
+def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
+    """Return the result of failed runs: no curve."""
     empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
     empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
-    return Outcome(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
+    return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 
 def _nullable(values: Array) -> Any:

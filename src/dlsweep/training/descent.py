@@ -14,10 +14,9 @@ from dlsweep.nn.landscapes import Landscape, landscapes
 from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
-from dlsweep.randomness import stream
 from dlsweep.training import divergence
 from dlsweep.training.network import columns
-from dlsweep.training.outcome import Outcome
+from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 
@@ -27,7 +26,7 @@ def descend(
     *,
     progress: Callable[[int], None] = lambda n: None,
     dtype: Any = np.float64,
-) -> Outcome:
+) -> TrainingResult:
     """Let the points of one cohort descend as one stack and return their paths.
 
     The curves are those of a network's training, the landscape being the one thing that is trained on: the split is
@@ -70,7 +69,7 @@ def descend(
                 progress(len(runs) * (steps - t))
                 break
 
-    return Outcome(
+    return TrainingResult(
         curves=_curves(path, landscape),
         status=["done" if at < 0 else "diverged" for at in ended],
         iterations=[steps if at < 0 else int(at) for at in ended],
@@ -90,8 +89,8 @@ def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Arr
     """The noise on the gradients of step t, `(R, 2)`: the same draws for every arm of a seed, scaled."""
     if not landscape.noise:
         return np.zeros(2, dtype)
-    draws = {seed: stream(seed, "noise", t).standard_normal(2) for seed in {run.seed for run in runs}}
-    return np.array([landscape.noise * draws[run.seed] for run in runs], dtype)
+    draws = {seeds: seeds.stream("noise", t).standard_normal(2) for seeds in {run.seeds for run in runs}}
+    return np.array([landscape.noise * draws[run.seeds] for run in runs], dtype)
 
 
 def _curves(path: Sequence[tuple[int, Array, Array, Array]], landscape: Landscape) -> dict[str, Array]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlsweep.types import Array
+
 FACTOR = 1000
 
 
@@ -25,3 +27,19 @@ def limit(start: np.ndarray, chance: float) -> np.ndarray:
     """
     above: np.ndarray = FACTOR * np.maximum(start, chance)
     return above
+
+
+class Limits:
+    """The loss above which each of the given runs has diverged, by split."""
+
+    def __init__(self, runs: int, classes: int):
+        self.runs, self.chance = runs, np.log(classes)
+        self.limits: dict[str, Array] = {}
+
+    def within(self, split: str, loss: Array, positions: Array) -> Array:
+        """Return a mask of the runs that have not diverged. The first call must be at iteration 0, with all runs."""
+        if split not in self.limits:
+            self.limits[split] = np.empty(self.runs)
+            self.limits[split][positions] = limit(loss, self.chance)
+        within: Array = np.isfinite(loss) & (loss <= self.limits[split][positions])
+        return within

@@ -13,14 +13,28 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.nn.forward import forward
 from dlsweep.nn.initializers import initializers
 from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput, column
-from dlsweep.randomness import stream
-from dlsweep.training.draws import Draws
+from dlsweep.randomness import Seeds
 from dlsweep.training.network import build
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import Batch
+from dlsweep.training.state import Stack, State
 from dlsweep.types import Array
 
 
+def first_state(stack: Stack, batch: Batch) -> State:
+    """Return the state before training: initial parameters, and slots of zeros. batch: the first minibatches."""
+    layers = stack.network.layers
+    parameters = initial(layers, stack.runs, {s: block.x for s, block in batch.items()}, stack.data, stack.dtype)
+    optimizer, _ = stack.optimizer
+    slots = [
+        {k: [np.zeros_like(p[k]) for _ in optimizer.rest] for k in p if layer.parameters[k].trained}
+        for layer, p in zip(layers, parameters, strict=True)
+    ]
+    return State(stack, parameters, slots)
+
+
 def initial(
-    layers: Sequence[Layer], runs: Sequence[Run], samples: Mapping[int, Array], data: Dataset, dtype: np.dtype
+    layers: Sequence[Layer], runs: Sequence[Run], samples: Mapping[Seeds, Array], data: Dataset, dtype: np.dtype
 ) -> list[Parameters]:
     """Kernels by each run's initializer, from base draws that its seed names; the rest where its description says.
 
@@ -40,9 +54,9 @@ def initial(
         for depth, layer in enumerate(alone):
             for k, parameter in layer.parameters.items():
                 if parameter.kernel:
-                    passed: list[Any] = [stream(run.seed, f"init/{layer.name}"), *parameter[:3]]
+                    passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), *parameter[:3]]
                     if looks:
-                        passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seed]))
+                        passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
                     own[layer.name][k][0] = entry(*passed, **run.arm.init.settings)
     return stack
 

@@ -10,9 +10,23 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.training.minibatches import iterations, minibatches, steps_per_epoch
-from dlsweep.training.outcome import Outcome
-from dlsweep.training.stack import Stack
+from dlsweep.nn.layers import size
+from dlsweep.training.divergence import Limits
+from dlsweep.training.evaluation import Evaluation, evaluation
+from dlsweep.training.initial import first_state
+from dlsweep.training.minibatches import iterations, steps_per_epoch
+from dlsweep.training.observers import Observer
+from dlsweep.training.observers.checkpoints import Checkpoints
+from dlsweep.training.observers.curves import Curves
+from dlsweep.training.observers.early_stopping import EarlyStopping
+from dlsweep.training.observers.endings import Endings
+from dlsweep.training.observers.ensembles import Ensembles
+from dlsweep.training.observers.probes import Probes
+from dlsweep.training.result import TrainingResult
+from dlsweep.training.samples import Samples, block_size
+from dlsweep.training.state import Stack
+from dlsweep.training.step import differentiate, update
+from dlsweep.types import Array
 
 
 def train(
@@ -21,7 +35,7 @@ def train(
     *,
     progress: Callable[[int], None] = lambda n: None,
     dtype: Any = np.float32,
-) -> Outcome:
+) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
 
     progress is called at each evaluation with the run-iterations done since the last, and with 0 while the stack is
@@ -31,36 +45,118 @@ def train(
     """
     _ = data.arrays  # read before the clock starts: whether a run is the first in its process does not matter
     start = time.perf_counter()
-    arm = runs[0].arm  # whatever is code is the same in every arm of a cohort
-    stack = Stack(runs, data, np.dtype(dtype))
-    batches = {s: minibatches(s, data.sizes["train"], arm.train) for s in stack.slices}
-    steps = iterations(arm.train, data.sizes["train"])
-    per_epoch = steps_per_epoch(data.sizes["train"], arm.train.batch_size)
-
     with np.errstate(all="ignore"):
-        batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
-        stack.begin(batch)
+        training = Training(runs, data, np.dtype(dtype))
         progress(0)
-        stack.evaluate(0, 0.0, batch)
+        training.evaluate(0)
         progress(0)
-        reported = 0
+        steps, every, reported = training.steps, training.every, 0
         for t in range(1, steps + 1):
-            if not stack.order:
+            if not training.state:
                 break
-            evaluated = t % arm.evaluate.every == 0 or t == steps
-            stack.step(t, steps, batch, evaluated=evaluated)
+            training.step(t)
+            evaluated = t % every == 0 or t == steps
             if evaluated:
-                stack.evaluate(t, t / per_epoch, batch)
-            if t < steps or stack.probes:
-                batch = {s: stack.gather(s, next(batches[s])) for s in stack.slices}
+                training.evaluate(t)
+            training.next_batch(t)
             if evaluated:
-                if t < steps:
-                    stack.stop(t, batch)
-                else:
-                    stack.measure(t + 1, batch)
+                training.stop(t)
                 progress(len(runs) * (t - reported))
                 reported = t
         if reported < steps:
             progress(len(runs) * (steps - reported))
+    return training.result(time.perf_counter() - start)
 
-    return stack.outcome(steps, time.perf_counter() - start)
+
+class Training:
+    """A stack in training: its state, its samples with the current minibatches, and its observers."""
+
+    def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype):
+        stack = Stack.of(runs, data, dtype)
+        arm, layers = stack.arm, stack.network.layers
+        samples = data.sizes["train"]
+        self.steps, self.every = iterations(arm.train, samples), arm.evaluate.every
+        self.per_epoch = steps_per_epoch(samples, arm.train.batch_size)
+        self.samples = Samples(arm.train, data, stack.slices, dtype, layers[0], block_size(layers))
+        self.batch = self.samples.next(stack.slices)
+        self.state = first_state(stack, self.batch)
+        self.parameters = size(layers)
+        self.limits = Limits(len(runs), data.classes)
+        stopping = EarlyStopping(runs)
+        self.observers: list[Observer] = [Endings(len(runs)), Curves(), stopping]
+        if arm.evaluate.keep:
+            self.observers.append(Checkpoints(runs, stopping))
+        if arm.evaluate.ensemble:
+            self.observers.append(Ensembles())
+        if arm.evaluate.layers and stack.kernels:
+            self.observers.append(Probes(stack, self.steps))
+        self.watching = [observer for observer in self.observers if observer.watches]
+
+    def step(self, t: int) -> None:
+        """Update every run on the minibatch of its seed. Runs whose gradient is not finite leave the stack."""
+        gradients = differentiate(self.state, t, self.batch)
+        for observer in self.observers:
+            observer.differentiated(t, self.state, self.batch, gradients.values)
+        update(self.state, t, self.steps, gradients)
+        for observer in self.observers:
+            observer.updated(t, self.state)
+        self._leave(t, ~gradients.finite, "diverged")
+
+    def evaluate(self, t: int) -> None:
+        """Evaluate every run. Runs that have diverged leave the stack.
+
+        Without them the evaluation starts over if an observer watches its blocks: ensembles have no diverged members.
+        """
+        if not self.state:
+            return
+        found = self._evaluation(t)
+        positions = self.state.stack.positions
+        diverged = ~np.all([self.limits.within(k, m.loss, positions) for k, m in found.splits.items()], axis=0)
+        if diverged.any():
+            self._leave(t, diverged, "diverged")
+            found = self._evaluation(t) if self.watching and self.state else found.keep(~diverged)
+        if self.state:
+            for observer in self.observers:
+                observer.evaluated(found, self.state)
+
+    def _evaluation(self, t: int) -> Evaluation:
+        for observer in self.watching:
+            observer.evaluating(self.state)
+        watch = self._watch if self.watching else None
+        return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watch)
+
+    def _watch(self, split: str, logits: Array, t: Array) -> None:
+        for observer in self.watching:
+            observer.block(split, logits, t)
+
+    def next_batch(self, t: int) -> None:
+        """Draw the minibatches of step t + 1, also after the last step if an observer waits for their gradients."""
+        if self.state and (t < self.steps or self._pending):
+            self.batch = self.samples.next(self.state.stack.slices)
+
+    def stop(self, t: int) -> None:
+        """Take the runs out of the stack that are done, or that have waited long enough for an improvement."""
+        done = t == self.steps
+        gone = np.any([observer.exhausted(self.state) for observer in self.observers], axis=0) & (not done)
+        if self.state and (done or gone.any()) and self._pending:
+            gradients = differentiate(self.state, t + 1, self.batch)
+            for observer in self.observers:
+                observer.differentiated(t + 1, self.state, self.batch, gradients.values)
+        self._leave(t, gone, "stopped")
+
+    @property
+    def _pending(self) -> bool:
+        return any(observer.pending for observer in self.observers)
+
+    def _leave(self, t: int, gone: Array, status: str) -> None:
+        if gone.any():
+            for observer in self.observers:
+                observer.leaving(t, self.state, np.flatnonzero(gone), status)
+            self.state = self.state.keep(np.flatnonzero(~gone))
+
+    def result(self, seconds: float) -> TrainingResult:
+        """Return what the observers have noted. Call it once, at the end."""
+        for observer in self.observers:
+            observer.leaving(self.steps, self.state, np.arange(len(self.state)), "done")
+        noted = {name: value for observer in self.observers for name, value in observer.results().items()}
+        return TrainingResult(parameters=self.parameters, seconds=seconds, **noted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -17,12 +17,14 @@ from dlsweep.errors import UsageError
 from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, Output, Parameters, SharedInput
-from dlsweep.training.draws import Draws
-from dlsweep.training.evaluation import Blocks, Group, block_size, evaluate
-from dlsweep.training.minibatches import minibatches, subset
+from dlsweep.training.evaluation import evaluate
+from dlsweep.training.initial import first_state
+from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network, build
-from dlsweep.training.outcome import Kept
-from dlsweep.training.stack import Stack
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.result import Checkpoint
+from dlsweep.training.samples import Blocks, Group, Samples, block_size
+from dlsweep.training.state import Stack
 from dlsweep.types import Array
 
 _FLOAT = np.dtype(np.float32)
@@ -38,7 +40,7 @@ class Model:
 
     run: Run
     data: Dataset
-    kept: Kept
+    kept: Checkpoint
 
     def __repr__(self) -> str:
         return f"Model({self.run.arm.name!r}, seed {self.run.seed}, iteration {self.iteration})"
@@ -147,11 +149,11 @@ class Model:
     def _arrays(self) -> Arrays:
         """The data set's arrays as this network sees them, by the samples that it was trained on."""
         arrays = self.data.arrays
-        return arrays.seen_by(subset(self.run.seed, self.data.sizes["train"], len(arrays.t_train)))
+        return arrays.seen_by(subset(self.run.seeds, self.data.sizes["train"], len(arrays.t_train)))
 
     @property
     def _draws(self) -> Draws:
-        return Draws({self.run.seed: slice(0, 1)}, self.iteration)
+        return Draws({self.run.seeds: slice(0, 1)}, self.iteration)
 
     @cached_property
     def _network(self) -> Network:
@@ -164,13 +166,11 @@ class Model:
         return [{k: kept[f"{layer.name}/{k}"][None] for k in layer.parameters} for layer in self._network.layers]
 
 
-def start(run: Run) -> Kept:
-    """A run's parameters before training, from its own random streams."""
-    # With nothing to evaluate on, a stack prepares nothing else.
-    arm = replace(run.arm, evaluate=replace(run.arm.evaluate, on=("batch",), ensemble=False, layers=False), members=())
-    data = data_of(arm)
+def start(run: Run) -> Checkpoint:
+    """Return a run's parameters before training, from its own random streams."""
+    data = data_of(run.arm)
     with threadpool_limits(1), np.errstate(all="ignore"):
-        stack = Stack([Run(arm, run.seed)], data, _FLOAT)
-        first = next(minibatches(run.seed, data.sizes["train"], arm.train))
-        stack.begin({run.seed: stack.gather(run.seed, first)})
-    return stack.copied(0, row=0)
+        stack = Stack.of([run], data, _FLOAT)
+        layers = stack.network.layers
+        samples = Samples(run.arm.train, data, stack.slices, _FLOAT, layers[0], block_size(layers))
+        return first_state(stack, samples.next(stack.slices)).copy(0, row=0)

@@ -7,6 +7,7 @@ something to do; a run's curve is the same in any chunk.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -24,9 +25,9 @@ from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.registry import Choice, Registry
-from dlsweep.training.evaluation import block_size
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.network import Network, build
+from dlsweep.training.samples import block_size
 
 Chunk = tuple[Run, ...]
 
@@ -37,25 +38,23 @@ MOST_RUNS = 512  # in a chunk, however small the network
 
 
 class Question(Protocol):
-    """What a plan needs of a config: its seeds, and its arms, lazily."""
+    """A config, as far as a plan needs it: its runs, lazily, arm by arm."""
 
-    @property
-    def seeds(self) -> tuple[int, ...]: ...
-
-    def arms(self) -> Iterator[Arm]: ...
+    def runs(self) -> Iterator[Run]: ...
 
 
 @dataclass(frozen=True)
 class Cohort:
     """Runs whose arrays have the same shapes and whose code is the same.
 
-    arm: one of its arms; arms: their number; parameters: of one run; memory: bytes that one more run in a stack takes;
-    work: multiplications of one run, to weigh chunks against each other; together: the runs of an arm where they must
+    arm: one of its arms; arms, runs: their numbers; parameters: of one run; memory: bytes that one more run in a stack
+    takes; work: multiplications of one run, to weigh chunks against each other; together: the runs of an arm that must
     train in one chunk, else 1; kernels: the layers of a run that have one.
     """
 
     arm: Arm
     arms: int
+    runs: int
     parameters: int
     memory: int
     work: float
@@ -72,16 +71,12 @@ class Plan:
 
     @property
     def runs(self) -> int:
-        """How many networks the whole sweep trains."""
-        return sum(c.arms for c in self.cohorts) * len(self.config.seeds)
+        """Number of networks that the whole sweep trains."""
+        return sum(c.runs for c in self.cohorts)
 
     def missing(self, done: Container[str]) -> Iterator[Run]:
-        """The runs whose id is not in `done`, lazily, arm by arm."""
-        for arm in self.config.arms():
-            for seed in self.config.seeds:
-                run = Run(arm, seed)
-                if run.id not in done:
-                    yield run
+        """Yield the runs whose id is not in `done`, lazily, arm by arm."""
+        return (run for run in self.config.runs() if run.id not in done)
 
     def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
         """The missing runs, expanded as they are taken, in chunks for `workers` that may take `memory` bytes each."""
@@ -113,12 +108,15 @@ def plan(config: Question) -> Plan:
     (12, [2, 2])
     """
     first: dict[Hashable, Arm] = {}
-    arms: dict[Hashable, int] = {}
-    for arm in config.arms():
-        key = code(arm)
-        first.setdefault(key, arm)
-        arms[key] = arms.get(key, 0) + 1
-    return Plan(config, tuple(_cohort(arm, arms[key]) for key, arm in first.items()))
+    arms, runs = Counter[Hashable](), Counter[Hashable]()
+    last: Arm | None = None
+    for run in config.runs():
+        if run.arm is not last:
+            last, key = run.arm, code(run.arm)
+            first.setdefault(key, last)
+            arms[key] += 1
+        runs[key] += 1
+    return Plan(config, tuple(_cohort(arm, arms[key], runs[key]) for key, arm in first.items()))
 
 
 def code(arm: Arm) -> Hashable:
@@ -141,10 +139,10 @@ def _code(registry: Registry, choice: Choice) -> Hashable:
     return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
 
 
-def _cohort(arm: Arm, arms: int) -> Cohort:
+def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
     if arm.model.name in landscapes:
         points = evaluations(arm.evaluate, iterations(arm.train, 0))
-        return Cohort(arm, arms, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
+        return Cohort(arm, arms, runs, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
     data = open_dataset(arm.data)
     network = _built(arm, data)
     layers = network.layers
@@ -165,7 +163,7 @@ def _cohort(arm: Arm, arms: int) -> Cohort:
     # what probes look at.
     copies = 4 + slots + bool(arm.evaluate.keep) + 3 * arm.evaluate.layers
     memory = FLOAT * (parameters * copies + activations + samples)
-    return Cohort(arm, arms, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
+    return Cohort(arm, arms, runs, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
 
 
 def _activations(network: Network, shape: tuple[int, ...], evaluated: int, trained: int, observed: bool) -> int:

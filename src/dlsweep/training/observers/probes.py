@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from dlsweep.nn.forward import forward
 from dlsweep.nn.layers import Context, Layer, Output, Parameters, column
-from dlsweep.training.draws import Draws
+from dlsweep.training.evaluation import Evaluation
+from dlsweep.training.minibatches import evaluations
+from dlsweep.training.observers import Observer
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import Batch
+from dlsweep.training.state import Stack, State
+from dlsweep.training.step import inputs
 from dlsweep.types import Array
 
 BINS = 30  # of a histogram
@@ -18,7 +26,7 @@ SATURATED = 0.36  # share of an activation's maximum slope: for sigmoid, outputs
 Rows = tuple[int, Array, list[tuple[str, dict[str, Array]]]]  # iteration, runs, and columns by layer
 
 
-class Probes:
+class Probes(Observer):
     """Measure the layers that have a kernel at every evaluation.
 
     The row of iteration t describes the network after t updates, as the row of t in the curves does. It is measured in
@@ -32,19 +40,22 @@ class Probes:
     0.36 of its maximum; `dead`, the share of units whose slope is 0 for all samples; both are 0 for logits. About ten
     times in a training also `…_low`, `…_high` and `…_histogram`, the counts in 30 equal bins between them, of
     activations and of weights. What is not finite, in a run that diverges in step t + 1, is NaN.
-
-    due: the iteration of an evaluation that is not measured yet, or None.
     """
 
-    def __init__(self, layers: Sequence[Layer], evaluations: int, runs: int):
-        self.last, self.measured = max(evaluations - 1, 1), 0
-        self.runs, self.ratios = runs, dict[str, Array]()
-        self.due: int | None = None
+    def __init__(self, stack: Stack, steps: int):
+        arm = stack.arm
+        self.every, self.steps = arm.evaluate.every, steps
+        self.last, self.measured = max(evaluations(arm.evaluate, steps) - 1, 1), 0
+        self.runs, self.ratios, self.before = len(stack), dict[str, Array](), list[Array]()
+        self.due: int | None = None  # the iteration of an evaluation that is not measured yet
         self.rows: list[Rows] = []
-        self.arrange(layers)
+        self.stack: Stack | None = None
 
-    def arrange(self, layers: Sequence[Layer]) -> None:
-        """Take note of the layers, which change when runs leave: where the kernels are, and what follows them."""
+    def _arrange(self, stack: Stack) -> None:
+        """Find the kernels and what follows them. Layers change when runs leave."""
+        if stack is self.stack:
+            return
+        self.stack, layers = stack, stack.network.layers
         kernels = [i for i, layer in enumerate(layers) if any(p.kernel for p in layer.parameters.values())]
         self.kernels = [
             (i, layers[i].name, next(k for k, p in layers[i].parameters.items() if p.kernel), _after(layers, i, end))
@@ -52,8 +63,42 @@ class Probes:
         ]
         self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].facts.activation}
 
-    def measure(self, runs: Array, parameters: Sequence[Parameters], outputs: Sequence[Output]) -> None:
-        """Add the row that is due for each run and layer; `differentiated` completes it."""
+    @property
+    def pending(self) -> bool:
+        """True while an evaluation is not measured yet."""
+        return self.due is not None
+
+    def evaluated(self, evaluation: Evaluation, state: State) -> None:
+        """Make a row due."""
+        self.due = evaluation.iteration
+
+    def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
+        """Measure the row that is due, and note the weights before an update that an evaluation follows."""
+        self._arrange(state.stack)
+        if self.due is not None:
+            outputs: list[Output] = []
+            context = Context(True, Draws(state.stack.slices, t))
+            # A pass of its own, over the layers as they are written, so that no bit depends on it.
+            forward(state.stack.network.layers, state.parameters, inputs(state, batch), context, outputs)
+            self._measure(state.stack.positions, state.parameters, outputs, gradients)
+        if t % self.every == 0 or t == self.steps:
+            self.before = [state.parameters[i][k].copy() for i, _, k, _ in self.kernels]
+
+    def updated(self, t: int, state: State) -> None:
+        """Note the size of the update, for the row that will be due."""
+        for (i, name, k, _), w in zip(self.kernels, self.before, strict=True) if self.before else ():
+            norm = _norm(w)
+            ratios = self.ratios.setdefault(name, np.full(self.runs, np.nan))
+            ratios[state.stack.positions] = np.where(norm > 0, _norm(state.parameters[i][k] - w) / norm, np.nan)
+        self.before = []
+
+    def _measure(
+        self,
+        runs: Array,
+        parameters: Sequence[Parameters],
+        outputs: Sequence[Output],
+        gradients: Sequence[Parameters],
+    ) -> None:
         assert self.due is not None
         t, self.due = self.due, None
         # Evenly distributed over the evaluations, the first and the last among them.
@@ -65,7 +110,7 @@ class Probes:
             ratios = self.ratios.get(name)
             row = {
                 "weight_norm": _norm(w),
-                "gradient_rms": np.full(len(w), np.nan),
+                "gradient_rms": _norm(gradients[i][k]) / np.sqrt(gradients[i][k][0].size),
                 "update_ratio": np.full(len(w), np.nan) if ratios is None else ratios[runs],
                 "activation_mean": (mean := _flat(y).mean(axis=1)),
                 "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
@@ -87,33 +132,19 @@ class Probes:
             "dead": _share((units == 0).all(axis=2)),
         }
 
-    def differentiated(self, gradients: Sequence[Parameters]) -> None:
-        """Add the size of the gradients to the last row."""
-        for (i, _, k, _), (_, row) in zip(self.kernels, self.rows[-1][2], strict=True):
-            row["gradient_rms"] = _norm(gradients[i][k]) / np.sqrt(gradients[i][k][0].size)
-
-    def before_update(self, parameters: Sequence[Parameters]) -> None:
-        """Take note of the weights before the update that leads to an evaluation."""
-        self.before = [parameters[i][k].copy() for i, _, k, _ in self.kernels]
-
-    def updated(self, runs: Array, parameters: Sequence[Parameters]) -> None:
-        """Take note of the size of that update, for the row that will be due."""
-        for (i, name, k, _), w in zip(self.kernels, self.before, strict=True):
-            norm = _norm(w)
-            ratios = self.ratios.setdefault(name, np.full(self.runs, np.nan))
-            ratios[runs] = np.where(norm > 0, _norm(parameters[i][k] - w) / norm, np.nan)
-        self.before = []
-
-    def columns(self) -> dict[str, Array]:
-        """All rows as long columns: `run`, `iteration`, `layer` and what was measured."""
+    def results(self) -> dict[str, Any]:
+        """Return `layers`: all rows as long columns, `run`, `iteration`, `layer` and the measurements."""
+        if not self.rows:  # all runs diverged before the first step
+            return {}
         parts = [(t, runs, name, row) for t, runs, layers in self.rows for name, row in layers]
         lengths = [len(runs) for _, runs, _, _ in parts]
-        return {
+        columns = {
             "iteration": np.repeat([t for t, *_ in parts], lengths),
             "run": np.concatenate([runs for _, runs, _, _ in parts]),
             "layer": np.repeat([name for _, _, name, _ in parts], lengths),
             **{k: _finite(np.concatenate([row[k] for *_, row in parts])) for k in parts[0][3]},
         }
+        return {"layers": columns}
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:

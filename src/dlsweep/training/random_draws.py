@@ -8,33 +8,33 @@ from math import prod
 import numpy as np
 
 from dlsweep.nn.layers import SharedInput
-from dlsweep.randomness import stream
+from dlsweep.randomness import Seeds
 
 
 class Draws:
-    """The draws of a stack's runs at one step, as `dlsweep.nn.layers.Draws` describes them.
+    """Random draws of a stack's runs at one step, see `dlsweep.nn.layers.Draws`.
 
-    slices: the runs of each seed; index: the step. Every step opens its streams anew, so a pass that is made only to
-    look at a network shifts nothing.
+    slices: the rows of each seed; index: the step. Every step opens its streams anew, so an extra pass, of an observer,
+    shifts no other draw.
     """
 
-    def __init__(self, slices: Mapping[int, slice], index: int):
+    def __init__(self, slices: Mapping[Seeds, slice], index: int):
         self.slices, self.index = slices, index
 
     def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """32 random bits each, uint32."""
+        """Return 32 random bits each, uint32."""
         return [SharedInput(_words(draw, shape), runs) for draw, runs in self._streams(purpose)]
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """Standard normal, float32."""
+        """Return standard normal numbers, float32."""
         return [SharedInput(draw.standard_normal(shape, np.float32), runs) for draw, runs in self._streams(purpose)]
 
     def _streams(self, purpose: str) -> Iterator[tuple[np.random.Generator, slice]]:
-        return ((stream(seed, purpose, self.index), runs) for seed, runs in self.slices.items())
+        return ((seeds.stream(purpose, self.index), runs) for seeds, runs in self.slices.items())
 
 
 def _words(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """What a generator itself draws, words of 64 bits, in halves, the lower one first."""
+    """Return the halves of a generator's 64-bit words, the lower half first."""
     count = prod(shape)
     raw = draw.bit_generator.random_raw(-(-count // 2)).astype("<u8", copy=False)
     return raw.view("<u4")[:count].reshape(shape)

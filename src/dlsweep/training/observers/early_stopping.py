@@ -1,20 +1,23 @@
-"""Early stopping: which runs of a stack have waited long enough for an improvement, and when each was at its best."""
+"""Early stopping: the runs that have waited long enough for an improvement, and the best evaluation of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from dlsweep.config.runs import Arm, Monitor, Run, Stopping
+from dlsweep.training.evaluation import Evaluation
+from dlsweep.training.observers import Observer
+from dlsweep.training.state import State
 from dlsweep.types import Array
 
 NEVER = 1 << 62  # more evaluations than there will be
 
 
-class Patience:
-    """What the runs of a stack wait for, and how long they have waited; `(R,)` each, in the order of the runs as given.
+class EarlyStopping(Observer):
+    """Patience of every run; arrays are `(R,)`, in the order of the runs as given.
 
     A run improves where its monitored loss falls, or its accuracy rises, by more than `min_delta` beyond its best; the
     first evaluation does. It stops once `patience` evaluations in a row do not (Goodfellow et al. 2016, Algorithm 7.1).
@@ -31,36 +34,41 @@ class Patience:
         self.best = np.full(len(runs), np.inf)  # of an accuracy its negative: less is better
         self.best_at = np.zeros(len(runs), int)
         self.waited = np.zeros(len(runs), int)
+        self.last = np.zeros(len(runs), int)
 
-    def look(self, t: int, which: Array, metrics: Mapping[tuple[str, str], Array]) -> None:
-        """Take in an evaluation at iteration t of some of the runs; metrics: theirs, by split and name."""
+    def evaluated(self, evaluation: Evaluation, state: State) -> None:
+        """Count the evaluations without an improvement."""
+        positions = state.stack.positions
         for (split, metric), mine in self.monitored.items():
-            value = metrics[split, metric][mine[which]]
-            runs = which[mine[which]]
+            value = getattr(evaluation.splits[split], metric)[mine[positions]]
+            runs = positions[mine[positions]]
             value = -value if metric == "accuracy" else value
             better = value < self.best[runs] - self.min_delta[runs]
             self.waited[runs] = np.where(better, 0, self.waited[runs] + 1)
             self.best[runs[better]] = value[better]
-            self.best_at[runs[better]] = t
+            self.best_at[runs[better]] = evaluation.iteration
 
-    def improved(self, t: int, which: Array) -> Array:
-        """Whether each of some runs has just improved, at iteration t."""
-        now: Array = self.best_at[which] == t
+    def improved(self, t: int, positions: Array) -> Array:
+        """Return a mask of the runs that have improved at iteration t."""
+        now: Array = self.best_at[positions] == t
         return now
 
-    @property
-    def exhausted(self) -> Array:
-        """Whether each run has waited long enough."""
-        over: Array = self.waited >= self.patience
+    def exhausted(self, state: State) -> Array:
+        """Return a mask of the rows that have waited long enough."""
+        over: Array = (self.waited >= self.patience)[state.stack.positions]
         return over
 
-    def final(self, last: Sequence[int]) -> list[int]:
-        """The iterations whose metrics are the runs' final ones; last: those of their last evaluations."""
-        return [int(at) for at in np.where(self.restore, self.best_at, last)]
+    def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
+        """Note the last iteration of runs."""
+        self.last[state.stack.positions[rows]] = t
+
+    def results(self) -> dict[str, Any]:
+        """Return `final`: the iteration that each run's final metrics are of."""
+        return {"final": [int(at) for at in np.where(self.restore, self.best_at, self.last)]}
 
 
 def _rule(arm: Arm) -> Stopping | None:
-    """By what a run's best evaluation is known, and when it stops; None where nobody asks for either."""
+    """Return the metric that defines a run's best evaluation, and its patience; None if unused."""
     if arm.train.stopping or arm.evaluate.keep != "best":
         return arm.train.stopping
     on = arm.evaluate.on

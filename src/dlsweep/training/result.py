@@ -1,4 +1,4 @@
-"""What training leaves behind."""
+"""The result of training: curves, endings, measurements and parameters."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import NamedTuple
 from dlsweep.types import Array
 
 
-class Kept(NamedTuple):
-    """The parameters of a run, trained or not, by names such as `dense1/W`; and the iteration that they are of."""
+class Checkpoint(NamedTuple):
+    """The parameters of a run after `iteration` updates, by names such as `dense1/W`, trained or not."""
 
     iteration: int
     parameters: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a stack's training leaves behind.
+class TrainingResult:
+    """The result of a stack's training.
 
     curves: columns of equal length, one row per run, iteration and split: `run` (index into the runs as given),
     `iteration` (updates made), `epoch`, `split`, `loss` (mean, without penalty), `penalty`, `accuracy`.
@@ -38,4 +38,4 @@ class Outcome:
     seconds: float
     ensembles: dict[str, Array] = field(default_factory=dict)
     layers: dict[str, Array] = field(default_factory=dict)
-    kept: list[Kept | None] = field(default_factory=list)
+    kept: list[Checkpoint | None] = field(default_factory=list)

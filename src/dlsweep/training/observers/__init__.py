@@ -1,0 +1,54 @@
+"""Observers of training: each notes one thing, and none changes what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlsweep.nn.layers import Parameters
+from dlsweep.training.evaluation import Evaluation
+from dlsweep.training.samples import Batch
+from dlsweep.training.state import State
+from dlsweep.types import Array
+
+
+class Observer:
+    """Hooks that the training loop calls. Each does nothing unless an observer overrides it.
+
+    watches: True if `block` is to be called with the logits of each evaluation.
+    """
+
+    watches = False
+
+    @property
+    def pending(self) -> bool:
+        """True while the observer waits for the gradients of the next step."""
+        return False
+
+    def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
+        """Note the gradients of step t, before its update; `state` is that of iteration t - 1."""
+
+    def updated(self, t: int, state: State) -> None:
+        """Note the update of step t."""
+
+    def evaluating(self, state: State) -> None:
+        """Prepare for the blocks of an evaluation."""
+
+    def block(self, split: str, logits: Array, t: Array) -> None:
+        """Note a block of samples that all runs share; logits: `(R, K, N)`, t: `(N,)`."""
+
+    def evaluated(self, evaluation: Evaluation, state: State) -> None:
+        """Note an evaluation. All runs of the stack have converged so far."""
+
+    def exhausted(self, state: State) -> Array:
+        """Return a mask of the rows that need no more training."""
+        return np.zeros(len(state), bool)
+
+    def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
+        """Note that rows leave the stack after t updates, as `done`, `stopped` or `diverged`."""
+
+    def results(self) -> dict[str, Any]:
+        """Return fields of the `TrainingResult`."""
+        return {}

@@ -1,0 +1,194 @@
+"""The samples of a stack: the minibatches of every seed, and the splits in blocks that stay in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from dlsweep.config.runs import Train
+from dlsweep.datasets.base import Dataset
+from dlsweep.nn.layers import Layer
+from dlsweep.randomness import Seeds
+from dlsweep.training.minibatches import minibatches, subset
+from dlsweep.types import Array
+
+BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
+IMAGES = 100  # samples that are images: they take more room
+LARGEST = 1 << 20  # numbers that a layer may make of a block, where that many images would be more
+KEEP_BELOW = 128 << 20  # bytes of float blocks; a larger split is converted anew at each evaluation
+
+
+def block_size(layers: Iterable[Layer]) -> int:
+    """Return the number of samples in a block: a function of the network, as are the bits of its metrics."""
+    most = IMAGES if any(len(layer.shape) > 1 for layer in layers) else BLOCK
+    return max(1, min(most, LARGEST // max(prod(layer.shape) for layer in layers)))
+
+
+class Block(NamedTuple):
+    """Some samples, x: `(*shape, n)` or, as columns, `(features, n)`; and their labels, t: `(n,)`."""
+
+    x: Array
+    t: Array
+
+
+class Blocks:
+    """The samples of a split that some runs are evaluated on, as float blocks ready to be multiplied.
+
+    Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
+    left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
+    as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
+    of the samples alone, so are the bits of the metrics. Float blocks are kept where `keep` allows it and they are few.
+
+    x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
+    features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
+    """
+
+    def __init__(
+        self,
+        x: Array,
+        t: Array,
+        floats: Callable[[Array, np.dtype], Array],
+        dtype: np.dtype,
+        *,
+        reorder: bool = True,
+        size: int = BLOCK,
+        keep: bool = True,
+    ):
+        self.floats, self.dtype = floats, dtype
+        self.samples: Array
+        self.features: Array | None
+        self.samples, self.features = _peeled(x.reshape(len(x), -1) != 0) if reorder else (np.arange(len(x)), None)
+        if self.features is not None:
+            x = x.reshape(len(x), -1)[:, self.features]
+        self.blocks = []
+        for rows in np.split(self.samples, range(size, len(x), size)):
+            lit = x[rows]
+            if self.features is not None:
+                lit = lit[:, : 1 + np.flatnonzero(lit.any(axis=0))[-1]] if lit.any() else lit[:, :1]
+            self.blocks.append(Block(np.ascontiguousarray(np.moveaxis(lit, 0, -1)), t[rows]))
+        self.kept = keep and sum(b.x.size for b in self.blocks) * dtype.itemsize <= KEEP_BELOW
+        if self.kept:
+            self.blocks = [self._float(b) for b in self.blocks]
+
+    def seen(self, floats: Callable[[Array, np.dtype], Array]) -> Blocks:
+        """Return the same samples with another conversion to floats; for blocks that are not kept."""
+        assert not self.kept
+        other = copy(self)
+        other.floats = floats
+        return other
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self.blocks) if self.kept else map(self._float, self.blocks)
+
+    def _float(self, block: Block) -> Block:
+        return block._replace(x=np.moveaxis(self.floats(np.moveaxis(block.x, -1, 0), self.dtype), 0, -1))
+
+
+@lru_cache(maxsize=3)
+def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size: int, keep: bool = True) -> Blocks:
+    """Return a whole split, prepared once for all chunks that a process trains on a data set."""
+    x, t = (getattr(data.arrays, f"{a}_{split}") for a in "xt")
+    return Blocks(x, t, data.arrays.floats, dtype, reorder=reorder, size=size, keep=keep)
+
+
+def _peeled(lit: Array) -> tuple[Array, Array | None]:
+    """Return orders of samples and of features that gather what is dark; lit: `(N, features)`, bool.
+
+    Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
+    samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
+    dark in all but the first features. Features keep their order (None) where hardly any entry is zero. A single block
+    loses just the features that are dark in all samples.
+    """
+    if np.count_nonzero(lit) > 0.8 * lit.size:
+        return np.arange(len(lit)), None
+    counts = np.count_nonzero(lit, axis=0)
+    if len(lit) <= BLOCK:
+        return np.arange(len(lit)), np.argsort(counts == 0, kind="stable")
+    remaining = np.ones(len(lit), bool)
+    samples: list[Array] = []
+    features = list(np.flatnonzero(counts == 0))  # the last first
+    while (counts > 0).any():
+        rarest = np.where(counts > 0, counts, len(lit) + 1).argmin()
+        peel = np.flatnonzero(remaining & lit[:, rarest])
+        remaining[peel] = False
+        peeled = np.count_nonzero(lit[peel], axis=0)
+        gone = (counts > 0) & (counts == peeled)
+        counts -= peeled
+        samples.append(peel)
+        features += [*np.flatnonzero(gone & (np.arange(len(gone)) != rarest))[::-1], rarest]
+    return np.concatenate([np.flatnonzero(remaining), *samples[::-1]]), np.array(features[::-1])
+
+
+class Group(NamedTuple):
+    """Rows of a stack, and the samples that they are evaluated on."""
+
+    runs: slice
+    blocks: Blocks | Sequence[Block]
+
+
+Batch = Mapping[Seeds, Block]  # the minibatch of each seed
+
+_SAME = ("validation", "test")  # splits with the same samples for every seed
+
+
+class Samples:
+    """The samples that the runs of a stack train on and are evaluated on, by seed.
+
+    first: the first layer of the network; size: samples in a block.
+    """
+
+    def __init__(self, train: Train, data: Dataset, seeds: Iterable[Seeds], dtype: np.dtype, first: Layer, size: int):
+        arrays = data.arrays
+        self.data, self.dtype, self.size = data, dtype, size
+        self.reorder = bool(first.facts.reorders) and not arrays.standardized
+        self.subsets = {s: subset(s, data.sizes["train"], len(arrays.t_train)) for s in seeds}
+        self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
+        self._indices = {s: minibatches(s, data.sizes["train"], train) for s in self.subsets}
+        self._splits: dict[str, Blocks | dict[Seeds, Blocks]] = {}
+
+    def next(self, seeds: Iterable[Seeds]) -> Batch:
+        """Return the next minibatch of each seed."""
+        return {s: self.gather(s, next(self._indices[s])) for s in seeds}
+
+    def gather(self, seeds: Seeds, indices: Array) -> Block:
+        """Return a minibatch; `indices` count within the samples that the seed trains on."""
+        rows, arrays = self.subsets[seeds], self.data.arrays
+        indices = indices if rows is None else rows[indices]
+        x = self.seen[seeds].floats(arrays.x_train[indices], self.dtype)
+        return Block(np.moveaxis(x, 0, -1), arrays.t_train[indices])
+
+    def groups(self, split: str, slices: Mapping[Seeds, slice], batch: Batch) -> list[Group]:
+        """Return the samples of a split for each slice of the stack; `batch` is the current minibatch."""
+        blocks = self.split(split) if split != "batch" else {s: [block] for s, block in batch.items()}
+        if isinstance(blocks, Blocks):
+            return [Group(slice(0, max(rows.stop for rows in slices.values())), blocks)]
+        return [Group(rows, blocks[s]) for s, rows in slices.items()]
+
+    def same(self, split: str) -> bool:
+        """Return True if all seeds are evaluated on the same samples of a split."""
+        return split in _SAME or (split != "batch" and isinstance(self.split(split), Blocks))
+
+    def split(self, split: str) -> Blocks | dict[Seeds, Blocks]:
+        """Return the blocks of a split: one for all seeds, or one for each."""
+        if split not in self._splits:
+            self._splits[split] = self._blocks(split)
+        return self._splits[split]
+
+    def _blocks(self, split: str) -> Blocks | dict[Seeds, Blocks]:
+        arrays = self.data.arrays
+        own = self.data.sizes["train"] < len(arrays.t_train)  # every seed trains on a subset of its own
+        if split == "train" and own:
+            x, t = arrays.x_train, arrays.t_train
+            return {
+                s: Blocks(x[rows], t[rows], self.seen[s].floats, self.dtype, reorder=self.reorder, size=self.size)
+                for s, rows in self.subsets.items()
+            }
+        if arrays.standardized and own:  # every seed sees the same samples with moments of its own
+            whole = split_blocks(self.data, split, self.dtype, self.reorder, self.size, keep=False)
+            return {s: whole.seen(seen.floats) for s, seen in self.seen.items()}
+        return split_blocks(self.data, split, self.dtype, self.reorder, self.size)

@@ -1,0 +1,79 @@
+"""One step of training: the gradients of every run on its seed's minibatch, and the update."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dlsweep.nn.forward import forward
+from dlsweep.nn.layers import Context, Parameters, SharedInput, broadcast, column
+from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
+from dlsweep.training.evaluation import labels
+from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import Batch, Group
+from dlsweep.training.state import State
+from dlsweep.types import Array
+
+
+class Gradients(NamedTuple):
+    """Gradients layer by layer, with those of the penalties.
+
+    states: the next values of the parameters that are not trained; finite: a mask of the runs with finite gradients of
+    the logits.
+    """
+
+    values: list[Parameters]
+    states: list[Parameters]
+    finite: Array
+
+
+def inputs(state: State, batch: Batch) -> list[SharedInput]:
+    """Return the minibatch of every seed, with the rows that share it."""
+    return [SharedInput(batch[s].x, rows) for s, rows in state.stack.slices.items()]
+
+
+def differentiate(state: State, t: int, batch: Batch) -> Gradients:
+    """Return the gradients of step t."""
+    stack = state.stack
+    network = stack.network
+    passed = forward(network.fused, state.parameters, inputs(state, batch), Context(True, Draws(stack.slices, t)))
+    groups = [Group(rows, [batch[s]]) for s, rows in stack.slices.items()]
+    target = labels([batch[s].t for s in stack.slices], groups)
+    dlogits = softmax_cross_entropy(passed.logits, target).back()
+    if network.smoothing is not None:
+        dlogits += column(network.smoothing, dlogits) * label_smoothing(passed.logits, target)[1]()
+    gradients = passed.back(dlogits)
+    for regularizer in network.regularizers:
+        if regularizer.penalty:
+            for i, k in stack.kernels:
+                gradients[i][k] += regularizer.penalty.gradient(state.parameters[i][k])
+    return Gradients(gradients, passed.states, np.isfinite(dlogits).all(axis=(1, 2)))
+
+
+def update(state: State, t: int, steps: int, gradients: Gradients) -> None:
+    """Make step t of `steps`. The arrays of the state are replaced one by one, so that few are in memory twice."""
+    stack = state.stack
+    for p, following in zip(state.parameters, gradients.states, strict=True):
+        p.update(following)
+    if stack.arm.train.clip_norm is not None:
+        _clip(gradients.values, stack.dtype.type(stack.arm.train.clip_norm))
+    (optimizer, settings), (schedule, scheduled) = stack.optimizer, stack.schedule
+    factor = np.asarray(schedule(t, steps, **scheduled), stack.dtype)
+    settings = settings | {"lr": settings["lr"] * factor}
+    for p, gs, slots in zip(state.parameters, gradients.values, state.slots, strict=True):
+        for k, g in gs.items():
+            p[k], *slots[k] = optimizer.function(p[k], g, t, *slots[k], **broadcast(settings, g))
+    for regularizer in stack.network.regularizers:
+        if regularizer.project:
+            for i, k in stack.kernels:
+                state.parameters[i][k] = regularizer.project(state.parameters[i][k])
+
+
+def _clip(gradients: list[Parameters], limit: Array) -> None:
+    """Shorten each gradient whose norm over all parameters is above the limit (Pascanu et al. 2013, Algorithm 1)."""
+    squares = [(g * g).reshape(len(g), -1).sum(axis=1) for gs in gradients for g in gs.values()]
+    norm = np.sqrt(sum(squares))  # one after the other: np.sum may add in another order when it is one run
+    for gs in gradients:
+        for k in gs:
+            gs[k] *= column(limit / np.maximum(norm, limit), gs[k])
