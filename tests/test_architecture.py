@@ -15,11 +15,30 @@ import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
 FOUNDATION = ["errors", "text", "files", "types", "randomness", "registry"]
-STAGES = ["nn", "datasets", "config", "training", "storage", "execution", "forecast", "sweep", "analysis", "plots"]
-STAGES += ["explain", "cli"]
+STAGES = [
+    "nn",
+    "datasets",
+    "tasks",
+    "config",
+    "training",
+    "storage",
+    "execution",
+    "forecast",
+    "sweep",
+    "analysis",
+    "plots",
+    "explain",
+    "cli",
+]
 ORDER = [*FOUNDATION, *STAGES]
-# A config names plots, so the language looks into their registry, a later stage's; nothing else knows what comes later.
-VOCABULARY: dict[tuple[str, ...], set[str]] = {("config", "words"): {"plots.plots"}}
+# A config names plots, so the language looks into their registry, a later stage's; a task names
+# its training. Nothing else knows what comes later.
+VOCABULARY: dict[tuple[str, ...], set[str]] = {
+    ("config", "words"): {"plots.plots"},
+    ("tasks",): {
+        f"training.{name}" for name in ("loop.train", "descent.descend", "costs.of_network", "costs.of_descent")
+    },
+}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STAGED = [p for p in SOURCES if p.relative_to(PACKAGE).parts[0] not in ("__init__.py", "__main__.py")]  # these use all
 

@@ -23,9 +23,10 @@ from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.cohorts import train
+from dlsweep.training.costs import FLOAT
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.observers.probes import HISTOGRAMS
-from dlsweep.training.plan import FLOAT, Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.

@@ -18,7 +18,7 @@ from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, serving
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # Every Python process that is started here has the small data sets in the place of the published ones, workers too.
 CUSTOM = "from tests.support import published; published.install()"

@@ -26,8 +26,9 @@ import dlsweep
 from dlsweep import cli
 from dlsweep.cli.app import app
 from dlsweep.explain.drawing import WIDTH
+from dlsweep.tasks import DESCENT
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Said(NamedTuple):
@@ -396,7 +397,7 @@ def test_that_pooling_comes_first_is_told_where_it_does(words: list[str], told: 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_config_is_told_as_it_is_planned(path: Path) -> None:
     config = dlsweep.load(path)
-    if config.descends:
+    if config.task is DESCENT:
         said = explain("model", str(path))
         check(said)
         assert "they have no layers" in said.err

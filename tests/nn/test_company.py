@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
 from dlsweep.nn.forward import forward
-from dlsweep.nn.layers import Context, SharedInput, Tiles
+from dlsweep.nn.fusion import tile
+from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.networks import networks
 from dlsweep.nn.sequences import sequence
+from dlsweep.nn.tiles import Tiles
 from dlsweep.randomness import Seeds
 from dlsweep.training.random_draws import Draws
 from dlsweep.training.samples import block_size
@@ -34,7 +36,7 @@ def everything(layers, parameters, x, slices, training):
     inputs = [SharedInput(x[seed], runs) for seed, runs in slices.items()]
     outputs = []
     passed = forward(layers, parameters, inputs, Context(training, Draws(slices, 1)), outputs)
-    tiled = forward(layers, parameters, inputs, Context(training, Draws(slices, 1)))
+    tiled = forward(tile(layers), parameters, inputs, Context(training, Draws(slices, 1)))
     assert_same([passed.logits], [tiled.logits])
     found = {f"{layer.name}: y": output.y for layer, output in zip(layers, outputs, strict=True)}
     if training:
@@ -161,7 +163,7 @@ def test_pieces_are_asked_for_where_the_windows_have_rows_of_their_own(pool, in_
     layers = [conv, pooling._replace(apply=apply), *others]
     parameters = [{k: np.ones((2, *p.shape)) for k, p in layer.parameters.items()} for layer in layers]
     forward(
-        layers,
+        tile(layers),
         parameters,
         [SharedInput(np.ones((1, 8, 8, 5)), slice(0, 2))],
         Context(True, Draws({Seeds(0): slice(0, 2)}, 0)),

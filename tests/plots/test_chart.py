@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from tests.support.figures import chart, texts
 from tests.support.frames import made_up
 
-from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.facets import Facets, FactorName, SettingName, SplitName
 from dlsweep.analysis.summary import summary
 from dlsweep.cli.choosing import choices
-from dlsweep.errors import UsageError
+from dlsweep.config import load
+from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots import Chart, plots, register
 from dlsweep.plots.chart import Plots
 from dlsweep.plots.figures import charts, draw
@@ -133,6 +134,12 @@ def takes_two(facets: Facets, more: int) -> None: ...
 def takes_none(*, y: str = "loss") -> None: ...
 
 
+def untyped(facets, *, y="loss"): ...
+
+
+def number_of_rows(facets: Facets, *, rows: int = 1) -> None: ...
+
+
 def plot(facets: Facets) -> Chart:
     return Chart(of_figure(), "", "", pd.DataFrame())
 
@@ -140,17 +147,25 @@ def plot(facets: Facets) -> Chart:
 @pytest.mark.parametrize(
     ("add", "sentence"),
     [
-        (lambda r: r(plot), r"plot 'plot' \(.*test_chart.py:\d+\) must say what it shows, as @plots.register\(table="),
-        (lambda r: r(table="run")(plot), "must say what it shows.*tables: runs, curves, layers, networks"),
+        (
+            lambda r: r(plot),
+            r"plot 'plot' \(.*test_chart.py:\d+\) must declare its table, as in @plots.register\(table=",
+        ),
+        (lambda r: r(table="run")(plot), "must declare its table.*tables: runs, curves, layers, networks"),
         (
             lambda r: r(table="runs", places=("row",))(plot),
             "places must be some of rows, columns, lines",
         ),
         (
             lambda r: r(table="runs")(takes_two),
-            r"'takes_two' \(.*py:\d+\) must take one positional",
+            r"'takes_two' \(.*py:\d+\) must take the positional parameters facets, and has facets, more",
         ),
-        (lambda r: r(table="runs")(takes_none), "must take one positional parameter, the facets"),
+        (lambda r: r(table="runs")(takes_none), "must take the positional parameters facets, and has none"),
+        (lambda r: r(table="runs")(untyped), "must have a type for its setting 'y'"),
+        (
+            lambda r: r(table="runs", places=("rows",))(number_of_rows),
+            r"'number_of_rows' \(.*py:\d+\): its place 'rows' must have the type FactorName",
+        ),
     ],
 )
 def test_what_is_no_plot_is_refused_where_it_is_registered(add: Callable[[Any], None], sentence: str) -> None:
@@ -159,6 +174,31 @@ def test_what_is_no_plot_is_refused_where_it_is_registered(add: Callable[[Any], 
     with pytest.raises(UsageError, match=sentence):
         add(registry.register)
     assert list(registry) == []
+
+
+def test_the_type_of_a_setting_tells_what_it_names(own: None) -> None:
+    @register(table="runs", places=("columns",))
+    def named(
+        facets: Facets,
+        *,
+        by: FactorName = "arm",
+        on: list[SplitName] | None = None,
+        along: SettingName | None = None,
+        rows: int = 9,
+    ) -> Chart:
+        """Named."""
+        return Chart(of_figure(), "", "", facets.frame)
+
+    settings = {"by": "inti", "columns": "seed", "on": ["validation"], "along": "optimizer.lrr", "rows": 3}
+    with pytest.raises(ConfigError) as told:
+        load({**CONFIG, "plots": [{"named": settings}]})
+    for sentence in (
+        "plots.named.by must name a factor of this sweep, got 'inti'",
+        "plots.named.on has validation, but evaluate.on has train, test only",
+        "there is no factor 'optimizer.lrr'; did you mean 'optimizer.lr'",
+    ):
+        assert sentence in str(told.value)
+    assert len(str(told.value).splitlines()) == 3
 
 
 def test_a_setting_that_a_plot_does_not_have_is_named(results: Results) -> None:

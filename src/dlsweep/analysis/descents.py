@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.facets import Facets, labels, levels, varying
-from dlsweep.config.plots import PLACES
+from dlsweep.analysis.facets import PLACES, Facets, labels, levels, varying
 from dlsweep.types import Array
 
 if TYPE_CHECKING:

@@ -6,17 +6,24 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import numpy as np
 
-from dlsweep.config.plots import COLUMNS, PLACES
 from dlsweep.errors import UsageError
 from dlsweep.text import nearest
-from dlsweep.types import Split
+from dlsweep.types import NameOf, Split
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+PLACES = ("rows", "columns", "lines")  # where a figure can show a factor
+COLUMNS = ("split", "seed", "arm")  # of a frame; they can have a place too
+
+# In the annotations of a plot's settings. A config that names an unknown factor, split or setting is then refused.
+FactorName = Annotated[str, NameOf("factor", COLUMNS)]
+SplitName = Annotated[Split, NameOf("split")]
+SettingName = Annotated[str, NameOf("setting")]
 
 Cell = tuple[int, int]  # the row and the column of a panel
 

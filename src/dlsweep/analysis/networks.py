@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.errors import UsageError
-from dlsweep.types import Array
+from dlsweep.types import Array, NameOf
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results
     from dlsweep.training.model import Model
 
-PartialArm = dict[str, str | float | bool]  # levels by factor, as labels or names
+PartialArm = dict[Annotated[str, NameOf("factor")], str | float | bool]  # levels by factor, as labels or names
 Seed = Annotated[int, Ge(0)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots
 from dlsweep.registry import Choice
@@ -37,7 +36,9 @@ def choices(
 
 def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
     defaults = {name: setting.default for name, setting in plots[choice.name].settings.items()}
-    moved = {place: defaults[place] for place in PLACES if choice.settings.get(place) in changes.values()}
+    moved = {
+        place: defaults[place] for place in plots[choice.name].places if choice.settings.get(place) in changes.values()
+    }
     settings = {**choice.settings, **moved, **changes}
     if changes.get("y", choice.settings.get("y")) != choice.settings.get("y") and "log_y" in choice.settings:
         settings |= {"log_y": changes.get("log_y", defaults["log_y"])}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from dlsweep.config.landscapes import is_landscape
 from dlsweep.config.nodes import Mistakes, Place
 from dlsweep.config.points import Part, Point
 from dlsweep.config.rules import Rules
@@ -15,6 +14,7 @@ from dlsweep.config.words import data_files, entry
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError
 from dlsweep.registry import Choice
+from dlsweep.tasks import DESCENT, task_of
 from dlsweep.text import plural, value_text
 
 
@@ -95,7 +95,7 @@ def check_networks(parts: Sequence[Part], datasets: Datasets, rules: Rules, mist
     tried = set()
     for points, fields, places in _combinations({"data", "model", "normalization"}, parts):
         dataset = datasets.opened[fields["data"]]
-        if dataset is None or is_landscape(fields["model"].name) or not rules.leave_some(points, parts):
+        if dataset is None or task_of(fields["model"].name) is DESCENT or not rules.leave_some(points, parts):
             continue
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:

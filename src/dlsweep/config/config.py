@@ -11,7 +11,6 @@ from operator import and_, xor
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.landscapes import concerns, is_landscape
 from dlsweep.config.points import Part, Point
 from dlsweep.config.resolved import flat
 from dlsweep.config.rules import Rules
@@ -19,6 +18,7 @@ from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
+from dlsweep.tasks import Task, task_of
 
 # About how often a run is evaluated where the config does not say.
 EVALUATIONS = 50
@@ -69,12 +69,12 @@ class Config:
         """The columns that hold numeric settings, "optimizer.lr", sorted; but for those that are factors already."""
         fields = ((f, point.fields[f]) for point in self._points() for f in FIELDS if f in point.fields)
         found = {column for field, value in fields for column in numbers(field, value)}
-        return tuple(sorted(c for c in found - set(self.factors) if not self.descends or concerns(c)))
+        return tuple(sorted(c for c in found - set(self.factors) if self.task.concerns(c)))
 
     @cached_property
-    def descends(self) -> bool:
-        """Whether its models are landscapes, on which points descend, and not networks."""
-        return all(is_landscape(point.fields["model"].name) for point in self._points() if "model" in point.fields)
+    def task(self) -> Task:
+        """The task of its models; they have one in common."""
+        return task_of(next(point.fields["model"].name for point in self._points() if "model" in point.fields))
 
     @cached_property
     def _members(self) -> tuple[int, ...]:

@@ -13,22 +13,7 @@ from dlsweep.config.plots import looks_into_networks
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.words import EVALUATE, RIVAL
 from dlsweep.registry import Choice
-
-# What an arm on a landscape has of the standard factors.
-STANDARD = ("optimizer", "schedule")
-FIELDS = ("model", *STANDARD)
-
-
-def concerns(name: str) -> bool:
-    """Whether a factor or setting ("optimizer.lr") has an effect on a landscape."""
-    return name.partition(".")[0] in FIELDS or name == "train.iterations"
-
-
-def is_landscape(model: str) -> bool:
-    """Whether a model is a landscape, and not a network."""
-    from dlsweep.nn.landscapes import landscapes
-
-    return model in landscapes
+from dlsweep.tasks import DESCENT, task_of
 
 
 def all_landscapes(base: Mapping[str, Level], grids: Sequence[Grid], mistakes: Mistakes) -> bool:
@@ -36,7 +21,7 @@ def all_landscapes(base: Mapping[str, Level], grids: Sequence[Grid], mistakes: M
     if any("model" in grid.faulty for grid in grids):
         return False
     models = _templates("model", base, grids)
-    found = [is_landscape(model.name) for model in models]
+    found = [task_of(model.name) is DESCENT for model in models]
     if any(found) and not all(found):
         names = ", ".join(dict.fromkeys(model.name for model in models))
         mistakes.add(
@@ -56,7 +41,7 @@ def refuse_needless(top: Mapping[Any, Node], train: Level, grids: Sequence[Grid]
     if data is not None and data.value != "none":
         mistakes.add(data.place, "data has no effect on a landscape; take it out")
     for name, place in train.places.items():
-        if not concerns(f"train.{name}"):
+        if not DESCENT.concerns(f"train.{name}"):
             instead = f"give train.{RIVAL[name]} instead" if name in RIVAL else "take it out"
             mistakes.add(place, f"train.{name} has no effect on a landscape; {instead}")
     for key in evaluate.value if evaluate is not None and evaluate.is_mapping else ():
@@ -64,7 +49,7 @@ def refuse_needless(top: Mapping[Any, Node], train: Level, grids: Sequence[Grid]
             mistakes.add(key.place, f"evaluate.{key} has no effect on a landscape; take it out")
     for axis in (axis for grid in grids for axis in grid.axes):
         for f in axis.factors:
-            if not concerns(f.name):
+            if not DESCENT.concerns(f.name):
                 mistakes.add(axis.place, f"{f.name} has no effect on a landscape; take it out")
 
 
@@ -131,6 +116,6 @@ def _cells(grids: Iterable[Grid]) -> Iterator[Template | tuple[Value, ...]]:
 def without_needless(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config with nothing in it that has no effect on a landscape."""
     kept = {key: value for key, value in resolved.items() if key not in ("data", "fingerprints")}
-    kept["train"] = {name: value for name, value in resolved["train"].items() if concerns(f"train.{name}")}
+    kept["train"] = {name: value for name, value in resolved["train"].items() if DESCENT.concerns(f"train.{name}")}
     kept["evaluate"] = {"every": resolved["evaluate"]["every"]}
     return kept

@@ -33,6 +33,7 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import read
 from dlsweep.config.words import FIELDS, KEYS, STANDARD, STOPPING, TRAIN, Factor
+from dlsweep.tasks import DESCENT
 from dlsweep.text import plural
 
 MAX_RUNS = 100_000
@@ -77,7 +78,7 @@ def _check(document: Node, file: Path | None, text: bytes, max_runs: int, mistak
         evaluate, splits = landscapes.when_evaluated(evaluate, top.get("evaluate")), {}
         ensemble = None
         seeds = landscapes.replicates(seeds, top.get("seeds"), base, grids, mistakes)
-    factors = _factors(grids, landscapes.STANDARD if descends else STANDARD)
+    factors = _factors(grids, DESCENT.factors if descends else STANDARD)
     plots = read_plots(top.get("plots"), [f.name for f in factors], evaluate.on, mistakes)
     if descends:
         landscapes.refuse_needless(top, base["train"], grids, mistakes)

@@ -1,4 +1,4 @@
-"""`plots:`, the figures that a sweep asks for; their settings may name columns and splits of the sweep's curves."""
+"""`plots:`, the figures of a sweep; their settings may name its factors, splits and numeric settings."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from dlsweep.config.levels import read_level
 from dlsweep.config.nodes import Mistakes, Node
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import complete
-from dlsweep.config.words import entry, factor
+from dlsweep.config.words import entry, factor, registry
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
-from dlsweep.types import Split
-
-# Settings of plots by which figures are split into panels or lines; their values are columns of the curves.
-PLACES = ("rows", "columns", "lines")
-
-COLUMNS = ("split", "seed", "arm")  # of the curves, besides the factors
+from dlsweep.types import Split, name_of
 
 
 def read_plots(
     node: Node | None, factors: Collection[str], on: Collection[Split], mistakes: Mistakes
 ) -> tuple[Choice, ...]:
-    """The plots, with their settings. factors: of the sweep; on: the splits that it evaluates."""
+    """Return the plots with their settings. factors: of the sweep; on: the splits that it evaluates."""
     if node is None:
         return ()
     if not node.is_list:
@@ -42,41 +37,43 @@ def read_plots(
 
 
 def check_weights(node: Node | None, plots: Sequence[Choice], evaluate: Evaluate, mistakes: Mistakes) -> None:
-    """What looks into networks needs their weights. node: of the list of plots."""
+    """Report plots of networks in a sweep that keeps no weights. node: of the list of plots."""
     for one, plot in zip(node.value, plots) if node is not None and node.is_list else ():
         if looks_into_networks(plot) and evaluate.keep is None:
             mistakes.add(one.place, f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
 
 
 def looks_into_networks(plot: Choice) -> bool:
-    """True if a plot shows networks, and not tables only."""
+    """True if a plot needs trained networks, not only tables."""
     return getattr(entry("plots", plot.name), "table", "") == "networks"
 
 
 def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mistakes: Mistakes) -> None:
-    """The settings that name columns and splits, whatever else is wrong with the plot."""
-    known = [*factors, *COLUMNS]
+    """Report settings that name an unknown factor, split or numeric setting."""
     for name, settings in plot.value.items() if plot.is_mapping else ():
+        known = entry("plots", name).settings if name in registry("plots") else {}
         placed: dict[str, str] = {}
         for key, node in settings.value.items() if settings.is_mapping else ():
+            mark = name_of(known[key].annotation) if key in known else None
             where = f"plots.{name}.{key}"
-            for split in node.items() if key in ("split", "splits") else ():
-                if split.value in get_args(Split) and split.value not in on:
-                    mistakes.add(split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
-            for chosen in node.value if key == "arm" and node.is_mapping else ():
-                if chosen not in factors:
-                    found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
-                    mistakes.add(chosen.place, f"{where} must name factors of this sweep, {found}")
-            if key == "x" and isinstance(node.value, str) and "." in node.value:  # a numeric setting, of any sweep
-                factor(node.value, node.place, mistakes)
-            if key not in PLACES or not isinstance(node.value, str):
-                continue
-            if node.value not in known:
-                mistakes.add(
-                    node.place, f"{where} must name a factor of this sweep, got {node}{nearest(node.value, known)}"
-                )
-            elif node.value in placed:
-                mistakes.add(
-                    node.place, f"{where} must be another factor than {placed[node.value]}, got {node} for both"
-                )
-            placed.setdefault(node.value, str(key))
+            if mark and mark.kind == "split":
+                for split in node.items():
+                    if split.value in get_args(Split) and split.value not in on:
+                        mistakes.add(
+                            split.place, f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only"
+                        )
+            elif mark and mark.kind == "setting" and isinstance(node.value, str) and "." in node.value:
+                factor(node.value, node.place, mistakes)  # of any sweep
+            elif mark and node.is_mapping:
+                for chosen in node.value:
+                    if chosen not in factors:
+                        found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
+                        mistakes.add(chosen.place, f"{where} must name factors of this sweep, {found}")
+            elif mark and isinstance(node.value, str):
+                if node.value not in (valid := [*factors, *mark.also]):
+                    found = f"got {node}{nearest(node.value, valid)}"
+                    mistakes.add(node.place, f"{where} must name a factor of this sweep, {found}")
+                elif node.value in placed:
+                    other = placed[node.value]
+                    mistakes.add(node.place, f"{where} must be another factor than {other}, got {node} for both")
+                placed.setdefault(node.value, str(key))

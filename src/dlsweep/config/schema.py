@@ -9,9 +9,9 @@ from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.plots import PLACES
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, is_file, registry
 from dlsweep.registry import Entry
+from dlsweep.types import name_of
 
 Schema = dict[str, Any]
 
@@ -185,7 +185,8 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
             value["items"] = {
                 "anyOf": [level for e in map(setting.items.__getitem__, setting.items) for level in _item(e)]
             }
-    if name in PLACES:
+    mark = name_of(setting.annotation)
+    if mark and mark.kind == "factor" and mark.also:
         value["description"] = "A factor of the grid, or split."
     if not expand:
         return value

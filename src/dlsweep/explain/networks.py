@@ -20,9 +20,9 @@ from dlsweep.datasets.base import Arrays, Dataset
 from dlsweep.errors import UsageError
 from dlsweep.explain.base import Explained
 from dlsweep.explain.drawing import indented, paragraph, text
-from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
+from dlsweep.tasks import CLASSIFICATION, task_of
 from dlsweep.text import plural, table
 from dlsweep.training.network import build
 from dlsweep.training.plan import code
@@ -83,7 +83,7 @@ def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int)
 def explain_config(file: str, overrides: Iterable[str]) -> Explained:
     """The networks of a config: a table for each that is another one."""
     config = load(file, overrides)
-    if config.descends:
+    if config.task is not CLASSIFICATION:
         raise UsageError(f"{file} has landscapes, functions of two variables, for its model; they have no layers")
     made: dict[Hashable, Table] = {}
     arms: dict[Table, list[str]] = {}
@@ -113,7 +113,7 @@ def _no_arrays() -> Arrays:
 
 def _arm(name: str, words: Sequence[str]) -> Arm:
     """An arm with that model; everything else is as it is by default, but for what the words say."""
-    if name in landscapes:
+    if task_of(name) is not CLASSIFICATION:
         raise UsageError(f"{name} is a landscape, a function of two variables; it has no layers")
     networks[name]  # a name that is not there is an error of its own
     for word in words:

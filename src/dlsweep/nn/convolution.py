@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -16,14 +17,13 @@ from dlsweep.nn.layers import (
     Parameter,
     Parameters,
     SharedInput,
-    TileGradients,
-    Tiles,
     kinds,
     materialize,
     ones,
 )
 from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, unrowed, window
 from dlsweep.nn.products import product, tall_is_exact
+from dlsweep.nn.tiles import TileGradients, Tiles
 from dlsweep.registry import Count
 from dlsweep.types import Array
 
@@ -61,7 +61,7 @@ def conv(
     if biased:
         parameters["b"] = Parameter((filters, 1, 1, 1), start=0.0 if bias is True else bias)
 
-    def apply(p: Parameters, given: Array | list[SharedInput], context: Context) -> Output:
+    def apply(p: Parameters, given: Array | list[SharedInput], context: Context, tiled: bool = False) -> Output:
         W = p["W"]
         # Groups do not know of each other, as runs do not: (R, F, …) becomes (R · groups, F / groups, …).
         kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
@@ -100,13 +100,14 @@ def conv(
             gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if biased else {})
             return dx.whole() if dx else None, gradients
 
-        if context.tiles and places > 1:
+        if tiled and places > 1:
             return Output(Tiles((len(W), *layer.shape, places // over.output[1]), W.dtype, give), back)
         return Output(give(*everything), back)
 
     # With a vector BLAS may add up in an order that depends on how the matrix lies in memory, other in pieces: so there
     # are none of a kernel of one number, nor, above, where a row of the output is one number.
-    facts = Facts(affine=True, linear=biased, reads_shared=True, gives_tiles=channels * area > 1)
+    tiled = partial(apply, tiled=True) if channels * area > 1 else None
+    facts = Facts(affine=True, linear=biased, reads_shared=True, tiled=tiled)
     layer = Layer(name, apply, parameters, (filters, *over.output), facts)
     return layer
 

@@ -12,7 +12,7 @@ from dlsweep.registry import Count, Ratio
 from dlsweep.types import Array
 
 # These facts do not hold for a layer whose weights are masked.
-_MASKED: dict[str, Any] = {"linear": False, "gives_tiles": False, "takes_tiles": False, "scale_and_shift": None}
+_MASKED: dict[str, Any] = {"linear": False, "tiled": None, "takes_tiles": False, "scale_and_shift": None}
 
 
 @regularizers.register

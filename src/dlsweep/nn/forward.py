@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlsweep.nn.branches import Open, OpenGradients
-from dlsweep.nn.layers import Context, Layer, Output, Parameters, in_tiles
+from dlsweep.nn.layers import Context, Layer, Output, Parameters
 from dlsweep.types import Array
 
 
@@ -48,9 +48,9 @@ def forward(
     [[[4.0], [4.0]]]
     """
     backs, states, penalty, blocks = [], [], np.zeros(1), Open()
-    for layer, pieces, p in zip(layers, in_tiles(layers), parameters, strict=True):
+    for layer, p in zip(layers, parameters, strict=True):
         x = blocks.enter(layer, x)
-        output = layer.apply(p, x, context._replace(tiles=True) if pieces and outputs is None else context)
+        output = layer.apply(p, x, context)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output

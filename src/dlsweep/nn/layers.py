@@ -6,9 +6,8 @@ weights of all runs lie under each other, and every elementwise loop and every s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import pairwise
 from math import prod
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -23,8 +22,7 @@ Parameters = dict[str, Array]  # by name, each `(R, …)`
 kinds = Registry("layer", "dlsweep.layers", Contract(("name", "shape")))
 
 Back = Callable[[Any], tuple[Any, Parameters]]  # dy -> (dx, gradients by parameter name)
-
-_CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
+Apply = Callable[[Parameters, Any, "Context"], "Output"]
 
 
 class Parameter(NamedTuple):
@@ -86,45 +84,16 @@ class Draws(Protocol):
 
 
 class Context(NamedTuple):
-    """The purpose of a pass, training or evaluation, and the random draws of its step.
-
-    tiles: True where the next layer reads this layer's output in tiles.
-    """
+    """The purpose of a pass, training or evaluation, and the random draws of its step."""
 
     training: bool
     draws: Draws
-    tiles: bool = False
-
-
-class Tiles(NamedTuple):
-    """An output of images that is never in memory as a whole: each tile is used before it leaves the cache.
-
-    shape: of the whole, `(R, C, H, W, N)`. give(runs, rows): this part of it, computed at each call.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    give: Callable[[slice, slice], Array]
-
-    def few(self, rows: int) -> Iterator[slice]:
-        """Slices of the runs; of each, `rows` rows stay in cache.
-
-        >>> list(Tiles((5, 64, 32, 32, 64), np.dtype(np.float32), lambda runs, rows: np.empty(0)).few(1))[:2]
-        [slice(0, 2, None), slice(2, 4, None)]
-        """
-        runs, channels, _, width, samples = self.shape
-        few = max(1, _CACHE // (channels * rows * width * samples))
-        return (slice(start, min(start + few, runs)) for start in range(0, runs, few))
-
-
-# The gradient of an output that was read in tiles, in the order in which they were read: runs, rows, dy.
-TileGradients = Iterable[tuple[slice, slice, Array]]
 
 
 class Output(NamedTuple):
     """The result of a layer.
 
-    y: `(R, …, N)`, or `Tiles` where the context asks for them; back: of dy, or of `TileGradients`; state: the next
+    y: `(R, …, N)`; back: of dy; state: the next
     values of its parameters that are not trained; penalty: `(R,)`, its addition to the minimized sum over the samples.
     """
 
@@ -146,8 +115,8 @@ class Facts(NamedTuple):
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
-    their order matters. gives_tiles, takes_tiles: its output, its input may be `Tiles`. route: its part in a block of
-    branches, see `dlsweep.nn.branches`; "" for layers with one input.
+    their order matters. tiled: an `apply` whose output is `dlsweep.nn.tiles.Tiles`; takes_tiles: the input may be
+    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.branches`; "" for layers with one input.
     """
 
     activation: bool = False
@@ -159,7 +128,7 @@ class Facts(NamedTuple):
     training_only: bool = False
     reads_shared: bool = False
     reorders: str = ""
-    gives_tiles: bool = False
+    tiled: Apply | None = None
     takes_tiles: bool = False
     route: Literal["", "fork", "next", "join"] = ""
 
@@ -179,12 +148,12 @@ class Layer(NamedTuple):
     """
 
     name: str
-    apply: Callable[[Parameters, Any, Context], Output]
+    apply: Apply
     parameters: Mapping[str, Parameter] = {}
     shape: tuple[int, ...] = ()
     facts: Facts = UNKNOWN
 
-    def wrapped(self, apply: Callable[[Parameters, Any, Context], Output], facts: Facts = UNKNOWN) -> Layer:
+    def wrapped(self, apply: Apply, facts: Facts = UNKNOWN) -> Layer:
         """Return a layer with the same name, parameters and place that computes `apply`, with only these facts.
 
         >>> layer = Layer("a", lambda p, x, context: Output(x, lambda dy: (dy, {})), facts=Facts(affine=True))
@@ -192,17 +161,6 @@ class Layer(NamedTuple):
         False
         """
         return self._replace(apply=apply, facts=facts._replace(activation=self.facts.activation))
-
-
-def in_tiles(layers: Sequence[Layer]) -> list[bool]:
-    """Return for each layer True if the next one reads its output in tiles, in a pass that nobody observes.
-
-    >>> from dlsweep.nn.convolution import conv
-    >>> from dlsweep.nn.pooling import pool
-    >>> in_tiles([conv("conv1", (1, 28, 28), filters=30), pool("pool1", (30, 28, 28))])
-    [True, False]
-    """
-    return [*(one.facts.gives_tiles and two.facts.takes_tiles for one, two in pairwise(layers)), False]
 
 
 def size(layers: Iterable[Layer]) -> int:

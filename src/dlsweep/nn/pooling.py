@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, TileGradients, Tiles, kinds
+from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, kinds
 from dlsweep.nn.patches import Pad, Size, Window, crop, image_of, padded, views, window
+from dlsweep.nn.tiles import TileGradients, Tiles
 from dlsweep.types import Array
 
 

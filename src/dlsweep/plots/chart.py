@@ -14,9 +14,12 @@ iteration and layer), or `networks` (rows of `runs` whose weights were kept; `fa
 that the user does not fill gets a factor that varies; `for cell, part in facets` gives the rows of each panel. A factor
 that is left without a place makes a figure for each of its levels. A plot without places gets the whole table once.
 
-Keyword-only parameters with annotation and default are the plot's settings in YAML and on the command line. A setting
-`y` with a `Literal` annotation also names the figure's file. Another package registers a plot in the entry-point group
-`dlsweep.plots`; the function carries the same decorator.
+Keyword-only parameters with annotation and default are the plot's settings in YAML and on the command line. The
+annotations `FactorName`, `SplitName` and `SettingName` of `dlsweep.analysis.facets` mark settings that name something
+in the sweep: a config with an unknown name is refused before training. A `SettingName` chooses a numeric x axis, by
+default the setting that varies most. A setting `y` with a `Literal` annotation also names the figure's file.
+
+Another package registers a plot in the entry-point group `dlsweep.plots`; the function carries the same decorator.
 """
 
 from __future__ import annotations
@@ -27,12 +30,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
-from dlsweep.analysis.facets import Facets, along, pages
+from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
-from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
-from dlsweep.registry import Entry, Registry, Setting
+from dlsweep.registry import Contract, Entry, Registry, Setting, place
 from dlsweep.text import nearest
+from dlsweep.types import name_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +50,7 @@ Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
 class Chart:
     """A figure with its texts and its numbers.
 
-    caption: how to read the figure. alt: what it shows, for readers who do not see it. data: the numbers shown, as a
+    caption: how to read the figure. alt: a description for readers who do not see it. data: the numbers shown, as a
     tidy frame.
     """
 
@@ -65,25 +68,26 @@ class Chart:
 
 @dataclass(frozen=True)
 class Plot(Entry):
-    """A registered plot with its declaration.
-
-    numeric: the setting that names a numeric setting for an axis, such as `x` of `response`. arrange: how factors get
-    their places.
-    """
+    """A registered plot with its declaration. arrange: gives factors their places."""
 
     table: Table
     places: tuple[str, ...] = ()
-    numeric: str | None = None
     arrange: Arrange = Facets.of
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
         """The settings by name: the places first, then the keyword-only parameters."""
         own = super().settings
-        given = {name: own.get(name, Setting(name, str | None, None)) for name in self.places}
+        given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
         if self.table == "networks":
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
         return {**given, **own}
+
+    @cached_property
+    def numeric(self) -> str | None:
+        """The setting that names a numeric setting for the x axis, such as `x` of `response`."""
+        marks = {name: name_of(setting.annotation) for name, setting in self.settings.items()}
+        return next((name for name, mark in marks.items() if mark and mark.kind == "setting"), None)
 
     def complete_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All settings, with defaults for those that are not given."""
@@ -123,15 +127,16 @@ class Plot(Entry):
         own = inspect.signature(self.function).parameters
         chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
         if not isinstance(chart, Chart):
-            raise UsageError(f"{_place(self.function, self.name)} must return a Chart, got {type(chart).__name__}")
+            where = f"plot {self.name!r} ({place(self.function)})"
+            raise UsageError(f"{where} must return a Chart, got {type(chart).__name__}")
         return chart
 
 
 class Plots(Registry):
-    """The registry of plots. Each says which table it shows and which places it has."""
+    """The registry of plots. Each declares the table that it shows and the places that it has."""
 
     def __init__(self) -> None:
-        super().__init__("plot", "dlsweep.plots")
+        super().__init__("plot", "dlsweep.plots", Contract(passed=("facets",)))
         self._declared: dict[Callable[..., Any], dict[str, Any]] = {}
 
     def register(  # type: ignore[override]  # a plot declares more than other entries
@@ -140,18 +145,17 @@ class Plots(Registry):
         *,
         table: Table | None = None,
         places: Sequence[str] = (),
-        numeric: str | None = None,
         arrange: Arrange = Facets.of,
     ) -> Callable[[F], F]:
-        """Decorate a plot: add it under its own name. The declaration is explained in `dlsweep.plots.chart`.
+        """Decorate a plot: add it under its own name. `dlsweep.plots.chart` explains the declaration.
 
         A `UsageError` names file and line of a function that is no plot.
         """
-        if function is not None:
+        if function is not None:  # without a declaration
             self._add(function.__name__, function)
 
         def add(function: F) -> F:
-            self._declared[function] = {"table": table, "places": tuple(places), "numeric": numeric, "arrange": arrange}
+            self._declared[function] = {"table": table, "places": tuple(places), "arrange": arrange}
             self._add(function.__name__.rstrip("_"), function)
             return function
 
@@ -161,27 +165,22 @@ class Plots(Registry):
         return cast(Plot, super().__getitem__(name))
 
     def _add(self, name: str, function: Callable[..., Any]) -> None:
-        declared = self._declared.get(function)
-        where = _place(function, name)
-        if declared is None or declared["table"] not in get_args(Table):
-            tables = ", ".join(get_args(Table))
+        declared = self._declared.get(function, {"table": None, "places": ()})
+        where = f"plot {name!r} ({place(function)})"
+        if declared["table"] not in get_args(Table):
             raise UsageError(
-                f"{where} must say what it shows, as @plots.register(table='runs', places=('rows', 'columns')); "
-                f"tables: {tables}"
+                f"{where} must declare its table, as in @plots.register(table='runs', places=('rows', 'columns')); "
+                f"tables: {', '.join(get_args(Table))}"
             )
-        if not set(declared["places"]) <= set(PLACES):
-            raise UsageError(f"{where}: places must be some of {', '.join(PLACES)}, got {declared['places']}")
-        parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
-        if len(parameters) != 1 or parameters[0].kind is not parameters[0].POSITIONAL_OR_KEYWORD:
-            raise UsageError(f"{where} must take one positional parameter, the facets, and keyword-only settings")
+        plot = Plot(self.kind, name, function, passed=1, **declared)
+        if not set(plot.places) <= set(PLACES):
+            raise UsageError(f"{where}: places must be some of {', '.join(PLACES)}, got {plot.places}")
         super()._add(name, function)
-        self._entries[name] = Plot(self.kind, name, function, **declared)
-
-
-def _place(function: Callable[..., Any], name: str) -> str:
-    """Return a plot's name with its file and line, for a message."""
-    code = inspect.unwrap(function).__code__
-    return f"plot {name!r} ({code.co_filename}:{code.co_firstlineno})"
+        for setting in (plot.settings[name] for name in plot.places):
+            if name_of(setting.annotation) != name_of(FactorName):
+                del self._entries[name]
+                raise UsageError(f"{where}: its place {setting.name!r} must have the type FactorName")
+        self._entries[name] = plot
 
 
 plots = Plots()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep import files
 from dlsweep.analysis.frames import frame_of
-from dlsweep.config.plots import PLACES
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.registry import Choice
@@ -162,7 +161,7 @@ def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
         same = [n for n, c in theirs.items() if c.name == plot.name and whole(c.settings) == whole(plot.settings)]
         name = _title(plot.name, plot.settings)
         if name in theirs:
-            given = {place: plot.settings[place] for place in PLACES if plot.settings.get(place)}
+            given = {place: plot.settings[place] for place in plots[plot.name].places if plot.settings.get(place)}
             name = "-".join([name, *(f"{place}-{factor}" for place, factor in given.items())])
         names.append(next((n for n in same if n not in names), "") or _free(name, [*theirs, *names]))
     return names

@@ -1,4 +1,4 @@
-"""How a cohort trains: a network learns from data, a point descends on a landscape."""
+"""Training of a cohort, by its task."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.nn.landscapes import landscapes
-from dlsweep.training import descent, loop
+from dlsweep.tasks import imported, task_of
 from dlsweep.training.result import TrainingResult
 
 
 def train(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves, see `loop.train` and `descent.descend`."""
-    way = descent.descend if runs[0].arm.model.name in landscapes else loop.train
-    return way(runs, data, progress=progress)
+    result: TrainingResult = imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
+    return result

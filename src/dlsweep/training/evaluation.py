@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.nn.forward import forward
-from dlsweep.nn.fusion import fuse_for_evaluation
-from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput
+from dlsweep.nn.fusion import fuse_for_evaluation, reorder_features
+from dlsweep.nn.layers import Context, Parameters, SharedInput
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.training.network import Network
 from dlsweep.training.random_draws import Draws
@@ -90,7 +90,8 @@ def evaluate(
     layers = network.layers
     runs = groups[-1].runs.stop
     loss, correct, penalty, samples = np.zeros(runs), np.zeros(runs), np.zeros(runs), 0
-    parameters = [_reordered(layers[0], parameters[0], groups), *parameters[1:]]
+    orders = [(group.runs, group.blocks.features) for group in groups if isinstance(group.blocks, Blocks)]
+    parameters = [reorder_features(layers[0], parameters[0], orders), *parameters[1:]]
     for blocks in zip(*(group.blocks for group in groups), strict=True):
         inputs = [SharedInput(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
         passed = forward(layers, parameters, inputs, Context(False, draws))
@@ -105,20 +106,6 @@ def evaluate(
             penalty += network.smoothing * label_smoothing(passed.logits, t)[0].astype(np.float64).sum(axis=1)
         samples += passed.logits.shape[2]
     return Metrics(loss / samples, correct / samples, penalty / samples)
-
-
-def _reordered(first: Layer, p: Parameters, groups: Sequence[Group]) -> Parameters:
-    """Return the first layer's parameters with the features in the order of each group's blocks."""
-    orders = [(g.runs, g.blocks.features) for g in groups if isinstance(g.blocks, Blocks)]
-    if not first.facts.reorders or all(features is None for _, features in orders):
-        return p
-    W = p[first.facts.reorders].copy() if len(orders) > 1 else np.empty_like(p[first.facts.reorders])
-    for runs, features in orders:
-        if features is not None:
-            np.take(
-                p[first.facts.reorders][runs], features, axis=-1, out=W[runs], mode="clip"
-            )  # clip: no buffer between
-    return p | {first.facts.reorders: W}
 
 
 def labels(t: Sequence[Array], groups: Sequence[Group]) -> Array:

@@ -11,8 +11,8 @@ from dlsweep.config.runs import Arm
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.fusion import pool_first
-from dlsweep.nn.layers import Context, Layer, Output, Parameters, SharedInput
+from dlsweep.nn.fusion import pool_first, tile
+from dlsweep.nn.layers import Apply, Layer
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
@@ -75,7 +75,7 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
     for regularizer in acting[::-1]:
         if regularizer.augmented:
             layers = [_augmented(layers[0], regularizer.augmented(data.shape)), *layers[1:]]
-    return Network(layers, pool_first(layers), acting)
+    return Network(layers, tile(pool_first(layers)), acting)
 
 
 def _replaced(layer: Layer, wrapped: Layer) -> Layer:
@@ -99,10 +99,11 @@ def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> Non
 def _augmented(first: Layer, change: Augment) -> Layer:
     """A network's first layer, whose samples are changed in training."""
 
-    def apply(p: Parameters, x: list[SharedInput], context: Context) -> Output:
-        return first.apply(p, change(x, context) if context.training else x, context)
+    def changed(original: Apply) -> Apply:
+        return lambda p, x, context: original(p, change(x, context) if context.training else x, context)
 
-    return first._replace(apply=apply)
+    tiled = first.facts.tiled
+    return first._replace(apply=changed(first.apply), facts=first.facts._replace(tiled=tiled and changed(tiled)))
 
 
 def columns(entry: Entry, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:

@@ -8,31 +8,22 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Protocol
 
 from dlsweep.config.runs import Arm, Run
-from dlsweep.datasets import open_dataset
-from dlsweep.datasets.base import Dataset
-from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.activations import activations
-from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.layers import Layer, in_tiles, multiplications, size
 from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.registry import Choice, Registry
-from dlsweep.training.minibatches import evaluations, iterations
-from dlsweep.training.network import Network, build
-from dlsweep.training.samples import block_size
+from dlsweep.training import costs
+from dlsweep.training.costs import FLOAT
 
 Chunk = tuple[Run, ...]
 
-FLOAT = 4  # bytes of a float32
-POINT = 100  # bytes of a point on a path
 WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing, and loses more when it is killed
 MOST_RUNS = 512  # in a chunk, however small the network
 
@@ -119,6 +110,10 @@ def plan(config: Question) -> Plan:
     return Plan(config, tuple(_cohort(arm, arms[key], runs[key]) for key, arm in first.items()))
 
 
+def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
+    return Cohort(arm, arms, runs, **costs.of(arm)._asdict(), together=max(1, len(arm.members)))
+
+
 def code(arm: Arm) -> Hashable:
     """What two arms must have in common to train as one stack: everything but the numbers and the initializer."""
     return (
@@ -137,70 +132,6 @@ def code(arm: Arm) -> Hashable:
 def _code(registry: Registry, choice: Choice) -> Hashable:
     settings = registry[choice.name].settings
     return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
-
-
-def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
-    if arm.model.name in landscapes:
-        points = evaluations(arm.evaluate, iterations(arm.train, 0))
-        return Cohort(arm, arms, runs, parameters=2, memory=POINT * points, work=float(iterations(arm.train, 0)))
-    data = open_dataset(arm.data)
-    network = _built(arm, data)
-    layers = network.layers
-    parameters = size(layers)
-    slots = len(optimizers[arm.optimizer.name].rest)
-    kernels = [p for layer in layers for p in layer.parameters.values() if p.kernel]
-    columns = max((regularizer.columns for regularizer in network.regularizers), default=1) * block_size(layers)
-    activations = _activations(network, data.shape, columns, arm.train.batch_size, arm.evaluate.layers)
-    steps = iterations(arm.train, data.sizes["train"])
-    evaluated = sum(arm.train.batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
-    work = max(1, multiplications(layers)) * (
-        3 * steps * arm.train.batch_size + evaluated * evaluations(arm.evaluate, steps)
-    )
-    # A seed that trains on a subset of its own is evaluated on a copy of it.
-    own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
-    samples = data.sizes["train"] * prod(data.shape) if own else 0
-    # Of every parameter: itself, its gradient and slots, what an update and an evaluation make of it, what is kept, and
-    # what probes look at.
-    copies = 4 + slots + bool(arm.evaluate.keep) + 3 * arm.evaluate.layers
-    memory = FLOAT * (parameters * copies + activations + samples)
-    return Cohort(arm, arms, runs, parameters, memory, float(work), max(1, len(arm.members)), len(kernels))
-
-
-def _activations(network: Network, shape: tuple[int, ...], evaluated: int, trained: int, observed: bool) -> int:
-    """How many numbers a run's passes hold at most: an evaluation of so many samples, or training on so many.
-
-    observed: whether probes see every output, which takes a pass of its own, over the layers as they are written.
-    """
-    kept, working = _passed(network.fused, shape, in_tiles(network.fused))
-    passes = [working * evaluated, (kept + working) * trained]
-    if observed:
-        passes.append(sum(_passed(network.layers, shape, [False] * len(network.layers))) * trained)
-    return max(passes)
-
-
-def _passed(layers: Sequence[Layer], shape: tuple[int, ...], in_tiles: Sequence[bool]) -> tuple[int, int]:
-    """How many numbers of a sample training keeps for the way back, and how many a layer at work holds at most.
-
-    That is what it reads and makes, each with copies, and what a convolution lays out: its input, once
-    for each column of a kernel; the first reads what the runs share. A layer that leaves the shape as it is, as
-    activations and normalizations do, keeps more than others.
-    """
-    kept, working, before = 0, prod(shape), 0
-    for layer, pieces in zip(layers, in_tiles, strict=True):
-        laid = sum(p.shape[-1] for p in layer.parameters.values() if p.kernel and len(p.shape) == 4) * prod(shape)
-        after = 0 if pieces else prod(layer.shape)
-        kept += (3 if layer.shape == shape else 2) * after + laid
-        working = max(working, 3 * (before + after) + laid)
-        before, shape = after, layer.shape
-    return kept, working
-
-
-def _built(arm: Arm, data: Dataset) -> Network:
-    try:
-        return build([arm], data)
-    except Exception as error:  # whatever somebody's own layer or regularizer raises
-        what = str(error) if isinstance(error, DlsweepError) else f"{type(error).__name__}: {error}"
-        raise UsageError(f"the network of the arm {arm.name!r} cannot be built: {what}") from error
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:

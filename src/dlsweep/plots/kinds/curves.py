@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from dlsweep.analysis.facets import Facets, levels
+from dlsweep.analysis.facets import Facets, SplitName, levels
 from dlsweep.analysis.series import curve_series
 from dlsweep.errors import UsageError
 from dlsweep.plots import style
@@ -13,7 +13,6 @@ from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.registry import Fraction
-from dlsweep.types import Split
 
 MOST = 6  # lines in a panel that show more than one split, unless a user asks for them
 
@@ -24,7 +23,7 @@ def curves(
     *,
     y: Literal["accuracy", "loss", "penalty"] = "accuracy",
     x: Literal["iteration", "epoch"] = "iteration",
-    splits: list[Split] | None = None,
+    splits: list[SplitName] | None = None,
     log_x: bool = False,
     log_y: bool = False,
     low: Fraction = 0.0,

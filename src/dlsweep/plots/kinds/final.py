@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Cell, Facets, all_levels, arms, labels, levels, refuse_mixed
+from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName, all_levels, arms, labels, levels, refuse_mixed
 from dlsweep.analysis.scores import Metric, Moment, Scores, chance
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import decades, short
@@ -16,7 +16,6 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import panels
-from dlsweep.types import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +40,9 @@ class _Dots:
 def final(
     facets: Facets,
     *,
-    rows: str = "arm",
+    rows: FactorName = "arm",
     y: Literal["accuracy", "loss"] = "accuracy",
-    split: Split | None = None,
+    split: SplitName | None = None,
     moment: Moment = "final",
     order: Literal["config", "value"] = "config",
     log_y: bool = False,

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
+from dlsweep.analysis.facets import Cell, Facets, SplitName, refuse_mixed
 from dlsweep.analysis.scores import Metric, Moment, Scores, chance
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
@@ -14,7 +14,6 @@ from dlsweep.plots.colours import MISSING, Colours
 from dlsweep.plots.fitting import LABEL, fit, under
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import bare, colour_bar, panels
-from dlsweep.types import Split
 
 _CELL = 1.25, 0.62  # inches
 _FAR = 30.0  # times the median: a loss beyond that takes the last colour
@@ -25,7 +24,7 @@ def heatmap(
     facets: Facets,
     *,
     y: Literal["accuracy", "loss"] = "accuracy",
-    split: Split | None = None,
+    split: SplitName | None = None,
     moment: Moment = "final",
     log_y: bool = False,
 ) -> Chart:

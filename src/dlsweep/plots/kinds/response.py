@@ -6,23 +6,22 @@ from typing import Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.facets import Facets, SettingName, SplitName
 from dlsweep.analysis.scores import Metric, Moment
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.registry import Fraction
-from dlsweep.types import Split
 
 
-@plots.register(table="runs", places=("rows", "columns", "lines"), numeric="x")
+@plots.register(table="runs", places=("rows", "columns", "lines"))
 def response(
     facets: Facets,
     *,
-    x: str | None = None,
+    x: SettingName | None = None,
     y: Literal["accuracy", "loss"] = "accuracy",
-    split: Split | None = None,
+    split: SplitName | None = None,
     moment: Moment = "final",
     log_x: bool | None = None,
     log_y: bool = False,

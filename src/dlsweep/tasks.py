@@ -1,0 +1,97 @@
+"""Tasks: what a model is for, what is measured, and how it trains. A new task is a new instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from dlsweep.registry import Registry
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of model, with its metrics and its training.
+
+    noun: of a model in messages. models: its registry. factors: the factors besides `model` that have an effect; train:
+    the settings of `train` that have one, None for all. metrics: of every evaluated split, the first for tables and
+    default plots. columns: further columns of the curves, by name; run_columns: further columns of the runs. plot: the
+    default kind of plot. trainer, cost: functions `(runs, data, *, progress) -> TrainingResult` and `(arm) -> Cost`.
+
+    Functions and registries are named by text and imported late: the training is a later stage, and a mistake in a
+    config imports nothing heavy.
+    """
+
+    name: str
+    noun: str
+    registry: str
+    factors: tuple[str, ...]
+    train: tuple[str, ...] | None
+    metrics: tuple[str, ...]
+    columns: tuple[str, ...]
+    run_columns: tuple[str, ...]
+    plot: str
+    trainer: str
+    cost: str
+
+    @cached_property
+    def models(self) -> Registry:
+        """The registry of the models."""
+        found: Registry = imported(self.registry)
+        return found
+
+    def concerns(self, name: str) -> bool:
+        """Return True if a factor or setting ("optimizer.lr") has an effect.
+
+        >>> DESCENT.concerns("optimizer.lr"), DESCENT.concerns("train.batch_size"), DESCENT.concerns("init")
+        (True, False, False)
+        """
+        field, _, setting = name.partition(".")
+        if field == "train":
+            return self.train is None or setting in self.train
+        return field == "model" or field in self.factors
+
+
+CLASSIFICATION = Task(
+    name="classification",
+    noun="network",
+    registry="dlsweep.nn.networks:networks",
+    factors=("data", "activation", "init", "optimizer", "regularizer", "normalization", "schedule"),
+    train=None,
+    metrics=("accuracy", "loss"),
+    columns=(),
+    run_columns=(),
+    plot="curves",
+    trainer="dlsweep.training.loop:train",
+    cost="dlsweep.training.costs:of_network",
+)
+DESCENT = Task(
+    name="descent",
+    noun="landscape",
+    registry="dlsweep.nn.landscapes:landscapes",
+    factors=("optimizer", "schedule"),
+    train=("iterations",),
+    metrics=("loss", "distance"),
+    columns=("x", "y", "distance"),
+    run_columns=("landscape",),
+    plot="paths",
+    trainer="dlsweep.training.descent:descend",
+    cost="dlsweep.training.costs:of_descent",
+)
+TASKS = (CLASSIFICATION, DESCENT)
+
+
+def task_of(model: str) -> Task:
+    """Return the task of a model, by its name.
+
+    >>> task_of("mlp").name, task_of("beale").name
+    ('classification', 'descent')
+    """
+    return next((task for task in TASKS if model in task.models), CLASSIFICATION)
+
+
+def imported(name: str) -> Any:
+    """Return an object from its address, `module:name`."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
