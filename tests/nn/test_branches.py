@@ -111,7 +111,7 @@ def test_the_same_bits_alone_and_together_with_probes_and_techniques(of, init):
         ),
         (
             [{"parallel": [["tanh"], [{"pool": 2}]]}],
-            "^layer 1 of 1: parallel1: the branches must agree in all but their channels",
+            "^layer 1 of 1: parallel1: the branches must have the same output shape except for channels",
         ),
         ([{"residual": [{"conf": 3}]}], "there is no layer 'conf'; did you mean 'conv'"),
         ([{"residual": [{"conv": {"filters": "x"}}]}], r"^layer 1 of 1: conv\.filters: "),

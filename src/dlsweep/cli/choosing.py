@@ -1,4 +1,4 @@
-"""Which plots to draw of finished results: those of the config, changed as the command line asks."""
+"""Select the plots of finished results: the plots of the config, with the changes of the command line."""
 
 from __future__ import annotations
 
@@ -46,18 +46,7 @@ def _changed(choice: Choice, changes: Mapping[str, Any]) -> Choice:
 
 
 def _mistake(choice: Choice) -> str:
-    """Return a sentence on what is wrong with a plot's settings; "" if nothing is."""
-    from pydantic import ValidationError
-
+    """Return a sentence on the first mistake in a plot's settings; "" if there is none."""
     if choice.name not in plots:
         return f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"
-    known = plots[choice.name].settings
-    for name in choice.settings:
-        if name not in known:
-            return f"{choice.name} has no setting {name!r}{nearest(name, known)}"
-    try:
-        plots[choice.name].model(**choice.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{choice.name}: {first['loc'][0]}: {first['msg']}, got {first['input']!r}"
-    return ""
+    return plots[choice.name].mistake(choice.settings)

@@ -1,4 +1,4 @@
-"""Fashion-MNIST and Kuzushiji-MNIST: made in MNIST's likeness, other images in the same four files."""
+"""Fashion-MNIST and Kuzushiji-MNIST: other images in the format of MNIST, four files each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlsweep.registry import Count
 
 
 def _files(*published: tuple[int, str] | tuple[int, str, str]) -> tuple[File, ...]:
-    """Size, MD5 and, where it is known, SHA-256 of the unpacked content of each of the four files."""
+    """Return the four files, from size, MD5 and, if it is known, SHA-256 of the unpacked content of each."""
     unpacked = (16 + 60_000 * 28 * 28, 8 + 60_000, 16 + 10_000 * 28 * 28, 8 + 10_000)  # headers and values
     return tuple(
         File(f"{name}.gz", size, md5, most, *content)

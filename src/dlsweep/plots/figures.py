@@ -15,6 +15,7 @@ from dlsweep import files
 from dlsweep.analysis.frames import frame_of
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, style
+from dlsweep.plots.chart import Charts
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 
@@ -75,6 +76,21 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
         text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
         warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
     return written
+
+
+def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
+    """Return the charts of a plot, for a notebook: one for each combination of levels that has a figure of its own.
+
+    kind: by default curves, or paths of a sweep of landscapes. A chart has its `figure`, `caption`, `alt` text and
+    `data`, the numbers shown. A `UsageError` says that there is no such plot or setting, or nothing to show.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> charts = plot(dlsweep.run(config, executor="inline"), "final", y="loss")
+    >>> [chart.data["n"].tolist() for chart in charts]
+    [[2]]
+    """
+    return Charts(chart for _, chart in charts(results, Choice(kind or default(results), settings)))
 
 
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
