@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
@@ -56,16 +56,17 @@ def run(
     from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
     from dlsweep.cli.progress import Progress
     from dlsweep.config import load
-    from dlsweep.forecast import dry_run as forecast
+    from dlsweep.execution.choice import Options
+    from dlsweep.forecast import predict
     from dlsweep.plots.figures import clear, draw
-    from dlsweep.sweep import run as train
+    from dlsweep.sweep import train_missing
 
     drawn = suffixes(formats)
     asked = load(config, overrides or (), max_runs=max_runs)
-    how: dict[str, Any] = {"output": output, "jobs": jobs, "executor": executor, "timeout": timeout}
-    how["max_memory"] = None if max_memory is None else _bytes(max_memory)
+    memory = None if max_memory is None else _bytes(max_memory)
+    options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
     if dry_run:
-        told = forecast(asked, force=force, retry=retry, **how)
+        told = predict(asked, options)
         if as_json:
             print_json({"name": asked.name, **asdict(told)})
         else:
@@ -76,7 +77,7 @@ def run(
 
     progress = Progress(asked.name, quiet=quiet, verbose=verbose)
     try:
-        results = train(asked, force=force, retry=retry, fail_fast=fail_fast, report=progress, **how)
+        results = train_missing(asked, options, progress)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         progress.close()

@@ -8,7 +8,7 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -127,12 +127,6 @@ def code(arm: Arm) -> Hashable:
         replace(arm.train, stopping=None),
         arm.evaluate,
     )
-
-
-def units(runs: Sequence[Run]) -> list[Chunk]:
-    """The runs of a chunk in the portions that it may be cut into: an ensemble stays whole."""
-    together = max(1, len(runs[0].arm.members))
-    return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
 
 
 def _code(registry: Registry, choice: Choice) -> Hashable:
