@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command line. An error prints a sentence to stderr, and ends with its exit code."""
     warnings.showwarning = _warn
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some letters
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some characters
     try:
         try:
             app(prog_name="dlsweep")

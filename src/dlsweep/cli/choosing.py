@@ -17,8 +17,8 @@ def choices(
     """Return the plots of a config with changed settings, only those of a `kind` if it is given; else a default plot.
 
     Only plots that have all changed settings are returned. Raise a `UsageError` with the reason for the first plot if
-    there are none. A factor with a new place leaves its former one. A logarithmic axis is kept for the same quantity
-    only. A plot that is not registered here, because its plug-in is not installed, is returned unchanged.
+    there are none. A factor has one place: a new one replaces the former one. A logarithmic axis is kept for the same
+    quantity only. A plot that is not registered here, because its plug-in is not installed, is returned unchanged.
     """
     if kind is not None:
         plots[kind]  # raises an error if the name is not registered

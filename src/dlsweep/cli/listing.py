@@ -1,4 +1,4 @@
-"""`dlsweep list`: list the names that a config may use, with settings; `dlsweep schema`: print them for editors."""
+"""`dlsweep list`: the names that a config may use, with settings; `dlsweep schema`: the JSON Schema for editors."""
 
 from __future__ import annotations
 

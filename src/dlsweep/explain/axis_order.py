@@ -23,7 +23,7 @@ class Orders(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """Both orders for JSON, with padding as zeros."""
+        """Right and wrong order for JSON, with padding as zeros."""
         return {"right": np.maximum(self.right, 0).tolist(), "wrong": np.maximum(self.wrong, 0).tolist()}
 
     @property
