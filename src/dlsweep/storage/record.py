@@ -75,9 +75,9 @@ def read(folder: Folder) -> Record | None:
         columns = content.pop("tables")
         if columns.pop("coordinates", ()):  # written before tables had a task
             columns["task"] = DESCENT.name
-        tables = Tables(**{key: tuple(v) if isinstance(v, list) else v for key, v in columns.items()})
+        named: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in columns.items()}
         plots = tuple(Choice(**plot) for plot in content.pop("plots"))
-        return Record(tables=tables, plots=plots, **content)
+        return Record(tables=Tables(**named), plots=plots, **content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
