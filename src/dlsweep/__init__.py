@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlsweep.analysis.summary import summary
     from dlsweep.config import load
     from dlsweep.execution.executors import executors
     from dlsweep.forecast import dry_run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dlsweep.nn.patches import col2im, im2col
     from dlsweep.nn.regularizers import regularizers
     from dlsweep.nn.schedules import schedules
+    from dlsweep.plots.figures import plot
     from dlsweep.storage.results import open_all, open_results
     from dlsweep.sweep import run
     from dlsweep.training.plan import plan
@@ -41,6 +43,8 @@ _SOURCES = {
     "dry_run": "forecast",
     "open_results": "storage.results",
     "open_all": "storage.results",
+    "plot": "plots.figures",
+    "summary": "analysis.summary",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",
@@ -72,10 +76,12 @@ __all__ = [
     "open_results",
     "optimizers",
     "plan",
+    "plot",
     "plots",
     "regularizers",
     "run",
     "schedules",
+    "summary",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The errors that a person can meet. Each message is a sentence; each class knows its exit code."""
+"""Errors that users see. Each message is a sentence; each class has its exit code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML 1.1, by which
 
 
 class DlsweepError(Exception):
-    """A mistake or a mishap that is told in a sentence, without a traceback."""
+    """Error that is reported as a sentence, without a traceback."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """One thing wrong in a config: where it stands, and a sentence on what is wrong and what would be right.
+    """Mistake in a config: its position, and a sentence with the mistake and the correction.
 
     `line` and `column` count from 1; a mistake on the command line has `file` "command line" and line 0.
     """
@@ -30,12 +30,12 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.message}"
+        position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{position}: {self.message}"
 
 
 class ConfigError(DlsweepError):
-    """Every mistake of a config at once, in the order of the lines.
+    """Config with mistakes: all of them together, in the order of the lines.
 
     text: of the file in which mistakes have lines; such a line is shown under a mistake, with a caret at its column.
     """
@@ -53,31 +53,31 @@ class ConfigError(DlsweepError):
 
 
 class UsageError(DlsweepError):
-    """A command or a call that cannot be carried out as it was given."""
+    """Command or call that cannot be carried out as it was given."""
 
     exit_code = 2
 
 
 class UnknownName(UsageError, KeyError):
-    """A name that a registry does not hold; the message gives the nearest name and the choices."""
+    """Name that is not registered; the message gives the nearest name and the choices."""
 
     __str__ = Exception.__str__  # KeyError would print the sentence in quotation marks
 
 
 class DataError(UsageError):
-    """A data set that cannot be used: a file that is missing, damaged, or not of the promised form."""
+    """Data set that cannot be used: a file is missing, damaged, or in the wrong format."""
 
 
 class DataChanged(DataError):
-    """A data set other than the one that a sweep was planned with: the question has changed, so the sweep ends."""
+    """Data set that has changed since a sweep was planned with it: the sweep ends, because its question has changed."""
 
 
 class FetchError(DlsweepError):
-    """A data set that could not be fetched. Nothing of what came is kept; the message says how to get it by hand."""
+    """Data set that could not be fetched. No part of it is kept; the message describes the download by hand."""
 
 
 class Interrupted(DlsweepError):
-    """The sweep was asked to stop, by Ctrl-C (SIGINT) or SIGTERM. What was finished is on disk."""
+    """Sweep that was stopped by Ctrl-C (SIGINT) or SIGTERM. Its finished runs are on disk."""
 
     def __init__(self, signal: int):
         self.exit_code = 128 + signal
@@ -85,21 +85,21 @@ class Interrupted(DlsweepError):
 
 
 class ResultsInUse(DlsweepError):
-    """Another process works on the same results folder."""
+    """Results folder in use by another process."""
 
     exit_code = 4
 
 
 class Unreadable(DlsweepError):
-    """A file that is there and cannot be read at the moment: an input/output error, no permission, no memory.
+    """File that exists and cannot be read now: an input/output error, no permission, no memory.
 
-    It may be as healthy as ever, so nothing is deleted, moved or trained again because of it.
+    It may be intact, so nothing is deleted, moved or trained again because of it.
     """
 
     exit_code = 4
 
 
 class ResultsDamaged(DlsweepError):
-    """A results folder holds something that this program did not write, or that was changed since."""
+    """Results folder with a file that this program did not write, or that was changed later."""
 
     exit_code = 4

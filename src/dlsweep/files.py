@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, also when the machine stops in between; and careful reading of others'.
+"""Atomic writing, so that a file is complete or absent even after a power failure; and careful reading.
 
-Nothing is written through a link: a file is created under a name of its own, which must not exist, and then renamed.
-Only regular files are read: a FIFO or a device, in a folder that somebody sent, would block for ever.
+Nothing is written through a link: a file is created under a temporary name, which must not exist, and then renamed.
+Only regular files are read: a FIFO or a device, in a folder from somebody else, would block for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OLD = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a failed write (no space, read-only, an input/output error) into a sentence."""
+    """Turn the error of a failed write (no space, read-only, an input/output error) into a `DlsweepError`."""
     try:
         yield
     except OSError as error:
@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what the system says about a failed read into `Unreadable`; a file that is not there stays that."""
+    """Turn the error of a failed read into `Unreadable`, except `FileNotFoundError`."""
     try:
         yield
     except FileNotFoundError:
@@ -42,17 +42,17 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read(path: Path) -> bytes:
-    """Return the content of a regular file. Raise `FileNotFoundError`, or `Unreadable` where it cannot be read now."""
+    """Return the content of a regular file. Raise `FileNotFoundError`, or `Unreadable` if it cannot be read now."""
     with reading(path):
         handle = os.open(path, _OLD)
-        with open(handle, "rb") as file:  # noqa: PTH123  what is opened is a handle
+        with open(handle, "rb") as file:  # noqa: PTH123  it opens a handle
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             return file.read()
 
 
 def names(folder: Path) -> list[str]:
-    """Return the names in a folder, sorted; none where there is no folder. Raise `Unreadable` if it cannot be read."""
+    """Return the sorted names in a folder; none if there is no folder. Raise `Unreadable` if it cannot be read."""
     try:
         with reading(folder):
             return sorted(os.listdir(folder))  # noqa: PTH208  names are wanted, not paths
@@ -62,7 +62,7 @@ def names(folder: Path) -> list[str]:
 
 @contextmanager
 def created(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file for writing. What lies there under its name, a link for instance, is removed first."""
+    """Open a new file for writing. An existing file or link of this name is removed first."""
     with suppress(FileNotFoundError):
         path.unlink()
     with open(os.open(path, _NEW, 0o666), "wb") as file:  # noqa: PTH123
@@ -70,61 +70,61 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: written beside, synced, read back, renamed, and the folder synced."""
-    beside = temporary(path)
+    """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder."""
+    new = temporary(path)
     with writing(path):
         try:
-            with created(beside) as file:
+            with created(new) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            if beside.read_bytes() != content:
-                raise OSError(errno.EIO, "what was read back is not what was written")
-            beside.replace(path)
+            if new.read_bytes() != content:
+                raise OSError(errno.EIO, "the content read back differs from the content written")
+            new.replace(path)
             sync(path.parent)
         finally:
             with suppress(OSError):
-                beside.unlink()
+                new.unlink()
 
 
 def temporary(path: Path) -> Path:
-    """Return where a file is written before it gets its name. The dot hides it from readers of Parquet folders."""
+    """Return the temporary path of a file. The dot hides it from readers of Parquet folders."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed have left behind."""
+    """Remove the temporary files of writers that were killed."""
     for name in names(folder):
         if name.startswith(".") and name.endswith(".tmp"):
             remove(folder / name)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there; it stays removed."""
+    """Remove a file if it exists, durably."""
     with writing(path), suppress(FileNotFoundError):
         path.unlink()
         sync(path.parent)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if they are not there."""
+    """Make a folder and its parents, if they do not exist."""
     with writing(path):
         if not path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
             sync(path.parent)
 
 
-def move(path: Path, folder: Path) -> None:
-    """Move a file into another folder of the same disk."""
-    make_folder(folder)
-    with writing(folder / path.name):
-        path.replace(folder / path.name)
-        sync(folder)
+def move(path: Path, target: Path) -> None:
+    """Give a file another name on the same disk. A missing folder of the new name is made."""
+    make_folder(target.parent)
+    with writing(target):
+        path.replace(target)
+        sync(target.parent)
         sync(path.parent)
 
 
 def sync(folder: Path) -> None:
-    """Make the names in a folder durable. Windows has no such call, and no need of it."""
+    """Make the names in a folder durable. Windows has no such call, and does not need it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -136,7 +136,7 @@ def sync(folder: Path) -> None:
 def refuse_links(root: Path, *inside: str) -> None:
     """Raise a `UsageError` if a folder below `root` is a link that leads out of it.
 
-    inside: the folders, relative to `root`; each with the folders on the way to it.
+    inside: the folders, relative to `root`; each is checked together with its parents.
     """
     for path in (root / name for name in inside):
         for folder in (*reversed(path.relative_to(root).parents), path.relative_to(root)):

@@ -1,7 +1,7 @@
 """Named random streams: every draw comes from a generator named by (seed, purpose, index), and by nothing else.
 
-Because a stream's name says all that it depends on, adding a layer, an arm or an option never shifts another stream,
-and replicate *s* of every arm sees the same minibatches and the same base draws for its weights.
+A stream depends on its name alone. So adding a layer, an arm or an option never changes another stream, and replicate
+*s* of every arm has the same minibatches and the same base draws for its weights.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 
-# The layout of the streams is a contract: results that were made under another version are other results.
+# Results depend on the layout of the streams: another version gives other results.
 RANDOMNESS_VERSION = 1
 
 
 @dataclass(frozen=True, order=True)
 class Seeds:
-    """The seed of each source of chance of a run: `init`, `batches`, `subset`, `dropout`, `noise`, …
+    """Seed of each source of chance of a run: `init`, `batches`, `subset`, `dropout`, `noise`, …
 
     number: the seed of every source that has no seed of its own. own: seeds by source, `(("init", 3), …)`, sorted.
 
@@ -47,7 +47,7 @@ class Seeds:
 def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """Return the generator of one purpose ("init/dense1", "batches", "subset/train", …) of one replicate.
 
-    `index` counts what repeats within a purpose, such as epochs. The name is hashed (BLAKE2b) to the key of a Philox
+    `index` counts repetitions within a purpose, such as epochs. The name is hashed (BLAKE2b) to the key of a Philox
     generator (Salmon et al. 2011), so streams with different names are independent.
     """
     name = f"{RANDOMNESS_VERSION}/{seed}/{purpose}/{index}"
@@ -56,7 +56,7 @@ def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
 
 
 class _Key(ISeedSequence):
-    """A generator's key, unchanged. `Philox(key=…)` would first ask the system for a seed, and drop it."""
+    """Key of a generator, unchanged. `Philox(key=…)` would first ask the system for a seed, and discard it."""
 
     def __init__(self, key: bytes):
         self.key = np.frombuffer(key, np.uint64)

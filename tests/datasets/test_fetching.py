@@ -63,7 +63,7 @@ REFUSALS = {
     "one bit": (lambda s, path: s.content.update({path: s.content[path][:-1] + b"\1"}), "that are not the published"),
     "a web page": (lambda s, path: s.content.update({path: b"\n<!DOCTYPE html><p>Sign in"}), "a web page in place of"),
     "a gzip bomb": (lambda s, path: s.content.update({path: BOMB}), "bytes that are not the published file"),
-    "a cut file": (lambda s, path: setattr(s, "cut", True), "broke before the whole file had come"),
+    "a cut file": (lambda s, path: setattr(s, "cut", True), "broke before the whole file had arrived"),
     "no end": (lambda s, path: setattr(s, "endless", True), "sends more than "),
     "nothing": (lambda s, path: s.content.clear(), "the server answers 404"),
 }  # fmt: skip
@@ -91,7 +91,7 @@ def test_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FetchError, match=r"http://127.0.0.1:9/cifar10/cifar-10-binary.tar.gz: no connection"):
         fetch(CIFAR10)
     monkeypatch.setenv("DLSWEEP_MIRROR", "localhost:80/data/")
-    with pytest.raises(FetchError, match=r"localhost:80/data/cifar10/cifar-10-binary.tar.gz: that is no http address"):
+    with pytest.raises(FetchError, match=r"/data/cifar10/cifar-10-binary.tar.gz: this is not an http address"):
         fetch(CIFAR10)
     assert held(CIFAR10.folder) == set()
 
@@ -159,7 +159,7 @@ def test_one_that_is_not_theirs_and_none_is_taken(cache: Path, tmp_path: Path) -
     bad.write_bytes(next(iter(SERVED["kmnist"].values())))
     with pytest.raises(DataError) as error:
         take(FASHION, [good, bad])
-    assert f"{bad} is none of the files of fashion_mnist" in str(error.value)
+    assert f"{bad} is not a file of fashion_mnist" in str(error.value)
     assert FASHION.files[0].md5 in str(error.value)
     assert not FASHION.folder.exists()
     with pytest.raises(DataError, match="there is no such file"):

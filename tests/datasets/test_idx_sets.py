@@ -60,9 +60,9 @@ def test_what_is_not_here_is_a_sentence(cache: Path) -> None:
         (
             "train-images-idx3-ubyte",
             gzip.compress(idx(np.zeros((2, 28, 28), np.uint8))),
-            "train samples are others",
+            "train samples differ",
         ),
-        ("t10k-labels-idx1-ubyte", gzip.compress(idx(np.full(TEST, 10, np.uint8))), "test samples are others"),
+        ("t10k-labels-idx1-ubyte", gzip.compress(idx(np.full(TEST, 10, np.uint8))), "test samples differ"),
         ("t10k-images-idx3-ubyte", gzip.compress(idx(np.zeros(3, np.uint8)) + bytes(50_000_000)), "it holds more"),
     ],
     ids=range(4),

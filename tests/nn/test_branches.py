@@ -111,7 +111,7 @@ def test_the_same_bits_alone_and_together_with_probes_and_techniques(of, init):
         ),
         (
             [{"parallel": [["tanh"], [{"pool": 2}]]}],
-            "^layer 1 of 1: parallel1: the branches must agree in all but their channels",
+            "^layer 1 of 1: parallel1: the branches must have the same output shape except for channels",
         ),
         ([{"residual": [{"conf": 3}]}], "there is no layer 'conf'; did you mean 'conv'"),
         ([{"residual": [{"conv": {"filters": "x"}}]}], r"^layer 1 of 1: conv\.filters must be a whole number"),
@@ -129,5 +129,5 @@ def test_what_does_not_fit_is_told_with_the_layer(of, said):
 
 def test_draws_of_gaussian_inference_do_not_cross_the_end_of_a_block():
     gaussian = (choice("dropconnect", ratio=0.2, inference="gaussian", samples=2),)
-    with pytest.raises(UsageError, match="none follows dense1"):
+    with pytest.raises(UsageError, match="no activation follows dense1"):
         build([arm_of([{"residual": [{"dense": 4}]}, "activation"], regularizer=gaussian)], make_data())

@@ -14,7 +14,7 @@ from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import pool_first
 from dlsweep.nn.layers import Context, SharedInput, kinds, size
 from dlsweep.nn.networks import networks
-from dlsweep.nn.patches import col2im, columns, im2col, rows, unrowed, window
+from dlsweep.nn.patches import col2im, columns, im2col, rows, rows_adjoint, window
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.nn.sequences import items, sequence
 from dlsweep.randomness import Seeds
@@ -70,7 +70,7 @@ def test_im2col_is_a_loop_over_positions_and_col2im_its_adjoint(problem):
 
 
 @given(windows())
-def test_rows_hold_the_same_as_im2col_and_unrowed_is_their_adjoint(problem):
+def test_rows_hold_the_same_as_im2col_and_have_an_adjoint(problem):
     shape, k, stride, pad = problem
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape)
@@ -81,7 +81,7 @@ def test_rows_hold_the_same_as_im2col_and_unrowed_is_their_adjoint(problem):
     classic = im2col(x, k, stride, pad).reshape(shape[0], oh, ow, shape[1], k, k)
     np.testing.assert_array_equal(seen, np.transpose(classic, (1, 4, 3, 5, 2, 0)))
     y = rng.standard_normal(laid.shape)
-    np.testing.assert_allclose(np.sum(laid * y), np.sum(x * np.moveaxis(unrowed(y, shape[1], over), -1, 0)))
+    np.testing.assert_allclose(np.sum(laid * y), np.sum(x * np.moveaxis(rows_adjoint(y, shape[1], over), -1, 0)))
 
 
 def test_the_fixed_points():
@@ -221,7 +221,7 @@ def test_what_runs_share_is_as_if_each_had_its_own(kind, dtype):
         np.testing.assert_array_equal(gradients[k][1], gradient[0])
 
 
-def test_the_greatest_of_equals_is_the_first():
+def test_the_first_of_equal_maxima_gets_the_gradient():
     layer = of_kind("pool", (1, 2, 2))
     x = np.ones((1, 1, 2, 2, 1))
     dx, _ = layer.apply({}, x, TRAINING).back(np.full((1, 1, 1, 1, 1), 7.0))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from tests.support.figures import chart, texts
 from tests.support.frames import made_up
 
+import dlsweep
 from dlsweep.analysis.facets import Facets, FactorName, SettingName, SplitName
 from dlsweep.analysis.summary import summary
 from dlsweep.cli.choosing import choices
@@ -92,6 +93,18 @@ def test_many_levels_are_counted_in_the_text() -> None:
 
 def test_a_notebook_shows_a_chart_as_an_image(results: Results) -> None:
     assert chart(results, "final")._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_charts_of_a_plot_for_a_notebook(results: Results) -> None:
+    found = dlsweep.plot(results, "misclassified", count=2)
+    assert found._repr_html_().count('<img src="data:image/png;base64,') == len(found) == 4
+    assert dlsweep.plot(results)[0].alt.startswith("Lines of accuracy by iteration.")
+    for kind, settings, sentence in (
+        ("finl", {}, "there is no plot 'finl'; did you mean 'final'"),
+        ("final", {"moment": "end"}, "final: moment: Input should be 'final', 'best' or 'last', got 'end'"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            dlsweep.plot(results, kind, **settings)
 
 
 def test_the_text_for_readers_who_do_not_see_it_says_what_is_shown(results: Results) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.storage.results import Results
 from dlsweep.storage.tables import MOMENTS
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ def metric_columns(runs: DataFrame) -> list[str]:
     return [str(column) for column in runs.columns if str(column).startswith(begin)]
 
 
-def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
+def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """Return one row per arm, in the order of the runs: how its runs ended, and each metric's mean with its interval.
 
-    runs: the table `runs/`. Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of
-    those `diverged` or `stopped` early; `failed`, the number of runs that do not count. For each metric it has the
-    mean, under the metric's name, and the ends `…_low` and `…_high` of its 95 % interval.
+    results: a sweep, or some rows of its table `runs`; metrics: columns such as `final_test_loss`, by default all.
+
+    Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of those `diverged` or
+    `stopped` early; `failed`, the number of runs that do not count. For each metric it has the mean, under the metric's
+    name, and the ends `…_low` and `…_high` of its 95 % interval.
 
     A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. A loss has no such value: its mean is
     NaN as soon as one run diverged.
@@ -37,6 +40,7 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """
     import pandas as pd
 
+    runs = results.runs if isinstance(results, Results) else results
     names = metric_columns(runs) if metrics is None else list(metrics)
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
@@ -48,16 +52,16 @@ def summary(runs: DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     values = counted(runs, names)
     kept = (runs["status"] != "failed").to_numpy()
     arm = arms.ngroup().to_numpy()
-    results = np.full((len(names), 3, len(table)), np.nan)
+    statistics = np.full((len(names), 3, len(table)), np.nan)
     for n in set(table["n"]) - {0}:
         members = np.flatnonzero(table["n"] == n)
         rows = np.flatnonzero(kept & np.isin(arm, members))
         by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
         for i, name in enumerate(names):
             seeds = values[by_arm, i]  # (arms, n)
-            results[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
+            statistics[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
     for i, name in enumerate(names):
-        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), results[i]):
+        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), statistics[i]):
             table[column] = numbers
     return table.reset_index()
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as do the next
+from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as the next ones do
 from dlsweep.datasets import idx_sets as _idx_sets  # noqa: F401
 from dlsweep.datasets import mnist as _mnist  # noqa: F401
 from dlsweep.datasets import none as _none  # noqa: F401
@@ -19,7 +19,7 @@ __all__ = ["Arrays", "Dataset", "data_of", "datasets", "open_dataset"]
 
 
 class Planned(Protocol):
-    """An arm, as far as it concerns data sets: the choice, and the fingerprint that the sweep was planned with."""
+    """Data set of an arm: the choice, and the fingerprint that the sweep was planned with."""
 
     @property
     def data(self) -> Choice: ...
@@ -50,8 +50,8 @@ def _files(choice: Choice) -> list[Path]:
     return [Path(choice.settings[setting.name]) for setting in settings if setting.annotation is Path]
 
 
-# A sweep opens its data sets in turn, again and again: a cache that holds all but one would read each file every time.
-# So it holds more than anybody compares.
+# A sweep opens its data sets in turn, many times. A cache with one entry too few would read each file every time, so it
+# has more entries than any sweep has data sets.
 @lru_cache(maxsize=128)
 def _open(choice: Choice, modified: tuple[int, ...]) -> Dataset:
     dataset = datasets[choice.name](**choice.settings)

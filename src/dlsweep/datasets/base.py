@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the program: sizes at once, arrays when asked for."""
+"""Data sets for the rest of the program: sizes at once, arrays on first use."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 datasets = Registry("data set", "dlsweep.datasets", Contract())
 
-# All that there is to train on and to test on: x, t, x_test, t_test, as `Arrays` has them.
+# All training and test samples: x, t, x_test, t_test, as in `Arrays`.
 Whole = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
-# No array of a data set may unpack to more: what claims to be larger is a mistake or a bomb.
+# No array of a data set may unpack to more: a larger one is a mistake or a decompression bomb.
 MAX_BYTES = 8 << 30
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """The pool that training draws from, and the two splits that are only ever evaluated.
+    """Pool of samples that training draws from, and the two splits that are evaluated only.
 
     x: `(N, *shape)`, uint8 or float32; t: `(N,)` int64 labels 0 … classes-1. `validation` was taken out of the training
-    images and is no part of the pool. A network sees x times scale; or, where `standardized`, minus the mean and over
-    the std of each channel, `(C,)`, both of the samples that it trains on: `seen_by` takes them.
+    images and is not a part of the pool. The input of a network is x times scale; or, if `standardized`, x minus the
+    mean, divided by the std of each channel, `(C,)`, both over the samples that it trains on: see `seen_by`.
     """
 
     x_train: np.ndarray
@@ -45,18 +45,18 @@ class Arrays:
     std: np.ndarray | None = None
 
     def seen_by(self, rows: np.ndarray | None) -> Arrays:
-        """The same arrays as a network sees them that trains on these rows of the pool; None for all of them."""
+        """Return the arrays with mean and std over the rows of the pool that a network trains on; None for all."""
         if not self.standardized or (rows is None and self.mean is not None):
             return self
         mean, std = _moments(self.x_train if rows is None else self.x_train[rows])
         return replace(self, mean=mean, std=std)
 
     def floats(self, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """What a network sees of some of its samples: x · scale or, of each channel, (x − mean) / std."""
+        """Return the input of a network for some of its samples: x · scale or, for each channel, (x − mean) / std."""
         if not self.standardized:
             y: np.ndarray = np.multiply(x, dtype.type(self.scale), dtype=dtype)
             return y
-        assert self.mean is not None, "`seen_by` says over which samples"
+        assert self.mean is not None, "`seen_by` sets mean and std"
         assert self.std is not None
         each = (-1, *[1] * (x.ndim - 2))
         y = np.subtract(x, self.mean.astype(dtype).reshape(each), dtype=dtype)
@@ -66,14 +66,14 @@ class Arrays:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set with its subset chosen.
+    """Data set and the choice of its subset.
 
     fingerprint: hash of the content and of the subset's sizes, the data's part in a run's identity.
     shape: of one sample, `(C, H, W)` or `(features,)`. sizes: samples per split (`train`, `validation`, `test`) that a
     run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
-    notes: sentences on what is odd about the data, though it can be used. credit: who made it, and its licence.
-    source: where it is fetched from before it can be read; folder: where its files lie that came with a package.
-    names: of the classes, where they have other names than numbers.
+    notes: warnings about data that can be used, as sentences. credit: its authors and its licence. source: the
+    published files, if it must be fetched before it is read; folder: of the files that came with a package. names: of
+    the classes, if they have names.
     """
 
     fingerprint: str
@@ -89,14 +89,14 @@ class Dataset:
 
     @cached_property
     def arrays(self) -> Arrays:
-        """The arrays, read on first use."""
+        """Arrays, read on first use."""
         return self.read()
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel, or of each feature, `(C,)`; 1 for one that never varies.
+    """Return mean and standard deviation of each channel, or of each feature, `(C,)`; 1 for a constant one.
 
-    In float64, and a thousand samples at a time: there is never a copy of all in memory.
+    They are computed in float64, for a thousand samples at a time, without a copy of all samples in memory.
     """
     each = (0, *range(2, x.ndim))
     blocks = [x[i : i + 1000] for i in range(0, len(x), 1000)]

@@ -1,4 +1,4 @@
-"""What `dlsweep data` shows: the data sets that can be had by name alone, and where they are."""
+"""List of `dlsweep data`: the data sets that need only a name, and their folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from dlsweep.text import nearest, size
 
 @dataclass(frozen=True)
 class Item:
-    """A data set. train, test: its samples; state: whether it is at hand; credit: who made it, and its licence."""
+    """Data set in the list.
+
+    train, test: numbers of its samples; state: bundled, in the cache, or to be fetched; credit: authors and licence.
+    """
 
     name: str
     train: int
@@ -25,7 +28,7 @@ class Item:
 
 
 def items() -> list[Item]:
-    """All data sets that have samples and need no file of the user's."""
+    """Return all data sets that have samples and need no file of the user."""
     return [_item(name, data) for name, data in _named().items()]
 
 
@@ -42,12 +45,12 @@ def _state(data: Dataset) -> str:
 
 
 def source_of(name: str) -> Published | None:
-    """Where a data set is fetched from; None for one that came with a package."""
+    """Return the published files of a data set; None for one that came with a package."""
     return dataset_of(name).source
 
 
 def folder_of(name: str) -> Path:
-    """Where the files of a data set lie, or are going to once they are fetched."""
+    """Return the folder for the files of a data set, which may not exist yet."""
     data = dataset_of(name)
     folder = data.source.folder if data.source else data.folder
     if folder is None:
@@ -56,7 +59,7 @@ def folder_of(name: str) -> Path:
 
 
 def dataset_of(name: str) -> Dataset:
-    """A data set with nothing asked of it."""
+    """Return a data set with its default settings."""
     named = _named()
     if name not in named:
         raise UnknownName(f"there is no data set {name!r} to be fetched{nearest(name, named)}")

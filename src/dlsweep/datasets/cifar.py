@@ -2,7 +2,7 @@
 
 Layout (Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html): a record is one byte for the label (of CIFAR-100 two,
 coarse and fine), and 3072 for the pixels: 1024 red, 1024 green, 1024 blue, each row by row. The archive is read as a
-stream and nothing of it is written to disk.
+stream; nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def cifar10(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """CIFAR-10: 32 × 32 colour photographs of ten kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
 
     Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
 
@@ -93,7 +93,7 @@ def cifar100(
     standardize: bool = False,
     labels: Literal["fine", "coarse"] = "fine",
 ) -> Dataset:
-    """CIFAR-100: 32 × 32 colour photographs of a hundred kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
 
     Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
     train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
@@ -123,7 +123,7 @@ def _read_100_coarse(published: Published, folder: Path) -> Whole:
 
 
 def _read(published: Published, folder: Path, members: dict[str, int], *, label: int, of: int) -> Whole:
-    """The samples of some files of an archive, the last of them those to test on; label: which of each record's."""
+    """Read the samples of some files of an archive, the last of them for testing; label: its byte in a record."""
     (file,) = published.files
     records = _records(folder / file.name, members, of + PIXELS, file.unpacked)
     train, test = np.concatenate(records[:-1]) if len(records) > 2 else records[0], records[-1]
@@ -132,7 +132,7 @@ def _read(published: Published, folder: Path, members: dict[str, int], *, label:
 
 
 def _records(path: Path, members: dict[str, int], width: int, most: int) -> list[np.ndarray]:
-    """The records of each member, `(N, width)` uint8. A `DataError` for an archive that does not hold just these."""
+    """Return the records of each member, `(N, width)` uint8. Raise a `DataError` if the archive is damaged."""
     found: dict[str, np.ndarray] = {}
     try:
         with path.open("rb") as packed:
@@ -148,7 +148,7 @@ def _records(path: Path, members: dict[str, int], width: int, most: int) -> list
                         assert content is not None  # it is a regular file
                         found[name] = np.frombuffer(content.read(), np.uint8).reshape(-1, width)
             while stream.read(1 << 20):
-                pass  # at the end of the stream its checksum is compared
+                pass  # gzip compares the checksum at the end of the stream
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is damaged: {error}") from None
     if absent := [name for name in members if name not in found]:
@@ -157,7 +157,7 @@ def _records(path: Path, members: dict[str, int], width: int, most: int) -> list
 
 
 class _AtMost:
-    """A stream that gives no more than `most` bytes."""
+    """Stream of at most `most` bytes."""
 
     def __init__(self, stream: gzip.GzipFile, most: int):
         self.stream, self.left, self.most = stream, most, most

@@ -1,7 +1,7 @@
-"""Puts the files of published data sets into the user's cache: fetched, or brought by hand; checked in either case.
+"""Put the files of published data sets into the user's cache, fetched or imported, and checked in both cases.
 
-A file gets its name once it is known to be the published one; until then it lies beside, hidden, and whoever is
-killed leaves nothing that is ever read. A lock on the folder lets two that want the same files fetch them once.
+A file gets its name after a check that it is the published one. Until then it has a hidden temporary name, so that a
+killed process leaves nothing that is ever read. A lock on the folder ensures that two processes fetch a file once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def fetch(
     note: Callable[[str], object] = lambda sentence: None,
     progress: Callable[[int], object] = lambda count: None,
 ) -> None:
-    """Fetch what is missing of a data set. A `FetchError` says why that cannot be, and how to do it by hand.
+    """Fetch the missing files of a data set. Raise a `FetchError` with the steps by hand if that fails.
 
-    note: is told once if anything is fetched; progress: of every piece that has come, its bytes; what it raises ends
-    the download.
+    note: called once with a sentence if anything is fetched. progress: called with the number of bytes of each chunk
+    that arrived; an exception that it raises ends the download.
     """
     if not published.missing():
         return
@@ -44,17 +44,17 @@ def fetch(
 
 
 def take(published: Published, paths: Sequence[Path]) -> list[File]:
-    """Put files that were fetched by hand into the cache, from wherever they are; returns what is still missing.
+    """Copy files that were downloaded by hand into the cache. Return the files that are still missing.
 
-    A folder stands for the files in it that are named as published, packed or not. Of a file only the content counts. A
-    `DataError` names what is no file of the data set; then nothing is taken.
+    A folder stands for the files in it that are named as published, packed or not. For a file, only the content
+    matters. Raise a `DataError` with all paths that are not files of the data set; then nothing is copied.
     """
     found: dict[File, Path] = {}
     strange = []
     for path in chain.from_iterable(_inside(published, given) for given in paths):
         file = next((file for file in published.files if file.is_at(path)), None)
         if file is None:
-            strange.append(f"{path} is none of the files of {published.name} as they were published")
+            strange.append(f"{path} is not a file of {published.name} as published")
         else:
             found[file] = path
     if strange:
@@ -88,7 +88,7 @@ def _sole_writer(folder: Path) -> Iterator[None]:
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / ".lock").is_symlink():
-            (folder / ".lock").unlink()  # the lock of a link would be made where it leads
+            (folder / ".lock").unlink()  # the lock would be created at the link's target
         lock.acquire()
     try:
         yield
@@ -107,25 +107,25 @@ def _writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _arriving(published: Published, file: File) -> Iterator[BinaryIO]:
-    """Where to write a file, which gets its name if it then is what was published."""
+    """Open a temporary file for writing. It gets its name if its content is the published one."""
     path = published.folder / file.name
-    beside = path.with_name(f".{file.name}.part")
+    temporary = path.with_name(f".{file.name}.part")
     with _writing(path):
         try:
-            with created(beside) as arriving:
+            with created(temporary) as arriving:
                 yield arriving
                 arriving.flush()
                 os.fsync(arriving.fileno())
-            if not file.is_at(beside):
-                raise _Other
-            beside.replace(path)
+            if not file.is_at(temporary):
+                raise _NotPublished
+            temporary.replace(path)
         finally:
             with suppress(OSError):
-                beside.unlink()
+                temporary.unlink()
 
 
-class _Other(Exception):
-    """What came is not what was published."""
+class _NotPublished(Exception):
+    """Content that is not the published one."""
 
 
 def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
@@ -134,17 +134,17 @@ def _download(published: Published, file: File, progress: Callable[[int], object
     url = published.url_of(file)
     try:
         with _arriving(published, file) as to:
-            came = _Came(to, file.limit, progress)
+            received = _Received(to, file.limit, progress)
             try:
-                _get(url, came)
+                _get(url, received)
             except requests.RequestException as error:
                 raise FetchError(_by_hand(published, f"{url}: {_reason(error)}")) from error
-    except _Other:
-        raise FetchError(_by_hand(published, f"{url} sends {came.description}")) from None
+    except _NotPublished:
+        raise FetchError(_by_hand(published, f"{url} sends {received.description}")) from None
 
 
-def _get(url: str, came: _Came) -> None:
-    """Write what a server sends, unpacking nothing on the way, and close the connection whatever happens."""
+def _get(url: str, received: _Received) -> None:
+    """Write the bytes that a server sends, without unpacking, and close the connection in every case."""
     import pooch
 
     with ExitStack() as after:
@@ -154,11 +154,11 @@ def _get(url: str, came: _Came) -> None:
 
         plain = {"Accept-Encoding": "identity"}
         http = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=PATIENCE, headers=plain, hooks={"response": close})
-        http(url, came, None)
+        http(url, received, None)
 
 
-class _Came:
-    """A file that is written as it comes, up to a limit."""
+class _Received:
+    """File that is written as it arrives, up to a limit."""
 
     def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object]):
         self.file, self.limit, self.progress = file, limit, progress
@@ -168,25 +168,25 @@ class _Came:
         self.size += len(chunk)
         self.head = self.head or chunk[:100]
         if self.size > self.limit:
-            raise _Other
+            raise _NotPublished
         self.file.write(chunk)
         self.progress(len(chunk))
 
     def flush(self) -> None:
-        """Nothing is needed from piece to piece."""
+        """Do nothing: no chunk needs it."""
 
     @property
     def description(self) -> str:
-        """What came in place of the file."""
+        """Words for the content that arrived instead of the file."""
         if self.size > self.limit:
             return f"more than {self.limit:,} bytes"
         if self.head.lstrip().lower().startswith((b"<!doctype", b"<html")):
             return "a web page in place of the file"
-        return f"{self.size:,} bytes that are not the published file, whose MD5 is another"
+        return f"{self.size:,} bytes that are not the published file: the MD5 differs"
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong with a request, in few words: of the many that come with it, those of the system."""
+    """Return the reason of a failed request in few words."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -194,15 +194,15 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return f"the server is silent for {PATIENCE} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke before the whole file had come"
+        return "the connection broke before the whole file had arrived"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return "that is no http address" if isinstance(error, ValueError) else str(error)
+    return "this is not an http address" if isinstance(error, ValueError) else str(error)
 
 
 def _by_hand(published: Published, reason: str) -> str:
     name, folder = published.name, published.folder
-    lines = [f"{name} cannot be fetched: {reason}", "to go on, get by hand", *_hashes(published)]
+    lines = [f"{name} cannot be fetched: {reason}", "to continue, download by hand", *_hashes(published)]
     return "\n".join([*lines, f"then: dlsweep data import {name} FILES (or put them into {folder})"])
 
 

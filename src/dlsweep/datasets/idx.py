@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its relatives: a magic number, the dimensions, the bytes.
+"""IDX format of MNIST and similar data sets: a magic number, the dimensions, the bytes.
 
 Layout (LeCun, http://yann.lecun.com/exdb/mnist/): two zero bytes, one byte for the type (0x08 is unsigned byte), one
 for the number of dimensions, each dimension as a big-endian 32-bit integer, then the values in C order.
@@ -19,7 +19,7 @@ import numpy as np
 from dlsweep.datasets.base import MAX_BYTES, Whole
 from dlsweep.errors import DataError
 
-# The files of MNIST and of those made in its likeness.
+# The files of MNIST and of the data sets that use its format.
 FOUR = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 GZIP = b"\x1f\x8b"
@@ -27,16 +27,16 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_four(read: Callable[[str], np.ndarray]) -> Whole:
-    """Grey images `(N, 1, H, W)` and their labels, to train on and to test; read: the array of the file of a name."""
+    """Return grey images `(N, 1, H, W)` and labels, to train and to test; read: returns the array of a file name."""
     x, t, x_test, t_test = map(read, FOUR)
     return x[:, None], t.astype(np.int64), x_test[:, None], t_test.astype(np.int64)
 
 
 def read_idx(content: bytes, name: str) -> np.ndarray:
-    """The array in an IDX file of unsigned bytes, plain or gzipped: uint8, read-only, of the shape that it states.
+    """Return the array in an IDX file of unsigned bytes, plain or gzipped: uint8, read-only, with the stated shape.
 
-    The file's header says how many bytes follow, so no more than that is ever unpacked. `name` is what a `DataError`
-    calls the file: one that is not IDX, cut short, too long, or that claims more than `MAX_BYTES`.
+    The header states the number of bytes that follow, so no more are unpacked. Raise a `DataError` that calls the file
+    `name` if it is not IDX, is cut short, is too long, or states more than `MAX_BYTES`.
     """
     packed = content.startswith(GZIP)
     file = cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(content))) if packed else io.BytesIO(content)
@@ -55,7 +55,7 @@ def read_idx(content: bytes, name: str) -> np.ndarray:
 
 
 def _header(file: BinaryIO, name: str) -> tuple[int, ...]:
-    """The dimensions, after a check of the magic number."""
+    """Return the dimensions after a check of the magic number."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] == 0:
         raise DataError(f"{name} is not an IDX file: it must begin with 00 00 08 and the number of dimensions")

@@ -1,4 +1,4 @@
-"""Fashion-MNIST and Kuzushiji-MNIST: made in MNIST's likeness, other images in the same four files."""
+"""Fashion-MNIST and Kuzushiji-MNIST: other images in the format of MNIST, four files each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlsweep.registry import Count
 
 
 def _files(*published: tuple[int, str] | tuple[int, str, str]) -> tuple[File, ...]:
-    """Size, MD5 and, where it is known, SHA-256 of the unpacked content of each of the four files."""
+    """Return the four files, from size, MD5 and, if it is known, SHA-256 of the unpacked content of each."""
     unpacked = (16 + 60_000 * 28 * 28, 8 + 60_000, 16 + 10_000 * 28 * 28, 8 + 10_000)  # headers and values
     return tuple(
         File(f"{name}.gz", size, md5, most, *content)
@@ -80,7 +80,7 @@ def fashion_mnist(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """Fashion-MNIST: 28 × 28 grey images of ten kinds of clothes, 60 000 and 10 000 (Xiao et al. 2017).
+    """Fashion-MNIST: 28 × 28 grey images of clothes in 10 classes, 60 000 to train, 10 000 to test (Xiao et al. 2017).
 
     Fetched when first needed, 31 MB. train, validation, test, standardize: as for `mnist`.
 
@@ -99,7 +99,7 @@ def kmnist(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """Kuzushiji-MNIST: 28 × 28 grey images of ten cursive hiragana, 60 000 and 10 000 (Clanuwat et al. 2018).
+    """Kuzushiji-MNIST: 28 × 28 grey images of 10 hiragana, 60 000 to train on, 10 000 to test (Clanuwat et al. 2018).
 
     Fetched when first needed, 21 MB. train, validation, test, standardize: as for `mnist`.
 

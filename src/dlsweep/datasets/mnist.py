@@ -50,10 +50,10 @@ def mnist(
 ) -> Dataset:
     """MNIST: 28 × 28 grey images of handwritten digits, 60 000 to train on and 10 000 to test (LeCun et al. 1998).
 
-    train: how many each seed trains on, drawn anew for each seed; validation: how many to take out of the training
-    images; test: how many to test on. Not given, all are used. Asking for more than there are is a `DataError`.
-    standardize: each channel minus its mean, divided by its standard deviation, both over what there is to train on;
-    else pixels are scaled by 1/255. Sizes are known at once, without decoding; images are uint8 `(N, 1, 28, 28)`.
+    train: number of training samples, drawn for each seed; validation: number of samples taken out of the training
+    images; test: number of test samples. By default all are used. Raise a `DataError` if a number is too large.
+    standardize: each channel minus its mean, divided by its standard deviation, both over the training samples;
+    otherwise pixels are scaled by 1/255. Sizes are known without decoding; images are uint8 `(N, 1, 28, 28)`.
 
     >>> data = mnist(train=1000, validation=500)
     >>> data.shape, data.classes, data.sizes
@@ -73,12 +73,12 @@ def mnist(
 
 @cache
 def _decoded() -> Whole:
-    """The four files, decoded once a process (0.2 s)."""
+    """Decode the four files, once for each process (0.2 s)."""
     return read_four(_file)
 
 
 def _file(name: str) -> np.ndarray:
-    """One bundled file; where it is missing or another, the installation is damaged."""
+    """Read a bundled file. Raise a `DataError` if it is missing or has another content: the installation is damaged."""
     path = _FOLDER / f"{name}.gz"
     try:
         array = read_idx(path.read_bytes(), str(path))

@@ -1,4 +1,4 @@
-"""No data, for what needs none."""
+"""Data set without samples, for models that need none."""
 
 from __future__ import annotations
 

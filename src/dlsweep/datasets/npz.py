@@ -1,4 +1,4 @@
-"""A user's own data: one NumPy archive with four arrays."""
+"""Data of the user: one NumPy archive with four arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 from dlsweep.registry import Count
 
-# A label above this is a mistake (a year, an identifier), and would make a network with as many outputs.
+# A larger label is a mistake (a year, an identifier), and would give a network as many outputs.
 MAX_CLASSES = 100_000
 
 _NAMES = ("x_train", "t_train", "x_test", "t_test")
@@ -33,11 +33,9 @@ def npz(
 ) -> Dataset:
     """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
 
-    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`; uint8 (seen as x/255) or
-    floating point (seen as it is, in float32).
-    t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test, standardize: as for `mnist`; where samples
-    are `(features,)`, each feature is a channel.
-    Everything is checked at once; a `DataError` lists every problem, each in a sentence. Nothing is ever unpickled.
+    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`; uint8 (the input is x/255) or floating point (the input is x, in
+    float32). t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test, standardize: as for `mnist`; in
+    samples `(features,)` each feature is a channel. Raise a `DataError` that lists every problem. Nothing is unpickled.
 
     >>> x, t = np.zeros((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
     >>> np.savez("mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)
@@ -62,7 +60,7 @@ def npz(
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    """The four arrays as they are in the file."""
+    """Read the four arrays of a file."""
     try:
         with zipfile.ZipFile(path) as archive:
             files = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -87,7 +85,7 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Raise a `DataError` with every problem of the arrays, a sentence each."""
+    """Raise a `DataError` with every problem of the arrays, one sentence for each."""
     problems = list(_pair_problems(arrays["x_train"], arrays["x_test"]))
     for split in ("train", "test"):
         x, t = f"x_{split}", f"t_{split}"
@@ -116,7 +114,7 @@ def _image_problems(name: str, x: np.ndarray) -> Iterator[str]:
 def _label_problems(name: str, t: np.ndarray, images: str, x: np.ndarray) -> Iterator[str]:
     if t.ndim != 1:
         hint = f"; numpy.argmax({name}, axis=1) makes labels of one-hot rows" if t.ndim == 2 else ""
-        yield f"{name} must be (N,), one label a sample, found the shape {t.shape}{hint}"
+        yield f"{name} must be (N,), one label for each sample, found the shape {t.shape}{hint}"
     elif x.ndim and len(t) != len(x):
         yield f"{name} has {len(t):,} labels for the {len(x):,} samples of {images}"
     if t.dtype.kind not in "iu":
@@ -141,13 +139,13 @@ def _notes(path: Path, t: np.ndarray, t_test: np.ndarray) -> tuple[str, ...]:
 
 
 def _samples(x: np.ndarray) -> np.ndarray:
-    """uint8 or float32, one block in memory; `(N, H, W)` gets its channel."""
+    """Return uint8 or float32, contiguous in memory; `(N, H, W)` gets a channel axis."""
     x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype == np.uint8 else np.float32)
     return x[:, None] if x.ndim == 3 else x
 
 
 def _digest(*arrays: np.ndarray) -> str:
-    """Hash of the arrays' types, shapes and bytes, as hexadecimal digits."""
+    """Return a hash of the arrays' types, shapes and bytes, as hexadecimal digits."""
     content = blake2b(digest_size=16)
     for array in arrays:
         content.update(f"{array.dtype} {array.shape}".encode())

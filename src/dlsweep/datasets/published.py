@@ -1,7 +1,7 @@
-"""Data sets that others publish: fetched when they are first needed, and then in a folder of the user's cache.
+"""Published data sets: fetched when they are first needed, then kept in a folder of the user's cache.
 
-A training process only ever reads; `dlsweep.datasets.fetching` sees to it beforehand that the files are those that were
-published.
+A training process only reads. Before it starts, `dlsweep.datasets.fetching` ensures that the files are the published
+ones.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from dlsweep.datasets.idx import GZIP
 from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 
-# Where the user wants the files, and a server that has them in the same folders: http://…/cifar10/cifar-10-….tar.gz.
+# Variables for the user's folder, and for a server with the same folders: http://…/cifar10/cifar-10-….tar.gz.
 FOLDER, MIRROR = "DLSWEEP_DATA", "DLSWEEP_MIRROR"
 
 
 class File(NamedTuple):
-    """A file as it is published.
+    """Published file.
 
-    size: its bytes; md5: its hash; unpacked: bytes that it unpacks to; sha256: hash of these, where it is known: then a
-    copy that somebody packed anew, or not at all, is as good.
+    size: in bytes; md5: of the file; unpacked: its unpacked size in bytes; sha256: of the unpacked content, if it is
+    known: then a copy that was packed again, or is unpacked, is accepted.
     """
 
     name: str
@@ -42,11 +42,11 @@ class File(NamedTuple):
 
     @property
     def limit(self) -> int:
-        """No copy has more bytes."""
+        """Maximum size of a copy, in bytes."""
         return self.unpacked + (1 << 16)
 
     def is_at(self, path: Path) -> bool:
-        """Whether this is what lies at a path."""
+        """Return True if a path holds this file, as published or as an accepted copy."""
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size > self.limit:
@@ -60,7 +60,7 @@ class File(NamedTuple):
 
 
 def _unpacked_digest(file: BinaryIO, most: int) -> str:
-    """SHA-256 of what a file unpacks to, if it is gzipped at all; no more than `most` bytes are unpacked."""
+    """Return the SHA-256 of a file's unpacked content; "" if it has more than `most` bytes."""
     packed = file.read(2) == GZIP
     file.seek(0)
     content = gzip.GzipFile(fileobj=file) if packed else file
@@ -75,8 +75,8 @@ def _unpacked_digest(file: BinaryIO, most: int) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set. train, test: samples that it has; url: of the folder that its files are served from;
-    names: of its classes."""
+    """Published data set. train, test: numbers of its samples; url: of the folder with its files; names: of its
+    classes."""
 
     name: str
     credit: str
@@ -89,33 +89,34 @@ class Published:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie, or are going to."""
+        """Folder for its files."""
         chosen = os.environ.get(FOLDER)
         root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("dlsweep") / "data"
         return root / self.name
 
     def url_of(self, file: File) -> str:
-        """Where a file is served: by the mirror that the user has named, or by its publisher."""
+        """Return the address of a file: at the mirror that the user has set, or at its publisher."""
         mirror = os.environ.get(MIRROR)
         return f"{mirror.rstrip('/')}/{self.name}/{file.name}" if mirror else f"{self.url}/{file.name}"
 
     @property
     def here(self) -> bool:
-        """Whether there are files of all names."""
+        """True if files with all names exist."""
         return all((self.folder / file.name).is_file() for file in self.files)
 
     def missing(self) -> list[File]:
-        """The files that are not there as they were published."""
+        """Return the files that do not exist as published."""
         return [file for file in self.files if not file.is_at(self.folder / file.name)]
 
     def subset(self, train: int | None, validation: int, test: int | None, standardize: bool) -> Subset:
-        """What is asked for of its samples."""
+        """Return the subset of its samples with the given sizes; None for all."""
         return Subset(self.name, self.train, self.test, train, validation, test, standardize)
 
     def dataset(self, subset: Subset, read: Callable[[Published, Path], Whole], content: str = "") -> Dataset:
-        """The data set with its subset chosen.
+        """Return the data set with a subset.
 
-        read: decodes the files in a folder; content: what else but the files tells what the samples are.
+        read: decodes the files in a folder; content: a word for the choice of labels, if the files alone do not
+        determine the samples.
         """
         told = "".join(file.sha256 or file.md5 for file in self.files) + content
         return Dataset(
@@ -132,7 +133,7 @@ class Published:
 
 @cache
 def _decoded(published: Published, folder: Path, read: Callable[[Published, Path], Whole]) -> Whole:
-    """All samples, decoded once a process."""
+    """Decode all samples, once for each process."""
     name, get = published.name, f"dlsweep data get {published.name}"
     try:
         x, t, x_test, t_test = read(published, folder)
@@ -146,5 +147,5 @@ def _decoded(published: Published, folder: Path, read: Callable[[Published, Path
             or labels.shape != (count,)
             or labels.max() >= len(published.names)
         ):
-            raise DataError(f"{folder} does not hold {name}: its {split} samples are others; {get} fetches it")
+            raise DataError(f"{folder} does not hold {name}: its {split} samples differ; {get} fetches it")
     return x, t, x_test, t_test

@@ -1,7 +1,7 @@
-"""Which samples of a data set are used: the validation split, a smaller test set, and how many to train on.
+"""Subsets of a data set: the validation split, a smaller test set, and the number of training samples.
 
-Validation and test are drawn once, the same for every seed, so that all runs are judged on the same samples. The
-subset to train on is drawn per seed, by the training.
+Validation and test samples are drawn once, the same for every seed, so that all runs are evaluated on the same samples.
+Training draws its subset for each seed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dlsweep.randomness import stream
 
 @dataclass(frozen=True)
 class Subset:
-    """What is asked for (`train`, `validation`, `test`; None is all) of what there is (`train_total`, `test_total`).
+    """Numbers of used samples (`train`, `validation`, `test`; None for all), and of existing ones.
 
-    standardize: whether each channel gets mean 0 and standard deviation 1 over the samples that a run trains on, which
-    differ by seed where they are fewer than the pool.
+    train_total, test_total: the existing samples. standardize: True for mean 0 and standard deviation 1 of each channel
+    over the samples that a run trains on; if these are fewer than the pool, they differ by seed.
     """
 
     name: str
@@ -44,21 +44,21 @@ class Subset:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Samples per split."""
+        """Number of samples of each split."""
         pool = self.train_total - self.validation
         return {"train": self.train or pool, "validation": self.validation, "test": self.test or self.test_total}
 
     def fingerprint(self, content: str) -> str:
-        """Hash of the content's hash and the sizes: asking for all samples by number is the same as not asking."""
+        """Return a hash of the content's hash and the sizes; all samples by number is the same as all by default."""
         told = f"{content} {sorted(self.sizes.items())}" + " standardized" * self.standardize
         if self.standardize and self.sizes["train"] < self.train_total - self.validation:
-            told += " by seed"  # a former version took mean and deviation over the pool: those are other runs
+            told += " by seed"  # an earlier version used mean and deviation of the pool: its runs are different
         return blake2b(told.encode(), digest_size=16).hexdigest()
 
     def arrays(self, x: np.ndarray, t: np.ndarray, x_test: np.ndarray, t_test: np.ndarray, scale: float) -> Arrays:
-        """The splits, cut from the whole training and test set; each keeps the file's order.
+        """Return the splits of the whole training and test set, each in the order of the file.
 
-        A split takes the first of one permutation, so that a larger validation set contains a smaller one.
+        A split is the beginning of one permutation, so that a larger validation set contains a smaller one.
         """
         x_validation, t_validation = x[:0], t[:0]
         if self.validation:

@@ -1,8 +1,8 @@
 """Activation functions: `x -> (y, back)`, elementwise, where `back(dy)` is the gradient with respect to `x`.
 
-Settings are numbers or arrays that broadcast against `x`, one value a run. Values and gradients are finite for inputs
-of ±1e4, and have the dtype of `x`. Positional parameters after `x` are learned: one number for each unit or channel,
-which begins at the setting `start`; `back` then returns their gradients too, elementwise.
+Settings are numbers or arrays that broadcast against `x`, one value for each run. Values and gradients are finite for
+inputs of ±1e4, and have the dtype of `x`. Positional parameters after `x` are learned: one number for each unit or
+channel, which begins at the setting `start`; `back` then returns their gradients too, elementwise.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 activations = Registry(
     "activation",
     "dlsweep.activations",
-    Contract(("x",), rest="learned parameters", with_rest={"start": "that is where its learned parameters begin"}),
+    Contract(("x",), rest="learned parameters", with_rest={"start": "its learned parameters begin there"}),
 )
 
 
 def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, settings: Mapping[str, Any]) -> Layer:
-    """A registered activation as a layer, for samples of a shape; settings: `(R,)` each, if they are numbers.
+    """Return a registered activation as a layer for samples of a shape; settings: `(R,)` each, if they are numbers.
 
     >>> from dlsweep.nn.layers import Parameter
     >>> layer = activation_layer("activation1", (3,), activations["prelu"], {"start": 0.25})
@@ -59,8 +59,9 @@ _NON_DECREASING: set[Callable[..., Any]] = set()
 
 
 def non_decreasing(function: F) -> F:
-    """Decorator: whatever its settings, the function never falls, so that the greatest of some inputs gives the
-    greatest output; and of 1 it makes more than 0.1, so that a unit that is always 1 stays one that one can divide by.
+    """Mark a non-decreasing activation: max-pooling may then run first.
+
+    It never decreases, for any settings, and f(1) > 0.1, so that `fusion.fold_bias` can divide by f(1).
 
     >>> @non_decreasing
     ... def softplus_like(x):
@@ -75,7 +76,7 @@ def non_decreasing(function: F) -> F:
 @activations.register
 @non_decreasing
 def identity(x: Array) -> tuple[Array, Back]:
-    """The input unchanged: y = x.
+    """Identity, the input unchanged: y = x.
 
     >>> y, back = identity(np.array([-1.0, 0.0, 2.0]))
     >>> y.round(4).tolist(), back(np.ones(3)).round(4).tolist()
@@ -260,7 +261,7 @@ def silu(x: Array) -> tuple[Array, Back]:
     >>> y.round(4).tolist(), back(np.ones(3)).round(4).tolist()
     ([-0.2689, 0.0, 1.7616], [0.0723, 0.5, 1.0908])
     """
-    s = 1 / (1 + np.exp(-x))  # overflows to inf for x below -88 in float32, and 1 / inf is the right 0
+    s = 1 / (1 + np.exp(-x))  # overflows to inf for x below -88 in float32, and 1 / inf is 0, the correct value
     return x * s, lambda dy: dy * s * (1 + x * (1 - s))
 
 
@@ -281,7 +282,7 @@ def mish(x: Array) -> tuple[Array, Back]:
 def prelu(x: Array, slope: Array, *, start: float = 0.25) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
     """ReLU with a learned slope for x < 0, one for each unit: y = x for x > 0, else a x (He et al. 2015, Equation 1).
 
-    start: where the slopes begin. Regularizers leave them alone: shrinking them would turn the unit into a ReLU.
+    start: the initial slope. Regularizers do not act on slopes: shrinking them would turn the unit into a ReLU.
 
     >>> y, back = prelu(np.array([-1.0, 0.0, 2.0]), np.array(0.25))
     >>> y.tolist(), [d.tolist() for d in back(np.ones(3))]

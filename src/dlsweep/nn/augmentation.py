@@ -1,4 +1,4 @@
-"""Data augmentation: random changes of the samples in training, the same draws in every arm."""
+"""Data augmentation: random changes of the training samples, with the same draws in every arm."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
                 for n in context.draws.normal(f"noise/{layer.name}", x[0].x.shape)
             ]
             if not layer.facts.affine:
-                given = materialize(x)
-                given += column(std, given) * materialize(noise)
-                return layer.apply(p, [SharedInput(own, slice(run, run + 1)) for run, own in enumerate(given)], context)
-            # An affine layer takes noise apart from data: f(x + s n) = f(x) + s (f(n) − f(0)). So runs with different
-            # strengths still share both.
+                noised = materialize(x)
+                noised += column(std, noised) * materialize(noise)
+                return layer.apply(
+                    p, [SharedInput(own, slice(run, run + 1)) for run, own in enumerate(noised)], context
+                )
+            # For an affine layer f(x + s n) = f(x) + s (f(n) − f(0)), so runs with different strengths s still share
+            # the data and the noise.
             output = layer.apply(p, x, context)
             kernels = {k: p[k] if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
             noisy = layer.apply(kernels, noise, context)
@@ -58,9 +60,9 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
 
 @regularizers.register
 def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
-    """Random crops: in training each image gets a margin of `pad` zeros, and a part of the former size is cut out.
+    """Random crops: in training, each image is padded with `pad` zeros on each side and cropped to its former size.
 
-    Its position is drawn uniformly for each image and step, the same in every arm; evaluation sees the images
+    The crop's position is drawn uniformly for each image and step, the same in every arm. Evaluation uses the images
     unchanged (He et al. 2016, Section 4.2). In standardized data a zero is the mean.
 
     >>> crop(pad=9).augmented((1, 8, 8))
@@ -84,10 +86,10 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
 
 @regularizers.register
 def flip(*, ratio: Ratio = 0.5) -> Regularizer:
-    """Random flips: in training each image is mirrored, left for right, with probability `ratio`.
+    """Random flips: in training, each image is mirrored left to right with probability `ratio`.
 
-    The draw is made for each image and step, the same in every arm; an image mirrored at ratio 0.2 is mirrored at
-    0.5 too (Krizhevsky et al. 2012, Section 4.1).
+    Each image and step has one draw, the same in every arm; an image mirrored at ratio 0.2 is mirrored at 0.5 too
+    (Krizhevsky et al. 2012, Section 4.1).
 
     >>> flip(ratio=np.array([0.5])).augmented((784,))
     Traceback (most recent call last):
@@ -107,21 +109,21 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
 
 
 def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of samples that have them."""
+    """Return height and width of image samples. Raise a `UsageError` for other samples."""
     if len(shape) != 3:
         raise UsageError(f"{name} needs images, with channels, height and width; here a sample has the shape {shape}")
     return shape[1], shape[2]
 
 
 def _drawn(draws: list[SharedInput], s: SharedInput) -> Array:
-    """The draws of the seed whose runs, or some of them, share an array, as uniform numbers on [0, 1)."""
-    words = next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
-    u: Array = (words >> 8).astype(np.float32) * np.float32(2**-24)
+    """Return the draws of the seed that the runs of `s` have in common, as uniform numbers on [0, 1)."""
+    bits = next(x for x, runs in draws if runs.start <= s.runs.start < runs.stop)
+    u: Array = (bits >> 8).astype(np.float32) * np.float32(2**-24)
     return u
 
 
 def _mirrored(s: SharedInput, u: Array, ratio: Any) -> Iterator[SharedInput]:
-    """Images as they are or, where a draw is below the ratio, mirrored; runs of one ratio share them still."""
+    """Yield the images, mirrored where a draw is below the ratio. Runs with the same ratio still share an array."""
     start = s.runs.start
     for r, alike in groupby(ratio[s.runs] if len(ratio) > 1 else np.repeat(ratio, s.runs.stop - start)):
         stop = start + len(list(alike))
@@ -130,9 +132,9 @@ def _mirrored(s: SharedInput, u: Array, ratio: Any) -> Iterator[SharedInput]:
 
 
 def _cropped(x: Array, pad: int, corners: Array) -> Array:
-    """What lies right and below of a corner of each image, within a margin; x: `(C, H, W, N)`, corners: `(2, N)`."""
+    """Pad images `(C, H, W, N)`, and crop each to its former size; corners: `(2, N)`, top and left of each crop."""
     _, height, width, _ = x.shape
-    images = np.moveaxis(x, -1, 0)  # as they lie in memory
+    images = np.moveaxis(x, -1, 0)  # in the order of memory
     wide = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     cropped = np.empty_like(images)
     for crop, image, (top, left) in zip(cropped, wide, corners.T, strict=True):

@@ -3,8 +3,8 @@
     fork, first branch …, next, second branch …, next, …, join
 
 `fork` keeps its input, `next` ends a branch and begins another with that input, `join` combines the results of all
-branches. So a network stays a flat list: observers, regularizers, initializers and rewriting passes see every layer
-within a branch as they see any other, and none of them needs to know of branches.
+branches. So a network stays a flat list: observers, regularizers, initializers and rewriting passes treat a layer
+within a branch as any other layer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def concatenate(name: str, shapes: Sequence[tuple[int, ...]]) -> Layer:
     """
     if len({shape[1:] for shape in shapes}) > 1:
         told = ", ".join("×".join(map(str, shape)) for shape in shapes)
-        raise UsageError(f"{name}: the branches must agree in all but their channels, and their outputs are {told}")
+        raise UsageError(f"{name}: the branches must have the same output shape except for channels, got {told}")
     ends = np.cumsum([shape[0] for shape in shapes])[:-1]
 
     def apply(p: Parameters, x: list[Array], context: Context) -> Output:
@@ -78,13 +78,13 @@ def _unchanged(p: Parameters, x: Array, context: Context) -> Output:
 
 
 class Open:
-    """The blocks that a pass is within: their inputs and the results of their branches so far."""
+    """Blocks that a pass has entered and not left: their inputs, and the results of their branches so far."""
 
     def __init__(self) -> None:
         self.blocks: list[tuple[Array, list[Array]]] = []
 
     def enter(self, layer: Layer, x: Array) -> Array | list[Array]:
-        """Return the input of a layer: for `next` that of the block, for `join` the results of all branches."""
+        """Return the input of a layer: for `next` the block's input, for `join` the results of all branches."""
         if layer.facts.route == "next":
             given, results = self.blocks[-1]
             results.append(x)
@@ -94,13 +94,13 @@ class Open:
         return x
 
     def leave(self, layer: Layer, y: Array) -> None:
-        """Note the input of a block, which is the output of its `fork`."""
+        """Keep the input of a block, which is the output of its `fork`."""
         if layer.facts.route == "fork":
             self.blocks.append((y, []))
 
 
 class OpenGradients:
-    """The same on the way back: the gradients of the branches' results, and of the block's input so far."""
+    """Blocks of a backward pass: the gradients of the branches' results, and of the block's input so far."""
 
     def __init__(self) -> None:
         self.blocks: list[tuple[list[Array], list[Array]]] = []
@@ -115,7 +115,7 @@ class OpenGradients:
         return dy
 
     def leave(self, layer: Layer, dx: Any) -> Any:
-        """Return the gradient of the preceding output: for `next` and `join` that of the branch that ends there."""
+        """Return the gradient of the preceding output: for `next` and `join` of the branch that ends there."""
         if layer.facts.route == "join":
             *others, last = dx
             self.blocks.append((others, []))

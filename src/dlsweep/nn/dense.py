@@ -14,10 +14,10 @@ from dlsweep.types import Array
 
 @kinds.register
 def dense(name: str, shape: tuple[int, ...], *, units: Count, bias: float = 0.0) -> Layer:
-    """A dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
+    """Dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
 
-    bias: the initial value of every b; initializers fill the weights alone. As the first layer of a network it reads
-    `list[SharedInput]`, and multiplies what runs share once.
+    bias: the initial value of every b; initializers fill W only. As the first layer of a network it reads
+    `list[SharedInput]`, and multiplies shared inputs once for all runs.
 
     >>> layer = dense("fc", (4,), units=2)
     >>> layer.shape, layer.parameters["W"].shape
@@ -34,7 +34,7 @@ def _apply(p: Parameters, x: Array | list[SharedInput], context: Context) -> Out
         return _apply_shared(p, x)
     W, flat = p["W"], x.reshape(len(x), -1, x.shape[-1])
     y = product(W, flat)
-    if "b" in p:  # else a column of W is, see `fusion`
+    if "b" in p:  # otherwise it is a column of W, see `fusion`
         y += p["b"]
 
     def back(dy: Array) -> tuple[Array, Parameters]:

@@ -17,9 +17,9 @@ _MASKED: dict[str, Any] = {"linear": False, "tiled": None, "takes_tiles": False,
 
 @regularizers.register
 def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Regularizer:
-    """Dropout: in training each hidden unit's output is set to 0 with probability `ratio` (Srivastava et al. 2014).
+    """Dropout: in training, each hidden unit's output is set to 0 with probability `ratio` (Srivastava et al. 2014).
 
-    mode: `inverted` multiplies the kept outputs with 1 / (1 − ratio) in training; `classic` multiplies all outputs with
+    mode: `inverted` multiplies the kept outputs by 1 / (1 − ratio) in training; `classic` multiplies all outputs by
     1 − ratio in evaluation, as in the paper's Section 4. A mask at ratio 0.2 contains the mask at 0.15.
 
     >>> layer = dropout(ratio=np.array([0.25]), mode="classic").activated("dropout1", (2,))
@@ -44,12 +44,12 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
 def dropconnect(
     *, ratio: Ratio = 0.5, inference: Literal["mean", "gaussian"] = "mean", samples: Count = 20
 ) -> Regularizer:
-    """DropConnect: in training each weight is set to 0 with probability `ratio`, anew for each minibatch.
+    """DropConnect: in training, each weight is set to 0 with probability `ratio`, with new draws for each minibatch.
 
-    The kept weights are multiplied with 1 / (1 − ratio); the network's last layer keeps all (Wan et al. 2013, Section
-    3). inference: with the mean weights; or, as in the paper's Algorithm 1, activations averaged over `samples` draws
-    of their inputs from the Gaussian with the moments that the masks give: N(W v, ratio / (1 − ratio) · W² v²). All
-    samples of an evaluation share its draws, so that each is independent of the others.
+    The kept weights are multiplied by 1 / (1 − ratio); the network's last layer keeps all its weights (Wan et al. 2013,
+    Section 3). inference: `mean` uses the mean weights; `gaussian` averages the activations over `samples` draws of
+    their inputs from the Gaussian with the moments of the masks, N(W v, ratio / (1 − ratio) · W² v²), as in the paper's
+    Algorithm 1. All samples of an evaluation share the draws, so the result of a sample does not depend on the others.
 
     >>> dropconnect(ratio=np.array([0.5]), inference="gaussian", samples=5).columns  # draws of each sample
     5
@@ -101,18 +101,18 @@ def dropconnect(
 
 
 def _masks(context: Context, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[SharedInput]:
-    """`scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` where all runs agree.
+    """Return `scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` if all runs agree.
 
-    A draw is the upper 24 of 32 random bits, all that a float32 in [0, 1) would hold, and the ratio is brought to their
-    scale instead. The draws of a seed are the same in all its runs: where their ratios agree, so is the mask, `(1, …)`,
-    else `(r, …)`.
+    A draw is the upper 24 of 32 random bits, the precision of a float32 in [0, 1); the ratio is scaled to integers
+    instead. All runs of a seed have the same draws: if their ratios agree they share a mask, `(1, …)`, otherwise each
+    has its own, `(r, …)`.
     """
     each = (-1, *[1] * len(shape))
     least, scale = (np.ceil(ratio * 2**24) * 2**8).astype(np.uint32).reshape(each), scale.reshape(each)
     masks = []
-    for words, runs in context.draws.bits(purpose, shape):
+    for bits, runs in context.draws.bits(purpose, shape):
         own = slice(None) if len(ratio) == 1 else runs
-        masks.append(SharedInput((words >= least[own]) * scale[own], runs))
+        masks.append(SharedInput((bits >= least[own]) * scale[own], runs))
     return masks
 
 

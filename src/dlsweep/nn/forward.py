@@ -1,4 +1,4 @@
-"""The pass of samples through a list of layers, and back."""
+"""Forward and backward pass through a list of layers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from dlsweep.types import Array
 
 
 class Forward(NamedTuple):
-    """A pass forward: the logits of every run and sample, `(R, classes, N)`, and the other results of the layers.
+    """Forward pass: the logits of every run and sample, `(R, classes, N)`, and the other results of the layers.
 
-    back(dlogits): the gradients, layer by layer; states: the next values of parameters that are not
-    trained, layer by layer; penalty: `(R,)` or `(1,)`, the addition of the activities to the minimized sum over
-    samples.
+    back(dlogits): the gradients, layer by layer; states: the next values of parameters that are not trained, layer by
+    layer; penalty: `(R,)` or `(1,)`, the penalty on activities, part of the minimized sum over the samples.
     """
 
     logits: Array
@@ -33,7 +32,7 @@ def forward(
     context: Context,
     outputs: list[Output] | None = None,
 ) -> Forward:
-    """Take samples through a network.
+    """Pass samples through a network.
 
     outputs: for an observer, a list to which each layer's output is added.
 
@@ -55,7 +54,7 @@ def forward(
             outputs.append(output)
         x, back, state, added = output
         blocks.leave(layer, x)
-        if context.training:  # an evaluation has no way back
+        if context.training:  # an evaluation has no backward pass
             backs.append((layer, back))
         states.append(state)
         penalty = penalty + added

@@ -17,16 +17,16 @@ from dlsweep.types import Array
 
 Network = list[tuple[Layer, Parameters]]  # each layer with its parameters
 
-_ADDITION = 10  # multiplications of a product take as long as one addition apart from it
+_ADDITION = 10  # multiplications in a product that take as long as one addition outside it
 
 
 def pool_first(layers: Sequence[Layer]) -> list[Layer]:
     """Move max-pooling before a non-decreasing activation that it follows: max f(x) = f(max x), from fewer numbers.
 
-    It saves 35 % of a training step of `simple_cnn`: the activation bends a quarter of the numbers, and the convolution
-    can then give its output in tiles (`tile`, 23 % of the step without them).
+    It saves 35 % of a training step of `simple_cnn`: the activation computes a quarter of the numbers, and the
+    convolution can then compute its output in tiles (`tile`, 23 % of the step without tiles).
 
-    Neither layer has parameters, so the parameters of the network keep their places. Where two inputs of a window have
+    Neither layer has parameters, so the network's parameters keep their positions. Where two inputs of a window have
     the same output without being equal, the gradient goes to the larger input instead of the first one.
 
     >>> from dlsweep.nn.activations import activation_layer, activations
@@ -44,7 +44,7 @@ def pool_first(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def tile(layers: Sequence[Layer]) -> list[Layer]:
-    """Let a layer give its output in tiles where the next one reads tiles: a convolution before pooling.
+    """Let a layer compute its output in tiles if the next one reads tiles: a convolution before pooling.
 
     >>> from dlsweep.nn.convolution import conv
     >>> from dlsweep.nn.pooling import pool
@@ -77,9 +77,9 @@ def fuse_for_evaluation(
 
 
 def drop_training_only(network: Network) -> Network:
-    """Leave out layers that evaluation passes unchanged, such as inverted dropout.
+    """Leave out layers that return their input in evaluation, such as inverted dropout.
 
-    It saves no time by itself: the passes below then find layers side by side.
+    It saves no time by itself, but the following passes then find the layers next to each other.
 
     >>> from dlsweep.nn.sequences import dropout
     >>> drop_training_only([(dropout("dropout1", (4,)), {})])
@@ -115,12 +115,12 @@ def fold_normalization(network: Network) -> Network:
 
 
 def fold_bias(network: Network, context: Context) -> Network:
-    """Carry the bias of a dense layer as a column of its kernel, for a unit before it that is always 1.
+    """Fold the bias of a dense layer into its kernel, as the column of an additional, constant input.
 
-    The unit is added to the preceding dense layer, with weights 0 and bias 1, and becomes f(1) by the activation f
-    between the two; the column is b / f(1). It is done where it is quicker than an addition to all outputs, and
-    saves 2 % of an evaluation of six layers of 100 units. Infinite numbers between the layers become NaN by that; the
-    run has diverged either way.
+    This input is an additional unit of the preceding dense layer, with weights 0 and bias 1. The activation f between
+    the two layers makes it f(1), so the column is b / f(1). The pass folds where this is faster than an addition to all
+    outputs, and saves 2 % of an evaluation of six layers of 100 units. Infinite numbers between the layers then become
+    NaN; the run has diverged in either case.
 
     >>> from dlsweep.nn.activations import activation_layer, activations
     >>> from dlsweep.nn.dense import dense
@@ -132,7 +132,7 @@ def fold_bias(network: Network, context: Context) -> Network:
     [{'W': (1, 3, 3), 'b': (1, 3, 1)}, {}, {'W': (1, 1, 3)}]
     """
     fused = list(network)
-    for i in range(len(fused) - 3, -1, -1):  # from the end, so that every bias is still one when a unit joins it
+    for i in range(len(fused) - 3, -1, -1):  # from the end: a layer gets its unit before its bias is folded
         (one, first), (between, own), (two, second) = fused[i : i + 3]
         if not (one.facts.dense and between.facts.non_decreasing and two.facts.dense):
             continue
@@ -145,10 +145,10 @@ def fold_bias(network: Network, context: Context) -> Network:
 
 
 def reorder_features(first: Layer, p: Parameters, orders: Sequence[tuple[slice, Array | None]]) -> Parameters:
-    """Reorder the input features of a network's first layer, as the samples of each slice of runs have them.
+    """Reorder the input features of a network's first layer, to the order of the samples of each slice of runs.
 
-    Samples whose last features are zero come without them (`dlsweep.training.samples.Blocks`): on MNIST's test images
-    the first layer then needs half of its multiplications. orders: None leaves the features as they are.
+    Last features that are zero are left out of samples (`dlsweep.training.samples.Blocks`): on MNIST's test images the
+    first layer then needs half of its multiplications. orders: None for features in their own order.
 
     >>> from dlsweep.nn.dense import dense
     >>> p = {"W": np.array([[[1.0, 2.0, 3.0]]]), "b": np.zeros((1, 1, 1))}

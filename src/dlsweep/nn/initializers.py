@@ -1,8 +1,9 @@
 """Initial weights: `(draw, shape, fan_in, fan_out) -> weights`, float64.
 
 `draw` is the random stream of one layer of one replicate. Every normal initializer scales the *same* base draws, and
-every uniform one the same uniform draws, so `he` and `xavier` start from proportional weights; `truncated_normal` bends
-the normal draws, `orthogonal` turns them. A kernel's first axis counts its outputs. Biases start at 0.
+every uniform one the same uniform draws, so `he` and `xavier` start from proportional weights; `truncated_normal` maps
+the normal draws into its bounds, `orthogonal` makes them orthogonal. A kernel's first axis counts its outputs. Biases
+start at 0.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ initializers = Registry(
 
 @initializers.register
 def normal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01) -> Array:
-    """Gaussian with mean 0 and standard deviation `std`, whatever the layer's size.
+    """Gaussian with mean 0 and standard deviation `std`, for layers of any size.
 
     >>> float(normal(np.random.default_rng(0), (500, 400), 400, 500).std().round(3))
     0.01
@@ -34,10 +35,10 @@ def normal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *
 def truncated_normal(
     draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01
 ) -> Array:
-    """Gaussian without its tails, cut at ±2 of its own standard deviations, then scaled to the spread `std`.
+    """Gaussian truncated at ±2 of its standard deviations, then scaled to the standard deviation `std`.
 
-    Nothing is drawn twice: the base draw z becomes Φ⁻¹(Φ(-2) + Φ(z) (Φ(2) - Φ(-2))), with z's sign and order, which
-    has the variance 1 - 4 φ(2) / (Φ(2) - Φ(-2)). So |w| <= 2.274 std.
+    No draw is rejected: the base draw z becomes Φ⁻¹(Φ(-2) + Φ(z) (Φ(2) - Φ(-2))), with z's sign and order. This
+    number has the variance 1 - 4 φ(2) / (Φ(2) - Φ(-2)). So |w| <= 2.274 std.
 
     >>> float(truncated_normal(np.random.default_rng(0), (500, 400), 400, 500).std().round(3))
     0.01
@@ -139,7 +140,7 @@ def orthogonal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: in
 
 @initializers.register
 def constant(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, value: float = 0.01) -> Array:
-    """All equal to `value`: the units of a layer stay copies of each other, as with `zeros`.
+    """Constant weights, all equal to `value`: the units of a layer stay copies of each other, as with `zeros`.
 
     >>> constant(np.random.default_rng(0), (1, 2), 2, 1, value=0.5).tolist()
     [[0.5, 0.5]]
@@ -149,7 +150,7 @@ def constant(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int,
 
 @initializers.register
 def zeros(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
-    """All zero: the units of a layer stay copies of each other.
+    """Zero weights: the units of a layer stay copies of each other.
 
     >>> zeros(np.random.default_rng(0), (1, 2), 2, 1).tolist()
     [[0.0, 0.0]]
@@ -168,10 +169,11 @@ def lsuv(
     tolerance: Positive = 0.1,
     rounds: Count = 10,
 ) -> Array:
-    """Layer-sequential unit variance: orthogonal, then divided by the spread of the layer's outputs until that is 1.
+    """Layer-sequential unit variance: orthogonal weights, rescaled until the layer's outputs have variance 1.
 
-    outputs(w) is what the layer makes of the replicate's first minibatch with the kernel w. It ends when the variance
-    is within `tolerance` of 1, or after so many `rounds` (Mishkin & Matas 2016, Algorithm 1).
+    outputs(w): the layer's outputs for the replicate's first minibatch, with the kernel w. Each round divides w by
+    their standard deviation. It ends when the variance is within `tolerance` of 1, or after the given number of
+    `rounds` (Mishkin & Matas 2016, Algorithm 1).
 
     >>> x = np.random.default_rng(1).standard_normal((3, 200))
     >>> w = lsuv(np.random.default_rng(0), (5, 3), 3, 5, lambda w: w @ x)

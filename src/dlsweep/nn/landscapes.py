@@ -1,7 +1,8 @@
-"""Landscapes: functions of two variables on which the paths of optimizers can be seen, `(**settings) -> Landscape`.
+"""Landscapes: functions of two variables that show the paths of optimizers, `(**settings) -> Landscape`.
 
-Each is 0 at its minima, and more elsewhere. Its settings are `start`, where the descent begins, and `noise`, the
-standard deviation of Gaussian noise on both components of the gradient: what minibatches are to a network.
+Each function is 0 at its minima and positive elsewhere. Its settings are `start`, the first point of the descent, and
+`noise`, the standard deviation of Gaussian noise on both components of the gradient, which corresponds to the noise of
+minibatches.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ landscapes = Registry("landscape", "dlsweep.landscapes", Contract())
 
 
 class Landscape(NamedTuple):
-    """A function f with its gradient, where a descent starts, and what is known of the function.
+    """Function f with its gradient, the start of a descent, and properties of the function.
 
-    at(x, y): f and (∂f/∂x, ∂f/∂y), elementwise. formula: f as people write it. minima: where f is least, if anywhere.
-    window: the part that a picture shows, lowest and highest x, and y.
+    at(x, y): f and (∂f/∂x, ∂f/∂y), elementwise. formula: f in mathematical notation. minima: the points where f is
+    smallest; empty if there are none. window: the region that a picture shows, lowest and highest x, and y.
     """
 
     at: Callable[[Array, Array], tuple[Array, tuple[Array, Array]]]
@@ -35,7 +36,7 @@ class Landscape(NamedTuple):
     window: tuple[tuple[float, float], tuple[float, float]]
 
     def distance(self, x: Array, y: Array) -> Array:
-        """How far points are from the nearest minimum; NaN without one."""
+        """Return the distance of points from the nearest minimum; NaN if there is no minimum."""
         far = np.full(np.shape(x), np.nan)
         for a, b in self.minima:
             far = np.fmin(far, np.sqrt((x - a) * (x - a) + (y - b) * (y - b)))
@@ -44,7 +45,7 @@ class Landscape(NamedTuple):
 
 @landscapes.register
 def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0).
+    """Valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0).
 
     >>> narrow_valley().at(10, 2)
     (9.0, (1.0, 4))
@@ -58,7 +59,7 @@ def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> La
 
 @landscapes.register
 def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1).
+    """Valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1).
 
     >>> rosenbrock().at(0, 0)
     (1, (-2, 0))
@@ -73,7 +74,7 @@ def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Lands
 
 @landscapes.register
 def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5).
+    """Plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5).
 
     >>> beale().at(1, 1)
     (14.203125, (0.0, 27.75))
@@ -114,7 +115,7 @@ def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landsc
 
 @landscapes.register
 def saddle(*, start: Point = [-1.5, 0.01], noise: NonNegative = 0.0) -> Landscape:  # noqa: B006
-    """A saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1).
+    """Saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1).
 
     >>> saddle().at(-1, 0)
     (1.25, (-2, 0))

@@ -26,7 +26,7 @@ Apply = Callable[[Parameters, Any, "Context"], "Output"]
 
 
 class Parameter(NamedTuple):
-    """The shape of a parameter in one run, its fans, its initial value, and if it is trained.
+    """Shape of a parameter in one run, its fans, its initial value, and True if it is trained.
 
     Kernels have fans: initializers fill them and regularizers penalize them. Other parameters begin at `start`, one
     number or one for each run, `(R,)`. A parameter that is not trained, such as a running mean, has no gradient: the
@@ -50,7 +50,7 @@ class Parameter(NamedTuple):
 
 
 class SharedInput(NamedTuple):
-    """An array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
+    """Array that a slice of the stack's runs has in common: the test images, or the minibatch of one seed.
 
     x: `(*shape, N)`; or `(features, N)`, without some of the last features, which are zero in all these samples.
     """
@@ -74,27 +74,27 @@ def materialize(inputs: list[SharedInput]) -> Array:
 
 
 class Draws(Protocol):
-    """Random numbers by purpose, for one run of the given shape: the same for all runs of a seed."""
+    """Random numbers by purpose, the same for all runs of a seed; shape: of the numbers of one run."""
 
     def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """32 random bits each, uint32."""
+        """Return numbers of 32 random bits, uint32."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
-        """Gaussian with mean 0 and standard deviation 1, float32."""
+        """Return Gaussian numbers with mean 0 and standard deviation 1, float32."""
 
 
 class Context(NamedTuple):
-    """The purpose of a pass, training or evaluation, and the random draws of its step."""
+    """Purpose of a pass, training or evaluation, and the random draws of its step."""
 
     training: bool
     draws: Draws
 
 
 class Output(NamedTuple):
-    """The result of a layer.
+    """Result of a layer.
 
-    y: `(R, …, N)`; back: of dy; state: the next
-    values of its parameters that are not trained; penalty: `(R,)`, its addition to the minimized sum over the samples.
+    y: `(R, …, N)`; back: of dy; state: the next values of its parameters that are not trained; penalty: `(R,)`, its
+    addition to the minimized sum over the samples.
     """
 
     y: Any
@@ -106,10 +106,10 @@ class Output(NamedTuple):
 class Facts(NamedTuple):
     """Statements about a layer that observers and the rewriting passes of `dlsweep.nn.fusion` rely on.
 
-    Only what is stated is assumed. A layer that wraps another one states its facts anew.
+    Other facts are not assumed. A layer that wraps another one states its own facts.
 
     activation: it is an activation, and its `back` of ones is its slope. non_decreasing: an activation without
-    parameters that never falls. is_max: each output is the maximum of some inputs. affine: y is affine in x, and
+    parameters that never decreases. is_max: each output is the maximum of some inputs. affine: y is affine in x, and
     linear where all parameters except the kernels are 0. linear: y is linear in its parameters W and b together,
     channel by channel. scale_and_shift(parameters): factor and shift, where evaluation computes factor · x + shift,
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
@@ -142,7 +142,7 @@ UNKNOWN = Facts()
 
 
 class Layer(NamedTuple):
-    """One step of a network; the parameters of every run of the stack are passed in.
+    """Layer of a network; the parameters of every run of the stack are passed in.
 
     apply(parameters, x, context): x is `(R, …, N)`. shape: of one sample of the output; () for the shape of the input.
     """
@@ -154,7 +154,7 @@ class Layer(NamedTuple):
     facts: Facts = UNKNOWN
 
     def wrapped(self, apply: Apply, facts: Facts = UNKNOWN) -> Layer:
-        """Return a layer with the same name, parameters and place that computes `apply`, with only these facts.
+        """Return a layer with the same name, parameters and shape that computes `apply`, with only these facts.
 
         >>> layer = Layer("a", lambda p, x, context: Output(x, lambda dy: (dy, {})), facts=Facts(affine=True))
         >>> layer.wrapped(layer.apply).facts.affine
@@ -164,7 +164,7 @@ class Layer(NamedTuple):
 
 
 def size(layers: Iterable[Layer]) -> int:
-    """Count the trained numbers of one run of a network.
+    """Count the trained parameters of one run of a network.
 
     >>> size([Layer("fc", None, {"W": Parameter((2, 3), 3, 2), "mean": Parameter((2, 1), trained=False)})])
     6
@@ -173,7 +173,7 @@ def size(layers: Iterable[Layer]) -> int:
 
 
 def multiplications(layers: Iterable[Layer]) -> int:
-    """Count the multiplications of one sample on its way forward: every kernel, at every position of the output.
+    """Count the multiplications of one sample in a forward pass: every kernel, at every position of the output.
 
     >>> multiplications([Layer("conv", None, {"W": Parameter((6, 1, 5, 5), 25, 150)}, (6, 24, 24))])
     86400
@@ -203,7 +203,7 @@ def broadcast(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
 def total(a: Array, each: tuple[int, ...]) -> Array:
     """Sum over everything that shares a parameter of the shape `each`: over samples, and over positions of an image.
 
-    A product with ones is several times quicker than `sum`.
+    A product with ones is several times faster than `sum`.
 
     >>> total(np.ones((1, 2, 3, 4)), (2, 1)).tolist()
     [[[12.0], [12.0]]]
@@ -213,7 +213,7 @@ def total(a: Array, each: tuple[int, ...]) -> Array:
 
 
 def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
-    """Inner products of a and b over everything that shares a parameter of the shape `each`.
+    """Return the inner products of a and b over everything that shares a parameter of the shape `each`.
 
     >>> inner(np.ones((1, 2, 3)), np.full((1, 2, 3), 2.0), (2, 1)).tolist()
     [[[6.0], [6.0]]]

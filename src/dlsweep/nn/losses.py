@@ -1,4 +1,4 @@
-"""The loss that every run minimizes, and the correct predictions that accuracy counts, from logits."""
+"""Loss that every run minimizes, and correct predictions for the accuracy, from logits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlsweep.types import Array
 
 
 class Judged(NamedTuple):
-    """The loss of every run and sample, `(R, N)`, and if its prediction is correct.
+    """Loss and correctness of the prediction for every run and sample, `(R, N)`.
 
     back(): the gradient of the mean loss.
     """
@@ -25,7 +25,7 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
     """Cross-entropy of softmax(logits) with the labels: log Σ exp(z) − z_t, by the shifted log-sum-exp.
 
     logits: `(R, K, N)`; t: labels `(N,)` or `(R, N)`. back() is (p − onehot(t)) / N, with respect to the logits.
-    `correct` is that of the function `correct`. Finite for logits of ±1e4.
+    `correct` is the result of the function `correct`. Values are finite for logits of ±1e4.
 
     >>> judged = softmax_cross_entropy(np.array([[[2.0, 0.0], [0.0, 0.0]]]), np.array([0, 1]))
     >>> judged.loss.round(4).tolist(), judged.correct.tolist(), judged.back().round(4).tolist()
@@ -49,9 +49,9 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Judged:
 
 
 def correct(scores: Array, t: Array) -> Array:
-    """Whether the label's score is the largest, `(R, N)`; scores and t as above.
+    """Return True where the label's score is the largest, `(R, N)`; scores and t as above.
 
-    Of equal scores the first counts as the largest, so a network that cannot tell the classes apart is at chance.
+    Of equal scores the first counts as the largest, so a network with equal scores for all classes is at chance.
 
     >>> correct(np.array([[[2.0, 0.0], [0.0, 0.0]]]), np.array([0, 1])).tolist()
     [[True, False]]
@@ -62,18 +62,18 @@ def correct(scores: Array, t: Array) -> Array:
 
 
 def _largest(z: Array, z_t: Array, top: Array, t: Array) -> Array:
-    """Whether the label's score is the first of the largest: z are the scores minus the largest one, `top`."""
+    """Return True where the label's score is the first of the largest; z: the scores minus the largest one, `top`."""
     first: Array = z_t == 0
-    if np.count_nonzero(z == 0) > np.count_nonzero(np.isfinite(top)):  # there are equals
+    if np.count_nonzero(z == 0) > np.count_nonzero(np.isfinite(top)):  # some scores are equal
         first &= z.argmax(axis=1) == t
     return first
 
 
 def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]]:
-    """What smoothing the labels adds to the loss, for ε = 1: z_t − mean z, linear in the logits.
+    """Return the term that label smoothing adds to the loss, for ε = 1: z_t − mean z, linear in the logits.
 
-    Cross-entropy with (1 − ε) onehot(t) + ε / K is that with onehot(t) plus ε (z_t − mean z). Shapes as above; back():
-    the gradient (onehot(t) − 1 / K) / N of the mean over the samples.
+    Cross-entropy with (1 − ε) onehot(t) + ε / K equals cross-entropy with onehot(t) plus ε (z_t − mean z). Shapes as
+    above; back(): the gradient (onehot(t) − 1 / K) / N of the mean over the samples.
 
     >>> added, back = label_smoothing(np.array([[[2.0], [0.0]]]), np.array([0]))
     >>> added.tolist(), back().tolist()
@@ -90,7 +90,7 @@ def label_smoothing(logits: Array, t: Array) -> tuple[Array, Callable[[], Array]
 
 
 def _at_label(z: Array, t: Array) -> Array:
-    """Each sample's number for its own class, `(R, N)`; as one index into runs of K · N numbers, which is quickest."""
+    """Return each sample's number for its own class, `(R, N)`, with one index into K · N numbers, which is fastest."""
     runs, _, samples = z.shape
     own = t * samples + np.arange(samples)
     flat = z.reshape(runs, -1)

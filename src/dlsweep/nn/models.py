@@ -1,4 +1,4 @@
-"""Everything that `model` can name: networks, which learn from data, and landscapes, on which a point descends."""
+"""Names for `model`: networks, which learn from data, and landscapes, on which a point descends."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Networks: `(shape, classes, activated, **settings) -> layers`; and the passes through such a list.
+"""Networks: `(shape, classes, activated, **settings) -> layers`, as flat lists of layers.
 
-shape: of one sample, `(features,)` or `(C, H, W)`. activated(suffix, shape, layer) gives the layers that follow an
-affine one whose outputs have that shape: its normalization, the arm's activation or the given layer in its place, and
-the layers of its regularizers; suffix ends their names. The last layer of a network gives the logits.
+shape: of one sample, `(features,)` or `(C, H, W)`. activated(suffix, shape, layer): the layers that follow an affine
+layer whose outputs have that shape, which are its normalization, the arm's activation (or `layer` instead of it), and
+the layers of its regularizers; suffix ends their names. The last layer of a network computes the logits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def mlp(
     *,
     hidden: list[Count] = [100],  # noqa: B006
 ) -> list[Layer]:
-    """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, then one for the classes.
+    """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, and one for the classes.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in mlp((784,), 10, bare, hidden=[40, 20])]
@@ -48,10 +48,10 @@ def layers(
     *,
     of: Annotated[list[Any], MinLen(1), ItemsOf(items)],
 ) -> list[Layer]:
-    """Any sequence of layers, as a list: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
+    """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
-    `activation` is the arm's own, with its normalization and regularizers; relu, tanh, … in its place is that one in
-    every arm. A dense layer for the classes ends the network, unless the list ends with as many outputs.
+    `activation` is the arm's activation, with its normalization and regularizers; relu, tanh, … instead of it fix the
+    activation for all arms. A dense layer for the classes is added, unless the last layer has that many outputs.
 
     >>> bare = lambda suffix, shape, *own: []
     >>> of = [{"conv": {"filters": 30, "kernel": 5}}, "activation", {"pool": 2}]
@@ -94,9 +94,9 @@ def lenet(
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
-    original: average pooling; modern: max-pooling, as it is mostly built today (with relu). Images of 28×28 get a
-    margin of 2 zeros, which makes them 32×32 as in Section II.B. What the paper has besides is left out: the pooling's
-    trained factors, the table of which maps C3 sees (here all), the scaled tanh, the radial basis functions at the end.
+    original: average pooling; modern: max-pooling, which is usual today (with relu). Images of 28×28 get a margin of 2
+    zeros, which makes them 32×32 as in Section II.B. Other parts of the paper are left out: the trained factors of
+    pooling, the table of the maps that C3 reads (here all), the scaled tanh, the radial basis functions at the end.
 
     >>> [layer.shape for layer in lenet((1, 28, 28), 10, lambda suffix, shape, *own: [])]
     [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
@@ -138,8 +138,8 @@ def alexnet(
 
     scale: `original` is the paper's network for 3×227×227 images, its two halves as groups: 60 965 224 parameters for
     1000 classes; `small` has its layout for images of 28×28 or 32×32, a sixth of its filters and 128 dense units.
-    lrn: after the first two activations; overlap: pooling windows of 3 moved by 2, else of 2; dropout: of the dense
-    layers' units. With `activation` these are the ingredients that the paper names in Sections 3 and 4.
+    lrn: after the first two activations; overlap: pooling windows of size 3 and stride 2, else of size 2; dropout: of
+    the dense layers' units. With `activation` these are the techniques of the paper's Sections 3 and 4.
 
     >>> import math
     >>> paper = alexnet((3, 227, 227), 1000, lambda suffix, shape, *own: [], scale="original")
@@ -190,10 +190,10 @@ def vgg(
     depth: Count = 2,
     hidden: list[Count] = [128],  # noqa: B006
 ) -> list[Layer]:
-    """Blocks of `depth` 3×3 convolutions that keep the size, each ended by max-pooling (Simonyan & Zisserman 2015).
+    """VGG: blocks of `depth` 3×3 convolutions that keep the size, then max-pooling (Simonyan & Zisserman 2015).
 
-    widths: the filters of each block; hidden: the dense layers before the classes'. The paper's networks have five
-    blocks, 64 to 512 filters wide, and two dense layers of 4096 units.
+    widths: the filters of each block; hidden: the units of each dense layer before the last one. The paper's networks
+    have five blocks of 64 to 512 filters, and two dense layers of 4096 units.
 
     >>> [layer.shape for layer in vgg((3, 32, 32), 10, lambda suffix, shape, *own: [], widths=[16, 32], depth=1)]
     [(16, 32, 32), (16, 16, 16), (32, 16, 16), (32, 8, 8), (128,), (10,)]

@@ -1,7 +1,7 @@
 """Normalizations: `(name, shape, **settings) -> Around`, layers to put before or after an activation.
 
-name: of the new layer; shape: of one sample at that place, `(features,)` or `(C, H, W)`. Number settings are arrays
-`(R,)`, one value a run.
+name: of the new layer; shape: of one sample of its input, `(features,)` or `(C, H, W)`. Number settings are arrays
+`(R,)`, one value for each run.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Position = Literal["before", "after"]
 
 
 class Around(NamedTuple):
-    """Layers before and layers after an activation; pointless: why there are none, if it would make no sense here.
+    """Layers before and after an activation. pointless: the reason, if normalization makes no sense there.
 
-    A network of which every place is pointless is refused with that reason; in others, such as the dense layers after
-    convolutions, nothing is normalized.
+    A network is refused with the reason if this holds for every activation. In other networks, such activations are
+    not normalized: for example those of the dense layers after convolutions.
     """
 
     before: tuple[Layer, ...] = ()
@@ -34,15 +34,15 @@ class Around(NamedTuple):
     pointless: str = ""
 
 
-def refuse_pointless(places: Sequence[Around]) -> None:
-    """A `UsageError` with the reason, if a normalization makes no sense at any of the places of a network.
+def refuse_pointless(positions: Sequence[Around]) -> None:
+    """Raise a `UsageError` with the reason if normalization is pointless at every activation of a network.
 
     >>> refuse_pointless([Around(pointless="it is always 0")])
     Traceback (most recent call last):
     dlsweep.errors.UsageError: it is always 0
     """
-    if places and all(place.pointless for place in places):
-        raise UsageError(places[0].pointless)
+    if positions and all(around.pointless for around in positions):
+        raise UsageError(positions[0].pointless)
 
 
 @normalizations.register
@@ -66,11 +66,11 @@ def batch(
 ) -> Around:
     """Batch normalization: each feature to mean 0 and variance 1 over the minibatch, then a learned scale and shift.
 
-    y = γ (x − μ) / √(σ² + ε) + β, with the biased variance of the minibatch in training, and in evaluation with running
-    statistics: running ← momentum · running + (1 − momentum) · minibatch's, of the variance the unbiased one (Ioffe &
-    Szegedy 2015, Algorithms 1-2). In convolutions a feature is a channel. γ begins at 1, β at 0, the running mean at 0
-    and the running variance at 1. In a dense layer a minibatch of one sample is its own mean: the output is β alone,
-    and nothing before it learns. position: before the activation, as in the paper, or after it.
+    y = γ (x − μ) / √(σ² + ε) + β. Training uses the biased variance of the minibatch. Evaluation uses running
+    statistics: running ← momentum · running + (1 − momentum) · minibatch's, with the unbiased variance (Ioffe & Szegedy
+    2015, Algorithms 1-2). In convolutions a feature is a channel. γ begins at 1, β at 0, the running mean at 0 and the
+    running variance at 1. In a dense layer, a minibatch of one sample equals its mean: the output is β, and preceding
+    layers do not learn. position: before the activation, as in the paper, or after it.
 
     >>> (layer,) = batch("normalization1", (3, 8, 8)).before
     >>> layer.parameters["scale"].shape, layer.parameters["mean"].trained
@@ -131,8 +131,8 @@ def layer(
     """Layer normalization: each sample to mean 0 and variance 1 over its features, then a learned scale and shift.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation (Ba et al. 2016, Equations 3-4). In
-    convolutions μ and σ² are over channels, height and width. γ and β: one of each for every feature. position: before
-    or after the activation.
+    convolutions μ and σ² are over channels, height and width. γ and β: one of each for every feature of a sample.
+    position: before or after the activation.
 
     >>> (made,) = layer("normalization1", (3,), eps=np.array([1e-9])).before
     >>> x, p = np.array([[[1.0], [2.0], [3.0]]]), {"scale": np.ones((1, 3, 1)), "shift": np.zeros((1, 3, 1))}
@@ -177,11 +177,11 @@ def group(
     eps: Positive = 1e-5,
     position: Position = "before",
 ) -> Around:
-    """Group normalization: each of so many `groups` of a sample's channels to mean 0 and variance 1.
+    """Group normalization: a sample's channels in `groups` groups, each group to mean 0 and variance 1.
 
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
-    evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group normalizes what `layer` does,
-    as many as channels what `instance` does. position: before or after the activation.
+    evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group has the statistics of `layer`,
+    one group for each channel has those of `instance`. position: before or after the activation.
 
     >>> group("normalization1", (4, 8, 8), groups=2).before[0].parameters["scale"].shape
     (4, 1, 1, 1)
@@ -205,25 +205,25 @@ def lrn(
     beta: NonNegative = 0.75,
     position: Position = "after",
 ) -> Around:
-    """Local response normalization: each number divided by what its neighbours in other channels say at its place.
+    """Local response normalization: each number divided by a power of the activity in neighbouring channels.
 
-    y_c = x_c / (k + α Σ x_c'²)^β, the sum over the `size` channels around c that there are (Krizhevsky et al. 2012,
-    Section 3.3). It is a plain sum; PyTorch takes its mean, so its α is `size` times this one. Not for dense layers.
-    position: after the activation, as in the paper, or before it.
+    y_c = x_c / (k + α Σ x_c'²)^β. The sum is over the `size` channels centred on c, as far as they exist, at the same
+    position of the image (Krizhevsky et al. 2012, Section 3.3). PyTorch uses the mean instead of the sum, so its α is
+    `size` times this one. Not for dense layers. position: after the activation, as in the paper, or before it.
 
     >>> lrn("normalization1", (4, 8, 8)).after[0].name
     'normalization1'
     """
     if len(shape) == 1:
         return Around(
-            pointless="local response normalization compares channels at the same place of an image, and a dense layer "
-            "has neither; use batch or layer, or none"
+            pointless="local response normalization compares channels at the same position of an image, and a dense "
+            "layer has neither; use batch or layer, or none"
         )
     if size % 2 == 0:
-        raise UsageError(f"local response normalization needs an odd size, so many channels on each side; got {size}")
+        raise UsageError(f"local response normalization needs an odd size, as many channels on each side, got {size}")
 
-    def around(a: Array) -> Array:
-        """The sums over the channels around each, along axis 1."""
+    def neighbour_sums(a: Array) -> Array:
+        """Return the sum over the neighbouring channels of each channel, axis 1."""
         sums = a.copy()
         for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
             sums[:, shift:] += a[:, :-shift]
@@ -231,14 +231,14 @@ def lrn(
         return sums
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        scale = around(x * x)
+        scale = neighbour_sums(x * x)
         scale *= column(alpha, x)
         scale += column(k, x)
         factor = scale ** -column(beta, x)
         y = x * factor
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            dx = around(dy * y / scale)
+            dx = neighbour_sums(dy * y / scale)
             dx *= x
             dx *= column(-2 * alpha * beta, x)
             dx += dy * factor
@@ -254,7 +254,7 @@ def _at(position: Position, layer: Layer) -> Around:
 
 
 def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> Layer:
-    """Each of so many groups of a sample's channels to mean 0 and variance 1; each: the shape of γ and of β."""
+    """Return a layer that normalizes `groups` groups of a sample's channels; each: the shape of γ and of β."""
 
     def mean(a: Array) -> Array:
         members = a.reshape(len(a), groups, -1, a.shape[-1])
@@ -284,7 +284,7 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
 
 
 def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of one number for each channel, or for each feature, of samples of a shape."""
+    """Return the shape of one number for each channel, or for each feature, of samples of a shape."""
     return (shape[0], *[1] * len(shape))
 
 

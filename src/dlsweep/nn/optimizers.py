@@ -1,9 +1,9 @@
 """Optimizers: `(w, g, t, *slots, **settings) -> (w, *slots)`, one step on the parameters of every run at once.
 
 w, g: parameters and gradient, `(R, …)`; t: the step, from 1; slots: the optimizer's memory, arrays like `w`, zero at
-the start, one for each positional parameter after `t`. Settings are arrays that broadcast against `w`, one value a run.
-Every optimizer has `lr`; `w`, `g` and the slots may be overwritten, since the caller keeps none of them. A decoupled
-`weight_decay` λ acts on every parameter, biases too, and follows `lr` through its schedule.
+the start, one for each positional parameter after `t`. Settings are arrays that broadcast against `w`, one value for
+each run. Every optimizer has `lr`; `w`, `g` and the slots may be overwritten, since the caller keeps none of them. A
+decoupled `weight_decay` λ acts on every parameter, biases too, and follows the schedule of `lr`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def momentum(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha
 
 @optimizers.register
 def nesterov(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha: Fraction = 0.9) -> tuple[Array, ...]:
-    """Nesterov momentum, the stored weights being the look-ahead: w ← w + α² v − (1 + α) η g, v ← α v − η g.
+    """Nesterov momentum, which stores the look-ahead weights: w ← w + α² v − (1 + α) η g, v ← α v − η g.
 
     Sutskever et al. 2013, Equations 3-4, in the variables of Bengio et al. 2013, Equation 7.
 
@@ -87,7 +87,7 @@ def adadelta(
 ) -> tuple[Array, ...]:
     """AdaDelta: h ← ρ h + (1 − ρ) g², Δ = −√(u + ε) / √(h + ε) g, u ← ρ u + (1 − ρ) Δ², w ← w + η Δ (Zeiler 2012).
 
-    Algorithm 1, whose η is 1. ε starts the motion: the first steps are of the size √ε.
+    Algorithm 1, whose η is 1. Without ε there would be no motion: the first steps have the size √ε.
 
     >>> w, *slots = adadelta(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -127,7 +127,7 @@ def adam(
 ) -> tuple[Array, ...]:
     """Adam, with both bias corrections (Kingma & Ba 2015, Algorithm 1).
 
-    m, v: the moment estimates. The first step is η · sign(g), whatever the gradient's size.
+    m, v: the moment estimates. The first step is η · sign(g), for gradients of any size.
 
     >>> w, *slots = adam(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -151,9 +151,9 @@ def adamw(
     eps: NonNegative = 1e-7,
     weight_decay: NonNegative = 0.01,
 ) -> tuple[Array, ...]:
-    """Adam with decoupled weight decay: Adam's step, and w ← w − η λ w apart from it (Loshchilov & Hutter 2019).
+    """Adam with decoupled weight decay: Adam's step, and separately w ← w − η λ w (Loshchilov & Hutter 2019).
 
-    Algorithm 2, with the decay scaled by η as a whole, as in PyTorch, not by its schedule alone.
+    Algorithm 2, with the decay scaled by η, as in PyTorch, and not by the schedule's factor alone.
 
     >>> w, *slots = adamw(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -180,7 +180,7 @@ def amsgrad(
 ) -> tuple[Array, ...]:
     """AMSGrad: Adam that divides by the largest second moment so far, v_max ← max(v_max, v) (Reddi et al. 2018).
 
-    Algorithm 2, with Adam's bias corrections, so that the maximum is all that differs from `adam`.
+    Algorithm 2, with Adam's bias corrections, so that the maximum is the only difference from `adam`.
 
     >>> w, *slots = amsgrad(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((3, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -204,7 +204,7 @@ def nadam(
     beta2: Fraction = 0.999,
     eps: NonNegative = 1e-7,
 ) -> tuple[Array, ...]:
-    """Adam with Nesterov momentum: m̂ looks one step ahead, β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ) (Dozat 2016).
+    """Adam with Nesterov momentum: m̂ is one step ahead, β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ) (Dozat 2016).
 
     Algorithm 2 with the same μ = β₁ at every step; v̂ is Adam's.
 
@@ -231,7 +231,7 @@ def lion(
 ) -> tuple[Array, ...]:
     """Lion: w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), m ← β₂ m + (1 − β₂) g (Chen et al. 2023, Algorithm 2).
 
-    Every step of every weight is η, so `lr` is set three to ten times smaller than for Adam.
+    Every step changes every weight by η, so `lr` is usually three to ten times smaller than for Adam.
 
     >>> w, *slots = lion(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -242,14 +242,14 @@ def lion(
 
 
 def _averaged(a: Array, new: Array, beta: float) -> Array:
-    """The moving average a ← β a + (1 − β) new, in place."""
+    """Update a moving average in place: a ← β a + (1 − β) new."""
     a *= beta
     a += (1 - beta) * new
     return a
 
 
 def _stepped(w: Array, m: Array, v: Array, correction: Any, lr: Any, eps: Any) -> Array:
-    """w ← w − η m / (√(v / c) + ε), in place; as η √c m / (√v + ε √c), for passes over memory are what costs."""
+    """Update in place: w ← w − η m / (√(v / c) + ε); as η √c m / (√v + ε √c), with fewer passes over memory."""
     root = np.sqrt(correction)
     step = np.sqrt(v)
     step += eps * root

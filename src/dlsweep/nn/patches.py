@@ -1,7 +1,7 @@
-"""Windows that slide over images, and what they see: im2col, col2im, and the rows that convolutions multiply.
+"""Sliding windows on images: padding, im2col and col2im, and the rows that convolutions multiply.
 
-`im2col` and `col2im` are the classic pair, one row of a matrix for each place of the window, for whoever wants to see
-it. Convolutions use `rows`, which copies every number KW times instead of KH · KW times, and the same products.
+`im2col` and `col2im` are the classic pair, with one row of a matrix for each position of the window. Convolutions
+compute the same products from `rows`, which copies every number KW times instead of KH · KW times.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Pad = Annotated[int, Ge(0)] | Annotated[list[Annotated[int, Ge(0)]], Len(2, 2)] 
 
 
 class Window(NamedTuple):
-    """A window on images of one size.
+    """Window that slides over images of one size.
 
-    image: (H, W); size: (KH, KW); stride: (SH, SW), how far it moves; before, after: zeros added above and to the left,
-    and below and to the right; output: (OH, OW), how many places it has.
+    image: (H, W); size: (KH, KW); stride: (SH, SW), the step between neighbouring positions; before: zeros added above
+    and to the left; after: zeros added below and to the right; output: (OH, OW), the number of positions.
     """
 
     image: Pair
@@ -38,16 +38,17 @@ class Window(NamedTuple):
 
     @property
     def padded(self) -> Pair:
-        """The size of an image with its zeros."""
+        """Size of an image with its padding."""
         (h, w), (top, left), (bottom, right) = self.image, self.before, self.after
         return h + top + bottom, w + left + right
 
 
 def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Window:
-    """The window `size`, moved by `stride`, on an image with `pad` zeros on each side: output ⌊(H + 2P − K)/S⌋ + 1.
+    """Return the window of a size, a stride and a padding on an image: output ⌊(H + 2P − K)/S⌋ + 1.
 
-    pad: `same` adds as many as make the output ⌈H/S⌉, an odd one below and to the right. Whatever is left over at the
-    end, less than a stride, is not seen. A window without a single place is a `UsageError` that begins with `name`.
+    pad: zeros on each side; `same` adds the zeros that make the output ⌈H/S⌉, the odd one below or to the right. Pixels
+    that remain at the end, fewer than a stride, are not covered. Raise a `UsageError` that begins with `name` if the
+    window has no position.
 
     >>> window("conv", (28, 28), 5, 1, 2).output
     (28, 28)
@@ -59,22 +60,22 @@ def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, p
     else:
         before = after = _pair(pad)
     output = []
-    for n, k, s, b, a, what in zip(image, (kh, kw), strides, before, after, ("height", "width"), strict=True):
-        places = (n + b + a - k) // s + 1
+    for n, k, s, b, a, side in zip(image, (kh, kw), strides, before, after, ("height", "width"), strict=True):
+        positions = (n + b + a - k) // s + 1
         formula = f"({n} + {b + a} − {k}) / {s} + 1"
-        if places < 1:
+        if positions < 1:
             raise UsageError(
                 f"{name}: a window of {kh}×{kw} does not fit on {image[0]}×{image[1]} with padding {b}: "
-                f"output {what} = (input + padding on both sides − window) / stride + 1 = {formula} is below 1"
+                f"output {side} = (input + padding on both sides − window) / stride + 1 = {formula} is below 1"
             )
         if max(b, a) >= k:
             raise UsageError(f"{name}: padding must be smaller than the window, got {max(b, a)} for a window of {k}")
-        output.append(places)
+        output.append(positions)
     return Window(image, (kh, kw), strides, before, after, (output[0], output[1]))
 
 
 def image_of(name: str, shape: tuple[int, ...]) -> Pair:
-    """Height and width of samples `(C, H, W)`; others are a `UsageError` that begins with `name`.
+    """Return height and width of samples `(C, H, W)`. Raise a `UsageError` that begins with `name` for other samples.
 
     >>> image_of("conv", (3, 32, 30))
     (32, 30)
@@ -92,7 +93,7 @@ def _pair(size: Size | Pair) -> Pair:
 
 
 def padded(x: Array, window: Window, fill: float = 0.0) -> Array:
-    """Images `(…, H, W, N)` with the window's padding around them.
+    """Return images `(…, H, W, N)` with the window's padding around them.
 
     >>> padded(np.ones((1, 1, 1)), window("pool", (1, 1), 2, 1, 1))[..., 0].tolist()
     [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
@@ -106,7 +107,7 @@ def padded(x: Array, window: Window, fill: float = 0.0) -> Array:
 
 
 def crop(x: Array, window: Window) -> Array:
-    """The images within their padding, which `padded` undoes.
+    """Return images without their padding, the inverse of `padded`.
 
     >>> crop(np.arange(9).reshape(3, 3, 1), window("pool", (1, 1), 2, 1, 1)).tolist()
     [[[4]]]
@@ -116,7 +117,7 @@ def crop(x: Array, window: Window) -> Array:
 
 
 def views(x: Array, window: Window) -> list[Array]:
-    """For each pixel of the window, in reading order, what it sees at all places: views `(…, OH, OW, N)` of `x`.
+    """Return one view `(…, OH, OW, N)` for each pixel of the window, in reading order: its values at all positions.
 
     >>> [v[..., 0].tolist() for v in views(np.arange(4).reshape(2, 2, 1), window("pool", (2, 2), [1, 2]))]
     [[[0], [2]], [[1], [3]]]
@@ -128,9 +129,9 @@ def views(x: Array, window: Window) -> list[Array]:
 
 
 def rows(x: Array, window: Window) -> Array:
-    """Each row of padded images `(…, C, H, W, N)` with its KW shifts: `(…, H, C · KW, OW · N)`.
+    """Return each row of padded images `(…, C, H, W, N)` with its KW shifts: `(…, H, C · KW, OW · N)`.
 
-    KH rows that follow each other are, as they lie in memory, the columns of im2col for a row of the output.
+    In memory, KH consecutive rows are the im2col columns of one output row.
 
     >>> rows(np.arange(4).reshape(1, 2, 2, 1), window("conv", (2, 2), 2)).tolist()
     [[[0], [1]], [[2], [3]]]
@@ -145,29 +146,29 @@ def rows(x: Array, window: Window) -> Array:
 
 
 def columns(rows: Array, window: Window) -> Array:
-    """The matrices that kernels multiply, one for each row of the output: `(…, OH, KH · C · KW, OW · N)`, a view.
+    """Return the matrices that kernels multiply, one for each output row: `(…, OH, KH · C · KW, OW · N)`, a view.
 
     >>> w = window("conv", (2, 2), 2)
     >>> columns(rows(np.arange(4).reshape(1, 2, 2, 1), w), w).tolist()
     [[[0], [1], [2], [3]]]
     """
-    *lead, _, across, places = rows.shape
+    *lead, _, across, positions = rows.shape
     *strides, down, along, step = rows.strides
     (kh, _), (sh, _), (oh, _) = window.size, window.stride, window.output
-    shape = (*lead, oh, kh * across, places)
+    shape = (*lead, oh, kh * across, positions)
     return as_strided(rows, shape, (*strides, sh * down, along, step), writeable=False)
 
 
-def unrowed(y: Array, channels: int, window: Window) -> Array:
-    """The adjoint of `rows`: every number goes back to where it was copied from, and is added there.
+def rows_adjoint(y: Array, channels: int, window: Window) -> Array:
+    """Apply the adjoint of `rows`: add every number to the pixel that it was copied from.
 
     >>> w = window("conv", (2, 3), 2)
-    >>> unrowed(np.ones((2, 2, 2)), 1, w)[..., 0].tolist()
+    >>> rows_adjoint(np.ones((2, 2, 2)), 1, w)[..., 0].tolist()
     [[[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]]]
     """
-    *lead, height, _, places = y.shape
+    *lead, height, _, positions = y.shape
     (_, kw), (_, sw), (_, ow) = window.size, window.stride, window.output
-    samples = places // ow
+    samples = positions // ow
     y = y.reshape(*lead, height, channels, kw, ow, samples)
     x = np.zeros((*lead, channels, *window.padded, samples), y.dtype)
     for j in range(kw):
@@ -176,18 +177,19 @@ def unrowed(y: Array, channels: int, window: Window) -> Array:
 
 
 def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Array:
-    """Images `(N, C, H, W)` as a matrix: one row for each place of the window, image by image in reading order.
+    """Turn images `(N, C, H, W)` into a matrix: one row for each position of the window, image by image.
 
-    A row holds the C · KH · KW numbers that the window sees there. So a convolution with F kernels is one product, of
-    `(N · OH · OW, C · KH · KW)` and `(C · KH · KW, F)` (Chellapilla et al. 2006, Section 3).
+    A row holds the C · KH · KW numbers that the window covers. Positions follow each other in reading order. A
+    convolution with F kernels is then one product, of `(N · OH · OW, C · KH · KW)` and `(C · KH · KW, F)`
+    (Chellapilla et al. 2006, Section 3).
 
     >>> im2col(np.arange(16).reshape(1, 1, 4, 4), 2)[:2].tolist()
     [[0, 1, 4, 5], [1, 2, 5, 6]]
     """
     w = window("im2col", x.shape[2:], size, stride, pad)
     images = np.moveaxis(padded(np.moveaxis(x, 0, -1), w), -1, 0)
-    seen = sliding_window_view(images, w.size, axis=(2, 3))[:, :, :: w.stride[0], :: w.stride[1]]
-    return np.moveaxis(seen, 1, 3).reshape(len(x) * w.output[0] * w.output[1], -1)
+    covered = sliding_window_view(images, w.size, axis=(2, 3))[:, :, :: w.stride[0], :: w.stride[1]]
+    return np.moveaxis(covered, 1, 3).reshape(len(x) * w.output[0] * w.output[1], -1)
 
 
 def col2im(
@@ -197,10 +199,10 @@ def col2im(
     stride: Size | Pair = 1,
     pad: Pad | Pair = 0,
 ) -> Array:
-    """The adjoint of `im2col`: images of `shape` (N, C, H, W) with each number of the matrix added where it came from.
+    """Apply the adjoint of `im2col`: add each number of a matrix to its pixel, in images of `shape` (N, C, H, W).
 
-    A pixel that several windows see gets a sum: it is the gradient of im2col, not its inverse. col2im of the im2col of
-    ones counts the windows that see each pixel.
+    A pixel that several windows cover gets a sum: col2im is the gradient of im2col, not its inverse. col2im of a matrix
+    of ones counts the windows that cover each pixel.
 
     >>> col2im(np.ones((4, 4)), (1, 1, 3, 3), 2)[0, 0].tolist()
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
@@ -209,6 +211,6 @@ def col2im(
     w = window("col2im", (image[0], image[1]), size, stride, pad)
     by_pixel = np.moveaxis(columns.reshape(n, *w.output, c, w.size[0] * w.size[1]), (4, 3, 0), (0, 1, -1))
     x = np.zeros((c, *w.padded, n), columns.dtype)
-    for seen, part in zip(views(x, w), by_pixel, strict=True):
-        seen += part
+    for covered, part in zip(views(x, w), by_pixel, strict=True):
+        covered += part
     return np.moveaxis(crop(x, w), -1, 0)

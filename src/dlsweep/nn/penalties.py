@@ -58,9 +58,9 @@ def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel
 
 @regularizers.register
 def max_norm(*, limit: Positive = 3.0) -> Regularizer:
-    """Max-norm: after each update the incoming weights of every unit are scaled back to the norm `limit` at most.
+    """Max-norm: after each update, the incoming weights of every unit are scaled to a norm of at most `limit`.
 
-    w ← w · min(1, limit / ‖w‖₂), biases aside (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
+    w ← w · min(1, limit / ‖w‖₂), not for biases (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
 
     >>> max_norm(limit=np.array([1.0])).project(np.array([[[3.0, 4.0], [0.3, 0.4]]])).round(6).tolist()
     [[[0.6, 0.8], [0.3, 0.4]]]
@@ -68,7 +68,7 @@ def max_norm(*, limit: Positive = 3.0) -> Regularizer:
 
     def project(w: Array) -> Array:
         norm = np.sqrt((w * w).reshape(*w.shape[:2], -1).sum(axis=2)).reshape(*w.shape[:2], *[1] * (w.ndim - 2))
-        # Where the norm is within the limit the factor is exactly 1; a norm of 0 divides nothing.
+        # The factor is exactly 1 for a norm within the limit; there is no division by a norm of 0.
         bound = column(limit, w)
         return w * (bound / np.maximum(norm, bound))
 
@@ -79,7 +79,7 @@ def max_norm(*, limit: Positive = 3.0) -> Regularizer:
 def label_smoothing(*, epsilon: Ratio = 0.1) -> Regularizer:
     """Label smoothing: the target of the label is 1 − ε, plus ε / K for each of the K classes.
 
-    What is minimized grows by ε (z_t − mean z), which is reported as penalty: the loss stays that of the labels
+    The minimized sum grows by ε (z_t − mean z), which is reported as penalty; the reported loss uses the plain labels
     (Szegedy et al. 2016, Section 7).
 
     >>> label_smoothing(epsilon=np.array([0.1])).smoothing.tolist()
@@ -101,7 +101,7 @@ def _total(a: Array) -> Array:
 
 
 def _penalized(penalty: Penalty, on: Where) -> Regularizer:
-    """A penalty on the kernels, or on what follows each activation: there its gradient joins on the way back."""
+    """Return a penalty on the kernels, or on the activities, by layers that add its gradient going backward."""
     if on == "kernel":
         return Regularizer(penalty=penalty)
 

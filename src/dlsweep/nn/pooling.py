@@ -1,4 +1,4 @@
-"""Pooling: one number for each place of a window, channel by channel; and flattening."""
+"""Pooling, one number for each position of a window, channel by channel; and flattening."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ def pool(
     pad: Pad = 0,
     kind: Literal["max", "average"] = "max",
 ) -> Layer:
-    """The greatest number that a window sees, or their average.
+    """Max-pooling, or average pooling.
 
-    stride: null for windows that touch; where it is smaller than the window, they overlap (Krizhevsky et al. 2012,
-    Section 3.4). The gradient of the greatest goes to the first pixel in reading order that has it. Padding is never
-    the greatest; it counts as 0 in an average.
+    stride: null for the size of the window, so that windows touch; with a smaller stride they overlap (Krizhevsky et
+    al. 2012, Section 3.4). The gradient of a maximum goes to the first pixel in reading order that has this value.
+    Padding is never the maximum; it counts as 0 in an average.
 
     >>> layer = pool("pool1", (1, 2, 2), size=2)
     >>> layer.apply({}, np.array([1.0, 4.0, 3.0, 2.0]).reshape(1, 1, 2, 2, 1), Context(False, None)).y.ravel().tolist()
     [4.0]
     """
     over = window(name, image_of(name, shape), size, size if stride is None else stride, pad)
-    one = {"max": _greatest, "average": _mean}[kind]
-    # Where the windows of each row have rows of their own, the layer before can make these and forget them.
+    one = {"max": _max, "average": _mean}[kind]
+    # If no two rows of windows overlap, the preceding layer can compute the rows of each, and then discard them.
     (height, _), (step, _) = over.size, over.stride
     apart = step >= height and not over.before[0] and not over.after[0]
-    line = over._replace(image=(height, over.image[1]), output=(1, over.output[1]))
+    row = over._replace(image=(height, over.image[1]), output=(1, over.output[1]))
 
     def apply(p: Parameters, x: Array | Tiles, context: Context) -> Output:
         if isinstance(x, Tiles):
-            given, part = x, line
-        else:  # the pieces are channels
+            given, part = x, row
+        else:  # the tiles are channels
             channels = x.reshape(-1, 1, *x.shape[2:])
-            given, part = Tiles(channels.shape, x.dtype, lambda few, rows: channels[few]), over
+            given, part = Tiles(channels.shape, x.dtype, lambda runs, rows: channels[runs]), over
         y = np.empty((*x.shape[:2], *over.output, x.shape[-1]), x.dtype)
         into = y.reshape(*given.shape[:2], *y.shape[2:])
         backs = []
-        for few in given.few(part.image[0]):
+        for runs in given.run_slices(part.image[0]):
             for top in range(0, over.output[0], part.output[0]):
-                out = few, slice(None), slice(top, top + part.output[0])
+                out = runs, slice(None), slice(top, top + part.output[0])
                 rows = slice(top * step, top * step + part.image[0])
-                into[out], back = one(given.give(few, rows), part, context.training)
-                backs.append((few, rows, out, back))
+                into[out], back = one(given.compute(runs, rows), part, context.training)
+                backs.append((runs, rows, out, back))
 
         def back_to_all(dy: Array) -> tuple[Array | TileGradients, Parameters]:
             dy = dy.reshape(into.shape)
-            gradients = ((few, rows, back(dy[out])) for few, rows, out, back in backs)
+            gradients = ((runs, rows, back(dy[out])) for runs, rows, out, back in backs)
             if isinstance(x, Tiles):
                 return gradients, {}
             dx = np.empty(given.shape, given.dtype)
-            for few, _, d in gradients:
-                dx[few] = d
+            for runs, _, d in gradients:
+                dx[runs] = d
             return dx.reshape(x.shape), {}
 
         return Output(y, back_to_all)
@@ -72,25 +72,25 @@ def pool(
     return Layer(name, apply, shape=(shape[0], *over.output), facts=Facts(is_max=kind == "max", takes_tiles=apart))
 
 
-def _greatest(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
+def _max(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
     apart = all(step >= side for step, side in zip(over.stride, over.size, strict=True))
-    all_seen = apart and over.padded == (over.output[0] * over.size[0], over.output[1] * over.size[1])
+    all_covered = apart and over.padded == (over.output[0] * over.size[0], over.output[1] * over.size[1])
     first, *others = views(padded(x, over, fill=-np.inf), over)
     y = first.copy()
-    which = np.zeros(y.shape if training else 0, np.min_scalar_type(len(others)))  # of the pixels is the greatest
-    for pixel, seen in enumerate(others, start=1):
+    argmax = np.zeros(y.shape if training else 0, np.min_scalar_type(len(others)))  # the pixel with the maximum
+    for pixel, values in enumerate(others, start=1):
         if training:
-            np.maximum(which, (seen > y).view(np.uint8) * which.dtype.type(pixel), out=which)
-        np.maximum(y, seen, out=y)
+            np.maximum(argmax, (values > y).view(np.uint8) * argmax.dtype.type(pixel), out=argmax)
+        np.maximum(y, values, out=y)
 
     def back(dy: Array) -> Array:
-        make = np.empty if all_seen else np.zeros
+        make = np.empty if all_covered else np.zeros
         dx = make((*dy.shape[:-3], *over.padded, dy.shape[-1]), dy.dtype)
         for pixel, d in enumerate(views(dx, over)):
             if apart:
-                np.multiply(dy, which == pixel, out=d)
+                np.multiply(dy, argmax == pixel, out=d)
             else:
-                d += dy * (which == pixel)
+                d += dy * (argmax == pixel)
         return crop(dx, over)
 
     return y, back
@@ -99,8 +99,8 @@ def _greatest(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[
 def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
     first, *others = views(padded(x, over), over)
     y = first.copy()
-    for seen in others:
-        y += seen
+    for values in others:
+        y += values
     y /= prod(over.size)
 
     def back(dy: Array) -> Array:
@@ -115,7 +115,7 @@ def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Arra
 
 @kinds.register
 def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
-    """The mean of each channel over height and width: one number a channel (Lin et al. 2014, Section 3.2).
+    """Mean of each channel over height and width: one number for each channel (Lin et al. 2014, Section 3.2).
 
     >>> layer = global_average_pool("gap", (1, 2, 2))
     >>> layer.apply({}, np.array([1.0, 4.0, 3.0, 2.0]).reshape(1, 1, 2, 2, 1), Context(False, None)).y.ravel().tolist()
@@ -132,7 +132,7 @@ def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
 
 @kinds.register
 def flatten(name: str, shape: tuple[int, ...]) -> Layer:
-    """Samples `(C, H, W)` as numbers in a row, in that order. Dense layers do it by themselves.
+    """Reshape samples `(C, H, W)` to numbers in a row, in that order. Dense layers do this by themselves.
 
     >>> flatten("flatten1", (3, 4, 5)).shape
     (60,)

@@ -1,4 +1,4 @@
-"""Matrix products of all runs of a stack, so that BLAS is quick and no run's numbers depend on its company."""
+"""Matrix products of all runs of a stack: fast in BLAS, and independent of the number of runs in the stack."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from dlsweep.types import Array
 
-# OpenBLAS's AVX-512 kernels take products of up to so many multiplications without repacking their matrices first,
-# which for narrow matrices is quicker, by a tenth to a half; its AVX2 kernels lose a twentieth by the cuts. Pieces of
-# fewer rows or columns than `_LEAST` would lose more than they bring.
-_SMALL, _LEAST = 1_000_000, 64
+# OpenBLAS's AVX-512 kernels compute products of up to `_SMALL` multiplications without repacking the matrices. For
+# narrow matrices this is faster, by a tenth to a half; its AVX2 kernels lose a twentieth by the splitting. Blocks of
+# fewer rows or columns than `_MIN_BLOCK` would lose more than they gain.
+_SMALL, _MIN_BLOCK = 1_000_000, 64
 
 
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
-    """a @ b, for stacks of matrices `(…, M, K) @ (…, K, N)`; where it can, as products that are small.
+    """Return a @ b for stacks of matrices `(…, M, K) @ (…, K, N)`, if possible computed in small blocks.
 
-    Cut are the columns of b, or else the rows of a, or else both along K, whose products are added up. How is a
-    function of M, K and N alone.
+    The blocks are columns of b, otherwise rows of a, otherwise parts of both along K, whose products are added. The
+    choice depends on M, K and N alone.
 
     >>> product(np.array([[1, 2], [3, 4]]), np.array([[5], [6]])).tolist()
     [[17], [39]]
@@ -30,41 +30,41 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     if out is None:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         out = np.empty((*lead, rows, columns), a.dtype)
-    if piece := _piece(columns, rows * inner):
-        np.matmul(a[..., None, :, :], _split_columns(b, piece), out=_split_columns(out, piece))
-    elif piece := _piece(rows, inner * columns):
-        np.matmul(_split_rows(a, piece), b[..., None, :, :], out=_split_rows(out, piece))
-    elif piece := _piece(inner, rows * columns):
-        np.matmul(a[..., :piece], b[..., :piece, :], out=out)
-        for at in range(piece, inner, piece):
-            out += a[..., at : at + piece] @ b[..., at : at + piece, :]
+    if block := _block(columns, rows * inner):
+        np.matmul(a[..., None, :, :], _split_columns(b, block), out=_split_columns(out, block))
+    elif block := _block(rows, inner * columns):
+        np.matmul(_split_rows(a, block), b[..., None, :, :], out=_split_rows(out, block))
+    elif block := _block(inner, rows * columns):
+        np.matmul(a[..., :block], b[..., :block, :], out=out)
+        for at in range(block, inner, block):
+            out += a[..., at : at + block] @ b[..., at : at + block, :]
     else:
         np.matmul(a, b, out=out)
     return out
 
 
 @lru_cache(maxsize=4096)
-def _piece(length: int, others: int) -> int:
-    """The longest of equal pieces of a side that make a product small; 0 where they would be too short."""
+def _block(length: int, others: int) -> int:
+    """Return the largest length of equal blocks that make a product small; 0 if the blocks would be too short."""
     most = min(_SMALL // others, length)
-    return next((n for n in range(most, _LEAST - 1, -1) if length % n == 0), 0)
+    return next((n for n in range(most, _MIN_BLOCK - 1, -1) if length % n == 0), 0)
 
 
-def _split_columns(a: Array, piece: int) -> Array:
-    """A matrix as those that lie beside each other in it: `(…, N / piece, K, piece)`, a view."""
-    return a.reshape(*a.shape[:-1], -1, piece).swapaxes(-2, -3)
+def _split_columns(a: Array, block: int) -> Array:
+    """View a matrix as blocks of columns: `(…, N / block, K, block)`."""
+    return a.reshape(*a.shape[:-1], -1, block).swapaxes(-2, -3)
 
 
-def _split_rows(a: Array, piece: int) -> Array:
-    """A matrix as those that lie below each other in it: `(…, M / piece, piece, K)`, a view."""
-    return a.reshape(*a.shape[:-2], -1, piece, a.shape[-1])
+def _split_rows(a: Array, block: int) -> Array:
+    """View a matrix as blocks of rows: `(…, M / block, block, K)`."""
+    return a.reshape(*a.shape[:-2], -1, block, a.shape[-1])
 
 
 def shared_product(a: Array, x: Array, out: Array) -> Array:
-    """The product of every run's matrix `(R, M, K)` with one matrix `(K, N)` for all, into a contiguous `(R, M, N)`.
+    """Multiply every run's matrix `(R, M, K)` with one shared matrix `(K, N)`, into a contiguous `out`, `(R, M, N)`.
 
-    One tall product `(R·M, K) @ (K, N)` is quicker than R small ones, and is taken wherever this machine's BLAS gives
-    it the same bits, so that a run's numbers never depend on how many runs share the product.
+    One tall product `(R·M, K) @ (K, N)` is faster than R small ones. It is used where this machine's BLAS computes the
+    same bits, so that a run's numbers never depend on the number of runs that share the product.
 
     >>> a, x = np.arange(4.0).reshape(2, 1, 2), np.array([[1.0], [10.0]])
     >>> shared_product(a, x, out=np.empty((2, 1, 1))).tolist()
@@ -79,10 +79,10 @@ def shared_product(a: Array, x: Array, out: Array) -> Array:
 
 
 def tall_is_exact(a: Array, x: Array, multiply: Callable[..., Array] = np.matmul) -> bool:
-    """Whether one tall product of all runs of `(R, M, K)`, under each other, with `(K, N)` has the bits of small ones.
+    """Test if one tall product `(R · M, K) @ (K, N)` has the same bits as a product for each run of `a`, `(R, M, K)`.
 
-    Where it does, runs may share the product without a run's numbers depending on how many do. multiply: what makes it,
-    `np.matmul` or `product`.
+    If so, runs may share the product: a run's numbers do not depend on the number of runs. multiply: the function that
+    multiplies, `np.matmul` or `product`.
 
     >>> tall_is_exact(np.ones((1, 2, 3)), np.ones((3, 4)))  # one run has nothing to share
     False
@@ -102,13 +102,13 @@ def _exact(
     c_contiguous: bool,
     dtype: np.dtype,
 ) -> bool:
-    """Whether the tall product has the bits of the small ones at these shapes: tried once, on random numbers.
+    """Test on random numbers if the tall product has the same bits as the small ones at these shapes.
 
-    The order of a product's additions follows from its shapes and strides alone, so a try tells; but it may change
-    with the height (BLAS libraries have kernels of their own for small matrices and for edges), so it must be tried.
-    Two orders can agree on a few numbers by chance: small products are tried until thousands of results were compared.
+    The order of a product's additions follows from its shapes and strides alone, so one test is enough. It may change
+    with the height, because BLAS libraries have special kernels for small matrices and for edges, so a test is needed.
+    Two orders can agree on a few numbers by chance: small products repeat until thousands of results were compared.
 
-    stride: bytes from one row to the next, more than `inner` numbers where the last features are left out.
+    stride: bytes from one row to the next; more than `inner` numbers if the last features are left out.
     """
     small, tall = np.empty((2, runs, rows, columns), dtype)
     for at in range(1 + 4096 // tall.size):
@@ -124,5 +124,5 @@ def _exact(
 
 @cache
 def _noise(dtype: np.dtype) -> Array:
-    """Random numbers, drawn once: that takes longer than a product with them."""
+    """Draw random numbers, once: drawing takes longer than a product."""
     return np.random.default_rng(0).random(1 << 20, dtype)

@@ -1,7 +1,7 @@
-"""Regularizers: `(**settings) -> Regularizer`, a technique against overfitting and the places where it acts.
+"""Regularizers: `(**settings) -> Regularizer`, techniques against overfitting and the points where they act.
 
-Number settings are arrays `(R,)`, one value a run. A run may have several regularizers at once. One whose settings are
-all at the value that their annotation calls `off` does nothing, and folds into `none`.
+Number settings are arrays `(R,)`, one value for each run. A run may have several regularizers. A regularizer whose
+settings all have the value that their annotation marks as `Off` does nothing, and folds into `none`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Augment = Callable[[list[SharedInput], Context], list[SharedInput]]
 
 
 class Penalty(NamedTuple):
-    """A term of what is minimized, `w -> (R,)`, and its gradient, `w -> (R, …)`: each where it is needed."""
+    """Term of the minimized sum, `w -> (R,)`, and its gradient, `w -> (R, …)`, as separate functions."""
 
     value: Callable[[Array], Array]
     gradient: Callable[[Array], Array]
 
 
 class Regularizer(NamedTuple):
-    """The places where a regularizer acts; what it leaves out, it leaves alone.
+    """Points where a regularizer acts; by default it acts at none.
 
-    penalty: of each kernel, added to what is minimized and reported apart from the loss. activated: `(name, shape) ->
-    layer` to follow each activation. wrap: a layer to the one that takes its place, for all but the network's last;
-    wrap_input: the same for its first. augmented: `shape -> change` of the samples in training, before all else; a
-    `UsageError` where samples of that shape cannot be changed so. project: `w -> w`, a kernel after each update.
-    smoothing: `(R,)`, the part of a label's probability that is spread over all classes. columns: how many an
-    evaluation makes of each sample.
+    penalty: of each kernel, added to the minimized sum, and reported separately from the loss. activated: `(name,
+    shape) -> layer` to follow each activation. wrap: replaces each layer except the network's last; wrap_input:
+    replaces its first. augmented: `shape -> change` of the training samples, before everything else; it raises a
+    `UsageError` if samples of that shape cannot be changed. project: `w -> w`, a kernel after each update. smoothing:
+    `(R,)`, the part of a label's probability that is spread over all classes. columns: the number of columns that an
+    evaluation computes for each sample.
     """
 
     penalty: Penalty | None = None
@@ -56,4 +56,4 @@ def none_() -> Regularizer:
     return Regularizer()
 
 
-from dlsweep.nn import augmentation, dropout, penalties  # noqa: E402, F401  they register, and need what is above
+from dlsweep.nn import augmentation, dropout, penalties  # noqa: E402, F401  they register, and need the names above

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: `(t, steps) -> factor`, what `lr` is multiplied with at step `t` of `steps`, from 1.
+"""Learning-rate schedules: `(t, steps) -> factor`, the factor of `lr` at step `t` of `steps`, counted from 1.
 
-Settings that are not counts are numbers or arrays, one value a run; the factor is then such an array. A schedule that
-goes to an `end` is there after the last step, so no step has the factor 0.
+Settings that are not counts are numbers, or arrays with one value for each run; the factor is then such an array. A
+schedule with an `end` reaches it after the last step, so no step has the factor 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ schedules = Registry("schedule", "dlsweep.schedules", Contract(("t", "steps")))
 
 @schedules.register
 def constant(t: int, steps: int) -> float:
-    """The learning rate as it was set, throughout.
+    """Constant learning rate.
 
     >>> constant(7, 100)
     1.0
@@ -29,7 +29,7 @@ def constant(t: int, steps: int) -> float:
 
 @schedules.register
 def step(t: int, steps: int, *, every: Count = 500, gamma: Annotated[float, Gt(0), Le(1)] = 0.1) -> float:
-    """Down by the factor `gamma` after every `every` iterations: gamma^⌊(t − 1) / every⌋.
+    """Step decay, by the factor `gamma` after each `every` iterations: gamma^⌊(t − 1) / every⌋.
 
     >>> [step(t, 4, every=2, gamma=0.5) for t in (1, 2, 3, 4)]
     [1.0, 1.0, 0.5, 0.5]
@@ -39,9 +39,9 @@ def step(t: int, steps: int, *, every: Count = 500, gamma: Annotated[float, Gt(0
 
 @schedules.register
 def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
-    """By the same ratio at each iteration, from 1 to `end`, whatever the number of steps: end^((t − 1) / steps).
+    """Exponential decay from 1 to `end`, for any number of steps: end^((t − 1) / steps).
 
-    An `end` above 1 raises the learning rate, to find how large it may be (Smith 2017, Section 3.3).
+    An `end` above 1 increases the learning rate, to find its upper limit (Smith 2017, Section 3.3).
 
     >>> [round(exponential(t, 4, end=0.01), 4) for t in (1, 2, 3, 4)]
     [1.0, 0.3162, 0.1, 0.0316]
@@ -51,7 +51,7 @@ def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
 
 @schedules.register
 def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
-    """Half a cosine, from 1 down to the floor `end`: end + (1 − end) (1 + cos(π (t − 1) / steps)) / 2.
+    """Half a cosine, from 1 down to `end`: end + (1 − end) (1 + cos(π (t − 1) / steps)) / 2.
 
     Loshchilov & Hutter 2017, Equation 5, without restarts.
 
@@ -63,7 +63,7 @@ def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
 
 @schedules.register
 def warm_up(t: int, steps: int, *, iterations: Count = 100) -> float:
-    """A straight line up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017).
+    """Linear warm-up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017).
 
     >>> [warm_up(t, 4, iterations=2) for t in (1, 2, 3, 4)]
     [0.5, 1.0, 1.0, 1.0]
@@ -80,10 +80,10 @@ def one_cycle(
     start: Annotated[float, Gt(0), Le(1)] = 0.04,
     end: Fraction = 0.000004,
 ) -> float:
-    """A straight line up from `start` to 1 over the share `warm_up` of the steps, then half a cosine down to `end`.
+    """Linear warm-up from `start` to 1 over the fraction `warm_up` of the steps, then half a cosine to `end`.
 
-    The one cycle of Smith & Topin 2018, with fastai's cosine and its divisors: 1/25 and 1/25 · 10⁻⁴ of the highest
-    learning rate, which is `lr`.
+    This is the one cycle of Smith & Topin 2018, with fastai's cosine and its divisors: 1/25 and 1/25 · 10⁻⁴ of the
+    highest learning rate, which is `lr`.
 
     >>> [float(np.round(one_cycle(t, 4, warm_up=0.5, start=0.2), 4)) for t in (1, 2, 3, 4)]
     [0.2, 0.6, 1.0, 0.5]

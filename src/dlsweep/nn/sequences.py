@@ -1,8 +1,8 @@
 """Networks as lists of layers: `[{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, activation]`.
 
-An item is a name, or a name with settings; a value that is no mapping is that of the first setting. The names are
-those of the kinds of layer, `(name, shape, **settings) -> Layer` with the shape of one sample of the input; of every
-normalization, as a layer of its own; and of every activation, which then stands where `activation` would be.
+An item is a name, or a name with settings; a value that is not a mapping belongs to the first setting. Names are the
+kinds of layer, `(name, shape, **settings) -> Layer` with the shape of one sample of the input; every normalization, as
+a separate layer; and every activation, which then replaces `activation`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dlsweep.registry import Choice, Entry, Joined, Ratio
 
 
 class LayerError(UsageError):
-    """A layer of a list that cannot be made; number: which, from 1."""
+    """Error in a layer of a list; number: of the layer, counted from 1."""
 
     def __init__(self, number: int, sentence: str):
         super().__init__(sentence)
@@ -40,7 +40,7 @@ items = Joined("layer", kinds, normalizations, activations)
 
 @kinds.register
 def activation(name: str, shape: tuple[int, ...]) -> Layer:
-    """The arm's activation, with its normalization before or after it and its regularizers.
+    """Activation of the arm, with its normalization before or after it, and its regularizers.
 
     >>> from dlsweep.nn.networks import layers
     >>> relu = lambda suffix, shape: [activation_layer(f"relu{suffix}", shape, activations["relu"], {})]
@@ -54,7 +54,7 @@ def activation(name: str, shape: tuple[int, ...]) -> Layer:
 def dropout(
     name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted"
 ) -> Layer:
-    """Dropout at this place alone, whatever the arm's regularizers; the settings are those of that regularizer.
+    """Dropout at this position only, independent of the arm's regularizers; same settings as the regularizer.
 
     >>> dropout("dropout1", (4,), ratio=0.2).facts.training_only
     True
@@ -65,10 +65,10 @@ def dropout(
 
 @kinds.register
 def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinLen(1)]) -> Layer:
-    """A block of layers whose input is added to its output: y = x + F(x) (He et al. 2016, Equation 1).
+    """Block of layers whose input is added to its output: y = x + F(x) (He et al. 2016, Equation 1).
 
-    of: the layers of F. Where F(x) has another shape than x, the shortcut is a projection (Equation 2): of images a 1×1
-    convolution without bias, with the stride that gives F(x)'s height and width; else a dense layer.
+    of: the layers of F. If F(x) and x have different shapes, the shortcut is a projection (Equation 2): for images a
+    1×1 convolution without bias, with the stride that gives F(x)'s height and width; otherwise a dense layer.
 
     >>> bare = lambda suffix, shape, *own: []
     >>> [layer.name for layer in sequence((4,), 10, bare, [{"residual": [{"dense": 4}]}])]
@@ -81,9 +81,9 @@ def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinL
 def parallel(
     name: str, shape: tuple[int, ...], *, of: Annotated[list[Annotated[list[Any], MinLen(1)]], MinLen(2)]
 ) -> Layer:
-    """Branches that read the same input, their outputs one after the other along the channels (Szegedy et al. 2015).
+    """Branches that read the same input, with outputs concatenated along the channels (Szegedy et al. 2015).
 
-    of: a list of layers for each branch. Outputs agree in height and width.
+    of: a list of layers for each branch. The outputs must have the same height and width.
 
     >>> bare = lambda suffix, shape, *own: []
     >>> [layer.name for layer in sequence((4,), 10, bare, [{"parallel": [[{"dense": 2}], [{"dense": 3}]]}])]
@@ -93,16 +93,16 @@ def parallel(
 
 
 def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
-    """The layers of a list, and at its end, where it does not end with one that has as many outputs, dense for classes.
+    """Return the layers of a list, and a dense layer for the classes unless the last one has that many outputs.
 
-    Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers after the n-th activation carry its number. Blocks
-    of branches are parts of the flat list, see `dlsweep.nn.branches`.
+    Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers that belong to the n-th activation have its number.
+    Blocks of branches are parts of the flat list, see `dlsweep.nn.branches`.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in sequence((1, 8, 8), 10, bare, [{"conv": {"filters": 4}}, {"pool": 2}])]
     [('conv1', (4, 6, 6)), ('pool1', (4, 3, 3)), ('dense1', (10,))]
     """
-    made = _Made(shape, activated)
+    made = _Builder(shape, activated)
     for number, item in enumerate(of, start=1):
         try:
             made.add(item)
@@ -113,8 +113,8 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
     return [_first(made.layers[0]), *made.layers[1:]]
 
 
-class _Made:
-    """The layers of a list so far."""
+class _Builder:
+    """Layers of a list so far."""
 
     def __init__(self, shape: tuple[int, ...], activated: Activated):
         self.shape, self.activated = shape, activated
@@ -123,11 +123,11 @@ class _Made:
 
     @property
     def here(self) -> tuple[int, ...]:
-        """The shape of one sample of the last layer's output."""
+        """Shape of one sample of the last layer's output."""
         return self.layers[-1].shape if self.layers else self.shape
 
     def add(self, item: Item) -> None:
-        """Add an item's layers."""
+        """Add the layers of an item."""
         entry, settings = _read(item)
         kind = "activation" if entry.kind == "activation" else entry.name
         self.numbers[kind] += 1
@@ -167,7 +167,7 @@ class _Made:
 
 
 def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list[Item]:
-    """The shortcut of a residual block from samples of a shape to the shape at the end of its layers."""
+    """Return the shortcut of a residual block, from the shape of its input to the shape at the end of its layers."""
     if shape == end:
         return []
     if len(end) == 1:
@@ -181,7 +181,7 @@ def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list
 
 
 def _checked(item: Any) -> Item:
-    """An item of a block, whose settings no one has checked yet."""
+    """Return an item of a block after a check of its settings."""
     if not isinstance(item, str) and not (isinstance(item, Mapping) and len(item) == 1):
         raise UsageError(f"an item of a block is a name, or one name with settings, got {item!r}")
     name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
@@ -192,7 +192,7 @@ def _checked(item: Any) -> Item:
 
 
 def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
-    """The registered name of an item and all its settings; numbers as arrays where the runs of a stack may differ."""
+    """Return the entry of an item and all its settings, as arrays where the runs of a stack may differ."""
     name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
     settings = entry.complete(entry.named(value))
@@ -202,7 +202,7 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
 
 
 def _first(layer: Layer) -> Layer:
-    """Return a network's first layer, which reads what runs share: copied for each run where it cannot."""
+    """Return a network's first layer, which reads shared inputs. They are copied for each run if the layer cannot."""
     if layer.facts.reads_shared:
         return layer
 

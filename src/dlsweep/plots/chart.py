@@ -25,9 +25,11 @@ Another package registers a plot in the entry-point group `dlsweep.plots`; the f
 from __future__ import annotations
 
 import inspect
+from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
@@ -35,7 +37,6 @@ from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.contracts import place
 from dlsweep.errors import UsageError
 from dlsweep.registry import Contract, Entry, Registry, Setting
-from dlsweep.text import nearest
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class Chart:
         return rendered(self.figure, "png")[0]
 
 
+class Charts(tuple[Chart, ...]):
+    """Charts of one plot; a notebook shows all of them."""
+
+    def _repr_html_(self) -> str:
+        images = ((b64encode(chart._repr_png_()).decode(), escape(chart.alt)) for chart in self)
+        return "".join(f'<img src="data:image/png;base64,{png}" alt="{alt}">' for png, alt in images)
+
+
 @dataclass(frozen=True)
 class Plot(Entry):
     """A registered plot with its declaration. arrange: gives factors their places."""
@@ -94,14 +103,18 @@ class Plot(Entry):
         """All settings, with defaults for those that are not given."""
         return {name: given.get(name, setting.default) for name, setting in self.settings.items()}
 
+    def mistake(self, given: Mapping[str, Any]) -> str:
+        """Return a sentence on the first mistake in some settings; "" if there is none."""
+        _, faults = self.check(given, f"plots.{self.name}")
+        return faults[0].sentence if faults else ""
+
     def facets(self, data: Any, given: Mapping[str, Any]) -> tuple[Facets, dict[str, Any]]:
         """Give factors their places; return the facets, and all settings with every choice made.
 
-        data: a frame, or the `Results` for a plot of networks. A `UsageError` names an unknown setting.
+        data: a frame, or the `Results` for a plot of networks. A `UsageError` names an invalid setting.
         """
-        for name in given:
-            if name not in self.settings:
-                raise UsageError(f"{self.name} has no setting {name!r}{nearest(name, self.settings)}")
+        if mistake := self.mistake(given):
+            raise UsageError(mistake)
         settings = self.complete_settings(given)
         if self.table == "networks":
             found: Facets = Networks.within(self.name, data, settings, self.places)

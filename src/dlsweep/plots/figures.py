@@ -15,6 +15,7 @@ from dlsweep import files
 from dlsweep.analysis.frames import frame_of
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, style
+from dlsweep.plots.chart import Charts
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 
@@ -77,19 +78,36 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     return written
 
 
+def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
+    """Return the charts of a plot, for a notebook: one for each combination of levels that has a figure of its own.
+
+    kind: by default curves, or paths of a sweep of landscapes. A chart has its `figure`, `caption`, `alt` text and
+    `data`, the numbers shown. A `UsageError` says that there is no such plot or setting, or nothing to show.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> charts = plot(dlsweep.run(config, executor="inline"), "final", y="loss")
+    >>> [chart.data["n"].tolist() for chart in charts]
+    [[2]]
+    """
+    return Charts(chart for _, chart in charts(results, Choice(kind or default(results), settings)))
+
+
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
     plot = plots[choice.name]
-    if results.record.tables.coordinates and plot.complete_settings(choice.settings).get("y") == "accuracy":
-        raise UsageError(f"a landscape has no accuracy; {plot.name} can show its loss, with y: loss")
+    task, y = results.record.tables.of_task, plot.complete_settings(choice.settings).get("y")
+    if y == "accuracy" and y not in task.metrics:
+        other = task.metrics[0]
+        raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
     data = results if plot.table == "networks" else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
         yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **settings)
 
 
 def default(results: Results) -> str:
-    """Return the default plot of a sweep: paths for landscapes, curves for networks."""
-    return "paths" if results.record.tables.coordinates else "curves"
+    """Return the default kind of plot of a sweep."""
+    return results.record.tables.of_task.plot
 
 
 def check_formats(formats: Sequence[str]) -> None:
