@@ -11,7 +11,7 @@ from dlsweep.registry import Choice, Registry, imported
 
 @dataclass(frozen=True)
 class FactorSpec:
-    """What an arm chooses by name.
+    """A factor: something that an arm chooses by name.
 
     source: the address of the registry, imported late, so that a mistake in YAML imports nothing heavy. default: for
     arms whose config chooses nothing. combines: several names at once are one level, and `none` is none of them.

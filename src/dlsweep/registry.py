@@ -121,7 +121,7 @@ class Entry:
     def needs_mapping(self, where: str) -> str:
         """Return the beginning of a message about settings that are no mapping."""
         example = next(iter(self.settings), None)
-        hint = f"a mapping such as {{{example}: …}}" if example else "left away, since it has no settings"
+        hint = f"a mapping such as {{{example}: …}}" if example else "removed, since it has no settings"
         return f"settings of {where} must be {hint}"
 
     def unknown(self, name: str, where: str) -> str:
@@ -158,7 +158,7 @@ class Entry:
         return [n for n, setting in self.settings.items() if asked and setting.quantity == asked.quantity]
 
     def idle(self, settings: Mapping[str, Any]) -> set[str]:
-        """Return the settings without effect: another one spells their quantity, or what they need is null."""
+        """Return settings without effect: another one spells their quantity, or the setting that they need is null."""
         return {
             name
             for name, setting in self.settings.items()
@@ -199,7 +199,7 @@ class Entry:
         return self.positional[self.passed :]
 
     def is_off(self, settings: Mapping[str, Any]) -> bool:
-        """Whether it does nothing with these settings: all that can be off are."""
+        """Return True if it does nothing with these settings: all that can be off are."""
         switches = {name: setting.off for name, setting in self.settings.items() if setting.off is not None}
         return bool(switches) and all(settings[name] == off for name, off in switches.items())
 
@@ -292,7 +292,7 @@ class Registry:
                 for point in _offered(tuple(sys.path)).select(group=self.group):
                     self._add(point.name, self._load(point))
             except DlsweepError:
-                self._asked_plugins = False  # whoever asks next is told as well
+                self._asked_plugins = False  # the next caller is told as well
                 raise
 
     def _load(self, point: EntryPoint) -> Callable[..., Any]:
@@ -308,7 +308,7 @@ class Registry:
 
 
 class Joined(Registry):
-    """The names of several registries together. What is new is registered with one of them."""
+    """The names of several registries together. New names are registered with one of them."""
 
     def __init__(self, kind: str, *registries: Registry):
         super().__init__(kind, "")

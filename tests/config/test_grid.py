@@ -355,7 +355,7 @@ def test_evaluation_in_another_order_is_the_same(sweep: Load) -> None:
         ),
         (
             "{regularizer: {none: ▲5}}",
-            "settings of regularizer.none must be left away, since it has no settings, got 5",
+            "settings of regularizer.none must be removed, since it has no settings, got 5",
         ),
     ],
 )

@@ -176,7 +176,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("grid: {optimizer: {sgd: ▲0}}", "optimizer.sgd.lr must be above 0, got 0"),
         (
             "grid: {activation: {relu: ▲0.1}}",
-            "settings of activation.relu must be left away, since it has no settings, got 0.1",
+            "settings of activation.relu must be removed, since it has no settings, got 0.1",
         ),
         (
             "grid: {optimizer: ▲{sgd: , adam: }}",

@@ -1,4 +1,4 @@
-"""The plain keys of a config: `name`, `seeds`, `evaluate`; and what to say about keys that there are not."""
+"""The plain keys of a config: `name`, `seeds`, `evaluate`; and a message about unknown keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 
 
 def unknown_key(key: Key) -> str:
-    """What to say about a key that there is not."""
+    """Return a message about an unknown key."""
     field, dot, setting = key.partition(".")
     if key == "claims":
         return "claims are not part of the language yet; take them out for now"
@@ -45,9 +45,7 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
     if letters and starts_well and ends_well and fits and not device:
         return name
     if node is None:
-        yield top.mistake(
-            f"give the sweep a name: the file's own name, {text!r}, cannot be that of a folder everywhere"
-        )
+        yield top.mistake(f"give the sweep a name: the file's own name, {text!r}, cannot be a folder everywhere")
     elif device:
         yield node.place.mistake(f"name must not be that of a device on Windows, got {node}")
     else:

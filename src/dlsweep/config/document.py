@@ -83,20 +83,20 @@ class Node:
         return self.value
 
     def at(self, steps: Iterable[int | str]) -> Node:
-        """The node to which keys and positions lead; the value without a name of a mapping's place is the same node."""
+        """Return the node to which keys and positions lead; a value without a name is its own first setting."""
         node = self
         for step in steps:
             node = node.value[step] if node.is_mapping or node.is_list else node
         return node
 
     def place_of(self, steps: Sequence[int | str], at_key: bool) -> Place:
-        """Where a mistake stands to which keys and positions lead: at the value, or at the last key."""
+        """Return the place of a mistake to which keys and positions lead: at the value, or at the last key."""
         if not at_key or not steps or not (owner := self.at(steps[:-1])).is_mapping:
             return self.at(steps).place
         return next((key.place for key in owner.value if key == steps[-1]), owner.place)
 
     def __str__(self) -> str:
-        """What a sentence says was found: `got …`."""
+        """Return the value as a sentence shows it: `got …`."""
         if self.value is None:
             return "nothing"
         if self.value == ():

@@ -25,7 +25,7 @@ from dlsweep.registry import Choice
 class Combination:
     """One combination of levels of some factors.
 
-    fields: what the fields of an arm become; labels: by factor; asked: the labels asked for where an arm has no such
+    fields: the values of an arm's fields; labels: by factor; asked: the labels asked for where an arm has no such
     setting ("0.9" for "-"); key: a hash of what the fields mean, to be combined by exclusive or (Zobrist
     1970), so that arms that mean the same have the same key.
     """
@@ -95,7 +95,7 @@ class Expander:
     def _resolve(
         self, name: str, choices: tuple[Choice, ...], places: Mapping[str, Place], place: Place
     ) -> tuple[dict[str, Any], str]:
-        """What a field of an arm becomes, and a text that is the same for the same meaning."""
+        """Return the values of a field of an arm, and a text that is the same for the same meaning."""
         if name == "data":
             own = {setting.removeprefix("data."): p for setting, p in places.items() if setting.startswith("data.")}
             dataset = self.open_dataset(choices[0], own, place)

@@ -14,6 +14,7 @@ from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
 from dlsweep.config.document import Node, Place, Reading, gather, whole
 from dlsweep.config.expansion import Expander
+from dlsweep.config.folding import Expansion
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import called, label
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
@@ -70,8 +71,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluated.evaluate,
         count=sweep.count,
-        _grids=sweep.blocks,
-        _rules=sweep.rules,
+        _expansion=Expansion(sweep.blocks, sweep.rules),
         _resolved=resolve(sweep),
     )
     if sweep.rules and next(config.arms(), None) is None:

@@ -102,7 +102,7 @@ def _meant(path: str) -> str:
 
 
 def _inner_paths() -> Iterator[str]:
-    """What an override can set below the keys of the config."""
+    """Yield the paths that an override can set below the keys of the config."""
     yield from dotted_names("train")
     yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
     for field in OUTSIDE:

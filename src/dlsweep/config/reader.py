@@ -1,6 +1,6 @@
 """From YAML text, or from a Python mapping, to nodes: YAML 1.2 meaning, bounded work, no code run.
 
-PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); what they mean is decided here.
+PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); their meaning is decided here.
 Building from events keeps no call stack, counts as it goes, and knows the line and column of every value.
 """
 
@@ -112,7 +112,7 @@ class _Open:
     key: Key | None = None
     key_refused: bool = False
     depth: int = 1  # 1 for a list of scalars
-    refused: bool = False  # it has a tag: what is in it is read, and forgotten
+    refused: bool = False  # it has a tag: its content is read, and forgotten
 
     def add(self, node: Node, depth: int, refused: bool) -> Iterator[Mistake]:
         """Take the next finished value: an item, a key, or the value of the current key."""
@@ -223,7 +223,7 @@ class _Builder:
 
 
 def _scalar(text: str, place: Place) -> Any:
-    """What a plain (unquoted) scalar means in YAML 1.2: `1e-3` is a number, `off`, `no` and `12:30` are words."""
+    """Return the value of a plain (unquoted) scalar: `1e-3` is a number, `off`, `no` and `12:30` are words."""
     if text in _NULL:
         return None
     if text in _BOOL:

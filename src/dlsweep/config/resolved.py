@@ -83,7 +83,26 @@ def level_form(
     return form | ({"label": labels[level]} if labels is not None else {})
 
 
-def flat(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each difference between two resolved configs."""
+    there, here = _flat_config(then), _flat_config(now)
+    sentences: dict[tuple[str, ...], str] = {}
+    for path in [*there, *(path for path in here if path not in there)]:
+        if any(path[:n] in sentences for n in range(len(path))):
+            continue  # said of the whole
+        if path[0] == "fingerprints" and not (path in there and path in here):
+            continue  # said by the settings of the data
+        shown = ".".join(path)
+        if path not in here:
+            sentences[path] = f"{shown}: gone"
+        elif path not in there:
+            sentences[path] = f"{shown}: new" + (f", {here[path]}" if here[path] else "")
+        elif there[path] != here[path]:
+            sentences[path] = f"{shown}: {there[path]} there, {here[path]} now"
+    return list(sentences.values())
+
+
+def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     """A resolved config as texts by key path, "" for what has parts of its own.
 
     Lists whose order says nothing (levels, seeds, rules) come out the same in any order, and files are left out: their

@@ -46,7 +46,7 @@ class Rules:
         return masks
 
     def fitting(self, labels: Mapping[str, str]) -> int:
-        """The partial arms that labels fit, which may be of some factors only."""
+        """Return the partial arms that labels fit, which may be of some factors only."""
         mask = (1 << len(self.exclude) + len(self.only)) - 1
         for factor, label in labels.items():
             if factor in self._masks:
@@ -55,7 +55,7 @@ class Rules:
         return mask
 
     def leave(self, fitting: int) -> bool:
-        """Whether an arm is left that fits these partial arms."""
+        """Return True if an arm is left that fits these partial arms."""
         kept = not self.only or fitting >> len(self.exclude)
         return bool(kept) and not fitting & (1 << len(self.exclude)) - 1
 
@@ -126,7 +126,7 @@ def _read_partial_arm(
             continue
         words = called[factor]
         found: set[str] = set()
-        # A list may be one value, [40, 20], and so may be what was written otherwise: 1e-1 is 0.1.
+        # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
         for one in (levels,) if value_text(levels.plain()) in words else levels.items():
             text = one.text if one.text in words else value_text(one.plain())
             if text not in words:

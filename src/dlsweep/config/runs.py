@@ -1,4 +1,4 @@
-"""What a config expands to: arms (a combination of levels) and runs (an arm with a seed).
+"""Arms (a combination of levels) and runs (an arm with a seed).
 
 These are plain values. Everything later (planning, training, results) reads them and nothing else of the config.
 """
@@ -43,18 +43,18 @@ class Stopping:
 
     @property
     def split(self) -> str:
-        """The split that is watched."""
+        """The monitored split."""
         return self.monitor.partition("_")[0]
 
     @property
     def metric(self) -> str:
-        """What is watched on it: loss or accuracy."""
+        """The monitored metric: loss or accuracy."""
         return self.monitor.partition("_")[2]
 
 
 @dataclass(frozen=True)
 class Train:
-    """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None.
+    """Length and minibatches of the training of a run. Either `iterations` or `epochs` is set, the other is None.
 
     clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit. stopping: None for
     runs that all train to the end.
@@ -153,7 +153,7 @@ class Arm:
 
 
 def _text(part: Train | Evaluate) -> str:
-    """Its `repr` without what is as it is by default, so that a setting that comes to be later changes no identity."""
+    """Return its `repr` without defaults, so that a setting that is added later changes no identity."""
     told = {f.name: getattr(part, f.name) for f in fields(part)}
     own = {f.name for f in fields(part) if f.default is MISSING or told[f.name] != f.default}
     return f"{type(part).__name__}({', '.join(f'{name}={told[name]!r}' for name in told if name in own)})"

@@ -1,4 +1,4 @@
-"""Where a config comes from: a YAML file, read with a bound on its size, or a mapping."""
+"""Sources of configs: a YAML file, read with a bound on its size, or a mapping."""
 
 from __future__ import annotations
 

@@ -38,13 +38,13 @@ def train(
     min_delta: Annotated[float, Ge(0), Needs("patience")] = 0.0,
     restore_best: Annotated[bool, Needs("patience")] = True,
 ) -> Train:
-    """How long and on what minibatches a run trains.
+    """Length and minibatches of the training of a run.
 
     iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
     permutation each epoch (shuffle), or independent draws (replacement); clip_norm: the norm that a gradient over all
     parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1). patience: a run stops early after
-    so many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
-    2016, Algorithm 7.1); null: it never does. restore_best: its final metrics are those of the last improvement.
+    this many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
+    2016, Algorithm 7.1); null: never. restore_best: its final metrics are those of the last improvement.
     """
     stopping = None if patience is None else Stopping(patience, monitor, min_delta, restore_best)
     return Train(iterations, epochs, batch_size, sampling, clip_norm, stopping)
@@ -63,9 +63,9 @@ def evaluate(
     every: iterations between two evaluations; by default a run has about 50; on: the current minibatch (batch), train,
     validation, test; ensemble: whether also for the averaged predictions of each arm's seeds, on the splits whose
     samples they share; layers: whether also weights, gradients and activations are measured in every layer; keep: the
-    weights to keep of each run, those that its final metrics are of (final), or those of its best evaluation (best):
-    with patience, that of its last improvement, else the one with the highest accuracy, of equals the first, on
-    validation or where that is not evaluated on the last of the splits.
+    weights to keep of each run, the ones that its final metrics were computed with (final), or those of its best
+    evaluation (best): with patience, the evaluation of its last improvement, else the one with the highest accuracy, of
+    equals the first, on validation or, if it is not evaluated, on the last of the splits.
     """
     return Evaluate(every or 0, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
 
@@ -89,12 +89,12 @@ def registry(word: str) -> Registry:
 
 
 def entries(field: str) -> list[Entry]:
-    """All that a field of an arm can be, or a plot."""
+    """Return all names of a field of an arm, or all plots."""
     return [TRAIN] if field == "train" else [registry(field)[name] for name in registry(field)]
 
 
 def entry(field: str, name: str) -> Entry:
-    """What a name means in a field of an arm, or as a plot."""
+    """Return the meaning of a name in a field of an arm, or as a plot."""
     return TRAIN if field == "train" else registry(field)[name]
 
 
@@ -105,8 +105,8 @@ def data_files() -> set[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Factor:
-    """What one axis of the grid varies: a field (`optimizer`), or one setting in it (`optimizer.lr`, of every
-    optimizer that has it; `optimizer.momentum.alpha`, of this one only)."""
+    """A factor of the grid: a field (`optimizer`), or a setting in it (`optimizer.lr`, of every optimizer that has it;
+    `optimizer.momentum.alpha`, of this one only)."""
 
     name: str
     field: str
@@ -120,15 +120,15 @@ class Factor:
         return settings[self.setting].quantity
 
     def concerns(self, choice: str, setting: str) -> bool:
-        """Whether a dotted factor sets this setting of a choice of that name."""
+        """Return True if a dotted factor sets this setting of a choice of that name."""
         return setting == self.setting and self.choice in (None, choice)
 
     def targets(self, choices: Iterable[Choice]) -> list[Choice]:
-        """Those of a level's choices that have the setting."""
+        """Return the choices of a level that have the setting."""
         return [c for c in choices if self.setting in c.settings and self.concerns(c.name, self.setting)]
 
     def value_in(self, choices: Iterable[Choice]) -> str:
-        """The value of a dotted factor as it is in an arm, "-" where the arm has no such setting."""
+        """Return the value of a dotted factor in an arm, "-" if the arm has no such setting."""
         concerned = [c for c in self.targets(choices) if self.setting not in entry(self.field, c.name).idle(c.settings)]
         values = [c.settings[self.setting] for c in concerned]
         return ", ".join(dict.fromkeys(map(value_text, values))) or "-"

@@ -97,7 +97,7 @@ def factors(sweep: Sweep) -> Iterator[Mistake]:
 
 
 def _asks(field: str, model: Choice) -> bool:
-    """Whether a network has a place for the arm's activation, or for its normalization."""
+    """Return True if a network has a place for the arm's activation, or for its normalization."""
     if model.name != "layers":
         return True
     names = set(named(model.settings["of"]))
@@ -105,7 +105,7 @@ def _asks(field: str, model: Choice) -> bool:
 
 
 def named(of: Iterable[Any]) -> Iterator[str]:
-    """The names of all layers of a list, those within blocks of branches too."""
+    """Yield the names of all layers of a list, those within blocks of branches too."""
     for item in of:
         if isinstance(item, str):
             yield item
