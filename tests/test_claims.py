@@ -39,7 +39,9 @@ def test_batch_norm_lets_a_sigmoid_learn_from_small_weights_and_narrows_the_spre
 
 
 def test_thirty_layers_learn_with_he_and_stall_with_xavier(tmp_path: Path) -> None:
-    runs = sweep("thirty_layers", tmp_path, "seeds=3", "data={mnist: {test: 2000}}", "train.iterations=500", "evaluate.every=500").runs
+    runs = sweep(
+        "thirty_layers", tmp_path, "seeds=3", "data={mnist: {test: 2000}}", "train.iterations=500", "evaluate.every=500"
+    ).runs
     test = means(runs, "final_test_accuracy", "init")
     assert test["xavier"] < 0.2
     assert test["he"] > test["xavier"] + 0.15

@@ -43,7 +43,7 @@ rules = st.none() | st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(rules, st.sampled_from([0.01, 1.0, 1e30])), min_size=1, max_size=5, unique_by=repr),
     st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True),
