@@ -14,6 +14,7 @@ from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
+from dlsweep.tasks import CLASSIFICATION, TASKS, Task
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
@@ -39,23 +40,28 @@ HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa
 class Tables:
     """The parts of the tables that depend on the sweep.
 
-    factors, settings, splits: each has columns. coordinates: of a point on a landscape, which has a distance to the
-    nearest minimum and no accuracy; else empty. optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the
+    factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its
+    own. optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the
     sweep keeps weights. sweep: an id shared by `sweep.json` and every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
-    coordinates: tuple[str, ...] = ()
+    task: str = CLASSIFICATION.name
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     sweep: str = field(default="", compare=False)
 
     @property
+    def of_task(self) -> Task:
+        """Return the task."""
+        return TASKS[self.task]
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Return the metrics of every split, the main one first."""
-        return ("loss", "distance") if self.coordinates else ("accuracy", "loss")
+        return self.of_task.metrics
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
@@ -71,7 +77,7 @@ class Tables:
                 ("arm", WORD),
                 *((factor, WORD) for factor in self.factors),
                 *((setting, pa.float64()) for setting in self.settings),
-                *(("landscape", WORD) for _ in self.coordinates[:1]),
+                *((name, WORD) for name in self.of_task.run_columns),
                 ("seed", pa.int64()),
                 ("status", WORD),
                 *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in self.metrics),
@@ -99,7 +105,7 @@ class Tables:
                 ("loss", pa.float64()),
                 ("penalty", pa.float64()),
                 ("accuracy", pa.float64()),
-                *((name, pa.float64()) for name in (*self.coordinates, *(["distance"] if self.coordinates else []))),
+                *((name, pa.float64()) for name in self.of_task.columns),
             ]
         )
 
