@@ -148,7 +148,7 @@ class Probes(Observer):
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
-    """Return the index of the activation after a layer with a kernel, or else of the last layer before the next kernel."""
+    """Return the index of the activation after a kernel, or else of the last layer before the next kernel."""
     end = next((i for i in range(kernel, end) if layers[i].facts.route == "next"), end)  # there its branch ends
     return next((i for i in range(kernel, end) if layers[i].facts.activation), end - 1)
 
