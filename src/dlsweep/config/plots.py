@@ -69,7 +69,7 @@ def _check_names(plot: Node, factors: Collection[str], on: Collection[Split], mi
                     if chosen not in factors:
                         found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
                         mistakes.add(chosen.place, f"{where} must name factors of this sweep, {found}")
-            elif mark and isinstance(node.value, str):
+            elif mark and mark.also and isinstance(node.value, str):
                 if node.value not in (valid := [*factors, *mark.also]):
                     found = f"got {node}{nearest(node.value, valid)}"
                     mistakes.add(node.place, f"{where} must name a factor of this sweep, {found}")

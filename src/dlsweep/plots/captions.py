@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MANY = 12  # levels that an alternative text does not list
 
 
-def around(facets: Facets, title: str = "") -> dict[str, Any]:
+def headings(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
     return {
         "row_factor": facets.rows or "",
