@@ -114,17 +114,17 @@ def make_folder(path: Path) -> None:
             sync(path.parent)
 
 
-def move(path: Path, folder: Path) -> None:
-    """Move a file into another folder of the same disk."""
-    make_folder(folder)
-    with writing(folder / path.name):
-        path.replace(folder / path.name)
-        sync(folder)
+def move(path: Path, target: Path) -> None:
+    """Give a file another name on the same disk. A missing folder of the new name is made."""
+    make_folder(target.parent)
+    with writing(target):
+        path.replace(target)
+        sync(target.parent)
         sync(path.parent)
 
 
 def sync(folder: Path) -> None:
-    """Make the names in a folder durable. Windows has no such call, and no need of it."""
+    """Make the names in a folder durable. Windows has no such call, and does not need it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""A dry run: what a sweep would train, and about how long that takes, without training or writing it."""
+"""Dry runs: the runs, the time, the memory and the disk space that a sweep will take."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.execution.choice import crew
+from dlsweep.execution.choice import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, record
+from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.cohorts import train
@@ -27,25 +28,25 @@ from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.observers.probes import HISTOGRAMS
 from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 
-# Bytes of a row of curves/, of layers/ without and for its histograms, and of runs/, as Parquet with its compression
-# takes them, and of a part around them.
+# Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
+# bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
 
-# Bytes around an array in a file of weights.
+# Bytes of an array in a file of weights besides its numbers.
 ARRAY = 280
 
-# How many cohorts are measured (the others are reckoned from their arithmetic), and the seconds of steps for each.
+# Number of cohorts that are timed (the others are estimated from their arithmetic), and seconds of steps for each.
 MEASURED = 4
 STEPPING = 0.3
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What running a sweep would mean.
+    """A prediction of a sweep.
 
-    folded: arms that another arm stands for, with its name. done: runs on disk. workers: how many train at once.
-    seconds: predicted from timing a few steps. memory: bytes that a worker takes at most for its stack, the data
-    and BLAS. disk: bytes that are still to be written. notes: sentences that a person should know.
+    folded: arms that train the same network as another, with the name of that one. done: runs on disk. workers: chunks
+    that train at once. seconds: predicted from timing a few steps. memory: maximal bytes of a worker for its stack, the
+    data and BLAS. disk: bytes to be written. notes: sentences for the user.
     """
 
     runs: int
@@ -62,10 +63,10 @@ class Forecast:
 
 @dataclass(frozen=True)
 class CohortForecast:
-    """One cohort, which is one stack to its readers.
+    """A cohort; in texts for users, a stack.
 
-    levels: the labels that its arms have of each varying factor, but of those of which they have all. missing: runs
-    that are not done. parameters: numbers that one run trains.
+    levels: its labels of each varying factor, without factors of which it has every label. missing: runs that are not
+    done. parameters: numbers that one run trains.
     """
 
     levels: dict[str, list[str]]
@@ -86,22 +87,28 @@ def dry_run(
     timeout: float | None = None,
     max_memory: int | None = None,
 ) -> Forecast:
-    """Tell what `run` with the same arguments would do. Writes nothing; trains a few steps, to time them.
+    """Predict what `run` does with the same arguments. This writes nothing, and trains a few steps to time them.
 
-    Raises what `run` raises before it trains, and a `DlsweepError` where those few steps fail.
+    Raises the errors that `run` raises before it trains, and a `DlsweepError` if those few steps fail.
 
     >>> told = dry_run({"name": "x", "train": {"iterations": 2}, "grid": {"activation": ["relu", "tanh"]}, "seeds": 5})
     >>> told.runs, told.done
     (10, 0)
     """
-    config = config if isinstance(config, Config) else load(config)
-    team = crew(executor, jobs, timeout, max_memory)
+    options = Options(Path(output), jobs, executor, force, retry, timeout=timeout, max_memory=max_memory)
+    return predict(config if isinstance(config, Config) else load(config), options)
+
+
+def predict(config: Config, options: Options) -> Forecast:
+    """Do what `dry_run` does, with its options in one record."""
+    chosen = choose(options)
     whole = plan(config)
-    done = {} if force else _done(config, Path(output) / config.name, retry)
+    folder = open_folder(options.output / config.name)
+    done = {} if options.force else _done(config, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
     widest: dict[Hashable, Chunk] = {}
-    for chunk in whole.chunks(done, team.workers, team.memory):
+    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory):
         key = code(chunk[0].arm)
         sizes[key].append(len(chunk))
         widest[key] = max(widest.get(key, ()), chunk, key=len)
@@ -119,26 +126,26 @@ def dry_run(
             for key, cohort in cohorts.items()
         ],
         chunks=len(seconds),
-        workers=team.workers,
-        seconds=max([sum(seconds) / team.workers, *seconds], default=0.0),
+        workers=chosen.workers,
+        seconds=max([sum(seconds) / chosen.workers, *seconds], default=0.0),
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
-        notes=[*team.notes(whole), *_hints(config, whole)] if seconds else [],
+        notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
     )
 
 
-def _done(config: Config, folder: Path, retry: bool) -> dict[str, str]:
-    """The runs that are on disk, with their status; those that failed are not done if they are to be tried again."""
+def _done(config: Config, folder: Folder, retry: bool) -> dict[str, str]:
+    """Return the runs on disk with their status, without failed ones if these are to be tried again."""
     old = record.read(folder)
     if old is None:
         return {}
-    held, _ = Store(folder, old.tables).survey()
-    compatibility.check(config, old, held, folder)
-    return {run: status for run, status in statuses(held).items() if not (retry and status == "failed")}
+    committed, _ = Store(folder, old.tables).scan()
+    compatibility.check(config, old, committed, folder)
+    return {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
 
 
 def _hints(config: Config, whole: Plan) -> list[str]:
-    """What a person should know about the prediction."""
+    """Return notes on the accuracy of the prediction."""
     patient = any(arm.train.stopping for arm in config.arms())
     hints = ["runs with patience may stop early; the prediction is for all that never do"] if patient else []
     sources = {source.name: source for c in whole.cohorts if (source := data_of(c.arm).source) and not source.here}
@@ -149,7 +156,7 @@ def _hints(config: Config, whole: Plan) -> list[str]:
 
 
 def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
-    """What tells the cohorts apart: of each, its labels of the varying factors, but where it has all of them."""
+    """Return each cohort's labels of the varying factors, without factors of which it has every label."""
     found: dict[Hashable, dict[str, dict[str, None]]] = {}
     for arm in config.arms():
         own = found.setdefault(code(arm), {factor: {} for factor in config.varying})
@@ -164,16 +171,16 @@ def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
 def _seconds(
     cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
 ) -> list[float]:
-    """The predicted seconds of every chunk: some cohorts are measured, the others go by their arithmetic."""
+    """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
     measured = {key: _measure(widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
     pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
     return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
 
 
 def _measure(chunk: Chunk) -> float:
-    """Predict a chunk's seconds from short trainings, which tell a step, an evaluation and the start apart."""
+    """Predict a chunk's seconds from short trainings that separate the times of a step, an evaluation and the start."""
     arm = chunk[0].arm
-    data = _at_hand(data_of(arm))
+    data = _available(data_of(arm))
 
     def seconds(steps: int, every: int) -> float:
         train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
@@ -186,7 +193,7 @@ def _measure(chunk: Chunk) -> float:
         except Exception as error:  # from a registered function: `run` would store such runs as failed
             raise DlsweepError(f"training the cohort of {arm.name} fails: {type(error).__name__}: {error}") from error
 
-    seconds(1, 1)  # reads the data, and wakes up what else sleeps
+    seconds(1, 1)  # reads the data and fills caches
     one, few, evaluated = seconds(1, 1), seconds(6, 6), seconds(4, 1)
     more = round(min(100, max(5, STEPPING * 5 / max(few - one, 1e-9))))
     step = max(0.0, seconds(6 + more, 6 + more) - few) / more
@@ -197,7 +204,7 @@ def _measure(chunk: Chunk) -> float:
 
 
 def _rows(cohort: Cohort) -> int:
-    """Bytes on disk for a run of the cohort."""
+    """Return the bytes on disk of a run of the cohort."""
     arm = cohort.arm
     steps = iterations(arm.train, data_of(arm).sizes["train"])
     times = evaluations(arm.evaluate, steps)
@@ -207,16 +214,16 @@ def _rows(cohort: Cohort) -> int:
 
 
 def _data(cohort: Cohort) -> int:
-    """Bytes of the data set in a worker: as read, and once more in float32 for every split that is evaluated."""
-    data = _at_hand(data_of(cohort.arm))
+    """Return the bytes of the data set in a worker: as read, and in float32 for each evaluated split."""
+    data = _available(data_of(cohort.arm))
     features = math.prod(data.shape)
     arrays = data.arrays
     evaluated = sum(data.sizes[split] for split in cohort.arm.evaluate.on if split != "batch")
     return sum(x.nbytes for x in (arrays.x_train, arrays.x_validation, arrays.x_test)) + 4 * features * evaluated
 
 
-def _at_hand(data: Dataset) -> Dataset:
-    """The data set, with noise of its form in place of samples that are still to be fetched."""
+def _available(data: Dataset) -> Dataset:
+    """Return the data set, or noise of the same shape if it is not fetched yet."""
     return data if data.source is None or data.source.here else replace(data, read=lambda: _noise(data))
 
 

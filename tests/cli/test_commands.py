@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support import commands
+from tests.support.commands import Done
 
 from dlsweep.cli import listing
 from dlsweep.config import words
@@ -37,8 +39,6 @@ grid:
 
 PLOTS = "plots=[{curves: {rows: activation, columns: init}}]"
 
-Done = subprocess.CompletedProcess[str]
-
 
 class Dlsweep:
     """`dlsweep` in a folder with a tiny data set and a config."""
@@ -51,11 +51,9 @@ class Dlsweep:
         np.savez(folder / "tiny.npz", x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
         (folder / "tiny.yaml").write_text(TINY, "utf-8")
 
-    def __call__(self, *arguments: str, code: int = 0, **environment: Any) -> Done:
-        env = {**os.environ, "COLUMNS": "200", **environment}
-        done = subprocess.run(
-            [*DLSWEEP, *arguments], cwd=self.folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+    def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
+        env = {"COLUMNS": "200", **environment}
+        done = commands.dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -99,7 +97,7 @@ def test_the_installed_script_and_its_version(tmp_path: Path) -> None:
 
 
 def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
-    first = dlsweep("run", "tiny.yaml", PLOTS)
+    first = dlsweep("run", "tiny.yaml", PLOTS, anew=True)
     assert "training 12 runs, 240 iterations" in first.stderr
     header, *rows, figure = first.stdout.splitlines()
     assert " ".join(header.split()) == "activation init final_test_accuracy 95 % interval n diverged failed"
@@ -110,7 +108,7 @@ def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
 
     assert "draws figures" not in first.stderr
 
-    again = dlsweep("run", "tiny.yaml", PLOTS)
+    again = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
     assert "12 of 12 runs are done already" in again.stderr
     assert "nothing to do" in again.stderr
     assert again.stdout == first.stdout
@@ -124,7 +122,7 @@ def test_run_on_part_of_mnist_adds_what_a_grown_config_asks_for(dlsweep: Dlsweep
         "grid: {init: [he, xavier]}",
     ]
     (tmp_path / "digits.yaml").write_text("\n".join(lines))
-    assert "training 2 runs" in dlsweep("run", "digits.yaml", "-o", "out").stderr
+    assert "training 2 runs" in dlsweep("run", "digits.yaml", "-o", "out", "-j", "1").stderr
     grown = dlsweep("run", "digits.yaml", "seeds=2", "-o", "out", "-j", "1", "-v")
     assert "2 of 4 runs are done already" in grown.stderr
     assert "training 2 runs" in grown.stderr
@@ -133,7 +131,7 @@ def test_run_on_part_of_mnist_adds_what_a_grown_config_asks_for(dlsweep: Dlsweep
 
 def test_another_config_under_an_old_name_is_refused(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-q", "-j", "1")
-    refused = dlsweep("run", "tiny.yaml", "train.iterations=30", code=2)
+    refused = dlsweep("run", "tiny.yaml", "train.iterations=30", "-j", "1", code=2)
     assert "20" in refused.stderr
     assert "30" in refused.stderr
     assert "--force" in refused.stderr
@@ -218,10 +216,9 @@ def test_fail_fast_ends_at_the_first_failure(dlsweep: Dlsweep, plugin: dict[str,
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, tmp_path: Path, executor: str) -> None:
-    changes = ["grid={train.iterations: [5, 100000000]}", "-j", "1", "--executor", executor]
-    command = ["run", "tiny.yaml", *changes]
-    if executor == "inline":
-        command = ["run", "tiny.yaml", *changes[:1], "--executor", executor]
+    # A stop comes at an evaluation: of the longer run at the next of a hundred thousand.
+    command = ["run", "tiny.yaml", "grid={train.iterations: [5, 100000000]}", "evaluate.every=1000"]
+    command += ["--executor", executor, *(["-j", "1"] if executor == "processes" else [])]
     with subprocess.Popen([*DLSWEEP, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         try:
             while not list(tmp_path.glob("results/tiny/runs/*.parquet")):
@@ -252,14 +249,15 @@ def test_two_runners_on_one_folder(dlsweep: Dlsweep, tmp_path: Path) -> None:
     assert str(process.pid) in refused.stderr
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_plot_draws_one_sweep_or_all(finished: Dlsweep, kind: str) -> None:
-    one = finished("plot", "results/tiny", "--format", kind)
-    assert one.stdout.split() == [f"results/tiny/figures/curves-accuracy.{kind}"]
-    both = finished("plot", "results", "--format", kind, "-y", "loss", "--rows", "init")
-    assert both.stdout.split() == [f"results/{name}/figures/curves-loss.{kind}" for name in ("other", "tiny")]
-    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
-    assert all((finished.folder / path).read_bytes().startswith(start) for path in both.stdout.split())
+def test_plot_draws_one_sweep_or_all(finished: Dlsweep) -> None:
+    one = finished("plot", "results/tiny")
+    assert one.stdout.split() == ["results/tiny/figures/curves-accuracy.png"]
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    both = finished("plot", "results", "--format", ",".join(starts), "-y", "loss", "--rows", "init")
+    drawn = [f"results/{name}/figures/curves-loss.{kind}" for name in ("other", "tiny") for kind in starts]
+    assert both.stdout.split() == drawn
+    for path in drawn:
+        assert (finished.folder / path).read_bytes().startswith(starts[path.rpartition(".")[2]])
 
 
 @pytest.mark.parametrize("kind", ["gap", "final", "heatmap"])

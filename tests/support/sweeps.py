@@ -10,4 +10,5 @@ from dlsweep.storage.results import Results
 
 Make = Callable[..., dict[str, Any]]
 Launch = Callable[..., "subprocess.Popen[str]"]
+Execute = Callable[..., tuple[int, str]]
 Bits = Callable[[Results], dict[str, bytes]]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.sweeps import Launch, Make
+from tests.support import commands
+from tests.support.sweeps import Execute, Launch, Make
 
 from dlsweep.storage.results import Results
 
@@ -48,6 +49,10 @@ def make(data: Path) -> Make:
     return make
 
 
+# Where programs find tests.support.
+PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
 @pytest.fixture
 def launch(tmp_path: Path) -> Launch:
     """Start a Python program as a script of its own; its arguments follow. It ends with the exit code of its error."""
@@ -61,11 +66,24 @@ def launch(tmp_path: Path) -> Launch:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},  # where it finds tests.support
+            env=os.environ | PATH,
             **options,
         )
 
     return launch
+
+
+@pytest.fixture
+def execute(tmp_path: Path) -> Execute:
+    """Run a Python program to its end as a script of its own; return its exit code and its messages."""
+
+    def execute(program: str, *arguments: object) -> tuple[int, str]:
+        script = tmp_path / "program.py"
+        script.write_text(program, encoding="utf-8")
+        done = commands.python(script, *arguments, folder=tmp_path, environment=PATH)
+        return done.returncode, done.stderr
+
+    return execute
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from tests.support import PROGRAMS
-from tests.support.sweeps import Bits, Launch, Make
+from tests.support.sweeps import Bits, Execute, Launch, Make
 
 import dlsweep
 from dlsweep.execution.executors import executors
@@ -52,7 +52,7 @@ def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bi
     ],
 )
 def test_one_bad_run_fails_alone(
-    make: Make, launch: Launch, tmp_path: Path, bits: Bits, leftovers: Any, mood: str, executor: str, error: str
+    make: Make, execute: Execute, tmp_path: Path, bits: Bits, leftovers: Any, mood: str, executor: str, error: str
 ) -> None:
     moody = {"moody": {"lr": [0.1, 0.5], "mood": mood}}
     config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [moody]}, seeds=2)
@@ -61,7 +61,7 @@ def test_one_bad_run_fails_alone(
         options |= {"jobs": 2}
     if mood == "hang":
         options |= {"timeout": 5}
-    assert finish(launch(SCRIPT, json.dumps(config), json.dumps(options))) == (0, "")
+    assert execute(SCRIPT, json.dumps(config), json.dumps(options)) == (0, "")
 
     results = dlsweep.open_results(tmp_path / "tiny")
     good, bad = (results.runs[results.runs["optimizer.lr"] == lr] for lr in (0.1, 0.5))
@@ -73,40 +73,40 @@ def test_one_bad_run_fails_alone(
     assert not leftovers(results.folder)
 
 
-def test_a_worker_may_take_longer_to_start_than_to_make_progress(make: Make, launch: Launch, tmp_path: Path) -> None:
+def test_a_worker_may_take_longer_to_start_than_to_make_progress(make: Make, execute: Execute, tmp_path: Path) -> None:
     slow = SCRIPT.replace("if __name__", "if __name__ != '__main__': time.sleep(4)\nif __name__", 1)
     options = {"output": str(tmp_path), "executor": "processes", "jobs": 1, "timeout": 3}
-    assert finish(launch(slow, json.dumps(make()), json.dumps(options))) == (0, "")
+    assert execute(slow, json.dumps(make()), json.dumps(options)) == (0, "")
     assert set(dlsweep.open_results(tmp_path / "tiny").runs["status"]) == {"done"}
 
 
-def test_a_dry_run_tells_what_fails_in_a_sentence(make: Make, launch: Launch, tmp_path: Path) -> None:
+def test_a_dry_run_tells_what_fails_in_a_sentence(make: Make, execute: Execute, tmp_path: Path) -> None:
     config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": 0.5}}]})
     dry = SCRIPT.replace("dlsweep.run(", "dlsweep.dry_run(")
-    told = finish(launch(dry, json.dumps(config), json.dumps({"output": str(tmp_path)})))
+    told = execute(dry, json.dumps(config), json.dumps({"output": str(tmp_path)}))
     assert told == (1, "training the cohort of tiny fails: ValueError: no such luck\n")
 
 
-def test_failed_runs_are_kept_or_tried_again(make: Make, launch: Launch, tmp_path: Path) -> None:
+def test_failed_runs_are_kept_or_tried_again(make: Make, execute: Execute, tmp_path: Path) -> None:
     grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": [0.1, 0.5]}}]}
     arguments = json.dumps(make(grid=grid, seeds=1)), json.dumps({"output": str(tmp_path)})
-    assert finish(launch(SCRIPT, *arguments))[0] == 0
+    assert execute(SCRIPT, *arguments)[0] == 0
     parts = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
-    assert finish(launch(SCRIPT, *arguments))[0] == 0
+    assert execute(SCRIPT, *arguments)[0] == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == parts
 
     healed = SCRIPT.replace("np.float32(0.5)", "np.float32(0.7)")
     retry = json.dumps({"output": str(tmp_path), "retry": True})
-    assert finish(launch(healed, arguments[0], retry))[0] == 0
+    assert execute(healed, arguments[0], retry)[0] == 0
     results = dlsweep.open_results(tmp_path / "tiny")
     assert results.runs["status"].tolist() == ["done", "done"]
     assert len(results.curves) == 2 * 4 * 2
 
 
-def test_the_first_failure_ends_the_sweep_where_asked(make: Make, launch: Launch, tmp_path: Path) -> None:
+def test_the_first_failure_ends_the_sweep_where_asked(make: Make, execute: Execute, tmp_path: Path) -> None:
     grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": 0.5}}]}
     options = {"output": str(tmp_path), "fail_fast": True}
-    code, message = finish(launch(SCRIPT, json.dumps(make(grid=grid, seeds=4)), json.dumps(options)))
+    code, message = execute(SCRIPT, json.dumps(make(grid=grid, seeds=4)), json.dumps(options))
     assert code == 1
     assert message == "tiny, seed 0: ValueError: no such luck; the sweep ends at the first failure, as asked\n"
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 1
@@ -114,20 +114,20 @@ def test_the_first_failure_ends_the_sweep_where_asked(make: Make, launch: Launch
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are workers forked from a server")
 @pytest.mark.skipif(int(pa.__version__.split(".")[0]) < 20, reason="older pyarrow imports pandas when it reads a table")
-def test_workers_do_without_pandas_but_may_import_it(make: Make, launch: Launch, tmp_path: Path) -> None:
+def test_workers_do_without_pandas_but_may_import_it(make: Make, execute: Execute, tmp_path: Path) -> None:
     there = 'raise ValueError("pandas" in sys.modules, __import__("pandas").__name__)'
     script = SCRIPT.replace('raise ValueError("no such luck")', there)
     grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": [0.1, 0.5]}}]}
     options = {"output": str(tmp_path), "executor": "processes", "jobs": 1, "max_memory": 1}  # a chunk for each run
-    assert finish(launch(script, json.dumps(make(grid=grid, seeds=1)), json.dumps(options))) == (0, "")
+    assert execute(script, json.dumps(make(grid=grid, seeds=1)), json.dumps(options)) == (0, "")
     error = dlsweep.open_results(tmp_path / "tiny").runs["error"][1]
     assert error.strip().endswith("ValueError: (False, 'pandas')")
 
 
 @pytest.mark.parametrize("first", ["", "from dlsweep.execution.startup import warm_up; warm_up()\n"])
-def test_a_script_needs_no_main_guard(make: Make, launch: Launch, tmp_path: Path, first: str) -> None:
+def test_a_script_needs_no_main_guard(make: Make, execute: Execute, tmp_path: Path, first: str) -> None:
     bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2)"
-    assert finish(launch(first + bare, json.dumps(make()), tmp_path)) == (0, "")
+    assert execute(first + bare, json.dumps(make()), tmp_path) == (0, "")
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 12
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support import commands
 from tests.support.sweeps import Make
 
 import dlsweep
@@ -68,11 +67,12 @@ def test_stopped_runs_count_and_are_told(results: Results) -> None:
 @pytest.mark.slow
 def test_stopped_runs_are_not_trained_again(early: dict[str, Any], results: Results, tmp_path: Path) -> None:
     (tmp_path / "early.yaml").write_text(yaml.safe_dump(early))
-    command = [sys.executable, "-m", "dlsweep", "run", "early.yaml", "-o", "."]
-    again = subprocess.run([*command, "--retry"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    command = ("run", "early.yaml", "-o", ".")
+    again = commands.dlsweep(*command, "--retry", "-j", "1", folder=tmp_path)
+    assert again.returncode == 0
     assert "9 of 9 runs are done already" in again.stderr
-    told = subprocess.run([*command, "--dry-run"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = commands.dlsweep(*command, "--dry-run", folder=tmp_path)
     assert "9 runs in 1 stack, 9 done, 0 to train" in told.stdout
     assert "may stop early" not in told.stderr
-    anew = subprocess.run([*command, "--dry-run", "--force"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    anew = commands.dlsweep(*command, "--dry-run", "--force", folder=tmp_path)
     assert "may stop early" in anew.stderr

@@ -18,6 +18,7 @@ import dlsweep
 from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
 from dlsweep.execution.worker import Receipt
 from dlsweep.storage import parts
+from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import Store
 from dlsweep.sweep import Reporter
@@ -133,10 +134,10 @@ def test_a_config_grows(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) ->
 def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: Sweep, bits: Bits) -> None:
     first, _ = sweep(make())
     other = make(train={"iterations": 4, "batch_size": 5, "sampling": "replacement"})
-    with pytest.raises(UsageError, match=r"(?s)answers another config:\n.*iterations: 6 there, 4 now.*--force"):
+    with pytest.raises(UsageError, match=r"(?s)belongs to a different config:\n.*iterations: 6 there, 4 now.*--force"):
         sweep(other)
     for smaller in (make(seeds=2), make(grid={"init": ["he"]})):
-        with pytest.raises(UsageError, match="answers another config"):
+        with pytest.raises(UsageError, match="belongs to a different config"):
             sweep(smaller)
     assert bits(first) == bits(dlsweep.open_results(first.folder))
 
@@ -148,7 +149,7 @@ def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: S
 
 def test_a_label_that_has_changed_is_told_as_that(make: Make, sweep: Sweep) -> None:
     sweep(make(grid={"activation": [{"relu": {}, "label": "a"}, "tanh"]}))
-    with pytest.raises(UsageError, match=r"another config:\n  only the label 'a' has become 'b'\ngive"):
+    with pytest.raises(UsageError, match=r"different config:\n  only the label 'a' has become 'b'\ngive"):
         sweep(make(grid={"activation": [{"relu": {}, "label": "b"}, "tanh"]}))
 
 
@@ -178,7 +179,7 @@ def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep
 
     again = dlsweep.dry_run(config, output=tmp_path, executor="inline")
     assert (again.runs, again.done, again.chunks, again.seconds, again.disk) == (24, 24, 0, 0.0, 0)
-    with pytest.raises(UsageError, match="answers another config"):
+    with pytest.raises(UsageError, match="belongs to a different config"):
         dlsweep.dry_run(make(seeds=1), output=tmp_path)
 
 
@@ -215,16 +216,17 @@ def test_a_damaged_part_is_never_read_and_its_runs_train_again(
 
 def test_a_commit_of_a_dead_worker_that_is_damaged_is_set_aside(make: Make, sweep: Sweep) -> None:
     results, _ = sweep(make(), max_memory=1)
-    store = Store(results.folder, results.record.tables)
+    folder = LocalFolder(results.folder)
+    store = Store(folder, results.record.tables)
     run = next(dlsweep.load(make()).runs())
     rows = store.committed([run])
     assert rows
     assert rows["run_id"].to_pylist() == [run.id]
-    parts.listing(results.folder / "runs")[parts.stem([run])].write_bytes(b"")
+    (results.folder / parts.listing(folder, "runs")[parts.stem([run])]).write_bytes(b"")
     assert store.committed([run]) is None
     for table in ("runs", "curves"):
-        assert len(parts.listing(results.folder / table)) == 11
-        assert list(parts.listing(results.folder / "quarantine" / table)) == [parts.stem([run])]
+        assert len(parts.listing(folder, table)) == 11
+        assert [parts.key(name) for name in folder.list(f"quarantine/{table}")] == [parts.stem([run])]
 
 
 def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, sweep: Sweep, bits: Bits) -> None:
@@ -366,8 +368,8 @@ def test_opening_what_is_not_there_names_what_is(make: Make, sweep: Sweep, tmp_p
     ("options", "sentence"),
     [
         ({"executor": "proceses"}, "there is no executor 'proceses'; did you mean 'processes'?"),
-        ({"executor": "inline", "jobs": 2}, "executor.inline has no setting 'jobs'; leave -j away"),
-        ({"executor": "inline", "timeout": 2}, "executor.inline has no setting 'timeout'; leave --timeout away"),
+        ({"executor": "inline", "jobs": 2}, "executor.inline has no setting 'jobs'; remove -j"),
+        ({"executor": "inline", "timeout": 2}, "executor.inline has no setting 'timeout'; remove --timeout"),
         ({"executor": "processes", "jobs": 0}, "executor.processes.jobs must be at least 1, got 0"),
         ({"executor": "processes", "timeout": 0.0}, "executor.processes.timeout must be above 0, got 0.0"),
         ({"max_memory": 0}, "max_memory must be above 0 bytes, got 0"),

@@ -6,14 +6,12 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import PROGRAMS
-from tests.support.sweeps import Bits, Launch, Make
+from tests.support import PROGRAMS, commands
+from tests.support.sweeps import Bits, Execute, Launch, Make
 
 import dlsweep
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
@@ -52,14 +50,14 @@ def test_the_command_ends_with_a_sentence_where_a_part_cannot_be_read(make: Make
     part.mkdir()
     (tmp_path / "config.yaml").write_text(json.dumps(make()))
     before = everything(results.folder)
-    command = [sys.executable, "-m", "dlsweep", "run", str(tmp_path / "config.yaml"), "-o", str(tmp_path), "-q"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ("run", "config.yaml", "-o", tmp_path, "-q", "-j", "1")
+    done = commands.dlsweep(*command, folder=tmp_path)
     assert done.returncode == 4
     assert done.stderr.startswith(f"cannot read {part}: ")
     assert everything(results.folder) == before
     part.rmdir()
     (tmp_path / "aside").rename(part)
-    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+    assert commands.dlsweep(*command, folder=tmp_path).returncode == 0
 
 
 def test_a_flipped_bit_in_runs_sets_the_weights_of_its_runs_aside(make: Make, tmp_path: Path, bits: Bits) -> None:
@@ -138,8 +136,7 @@ def test_nothing_is_written_through_a_link_to_a_file(make: Make, tmp_path: Path,
     path.parent.mkdir(parents=True)
     path.symlink_to(outside)
     (tmp_path / "config.yaml").write_text(json.dumps(make(plots=["curves"], seeds=1)))
-    command = [sys.executable, "-m", "dlsweep", "run", str(tmp_path / "config.yaml"), "-o", str(tmp_path), "-q"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = commands.dlsweep("run", "config.yaml", "-o", tmp_path, "-q", "-j", "1", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert outside.read_text() == "mine"
     assert (tmp_path / "tiny/figures/curves-accuracy.png").stat().st_size
@@ -174,13 +171,12 @@ def test_a_fifo_is_not_read(make: Make, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_plugin_ends_its_own_runs_only_whatever_it_raises(
-    make: Make, launch: Launch, tmp_path: Path, executor: str
+    make: Make, execute: Execute, tmp_path: Path, executor: str
 ) -> None:
     moods = ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"]
     config = make(grid={"activation": [{"rude": {"mood": moods}}, "relu"], "init": ["he"]}, seeds=1)
-    process = launch((PROGRAMS / "rude.py").read_text(), json.dumps(config), tmp_path / "out", executor)
-    _, messages = process.communicate()
-    assert (process.returncode, messages) == (0, "")
+    program = (PROGRAMS / "rude.py").read_text()
+    assert execute(program, json.dumps(config), tmp_path / "out", executor) == (0, "")
     runs = dlsweep.open_results(tmp_path / "out" / "tiny").runs
     assert runs["status"].tolist() == ["failed"] * 4 + ["done"]
     assert [error.strip().rpartition("\n")[2].rstrip(": ") for error in runs["error"][:4]] == moods

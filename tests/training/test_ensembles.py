@@ -10,12 +10,11 @@ from tests.training.test_loop import assert_the_same_alone
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run
-from dlsweep.execution.worker import halves
+from dlsweep.execution.worker import bisect, indivisible
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
 from dlsweep.training.observers.ensembles import Averages
-from dlsweep.training.plan import units
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -118,15 +117,15 @@ def test_splits_that_seeds_do_not_share_have_no_ensemble():
 
 
 @given(st.integers(2, 9), st.integers(1, 5))
-def test_halves_keep_ensembles_whole(arms, seeds):
+def test_bisect_keeps_ensembles_whole(arms, seeds):
     members = tuple(range(seeds))
     chunk = tuple(
         Run(make_arm(optimizer=choice("sgd", lr=0.1 * (i + 1)), members=members), seed)
         for i in range(arms)
         for seed in members
     )
-    first, second = halves(chunk)
+    first, second = bisect(chunk)
     assert first + second == chunk
     assert abs(len(first) - len(second)) <= seeds
     for half in (first, second):
-        assert all(len({run.arm.identity for run in unit}) == 1 and len(unit) == seeds for unit in units(half))
+        assert all(len({run.arm.identity for run in unit}) == 1 and len(unit) == seeds for unit in indivisible(half))

@@ -173,7 +173,7 @@ def cohorts(draw):
 
 
 def without(run):
-    return Run(replace(run.arm, evaluate=replace(run.arm.evaluate, layers=False)), run.seed)
+    return Run(replace(run.arm, evaluate=replace(run.arm.evaluate, layers=False)), run.seeds)
 
 
 @pytest.mark.slow

@@ -15,10 +15,11 @@ from tests.support.arms import choice, make_arm
 
 from dlsweep.config.runs import Arm, Run
 from dlsweep.execution.machine import BLAS_BUFFER
+from dlsweep.execution.worker import indivisible
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training.loop import train
-from dlsweep.training.plan import code, plan, units
+from dlsweep.training.plan import code, plan
 
 MNIST = Choice("mnist", {"train": 300, "validation": 0, "test": 500})
 
@@ -192,7 +193,7 @@ def test_an_ensemble_is_never_cut(rates, seeds, workers, runs, data):
     chunks = list(made.chunks(done, workers, runs * made.cohorts[0].memory))
     assert sorted(run.id for chunk in chunks for run in chunk) == sorted({r.id for r in made.missing(())} - done)
     for chunk in chunks:
-        for unit in units(chunk):
+        for unit in indivisible(chunk):
             assert [run.seed for run in unit] == list(members)
             assert len({run.arm.identity for run in unit}) == 1
         assert len(chunk) <= max(runs, seeds)

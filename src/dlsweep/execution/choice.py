@@ -1,103 +1,72 @@
-"""Who trains: the executor that was asked for or that suits, and what it has to work with."""
+"""Choose the executor, the number of workers and the memory per worker."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dlsweep.config.nodes import Mistakes, Place
 from dlsweep.config.reader import read_mapping
 from dlsweep.config.settings import read_settings
-from dlsweep.datasets import data_of, datasets
+from dlsweep.config.words import CHOSEN, registry
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
-from dlsweep.execution.executors import executors
-from dlsweep.execution.worker import Progress, Receipt, Task
-from dlsweep.nn.activations import activations
-from dlsweep.nn.initializers import initializers
-from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.networks import networks
-from dlsweep.nn.normalization import normalizations
-from dlsweep.nn.optimizers import optimizers
-from dlsweep.nn.regularizers import regularizers
-from dlsweep.nn.schedules import schedules
+from dlsweep.execution.executors import Executor, executors
 from dlsweep.registry import Entry
-from dlsweep.training.plan import Chunk, Plan
 
-REGISTRIES = (
-    activations,
-    datasets,
-    initializers,
-    landscapes,
-    networks,
-    normalizations,
-    optimizers,
-    regularizers,
-    schedules,
-)
+# The options that belong to an executor, with their flags on the command line.
+FLAGS = {"jobs": "-j", "timeout": "--timeout"}
 
 
 @dataclass(frozen=True)
-class Crew:
-    """An executor with its settings. workers: how many train at once. memory: bytes that the stack of each may take."""
+class Options:
+    """The options of `dlsweep.run`, which explains them, and of `dlsweep.dry_run`."""
 
-    executor: str
-    settings: dict[str, Any]
-    workers: int
-    memory: int
-
-    def notes(self, whole: Plan) -> list[str]:
-        """What a person should know before it trains a plan."""
-        notes = list(dict.fromkeys(note for cohort in whole.cohorts for note in data_of(cohort.arm).notes))
-        large = max(whole.cohorts, key=lambda cohort: cohort.memory * cohort.together)
-        if (memory := large.memory * large.together) > self.memory:
-            needed = (
-                f"{'an ensemble' if large.together > 1 else 'a run'} of {large.arm.name} takes {memory / 1e6:,.2f} MB"
-            )
-            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with what it needs")
-        return notes
-
-    def map(self, task: Task, chunks: Iterable[Chunk], progress: Progress) -> Generator[Receipt, None, None]:
-        """Let the executor do the chunks."""
-        receipts: Generator[Receipt, None, None] = executors[self.executor](task, chunks, progress, **self.settings)
-        return receipts
+    output: Path
+    jobs: int | None = None
+    executor: str | None = None
+    force: bool = False
+    retry: bool = False
+    fail_fast: bool = False
+    timeout: float | None = None
+    max_memory: int | None = None
 
 
-def crew(executor: str | None, jobs: int | None, timeout: float | None, max_memory: int | None) -> Crew:
-    """The crew for what was asked; None leaves the choice to the program.
+def choose(options: Options) -> Executor:
+    """Return the executor for some options.
 
-    It trains in this process if one worker is enough, or if functions were registered in the main module: not every
-    script can be imported by a worker, and no notebook can.
+    By default it is this process if one worker is enough, or if the main module registered functions: a worker cannot
+    import every script, and no notebook.
     """
-    if executor is None:
-        alone = (jobs or machine.cores()) == 1 and timeout is None
-        executor = "inline" if alone or "__main__" in registering_modules() else "processes"
-    entry = executors[executor]
-    settings = {name: value for name, value in (("jobs", jobs), ("timeout", timeout)) if value is not None}
-    if "jobs" not in entry.settings and settings.get("jobs") == 1:
-        del settings["jobs"]
-    _check(settings, entry)
-    workers = (jobs or machine.cores()) if "jobs" in entry.settings else 1
-    if max_memory is not None and max_memory <= 0:
-        raise UsageError(f"max_memory must be above 0 bytes, got {max_memory}")
-    share = (max_memory or machine.memory() // 2) // workers
-    return Crew(executor, settings, workers, max(0, share - machine.BLAS_BUFFER))
+    name = options.executor
+    if name is None:
+        alone = (options.jobs or machine.cores()) == 1 and options.timeout is None
+        name = "inline" if alone or "__main__" in registering_modules() else "processes"
+    entry = executors[name]
+    given = {option: value for option in FLAGS if (value := getattr(options, option)) is not None}
+    if "jobs" not in entry.settings and given.get("jobs") == 1:
+        del given["jobs"]
+    _check(given, entry)
+    if options.max_memory is not None and options.max_memory <= 0:
+        raise UsageError(f"max_memory must be above 0 bytes, got {options.max_memory}")
+    executor: Executor = entry(**given)
+    return replace(executor, memory=options.max_memory // executor.workers) if options.max_memory else executor
 
 
-def _check(settings: dict[str, Any], entry: Entry) -> None:
-    for name, option in (("jobs", "-j"), ("timeout", "--timeout")):
-        if name in settings and name not in entry.settings:
-            raise UsageError(f"executor.{entry.name} has no setting {name!r}; leave {option} away")
+def _check(given: dict[str, Any], entry: Entry) -> None:
+    for name in given:
+        if name not in entry.settings:
+            raise UsageError(f"executor.{entry.name} has no setting {name!r}; remove {FLAGS[name]}")
     mistakes = Mistakes()
-    given = read_mapping(settings, mistakes)
-    read_settings(entry, given, f"executor.{entry.name}", Place("executor"), mistakes, expand=False)
+    node = read_mapping(given, mistakes)
+    read_settings(entry, node, f"executor.{entry.name}", Place("executor"), mistakes, expand=False)
     if mistakes:
         raise UsageError("\n".join(mistake.message for mistake in mistakes.found))
 
 
 def registering_modules() -> tuple[str, ...]:
-    """The modules outside this package that registered something: a worker has to import them."""
-    entries = (registry[name] for registry in REGISTRIES for name in registry)
+    """Return the modules outside this package that registered something: a worker has to import them."""
+    entries = (registry(field)[name] for field in CHOSEN for name in registry(field))
     modules = {entry.function.__module__ for entry in entries}
     return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the sweep to stop, the second stops it at once."""
+"""Ctrl-C and SIGTERM: the first signal requests a stop, the second stops at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from dlsweep.errors import Interrupted
 
 @contextmanager
 def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Give a function that raises `Interrupted` once the user has asked to stop, and `tell` the user at once.
+    """Yield a function that raises `Interrupted` after a request to stop; `tell` the user of the request at once.
 
-    So a stop comes where the program can bear it. Outside the main thread, where Python delivers no signals, it never
-    comes.
+    So the program stops only where it calls this function. Outside the main thread Python delivers no signals.
     """
     asked: list[int] = []
 
@@ -24,7 +23,7 @@ def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
         asked.append(number)
         if len(asked) > 1:
             raise Interrupted(number)
-        with suppress(RuntimeError):  # a stream that is being written to at this very moment takes nothing else
+        with suppress(RuntimeError):  # the signal arrived during a write to the same stream
             tell("stopping: what is finished is kept; Ctrl-C again stops at once")
 
     def check() -> None:

@@ -1,4 +1,4 @@
-"""What the server imports so that every worker begins with it. Only the server does."""
+"""The modules that every worker has from its start. Only the server imports this one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["processes"]
 
 
 class _NoPandas:
-    """An importer that lets nobody import pandas."""
+    """An importer that refuses pandas."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
@@ -20,8 +20,8 @@ class _NoPandas:
             raise ImportError(name)
 
 
-# Arrow looks for pandas when it makes its first array, and never again: to a worker's Arrow a Series is a list like any
-# other. A worker needs no more, and the import would take as long as everything else together.
+# Arrow looks for pandas when it makes its first array, and never again; a worker's Arrow then reads a Series as a list.
+# A worker needs no more, and importing pandas would take as long as all other imports together.
 sys.meta_path.insert(0, _NoPandas)
 try:
     pa.array([])

@@ -1,7 +1,7 @@
-"""One worker process, seen from both ends of its pipe.
+"""A worker process and its handle in the parent, connected by a pipe.
 
 The pools of the standard library lose other tasks, or the whole call, when one of their processes is killed. Here every
-worker has a pipe of its own, so that its death tells which chunk it had, and disturbs nobody else.
+worker has its own pipe, so its death reveals its chunk and disturbs no other worker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep.errors import DlsweepError
 from dlsweep.execution.machine import keep_freed_memory
-from dlsweep.execution.startup import CONTEXT, surroundings
+from dlsweep.execution.startup import CONTEXT, worker_environment
 from dlsweep.execution.worker import Progress, Receipt, Task
 from dlsweep.training.plan import Chunk
 
@@ -28,10 +28,10 @@ READY = "ready"
 
 
 class Worker:
-    """A worker process with the chunk that it has.
+    """The handle of a worker process and of its chunk.
 
-    left: runs of the chunk without a receipt. unsettled: run-iterations it reported since its last receipt.
-    ready: whether it has started well. alive, death: whether it is at work, and if not, why.
+    left: runs of the chunk without a receipt. unsettled: run-iterations reported since the last receipt. ready: it has
+    started, and imported its modules. alive, death: it is running, or the reason why not.
     """
 
     def __init__(self, task: Task, chunk: Chunk):
@@ -43,25 +43,25 @@ class Worker:
         self._heard = time.monotonic()
         self.connection, theirs = CONTEXT.Pipe()
         self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
-        with surroundings(task.modules):
+        with worker_environment(task.modules):
             self._process.start()
         theirs.close()
 
     @property
     def silence(self) -> float:
-        """Seconds since the worker was last heard of."""
+        """Seconds since the last message of the worker."""
         return time.monotonic() - self._heard
 
     def give(self, chunk: Chunk) -> None:
-        """Hand the worker a chunk."""
+        """Give the worker a chunk."""
         self.left = chunk
         self._heard = time.monotonic()
         if self.ready:
-            with suppress(OSError):  # if it has died, listening to it will tell
+            with suppress(OSError):  # if it has died, `hear` finds out
                 self.connection.send(chunk)
 
     def hear(self, progress: Progress) -> Iterator[Receipt]:
-        """Take what the worker has to say: receipts, progress, or that it is no more."""
+        """Receive one message: a receipt, progress, an error, or the end of the process."""
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
@@ -83,18 +83,19 @@ class Worker:
                 self.give(self.left)
 
     def end(self, reason: str | None) -> None:
-        """End the process, if it is not at its end already, and keep the reason."""
+        """Kill the process, if it is alive, and keep the reason; None if the process has ended by itself."""
         if self.alive:
             self.alive = False
             if not reason:
-                self._process.join(1)  # it is ending by itself, and its exit code will tell how
+                self._process.join(1)  # its exit code gives the reason
             self._process.kill()
             self._process.join()
             self.connection.close()
-            self.death = f"the worker process was ended: {reason}" if reason else _obituary(self._process.exitcode)
+            self.death = f"the worker process was ended: {reason}" if reason else exit_reason(self._process.exitcode)
 
 
-def _obituary(code: int | None) -> str:
+def exit_reason(code: int | None) -> str:
+    """Return a sentence on the exit code of a worker process."""
     if code is not None and code < 0:
         memory = ", perhaps because memory ran out" if -code == signal.SIGKILL else ""
         return f"the worker process was killed by {signal.Signals(-code).name}{memory}"
@@ -102,15 +103,15 @@ def _obituary(code: int | None) -> str:
 
 
 def serve(connection: Connection, task: Task) -> None:
-    """The life of a worker process: chunks in, progress and receipts out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the parent decides
+    """Run a worker process: receive chunks, send progress and receipts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
     keep_freed_memory()
 
     def tell(message: object) -> None:
         try:
             connection.send(message)
-        except OSError:  # nobody listens any more; as an exception it would count as a failure of the run
+        except OSError:  # the parent has gone; an exception would count as a failure of the run
             os._exit(1)
 
     with threadpool_limits(1), suppress(EOFError):

@@ -1,4 +1,4 @@
-"""How worker processes come into being. Imports nothing heavy, so that the server can be started first of all."""
+"""Start of worker processes. This imports nothing heavy, so that the server can start before anything else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-# A fork of a server that has imported everything takes milliseconds, and inherits no thread and no lock.
+# To fork a server that has imported everything takes milliseconds, and copies no thread and no lock.
 if sys.platform == "linux":
     CONTEXT = mp.get_context("forkserver")
     CONTEXT.set_forkserver_preload(["dlsweep.execution.preloaded"])
@@ -19,20 +19,20 @@ else:
 
 
 def warm_up() -> None:
-    """Let the server import what the workers need, while this process goes on with something else."""
+    """Start the server, which imports the modules of the workers while this process does something else."""
     if sys.platform == "linux":
         from multiprocessing.forkserver import ensure_running
 
-        with surroundings():
+        with worker_environment():
             ensure_running()
 
 
 @contextmanager
-def surroundings(modules: tuple[str, ...] = ()) -> Iterator[None]:
-    """What a process inherits when it starts: one thread for every BLAS, nothing of Ctrl-C, and no main module.
+def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
+    """Give processes that start meanwhile one thread for every BLAS, a blocked Ctrl-C, and no main module.
 
-    The main module is imported again in a worker only where it registers something: a script without the usual
-    `if __name__ == "__main__"` would start its sweep once more in there.
+    A worker imports the main module again only if that module registers something: a script without the usual
+    `if __name__ == "__main__"` would start its sweep a second time in the worker.
     """
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     environment = {name: os.environ.get(name) for name in threads}

@@ -1,27 +1,28 @@
-"""What a worker does with a chunk: train it, commit it, hand back a receipt."""
+"""Work on a chunk: train it, commit it, return a receipt."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
-from dlsweep.storage import parts, weights
+from dlsweep.storage import parts
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
 from dlsweep.training.cohorts import train
-from dlsweep.training.plan import Chunk, units
+from dlsweep.training.plan import Chunk
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """These runs are on disk.
+    """A message that runs are on disk.
 
-    runs: their ids. statuses: how each ended. error: for a run that failed, which and why, in a line.
+    runs: their ids. statuses: one for each. error: for a run that failed, its name and the reason, in a line.
     """
 
     runs: tuple[str, ...]
@@ -31,9 +32,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Task:
-    """The map of a sweep: chunks to receipts. It is sent once to every worker.
+    """The work of a sweep, from chunks to receipts. It is sent once to every worker.
 
-    modules: what the worker must import so that the registries hold all that the config names.
+    modules: those that a worker must import to register every name of the config.
     """
 
     store: Store
@@ -42,9 +43,8 @@ class Task:
     def work(self, chunk: Chunk, progress: Progress) -> Iterator[Receipt]:
         """Train and commit a chunk.
 
-        Whatever is raised in training costs as little as can be: the chunk is tried again in halves, down to the one
-        run that raises it, or the ensemble that it belongs to, which is stored as failed. Only a stop (`Interrupted`),
-        other data than planned, and what keeps the chunk from being written end the sweep.
+        After an exception in training, the chunk is tried again in halves, down to the run that raises it, or its
+        ensemble, which is stored as failed. Only a stop (`Interrupted`), changed data and a failed write end the sweep.
         """
         reported = 0
 
@@ -54,42 +54,47 @@ class Task:
             progress(iterations)
 
         try:
-            outcome = train(chunk, data_of(chunk[0].arm), progress=count)
-            kept = weights.contents(chunk, outcome)
-            rows = self.store.tables.rows(chunk, outcome, kept)
+            result = train(chunk, data_of(chunk[0].arm), progress=count)
+            files = self.store.encode(chunk, result)
         except (Interrupted, DataChanged):
             raise
-        except BaseException as error:  # SystemExit and KeyboardInterrupt too: Ctrl-C itself comes as `Interrupted`
-            # As text: the traceback itself would keep the arrays of the stack alive.
+        except BaseException as error:  # also SystemExit and KeyboardInterrupt: Ctrl-C arrives as `Interrupted`
+            # As text, since a traceback would keep the arrays of the stack alive.
             report = str(error) if isinstance(error, DlsweepError) else "".join(traceback.format_exception(error))
         else:
-            self.store.commit(chunk, rows, kept)
-            yield Receipt(tuple(run.id for run in chunk), tuple(outcome.status))
+            self.store.commit(files)
+            yield Receipt(tuple(run.id for run in chunk), tuple(result.status))
             return
 
         progress(-reported)
-        if len(units(chunk)) == 1:
+        if len(indivisible(chunk)) == 1:
             yield self.fail(chunk, report)
         else:
-            for half in halves(chunk):
+            for half in bisect(chunk):
                 yield from self.work(half, progress)
 
     def fail(self, unit: Chunk, error: str) -> Receipt:
-        """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can take it back."""
-        self.store.remove([parts.stem(unit)])  # what an attempt that was killed may have left
-        self.store.commit(unit, self.store.tables.rows(unit, nothing_learned(unit), {}, error), {})
+        """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can remove it."""
+        self.store.remove([parts.stem(unit)])  # a killed attempt may have left some
+        self.store.commit(self.store.encode(unit, nothing_learned(unit), error))
         who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seed) for run in unit)}"
         statuses = ("failed",) * len(unit)
         return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {error.strip().splitlines()[-1]}")
 
     def receipt_of(self, left: Chunk) -> Receipt | None:
-        """The receipt that a worker owes when it died after a commit: for the first of the runs that it had left."""
+        """Return the receipt of a worker that died after a commit and before it sent one: for its first runs left."""
         rows = self.store.committed(left)
         return Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())) if rows else None
 
 
-def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    """A chunk of two units or more, in two."""
-    parted = units(chunk)
-    middle = len(chunk[0].arm.members or (0,)) * (len(parted) // 2)
+def indivisible(runs: Sequence[Run]) -> list[Chunk]:
+    """Return the smallest parts into which a chunk may be cut: single runs, or whole ensembles."""
+    together = max(1, len(runs[0].arm.members))
+    return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
+
+
+def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
+    """Cut a chunk of two or more indivisible parts in two."""
+    parted = indivisible(chunk)
+    middle = len(parted[0]) * (len(parted) // 2)
     return chunk[:middle], chunk[middle:]

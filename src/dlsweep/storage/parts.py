@@ -1,82 +1,143 @@
-"""A part: one Parquet file of a table, whose name ends in the checksum of its bytes.
+"""The files of a chunk: a Parquet part of each table, and an `.npz` file with the weights of each run that keeps them.
 
-Parquet's own page checksums are on as well, for other readers; but they cover neither the headers nor the footer, where
-a flipped bit can rename a column unnoticed. The checksum in the name covers everything.
+    curves/0123456789abcdef-01234567.parquet     stem of the chunk, checksum of the file
+    weights/0123456789abcdef.npz                 id of the run, whose row in runs/ has the checksum
+
+The checksum covers every byte. Parquet's page checksums, which are on for other readers, cover neither the headers nor
+the footer, where a flipped bit can rename a column unnoticed.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
-from pathlib import Path
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dlsweep import files
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, Unreadable
+from dlsweep.storage.folder import Folder
+from dlsweep.storage.tables import TABLES
+from dlsweep.types import Array
 
-_NAME = re.compile(r"(?P<stem>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{8})\.parquet")
+WEIGHTS = "weights"
+FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
+
+_NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
 
 
 class Damaged(Exception):
-    """A part whose bytes are not those that were written, or never were a table."""
+    """A file of a chunk is missing, was changed since it was written, or never was a table."""
 
 
 def stem(runs: Sequence[Run]) -> str:
-    """What the parts of a chunk are called in every table: the same for the same runs."""
+    """Return the name that the parts of a chunk share: the same for the same runs."""
     return blake2b("".join(run.id for run in runs).encode(), digest_size=8).hexdigest()
 
 
-def name(stem: str, content: bytes) -> str:
-    """The file name of a part."""
-    return f"{stem}-{crc32(content):08x}.parquet"
+def part_name(table: str, stem: str, content: bytes) -> str:
+    """Return the file name of a part."""
+    return f"{table}/{stem}-{crc32(content):08x}.parquet"
 
 
-def encode(table: pa.Table) -> bytes:
-    """A table as the bytes of a Parquet file."""
+def weights_name(run: str) -> str:
+    """Return the file name of a run's weights."""
+    return f"{WEIGHTS}/{run}.npz"
+
+
+def key(name: str) -> str:
+    """Return the stem in the name of a part, or the run's id in the name of weights."""
+    return name.rpartition("/")[2][:16]
+
+
+def listing(folder: Folder, inside: str) -> dict[str, str]:
+    """Return the names of a table's parts, or of all weights, by key. Raise `ResultsDamaged` for any other file."""
+    names = folder.list(inside)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ResultsDamaged(f"{folder}/{name} is not a part of this sweep's results; move it elsewhere")
+    return {key(name): name for name in names}
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
-def decode(path: Path, schema: pa.Schema) -> pa.Table:
-    """A part's table: `Damaged` if a bit of it changed, `ResultsDamaged` if it is not a part of this sweep."""
-    with _opened(path, schema) as file:
+def encode_weights(parameters: Mapping[str, Array]) -> bytes:
+    """Return parameters as the bytes of an `.npz` file: the same bytes for the same numbers."""
+    content = io.BytesIO()
+    np.savez(content, **parameters)  # type: ignore[arg-type]  # a name could be one of its own settings
+    return content.getvalue()
+
+
+def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
+    """Return a part's table. Raise `Damaged` if a bit changed, `ResultsDamaged` if it is not a part of this sweep."""
+    with _opened(folder, name, schema) as file:
         return file.read(use_threads=False).replace_schema_metadata()
 
 
-def check(path: Path, schema: pa.Schema) -> None:
-    """`decode` without the cost of unpacking the rows."""
-    with _opened(path, schema):
-        pass
+def read_weights(folder: Folder, name: str, checksum: int) -> dict[str, Array]:
+    """Return the parameters in a file. Raise `Damaged` if it does not have this checksum."""
+    with np.load(io.BytesIO(_checked(folder, name, checksum)), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def check(folder: Folder, name: str, expected: pa.Schema | int) -> None:
+    """Raise what reading a file would raise, without unpacking it.
+
+    expected: the columns of a part; the checksum of weights.
+    """
+    if isinstance(expected, int):
+        _checked(folder, name, expected)
+    else:
+        with _opened(folder, name, expected):
+            pass
+
+
+def checksums(rows: pa.Table) -> dict[str, int]:
+    """Return the checksums of the weights that rows of runs/ have, by run."""
+    if "kept_checksum" not in rows.column_names:
+        return {}
+    found = zip(rows["run_id"].to_pylist(), rows["kept_checksum"].to_pylist(), strict=True)
+    return {run: checksum for run, checksum in found if checksum is not None}
+
+
+def sweep(folder: Folder, name: str) -> str:
+    """Return the sweep that a part belongs to; "" if the part does not say. Raise `Damaged` as `read_table` does."""
+    with _parquet(folder, name) as file:
+        return _sweep(file.schema_arrow)
 
 
 @contextmanager
-def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    try:
-        file = pq.ParquetFile(pa.BufferReader(_checked(path)), page_checksum_verification=True)
+def _opened(folder: Folder, name: str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    with _parquet(folder, name) as file:
         if not file.schema_arrow.equals(schema):
-            raise ResultsDamaged(f"{path} has other columns than this sweep's table; move it elsewhere")
+            raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
         if "" not in (ours := _sweep(schema), theirs := _sweep(file.schema_arrow)) and ours != theirs:
-            raise ResultsDamaged(f"{path} belongs to another sweep than sweep.json, which may have been copied there")
+            raise ResultsDamaged(
+                f"{folder}/{name} belongs to another sweep than sweep.json, which may have been copied there"
+            )
         yield file
-    except MemoryError as error:
-        raise Unreadable(f"cannot read {path}: not enough memory; nothing was changed") from error
-    except (pa.ArrowException, OSError) as error:  # whoever gave it its name has written something else into it
-        raise Damaged(f"{path} is damaged: it cannot be read as Parquet") from error
 
 
-def sweep(path: Path) -> str:
-    """Return the sweep that a part belongs to; "" where it does not say. Raise `Damaged` as `decode` does."""
+@contextmanager
+def _parquet(folder: Folder, name: str) -> Iterator[pq.ParquetFile]:
+    content = _checked(folder, name, int(name[-16:-8], 16))
     try:
-        return _sweep(pq.read_schema(pa.BufferReader(_checked(path))))
-    except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"{path} is damaged: it cannot be read as Parquet") from error
+        yield pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    except MemoryError as error:
+        raise Unreadable(f"cannot read {folder}/{name}: not enough memory; nothing was changed") from error
+    except (pa.ArrowException, OSError) as error:  # the checksum is right: another program wrote this file
+        raise Damaged(f"{folder}/{name} is damaged: it cannot be read as Parquet") from error
 
 
 def _sweep(schema: pa.Schema) -> str:
@@ -84,27 +145,11 @@ def _sweep(schema: pa.Schema) -> str:
     return metadata.get(b"sweep", b"").decode("ascii", "replace")
 
 
-def _checked(path: Path) -> bytes:
+def _checked(folder: Folder, name: str, checksum: int) -> bytes:
     try:
-        content = files.read(path)
+        content = folder.get(name)
     except FileNotFoundError:
-        raise Unreadable(f"cannot read {path}: it was there a moment ago; nothing was changed") from None
-    if path.name != name(path.name[:16], content):
-        raise Damaged(f"{path} is damaged: it is not as it was written")
+        raise Unreadable(f"cannot read {folder}/{name}: it was there a moment ago; nothing was changed") from None
+    if crc32(content) != checksum:
+        raise Damaged(f"{folder}/{name} is damaged: it is not as it was written")
     return content
-
-
-def listing(folder: Path, names: re.Pattern[str] = _NAME) -> dict[str, Path]:
-    """The parts in a table's folder, or other files that are named so, by stem.
-
-    Hidden files are not looked at; any other file is refused.
-    """
-    parts = {}
-    for name in files.names(folder):
-        if name.startswith("."):
-            continue
-        match = names.fullmatch(name)
-        if not match:
-            raise ResultsDamaged(f"{folder / name} is not a part of this sweep's results; move it elsewhere")
-        parts[match["stem"]] = folder / name
-    return parts

@@ -1,4 +1,4 @@
-"""`sweep.json`: the question that a results folder answers, the columns of its tables, and how they were made."""
+"""`sweep.json`: the config of a results folder, the columns of its tables, and the circumstances of its training."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from dlsweep import files
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
+from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import Tables
 
 # The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
@@ -32,16 +32,15 @@ FILE = "sweep.json"
 
 
 class OtherVersion(ResultsDamaged):
-    """Results in a layout that this version does not know: they are not damaged, so nothing of them is made anew."""
+    """Results in a layout that this version does not know. They are not damaged, so they are not repaired."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What `sweep.json` says.
+    """The content of `sweep.json`.
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
-    plots: what the config asks to be drawn, which is no part of the question.
-    sessions: one entry for every time that somebody trained into this folder.
+    plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
     """
 
     name: str
@@ -53,21 +52,21 @@ class Record:
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
 
-    def write(self, folder: Path) -> None:
-        """Put it into its folder."""
+    def write(self, folder: Folder) -> None:
+        """Write the record into its folder."""
         content = json.loads(json.dumps(asdict(self)))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
-        files.write(folder / FILE, text.encode() + b"\n")
+        folder.put(FILE, text.encode() + b"\n")
 
 
-def read(folder: Path) -> Record | None:
+def read(folder: Folder) -> Record | None:
     """Return the record of a results folder; None if there is none.
 
-    Raises `ResultsDamaged` if it is not as it was written, and `Unreadable` if it cannot be read at the moment.
+    Raise `ResultsDamaged` if it was changed since it was written, and `Unreadable` if it cannot be read at the moment.
     """
-    path = folder / FILE
+    path = f"{folder}/{FILE}"
     try:
-        content = json.loads(files.read(path))
+        content = json.loads(folder.get(FILE))
         if (found := content["schema_version"]) not in READABLE:
             raise OtherVersion(f"{path} has schema version {found}; this dlsweep reads version {SCHEMA_VERSION}")
         if found > 1 and content.pop("checksum") != _checksum(content):
@@ -84,12 +83,12 @@ def read(folder: Path) -> Record | None:
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    """Return what tells whether a record is as it was written, whatever the order and the spaces of its JSON."""
+    """Return the checksum of a record, which depends on neither the order nor the spaces of its JSON."""
     return blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def session(config_file: Path | None) -> dict[str, Any]:
-    """Where, when, by what command and with which versions training starts now. A bit of a curve may depend on any."""
+    """Return the circumstances of a training that starts now. The bits of a curve may depend on each of them."""
     return {
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(sys.argv),
@@ -105,7 +104,7 @@ def session(config_file: Path | None) -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Versions of what computes; of BLAS also the kernels that it chose for this processor, and a worker's threads."""
+    """Return the versions of the numerical software; of BLAS also its kernels for this processor and its threads."""
     blas = [
         {"threads": 1} | {key: pool.get(key) for key in ("internal_api", "version", "architecture")}
         for pool in threadpool_info()
@@ -116,7 +115,7 @@ def versions() -> dict[str, Any]:
 
 
 def _git_commit(folder: Path) -> str | None:
-    """The commit of the repository that the config is in, if it is in one."""
+    """Return the commit of the config's repository, if there is one."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True

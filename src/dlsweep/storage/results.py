@@ -1,4 +1,4 @@
-"""The read side of a results folder. Reading changes nothing, and takes nothing that is not as it was written."""
+"""The read side of a results folder. Reading changes nothing, and refuses files that were changed since."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pyarrow as pa
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import compatibility, parts, record, weights
+from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.text import nearest, plural, value_text
 from dlsweep.training.result import Checkpoint
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """A sweep's results. Open them with `open_results`; the tables are read when they are first asked for.
+    """Results of a sweep. Open them with `open_results`; each table is read when it is first used.
 
     Rows are in the order of the config, and a factor's column is categorical with its levels in that order. Damaged
     or foreign files raise `ResultsDamaged`.
@@ -45,25 +46,30 @@ class Results:
             count = "damaged"
         return f"Results({str(self.folder)!r}, {count})"
 
+    @cached_property
+    def files(self) -> Folder:
+        """Access to the files of the results."""
+        return open_folder(self.folder)
+
     @property
     def name(self) -> str:
-        """The sweep's name."""
+        """Name of the sweep."""
         return self.record.name
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The resolved config that the results answer."""
+        """Resolved config of the results."""
         return self.record.config
 
     @cached_property
     def runs(self) -> DataFrame:
-        """One row per run: what it was, how it ended, its final, best and last metrics."""
+        """One row per run: its factors and settings, its status, its final, best and last metrics."""
         frame = self._frame(self._run_rows)
         return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many runs there are, by how they ended; without pandas, whose import takes longer than a small sweep."""
+        """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
         found = Counter(self._run_rows["status"].to_pylist())
         return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
 
@@ -74,14 +80,16 @@ class Results:
 
     @cached_property
     def layers(self) -> DataFrame:
-        """One row per run, iteration and layer: sizes of weights, gradients and activations, and at some iterations
-        histograms. A `UsageError` says so if the sweep has none."""
+        """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms.
+
+        Raise a `UsageError` if the sweep has none.
+        """
         if "layers" not in self.record.tables.schemas:
             raise UsageError(f"{self.folder} has no measurements of layers; train with evaluate.layers: true")
         return self._by_run("layers")
 
     def _by_run(self, table: str) -> DataFrame:
-        """A table that has rows for every run, in the order of the runs."""
+        """Return a table that has rows for every run, in the order of the runs."""
         rank = {run: i for i, run in enumerate(self.runs["run_id"])}
         frame = self._beside_runs(table)
         ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
@@ -92,7 +100,7 @@ class Results:
     def ensembles(self) -> DataFrame:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions.
 
-        A `UsageError` says that the sweep has none.
+        Raise a `UsageError` if the sweep has none.
         """
         if "ensembles" not in self.record.tables.schemas:
             raise UsageError(f"{self.folder} has no ensembles; train with evaluate.ensemble: true")
@@ -109,12 +117,12 @@ class Results:
         seed: int | None = None,
         at: Literal["kept", "start"] = "kept",
     ) -> Model:
-        """A run's network: with the weights that it kept, or as it was before training (`at="start"`).
+        """Return a run's network: with the weights that it kept, or from before training (`at="start"`).
 
-        run: its id; or arm: levels that only one arm has, such as `{"activation": "relu"}`, nothing where there is one
-        arm only; and seed: the arm's first, if not given. The network before training is made anew from the run's
-        random streams, and needs no weights on disk. Raises a `UsageError` where no run or more than one arm fits, and
-        where the run kept no weights.
+        run: its id. Or arm: levels that only one arm has, such as `{"activation": "relu"}`, which a sweep of one arm
+        does not need; and seed: by default the arm's first. The network from before training comes from the run's
+        random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or if
+        the run kept no weights.
         """
         from dlsweep.datasets import data_of
         from dlsweep.training.model import Model, start
@@ -124,7 +132,7 @@ class Results:
         return Model(meant, data_of(meant.arm), start(meant) if at == "start" else self._kept(row))
 
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
-        """The rows of `runs` of the arms that have some levels, by labels or names, and of a seed, if it is given."""
+        """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
         rows = self.runs
         for factor, level in (arm or {}).items():
             if factor not in self.record.levels:
@@ -143,7 +151,7 @@ class Results:
         return rows if seed is None else rows[rows["seed"] == seed]
 
     def _row(self, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
-        """The row of `runs` of the one run that is meant."""
+        """Return the row of `runs` of one run."""
         if run is not None:
             if arm is not None or seed is not None:
                 raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
@@ -158,7 +166,7 @@ class Results:
         return {str(column): value for column, value in rows.iloc[0].items()}
 
     def _run(self, row: Mapping[str, Any]) -> Run:
-        """A run as the config has it."""
+        """Return the run of a row, expanded from the config."""
         for arm in self._expanded.arms():
             if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
                 return run
@@ -171,7 +179,7 @@ class Results:
         return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
 
     def _kept(self, row: Mapping[str, Any]) -> Checkpoint:
-        """The weights that a run kept."""
+        """Return the weights that a run kept."""
         if not self.record.tables.kept:
             raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
         if row["kept_checksum"] != row["kept_checksum"]:
@@ -179,8 +187,11 @@ class Results:
                 f"the run {row['run_id']} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights"
             )
         try:
-            path = self.folder / weights.FOLDER / weights.name(row["run_id"])
-            return Checkpoint(int(row["kept_iteration"]), weights.decode(path, int(row["kept_checksum"])))
+            if (name := self._weights.get(row["run_id"])) is None:
+                raise parts.Damaged(f"{self.files}/{parts.weights_name(row['run_id'])} is missing")
+            return Checkpoint(
+                int(row["kept_iteration"]), parts.read_weights(self.files, name, int(row["kept_checksum"]))
+            )
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 
@@ -189,20 +200,24 @@ class Results:
         return self._read(self._run_parts.values(), self.record.tables.runs)
 
     @cached_property
-    def _run_parts(self) -> dict[str, Path]:
-        # Listed once, for all tables: a sweep may go on meanwhile.
-        return parts.listing(self.folder / "runs")
+    def _run_parts(self) -> dict[str, str]:
+        # Listed once for all tables, since the sweep may be training.
+        return parts.listing(self.files, "runs")
+
+    @cached_property
+    def _weights(self) -> dict[str, str]:
+        return parts.listing(self.files, parts.WEIGHTS)
 
     def _beside_runs(self, table: str) -> DataFrame:
-        """Another table, of the runs that there are."""
-        there = parts.listing(self.folder / table)
+        """Return another table, for the rows of `runs`."""
+        there = parts.listing(self.files, table)
         if self._run_parts.keys() - there.keys():
-            raise ResultsDamaged(f"{self.folder / table} lacks parts; `dlsweep run` trains their runs again")
+            raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
         return self._frame(self._read((there[stem] for stem in self._run_parts), self.record.tables.schemas[table]))
 
-    def _read(self, paths: Iterable[Path], schema: pa.Schema) -> pa.Table:
+    def _read(self, names: Iterable[str], schema: pa.Schema) -> pa.Table:
         try:
-            tables = [parts.decode(path, schema) for path in paths]
+            tables = [parts.read_table(self.files, name, schema) for name in names]
         except parts.Damaged as damage:
             raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
         return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
@@ -215,7 +230,7 @@ class Results:
 
 
 def open_results(path: str | Path) -> Results:
-    """The results in the folder `path`, such as `results/activation-init`.
+    """Return the results in the folder `path`, such as `results/activation-init`.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
@@ -227,16 +242,16 @@ def open_results(path: str | Path) -> Results:
     if folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
-    found = compatibility.opened(folder)
+    found, _ = compatibility.open_record(open_folder(folder))
     if found is None:
-        inside = ", ".join(str(results.folder) for results in _inside(folder))
+        inside = ", ".join(map(str, open_folder(folder).subfolders(record.FILE)))
         hint = f"; there are some in {inside}" if inside else ""
         raise UsageError(f"there are no results in {folder}{hint}")
     return Results(folder, found)
 
 
 def open_all(path: str | Path) -> list[Results]:
-    """The results in the folder `path`; or, where it is a folder of sweeps, those of each of them, by name.
+    """Return the results in the folder `path`; if it is a folder of sweeps, those of each sweep, by name.
 
     >>> import dlsweep
     >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
@@ -245,9 +260,8 @@ def open_all(path: str | Path) -> list[Results]:
     >>> [results.folder.name for results in open_all("results")]
     ['one', 'two']
     """
-    inside = _inside(Path(path))
-    return inside if inside and not (Path(path) / record.FILE).exists() else [open_results(path)]
-
-
-def _inside(folder: Path) -> list[Results]:
-    return [open_results(path.parent) for path in sorted(folder.glob(f"*/{record.FILE}"))]
+    folder = open_folder(Path(path))
+    inside = folder.subfolders(record.FILE)
+    if not inside or record.FILE in folder.list():
+        return [open_results(path)]
+    return [open_results(str(subfolder)) for subfolder in inside]

@@ -1,158 +1,165 @@
-"""The write side of a results folder: chunks are committed whole, and what is not whole is cleared away."""
+"""The write side of a results folder: chunks are committed whole, the remains of interrupted commits are deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from zlib import crc32
 
 import pyarrow as pa
 
-from dlsweep import files
 from dlsweep.config.runs import Run
-from dlsweep.storage import parts, weights
-from dlsweep.storage.tables import TABLES, Tables
+from dlsweep.storage import parts
+from dlsweep.storage.folder import Folder
+from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
+from dlsweep.storage.tables import Tables
+from dlsweep.training.result import TrainingResult
 
 QUARANTINE = "quarantine"
-FOLDERS = (*TABLES, weights.FOLDER, QUARANTINE)
+WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every subfolder that a store writes into
 
-# The rows of runs/ that are in a folder, by the stem of their part.
-Held = dict[str, pa.Table]
+# The rows of runs/ that count, by the stem of their part.
+Committed = dict[str, pa.Table]
 
 
 @dataclass(frozen=True)
 class Store:
-    """The tables and weights of a sweep in its results folder. One runner holds the folder; its workers commit."""
+    """The tables and weights of a sweep in its results folder. One runner holds the folder; its workers commit.
 
-    folder: Path
+    A chunk is committed when its part of runs/, which is written last, is there.
+    """
+
+    folder: Folder
     tables: Tables
 
-    def commit(self, runs: Sequence[Run], rows: Mapping[str, pa.Table], kept: Mapping[str, bytes]) -> None:
-        """Add a chunk to the tables, with the weights that its runs keep. Before this returns nothing of it counts,
-        after it all of it is durable."""
-        for run, content in kept.items():
-            files.write(self.folder / weights.FOLDER / weights.name(run), content)
+    def encode(self, runs: Sequence[Run], result: TrainingResult, error: str | None = None) -> dict[str, bytes]:
+        """Return the files of a chunk, by name, in the order of a commit."""
+        kept = {run.id: parts.encode_weights(kept.parameters) for run, kept in zip(runs, result.kept) if kept}
+        rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
+        tables = {table: parts.encode_table(own) for table, own in rows.items()}
         stem = parts.stem(runs)
-        for table in self.tables.schemas:
-            content = parts.encode(rows[table])
-            files.write(self.folder / table / parts.name(stem, content), content)
+        return {
+            **{parts.weights_name(run): content for run, content in kept.items()},
+            **{parts.part_name(table, stem, content): content for table, content in tables.items()},
+        }
+
+    def commit(self, files: Mapping[str, bytes]) -> None:
+        """Write the files of a chunk. None of it counts before this returns, and all of it is durable afterwards."""
+        for name, content in files.items():
+            self.folder.put(name, content)
 
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
-        """The rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
+        """Return the rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
 
-        A damaged part is none: it is set aside.
+        A damaged part counts as none, and is set aside.
         """
-        listed = parts.listing(self.folder / "runs")
+        listed = parts.listing(self.folder, "runs")
         for stem in (parts.stem(runs[:count]) for count in range(1, len(runs) + 1)):
-            if path := listed.get(stem):
+            if name := listed.get(stem):
                 try:
-                    return parts.decode(path, self.tables.runs)
-                except parts.Damaged:
+                    return self._runs(name)
+                except Damaged:
                     self._set_aside([stem])
         return None
 
-    def survey(self) -> tuple[Held, dict[str, str]]:
-        """The rows of the runs that count, and a sentence for every stem whose parts do not. Changes nothing.
+    def scan(self) -> tuple[Committed, dict[str, str]]:
+        """Return the rows of the runs that count, and the reason for each stem whose parts do not. Change nothing.
 
-        Raises `Unreadable` if one of the files cannot be read at the moment: then nothing is known of its runs.
+        Raise `Unreadable` if one of the files cannot be read at the moment: its runs are then unknown.
         """
-        others = {table: schema for table, schema in self.tables.schemas.items() if table != "runs"}
-        listed = {table: parts.listing(self.folder / table) for table in ("runs", *others)}  # a sweep may go on
-        held: Held = {}
+        listed = self._listed()
+        committed: Committed = {}
         bad: dict[str, str] = {}
         ids: set[str] = set()
-        for stem, path in listed["runs"].items():
+        for stem, name in listed["runs"].items():
             try:
-                for table, schema in others.items():
-                    if stem not in listed[table]:
-                        raise parts.Damaged(f"{path} lacks its part of {table}/")
-                    parts.check(listed[table][stem], schema)
-                rows = parts.decode(path, self.tables.runs)
-                weights.check(self.folder / weights.FOLDER, rows)
-            except parts.Damaged as damage:
+                rows = self._runs(name)
+                for inside, key, expected in self._others(stem, rows):
+                    if key not in listed[inside]:
+                        raise Damaged(f"{self.folder}/{name} lacks its part of {inside}/")
+                    parts.check(self.folder, listed[inside][key], expected)
+            except Damaged as damage:
                 bad[stem] = str(damage)
                 continue
             own = set(rows["run_id"].to_pylist())
             if own & ids:
-                # A worker that outlived its killed runner by a moment has committed what the next one trained again.
-                bad[stem] = f"{path} holds runs that are in another part"
+                # A worker outlived its killed runner for a moment, and committed runs that the next one trained again.
+                bad[stem] = f"{self.folder}/{name} holds runs that are in another part"
             else:
-                held[stem] = rows
+                committed[stem] = rows
                 ids |= own
-        return held, bad
+        return committed, bad
 
-    def recover(self) -> tuple[Held, list[str]]:
-        """Bring the folder to a state in which every part counts; give the rows of the runs, and what had to be done.
+    def repair(self) -> tuple[Committed, list[str]]:
+        """Set aside the parts that do not count, and clean; return the rows of the runs that do, and notes.
 
-        Everything is read before anything is changed. A part that does not count is set aside, with its partners in the
-        other tables; and so are the weights of no run, since the runs of a damaged part are not known.
+        Everything is read before anything changes. The partners of a bad part in the other tables go with it; so do
+        the weights of its runs, which `clean` finds to belong to no run.
         """
-        held, bad = self.survey()
-        if bad:
-            counting = {run for rows in held.values() for run in weights.checksums(rows)}
-            self._set_aside_weights(counting)
-            self._set_aside(bad)
-        self.tidy()
-        return held, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
+        committed, bad = self.scan()
+        self._set_aside(bad)
+        self.clean()
+        return committed, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
-    def tidy(self) -> None:
-        """Remove what a commit that was cut short has left: unfinished files, and parts without a row in runs/.
+    def clean(self) -> None:
+        """Delete the remains of interrupted commits: unfinished files, and parts without a row in runs/.
 
-        Weights of no run are set aside, as they may belong to runs of a part that is damaged. Raises `Unreadable`,
-        before anything is removed, if a file that says what counts cannot be read at the moment.
+        Weights of no run are set aside instead, since they may belong to the runs of a damaged part. Raise `Unreadable`
+        before anything is deleted, if a file that decides this cannot be read at the moment.
         """
-        committed = parts.listing(self.folder / "runs")
-        counting: set[str] = set()
-        for path in committed.values() if self.tables.kept else ():
-            with suppress(parts.Damaged):
-                counting.update(weights.checksums(parts.decode(path, self.tables.runs)))
-        listed = {table: parts.listing(self.folder / table) for table in self.tables.schemas}
-        files.remove_temporaries(self.folder)
-        for table, there in listed.items():
-            folder = self.folder / table
-            files.make_folder(folder)
-            files.remove_temporaries(folder)
-            counted = {path.name for stem, path in there.items() if stem in committed}
-            for name in files.names(folder):
-                if not name.startswith(".") and name not in counted:
-                    files.remove(folder / name)
-        if self.tables.kept:
-            files.make_folder(self.folder / weights.FOLDER)
-            files.remove_temporaries(self.folder / weights.FOLDER)
-            self._set_aside_weights(counting)
+        listed = self._listed()
+        counting = set(listed["runs"].values())
+        for stem, name in listed["runs"].items():
+            try:
+                rows = self._runs(name) if self.tables.kept else None
+            except Damaged:
+                rows = None
+            counting.update(listed[inside].get(key, "") for inside, key, _ in self._others(stem, rows))
+        for inside in ("", *listed):
+            self.folder.clean(inside)
+        for inside in listed:
+            for name in self.folder.list(inside):
+                if name not in counting and inside == WEIGHTS:
+                    self.folder.move(name, f"{QUARANTINE}/{name}")
+                elif name not in counting:
+                    self.folder.delete(name)
 
-    def _set_aside_weights(self, counting: Collection[str]) -> None:
-        """Set the weights aside that are those of no run that counts."""
-        for run, path in weights.listing(self.folder / weights.FOLDER).items() if self.tables.kept else ():
-            if run not in counting:
-                files.move(path, self.folder / QUARANTINE / weights.FOLDER)
-
-    def remove(self, stems: Collection[str]) -> None:
-        """Remove parts from all tables: first the rows that make them count."""
-        for path in reversed(self._parts(stems)):
-            files.remove(path)
+    def remove(self, keys: Collection[str]) -> None:
+        """Delete the files with these keys from all folders: first the rows of runs/, without which no other counts."""
+        for name in reversed(self._named(keys)):
+            self.folder.delete(name)
 
     def clear(self) -> None:
-        """Remove every part and all weights."""
-        self.remove({stem for table in TABLES for stem in parts.listing(self.folder / table)})
-        for path in weights.listing(self.folder / weights.FOLDER).values():
-            files.remove(path)
+        """Delete every part and all weights."""
+        self.remove({key for inside in FOLDERS for key in parts.listing(self.folder, inside)})
+
+    def _runs(self, name: str) -> pa.Table:
+        return parts.read_table(self.folder, name, self.tables.runs)
+
+    def _others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
+        """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
+        yield from ((table, stem, schema) for table, schema in self.tables.schemas.items() if table != "runs")
+        if rows is not None:
+            yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
+
+    def _listed(self) -> dict[str, dict[str, str]]:
+        """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
+        folders = [*self.tables.schemas, *([WEIGHTS] if self.tables.kept else [])]
+        return {inside: parts.listing(self.folder, inside) for inside in reversed(FOLDERS) if inside in folders}
 
     def _set_aside(self, stems: Collection[str]) -> None:
-        """Move parts to the quarantine, last those of `runs/`: until then the next runner finds them damaged again."""
-        for path in self._parts(stems):
-            files.move(path, self.folder / QUARANTINE / path.parent.name)
+        """Move parts to the quarantine, those of runs/ last: until then the next runner finds them damaged again."""
+        for name in self._named(stems):
+            self.folder.move(name, f"{QUARANTINE}/{name}")
 
-    def _parts(self, stems: Collection[str]) -> list[Path]:
-        """The parts with one of these stems, those of `runs/` last."""
-        folders = [self.folder / table for table in TABLES if stems]
-        return [folder / name for folder in folders for name in files.names(folder) if name.partition("-")[0] in stems]
+    def _named(self, keys: Collection[str]) -> list[str]:
+        """Return the names of all files with these keys, runs/ last."""
+        return [name for inside in FOLDERS if keys for name in self.folder.list(inside) if parts.key(name) in keys]
 
 
-def statuses(held: Held) -> dict[str, str]:
-    """The status of every run that is there, by id."""
+def statuses(committed: Committed) -> dict[str, str]:
+    """Return the status of every committed run, by id."""
     found: dict[str, str] = {}
-    for rows in held.values():
+    for rows in committed.values():
         found.update(zip(rows["run_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
     return found

@@ -1,4 +1,4 @@
-"""The tables of a sweep: their columns, the same in every part, and how a chunk's outcome becomes rows."""
+"""The tables of a sweep: their columns, which are the same in every part, and the rows of a chunk's result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -18,31 +17,31 @@ from dlsweep.errors import DlsweepError
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
-# Words repeat from row to row: a column of them is codes and a dictionary, on disk, in Arrow and in pandas.
+# Words repeat from row to row: their column holds codes and a dictionary, on disk, in Arrow and in pandas.
 WORD = pa.dictionary(pa.int32(), pa.string())
 
-# In the order in which a chunk is committed: a run exists when its row in runs/ does. Those between are not in every
-# sweep.
+# In the order of a commit: a run exists when its row in runs/ does. A sweep may lack the optional tables.
 OPTIONAL = ("ensembles", "layers")
 TABLES = ("curves", *OPTIONAL, "runs")
 
-# The metrics of runs/ for each split: of the trained network, which after early stopping may be an earlier one than the
-# last; the best of the curve; the last of it, however the run ended.
+# The metrics of runs/ for each split: of the trained network, which early stopping may take from before the end; the
+# best of the curve; and the last of the curve, whatever the run's status.
 MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 
+# The columns of runs/ on kept weights; null in a run without.
+KEPT = ("kept_iteration", "kept_checksum")
 
 HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa.float64())}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a sweep's own question adds: columns for its factors, numeric settings and evaluated splits; for descents on
-    landscapes, the coordinates of a point: they have a position and a distance to the nearest minimum, and no accuracy;
-    those of the `OPTIONAL` tables that it asks for; and the columns of `runs/` on weights that are kept.
+    """The parts of the tables that depend on the sweep.
 
-    sweep: what `sweep.json` and every part of the tables have in common, and no part of another sweep has; "" where the
-    results are older than that.
+    factors, settings, splits: each has columns. coordinates: of a point on a landscape, which has a distance to the
+    nearest minimum and no accuracy; else empty. optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the
+    sweep keeps weights. sweep: an id shared by `sweep.json` and every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
@@ -55,17 +54,17 @@ class Tables:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is measured on every split, the first of them first of all."""
+        """Return the metrics of every split, the main one first."""
         return ("loss", "distance") if self.coordinates else ("accuracy", "loss")
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
-        """The columns of every table that the sweep has, in the order of `TABLES`."""
+        """Return the columns of every table of the sweep, in the order of `TABLES`."""
         return {table: getattr(self, table) for table in TABLES if table not in OPTIONAL or table in self.optional}
 
     @cached_property
     def runs(self) -> pa.Schema:
-        """One row per run."""
+        """Return the columns of runs/, which has a row per run."""
         return self._schema(
             [
                 ("run_id", pa.string()),
@@ -87,7 +86,7 @@ class Tables:
 
     @cached_property
     def curves(self) -> pa.Schema:
-        """One row per run, iteration and split."""
+        """Return the columns of curves/, which has a row per run, iteration and split."""
         return self._schema(
             [
                 ("run_id", WORD),
@@ -106,7 +105,7 @@ class Tables:
 
     @cached_property
     def ensembles(self) -> pa.Schema:
-        """One row per arm, iteration and split: of the averaged predictions of so many runs."""
+        """Return the columns of ensembles/: per arm, iteration and split, metrics of the runs' averaged predictions."""
         return self._schema(
             [
                 ("arm", WORD),
@@ -122,8 +121,10 @@ class Tables:
 
     @cached_property
     def layers(self) -> pa.Schema:
-        """One row per run, iteration and layer. A histogram has equal bins from low to high, and is null where none was
-        taken."""
+        """Return the columns of layers/, which has a row per run, iteration and layer.
+
+        A histogram has equal bins from low to high, and is null at iterations without one.
+        """
         measured = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
         return self._schema(
             [
@@ -142,9 +143,9 @@ class Tables:
         return pa.schema(columns, {"sweep": self.sweep} if self.sweep else None)
 
     def rows(
-        self, runs: Sequence[Run], outcome: TrainingResult, weights: Mapping[str, bytes], error: str | None = None
+        self, runs: Sequence[Run], result: TrainingResult, checksums: Mapping[str, int], error: str | None = None
     ) -> dict[str, pa.Table]:
-        """A chunk's rows of every table; weights: the files of those runs that keep theirs, by id."""
+        """Return a chunk's rows of every table. checksums: of the kept weights, by run."""
         each = np.arange(len(runs))
         values = [_settings(run.arm) for run in runs]
         per_run = {
@@ -152,17 +153,17 @@ class Tables:
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
             "run_id": [run.id for run in runs],
             "landscape": _words([run.arm.model.name for run in runs], each),
-            "status": _words(outcome.status, each),
-            **self._metrics(outcome),
-            "iterations": outcome.iterations,
-            "parameters": [outcome.parameters] * len(runs),
+            "status": _words(result.status, each),
+            **self._metrics(result),
+            "iterations": result.iterations,
+            "parameters": [result.parameters] * len(runs),
             "classes": [_classes(runs[0].arm)] * len(runs),
-            "seconds": [outcome.seconds / len(runs)] * len(runs),
+            "seconds": [result.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
-            "kept_iteration": [kept.iteration if kept else None for kept in outcome.kept or [None] * len(runs)],
-            "kept_checksum": [crc32(weights[run.id]) if run.id in weights else None for run in runs],
+            "kept_iteration": [kept.iteration if kept else None for kept in result.kept or [None] * len(runs)],
+            "kept_checksum": [checksums.get(run.id) for run in runs],
         }
-        measured = {"curves": outcome.curves, "ensembles": outcome.ensembles, "layers": outcome.layers}
+        measured = {"curves": result.curves, "ensembles": result.ensembles, "layers": result.layers}
         columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}
         return {
             table: _table(columns[table], schema) if table in columns else schema.empty_table()
@@ -170,16 +171,16 @@ class Tables:
         }
 
     def _measured(self, runs: Sequence[Run], rows: Mapping[str, Array]) -> dict[str, Any]:
-        """The columns of what was measured on the way; `run` is the index of each row's run."""
+        """Return the columns of measurements during training; `run` is the index of each row's run."""
         columns = {name: _nullable(values) for name, values in rows.items()} | self._names(runs, rows["run"])
         for name in rows.keys() & {"split", "layer"}:
-            # These are few and many rows share one: code them by position.
+            # Few different words in many rows: code them by position.
             words, codes = np.unique(rows[name], return_inverse=True)
             columns[name] = _words(words.tolist(), codes)
         return columns
 
     def _names(self, runs: Sequence[Run], which: Array) -> dict[str, Any]:
-        """The columns that say which run a row belongs to; `which` is the index of each row's run."""
+        """Return the columns that identify the run of a row; `which` is the index of each row's run."""
         return {
             "run_id": _words([run.id for run in runs], which),
             "arm": _words([run.arm.name for run in runs], which),
@@ -187,20 +188,20 @@ class Tables:
             "seed": np.array([run.seed for run in runs], np.int64)[which],
         }
 
-    def _metrics(self, outcome: TrainingResult) -> dict[str, pa.Array]:
-        """Final, best and last metrics per run and split; null where there is none."""
+    def _metrics(self, result: TrainingResult) -> dict[str, pa.Array]:
+        """Return the final, best and last metrics per run and split, null if there are none."""
         columns = {}
-        trained = np.isin(outcome.status, ["done", "stopped"])
-        final_at = np.where(trained, outcome.final, -1)
+        trained = np.isin(result.status, ["done", "stopped"])
+        final_at = np.where(trained, result.final, -1)
         for split in self.splits:
-            rows = outcome.curves["split"] == split
-            run = outcome.curves["run"][rows]
-            chosen = outcome.curves["iteration"][rows] == final_at[run]
+            rows = result.curves["split"] == split
+            run = result.curves["run"][rows]
+            chosen = result.curves["iteration"][rows] == final_at[run]
             for metric in self.metrics:
-                values = outcome.curves[metric][rows].astype(np.float64)
+                values = result.curves[metric][rows].astype(np.float64)
                 final, best, last = np.full((3, len(trained)), np.nan)
                 METRICS[metric].at(best, run, values)
-                last[run] = values  # rows are in the order of the iterations: the last one stays
+                last[run] = values  # rows are in the order of iterations: the last one stays
                 final[run[chosen]] = values[chosen]
                 for moment, column in zip(MOMENTS, (final, best, last), strict=True):
                     columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
@@ -208,14 +209,14 @@ class Tables:
 
 
 def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
-    """The outcome of runs that failed: no curve."""
+    """Return the result of failed runs: no curve."""
     empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
     empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
     return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 
 def _nullable(values: Array) -> Any:
-    """A column in which NaN, or in a table of counts a row of −1, is null."""
+    """Return a column in which NaN is null, or, in a table of counts, a row of −1."""
     if values.ndim == 2:
         taken = values[:, 0] >= 0
         ends = np.concatenate([[0], np.cumsum(np.where(taken, values.shape[1], 0))]).astype(np.int32)
@@ -224,12 +225,12 @@ def _nullable(values: Array) -> Any:
 
 
 def _settings(arm: Arm) -> dict[str, float]:
-    """An arm's numeric settings by column."""
+    """Return an arm's numeric settings by column."""
     return {column: value for field in FIELDS for column, value in numbers(field, getattr(arm, field)).items()}
 
 
 def _words(words: Sequence[str], which: Array) -> pa.Array:
-    """A column with `words[i]` for each `i` of `which`."""
+    """Return a column with `words[i]` for each `i` of `which`."""
     code = {word: i for i, word in enumerate(dict.fromkeys(words))}
     codes = np.array([code[word] for word in words], np.int32)
     return pa.DictionaryArray.from_arrays(codes[which], pa.array(list(code), pa.string()))

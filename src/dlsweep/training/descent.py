@@ -1,4 +1,4 @@
-"""Descents on a landscape: a stack of points of one cohort, from their start to their paths."""
+"""Descents on a landscape: a stack of points, from their start to their paths."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def descend(
 ) -> TrainingResult:
     """Let the points of one cohort descend as one stack and return their paths.
 
-    The curves are those of a network's training, the landscape being the one thing that is trained on: the split is
-    `train`, there is no epoch and no accuracy, and `x`, `y` and `distance`, to the nearest minimum, stand beside the
-    loss. progress is called as by the training of networks. A point where the run diverges
-    (`dlsweep.training.divergence`) is not part of the path.
+    The curves have the columns of a network's training: the split is `train`; epoch and accuracy are NaN; further
+    columns are `x`, `y` and `distance`, to the nearest minimum. progress: as for `dlsweep.training.loop.train`. A path
+    ends before the point at which its run diverges (`dlsweep.training.divergence`).
     """
     start = time.perf_counter()
     arms = [run.arm for run in runs]
@@ -80,13 +79,13 @@ def descend(
 
 
 def _at(landscape: Landscape, w: Array) -> tuple[Array, Array]:
-    """f, `(R,)`, and its gradient, `(R, 2)`, at the points w."""
+    """Return f, `(R,)`, and its gradient, `(R, 2)`, at the points w."""
     loss, gradient = landscape.at(*w.T)
     return loss, np.stack(gradient, axis=1)
 
 
 def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Array:
-    """The noise on the gradients of step t, `(R, 2)`: the same draws for every arm of a seed, scaled."""
+    """Return the noise on the gradients of step t, `(R, 2)`: the same draws for every arm of a seed, scaled."""
     if not landscape.noise:
         return np.zeros(2, dtype)
     draws = {seeds: seeds.stream("noise", t).standard_normal(2) for seeds in {run.seeds for run in runs}}
@@ -94,7 +93,7 @@ def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Arr
 
 
 def _curves(path: Sequence[tuple[int, Array, Array, Array]], landscape: Landscape) -> dict[str, Array]:
-    """The columns of the curves, a row for each point of a path, in the order of the iterations."""
+    """Return the columns of the curves: a row for each point of a path, in the order of the iterations."""
     run, loss, w = (np.concatenate([part[i] for part in path]) for i in (1, 2, 3))
     x, y = w.T
     none = np.full(len(run), np.nan)

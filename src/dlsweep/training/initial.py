@@ -1,4 +1,4 @@
-"""The parameters of a stack's runs before training."""
+"""Initial parameters of a stack's runs."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def first_state(stack: Stack, batch: Batch) -> State:
 def initial(
     layers: Sequence[Layer], runs: Sequence[Run], samples: Mapping[Seeds, Array], data: Dataset, dtype: np.dtype
 ) -> list[Parameters]:
-    """Kernels by each run's initializer, from base draws that its seed names; the rest where its description says.
+    """Return the initial parameters: kernels from each run's initializer and seeds, the others from their `start`.
 
-    samples: the first minibatch of each seed, for initializers that look at what a layer makes of it.
+    samples: the first minibatch of each seed, for initializers that use the outputs of a layer.
     """
     stack: list[Parameters] = []
     for layer in layers:
@@ -47,15 +47,15 @@ def initial(
             stack[-1][k][...] = column(np.asarray(parameter.start, dtype), stack[-1][k])
     for i, run in enumerate(runs):
         entry = initializers[run.arm.init.name]
-        looks = bool(entry.rest)  # at what the layer makes of the first minibatch
+        measures = bool(entry.rest)  # the outputs of the first minibatch
         own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
-        # What it looks at is the plain network: regularizers may draw, and not all of them act at every moment.
-        alone = build([replace(run.arm, regularizer=())], data, dtype).layers if looks else layers
+        # Without regularizers, which may draw.
+        alone = build([replace(run.arm, regularizer=())], data, dtype).layers if measures else layers
         for depth, layer in enumerate(alone):
             for k, parameter in layer.parameters.items():
                 if parameter.kernel:
                     passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), *parameter[:3]]
-                    if looks:
+                    if measures:
                         passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
                     own[layer.name][k][0] = entry(*passed, **run.arm.init.settings)
     return stack
@@ -64,7 +64,7 @@ def initial(
 def _outputs(
     layers: Sequence[Layer], parameters: Mapping[str, Parameters], kernel: str, samples: Array
 ) -> Callable[[Array], Array]:
-    """What the last of some layers makes of samples with a kernel, the layers before it being initialized."""
+    """Return a function from a kernel of the last layer to its outputs; the layers before it are initialized."""
 
     def outputs(w: Array) -> Array:
         parameters[layers[-1].name][kernel][0] = w

@@ -38,12 +38,11 @@ def train(
 ) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
 
-    progress is called at each evaluation with the run-iterations done since the last, and with 0 while the stack is
-    set up; what it raises ends the training. A run that diverges (`dlsweep.training.divergence`) leaves the stack, and
-    so does one whose patience ends before its training does, as `stopped`; the others keep their bits, which are
-    promised for one BLAS thread (the executors see to it).
+    progress: called at each evaluation with the run-iterations since the last one, and with 0 during the set-up; an
+    exception that it raises ends the training. Runs that diverge (`dlsweep.training.divergence`) or stop early leave
+    the stack. The others keep their bits, as long as BLAS uses one thread, which the executors ensure.
     """
-    _ = data.arrays  # read before the clock starts: whether a run is the first in its process does not matter
+    _ = data.arrays  # read before the clock starts, so that the first run of a process takes no longer than others
     start = time.perf_counter()
     with np.errstate(all="ignore"):
         training = Training(runs, data, np.dtype(dtype))

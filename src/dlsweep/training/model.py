@@ -1,4 +1,4 @@
-"""One network out of a sweep, to be asked: its run, its data set and its parameters."""
+"""One network of a sweep, for questions: its run, its data set and its parameters."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _FLOAT = np.dtype(np.float32)
 
 @dataclass(frozen=True)
 class Model:
-    """A network with the parameters that it had at an iteration, in evaluation: nothing is dropped, no noise is added.
+    """A network in evaluation, with the parameters of an iteration.
 
-    Samples x are `(N, *shape)` with the data set's shape, or flat; as in the data set, and where it has bytes also
-    floating point, from 0 to 1. Answers have the samples first.
+    Samples x are `(N, *shape)` with the data set's shape, or flat. Their values are those of the data set; where it has
+    bytes, floating point from 0 to 1 is accepted too. Results have the samples on the first axis.
     """
 
     run: Run
@@ -47,12 +47,12 @@ class Model:
 
     @property
     def iteration(self) -> int:
-        """The updates that the parameters are made of."""
+        """Number of updates of the parameters."""
         return self.kept.iteration
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """Every parameter by its name, such as `dense1/W`, as read-only arrays; see `with_parameters` to change them.
+        """Parameters by name, such as `dense1/W`, as read-only arrays. `with_parameters` changes them.
 
         Kernels of dense layers are `(out, in)`, those of convolutions `(filters, channels, height, width)`.
         """
@@ -62,9 +62,9 @@ class Model:
         return views
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
-        """Return a model with copies of the given parameters in place of its own, as float32; this one is unchanged.
+        """Return a model with copies of the given parameters, as float32. This model is unchanged.
 
-        parameters: by name, with the shapes of `Model.parameters`. A `UsageError` says which name or shape is wrong.
+        parameters: by name, with the shapes of `Model.parameters`. Raise `UsageError` for a wrong name or shape.
         """
         own = self.kept.parameters
         for name, w in parameters.items():
@@ -77,19 +77,19 @@ class Model:
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
-        """The names of the layers, from the input to the logits."""
+        """Names of the layers, from the input to the logits."""
         return tuple(layer.name for layer in self._network.layers)
 
     @cached_property
     def kernels(self) -> tuple[str, ...]:
-        """The names of the kernels among the parameters, from the input on."""
+        """Names of the kernels among the parameters, from the input on."""
         layers = self._network.layers
         return tuple(f"{layer.name}/{k}" for layer in layers for k, p in layer.parameters.items() if p.kernel)
 
     def logits(self, x: Array) -> Array:
-        """What the last layer says of each sample, `(N, classes)`.
+        """Return the outputs of the last layer, `(N, classes)`.
 
-        The samples of a split give the bits of the evaluations in training, if they are given all together.
+        A whole split gives the same bits as its evaluation in training.
         """
         x, layers = self._samples(x), self._network.layers
         reorder = bool(layers[0].facts.reorders) and not self.data.arrays.standardized
@@ -105,31 +105,31 @@ class Model:
         return logits
 
     def probabilities(self, x: Array) -> Array:
-        """The softmax of the logits, `(N, classes)`."""
+        """Return the softmax of the logits, `(N, classes)`."""
         z = self.logits(x)
         p: Array = np.exp(z - z.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
         return p
 
     def predict(self, x: Array) -> Array:
-        """The class with the largest logit, of equals the first, `(N,)`."""
+        """Return the class with the largest logit, `(N,)`; of equal logits the first."""
         largest: Array = self.logits(x).argmax(axis=1)
         return largest
 
     def outputs(self, x: Array) -> dict[str, Array]:
-        """What every layer makes of the samples, by its name: `(N, features)`, or `(N, channels, height, width)`."""
+        """Return the output of every layer by its name: `(N, features)`, or `(N, channels, height, width)`."""
         x = self._samples(x)
         columns = np.ascontiguousarray(np.moveaxis(self._floats(x, _FLOAT), 0, -1))
         outputs: list[Output] = []
         with threadpool_limits(1), np.errstate(all="ignore"):
             shared = [SharedInput(columns, slice(0, 1))]
             forward(self._network.layers, self._stack, shared, Context(False, self._draws), outputs)
-        # Where an evaluation draws, a layer makes several of each sample.
+        # Where an evaluation draws, a layer has several outputs a sample.
         each = [y.reshape(*y.shape[:-1], -1, len(x)).mean(axis=-2)[0] for y, *_ in outputs]
         return {name: np.moveaxis(y, -1, 0) for name, y in zip(self.layers, each, strict=True)}
 
     def _samples(self, x: Array) -> Array:
-        """Samples in the data set's shape."""
+        """Return samples in the data set's shape."""
         x, shape = np.asarray(x), self.data.shape
         if x.ndim < 2 or prod(x.shape[1:]) != prod(shape) or not len(x):
             asked = ", ".join(map(str, shape))
@@ -139,7 +139,7 @@ class Model:
         return x.reshape(len(x), *shape)
 
     def _floats(self, x: Array, dtype: np.dtype) -> Array:
-        """What the network sees of samples."""
+        """Return samples as the network reads them."""
         arrays = self._arrays
         if x.dtype == arrays.x_test.dtype or arrays.x_test.dtype != np.uint8:
             return arrays.floats(x, dtype)
@@ -147,7 +147,7 @@ class Model:
 
     @cached_property
     def _arrays(self) -> Arrays:
-        """The data set's arrays as this network sees them, by the samples that it was trained on."""
+        """The data set's arrays, standardized by the samples that the network was trained on."""
         arrays = self.data.arrays
         return arrays.seen_by(subset(self.run.seeds, self.data.sizes["train"], len(arrays.t_train)))
 
@@ -161,7 +161,7 @@ class Model:
 
     @cached_property
     def _stack(self) -> Sequence[Parameters]:
-        """The parameters as those of a stack of one run."""
+        """The parameters as a stack of one run."""
         kept = self.kept.parameters
         return [{k: kept[f"{layer.name}/{k}"][None] for k in layer.parameters} for layer in self._network.layers]
 

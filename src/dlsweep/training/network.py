@@ -1,4 +1,4 @@
-"""From arms to the network that their stack trains: layers with every run's settings in them, and the regularizers."""
+"""The network of a stack: layers with the settings of every run, and the regularizers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from dlsweep.types import Array
 class Network(NamedTuple):
     """The layers of a stack's runs and the regularizers that act on them.
 
-    layers: in the order in which they are written, as everybody sees them who looks at their outputs; fused: the same
-    network, with the same parameters in the same places, as it is trained.
+    layers: in the order in which they are written, which every observer of their outputs sees. fused: the layers that
+    train, rewritten for speed, with the same parameters in the same positions.
     """
 
     layers: list[Layer]
@@ -33,12 +33,12 @@ class Network(NamedTuple):
 
     @property
     def smoothing(self) -> Array | None:
-        """The label smoothing of every run, `(R,)` or `(1,)`."""
+        """Label smoothing of every run, `(R,)` or `(1,)`."""
         return next((r.smoothing for r in self.regularizers if r.smoothing is not None), None)
 
 
 def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Network:
-    """The network of the arms of a cohort, one for each run, for samples and classes such as `data` has."""
+    """Build the network of the arms of a cohort, one arm for each run, for the samples and classes of `data`."""
     arm = arms[0]  # whatever is code is the same in every arm of a cohort
     activation, normalization = activations[arm.activation.name], normalizations[arm.normalization.name]
     activated_by = columns(activation, [a.activation for a in arms], dtype)
@@ -49,7 +49,7 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
         for i, name in enumerate(names)
     ]
 
-    # What averages an evaluation's columns of each sample comes first: the others are to see one of each.
+    # A layer that averages the columns of each sample comes first: the others then see one column a sample.
     following = sorted(zip(names, acting, strict=True), key=lambda named: -named[1].columns)
     places: list[Around] = []
 
@@ -79,25 +79,25 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
 
 
 def _replaced(layer: Layer, wrapped: Layer) -> Layer:
-    """Return a layer's replacement without the facts that it has only taken over: nobody has said that they hold."""
+    """Return the replacement of a layer, without facts that it only inherited."""
     return layer if wrapped is layer else wrapped.wrapped(wrapped.apply) if wrapped.facts is layer.facts else wrapped
 
 
 def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> None:
-    """A `UsageError` where no activation follows a layer of which an evaluation makes several columns a sample."""
+    """Raise `UsageError` if no activation follows a layer whose evaluation has several columns a sample."""
     open_ = ""  # the last layer with a kernel, until an activation follows it
     for layer in layers:
         kernel = any(parameter.kernel for parameter in layer.parameters.values())
         if open_ and (kernel or layer.facts.route or (layer is layers[-1] and not layer.facts.activation)):
             raise UsageError(
-                f"{regularizer} averages, in evaluation, what the activation after a layer makes of several draws, and "
-                f"none follows {open_}; add one, or use inference: mean"
+                f"{regularizer} averages the activations of several draws in evaluation, and no activation follows "
+                f"{open_}; add one, or use inference: mean"
             )
         open_ = layer.name if kernel else "" if layer.facts.activation else open_
 
 
 def _augmented(first: Layer, change: Augment) -> Layer:
-    """A network's first layer, whose samples are changed in training."""
+    """Return a network's first layer with a change of its samples in training."""
 
     def changed(original: Apply) -> Apply:
         return lambda p, x, context: original(p, change(x, context) if context.training else x, context)
@@ -107,9 +107,9 @@ def _augmented(first: Layer, change: Augment) -> Layer:
 
 
 def columns(entry: Entry, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
-    """The settings of every run: numbers stack, as arrays `(R,)`, the rest is the same for all.
+    """Return the settings of every run: numbers as arrays `(R,)`, other settings as they are in all runs.
 
-    Where all runs agree the array has one element: then the elementwise loops that it takes part in are long ones.
+    If all runs agree, the array has one element: elementwise loops are then longer, and faster.
     """
     arrays: dict[str, Any] = {}
     for name, setting in entry.settings.items():

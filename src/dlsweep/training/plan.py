@@ -1,4 +1,4 @@
-"""Cohorts and chunks: which runs train together as one stack.
+"""Cohorts and chunks: the runs that train together as one stack.
 
 Code splits cohorts, numbers stack: another activation, optimizer or shape is another cohort; the initializer, a
 learning rate and the seed are columns of one. A cohort is cut into chunks only to bound memory and to give every worker
@@ -8,7 +8,7 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to train: the cohorts of a config, in the order in which its arms name them."""
+    """The work of a sweep: the cohorts of a config, in the order of its arms."""
 
     config: Question
     cohorts: tuple[Cohort, ...]
@@ -70,7 +70,7 @@ class Plan:
         return (run for run in self.config.runs() if run.id not in done)
 
     def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
-        """The missing runs, expanded as they are taken, in chunks for `workers` that may take `memory` bytes each."""
+        """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each."""
         cohorts = {code(c.arm): c for c in self.cohorts}
         missing = dict.fromkeys(cohorts, 0)
         for run in self.missing(done):
@@ -115,7 +115,7 @@ def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
 
 
 def code(arm: Arm) -> Hashable:
-    """What two arms must have in common to train as one stack: everything but the numbers and the initializer."""
+    """Return a key that arms share if they can train as one stack: all but the numbers and the initializer."""
     return (
         arm.fingerprint,
         arm.model.canonical,
@@ -129,22 +129,16 @@ def code(arm: Arm) -> Hashable:
     )
 
 
-def units(runs: Sequence[Run]) -> list[Chunk]:
-    """The runs of a chunk in the portions that it may be cut into: an ensemble stays whole."""
-    together = max(1, len(runs[0].arm.members))
-    return [tuple(runs[i : i + together]) for i in range(0, len(runs), together)]
-
-
 def _code(registry: Registry, choice: Choice) -> Hashable:
     settings = registry[choice.name].settings
     return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:
-    """How many runs a chunk of each cohort holds at most, or how many ensembles.
+    """Return the largest number of runs, or of ensembles, in a chunk of each cohort.
 
-    As wide as memory and cache allow, and so that the workers end at about the same time: one to four chunks a worker
-    are tried, longest first, against the cost of starting a chunk (about half a run of its cohort).
+    Chunks are as wide as memory and cache allow, and such that the workers end at about the same time. One to four
+    chunks a worker are tried, the longest first, with the cost of starting a chunk (about half a run of its cohort).
     """
     most = [min(MOST_RUNS, memory // c.memory, WIDE_ENOUGH // (FLOAT * max(1, c.parameters))) for c, _ in cohorts]
     widest = [max(1, runs // c.together) for runs, (c, _) in zip(most, cohorts, strict=True)]
@@ -171,6 +165,6 @@ def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list
 
 
 def _pieces(runs: int, size: int) -> list[int]:
-    """`runs` cut into as few pieces of at most `size` as it takes, as equal as can be."""
+    """Cut `runs` into as few pieces of at most `size` as possible, of nearly equal size."""
     count = -(-runs // size)
     return [runs // count + (i < runs % count) for i in range(count)]

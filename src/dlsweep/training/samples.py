@@ -37,15 +37,15 @@ class Block(NamedTuple):
 
 
 class Blocks:
-    """The samples of a split that some runs are evaluated on, as float blocks ready to be multiplied.
+    """The samples of a split as float blocks, ready for products.
 
-    Samples and features are ordered so that the last features of most blocks are dark (zero in all samples) and can be
-    left out: on MNIST's test images half of the first layer's arithmetic. `features` is that order, None for the order
-    as given, where features must not or need not be moved; `samples` is that of the samples. The blocks are a function
-    of the samples alone, so are the bits of the metrics. Float blocks are kept where `keep` allows it and they are few.
+    Samples and features are reordered so that the last features of most blocks are dark, zero in all samples, and can
+    be dropped: on MNIST's test images this saves half of the first layer's multiplications. `features` is their order,
+    or None if it is unchanged; `samples` is the order of the samples. The blocks depend on the samples alone, so the
+    bits of the metrics do too. Float blocks are kept in memory if `keep` is True and they are small.
 
-    x: samples as the data set has them, `(N, …)`; floats: of some of these, what a network sees. reorder: whether
-    features may be moved and left out; then `floats` treats all alike and leaves zeros what they are.
+    x: samples of the data set, `(N, …)`. floats: converts samples to the network's input. reorder: True if features may
+    be moved and dropped; `floats` must then treat all features alike and keep zeros.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
     """Return orders of samples and of features that gather what is dark; lit: `(N, features)`, bool.
 
-    Peeling, from the outside in: take the feature that the fewest of the remaining samples light, put it and those
-    samples at the end, and go on without them. What remains lights fewer and fewer features, so the first samples are
-    dark in all but the first features. Features keep their order (None) where hardly any entry is zero. A single block
-    loses just the features that are dark in all samples.
+    The method peels from the outside in: take the feature that is lit in the fewest remaining samples, put it and these
+    samples at the end, and repeat without them. The remaining samples light ever fewer features, so the first samples
+    are dark in all but the first features. Features keep their order (None) if few entries are zero. A single block
+    drops only the features that are dark in all of its samples.
     """
     if np.count_nonzero(lit) > 0.8 * lit.size:
         return np.arange(len(lit)), None

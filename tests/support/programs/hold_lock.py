@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from dlsweep.storage.lock import sole_runner
+from dlsweep.storage.folder import LocalFolder
 
-with sole_runner(Path(sys.argv[1])):
+with LocalFolder(Path(sys.argv[1])).lock():
     print("held", flush=True)
     time.sleep(60)

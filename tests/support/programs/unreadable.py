@@ -5,6 +5,7 @@ the last line is that of the fork in which nothing failed any more.
 """
 
 import errno
+import gc
 import hashlib
 import json
 import os
@@ -52,6 +53,8 @@ def look():
     return hashlib.sha256(repr([(str(p), p.read_bytes()) for p in files]).encode()).hexdigest()
 
 
+dlsweep.run(config, output=output, executor="inline")  # import and cache once, and not in each fork, what it needs
+gc.freeze()
 number, ended = 0, 0
 while ended != 42:
     number += 1

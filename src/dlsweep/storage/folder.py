@@ -1,0 +1,135 @@
+"""The operations through which every file of some results is read and written, and their form on a local disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from dlsweep import files
+from dlsweep.errors import ResultsInUse, Unreadable, UsageError
+
+
+class Folder(Protocol):
+    """A folder of files; `str(folder)` is its path in messages.
+
+    A name is relative to the folder, as `runs/0123456789abcdef-01234567.parquet` is. A file exists whole or not at all,
+    and a change is durable when its method returns. A read raises `FileNotFoundError` for a missing file, and
+    `Unreadable` for one that cannot be read at the moment; a change that fails raises `DlsweepError`.
+    """
+
+    def get(self, name: str) -> bytes:
+        """Return the content of a file."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file, or replace it."""
+
+    def list(self, inside: str = "") -> Sequence[str]:
+        """Return the names in a subfolder, sorted, without hidden ones; none if the subfolder does not exist."""
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it exists."""
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name."""
+
+    def clean(self, inside: str = "") -> None:
+        """Delete the unfinished files of killed writers from a subfolder."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder. Raise `ResultsInUse` at once, naming the holder, if another process holds it."""
+
+    def subfolders(self, holding: str) -> Sequence[Folder]:
+        """Return the subfolders that have a file of this name, sorted."""
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A `Folder` on a disk of this machine, or one that the system shows as such."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def get(self, name: str) -> bytes:
+        return files.read(self.path / name)
+
+    def put(self, name: str, content: bytes) -> None:
+        files.make_folder((self.path / name).parent)
+        files.write(self.path / name, content)
+
+    def list(self, inside: str = "") -> Sequence[str]:
+        visible = (name for name in files.names(self.path / inside) if not name.startswith("."))
+        return [f"{inside}/{name}" if inside else name for name in visible]
+
+    def delete(self, name: str) -> None:
+        files.remove(self.path / name)
+
+    def move(self, name: str, to: str) -> None:
+        files.move(self.path / name, self.path / to)
+
+    def clean(self, inside: str = "") -> None:
+        files.remove_temporaries(self.path / inside)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder against other processes.
+
+        This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine,
+        or have none). The system releases the lock when its process ends in any way; the note only names the holder.
+        """
+        lock, note = FileLock(self.path / ".lock"), self.path / ".runner.json"
+        with files.writing(self.path):
+            if (self.path / ".lock").is_symlink():
+                (self.path / ".lock").unlink()  # else the lock would be created where the link leads
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise ResultsInUse(f"{self} is in use: {_holder(note)}") from None
+        try:
+            now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+            with files.writing(note), files.created(note) as file:
+                file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
+            yield
+        finally:
+            with suppress(OSError):
+                note.unlink()
+            lock.release()
+
+    def subfolders(self, holding: str) -> Sequence[Folder]:
+        return [LocalFolder(path.parent) for path in sorted(self.path.glob(f"*/{holding}"))]
+
+
+def _holder(note: Path) -> str:
+    try:
+        holder = json.loads(files.read(note))
+        return f"process {holder['pid']} on {holder['host']} has worked on it since {holder['since']}"
+    except (OSError, Unreadable, ValueError, KeyError, TypeError):
+        return "another process works on it"
+
+
+def open_folder(path: Path) -> Folder:
+    """Return the folder at a path, which need not exist."""
+    return LocalFolder(path)
+
+
+def make_folder(output: Path, name: str, inside: Iterable[str]) -> Folder:
+    """Make a folder in `output`, if it does not exist, and return it.
+
+    inside: the subfolders to be written into. Raise a `UsageError` if the name or a link leads out of `output`.
+    """
+    path = output / name
+    if path.parent != output or path.name != name:
+        raise UsageError(f"{name!r} is not the name of a folder in {output}")
+    files.refuse_links(output, *(f"{name}/{subfolder}" for subfolder in inside))
+    files.make_folder(path)
+    return LocalFolder(path)

@@ -1,0 +1,53 @@
+"""Start programs in forks of this process, which has imported what they need; each would take a second to import it.
+
+Reads a request a line, as JSON: `arguments` of `python` (`-m MODULE …` or `SCRIPT …`), `folder`, `environment`, and the
+files `out` and `err`. Prints the exit code of each. A fork is a process like any other: its own folder, streams,
+environment, signals, and the end that its program has.
+"""
+
+import gc
+import json
+import os
+import runpy
+import sys
+from importlib import import_module
+from pathlib import Path
+
+HEAVY = (
+    "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patheffects", "matplotlib.style", "pandas",
+    "PIL.JpegImagePlugin", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic.type_adapter", "scipy.stats",
+)  # fmt: skip
+OWN = ("cli.app", "analysis.leaderboard", "cli.choosing", "cli.progress", "forecast", "plots.figures", "sweep")
+for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
+    import_module(module)
+gc.freeze()  # else the collector touches, and so copies, every page in every fork
+
+
+def become(arguments, folder, environment, out, err):
+    """Take the streams, the folder, the environment and the arguments of a program; return what runs it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), os.open(out, flags), os.open(err, flags))):
+        os.dup2(stream, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        sys.path[0] = folder
+        return lambda: runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    sys.argv = arguments
+    sys.path[0] = str(Path(arguments[0]).parent)
+    return lambda: runpy.run_path(arguments[0], run_name="__main__")
+
+
+def program():
+    """Wait for requests; return the program of the next one in a fork, and never in this process."""
+    while line := sys.stdin.readline():
+        request = json.loads(line)
+        if not (pid := os.fork()):
+            return become(**request)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    sys.exit()
+
+
+program()()
