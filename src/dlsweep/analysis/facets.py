@@ -135,11 +135,13 @@ class Facets:
     def tidy(self, parts: Iterable[tuple[Cell, str, Mapping[str, Any]]], columns: Sequence[str]) -> DataFrame:
         """Return numbers as one frame that begins with the levels of their panel and line.
 
-        parts: each with its panel, the level of its line or "", and its columns. columns: of a frame without parts.
+        parts: each with its panel, the level of its line or "", and its columns or the values of one row. columns: of a
+        frame without parts.
         """
         import pandas as pd
 
-        frames = [pd.DataFrame({**self.levels_at(cell, line), **numbers}) for cell, line, numbers in parts]
+        found = ({**self.levels_at(cell, line), **numbers} for cell, line, numbers in parts)
+        frames = [pd.DataFrame(one if any(map(np.ndim, one.values())) else [one]) for one in found]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
 
     def on(self, frame: DataFrame) -> Facets:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 
 At = Literal["first", "last"] | Annotated[int, Ge(0)]  # a measured iteration of each run
+Quantity = Literal[
+    "gradient_rms", "weight_norm", "update_ratio", "activation_mean", "activation_std", "saturated", "dead", "sparsity"
+]
 SIZES = ("gradient_rms", "weight_norm", "update_ratio")  # are compared by their ratio, on a logarithmic scale
 BINS = 60
 _MOST = 12  # ridges: of more layers some are left out

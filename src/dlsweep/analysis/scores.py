@@ -160,14 +160,10 @@ class Rows:
 
     def table(self, metric: Metric) -> DataFrame:
         """One row per arm."""
-        import pandas as pd
-
-        records = [
-            {self.name: one.row, **self.facets.levels_at(cell, one.level), **one.scores.record()}
-            for cell, part in self.dots.items()
-            for one in part
-        ]
-        return pd.DataFrame(records, columns=None if records else [self.name, metric.column])
+        arms = ((cell, one) for cell, part in self.dots.items() for one in part)
+        rows = ((cell, one.level, {self.name: one.row, **one.scores.record()}) for cell, one in arms)
+        table = self.facets.tidy(rows, [self.name, metric.column])
+        return table[[self.name, *table.columns.drop(self.name)]]
 
 
 def cell_scores(facets: Facets, metric: Metric) -> tuple[dict[Cell, Scores], np.ndarray]:

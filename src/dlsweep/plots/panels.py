@@ -23,36 +23,32 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
 
     size: width and height of a panel in inches; by default the figure fits a slide.
     """
-    with style.look():
-        yield _empty_panels(words, size)
-
-
-def _empty_panels(words: Words, size: tuple[float, float] | None) -> tuple[Figure, np.ndarray]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    lay = Layout(words, *size) if size else Layout.of(words)
-    figure = Figure(figsize=(lay.full, lay.tall))
-    FigureCanvasAgg(figure)
-    edges = {
-        "left": lay.left / lay.full,
-        "right": (lay.left + lay.inner) / lay.full,
-        "bottom": lay.bottom / lay.tall,
-        "top": 1 - lay.top / lay.tall,
-        "wspace": GAP / lay.width,
-        "hspace": lay.gap / lay.height,
-    }
-    rows, columns = len(words.rows), len(words.columns)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
-    _write(figure, lay)
-    for ax, label in zip(axes[0], lay.column_labels):
-        _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
-    for ax, label in zip(axes[:, -1], lay.row_labels):
-        _outside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
-    note: dict[str, Any] = {"size": NOTE, "color": style.ALARM, "weight": "normal"}
-    for cell, text in words.notes.items():
-        _outside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
-    return figure, axes
+    with style.look():
+        lay = Layout(words, *size) if size else Layout.of(words)
+        figure = Figure(figsize=(lay.full, lay.tall))
+        FigureCanvasAgg(figure)
+        edges = {
+            "left": lay.left / lay.full,
+            "right": (lay.left + lay.inner) / lay.full,
+            "bottom": lay.bottom / lay.tall,
+            "top": 1 - lay.top / lay.tall,
+            "wspace": GAP / lay.width,
+            "hspace": lay.gap / lay.height,
+        }
+        rows, columns = len(words.rows), len(words.columns)
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
+        _write(figure, lay)
+        for ax, label in zip(axes[0], lay.column_labels):
+            _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
+        for ax, label in zip(axes[:, -1], lay.row_labels):
+            _outside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
+        note: dict[str, Any] = {"size": NOTE, "color": style.ALARM, "weight": "normal"}
+        for cell, text in words.notes.items():
+            _outside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
+        yield figure, axes
 
 
 def _write(figure: Figure, lay: Layout) -> None:

@@ -36,8 +36,8 @@ SPLIT_DASHES: dict[str, Any] = {
 }
 
 # Marks and lines that mean the same in every figure.
-DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markevery": 0.1}
-ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, **DIAMOND}  # the averaged predictions of an arm's runs
+ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, "marker": "D", "markersize": 4, "markerfacecolor": "white"}
+ENSEMBLE |= {"markevery": 0.1}  # the averaged predictions of an arm's runs
 STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
 DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,6 @@ from dlsweep.plots.colours import Colours
 from dlsweep.plots.images import canvas, tile
 from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
-from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,29 +71,20 @@ def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str
     words, single = _words(shown, names, factor, title), len(shown) == 1
     wide = 4.3 if single else float(np.clip(11.2 / len(shown) - 0.42, 1.2, 3.6))
     high = 4.3 if single else min(wide, 2.5)
+    each = [(one, when, kernels) for one in shown for when, kernels in one.shown.items()]
     with panels(words, (wide, high)) as (figure, axes):
-        for (one, when, kernels), ax in zip(_panels(shown), (axes if single else axes.T).flat):
+        for (one, when, kernels), ax in zip(each, (axes if single else axes.T).flat):
+            colours = Colours.of([np.array(one.limit)], centred=True)
             canvas(ax, wide, high)
             if not single and when == "after":
                 ax.text(wide / 2, -0.06, f"m = {_rounded(one.limit)}", ha="center", va="top")
             if kernels is None:
                 empty(ax, f"{one.reason}:\nno weights")
             else:
-                tile(ax, one.images(kernels), (wide, high), _colours(one))
+                tile(ax, one.images(kernels), (wide, high), colours)
         if words.bar:
-            m = shown[0].limit
-            colour_bar(axes, _colours(shown[0]).mapping, words, "weight", ticks=[-m, 0, m])
+            colour_bar(axes, colours.mapping, words, "weight", ticks=[-shown[-1].limit, 0, shown[-1].limit])
     return figure, words.foot
-
-
-def _panels(shown: Sequence[Filters]) -> Iterator[tuple[Filters, str, Array | None]]:
-    """Yield the networks with their kernels, before and after training."""
-    for one in shown:
-        yield from ((one, when, kernels) for when, kernels in one.shown.items())
-
-
-def _colours(one: Filters) -> Colours:
-    return Colours(-one.limit, one.limit, "RdBu_r")
 
 
 def _caption(shown: Sequence[Filters], end: str, *, single: bool) -> str:

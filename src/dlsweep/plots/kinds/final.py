@@ -77,8 +77,7 @@ def final(
 def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
     """Return the texts around the panels."""
     diverged = any(one.scores.diverged.any() for one in shown.every)
-    caption = [captions.mean_of([max(one.scores.n, 1) for one in shown.every], "; a dot is one seed")]
-    caption += captions.divergence(diverged, known=metric.y == "accuracy" and bool(np.isfinite(guess)))
+    caption = captions.of_scores([one.scores for one in shown.every], "; a dot is one seed", guess)
     caption += ["Triangles: far beyond the edge."] * axis.cut
     caption += ["Thin dotted: chance."] * bool(axis.low <= guess <= axis.high)
     runs, lines = shown.facets.frame, shown.facets.lines

@@ -43,43 +43,36 @@ def heatmap(
     >>> plots["heatmap"](runs.assign(final_test_accuracy=0.5)).data["final_test_accuracy"].tolist()
     [0.5]
     """
-    import pandas as pd
-
     metric = Metric.of(facets.frame, y, split, moment)
     scores, means = cell_scores(facets, metric)
     colours = Colours.of([means], log=log_y, name="viridis" if y == "accuracy" else "viridis_r", far=_FAR)
+    rows, columns = facets.shape
+    width = float(np.clip(11.0 / columns, 0.85, _CELL[0]))
+    height = float(np.clip(5.6 / rows, 0.45, _CELL[1]))
     headings = captions.headings(facets)
-    rows, columns = headings["rows"], headings["columns"]
-    width = float(np.clip(11.0 / len(columns), 0.85, _CELL[0]))
-    height = float(np.clip(5.6 / len(rows), 0.45, _CELL[1]))
-    below, turned, room = under(columns, width)
-    diverged = any(one.diverged.any() for one in scores.values())
-    caption = [captions.mean_of([max(one.n, 1) for one in scores.values()], " below")]
-    caption += captions.divergence(diverged, known=bool(np.isfinite(chance(facets.frame, metric))))
+    below, turned, room = under(headings["columns"], width)
     words = Words(
         x=facets.columns or "",
         y=facets.rows or "",
         title=captions.joined(metric.name, headings["title"]),
-        foot=" ".join(caption),
-        ticks=[fit(row, 2.5, LABEL) for row in rows],
+        foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, metric))),
+        ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
         bar=colours.labels,
     )
-    with panels(words, (max(width * len(columns), 1.2), max(height * len(rows), 0.6))) as (figure, axes):
+    with panels(words, (max(width * columns, 1.2), max(height * rows, 0.6))) as (figure, axes):
         ax = axes[0, 0]
-        colours.mesh(ax, np.arange(len(columns) + 1) - 0.5, np.arange(len(rows) + 1) - 0.5, means, edgecolor="white")
+        colours.mesh(ax, np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, means, edgecolor="white")
         most = max((one.n for one in scores.values()), default=0)
         for cell, one in scores.items():
             _write(ax, cell, one, colours, fewer=one.n < most)
-        ax.set_xlim(-0.5, len(columns) - 0.5)
-        ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_xticks(range(len(columns)), below, rotation=turned)
-        ax.set_yticks(range(len(rows)), words.ticks)
+        ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+        ax.set_xticks(range(columns), below, rotation=turned)
+        ax.set_yticks(range(rows), words.ticks)
         bare(ax)
         ax.set_facecolor(MISSING)
         colour_bar(axes, colours.mapping, words, "", ticks=colours.ticks)
-    records = [{**facets.levels_at(cell), **one.record()} for cell, one in scores.items()]
-    data = pd.DataFrame(records, columns=None if records else [metric.column])
+    data = facets.tidy(((cell, "", one.record()) for cell, one in scores.items()), [metric.column])
     alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column), of="")
     return Chart(figure, words.foot, alt, data)
 

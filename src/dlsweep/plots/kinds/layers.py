@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.layers import SIZES, At, LayerMaps
+from dlsweep.analysis.layers import SIZES, At, LayerMaps, Quantity
 from dlsweep.plots import captions
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
@@ -23,16 +23,7 @@ _NAMES = 12  # of layers are written at most
 def layers(
     facets: Facets,
     *,
-    y: Literal[
-        "gradient_rms",
-        "weight_norm",
-        "update_ratio",
-        "activation_mean",
-        "activation_std",
-        "saturated",
-        "dead",
-        "sparsity",
-    ] = "gradient_rms",
+    y: Quantity = "gradient_rms",
     x: Literal["iteration", "arm"] = "iteration",
     at: At = "last",
     log_y: bool | None = None,
@@ -56,17 +47,7 @@ def layers(
     layers, marks, steps = maps.layers, maps.marks, x == "iteration"
     size = None if steps else (max(2.0, 0.5 * len(marks)), float(np.clip(0.35 * len(layers), 1.4, 3.5)))
     names, turned, below = under(marks, size[0] / len(marks)) if size else ([], 0.0, TICKS)
-    shown = range(0, len(layers), -(-len(layers) // _NAMES))
-    words = Words(
-        x=maps.x,
-        y="layer",
-        **captions.headings(facets, maps.when),
-        notes=captions.notes(maps.parts),
-        foot=_caption(maps, log=log),
-        ticks=[layers[i] for i in shown],
-        below=below,
-        bar=colours.labels,
-    )
+    words = _words(facets, maps, colours, below, log=log)
     with panels(words, size) as (figure, axes):
         edges = _edges(np.array(marks, float) if steps else np.arange(len(marks)))
         for cell, table in maps.values.items():
@@ -74,7 +55,7 @@ def layers(
                 empty(axes[cell], "no value" if len(maps.parts[cell]) else "no runs")
             colours.mesh(axes[cell], edges, np.arange(len(layers) + 1) - 0.5, table)
             axes[cell].grid(False)
-        axes[0, 0].set_yticks(list(shown), words.ticks)
+        axes[0, 0].set_yticks([layers.index(name) for name in words.ticks], words.ticks)
         for ax in axes[-1]:
             if steps:
                 set_ticks(ax.xaxis, whole=True)
@@ -83,6 +64,20 @@ def layers(
         colour_bar(axes, colours.mapping, words, y.replace("_", " "), ticks=colours.ticks)
     alt = captions.alt(f"Maps of {y.replace('_', ' ')} by layer and {maps.x}", facets)
     return Chart(figure, words.foot, alt, facets.tidy(maps.columns(y), []))
+
+
+def _words(facets: Facets, maps: LayerMaps, colours: Colours, below: float, *, log: bool) -> Words:
+    """Return the texts around the panels."""
+    return Words(
+        x=maps.x,
+        y="layer",
+        **captions.headings(facets, maps.when),
+        notes=captions.notes(maps.parts),
+        foot=_caption(maps, log=log),
+        ticks=maps.layers[:: -(-len(maps.layers) // _NAMES)],
+        below=below,
+        bar=colours.labels,
+    )
 
 
 def _caption(maps: LayerMaps, *, log: bool) -> str:
