@@ -30,7 +30,7 @@ class Mistake:
 
 
 class ConfigError(DlsweepError):
-    """All mistakes of a config together, in the order of the lines."""
+    """Config with mistakes: all of them together, in the order of the lines."""
 
     exit_code = 2
 

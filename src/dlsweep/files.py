@@ -96,7 +96,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Make the names in a folder durable. Windows has no such call, and no need of it."""
+    """Make the names in a folder durable. Windows has no such call, and does not need it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

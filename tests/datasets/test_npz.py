@@ -117,7 +117,7 @@ def test_many_data_sets_are_read_once_each(tmp_path: Path) -> None:
         ({"x_test": np.full((4, 5), 1e39)}, "x_test has values that are not finite"),
         (
             {"t_train": np.eye(6)},
-            "t_train must be (N,), one label a sample, found the shape (6, 6); numpy.argmax(t_train",
+            "t_train must be (N,), one label for each sample, found the shape (6, 6); numpy.argmax(t_train",
         ),
         ({"t_train": [0, 1, 2]}, "t_train has 3 labels for the 6 samples of x_train"),
         ({"t_train": np.zeros(6)}, "t_train must hold whole numbers, found float64"),

@@ -97,7 +97,7 @@ def test_im2col_of_the_4x4_image() -> None:
     text = program("im2col", "--input", "1,1,4,4", "--filter", "2,2", "--stride", "1", "--pad", "0")
     rows = section(text, "3. The matrix")
     assert len(rows) == 9
-    assert rows[0].split() == ["row", "0", "place", "(0,", "0)", "0", "1", "4", "5"]
+    assert rows[0].split() == ["row", "0", "position", "(0,", "0)", "0", "1", "4", "5"]
     assert rows[-1].split()[-4:] == ["10", "11", "14", "15"]
     counts = [line.split() for line in section(text, "4. How many windows")]
     assert counts == [list("1221"), list("2442"), list("2442"), list("1221")]
@@ -175,7 +175,7 @@ class Asked(NamedTuple):
 
     @property
     def output(self) -> list[int]:
-        """How many places a plain loop finds."""
+        """Count the positions with a plain loop."""
         found = []
         for n, k, s, (before, after) in zip(self.shape[2:], self.size, self.stride, self.around):
             found.append(len([at for at in range(0, n + before + after, s) if at + k <= n + before + after]))
@@ -233,7 +233,7 @@ def test_large_ones_fit_the_terminal_and_say_what_is_left_out(command: list[str]
 
 
 def by_hand(asked: Asked) -> Iterator[np.ndarray]:
-    """What the window sees at each place, image by image, `(C, KH, KW)`."""
+    """Yield the numbers of the window at each position, image by image, `(C, KH, KW)`."""
     x = np.arange(np.prod(asked.shape)).reshape(asked.shape)
     x = np.pad(x, [(0, 0), (0, 0), *asked.around])
     for n, i, j in product(range(len(x)), *map(range, asked.output)):
@@ -264,16 +264,16 @@ def test_without_the_transpose_the_shapes_are_right_and_the_numbers_wrong(asked:
     data, text = good(*words, "--json").data, " ".join(good(*words).out.split())
     output, matrix = data["output_order"], data["matrix_order"]
     (n, c, *_), (oh, ow), (kh, kw) = asked.shape, asked.output, asked.size
-    places = oh * ow
+    positions = oh * ow
     for order in (output, matrix):
         assert np.shape(order["right"]) == np.shape(order["wrong"])
         assert sorted(np.ravel(order["right"])) == sorted(np.ravel(order["wrong"]))
     assert matrix["right"] == data["matrix"]
     for image, f, i, j in product(range(n), range(filters), range(oh), range(ow)):
-        assert output["right"][image][f][i][j] == (image * places + i * ow + j) * filters + f
-    assert (output["right"] != output["wrong"]) == (filters > 1 and places > 1)
+        assert output["right"][image][f][i][j] == (image * positions + i * ow + j) * filters + f
+    assert (output["right"] != output["wrong"]) == (filters > 1 and positions > 1)
     if not np.any(asked.around):  # the first pixel is a 0 as well
-        assert (matrix["right"] != matrix["wrong"]) == (places > 1 and c * kh * kw > 1)
+        assert (matrix["right"] != matrix["wrong"]) == (positions > 1 and c * kh * kw > 1)
         same = sum(order["right"] == order["wrong"] for order in (output, matrix))
         assert text.count("Here both are the same") == same
 
@@ -306,7 +306,7 @@ def test_conv_size_knows_what_no_window_sees(asked: Asked) -> None:
         seen = {o * s + i - before for o in range(asked.output[axis]) for i in range(k)}
         assert unseen == len(set(range(n)) - seen)
     rows, columns = data["unseen"]
-    assert ("is seen." in good("conv-size", *asked.words()).out) == (0 in (rows, columns))
+    assert ("is covered." in good("conv-size", *asked.words()).out) == (0 in (rows, columns))
 
 
 def test_conv_size_of_a_very_large_input_is_arithmetic() -> None:

@@ -126,5 +126,5 @@ def test_what_does_not_fit_is_told_with_the_layer(of, said):
 
 def test_draws_of_gaussian_inference_do_not_cross_the_end_of_a_block():
     gaussian = (choice("dropconnect", ratio=0.2, inference="gaussian", samples=2),)
-    with pytest.raises(UsageError, match="none follows dense1"):
+    with pytest.raises(UsageError, match="no activation follows dense1"):
         build([arm_of([{"residual": [{"dense": 4}]}, "activation"], regularizer=gaussian)], make_data())

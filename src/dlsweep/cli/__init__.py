@@ -1,4 +1,4 @@
-"""The command line: a file per command, and what they share."""
+"""Command line: one file for each command, and shared parts."""
 
 from dlsweep.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The commands of `dlsweep`, and how each of them ends. What is heavy is imported inside a command."""
+"""Commands of `dlsweep` and their exit codes. Commands import heavy modules in their functions."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ app.add_typer(explain, name="explain")
 
 
 def main() -> None:
-    """Run the command line; a mistake or a mishap ends in a sentence on stderr and its exit code."""
+    """Run the command line. An error prints a sentence to stderr, and ends with its exit code."""
     warnings.showwarning = _warn
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some letters
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some characters
     try:
         try:
             app(prog_name="dlsweep")
@@ -52,7 +52,7 @@ def main() -> None:
         say(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. What is left in the buffer goes nowhere, without a complaint at exit.
+        # The reader (`| head`) has ended. The rest of the buffer is discarded, without an error message at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

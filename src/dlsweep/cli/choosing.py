@@ -14,14 +14,14 @@ from dlsweep.text import nearest
 def choices(
     asked: Iterable[Choice], kind: str | None, changes: Mapping[str, Any], default: str = "curves"
 ) -> list[Choice]:
-    """Return the plots that were asked for, of one `kind` if it is given, with changed settings; else a default plot.
+    """Return the plots of a config with changed settings, only those of a `kind` if it is given; else a default plot.
 
-    Of several plots only those with such settings are changed and returned; if there are none, a `UsageError` says why
-    the first cannot be changed. A factor that is given a place leaves its former place. A logarithmic axis is kept for
-    the same quantity only. A plot that is not registered here (its plug-in is gone) is returned unchanged.
+    Only plots that have all changed settings are returned. Raise a `UsageError` with the reason for the first plot if
+    there are none. A factor has one place: a new one replaces the former one. A logarithmic axis is kept for the same
+    quantity only. A plot that is not registered here, because its plug-in is not installed, is returned unchanged.
     """
     if kind is not None:
-        plots[kind]  # a name that is not there is an error of its own
+        plots[kind]  # raises an error if the name is not registered
     chosen = [choice for choice in asked if kind in (None, choice.name)]
     if not chosen:
         chosen = [Choice(kind, {})] if kind else [Choice(default, {}), Choice("curves", {})]

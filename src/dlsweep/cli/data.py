@@ -16,13 +16,13 @@ from dlsweep.text import table
 
 data = typer.Typer(help="List, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
 
-Name = Annotated[str, Argument(metavar="NAME", help="Of the data set; dlsweep data list.", show_default=False)]
-BY_HAND = "Files that were fetched by hand, or a folder with them."
+Name = Annotated[str, Argument(metavar="NAME", help="Name of a data set; see dlsweep data list.", show_default=False)]
+BY_HAND = "Files that were downloaded by hand, or a folder with them."
 
 
 @data.command("list")
 def data_list(as_json: Json = False) -> None:
-    """List the data sets, and whether they are here."""
+    """List the data sets and their states."""
     from dlsweep.datasets.catalogue import items
 
     found = items()
@@ -39,7 +39,7 @@ def data_list(as_json: Json = False) -> None:
 
 @data.command("get")
 def data_get(name: Name, quiet: Quiet = False) -> None:
-    """Fetch a data set into the cache, unless it is there, and print its folder."""
+    """Fetch a data set into the cache, and print its folder."""
     from dlsweep.cli.progress import arriving
     from dlsweep.datasets.catalogue import folder_of, source_of
     from dlsweep.datasets.fetching import fetch
@@ -53,7 +53,7 @@ def data_get(name: Name, quiet: Quiet = False) -> None:
 
 @data.command("path")
 def data_path(name: Name) -> None:
-    """Print the folder where a data set lies, or is going to."""
+    """Print the folder of a data set, which may not exist yet."""
     from dlsweep.datasets.catalogue import folder_of
 
     print(folder_of(name))
@@ -64,7 +64,7 @@ def data_import(
     name: Name,
     files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)],
 ) -> None:
-    """Check files that were fetched by hand, and put them into the cache."""
+    """Check downloaded files, and copy them into the cache."""
     from dlsweep.datasets.catalogue import folder_of, source_of
     from dlsweep.datasets.fetching import take
 

@@ -1,4 +1,4 @@
-"""`dlsweep explain`: the arithmetic of a layer on small numbers, for learning."""
+"""`dlsweep explain`: show the arithmetic of a layer on small numbers, for learning."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ explain = typer.Typer(
 )
 
 Input = Annotated[str, Option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
-Filter = Annotated[str, Option("--filter", metavar="KH,KW", help="The size of the window; or K.")]
-Stride = Annotated[str, Option("--stride", metavar="S", help="How far the window moves; or SH,SW.")]
+Filter = Annotated[str, Option("--filter", metavar="KH,KW", help="Size of the window; or K.")]
+Stride = Annotated[str, Option("--stride", metavar="S", help="Step of the window; or SH,SW.")]
 Pad = Annotated[str, Option("--pad", metavar="P", help="Zeros on each side; or PH,PW, or same.")]
 
 
@@ -38,13 +38,11 @@ def explain_im2col(
     filter_: Filter = "2,2",
     stride: Stride = "1",
     pad: Pad = "0",
-    filters: Annotated[int, Option(min=1, max=26, metavar="F", help="How many filters.")] = 2,
-    no_transpose: Annotated[
-        bool, Option("--no-transpose", help="What goes wrong when axes are left in the wrong order.")
-    ] = False,
+    filters: Annotated[int, Option(min=1, max=26, metavar="F", help="Number of filters.")] = 2,
+    no_transpose: Annotated[bool, Option("--no-transpose", help="Show the result of axes in the wrong order.")] = False,
     as_json: Json = False,
 ) -> None:
-    """A convolution as one product of matrices."""
+    """Show a convolution as one product of matrices."""
     from dlsweep.explain import axis_order, im2col
 
     example = _example("im2col", input_, filter_, stride, pad)
@@ -55,7 +53,7 @@ def explain_im2col(
 def explain_col2im(
     input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
 ) -> None:
-    """The way back: not the inverse of im2col, but its gradient."""
+    """Show the gradient of im2col, which is not its inverse."""
     from dlsweep.explain import col2im
 
     _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
@@ -64,14 +62,12 @@ def explain_col2im(
 @explain.command("pool")
 def explain_pool(
     input_: Input = "1,1,4,4",
-    size: Annotated[str, Option("--size", "--filter", metavar="KH,KW", help="The size of the window; or K.")] = "2",
-    stride: Annotated[
-        str | None, Option(metavar="S", help="How far it moves; or SH,SW. By default windows touch.")
-    ] = None,
+    size: Annotated[str, Option("--size", "--filter", metavar="KH,KW", help="Size of the window; or K.")] = "2",
+    stride: Annotated[str | None, Option(metavar="S", help="Step of the window; or SH,SW. Default: its size.")] = None,
     pad: Pad = "0",
     as_json: Json = False,
 ) -> None:
-    """Pooling by max and by average, and where gradients go."""
+    """Show max-pooling and average pooling, and their gradients."""
     from dlsweep.explain import pooling
 
     _explained(pooling.explain(_example("pool", input_, size, _given(stride, size), pad)), as_json)
@@ -95,12 +91,12 @@ def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Exampl
 def explain_conv_size(
     input_: Annotated[
         str | None,
-        Option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; of layers 28."),
+        Option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; with --layer 28."),
     ] = None,
     filter_: Annotated[
-        str | None, Option("--filter", metavar="KH,KW", help="The size of the window; or K. Default: 3.")
+        str | None, Option("--filter", metavar="KH,KW", help="Size of the window; or K. Default: 3.")
     ] = None,
-    stride: Annotated[str | None, Option(metavar="S", help="How far the window moves; or SH,SW. Default: 1.")] = None,
+    stride: Annotated[str | None, Option(metavar="S", help="Step of the window; or SH,SW. Default: 1.")] = None,
     pad: Annotated[str | None, Option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
     layers: Annotated[
         list[str] | None,
@@ -108,7 +104,7 @@ def explain_conv_size(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The size of an output: the formula with numbers in it."""
+    """Show the size of an output: the formula with its numbers."""
     from dlsweep.explain import reading, sizes
 
     if layers and (filter_, stride, pad) != (None, None, None):
@@ -129,20 +125,20 @@ def _given(text: str | None, default: str) -> str:
 
 @explain.command("model")
 def explain_model(
-    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="A name of dlsweep list model, or a YAML file.")],
+    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file.")],
     words: Annotated[
         list[str] | None,
         Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
     ] = None,
     input_: Annotated[
-        str | None, Option("--input", metavar="C,H,W", help="The shape of a sample. Default: 1,28,28.")
+        str | None, Option("--input", metavar="C,H,W", help="Shape of a sample. Default: 1,28,28.")
     ] = None,
-    classes: Annotated[int | None, Option(min=1, metavar="K", help="Default: 10.")] = None,
+    classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The layers of a network: shapes, parameters, multiply-adds.
+    """Show a network's layers, parameters and multiply-adds.
 
-    Of a config: those of all its networks, with key=value for changes as in `dlsweep run`.
+    For a config, show all its networks; key=value changes it as in `dlsweep run`.
     """
     from dlsweep.explain import networks, reading
 

@@ -1,4 +1,4 @@
-"""`dlsweep list`: the names that a config may use, with settings; `dlsweep schema`: the same for editors."""
+"""`dlsweep list`: the names that a config may use, with settings; `dlsweep schema`: the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlsweep.errors import UnknownName
 from dlsweep.registry import Entry, ItemsOf, Registry, Setting
 from dlsweep.text import GAP, nearest, value_text
 
-# The registries by the words of a config; layer: the items of a network's list; executor.
+# Registries by the words of a config, then the layers of a list and the executors.
 KINDS = (
     "data",
     "model",
@@ -33,7 +33,7 @@ def list_(
     kind: Annotated[str | None, Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List what a config may name, with settings."""
+    """List the names that a config may use, with settings."""
     registries = {k: _registry(k) for k in ([kind] if kind else KINDS)}
     if as_json:
         print_json({k: [entry_data(r[name]) for name in r] for k, r in registries.items()})
@@ -63,14 +63,14 @@ def schema() -> None:
 
 
 def entry_text(entry: Entry) -> str:
-    """A registered name with one line of help, and a line per setting: what it may be and its default."""
+    """Format a registered name with one line of help, and one line for each setting: allowed values and default."""
     lines = [f"{GAP}{entry.name}: {entry.summary}"]
     lines += [f"{GAP * 3}{s.name}: {kind(s.annotation)}, {default(s)}" for s in entry.settings.values()]
     return "\n".join(lines)
 
 
 def entry_data(entry: Entry) -> dict[str, Any]:
-    """The same as values for JSON."""
+    """Return a registered name, its help and its settings, for JSON."""
     settings = [
         {"name": s.name, "kind": kind(s.annotation), "required": s.required}
         | ({} if s.required else {"default": s.default})
@@ -80,12 +80,12 @@ def entry_data(entry: Entry) -> dict[str, Any]:
 
 
 def default(setting: Setting) -> str:
-    """`default 0.9`, or `required`."""
+    """Return `default 0.9`, or `required`."""
     return "required" if setting.required else f"default {value_text(setting.default)}"
 
 
 def kind(annotation: Any) -> str:
-    """What a setting may be, from its annotation: `number > 0`, `integer >= 1`, `before | after`, `list of number`."""
+    """Format an annotation as allowed values: `number > 0`, `integer >= 1`, `before | after`, `list of number`."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         named = next((mark.names.kind for mark in args[1:] if isinstance(mark, ItemsOf)), None)

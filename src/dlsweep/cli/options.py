@@ -13,14 +13,14 @@ from dlsweep.errors import UsageError
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
-Results = Annotated[Path, Argument(metavar="RESULTS", help="A sweep's folder, or a folder of them.")]
-Formats = Annotated[str, Option("--format", metavar="LIST", help="Of the figures: png, svg, pdf, or several.")]
+Results = Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
+Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]
 
 
 def suffixes(formats: str) -> list[str]:
-    """Return the formats of figures. They are checked before anything is trained."""
+    """Return the formats of figures after a check, before anything is trained."""
     from dlsweep.plots.figures import check_formats
 
     names = [name.strip().lower() for name in formats.split(",")]

@@ -10,29 +10,30 @@ from dlsweep.cli.options import Formats, Quiet, Results, begun, suffixes
 from dlsweep.cli.terminal import print_paths
 from dlsweep.errors import UsageError
 
-ARM = "Of the networks to look into, such as activation=relu; may be given again."
+ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
 
 
 def plot(
     results: Results,
-    kind: Annotated[str | None, Option("-k", "--kind", metavar="NAME", help="Of the plot; dlsweep list plots.")] = None,
-    rows: Annotated[str | None, Option(metavar="FACTOR", help="A row of panels for each of its levels.")] = None,
-    columns: Annotated[str | None, Option(metavar="FACTOR", help="A column of panels for each of its levels.")] = None,
-    lines: Annotated[str | None, Option(metavar="FACTOR", help="A line for each of its levels, or split.")] = None,
+    kind: Annotated[str | None, Option("-k", "--kind", metavar="NAME", help="Kind; see dlsweep list plots.")] = None,
+    rows: Annotated[str | None, Option(metavar="FACTOR", help="One row of panels for each level.")] = None,
+    columns: Annotated[str | None, Option(metavar="FACTOR", help="One column of panels for each level.")] = None,
+    lines: Annotated[str | None, Option(metavar="FACTOR", help="One line for each level; or split.")] = None,
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
     x: Annotated[
-        str | None, Option("-x", metavar="NAME", help="Such as epoch, or optimizer.lr for a response.")
+        str | None, Option("-x", metavar="NAME", help="Such as epoch; or optimizer.lr for a response.")
     ] = None,
     arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
-    seed: Annotated[int | None, Option(min=0, metavar="N", help="Of the networks to look into.")] = None,
-    log_x: Annotated[bool, Option("--log-x", help="A logarithmic x axis.")] = False,
-    log_y: Annotated[bool, Option("--log-y", help="A logarithmic y axis, or scale of colours.")] = False,
+    seed: Annotated[int | None, Option(min=0, metavar="N", help="Seed of the networks that are shown.")] = None,
+    log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
+    log_y: Annotated[bool, Option("--log-y", help="Logarithmic y axis, or colour scale.")] = False,
     formats: Formats = "png",
     quiet: Quiet = False,
 ) -> None:
     """Draw figures of finished sweeps.
 
-    Without options: the plots of each sweep's config. With options: those of them that can be changed so, changed.
+    Without options, draw the plots of each sweep's config. With options, draw those that have these settings, with the
+    new values.
     """
     from dlsweep.cli.choosing import choices
     from dlsweep.plots.figures import default, draw
@@ -49,7 +50,7 @@ def plot(
 
 
 def _levels(pairs: list[str] | None) -> dict[str, str] | None:
-    """The levels of `--arm`, by factor."""
+    """Return the levels of `--arm`, by factor."""
     for pair in pairs or ():
         if "=" not in pair:
             raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")

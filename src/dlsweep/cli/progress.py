@@ -1,4 +1,4 @@
-"""How a sweep goes, told on stderr."""
+"""Progress of sweeps and downloads, on stderr."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class Progress(Reporter):
-    """Tells on stderr how a sweep goes: a bar on a terminal, sentences elsewhere, nothing if `quiet`.
+    """Report the progress of a sweep on stderr: a bar on a terminal, sentences elsewhere, nothing if `quiet`.
 
-    verbose: a line for every chunk that is done. `total` runs, of which so many are `done`, now or before.
+    verbose: a line for every finished chunk. total: the number of runs. done: the number of finished runs, including
+    earlier ones.
     """
 
     def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False):
@@ -31,7 +32,7 @@ class Progress(Reporter):
         self._bar: tqdm[Any] | None = None
 
     def start(self, total: int, done: int, iterations: int) -> None:
-        """Training starts."""
+        """Report that training starts."""
         self.total, self.done = total, done
         if done == total:
             self.note(f"{self.name}: nothing to do")
@@ -39,7 +40,7 @@ class Progress(Reporter):
             from tqdm import tqdm
 
             form = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
-            width = os.get_terminal_size(sys.stderr.fileno()).columns  # 0 where nobody knows
+            width = os.get_terminal_size(sys.stderr.fileno()).columns  # 0 if it is unknown
             self._bar = tqdm(
                 total=iterations,
                 unit=" it",
@@ -53,12 +54,12 @@ class Progress(Reporter):
             self.note(f"{self.name}: training {plural(total - done, 'run')}, {plural(iterations, 'iteration')}")
 
     def progress(self, iterations: int) -> None:
-        """Iterations were trained, over all runs; fewer than none where something is tried again."""
+        """Report trained iterations, over all runs; a negative number if they are repeated."""
         if self._bar is not None:
             self._bar.update(iterations)
 
     def receipt(self, receipt: Receipt) -> None:
-        """Runs are on disk."""
+        """Report that runs are on disk."""
         self.done += len(receipt.runs)
         self._describe()
         if receipt.error:
@@ -68,12 +69,12 @@ class Progress(Reporter):
             self.note(f"{self.done}/{self.total} runs: {ended}")
 
     def note(self, sentence: str) -> None:
-        """Something that a person should know."""
+        """Report a sentence for a person."""
         if not self.quiet:
             self._say(sentence)
 
     def close(self) -> None:
-        """The bar stays as it is, and the cursor goes to the next line."""
+        """Leave the bar, and move the cursor to the next line."""
         if self._bar is not None:
             self._bar.close()
 
@@ -89,7 +90,7 @@ class Progress(Reporter):
 
 @contextmanager
 def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], object]]:
-    """Give a function that is told of every piece of a download, its bytes: on a terminal they move a bar."""
+    """Yield a function that takes the size of each downloaded chunk in bytes; on a terminal it moves a bar."""
     if quiet or not sys.stderr.isatty() or source.here:
         yield lambda count: None
         return

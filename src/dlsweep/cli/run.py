@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "Kill a worker that makes no progress for SECONDS."
-MAX_MEMORY = "For all workers together; default: half of the machine's."
+MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG", help="The YAML file.", show_default=False)],
+    config: Annotated[Path, Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
-    jobs: Annotated[int | None, Option("-j", "--jobs", min=1, metavar="N", help="Workers; default: the cores.")] = None,
-    executor: Annotated[str | None, Option(metavar="NAME", help="inline or processes; default: what suits.")] = None,
-    force: Annotated[bool, Option("--force", help="Replace the results that are there.")] = False,
+    jobs: Annotated[int | None, Option("-j", "--jobs", min=1, metavar="N", help="Workers; default: all cores.")] = None,
+    executor: Annotated[str | None, Option(metavar="NAME", help="inline or processes; default: automatic.")] = None,
+    force: Annotated[bool, Option("--force", help="Replace existing results.")] = False,
     retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
-    fail_fast: Annotated[bool, Option("--fail-fast", help="End at the first run that fails.")] = False,
+    fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first failed run.")] = False,
     timeout: Annotated[float | None, Option(metavar="SECONDS", help=TIMEOUT)] = None,
     max_memory: Annotated[float | None, Option(metavar="GB", help=MAX_MEMORY)] = None,
-    max_runs: Annotated[int, Option(min=1, metavar="N", help="Refuse a sweep of more runs.")] = 100_000,
+    max_runs: Annotated[int, Option(min=1, metavar="N", help="Refuse a sweep with more runs.")] = 100_000,
     formats: Formats = "png",
-    as_json: Annotated[bool, Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
     quiet: Quiet = False,
     verbose: Annotated[bool, Option("-v", "--verbose", help="Report every chunk and every folded arm.")] = False,
 ) -> None:
@@ -97,7 +97,7 @@ def run(
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
     if failed := results.counts["failed"]:
-        say(f"{plural(failed, 'run')} failed; --retry trains again what failed")
+        say(f"{plural(failed, 'run')} failed; --retry trains them again")
         raise typer.Exit(1)
 
 
@@ -108,7 +108,7 @@ def _bytes(gigabytes: float) -> int:
 
 
 def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
-    """What a dry run found, for a person."""
+    """Format the result of a dry run for a person."""
     missing = told.runs - told.done
     runs, stacks = plural(told.runs, "run"), plural(len(told.cohorts), "stack")
     lines = [f"{name}: {runs} in {stacks}, {told.done} done, {missing} to train"]
@@ -134,5 +134,5 @@ def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
 
 
 def _several(labels: Sequence[str]) -> str:
-    """The labels that a stack holds of a factor; it holds all where none is named."""
+    """Join the levels of a factor in a stack; no levels stand for all of them."""
     return (" | ".join(labels[:3]) + " | …" * (len(labels) > 3)) or "all"

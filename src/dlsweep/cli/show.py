@@ -13,7 +13,7 @@ from dlsweep.cli.terminal import print_json
 def show(
     results: Results,
     metric: Annotated[
-        str | None, Option("-y", "--metric", metavar="NAME", help="Such as test_loss or best_test_accuracy.")
+        str | None, Option("-y", "--metric", metavar="NAME", help="Metric, such as test_loss or best_test_accuracy.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -22,5 +22,5 @@ def print_json(value: Any) -> None:
 
 
 def print_paths(paths: Iterable[Path]) -> None:
-    """Print paths, one a line."""
+    """Print paths, one on each line."""
     print("".join(f"{path}\n" for path in paths), end="")

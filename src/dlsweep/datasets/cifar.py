@@ -73,7 +73,7 @@ def cifar10(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """CIFAR-10: 32 × 32 colour photographs of ten kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
 
     Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
 
@@ -93,7 +93,7 @@ def cifar100(
     standardize: bool = False,
     labels: Literal["fine", "coarse"] = "fine",
 ) -> Dataset:
-    """CIFAR-100: 32 × 32 colour photographs of a hundred kinds of things, 50 000 and 10 000 (Krizhevsky 2009).
+    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
 
     Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
     train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
@@ -123,7 +123,7 @@ def _read_100_coarse(published: Published, folder: Path) -> Whole:
 
 
 def _read(published: Published, folder: Path, members: dict[str, int], *, label: int, of: int) -> Whole:
-    """Read the samples of some files of an archive, the last of them for testing; label: its position in a record."""
+    """Read the samples of some files of an archive, the last of them for testing; label: its byte in a record."""
     (file,) = published.files
     records = _records(folder / file.name, members, of + PIXELS, file.unpacked)
     train, test = np.concatenate(records[:-1]) if len(records) > 2 else records[0], records[-1]

@@ -27,7 +27,7 @@ def fetch(
     note: Callable[[str], object] = lambda sentence: None,
     progress: Callable[[int], object] = lambda count: None,
 ) -> None:
-    """Fetch the missing files of a data set. Raise a `FetchError` with the reason and the steps by hand if it fails.
+    """Fetch the missing files of a data set. Raise a `FetchError` with the steps by hand if that fails.
 
     note: called once with a sentence if anything is fetched. progress: called with the number of bytes of each chunk
     that arrived; an exception that it raises ends the download.

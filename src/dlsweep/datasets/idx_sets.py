@@ -80,7 +80,7 @@ def fashion_mnist(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """Fashion-MNIST: 28 × 28 grey images of ten kinds of clothes, 60 000 and 10 000 (Xiao et al. 2017).
+    """Fashion-MNIST: 28 × 28 grey images of clothes in 10 classes, 60 000 to train, 10 000 to test (Xiao et al. 2017).
 
     Fetched when first needed, 31 MB. train, validation, test, standardize: as for `mnist`.
 
@@ -99,7 +99,7 @@ def kmnist(
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:
-    """Kuzushiji-MNIST: 28 × 28 grey images of ten cursive hiragana, 60 000 and 10 000 (Clanuwat et al. 2018).
+    """Kuzushiji-MNIST: 28 × 28 grey images of 10 hiragana, 60 000 to train on, 10 000 to test (Clanuwat et al. 2018).
 
     Fetched when first needed, 21 MB. train, validation, test, standardize: as for `mnist`.
 

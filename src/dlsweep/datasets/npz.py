@@ -114,7 +114,7 @@ def _image_problems(name: str, x: np.ndarray) -> Iterator[str]:
 def _label_problems(name: str, t: np.ndarray, images: str, x: np.ndarray) -> Iterator[str]:
     if t.ndim != 1:
         hint = f"; numpy.argmax({name}, axis=1) makes labels of one-hot rows" if t.ndim == 2 else ""
-        yield f"{name} must be (N,), one label a sample, found the shape {t.shape}{hint}"
+        yield f"{name} must be (N,), one label for each sample, found the shape {t.shape}{hint}"
     elif x.ndim and len(t) != len(x):
         yield f"{name} has {len(t):,} labels for the {len(x):,} samples of {images}"
     if t.dtype.kind not in "iu":

@@ -1,1 +1,1 @@
-"""The arithmetic of layers on small numbers, for whoever learns it: what `dlsweep explain` prints."""
+"""Arithmetic of layers on small numbers, for learning: the texts of `dlsweep explain`."""

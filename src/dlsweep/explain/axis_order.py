@@ -1,4 +1,4 @@
-"""Axes in the wrong order: what a reshape without its transpose makes of a convolution."""
+"""Axes in the wrong order: a convolution by im2col with a reshape but without its transpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import FEW, aligned, beside, counted, grid, more, notes, paragraph, text
+from dlsweep.explain.drawing import FEW, aligned, counted, grid, more, notes, paragraph, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.reading import refuse_large
 from dlsweep.text import shape_text
@@ -16,14 +16,14 @@ from dlsweep.types import Array
 
 
 class Orders(NamedTuple):
-    """The same numbers in two orders and one shape."""
+    """Right and wrong order of the same numbers, in the same shape."""
 
     right: Array
     wrong: Array
 
     @property
     def data(self) -> dict[str, Any]:
-        """Both for JSON, padding as the zeros that it is."""
+        """Right and wrong order for JSON, with padding as zeros."""
         return {"right": np.maximum(self.right, 0).tolist(), "wrong": np.maximum(self.wrong, 0).tolist()}
 
     @property
@@ -32,7 +32,7 @@ class Orders(NamedTuple):
 
 
 def explain(example: Example, filters: int) -> Explained:
-    """The right and the wrong result of both steps side by side, and why nothing fails."""
+    """Explain the right and the wrong result of both steps, and the reason that nothing fails."""
     refuse_large("im2col: the output", example.rows, filters)
     output, matrix = after(example, filters), before(example)
 
@@ -40,24 +40,24 @@ def explain(example: Example, filters: int) -> Explained:
         return f"{ascii_uppercase[value % filters]}{value // filters}"
 
     (oh, ow), (kh, kw), n, c = example.over.output, example.over.size, example.n, example.c
-    product = beside([("", grid(counted(example.rows, filters), named, labels=example.labels))])
-    maps = beside(
+    product = side_by_side([("", grid(counted(example.rows, filters), named, labels=example.labels))])
+    maps = side_by_side(
         (f"{word}, map {f}", grid(a[0, f], named))
         for word, a in (("right", output.right), ("wrong", output.wrong))
         for f in range(min(FEW, filters))
     )
-    rows = beside([("right", grid(matrix.right)), ("wrong", grid(matrix.wrong))])
+    rows = side_by_side([("right", grid(matrix.right)), ("wrong", grid(matrix.wrong))])
     first = ", ".join(map(named, range(min(4, output.right.size))))
     return Explained(
         text(
-            "im2col, and what happens when the axes are left in the wrong order",
+            "im2col with the axes in the wrong order",
             paragraph(
-                "A convolution by im2col moves axes twice. Leave the transpose out, and every shape still fits, but "
-                "the numbers lie in wrong places."
+                "A convolution by im2col reorders axes twice. Without the transpose every shape still fits, but the "
+                "numbers are in the wrong positions."
             ),
             paragraph(
-                "1. After the product. It has a row for each place and a column for each filter, "
-                f"{shape_text((example.rows, filters))}. Here a letter stands for the filter and a number for the row:"
+                "1. After the product. It is a matrix with a row for each position and a column for each filter, "
+                f"{shape_text((example.rows, filters))}. Here a letter stands for the filter, and a number for the row:"
             ),
             product,
             aligned(
@@ -69,16 +69,16 @@ def explain(example: Example, filters: int) -> Explained:
             maps + more(filters, "map"),
             _verdict(
                 output,
-                f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape moves no "
-                f"number: it cuts the same long row, {first}, …, into other pieces. A map must hold "
-                "the numbers of one filter, each at its place. The wrong maps mix filters, and neighbours in them are "
-                "no neighbours in the image.",
-                "one filter or one place leaves a single order",
+                f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape does not move "
+                f"numbers: it splits the same sequence, {first}, …, in another way. A map must hold the numbers of one "
+                "filter, each at its position. The wrong maps mix filters, and neighbours in them are not neighbours "
+                "in the image.",
+                "with one filter or one position there is only one order",
             ),
             paragraph(
                 "2. Before the product. im2col is often written with six axes, (N, C, KH, KW, OH, OW) = "
-                f"{shape_text((n, c, kh, kw, oh, ow))}: for each pixel of the window what it sees, at all places. The "
-                "matrix needs it the other way round: for each place all that the window sees."
+                f"{shape_text((n, c, kh, kw, oh, ow))}: for each pixel of the window, its values at all positions. The "
+                "matrix needs the other order: for each position, all numbers of the window."
             ),
             aligned(
                 [
@@ -89,14 +89,13 @@ def explain(example: Example, filters: int) -> Explained:
             rows,
             _verdict(
                 matrix,
-                "Each right row is what the window sees at one place. The wrong rows go through the places first: they "
-                "begin with what the first pixel of the window sees at one place after the other, so that a row of "
-                "them belongs to no place.",
-                "one place, or a window of one number, leaves a single order",
+                "Each right row holds the numbers of the window at one position. The wrong rows begin with the first "
+                "pixel of the window at one position after the other, so that a wrong row belongs to no position.",
+                "with one position, or a window of one number, there is only one order",
             ),
             paragraph(
-                "Such a network still trains, only worse, and nothing says why. What finds the mistake is a test "
-                "beside a plain loop over all places, with several images, channels and filters."
+                "Such a network still trains, but worse, and without any error. A test finds the mistake if it "
+                "compares with a plain loop over all positions, for several images, channels and filters."
             ),
             notes(product, maps, rows),
         ),
@@ -109,15 +108,15 @@ def _verdict(orders: Orders, differ: str, same: str) -> str:
 
 
 def after(example: Example, filters: int) -> Orders:
-    """The product (N·OH·OW, F) as an output (N, F, OH, OW). Its numbers are counted: F · row + filter."""
+    """Return the product (N·OH·OW, F) as an output (N, F, OH, OW). Its numbers are F · row + filter."""
     product, output = counted(example.rows, filters), example.over.output
     right = product.reshape(example.n, *output, filters).transpose(0, 3, 1, 2)
     return Orders(right, product.reshape(example.n, filters, *output))
 
 
 def before(example: Example) -> Orders:
-    """The six axes (N, C, KH, KW, OH, OW), pixel of the window by pixel, as a matrix (N·OH·OW, C·KH·KW)."""
+    """Return the six axes (N, C, KH, KW, OH, OW) as a matrix (N·OH·OW, C·KH·KW)."""
     n, c, (oh, ow), (kh, kw) = example.n, example.c, example.over.output, example.over.size
-    six = example.seen.reshape(n, oh, ow, c, kh, kw).transpose(0, 3, 4, 5, 1, 2)
+    six = example.covered.reshape(n, oh, ow, c, kh, kw).transpose(0, 3, 4, 5, 1, 2)
     shape = example.matrix.shape
     return Orders(six.transpose(0, 4, 5, 1, 2, 3).reshape(shape), np.ascontiguousarray(six).reshape(shape))

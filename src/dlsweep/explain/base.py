@@ -1,4 +1,4 @@
-"""What an explanation is."""
+"""Type of an explanation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Explained(NamedTuple):
-    """An explanation for a person, and the same facts as values for JSON."""
+    """Explanation for a person, and the same facts as values for JSON."""
 
     text: str
     data: dict[str, Any]

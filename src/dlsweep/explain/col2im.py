@@ -1,4 +1,4 @@
-"""col2im: what it adds up, and why that is the gradient of im2col and not its inverse."""
+"""col2im: its sums, and the reason that it is the gradient of im2col and not its inverse."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import aligned, beside, counted, grid, notes, paragraph, text
+from dlsweep.explain.drawing import aligned, counted, grid, notes, paragraph, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import formula
 from dlsweep.types import Array
 
 
 def explain(example: Example) -> Explained:
-    """The rows of a matrix added back into images, and the equation that makes col2im the adjoint."""
+    """Explain the sum of a matrix's rows in images, and the equation that makes col2im the adjoint."""
     added = example.back(example.matrix)
     m = counted(*example.matrix.shape)
-    matrix, growing = example.drawn(), beside(_growing(example))
-    compared = beside(
+    matrix, growing = example.drawn(), side_by_side(_growing(example))
+    compared = side_by_side(
         [
             ("the image", grid(example.x[0, 0])),
-            ("× how many windows see it", grid(example.counts)),
-            ("= what comes back", grid(added[0, 0])),
+            ("× windows that cover it", grid(example.counts)),
+            ("= the result", grid(added[0, 0])),
         ]
     )
-    unseen = (example.counts == 0).any()
+    uncovered = (example.counts == 0).any()
     return Explained(
         text(
-            "col2im: the rows of im2col's matrix, added back to where they came from",
+            "col2im: the rows of im2col's matrix, added to the pixels that they were copied from",
             aligned(example.shapes()),
             formula(example.over),
-            "1. The matrix that im2col makes of an image with the numbers 0, 1, 2, …",
+            "1. The im2col matrix of an image with the numbers 0, 1, 2, …",
             matrix,
-            "2. col2im begins with zeros and takes row after row. Where windows overlap, it adds.",
+            "2. col2im begins with zeros and adds row after row. Where windows overlap, a pixel gets a sum.",
             growing,
             paragraph(
-                "3. So it does not give the image back. A number that two windows see was copied twice and comes back "
-                "twice as large:"
+                "3. So the result is not the image. A number that two windows cover was copied twice, and is added "
+                "twice:"
             ),
             compared,
-            paragraph("Where the count is 0 no window ever looks, and nothing comes back." * bool(unseen)),
+            paragraph("Where the count is 0, no window covers the pixel, and the result is 0." * bool(uncovered)),
             paragraph(
-                "4. This is what a gradient needs. When im2col copies a number to several places, a change of the "
-                "number is felt at all of them, and so its gradient is the sum of theirs. Forward a convolution takes "
-                "im2col, backward col2im."
+                "4. A gradient needs this sum. If im2col copies a number to several rows, a change of the number "
+                "changes all its copies, so its gradient is the sum of their gradients. A convolution uses im2col in "
+                "the forward pass and col2im in the backward pass."
             ),
             paragraph(
-                "5. In the words of linear algebra, col2im is not the inverse of im2col but its adjoint: were im2col "
-                "written as a matrix, col2im would be its transpose. To check it, multiply im2col(x) and any matrix m "
-                "number by number and add all up; x and col2im(m) give the same sum. With 0, 1, 2, … for m:"
+                "5. In linear algebra, col2im is the adjoint of im2col, not its inverse: with im2col written as a "
+                "matrix, col2im is its transpose. To check this, multiply im2col(x) and any matrix m elementwise, and "
+                "add all products; x and col2im(m) give the same sum. With the numbers 0, 1, 2, … as m:"
             ),
             f"  im2col(x) · m = {_dot(example.matrix, m):,}\n  x · col2im(m) = {_dot(example.x, example.back(m)):,}",
             notes(matrix, growing, compared),
@@ -59,7 +59,7 @@ def explain(example: Example) -> Explained:
 
 
 def _growing(example: Example) -> Iterator[tuple[str, list[str]]]:
-    """The first image after the first row, after the first two, and after all of its rows."""
+    """Yield the first image after one row, after two rows, and after all of its rows, with titles."""
     own = example.rows // example.n
     columns = np.zeros_like(example.matrix)
     for rows in dict.fromkeys((1, min(2, own), own)):
@@ -69,5 +69,5 @@ def _growing(example: Example) -> Iterator[tuple[str, list[str]]]:
 
 
 def _dot(a: Array, b: Array) -> int:
-    """The sum of products in Python's whole numbers, which never overflow."""
+    """Return the sum of products in Python's integers, which never overflow."""
     return sum(x * y for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))

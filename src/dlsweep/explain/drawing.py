@@ -1,4 +1,4 @@
-"""Numbers and words on a terminal: grids of numbers, some of them marked, side by side."""
+"""Drawings for a terminal: grids of numbers side by side, tables of words, and paragraphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW = 3  # channels, or maps, that are shown
 INDENT = "  "
 GAP = "    "
 
-PADDING = -1  # stands for a zero of the padding where the numbers of an image are counted from 0
+PADDING = -1  # marks a zero of the padding, in images with the numbers 0, 1, 2, …
 LEFT_OUT = "A … stands for rows or columns that are left out here."
 DOTS = "A · is a zero of the padding."
 
@@ -26,7 +26,7 @@ _FORMULA = re.compile(r"(?<=[·−+=]) | (?=[·−+=%])|(?<=[0-9],) (?=[0-9])") 
 
 
 def numbers(a: Array) -> Callable[[Any], str]:
-    """How the numbers of an array are written: all whole, or all with a fraction; padding as a dot."""
+    """Return a function that formats the numbers of an array: all whole, or all with a fraction; padding as a dot."""
     digits = 0 if (a == np.floor(a)).all() else 2
     return lambda value: "·" if value == PADDING else f"{value:.{digits}f}"
 
@@ -34,9 +34,10 @@ def numbers(a: Array) -> Callable[[Any], str]:
 def grid(
     a: Array, show: Callable[[Any], str] | None = None, marked: Array | None = None, labels: Sequence[str] = ()
 ) -> list[str]:
-    """The rows of a matrix as lines, numbers to the right; marked ones in brackets, a label in front of each row.
+    """Format the rows of a matrix as lines, numbers aligned to the right; marked ones in brackets.
 
-    Of a large one the first rows and columns and the last are there, with … between them.
+    labels: one for the start of each row. Of a large matrix, the first rows and columns and the last ones are shown,
+    with … between them.
     """
     show = show or numbers(a)
     down = _shown(len(a), TALL)
@@ -56,12 +57,12 @@ def grid(
 
 
 def _shown(n: int, most: int) -> list[int | None]:
-    """The positions that are shown of n; None where some are left out."""
+    """Return the indices below n that are shown; None for the ones that are left out."""
     return [*range(n)] if n <= most else [*range(most - 2), None, n - 1]
 
 
-def beside(blocks: Iterable[tuple[str, list[str]]]) -> str:
-    """Titled blocks of lines next to each other, as many as fit, the others below."""
+def side_by_side(blocks: Iterable[tuple[str, list[str]]]) -> str:
+    """Join titled blocks of lines side by side, as many as fit, the others below."""
     bands: list[list[list[str]]] = [[]]
     for title, lines in blocks:
         block = [title, *lines] if title else lines
@@ -79,39 +80,39 @@ def _band(blocks: list[list[str]]) -> list[str]:
 
 
 def more(n: int, noun: str) -> str:
-    """A line below grids for those that are not shown."""
+    """Return a line with the number of grids that are not shown; "" if all are shown."""
     return f"\n\n{INDENT}and {plural(n - FEW, f'more {noun}')}" if n > FEW else ""
 
 
 def paragraph(*sentences: str) -> str:
-    """Sentences, broken into lines that fit, but not within a formula."""
+    """Join sentences, and break them into lines that fit, but not within a formula."""
     glued = _FORMULA.sub("\N{NO-BREAK SPACE}", " ".join(filter(None, sentences)))
     return fill(glued, WIDTH, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of words in columns, indented."""
+    """Align rows of words in columns, indented."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join((INDENT + line).rstrip() for line in lines)
 
 
 def indented(lines: str) -> str:
-    """Lines, such as a table's, where drawings begin."""
+    """Indent lines, such as a table's, as drawings are."""
     return indent(lines, INDENT)
 
 
 def text(*parts: str) -> str:
-    """The parts of an explanation with an empty line between them; what is empty is left away."""
+    """Join the parts of an explanation with empty lines between them; empty parts are left out."""
     return "\n\n".join(filter(None, parts))
 
 
 def notes(*drawn: str) -> str:
-    """What the signs in drawings mean, those that are there."""
+    """Return a sentence for each of the signs · and … that drawings contain."""
     together = "\n".join(drawn)
     return paragraph(DOTS * ("·" in together), LEFT_OUT * ("…" in together))
 
 
 def counted(*shape: int) -> Array:
-    """An array of the numbers 0, 1, 2, …"""
+    """Return an array of the numbers 0, 1, 2, …"""
     return np.arange(int(np.prod(shape))).reshape(shape)

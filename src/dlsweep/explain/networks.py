@@ -1,4 +1,4 @@
-"""Networks as tables: their layers with shapes, parameters and multiply-adds, and how the first of them come about."""
+"""Networks as tables: layers with shapes, parameters and multiply-adds, and the calculation for the first ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEW_ARMS = 3  # that a heading names
 
 
 class Row(NamedTuple):
-    """A layer: the shape of what one sample becomes, of its kernels, and what it costs for one sample."""
+    """Layer: the shape of its output for one sample, the shapes of its kernels, and its cost for one sample."""
 
     name: str
     output: Shape
@@ -42,9 +42,9 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A network for samples of a shape.
+    """Network for samples of a shape.
 
-    pools_first: whether training computes a max-pooling before the activation that it follows.
+    pools_first: True if training computes a max-pooling before the activation that it follows.
     """
 
     input: Shape
@@ -62,18 +62,18 @@ class Table(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The facts, for JSON."""
+        """Facts for JSON."""
         totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds}
         return {"input": self.input, "classes": self.classes, "layers": [r._asdict() for r in self.rows], **totals}
 
 
 def is_config(name: str) -> bool:
-    """Whether a word means the file of a config, and not a model."""
+    """Return True if a word means the file of a config, and not a model."""
     return Path(name).suffix in (".yaml", ".yml") or (name not in networks and Path(name).is_file())
 
 
 def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int) -> Explained:
-    """A network by name. words: `key=value`, its settings, or factors such as normalization=batch."""
+    """Explain a network by name. words: `key=value`, its settings, or factors such as normalization=batch."""
     network = _table(_arm(name, words), Dataset("", shape, classes, {}, read=_no_arrays))
     title = " ".join([name, *words])
     told = text(_title(title, network), *_told(network), *_notes([network]))
@@ -81,7 +81,7 @@ def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int)
 
 
 def explain_config(file: str, overrides: Iterable[str]) -> Explained:
-    """The networks of a config: a table for each that is another one."""
+    """Explain the networks of a config, with a table for each different one."""
     config = load(file, overrides)
     if config.task is not CLASSIFICATION:
         raise UsageError(f"{file} has landscapes, functions of two variables, for its model; they have no layers")
@@ -112,10 +112,10 @@ def _no_arrays() -> Arrays:
 
 
 def _arm(name: str, words: Sequence[str]) -> Arm:
-    """An arm with that model; everything else is as it is by default, but for what the words say."""
+    """Return an arm with that model and the given words; everything else has its default."""
     if task_of(name) is not CLASSIFICATION:
         raise UsageError(f"{name} is a landscape, a function of two variables; it has no layers")
-    networks[name]  # a name that is not there is an error of its own
+    networks[name]  # raises an error if the name is not registered
     for word in words:
         if "=" not in word:
             raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
@@ -157,7 +157,7 @@ def _title(name: str, network: Table) -> str:
 
 
 def _told(network: Table) -> list[str]:
-    """The table, and what stands behind the numbers of its first convolution and of its first dense layer."""
+    """Return the table, the calculation for its first convolution and dense layer, and the convolutions' shares."""
     header = ["layer", "output", "kernel", "parameters", "multiply-adds"]
     rows = [
         [r.name, by(r.output), " + ".join(map(by, r.kernels)), _count(r.parameters), _count(r.multiply_adds)]
@@ -177,12 +177,12 @@ def _count(n: int) -> str:
 
 
 def by(shape: Iterable[int]) -> str:
-    """`6×28×28`."""
+    """Format a shape as `6×28×28`."""
     return "×".join(map(str, shape))
 
 
 def _example(row: Row) -> str:
-    """How the parameters and the multiply-adds of a layer come about."""
+    """Explain the numbers of parameters and multiply-adds of a layer."""
     units, *rest = row.kernels[0]
     fan = prod(rest)
     noun = "filter" if len(rest) > 1 else "unit"
@@ -192,20 +192,19 @@ def _example(row: Row) -> str:
     product = f"{units:,} · ({fan:,} + 1)" if bias else f"{units:,} · {fan:,}"
     return paragraph(
         f"{row.name}: {plural(units, noun)}, each with {each}, are {product} = {row.parameters:,} parameters. "
-        f"Each of the {prod(row.output):,} numbers that it gives is a sum of {fan:,} products: {row.multiply_adds:,} "
-        "multiply-adds.",
+        f"Each of its {prod(row.output):,} outputs is a sum of {fan:,} products: {row.multiply_adds:,} multiply-adds.",
     )
 
 
 def _shares(network: Table, convolutions: Sequence[Row]) -> str:
-    """Where the parameters are, and where the arithmetic is."""
+    """Return the convolutions' shares of the parameters and of the multiply-adds, as a sentence."""
     if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.rows):
         return ""
     parameters = sum(row.parameters for row in convolutions) / network.parameters
     work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
     return paragraph(
         f"The convolutions have {_percent(parameters)} of the parameters and {_percent(work)} of the multiply-adds: "
-        "what a kernel holds is used again at every place."
+        "the same kernel is used at every position."
     )
 
 
@@ -217,14 +216,14 @@ def _notes(tables: Iterable[Table]) -> list[str]:
     tables = list(tables)
     convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
     shapes = (
-        "(filters, channels that each sees, height, width) of a convolution, " * convolves
+        "(filters, channels that each reads, height, width) of a convolution, " * convolves
         + "(units, inputs) of a dense layer"
     )
     return [
         paragraph(
-            f"Shapes are of one sample: channels × height × width. A kernel's is {shapes}. Multiply-adds are of one "
-            "sample on the way forward; activations, pooling and normalization are not counted. Training takes about "
-            "three times as many."
+            f"Shapes are of one sample: channels × height × width. A kernel's shape is {shapes}. Multiply-adds are of "
+            "one sample in the forward pass; activations, pooling and normalization are not counted. Training takes "
+            "about three times as many."
         ),
         paragraph(
             "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the "

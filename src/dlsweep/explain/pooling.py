@@ -1,4 +1,4 @@
-"""Pooling: the greatest and the average of what each window sees, and where their gradients go."""
+"""Pooling: the maximum and the average of each window, and their gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import TALL, aligned, beside, grid, indented, notes, numbers, paragraph, text
+from dlsweep.explain.drawing import TALL, aligned, grid, indented, notes, numbers, paragraph, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import facts, formula, padding_text
 from dlsweep.nn.layers import Context, Layer
@@ -20,59 +20,59 @@ LONGEST = 9  # numbers of a window that a row shows
 
 
 def explain(example: Example) -> Explained:
-    """Both kinds of pooling on the first channel of the first image."""
+    """Explain both kinds of pooling on the first channel of the first image."""
     over, n, c = example.over, example.n, example.c
-    (greatest, to_greatest), (average, to_average) = _pooled(example, "max"), _pooled(example, "average")
-    places = min(2, example.rows)
-    windows = beside((example.label(r), grid(example.placed[0, 0], marked=example.under(r))) for r in range(places))
-    results = beside([("max", grid(greatest)), ("average", grid(average))])
-    gradients = beside([("of max", grid(to_greatest)), ("of average", grid(to_average))])
-    seen = _seen(example, greatest, average)
+    (maximum, d_maximum), (average, d_average) = _pooled(example, "max"), _pooled(example, "average")
+    shown = range(min(2, example.rows))
+    windows = side_by_side((example.label(r), grid(example.padded[0, 0], marked=example.under(r))) for r in shown)
+    results = side_by_side([("max", grid(maximum)), ("average", grid(average))])
+    gradients = side_by_side([("of max", grid(d_maximum)), ("of average", grid(d_average))])
+    by_position = _by_position(example, maximum, average)
     overlap = any(s < k for s, k in zip(over.stride, over.size, strict=True))
     kh, kw = over.size
     return Explained(
         text(
-            "pool: one number in place of many",
+            "pool: one number for each window",
             aligned(
                 [
-                    ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled by itself"),
-                    ("window", "(KH, KW)", shape_text(over.size), "what one number is made of"),
-                    ("stride", "(SH, SW)", shape_text(over.stride), "how far the window moves, down and to the right"),
+                    ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled separately"),
+                    ("window", "(KH, KW)", shape_text(over.size), "the numbers that become one"),
+                    ("stride", "(SH, SW)", shape_text(over.stride), "the step of the window, down and to the right"),
                     ("padding", "(PH, PW)", *padding_text(over)),
                     ("output", "(N, C, OH, OW)", shape_text((n, c, *over.output)), "nothing is learned: 0 parameters"),
                 ]
             ),
             formula(over),
-            "1. A channel of an image, the numbers mixed, and in brackets what the window sees",
+            "1. A channel of an image, with the numbers 0, 1, 2, … in mixed order; brackets mark the window",
             windows,
-            "2. What it makes of it",
-            seen,
-            paragraph("Padding is never the greatest; in an average it counts as 0." * any(over.before + over.after)),
+            "2. The maximum and the average of each window",
+            by_position,
+            paragraph("Padding is never the maximum; in an average it counts as 0." * any(over.before + over.after)),
             "3. The output",
             results,
-            "4. The way back, if each number of the output brings a gradient of 1",
+            "4. The gradient of the input, if each number of the output has the gradient 1",
             gradients,
             paragraph(
-                "Of max it goes to the pixel that was the greatest, since a small change of the others changes "
-                "nothing. (Of equal ones, the first in reading order gets it.)",
-                f"Of average, each pixel gets its share, 1/{kh * kw} = {1 / (kh * kw):.3g}.",
-                "Where windows overlap, shares add up." * overlap,
+                "With max, it goes to the pixel that is the maximum, since a small change of the others does not "
+                "change the output. (Of several equal maxima, the first in reading order gets it.)",
+                f"With average, each pixel gets an equal share, 1/{kh * kw} = {1 / (kh * kw):.3g}.",
+                "Where windows overlap, their gradients add up." * overlap,
             ),
-            notes(windows, seen, results, gradients),
+            notes(windows, by_position, results, gradients),
         ),
         {
             "input": example.shape,
             **facts(over),
             "image": example.x[0, 0].tolist(),
-            "max": greatest.tolist(),
+            "max": maximum.tolist(),
             "average": average.tolist(),
-            "gradient": {"max": to_greatest.tolist(), "average": to_average.tolist()},
+            "gradient": {"max": d_maximum.tolist(), "average": d_average.tolist()},
         },
     )
 
 
 def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, Array]:
-    """What the layer makes of the first channel, `(OH, OW)`, and how a gradient of ones comes back, `(H, W)`."""
+    """Return the layer's output for the first channel, `(OH, OW)`, and the gradient of its sum, `(H, W)`."""
     over, x = example.over, example.x[:1, :1, :, :, None].astype(np.float64)
     size, stride, pad = example.how
     how: dict[str, Any] = {"size": size, "stride": stride, "pad": pad, "kind": kind}
@@ -84,20 +84,20 @@ def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, A
     return y[0, 0, :, :, 0], dx[0, 0, :, :, 0]
 
 
-def _seen(example: Example, greatest: Array, average: Array) -> str:
-    """A row for each place: what the window sees there, and what comes of it."""
-    seen = example.seen[:, : example.over.size[0] * example.over.size[1]]
-    places = greatest.size
-    shown = range(min(places, TALL))
-    results = [map(numbers(a), a.ravel()) for a in (greatest, average)]
-    rows = [[example.label(row), _row(seen[row], len(str(seen.max()))), *words] for row, *words in zip(shown, *results)]
-    rows += [["…"] * 4] * (places > TALL)
-    lines = table(["", "sees", "max", "average"], rows, [False, False, True, True])
+def _by_position(example: Example, maximum: Array, average: Array) -> str:
+    """Tabulate the numbers of the window at each position, their maximum and their average."""
+    window = example.covered[:, : example.over.size[0] * example.over.size[1]]
+    width = len(str(window.max()))
+    shown = range(min(maximum.size, TALL))
+    results = [map(numbers(a), a.ravel()) for a in (maximum, average)]
+    rows = [[example.label(row), _row(window[row], width), *words] for row, *words in zip(shown, *results)]
+    rows += [["…"] * 4] * (maximum.size > TALL)
+    lines = table(["", "window", "max", "average"], rows, [False, False, True, True])
     return indented(lines)
 
 
-def _row(seen: Array, width: int) -> str:
-    words = [*map(numbers(seen), seen)]
+def _row(window: Array, width: int) -> str:
+    words = [*map(numbers(window), window)]
     if len(words) > LONGEST:
         words = [*words[: LONGEST - 2], "…", words[-1]]
     return " ".join(word.rjust(width) for word in words)

@@ -1,4 +1,4 @@
-"""Sizes on the command line: `1,1,4,4`, `2`, `2,2`, `same`. What cannot be read is a `UsageError` in a sentence."""
+"""Sizes on the command line: `1,1,4,4`, `2`, `2,2`, `same`. Wrong ones raise a `UsageError`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dlsweep.errors import UsageError
 from dlsweep.explain.sizes import Step
 from dlsweep.nn.patches import Pair
 
-MOST = 1_000_000  # numbers that an explanation computes with
+MAX_NUMBERS = 1_000_000  # that an explanation computes with
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def numbers(option: str, text: str, lengths: Container[int], wanted: str, least: int = 1) -> tuple[int, ...]:
-    """Whole numbers with commas between them, as many as `lengths` has and each at least `least`."""
+    """Parse whole numbers with commas between them; lengths: allowed counts; least: the smallest allowed number."""
     words = [word.strip() for word in text.split(",")]
     if len(words) in lengths and all(_NUMBER.fullmatch(word) for word in words):
         found = tuple(map(int, words))
@@ -27,7 +27,7 @@ def numbers(option: str, text: str, lengths: Container[int], wanted: str, least:
 
 
 def images(option: str, text: str) -> tuple[int, int, int, int]:
-    """`N,C,H,W`; without N there is one image, without C it has one channel."""
+    """Parse `N,C,H,W`; without N there is one image, without C it has one channel."""
     found = numbers(option, text, (2, 3, 4), "N,C,H,W (images, channels, height, width) such as 1,1,4,4")
     n, c, h, w = (1, 1, *found)[-4:]
     refuse_large("the images", n, c, h, w)
@@ -35,24 +35,24 @@ def images(option: str, text: str) -> tuple[int, int, int, int]:
 
 
 def image(option: str, text: str) -> Pair:
-    """Height and width; one number for both; of `N,C,H,W` the last two."""
+    """Parse height and width: one number for both, or the last two of `N,C,H,W`."""
     found = numbers(option, text, (1, 2, 3, 4), "the height and width such as 28,28, or 28")
     return (found[0], found[0]) if len(found) == 1 else (found[-2], found[-1])
 
 
 def sample(option: str, text: str) -> tuple[int, ...]:
-    """The shape of a sample: `C,H,W`, or a number of features."""
+    """Parse the shape of a sample: `C,H,W`, or a number of features."""
     return numbers(option, text, (1, 3), "C,H,W (channels, height, width) such as 1,28,28, or a number of features")
 
 
 def pair(option: str, text: str) -> Pair:
-    """One number for both directions, or height and width."""
+    """Parse one number for both directions, or height and width."""
     found = numbers(option, text, (1, 2), "a number such as 2, or height and width such as 2,3")
     return found[0], found[-1]
 
 
 def padding(option: str, text: str) -> Pair | Literal["same"]:
-    """Zeros on each side: one number, above-and-below and left-and-right, or `same`."""
+    """Parse the zeros on each side: one number, two for height and width, or `same`."""
     if text.strip() == "same":
         return "same"
     found = numbers(option, text, (1, 2), "the zeros on each side such as 1, or 1,2, or same", least=0)
@@ -60,7 +60,7 @@ def padding(option: str, text: str) -> Pair | Literal["same"]:
 
 
 def step(option: str, text: str) -> Step:
-    """`K,S,P`: a window, its stride (1) and its padding (0, or `same`)."""
+    """Parse `K,S,P`: a window, its stride (default 1) and its padding (default 0; or `same`)."""
     words = [word.strip() for word in text.split(",")]
     size, stride, pad = [*words, *("", "1", "0")[len(words) :]][:3]
     read = all(map(_NUMBER.fullmatch, (size, stride, "0" if pad == "same" else pad)))
@@ -70,10 +70,10 @@ def step(option: str, text: str) -> Step:
 
 
 def refuse_large(what: str, *shape: int) -> None:
-    """An explanation is for small numbers: arrays that would be large are a `UsageError`."""
-    if prod(shape) > MOST:
+    """Raise a `UsageError` for a large array: explanations are for small ones."""
+    if prod(shape) > MAX_NUMBERS:
         sizes = "×".join(map(str, shape))
         raise UsageError(
-            f"{what} would be {sizes} = {prod(shape):,} numbers, and an explanation has at most {MOST:,}; "
+            f"{what} would be {sizes} = {prod(shape):,} numbers, and an explanation has at most {MAX_NUMBERS:,}; "
             "a smaller input shows the same"
         )

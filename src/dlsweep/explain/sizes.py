@@ -1,4 +1,4 @@
-"""How large the output of a sliding window is: the formula with the numbers in it, and what it rounds away."""
+"""Output size of a sliding window: the formula with its numbers, and the pixels that no window covers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dlsweep.nn.patches import Pad, Pair, Window, window
 from dlsweep.text import plural, shape_text, table
 
 FORMULA = "output = ⌊(input + padding on both sides − window) / stride⌋ + 1"
-MOST_PLACES, MOST_PIXELS = 12, 24  # that a drawing of one direction shows
+MAX_POSITIONS, MAX_PIXELS = 12, 24  # that a drawing shows in one direction
 
 AXES = ("row", "column")
 
 
 class Step(NamedTuple):
-    """A layer of a chain: a square window."""
+    """Layer of a chain: a square window."""
 
     size: int
     stride: int
@@ -26,41 +26,41 @@ class Step(NamedTuple):
 
 
 def explain(image: Pair, size: Pair, stride: Pair, pad: Pad | Pair) -> Explained:
-    """One layer: the formula, the places one under the other, and what no window sees."""
+    """Explain one layer: the formula, the positions of the window, and the pixels that no window covers."""
     over = window("conv-size", image, size, stride, pad)
     return Explained(
         text(
-            "conv-size: how large the output of a convolution or of pooling is",
+            "conv-size: the output size of a convolution or of pooling",
             aligned(
                 [
                     ("input", "(H, W)", shape_text(image), ""),
                     ("window", "(KH, KW)", shape_text(size), "the size of the filter"),
-                    ("stride", "(SH, SW)", shape_text(stride), "how far the window moves, down and to the right"),
+                    ("stride", "(SH, SW)", shape_text(stride), "the step of the window, down and to the right"),
                     ("padding", "(PH, PW)", *padding_text(over)),
-                    ("output", "(OH, OW)", shape_text(over.output), "how many places the window has"),
+                    ("output", "(OH, OW)", shape_text(over.output), "the number of positions of the window"),
                 ]
             ),
             formula(over),
             paragraph(
-                "The first window begins at the edge. What is then left of the input, divided by the stride, is how "
-                "many times the window can still move. A part of a step is no step, so it is rounded down."
+                "The first window begins at the edge. The rest of the input, divided by the stride, is the number of "
+                "steps that the window can make. A fractional step does not count, so the number is rounded down."
             ),
             paragraph(_same_text(over) if pad == "same" else ""),
             *_along_both(over),
             paragraph(_keeping(over)),
         ),
-        {"input": image, **facts(over), "unseen": [unseen(over, axis) for axis in (0, 1)]},
+        {"input": image, **facts(over), "unseen": [uncovered(over, axis) for axis in (0, 1)]},
     )
 
 
 def facts(over: Window) -> dict[str, Any]:
-    """A window and its places, for JSON."""
+    """Return a window and its positions, for JSON."""
     padding = {"before": over.before, "after": over.after}
     return {"window": over.size, "stride": over.stride, "padding": padding, "output": over.output}
 
 
 def formula(over: Window) -> str:
-    """The formula, and the same with the numbers of both directions."""
+    """Return the formula, and the formula with the numbers of both directions."""
     return aligned(
         [
             (FORMULA, "⌊ ⌋ rounds down"),
@@ -77,7 +77,7 @@ def _filled(over: Window, axis: int) -> str:
 
 
 def padding_text(over: Window) -> tuple[str, str]:
-    """The padding as numbers, and in words."""
+    """Return the padding in numbers and in words."""
     if over.before == over.after:
         words = "zeros above and below, and to the left and the right"
         return shape_text(over.before), words if any(over.before) else "no zeros around the image"
@@ -86,7 +86,7 @@ def padding_text(over: Window) -> tuple[str, str]:
 
 
 def _keeping(over: Window) -> str:
-    """The padding that would keep the size, where there is one and it is not there yet."""
+    """Return a sentence with the padding that would keep the size; "" if there is none, or if the size is kept."""
     pad = tuple((k - 1) // 2 for k in over.size)
     if over.output == over.image or over.stride != (1, 1) or not all(k % 2 for k in over.size):
         return ""
@@ -96,48 +96,44 @@ def _keeping(over: Window) -> str:
 def _same_text(over: Window) -> str:
     odd = over.before != over.after
     return (
-        "Padding is same: as many zeros as make the output ⌈input / stride⌉, which ⌈ ⌉ rounds up. At stride 1 that is "
-        "the size of the input." + " Of an odd number, one more is below or to the right." * odd
+        "With padding same, zeros are added so that the output is ⌈input / stride⌉, where ⌈ ⌉ rounds up. At stride 1 "
+        "this is the size of the input." + " If their number is odd, the extra one is below or to the right." * odd
     )
 
 
 def _along_both(over: Window) -> list[str]:
-    """What happens along the height and along the width; once, if it is the same."""
+    """Describe both directions, or one of them if they are the same."""
     directions = [(over.image[a], over.size[a], over.stride[a], over.before[a], over.after[a]) for a in (0, 1)]
     if directions[0] == directions[1]:
-        return _along("Along the width, and just so along the height:", over, 1)
+        return _along("Along the width, and likewise along the height:", over, 1)
     return [*_along("Along the height:", over, 0), *_along("Along the width:", over, 1)]
 
 
 def _along(start: str, over: Window, axis: int) -> list[str]:
     noun = AXES[axis]
-    left, skipped, gap = leftover(over, axis), unseen(over, axis), over.stride[axis] - over.size[axis]
-    sentences = [f"No window ever sees {plural(skipped, noun)} of the {over.image[axis]:,}."]
+    left, skipped, gap = leftover(over, axis), uncovered(over, axis), over.stride[axis] - over.size[axis]
+    sentences = [f"No window covers {plural(skipped, noun)} of the {over.image[axis]:,}."]
     if not skipped:
-        sentences = [f"Every {noun} is seen."]
+        sentences = [f"Every {noun} is covered."]
     if left:
-        padded = "padded " * (over.padded != over.image)
-        sentences[:0] = [f"Behind the last place {plural(left, noun)} of the {padded}input {_is(left)} left."]
+        padded, verb = "padded " * (over.padded != over.image), "remains" if left == 1 else "remain"
+        sentences[:0] = [f"After the last position, {plural(left, noun)} of the {padded}input {verb}."]
     if gap > 0 and over.output[axis] > 1:
-        between = f"between two places {plural(gap, noun)} {_is(gap)} skipped."
+        between = f"{plural(gap, noun)} between two positions {'is' if gap == 1 else 'are'} skipped."
         sentences[:0] = [f"The stride is larger than the window: {between}"]
     drawing = _drawing(over, axis)
     return [start, drawing, paragraph(*sentences)] if drawing else [paragraph(start, *sentences)]
 
 
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
 def _drawing(over: Window, axis: int) -> str:
-    """The places under the pixels that they see, in one direction; "" if they are too many."""
-    n, k, s, places = over.padded[axis], over.size[axis], over.stride[axis], over.output[axis]
+    """Draw the positions below the pixels that they cover, in one direction; "" if there are too many."""
+    n, k, s, positions = over.padded[axis], over.size[axis], over.stride[axis], over.output[axis]
     before, image = over.before[axis], over.image[axis]
-    if n > MOST_PIXELS or places > MOST_PLACES:
+    if n > MAX_PIXELS or positions > MAX_POSITIONS:
         return ""
     head = [str(i - before) if 0 <= i - before < image else "·" for i in range(n)]
-    rows = [["■" if o * s <= i < o * s + k else "" for i in range(n)] for o in range(places)]
-    fronts = [AXES[axis], *(f"place {o}" for o in range(places))]
+    rows = [["■" if o * s <= i < o * s + k else "" for i in range(n)] for o in range(positions)]
+    fronts = [AXES[axis], *(f"position {o}" for o in range(positions))]
     width = max(map(len, fronts))
     lines = [
         f"  {f:{width}}  " + " ".join(c.rjust(2) for c in row) for f, row in zip(fronts, [head, *rows], strict=True)
@@ -146,25 +142,25 @@ def _drawing(over: Window, axis: int) -> str:
 
 
 def leftover(over: Window, axis: int) -> int:
-    """Pixels of the padded input behind the last place."""
+    """Count the pixels of the padded input after the last position."""
     return over.padded[axis] - (over.stride[axis] * (over.output[axis] - 1) + over.size[axis])
 
 
-def unseen(over: Window, axis: int) -> int:
-    """Pixels of the input itself that no window sees, in one direction."""
+def uncovered(over: Window, axis: int) -> int:
+    """Count the pixels of the input itself that no window covers, in one direction."""
     n, s, before = over.image[axis], over.stride[axis], over.before[axis]
     end = over.padded[axis] - leftover(over, axis)
 
-    def seen(stop: int) -> int:
-        """How many of the first pixels of the padded input lie under a window, if there are windows to the end."""
+    def covered(stop: int) -> int:
+        """Count the covered pixels before `stop` in the padded input, if windows continue to its end."""
         k = min(over.size[axis], s)
         return stop // s * k + min(stop % s, k)
 
-    return n - (seen(min(before + n, end)) - seen(before))
+    return n - (covered(min(before + n, end)) - covered(before))
 
 
 def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
-    """Several layers: each one's output is the next one's input, and a number sees more and more of the image."""
+    """Explain several layers in a row: the sizes of their outputs, and the receptive field."""
     rows, layers = [], []
     size, field, jump = image, 1, 1
     for i, step in enumerate(steps, start=1):
@@ -175,15 +171,15 @@ def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
         words = (f"{step.size}×{step.size}", step.stride, step.pad, _by(before), filled, _by(size), f"{field}×{field}")
         rows.append([str(i), *map(str, words)])
         layers.append({"input": before, **facts(over), "sees": field})
-    header = ["layer", "window", "stride", "pad", "input", "output width", "output", "sees"]
+    header = ["layer", "window", "stride", "pad", "input", "output width", "output", "receptive field"]
     return Explained(
         text(
-            "conv-size: what becomes of the size, layer by layer",
+            "conv-size: the output size, layer by layer",
             indented(table(header, rows, [True] * len(header))),
             aligned([(FORMULA, "⌊ ⌋ rounds down")]),
             paragraph(
-                "The last column is the receptive field: how much of the image one number of the output depends on. A "
-                "window of K makes it K − 1 steps wider, and a step is as wide as the product of all strides before."
+                "The receptive field is the part of the image that one number of the output depends on. A window of "
+                "size K makes it K − 1 steps wider; a step is the product of all preceding strides."
             ),
         ),
         {"layers": layers, "output": size, "sees": field},

@@ -1,8 +1,8 @@
 """Activation functions: `x -> (y, back)`, elementwise, where `back(dy)` is the gradient with respect to `x`.
 
-Settings are numbers or arrays that broadcast against `x`, one value a run. Values and gradients are finite for inputs
-of ±1e4, and have the dtype of `x`. Positional parameters after `x` are learned: one number for each unit or channel,
-which begins at the setting `start`; `back` then returns their gradients too, elementwise.
+Settings are numbers or arrays that broadcast against `x`, one value for each run. Values and gradients are finite for
+inputs of ±1e4, and have the dtype of `x`. Positional parameters after `x` are learned: one number for each unit or
+channel, which begins at the setting `start`; `back` then returns their gradients too, elementwise.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ def silu(x: Array) -> tuple[Array, Back]:
     >>> y.round(4).tolist(), back(np.ones(3)).round(4).tolist()
     ([-0.2689, 0.0, 1.7616], [0.0723, 0.5, 1.0908])
     """
-    s = 1 / (1 + np.exp(-x))  # overflows to inf for x below -88 in float32, and 1 / inf is the right 0
+    s = 1 / (1 + np.exp(-x))  # overflows to inf for x below -88 in float32, and 1 / inf is 0, the correct value
     return x * s, lambda dy: dy * s * (1 + x * (1 - s))
 
 

@@ -77,7 +77,7 @@ def fuse_for_evaluation(
 
 
 def drop_training_only(network: Network) -> Network:
-    """Leave out layers that evaluation passes unchanged, such as inverted dropout.
+    """Leave out layers that return their input in evaluation, such as inverted dropout.
 
     It saves no time by itself, but the following passes then find the layers next to each other.
 
@@ -115,12 +115,12 @@ def fold_normalization(network: Network) -> Network:
 
 
 def fold_bias(network: Network, context: Context) -> Network:
-    """Carry the bias of a dense layer as a column of its kernel, for a unit before it that is always 1.
+    """Fold the bias of a dense layer into its kernel, as the column of an additional, constant input.
 
-    The unit is added to the preceding dense layer, with weights 0 and bias 1, and becomes f(1) by the activation f
-    between the two; the column is b / f(1). It is done where it is faster than an addition to all outputs, and
-    saves 2 % of an evaluation of six layers of 100 units. Infinite numbers between the layers then become NaN; the
-    run has diverged in either case.
+    This input is an additional unit of the preceding dense layer, with weights 0 and bias 1. The activation f between
+    the two layers makes it f(1), so the column is b / f(1). The pass folds where this is faster than an addition to all
+    outputs, and saves 2 % of an evaluation of six layers of 100 units. Infinite numbers between the layers then become
+    NaN; the run has diverged in either case.
 
     >>> from dlsweep.nn.activations import activation_layer, activations
     >>> from dlsweep.nn.dense import dense
@@ -145,7 +145,7 @@ def fold_bias(network: Network, context: Context) -> Network:
 
 
 def reorder_features(first: Layer, p: Parameters, orders: Sequence[tuple[slice, Array | None]]) -> Parameters:
-    """Reorder the input features of a network's first layer, as the samples of each slice of runs have them.
+    """Reorder the input features of a network's first layer, to the order of the samples of each slice of runs.
 
     Last features that are zero are left out of samples (`dlsweep.training.samples.Blocks`): on MNIST's test images the
     first layer then needs half of its multiplications. orders: None for features in their own order.

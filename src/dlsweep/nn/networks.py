@@ -50,8 +50,8 @@ def layers(
 ) -> list[Layer]:
     """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
-    `activation` is the arm's activation, with its normalization and regularizers; relu, tanh, … instead of it is the
-    same activation in every arm. A dense layer for the classes is added, unless the last layer has that many outputs.
+    `activation` is the arm's activation, with its normalization and regularizers; relu, tanh, … instead of it fix the
+    activation for all arms. A dense layer for the classes is added, unless the last layer has that many outputs.
 
     >>> bare = lambda suffix, shape, *own: []
     >>> of = [{"conv": {"filters": 30, "kernel": 5}}, "activation", {"pool": 2}]

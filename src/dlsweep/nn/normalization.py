@@ -207,9 +207,9 @@ def lrn(
 ) -> Around:
     """Local response normalization: each number divided by a power of the activity in neighbouring channels.
 
-    y_c = x_c / (k + α Σ x_c'²)^β, the sum over the existing ones of the `size` channels centred on c, at the same
-    position of the image (Krizhevsky et al. 2012, Section 3.3). It is a sum; PyTorch uses the mean, so its α is `size`
-    times this one. Not for dense layers. position: after the activation, as in the paper, or before it.
+    y_c = x_c / (k + α Σ x_c'²)^β. The sum is over the `size` channels centred on c, as far as they exist, at the same
+    position of the image (Krizhevsky et al. 2012, Section 3.3). PyTorch uses the mean instead of the sum, so its α is
+    `size` times this one. Not for dense layers. position: after the activation, as in the paper, or before it.
 
     >>> lrn("normalization1", (4, 8, 8)).after[0].name
     'normalization1'
@@ -220,9 +220,7 @@ def lrn(
             "layer has neither; use batch or layer, or none"
         )
     if size % 2 == 0:
-        raise UsageError(
-            f"local response normalization needs an odd size, to have as many channels on both sides, got {size}"
-        )
+        raise UsageError(f"local response normalization needs an odd size, as many channels on each side, got {size}")
 
     def neighbour_sums(a: Array) -> Array:
         """Return the sum over the neighbouring channels of each channel, axis 1."""

@@ -46,7 +46,7 @@ class Window(NamedTuple):
 def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0) -> Window:
     """Return the window of a size, a stride and a padding on an image: output ⌊(H + 2P − K)/S⌋ + 1.
 
-    pad: zeros on each side; `same` adds the zeros that make the output ⌈H/S⌉, an odd one below or to the right. Pixels
+    pad: zeros on each side; `same` adds the zeros that make the output ⌈H/S⌉, the odd one below or to the right. Pixels
     that remain at the end, fewer than a stride, are not covered. Raise a `UsageError` that begins with `name` if the
     window has no position.
 

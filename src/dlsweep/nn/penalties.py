@@ -60,7 +60,7 @@ def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel
 def max_norm(*, limit: Positive = 3.0) -> Regularizer:
     """Max-norm: after each update, the incoming weights of every unit are scaled to a norm of at most `limit`.
 
-    w ← w · min(1, limit / ‖w‖₂), without biases (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
+    w ← w · min(1, limit / ‖w‖₂), not for biases (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
 
     >>> max_norm(limit=np.array([1.0])).project(np.array([[[3.0, 4.0], [0.3, 0.4]]])).round(6).tolist()
     [[[0.6, 0.8], [0.3, 0.4]]]
@@ -101,7 +101,7 @@ def _total(a: Array) -> Array:
 
 
 def _penalized(penalty: Penalty, on: Where) -> Regularizer:
-    """Return a penalty on the kernels, or on the activities, by layers that add its gradient on the way back."""
+    """Return a penalty on the kernels, or on the activities, by layers that add its gradient going backward."""
     if on == "kernel":
         return Regularizer(penalty=penalty)
 
