@@ -137,9 +137,9 @@ def doubled(name, shape):
 
 
 def test_a_layer_that_a_script_registers_is_known_to_its_workers(make: Make, launch: Launch, tmp_path: Path) -> None:
-    script = KIND + "import json, sys\nif __name__ == '__main__': dlsweep.run(json.loads(sys.argv[1]), jobs=2, "
+    script = KIND + "import json, sys\nif __name__ == '__main__': dlsweep.run(json.loads(sys.argv[1]), "
     config = json.dumps(make(model={"layers": {"of": ["doubled", {"dense": 4}, "activation"]}}))
-    for i, options in enumerate(("output=sys.argv[2])", "output=sys.argv[2], executor='processes')")):
+    for i, options in enumerate(("output=sys.argv[2])", "output=sys.argv[2], executor='processes', jobs=2)")):
         assert finish(launch(script + options, config, tmp_path / str(i))) == (0, "")
         assert set(dlsweep.open_results(tmp_path / str(i) / "tiny").runs["status"]) == {"done"}
 
