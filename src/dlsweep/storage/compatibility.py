@@ -17,18 +17,16 @@ from dlsweep.storage import parts, record
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
-from dlsweep.tasks import DESCENT
 from dlsweep.text import plural
 
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
     """Return the tables of a sweep: the one that `old` describes, or a new one."""
-    coordinates = ("x", "y") if config.task is DESCENT else ()
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
     sweep = old.tables.sweep if old else blake2b(json.dumps(canonical(config)).encode(), digest_size=8).hexdigest()
-    return Tables(config.factors, config.settings, config.evaluate.on, coordinates, optional, kept, sweep)
+    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
 
 
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:

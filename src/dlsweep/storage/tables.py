@@ -14,7 +14,7 @@ from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.tasks import CLASSIFICATION, DESCENT, Task
+from dlsweep.tasks import CLASSIFICATION, TASKS, Task
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
@@ -45,28 +45,28 @@ HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa
 class Tables:
     """The parts of the tables that depend on the sweep.
 
-    factors, settings, splits: each has columns. coordinates: of a point on a landscape; else empty. optional: the
-    `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sweep: an id shared by `sweep.json` and
-    every part; "" in results older than this id.
+    factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its own.
+    optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sweep: an id shared by
+    `sweep.json` and every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
     settings: tuple[str, ...]
     splits: tuple[str, ...]
-    coordinates: tuple[str, ...] = ()
+    task: str = CLASSIFICATION.name
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     sweep: str = field(default="", compare=False)
 
     @property
-    def task(self) -> Task:
+    def of_task(self) -> Task:
         """Task of the sweep."""
-        return DESCENT if self.coordinates else CLASSIFICATION
+        return TASKS[self.task]
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Metrics of every split, the main one first."""
-        return self.task.metrics
+        return self.of_task.metrics
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
@@ -76,7 +76,7 @@ class Tables:
         run = {"run_id": WORD, **arm, **seed}
         evaluation = {**iteration, "epoch": pa.float64(), "split": WORD}
         columns = {
-            "curves": {**run, **evaluation, **_numbers("loss", "penalty", "accuracy", *self.task.columns)},
+            "curves": {**run, **evaluation, **_numbers("loss", "penalty", "accuracy", *self.of_task.columns)},
             "ensembles": {**arm, "members": pa.int32(), **evaluation, **_numbers("loss", "accuracy")},
             "layers": {
                 **run,
@@ -89,7 +89,7 @@ class Tables:
                 "run_id": pa.string(),
                 **arm,
                 **_numbers(*self.settings),
-                **dict.fromkeys(self.task.run_columns, WORD),
+                **dict.fromkeys(self.of_task.run_columns, WORD),
                 **seed,
                 "status": WORD,
                 **_numbers(*(f"{m}_{s}_{name}" for s in self.splits for m in MOMENTS for name in self.metrics)),
@@ -177,7 +177,8 @@ def _numbers(*names: str) -> dict[str, pa.DataType]:
 
 def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
     """Return the result of failed runs: no curve."""
-    columns = ("run", "iteration", "epoch", "split", "loss", "penalty", "accuracy", *DESCENT.columns)
+    further = (name for task in TASKS.values() for name in task.columns)
+    columns = ("run", "iteration", "epoch", "split", "loss", "penalty", "accuracy", *further)
     empty = {name: np.empty(0, str if name == "split" else int) for name in columns}
     return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
