@@ -103,7 +103,7 @@ def with_argument(strength):
     ("registry", "function", "sentence"),
     [
         ("optimizers", without_rate, "must have a keyword-only setting 'lr', because schedules multiply it"),
-        ("activations", without_start, "must have a keyword-only setting 'start', because that is where its learned"),
+        ("activations", without_start, "must have a keyword-only setting 'start', because its learned"),
         ("schedules", without_step, "must take the positional parameters t, steps, and has t; settings come after a *"),
         ("activations", untyped, "must have a type for its setting 'slope', as in slope: float = 0.1"),
         ("activations", anything, "must name each of its parameters, since they are its settings, and has **settings"),

@@ -1,4 +1,4 @@
-"""Tasks: what a model is for, what is measured, and how it trains. A new task is a new instance."""
+"""Tasks: the purpose of a model, with its metrics and its training. A new task is a new instance."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ DESCENT = Task(
     trainer="dlsweep.training.descent:descend",
     cost="dlsweep.training.costs:of_descent",
 )
-TASKS = (CLASSIFICATION, DESCENT)
+TASKS = {task.name: task for task in (CLASSIFICATION, DESCENT)}
 
 
 def task_of(model: str) -> Task:
@@ -88,7 +88,7 @@ def task_of(model: str) -> Task:
     >>> task_of("mlp").name, task_of("beale").name
     ('classification', 'descent')
     """
-    return next((task for task in TASKS if model in task.models), CLASSIFICATION)
+    return next((task for task in TASKS.values() if model in task.models), CLASSIFICATION)
 
 
 def imported(name: str) -> Any:

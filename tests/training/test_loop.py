@@ -120,7 +120,7 @@ def cohorts(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(cohorts(), st.integers(1, 5))
 def test_a_run_does_not_know_its_company(cohort, size):
     """Alone, in its whole cohort, and in chunks of another size and order: the same curve, to the last bit."""

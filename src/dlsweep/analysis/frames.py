@@ -40,7 +40,7 @@ def curves_of(results: Results) -> DataFrame:
 
     runs = _known(results)
     measured = ["run_id", "iteration", "epoch", "split", "loss", "penalty", "accuracy"]
-    measured += ["x", "y", "distance"] if results.record.tables.coordinates else []
+    measured += results.record.tables.of_task.columns
     curves = results.curves[measured].astype({"run_id": str})
     lost = runs.loc[(runs["status"] == "diverged") & ~runs["run_id"].isin(curves["run_id"]), "run_id"]
     if len(lost):

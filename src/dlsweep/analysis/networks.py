@@ -11,6 +11,7 @@ from annotated_types import Ge
 
 from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
 from dlsweep.errors import UsageError
+from dlsweep.tasks import CLASSIFICATION
 from dlsweep.types import Array, NameOf
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Networks(Facets):
 
         A `UsageError` says that a sweep kept no weights, or has no networks.
         """
-        if results.record.tables.coordinates:
-            raise UsageError(f"{kind} shows networks, and the models of {results.folder} are landscapes")
+        if (task := results.record.tables.of_task) is not CLASSIFICATION:
+            raise UsageError(f"{kind} shows networks, and the models of {results.folder} are {task.noun}s")
         if not results.record.tables.kept:
             raise UsageError(f"{results.folder} kept no weights for {kind}; train with evaluate.keep: final, or best")
         seed = given.get("seed")

@@ -96,16 +96,18 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
     plot = plots[choice.name]
-    if results.record.tables.coordinates and plot.complete_settings(choice.settings).get("y") == "accuracy":
-        raise UsageError(f"a landscape has no accuracy; {plot.name} can show its loss, with y: loss")
+    task, y = results.record.tables.of_task, plot.complete_settings(choice.settings).get("y")
+    if y == "accuracy" and y not in task.metrics:
+        other = task.metrics[0]
+        raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
     data = results if plot.table == "networks" else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
         yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **settings)
 
 
 def default(results: Results) -> str:
-    """Return the default plot of a sweep: paths for landscapes, curves for networks."""
-    return "paths" if results.record.tables.coordinates else "curves"
+    """Return the default kind of plot of a sweep."""
+    return results.record.tables.of_task.plot
 
 
 def check_formats(formats: Sequence[str]) -> None:

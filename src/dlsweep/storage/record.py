@@ -23,6 +23,7 @@ from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import Tables
+from dlsweep.tasks import DESCENT
 
 # The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
 SCHEMA_VERSION = 2
@@ -72,10 +73,11 @@ def read(folder: Folder) -> Record | None:
         if found > 1 and content.pop("checksum") != _checksum(content):
             raise ValueError("it is not as it was written")
         columns = content.pop("tables")
-        sweep = columns.pop("sweep", "")
-        tables = Tables(**{key: tuple(names) for key, names in columns.items()}, sweep=sweep)
+        if columns.pop("coordinates", ()):  # written before tables had a task
+            columns["task"] = DESCENT.name
+        named: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in columns.items()}
         plots = tuple(Choice(**plot) for plot in content.pop("plots"))
-        return Record(tables=tables, plots=plots, **content)
+        return Record(tables=Tables(**named), plots=plots, **content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
