@@ -1,4 +1,4 @@
-"""Tasks: what a model is for, what is measured, and how it trains. A new task is a new instance."""
+"""Tasks: the purpose of a model, with its metrics and its training. A new task is a new instance."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, 
             process.kill()
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert "stopping: what is finished is kept; Ctrl-C again stops at once" in stderr
+    assert "stopping: finished runs are kept; Ctrl-C again stops at once" in stderr
     assert "stopped with 3 of 6 runs done; the others start over; to go on:" in stderr
     resume = shlex.split(stderr.splitlines()[-1])
     assert resume == ["dlsweep", *command]

@@ -13,6 +13,7 @@ from dlsweep.config.words import CHOSEN, registry
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, executors
+from dlsweep.nn.layers import kinds as layer_kinds
 from dlsweep.registry import Entry
 
 # The options that belong to an executor, with their flags on the command line.
@@ -67,6 +68,6 @@ def _check(given: dict[str, Any], entry: Entry) -> None:
 
 def registering_modules() -> tuple[str, ...]:
     """Return the modules outside this package that registered something: a worker has to import them."""
-    entries = (registry(field)[name] for field in CHOSEN for name in registry(field))
-    modules = {entry.function.__module__ for entry in entries}
+    registries = (layer_kinds, *map(registry, CHOSEN))
+    modules = {found[name].function.__module__ for found in registries for name in found}
     return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))
