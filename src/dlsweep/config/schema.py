@@ -1,6 +1,6 @@
 """JSON Schema of the config language, made from the registries, so that an editor completes names and settings.
 
-It says what a file looks like; `load` checks what it cannot say: a minibatch larger than the data, a level given twice.
+It describes the form of a file; `load` also checks the rest: a minibatch larger than the data, a level given twice.
 """
 
 from __future__ import annotations
