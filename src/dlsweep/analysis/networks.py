@@ -157,7 +157,7 @@ class Filters:
         """Yield the columns of `Chart.data`, before and after training."""
         for when, kernels in self.shown.items():
             if kernels is not None:
-                numbers = {"mean": [w.mean() for w in kernels], "norm": [float(np.linalg.norm(w)) for w in kernels]}
+                numbers = {"mean": [w.mean() for w in kernels], "norm": [np.linalg.norm(w) for w in kernels]}
                 yield {"when": when, "filter": np.arange(len(kernels)), **numbers, "limit": self.limit}
 
 

@@ -65,7 +65,7 @@ def draw(
     below, turned, high = under(names[::step], step * room + 0.1)
     n = [len(one.each) for one in matrices.values() if one.each]
     caption = [f"Mean of {captions.seeds(n)}."] if max(n, default=1) > 1 else []
-    if numbers:
+    if numbers and n:
         caption.append("In a cell: percent of its row" + (", and the number of images." if counts else "."))
     words = Words(
         x="predicted",
