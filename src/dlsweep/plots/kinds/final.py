@@ -104,7 +104,7 @@ def _draw_arm(ax: Axes, dots: Dots, at: float, width: float, colour: Any, top: f
         wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
         ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
         ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
-    look: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
+    common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
     dot: dict[str, Any] = {"markeredgewidth": 0, "alpha": 0.7}
     for label, mask, own in (
         ("seeds", ~scores.diverged & ~far, {**dot, "marker": "o", "markersize": 3.5}),
@@ -112,4 +112,4 @@ def _draw_arm(ax: Axes, dots: Dots, at: float, width: float, colour: Any, top: f
         ("diverged", scores.diverged, {**style.CROSS, "markersize": 5, "markeredgewidth": 1.4}),
     ):
         if mask.any():
-            ax.plot(x[mask], y[mask], label=f"{label}: {name}", **{**look, **own})
+            ax.plot(x[mask], y[mask], label=f"{label}: {name}", **{**common, **own})
