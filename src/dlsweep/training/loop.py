@@ -28,7 +28,6 @@ from dlsweep.training.state import Stack
 from dlsweep.training.step import differentiate, update
 from dlsweep.types import Array
 
-
 REPORT = 100  # iterations after which progress is reported, so that a stop is obeyed soon
 
 
@@ -42,8 +41,9 @@ def train(
     """Train runs of one cohort as one stack and return their curves.
 
     progress: called with the run-iterations since its last call, at each evaluation and at least every 100 iterations,
-    and with 0 during the set-up; an exception that it raises ends the training. Runs that diverge (`dlsweep.training.divergence`) or stop early leave
-    the stack. The others keep their bits, as long as BLAS uses one thread, which the executors ensure.
+    and with 0 during the set-up; an exception that it raises ends the training. Runs that diverge
+    (`dlsweep.training.divergence`) or stop early leave the stack. The others keep their bits, as long as BLAS uses one
+    thread, which the executors ensure.
     """
     _ = data.arrays  # read before the clock starts, so that the first run of a process takes no longer than others
     start = time.perf_counter()
