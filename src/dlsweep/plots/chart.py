@@ -99,10 +99,6 @@ class Plot(Entry):
         marks = {name: name_of(setting.annotation) for name, setting in self.settings.items()}
         return next((name for name, mark in marks.items() if mark and mark.kind == "setting"), None)
 
-    def complete_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All settings, with defaults for those that are not given."""
-        return {name: given.get(name, setting.default) for name, setting in self.settings.items()}
-
     def mistake(self, given: Mapping[str, Any]) -> str:
         """Return a sentence on the first mistake in some settings; "" if there is none."""
         _, faults = self.check(given, f"plots.{self.name}")
@@ -115,7 +111,7 @@ class Plot(Entry):
         """
         if mistake := self.mistake(given):
             raise UsageError(mistake)
-        settings = self.complete_settings(given)
+        settings = self.complete(given)
         if self.table == "networks":
             found: Facets = Networks.within(self.name, data, settings, self.places)
             return found, settings | found.places
