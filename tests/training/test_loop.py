@@ -47,7 +47,7 @@ def test_together_is_alone(activation, optimizer):
         make_arm(activation=activation, init=choice(init), optimizer=choice(optimizer, **{**defaults, "lr": lr}))
         for init, lr in [("he", 0.1), ("glorot_uniform", 0.01), ("zeros", 0.1)]
     ]
-    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1, 2)], make_data()
+    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)], make_data()
     assert_the_same_alone(runs, data, train(runs, data))
 
 

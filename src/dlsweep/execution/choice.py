@@ -10,6 +10,7 @@ from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, executors
 from dlsweep.factors import FACTORS
+from dlsweep.nn.layers import kinds as layer_kinds
 from dlsweep.registry import Entry
 
 # The options that belong to an executor, with their flags on the command line.
@@ -62,6 +63,6 @@ def _check(given: dict[str, Any], entry: Entry) -> None:
 
 def registering_modules() -> tuple[str, ...]:
     """Return the modules outside this package that registered something: a worker has to import them."""
-    entries = (factor.registry[name] for factor in FACTORS for name in factor.registry)
-    modules = {entry.function.__module__ for entry in entries}
+    registries = (layer_kinds, *(factor.registry for factor in FACTORS))
+    modules = {found[name].function.__module__ for found in registries for name in found}
     return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

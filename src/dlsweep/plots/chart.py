@@ -126,11 +126,10 @@ class Plot(Entry):
         There is one for each combination of levels of the factors without a place. All have the same settings.
         """
         facets, settings = self.facets(data, given)
-        for page, part in pages(facets.frame, facets.left if self.places or self.table == "networks" else ()):
-            if self.table == "networks":
-                yield page, data, {**settings, "arm": {**(settings["arm"] or {}), **page}}
-            else:
-                yield page, part, settings
+        networks = self.table == "networks"
+        for page, part in pages(facets.frame, facets.left if self.places or networks else ()):
+            arm = {"arm": {**(settings["arm"] or {}), **page}} if networks else {}
+            yield page, data if networks else part, {**settings, **arm}
 
     def __call__(self, data: Any, **settings: Any) -> Chart:
         facets, complete = self.facets(data, settings)

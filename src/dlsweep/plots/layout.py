@@ -25,7 +25,6 @@ GAP = 0.42  # inches between panels: the last tick label of one stays clear of t
 TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
 
-
 SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
 FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # of a panel: height over width; height that a slide's shape, its size asks
 BAR = 0.16  # inches: width of a colour bar

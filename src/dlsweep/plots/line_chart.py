@@ -44,17 +44,15 @@ def line_chart(
     """
     grid = panels_of(facets, series)
     every = every_series(grid)
-    height = YAxis.of(every, y, log=log, signed=signed, floor=floor)
+    axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     legend = Legend(facets, splits)
-    caption = _caption(every, height, legend) if every else ""
-    with style.look():
-        words = _words(facets, grid, legend, x, height, name, caption)
-        figure, axes = panels(words)
-        scale(axes[0, 0], every, x, height)
-        level = 0.0 if signed else _chance(every)
+    words = _words(facets, grid, legend, x, axis, name)
+    level = 0.0 if signed else _chance(every)
+    with panels(words) as (figure, axes):
+        scale(axes[0, 0], every, x, axis)
         for cell, panel in grid.items():
             for one in sorted(panel.series, key=legend.order):
-                _draw(axes[cell], one, legend, height, many=len(panel.series) > 2, points=x.points)
+                _draw(axes[cell], one, legend, axis, many=len(panel.series) > 2, points=x.points)
             if not panel.series:
                 empty(axes[cell], "no curve" if panel.runs else "no runs")
             elif level is not None:
@@ -63,7 +61,7 @@ def line_chart(
             colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
     alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
-    return Chart(figure, caption, alt, data)
+    return Chart(figure, words.foot, alt, data)
 
 
 def _extremes(data: DataFrame, x: XAxis, y: str, splits: Sequence[str]) -> str:
@@ -127,19 +125,17 @@ def _dots(points: bool, size: float) -> dict[str, Any]:
     return {"marker": "o", "markersize": size, "markeredgewidth": 0} if points else {}
 
 
-def _words(
-    facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str, caption: str
-) -> Words:
+def _words(facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str) -> Words:
     """Return the texts around the panels."""
     every = every_series(grid)
     most = max((len(one.each) for one in every), default=0)
     return Words(
         x=x.name,
         y=name,
-        **captions.around(facets),
+        **captions.headings(facets),
         legend=legend.groups(every),
         notes={cell: note for cell, panel in grid.items() if (note := _note(panel, most))},
-        foot=caption,
+        foot=_caption(every, y, legend) if every else "",
         ticks=y.labels,
         bar=legend.bar,
     )

@@ -35,7 +35,7 @@ CONFIG: dict[str, Any] = {
     "seeds": 2,
     "grid": {"activation": ["relu", "tanh"], "optimizer": {"adam": {"lr": 0.01}}},
 }
-AROUND: dict[str, Any] = {"rows": [""], "columns": [""], "row_factor": "", "column_factor": "", "title": ""}
+HEADINGS: dict[str, Any] = {"rows": [""], "columns": [""], "row_factor": "", "column_factor": "", "title": ""}
 
 
 def run(output: Path, **changes: Any) -> Results:
@@ -270,10 +270,15 @@ def test_runs_without_weights_in_a_confusion_matrix(dense: Results) -> None:
     ]
 
 
+def test_a_confusion_matrix_without_any_weights(dense: Results) -> None:
+    figure = drawn(dense, "confusion", arm={"activation": "relu", "optimizer": "sgd lr=1e+38"})
+    assert said(figure, "2 of 2 diverged: no weights")
+
+
 def test_a_confusion_matrix_of_many_classes_and_of_a_class_that_is_never_tested() -> None:
     counts = np.eye(100) * 7
     counts[3] = 0
-    figure, _ = confusion.draw({(0, 0): Confusion([counts])}, [f"class {k}" for k in range(100)], AROUND)
+    figure, _ = confusion.draw({(0, 0): Confusion([counts])}, [f"class {k}" for k in range(100)], HEADINGS)
     figure.canvas.draw()
     (ax,) = panels(figure)
     assert not ax.texts
@@ -289,7 +294,7 @@ def test_a_confusion_matrix_of_many_classes_and_of_a_class_that_is_never_tested(
 def test_any_number_of_filters_fits_into_its_panel(columns: int, shape: tuple[int, int, int], count: int) -> None:
     draw_ = np.random.default_rng(0)
     both = Filters(draw_.normal(size=(count, *shape)), draw_.normal(size=(count, *shape)))
-    figure, _ = filters.draw([both] * columns, [f"level {i}" for i in range(columns)], "factor", "", 10)
+    figure, _ = filters.draw([both] * columns, [f"level {i}" for i in range(columns)], "factor", "")
     figure.canvas.draw()
     assert max(figure.get_size_inches()) < 14
     for ax in panels(figure):

@@ -49,7 +49,7 @@ def _names(sweep: Sweep, plot: str, settings: Node) -> Iterator[Mistake]:
             yield from factor(node.value, node.place)  # of any sweep
         elif mark and node.is_mapping:
             yield from _levels(factors, where, node)
-        elif mark and isinstance(node.value, str):
+        elif mark and mark.also and isinstance(node.value, str):
             if node.value not in (valid := [*factors, *mark.also]):
                 found = f"got {node}{nearest(node.value, valid)}"
                 yield node.place.mistake(f"{where} must name a factor of this sweep, {found}")
