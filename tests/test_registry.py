@@ -175,6 +175,8 @@ def test_settings_are_checked_with_sentences() -> None:
     hint = "must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?"
     assert told(curves, {"y": "acuracy"}) == [f"curves.y {hint}"]
     assert told(registry_of("data")["npz"], None) == ["npz needs the setting 'path', as in {npz: {path: …}}"]
+    assert told(TRAIN, {"iterations": 5, "epochs": 5}) == ["train has both iterations and epochs; give one of them"]
+    assert told(TRAIN, 5) == ["settings of train must be a mapping such as {iterations: …}, got 5"]
     of = [{"conv": {"filters": 0}}, {"dense": "x"}, "rleu"]
     assert told(registry_of("model")["layers"], of)[:2] == [
         "layers.of.conv.filters must be at least 1, got 0",

@@ -50,13 +50,10 @@ def named_settings(entry: Entry, node: Node | None) -> Node:
 
 
 def _two_spellings(entry: Entry, given: Given, where: str) -> Reading[None]:
-    spelled: dict[str, list[str]] = {}
-    for name in given:
-        spelled.setdefault(entry.settings[name].quantity, []).append(name)
-    for names in spelled.values():
+    for names, sentence in entry.clashes(given, where):
         places = [given[name][0].place for name in names if given[name]]
-        if len(names) > 1 and places:
-            yield max(places).mistake(f"{where} has both {' and '.join(names)}; give one of them")
+        if places:
+            yield max(places).mistake(sentence)
 
 
 @whole
