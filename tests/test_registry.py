@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.arms import make_arm, make_data
 
 import dlsweep
+from dlsweep.config.runs import Run
 from dlsweep.config.words import CHOSEN, TRAIN
 from dlsweep.config.words import registry as registry_of
 from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.nn.layers import Layer, Output, kinds
 from dlsweep.nn.sequences import items
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice, Contract, Entry, Registry
+from dlsweep.training.loop import train
 
 Install = Callable[[str, str], None]
 
@@ -201,3 +206,53 @@ def test_numbers_are_columns_of_a_stack() -> None:
     dropout = dlsweep.regularizers["dropout"]
     modes = [Choice("dropout", {"ratio": 0.5, "mode": mode}) for mode in ("classic", "inverted")]
     assert dropout.code(modes[0]) != dropout.code(modes[1])
+
+
+def one_value(x):
+    return x * x
+
+
+def stretched(name, shape):
+    return Layer(name, lambda p, x, context: Output(np.concatenate([x, x], axis=1), lambda dy: (dy, {})), shape=shape)
+
+
+def no_layer(name, shape):
+    return name
+
+
+def forgetful(w, g, t, v, *, lr: float = 0.1):
+    return (w - lr * g,)
+
+
+def flat(draw, shape, fan_in, fan_out):
+    return draw.standard_normal(shape[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "changes", "sentence"),
+    [
+        ("activations", one_value, {"activation": "one_value"}, "must return a pair (y, back), got ndarray"),
+        ("optimizers", forgetful, {"optimizer": "forgetful"}, "must return a tuple of w, v, got 1 values"),
+        ("initializers", flat, {"init": "flat"}, "must return weights (5, 12), got (5,)"),
+        ("layers", no_layer, {"model": ["no_layer"]}, "must return a Layer, got str"),
+        ("layers", stretched, {"model": ["stretched"]},
+         "must return outputs of the stated shape (12,) for a sample, got (24,)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_result_names_the_function_s_file_and_line(
+    kind: str, function: Any, changes: dict[str, Any], sentence: str
+) -> None:
+    found: Registry = kinds if kind == "layers" else getattr(dlsweep, kind)
+    found.register(function)
+    try:
+        settings: dict[str, dict[str, Any]] = {"optimizer": {"lr": 0.1}, "model": {"of": changes.get("model")}}
+        given = {
+            field: Choice("layers" if field == "model" else name, settings.get(field, {}))
+            for field, name in changes.items()
+        }
+        place = f"{found.kind} {function.__name__!r} ({__file__}:{function.__code__.co_firstlineno}) "
+        with pytest.raises(UsageError) as told:
+            train([Run(make_arm(**given), Seeds(0))], make_data())
+        assert str(told.value).removeprefix("layer 1 of 1: ") == place + sentence
+    finally:
+        del found._entries[function.__name__]

@@ -113,6 +113,10 @@ class Entry(Signature):
         switches = {name: setting.off for name, setting in self.settings.items() if setting.off is not None}
         return bool(switches) and all(settings[name] == off for name, off in switches.items())
 
+    def broken(self, promise: str, got: str) -> UsageError:
+        """Return an error about a wrong result. It names the function's file and line."""
+        return UsageError(f"{self.kind} {self.name!r} ({place(self.function)}) must return {promise}, got {got}")
+
     @property
     def summary(self) -> str:
         """The first sentence or line of the docstring."""

@@ -144,7 +144,7 @@ class _Builder:
         elif entry.name == "parallel":
             return self._block(name, settings["of"], concatenate)
         else:
-            new = [entry(name, self.here, **settings)]
+            new = [_shape_checked(entry, entry(name, self.here, **settings), self.here)]
         here = self.here
         self.layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
         return None
@@ -164,6 +164,23 @@ class _Builder:
                 self.add(_checked(item))
             shapes.append(self.here)
         self.layers.append(join(name, shapes))
+
+
+def _shape_checked(entry: Entry, layer: Layer, shape: tuple[int, ...]) -> Layer:
+    """Return a layer of another package with a check that its outputs have the shape that it states."""
+    if entry.function.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return layer
+    if not isinstance(layer, Layer):
+        raise entry.broken("a Layer", type(layer).__name__)
+    stated = layer.shape or shape
+
+    def apply(p: Parameters, x: Any, context: Context) -> Output:
+        output = layer.apply(p, x, context)
+        if (found := np.shape(output.y)[1:-1]) != stated:
+            raise entry.broken(f"outputs of the stated shape {stated} for a sample", str(found))
+        return output
+
+    return layer._replace(apply=apply)
 
 
 def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list[Item]:

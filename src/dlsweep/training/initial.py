@@ -58,7 +58,10 @@ def initial(
                     passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), *parameter[:3]]
                     if measures:
                         passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
-                    own[layer.name][k][0] = entry(*passed, **run.arm.init.settings)
+                    weights = entry(*passed, **run.arm.init.settings)
+                    if np.shape(weights) != parameter.shape:
+                        raise entry.broken(f"weights {parameter.shape}", str(np.shape(weights)))
+                    own[layer.name][k][0] = weights
     return stack
 
 
