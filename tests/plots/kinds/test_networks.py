@@ -356,7 +356,7 @@ def test_a_wrong_arm_is_told_with_its_place(tmp_path: Path, arm: str, mistake: s
     file.write_text("\n".join([*lines, "plots:", f"  - filters: {{arm: {arm}}}"]))
     with pytest.raises(ConfigError) as told:
         dlsweep.load(file)
-    assert str(told.value) == f"{file}:{mistake}"
+    assert str(told.value).partition("\n")[0] == f"{file}:{mistake}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
