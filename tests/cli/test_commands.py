@@ -292,7 +292,10 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
         (["plot", "results", "-k", "heatmap", "--lines", "init"], "heatmap has no setting 'lines' (choices: columns,"),
         (["plot", "results", "-k", "layers"], "has no measurements of layers; train with evaluate.layers: true"),
         (["plot", "results", "-k", "response", "-x", "init.std"], "there is no numeric setting 'init.std' for x"),
-        (["plot", "results", "-y", "acuracy"], "accuracy"),
+        (
+            ["plot", "results", "-y", "acuracy"],
+            "plots.curves.y must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?",
+        ),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
         (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
@@ -382,7 +385,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:
-    assert set(listing.KINDS) == {*words._REGISTRIES, "layer", "executor"}
+    assert set(listing.KINDS) == {*words.CHOSEN, "layer", "plots", "executor"}
 
 
 def test_a_reader_that_has_seen_enough() -> None:
@@ -427,6 +430,7 @@ def test_usage_errors(dlsweep: Dlsweep, tmp_path: Path, arguments: list[str], sa
 def test_every_mistake_of_a_config_has_its_line(dlsweep: Dlsweep, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(TINY.replace("relu", "rleu").replace("20", "-20").replace("8", "0"))
     done = dlsweep("run", "wrong.yaml", code=2)
-    places = [line.split(": ")[0] for line in done.stderr.splitlines()]
+    places = [line.split(": ")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert places == ["wrong.yaml:3:24", "wrong.yaml:4:21", "wrong.yaml:7:22"]
+    assert done.stderr.count("^\n") == 3
     assert "did you mean 'relu'?" in done.stderr

@@ -16,7 +16,6 @@ from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training import divergence
-from dlsweep.training.network import columns
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
@@ -45,8 +44,8 @@ def descend(
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
     gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.rest]
-    settings = broadcast(columns(optimizer, [a.optimizer for a in arms], dtype), w)
-    scheduled = broadcast(columns(schedule, [a.schedule for a in arms], dtype), w)
+    settings = broadcast(optimizer.columns([a.optimizer for a in arms], dtype), w)
+    scheduled = broadcast(schedule.columns([a.schedule for a in arms], dtype), w)
     ended = np.full(len(runs), -1)
     path: list[tuple[int, Array, Array, Array]] = []  # iteration, runs, losses, points
 

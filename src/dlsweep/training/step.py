@@ -65,7 +65,11 @@ def update(state: State, t: int, steps: int, gradients: Gradients) -> None:
     settings = settings | {"lr": settings["lr"] * factor}
     for p, gs, slots in zip(state.parameters, gradients.values, state.slots, strict=True):
         for k, g in gs.items():
-            p[k], *slots[k] = stepped(p[k], g, t, *slots[k], **broadcast(settings, g))
+            result = stepped(p[k], g, t, *slots[k], **broadcast(settings, g))
+            if not isinstance(result, tuple) or len(result) != 1 + len(slots[k]):
+                got = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+                raise optimizer.broken(f"a tuple of {', '.join(['w', *optimizer.rest])}", got)
+            p[k], *slots[k] = result
     for regularizer in stack.network.regularizers:
         if regularizer.project:
             for i, k in stack.kernels:
