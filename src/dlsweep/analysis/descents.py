@@ -124,7 +124,7 @@ class Descents:
         """The part of the landscape that all panels show."""
         return box_of(self.landscape, self.every)
 
-    def contours(self, count: int) -> tuple[Array, Array, Array, Array]:
+    def contours(self, count: int = 14) -> tuple[Array, Array, Array, Array]:
         """Return x, y, the height above the lowest value in the box, and `count` heights at a constant ratio."""
         x, y = np.meshgrid(*(np.linspace(*side, 301) for side in self.box))
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Trained networks of a sweep: the arms to look into, and what their weights and predictions show."""
+"""Trained networks of a sweep: their kernels, predictions, mistakes and the outputs of their layers."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Confusion:
 
     @property
     def shares(self) -> Array:
-        """The share of each true class that is taken for each class; NaN for a class without images."""
+        """The share of each true class that is predicted as each class; NaN for a class without images."""
         total = self.counts.sum(axis=1, keepdims=True)
         shares: Array = np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0)
         return shares
@@ -112,7 +112,7 @@ class Confusion:
 
 
 def confusion_counts(model: Model) -> Array:
-    """Return how many test images of each true class were taken for each class, `(true, predicted)`."""
+    """Return the number of test images by true and predicted class, `(true, predicted)`."""
     t, classes = model.data.arrays.t_test, model.data.classes
     taken = np.bincount(t * classes + model.predict(model.data.arrays.x_test), minlength=classes**2)
     return taken.reshape(classes, classes).astype(float)
@@ -157,7 +157,7 @@ class Filters:
         """Yield the columns of `Chart.data`, before and after training."""
         for when, kernels in self.shown.items():
             if kernels is not None:
-                numbers = {"mean": [w.mean() for w in kernels], "norm": [float(np.linalg.norm(w)) for w in kernels]}
+                numbers = {"mean": [w.mean() for w in kernels], "norm": [np.linalg.norm(w) for w in kernels]}
                 yield {"when": when, "filter": np.arange(len(kernels)), **numbers, "limit": self.limit}
 
 

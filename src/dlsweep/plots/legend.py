@@ -15,7 +15,6 @@ from dlsweep.plots.axes import short
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
-
 BAR_FROM = 8  # levels of a number that have a colour bar in place of a legend
 _LABELS = 10  # levels that all have a label on the colour bar; of more, six have one
 
@@ -33,6 +32,12 @@ def mark(label: str, **settings: Any) -> Line2D:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], label=label, **{"linewidth": 2.2, "color": style.INK, "solid_capstyle": "round", **settings})
+
+
+def level_group(facets: Facets, **settings: Any) -> list[tuple[str, list[Line2D]]]:
+    """Return the group of a legend that explains the colours of lines; no group without a factor."""
+    levels = level_colours(facets, facets.lines).items()
+    return [(facets.lines, [mark(level, **{**settings, "color": c}) for level, c in levels])] if facets.lines else []
 
 
 class Legend:
@@ -103,9 +108,7 @@ class Legend:
         from matplotlib.colors import BoundaryNorm, ListedColormap
 
         edges = np.arange(len(self.levels) + 1) - 0.5
-        return ScalarMappable(
-            BoundaryNorm(edges, len(self.levels)), ListedColormap([self.colours[level] for level in self.levels])
-        )
+        return ScalarMappable(BoundaryNorm(edges, len(self.levels)), ListedColormap([*self.colours.values()]))
 
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
         """Return titled groups of artists, one group for each distinction between lines."""

@@ -79,9 +79,9 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
     """Draw band, seeds and mean, and a cross where a run diverged. Each artist has a label for tests."""
     from matplotlib.patheffects import withStroke
 
-    look = legend.style(series)
+    line = legend.style(series)
     name = f"{series.level}, {series.split}" if series.level != series.split else series.split
-    runs, colour = len(series.each), look["color"]
+    runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
     if runs >= BAND_FROM and legend.band(series):
         # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
@@ -95,9 +95,9 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
         each = np.column_stack([series.each, np.full(runs, np.nan)]).ravel()
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
         ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", **faint, **_dots(points, 2.5))
-    casing = [withStroke(linewidth=look["linewidth"] + 1.6, foreground="white")]
-    look |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
-    ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **look)
+    casing = [withStroke(linewidth=line["linewidth"] + 1.6, foreground="white")]
+    line |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
+    ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **line)
     if series.ensemble is not None and legend.band(series):
         ensemble = np.minimum(series.ensemble, far)
         ax.plot(series.x, ensemble, color=colour, label=f"ensemble: {name}", zorder=2.6, **style.ENSEMBLE)
@@ -161,8 +161,8 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     if any(one.ensemble is not None for one in every):
         words.append("Diamonds: the seeds' averaged predictions.")
     if any(len(one.stops) for one in every):
-        words.append("A dot is a run that stopped early; its last value goes on in the mean.")
-        words.append("Tables count the weights that it restored, if any.")
+        words.append("A dot is a run that stopped early; the mean keeps its last value.")
+        words.append("Tables count its restored weights, if any.")
     if any(_fills(one, y).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
         words.append("No band where it would fill the panel.")
     if y.cut:

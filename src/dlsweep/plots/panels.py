@@ -92,9 +92,9 @@ def colour_bar(axes: np.ndarray, colours: Any, words: Words, name: str, **settin
 
 def _outside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:
     """Write text outside a panel, some points away from a position on its border."""
-    look: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
+    font: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
     if text:
-        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **look)
+        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **font)
 
 
 def empty(ax: Axes, words: str) -> None:

@@ -19,7 +19,7 @@ from dlsweep.types import Split
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
 
 # Okabe & Ito (2008) without their yellow, which is too light for a line on white, with a grey and a dark red:
-# told apart with each kind of colour blindness, and mostly in grey.
+# distinguishable with every kind of colour blindness, and mostly in grey.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#7A1F45")
 
 # Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.

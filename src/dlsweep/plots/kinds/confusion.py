@@ -65,7 +65,7 @@ def draw(
     below, turned, high = under(names[::step], step * room + 0.1)
     n = [len(one.each) for one in matrices.values() if one.each]
     caption = [f"Mean of {captions.seeds(n)}."] if max(n, default=1) > 1 else []
-    if numbers:
+    if numbers and n:
         caption.append("In a cell: percent of its row" + (", and the number of images." if counts else "."))
     words = Words(
         x="predicted",
@@ -104,11 +104,11 @@ def _write(ax: Axes, one: Confusion, room: float, *, counts: bool) -> None:
         count = float(one.counts[row, column])
         if count:
             percent = f"{100 * share:.0f}" if share > 0.0995 else f"{100 * share:.1f}"
-            look: dict[str, Any] = {"ha": "center", "color": "white" if share > 0.1 else style.INK}
+            common: dict[str, Any] = {"ha": "center", "color": "white" if share > 0.1 else style.INK}
             at = column + 0.5, row + (0.48 if counts else 0.5)
-            ax.text(*at, percent + " %" * counts, size=size, va="bottom" if counts else "center", **look)
+            ax.text(*at, percent + " %" * counts, size=size, va="bottom" if counts else "center", **common)
             if counts:
-                ax.text(column + 0.5, row + 0.56, _number(count), size=0.75 * size, va="top", **look)
+                ax.text(column + 0.5, row + 0.56, _number(count), size=0.75 * size, va="top", **common)
 
 
 def _number(count: float) -> str:

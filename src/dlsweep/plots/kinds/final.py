@@ -13,7 +13,7 @@ from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
 from dlsweep.plots.layout import Words
-from dlsweep.plots.legend import level_colours, mark
+from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.panels import panels
 
 if TYPE_CHECKING:
@@ -80,14 +80,13 @@ def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
     caption = captions.of_scores([one.scores for one in shown.every], "; a dot is one seed", guess)
     caption += ["Triangles: far beyond the edge."] * axis.cut
     caption += ["Thin dotted: chance."] * bool(axis.low <= guess <= axis.high)
-    runs, lines = shown.facets.frame, shown.facets.lines
-    levels = [mark(level, **{**MEAN, "color": c}) for level, c in level_colours(shown.facets, lines).items()]
+    runs = shown.facets.frame
     single = len(shown.dots) == 1
     return Words(
         x=metric.name,
         y="" if shown.name == "arm" else shown.name,
         **captions.headings(shown.facets),
-        legend=[(lines or "", levels)] * bool(lines) + [("", [mark("diverged", **style.CROSS)])] * diverged,
+        legend=level_group(shown.facets, **MEAN) + [("", [mark("diverged", **style.CROSS)])] * diverged,
         notes={} if single else captions.notes(dict(shown.facets)),
         foot=" ".join(caption),
         ticks=[fit(name, 4, LABEL) for name in shown.names],
@@ -105,7 +104,7 @@ def _draw_arm(ax: Axes, dots: Dots, at: float, width: float, colour: Any, top: f
         wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
         ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
         ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
-    look: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
+    common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
     dot: dict[str, Any] = {"markeredgewidth": 0, "alpha": 0.7}
     for label, mask, own in (
         ("seeds", ~scores.diverged & ~far, {**dot, "marker": "o", "markersize": 3.5}),
@@ -113,4 +112,4 @@ def _draw_arm(ax: Axes, dots: Dots, at: float, width: float, colour: Any, top: f
         ("diverged", scores.diverged, {**style.CROSS, "markersize": 5, "markeredgewidth": 1.4}),
     ):
         if mask.any():
-            ax.plot(x[mask], y[mask], label=f"{label}: {name}", **{**look, **own})
+            ax.plot(x[mask], y[mask], label=f"{label}: {name}", **{**common, **own})

@@ -34,9 +34,8 @@ def heatmap(
     """The final metric over two factors, as a matrix: in each cell the mean and its 95 % interval.
 
     rows, columns: the factors; by default the first two that vary. split: by default the split furthest from training.
-    moment: final, best or last. log_y: a logarithmic scale of colours.
-
-    A cell says how many of its runs diverged: they count at chance accuracy; a loss then has no mean.
+    moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its diverged runs: they
+    count at chance accuracy; a loss then has no mean.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": ["a"], "arm": ["all"], "seed": [0], "status": ["done"]})
@@ -66,11 +65,10 @@ def heatmap(
         most = max((one.n for one in scores.values()), default=0)
         for cell, one in scores.items():
             _write(ax, cell, one, colours, fewer=one.n < most)
-        ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+        ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), facecolor=MISSING)
         ax.set_xticks(range(columns), below, rotation=turned)
         ax.set_yticks(range(rows), words.ticks)
         bare(ax)
-        ax.set_facecolor(MISSING)
         colour_bar(axes, colours.mapping, words, "", ticks=colours.ticks)
     data = facets.tidy(((cell, "", one.record()) for cell, one in scores.items()), [metric.column])
     alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column), of="")
@@ -81,12 +79,12 @@ def _write(ax: Axes, cell: Cell, one: Scores, colours: Colours, *, fewer: bool) 
     """Write the mean into a cell, and below it the interval, n if it is `fewer` than elsewhere, and how runs ended."""
     row, column = cell
     dark = np.isfinite(one.mean) and np.dot(colours.mapping.to_rgba(one.mean)[:3], (0.3, 0.59, 0.11)) < 0.5
-    look: dict[str, Any] = {"ha": "center", "color": "white" if dark else style.INK}
+    common: dict[str, Any] = {"ha": "center", "color": "white" if dark else style.INK}
     low, high = one.interval
     lines = [f"{_number(low)} to {_number(high)}"] * bool(np.isfinite(low)) + [f"n = {one.n}"] * fewer
     lines += filter(None, [captions.ended(one.n + one.failed, int(one.diverged.sum()), one.failed)])
-    ax.text(column, row - 0.12, _number(one.mean), va="center", size=LABEL, weight="bold", **look)
-    ax.text(column, row + 0.12, "\n".join(lines), va="top", size=6.5, **look)
+    ax.text(column, row - 0.12, _number(one.mean), va="center", size=LABEL, weight="bold", **common)
+    ax.text(column, row + 0.12, "\n".join(lines), va="top", size=6.5, **common)
 
 
 def _number(value: float) -> str:

@@ -57,11 +57,11 @@ def histograms(facets: Facets, *, y: Literal["activation", "weight"] = "activati
 def _draw_ridge(ax: Axes, base: int, bins: np.ndarray, shares: np.ndarray, name: str) -> None:
     """Draw one layer's ridge on its base line; later layers are behind earlier ones."""
     scale = 0.92 / (shares.max() or 1.0)
-    look: dict[str, Any] = {"color": style.PALETTE[0], "zorder": 3 - base / 100}
+    common: dict[str, Any] = {"color": style.PALETTE[0], "zorder": 3 - base / 100}
     mean = base + scale * shares.mean(axis=0)
-    ax.stairs(mean, bins, baseline=base, fill=True, alpha=0.35, label=f"mean: {name}", **look)
+    ax.stairs(mean, bins, baseline=base, fill=True, alpha=0.35, label=f"mean: {name}", **common)
     if len(shares) > 1:
         x, steps = np.repeat(bins, 2), np.pad(np.repeat(shares, 2, axis=1), ((0, 0), (1, 1)))
         gap = np.full((len(shares), 1), np.nan)
         x, y = np.tile(np.append(x, np.nan), len(shares)), np.hstack([base + scale * steps, gap]).ravel()
-        ax.plot(x, y, linewidth=0.6, alpha=0.6, label=f"seeds: {name}", **look)
+        ax.plot(x, y, linewidth=0.6, alpha=0.6, label=f"seeds: {name}", **common)

@@ -42,7 +42,7 @@ def draw(found: Mistakes | None, title: str, status: str = "done") -> Chart:
     wrong = f"{found.wrong:,} of {found.total:,} test images are wrong" if found else f"{status}: no weights"
     few = found and len(shown) < found.wrong
     order = f"the {len(shown)} most confident mistakes." if few else "the most confident mistakes first."
-    caption = f"Below each image its label, and the class that it is taken for with its probability; {order}"
+    caption = f"Below each image its label, then the predicted class with its probability; {order}"
     caption = caption if shown else ""
     words = Words(x="", y="", title=captions.joined(wrong * bool(found), title), foot=caption, below=0.0)
     with panels(words, (wide, high)) as (figure, axes):

@@ -14,14 +14,13 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit, text_width
 from dlsweep.plots.layout import Words
-from dlsweep.plots.legend import level_colours, mark
+from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.panels import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-_CONTOURS = 14
 _LOW, _HIGH, _LINE = "#ffffff", "#dfe6ec", "#b3bfca"  # of the ground: the deeper, the lighter
 
 ALONE: dict[str, Any] = {"linewidth": 1.4, "markersize": 4.5}
@@ -38,8 +37,7 @@ def paths(facets: Facets) -> Chart:
     """Paths of optimizers over the contours of a landscape: a panel for each level of a factor, a dot per iteration.
 
     columns: the factor whose levels are panels, in as many rows as make the figure about square; the optimizer, if it
-    varies. lines: a factor whose levels are colours. A `UsageError` says that there are no paths, or several
-    landscapes.
+    varies. lines: a factor whose levels are colours. Raises a `UsageError` for several landscapes, or none.
 
     The contours are at values that grow by a constant factor. All panels show the same part of the landscape. A path
     continues outside its panel, and a diverged run is marked at its end or where it left the panel.
@@ -89,9 +87,9 @@ def _draw_ground(ax: Axes, found: Descents) -> None:
     """Draw contours and minima of the landscape."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    x, y, height, values = found.contours(_CONTOURS)
+    x, y, height, values = found.contours()
     shades = LinearSegmentedColormap.from_list("ground", [_LOW, _HIGH])
-    ax.contourf(x, y, height, [0, *values], colors=shades(np.linspace(0, 1, _CONTOURS)), zorder=0)
+    ax.contourf(x, y, height, [0, *values], colors=shades(np.linspace(0, 1, len(values))), zorder=0)
     ax.contour(x, y, height, values[:-1], colors=_LINE, linewidths=0.7, zorder=0.5)
     ax.grid(False)
     if found.landscape.minima:
@@ -126,7 +124,6 @@ def _write_head(ax: Axes, level: str, paths: Sequence[Path], frame: DataFrame) -
 def _words(facets: Facets, found: Descents, across: int) -> Words:
     """Return the texts around the panels."""
     fixed = (f"{factor}: {level}" for factor, level in facets.fixed.items() if factor != "model")
-    lines = level_colours(facets, facets.lines).items() if facets.lines else ()
     marks = [mark("start", **START)] + [mark("minimum", **MINIMUM)] * bool(found.landscape.minima)
     marks += [mark("diverged", **CROSS)] * any(path.diverged for path in found.every)
     return Words(
@@ -135,8 +132,7 @@ def _words(facets: Facets, found: Descents, across: int) -> Words:
         rows=[""] * math.ceil(len(found.panels) / across),
         columns=[""] * across,
         title=captions.joined(f"{found.name}: f(x, y) = {found.landscape.formula}", *fixed),
-        legend=[(facets.lines or "", [mark(level, color=colour) for level, colour in lines])] * bool(lines)
-        + [("", marks)],
+        legend=[*level_group(facets), ("", marks)],
         notes={(0, 0): ""},  # room for the heads of the panels
         foot=_caption(found, facets.frame["seed"].nunique()),
         ticks=[*map(_text, _ticks(found.box[1]))],
@@ -150,6 +146,5 @@ def _caption(found: Descents, seeds: int) -> str:
     words = [f"{length} iteration{'s' if length != 1 else ''}; {dots}."]
     words += [f"A path for each of {seeds} seeds."] * (seeds > 1)
     words.append("The value of f grows by the same factor from one contour to the next.")
-    if any(path.exit(found.box) is not None for path in found.every):
-        words.append("A path that leaves its panel goes on outside.")
-    return " ".join(words)
+    leaves = any(path.exit(found.box) is not None for path in found.every)
+    return " ".join([*words, *["A path that leaves its panel goes on outside."] * leaves])
