@@ -12,7 +12,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Literal
 
-from dlsweep.factors import FACTORS
+from dlsweep.factors import BY_NAME, FACTORS
 from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 from dlsweep.registry import Choice
 from dlsweep.types import Split
@@ -122,12 +122,18 @@ class Arm:
         **chosen: Choice | tuple[Choice, ...],
     ):
         """Take the choices as a mapping or by name, which goes before: `replace(arm, activation=…)` changes one."""
-        found = {factor.name: {**choices, **chosen}[factor.name] for factor in FACTORS}
-        if unknown := chosen.keys() - found.keys():
-            raise TypeError(f"there is no factor {', '.join(unknown)}")
-        given = (name, levels, fingerprint, found, train, evaluate, members)
-        for field, value in zip(fields(self), given, strict=True):
-            object.__setattr__(self, field.name, value)
+        found = {**choices, **chosen}
+        if wrong := found.keys() ^ BY_NAME.keys():
+            raise TypeError(f"an arm has one choice for each factor; missing or unknown: {', '.join(sorted(wrong))}")
+        self.__dict__.update(  # the arm is frozen, and setting each attribute takes longer
+            name=name,
+            levels=levels,
+            fingerprint=fingerprint,
+            choices=found,
+            train=train,
+            evaluate=evaluate,
+            members=members,
+        )
 
     def __getattr__(self, name: str) -> Any:
         choices = self.__dict__.get("choices", {})
