@@ -70,6 +70,50 @@ def vgg(act):
     return [*layers, nn.Flatten(), nn.Linear(64 * 3 * 3, 128), act(), nn.Linear(128, CLASSES)]
 
 
+class Residual(nn.Module):
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body, self.shortcut = nn.Sequential(*body), shortcut or nn.Identity()
+
+    def forward(self, x):
+        return self.shortcut(x) + self.body(x)
+
+
+class Parallel(nn.Module):
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Sequential(*branch) for branch in branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+def conv(filters, kernel, **settings):
+    return {"conv": {"filters": filters, "kernel": kernel, **settings}}
+
+
+# A block that keeps its input's shape, and one with a projection to half the height and width.
+RESIDUAL = [
+    conv(6, 3, pad="same"), "activation",
+    {"residual": [conv(6, 3, pad="same"), "activation", conv(6, 3, pad="same")]}, "activation",
+    {"residual": [conv(8, 3, stride=2, pad=1), "activation"]}, {"pool": 2},
+]  # fmt: skip
+PARALLEL = [{"parallel": [[conv(4, 1)], [conv(3, 3, pad="same"), "activation", conv(5, 3, pad=1)]]}, {"pool": 4}]
+
+
+def residual(act):
+    same = [nn.Conv2d(6, 6, 3, padding=1), act(), nn.Conv2d(6, 6, 3, padding=1)]
+    halved = [nn.Conv2d(6, 8, 3, stride=2, padding=1), act()]
+    blocks = [Residual(same), act(), Residual(halved, nn.Conv2d(6, 8, 1, stride=2, bias=False)), nn.MaxPool2d(2)]
+    return [nn.Conv2d(1, 6, 3, padding=1), act(), *blocks, nn.Flatten(), nn.Linear(8 * 7 * 7, CLASSES)]
+
+
+def parallel(act):
+    second = [nn.Conv2d(1, 3, 3, padding=1), act(), nn.Conv2d(3, 5, 3, padding=1)]
+    block = Parallel([nn.Conv2d(1, 4, 1)], second)
+    return [block, nn.MaxPool2d(4), nn.Flatten(), nn.Linear(9 * 7 * 7, CLASSES)]
+
+
 # model, activation, normalization; and the same as PyTorch's modules.
 NETWORKS = {
     "simple_cnn": (Choice("simple_cnn", {}), "relu", NONE, lambda: simple_cnn(nn.ReLU)),
@@ -80,6 +124,8 @@ NETWORKS = {
     "lenet, modern": (Choice("lenet", {"variant": "modern"}), "relu", NONE, lambda: lenet(nn.ReLU, nn.MaxPool2d)),
     "alexnet": (Choice("alexnet", {"dropout": 0.0}), "relu", NONE, lambda: alexnet(nn.ReLU)),
     "vgg": (Choice("vgg", {}), "relu", NONE, lambda: vgg(nn.ReLU)),
+    "residual": (Choice("layers", {"of": RESIDUAL}), "relu", NONE, lambda: residual(nn.ReLU)),
+    "parallel": (Choice("layers", {"of": PARALLEL}), "tanh", NONE, lambda: parallel(nn.Tanh)),
 }  # fmt: skip
 
 

@@ -14,10 +14,11 @@ import pytest
 import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
-FOUNDATION = ["errors", "text", "files", "types", "randomness", "registry"]
+FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "signatures", "contracts", "registry"]
 STAGES = [
     "nn",
     "datasets",
+    "factors",
     "tasks",
     "config",
     "training",

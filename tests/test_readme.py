@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from tests.support import commands
 
 from dlsweep import load
 from dlsweep.errors import ConfigError
@@ -53,7 +52,8 @@ def test_the_first_config_is_the_committed_one(folder: Path) -> None:
 
 @pytest.mark.parametrize("program", blocks("python"), ids=["use", "load", "extend"])
 def test_python_runs(folder: Path, program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    (folder / "program.py").write_text(program, "utf-8")
+    done = commands.python("program.py", folder=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 
@@ -64,7 +64,7 @@ def test_python_in_ten_lines() -> None:
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`dlsweep ([a-z]+)", README)) - {"COMMAND"}))
 def test_commands_and_their_options_exist(command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "dlsweep", command, "--help"], capture_output=True, text=True)
+    done = commands.dlsweep(command, "--help", folder=ROOT)
     assert done.returncode == 0, done.stderr
     for row in re.findall(rf"^\| `dlsweep {command}.*$", README, re.MULTILINE):
         for option in re.findall(r"(?<=[ `])--?[a-z][a-z-]*", row):

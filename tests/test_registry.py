@@ -6,11 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.support.arms import make_arm, make_data
 
 import dlsweep
+from dlsweep.config.runs import Run
+from dlsweep.config.words import CHOSEN, TRAIN
+from dlsweep.config.words import registry as registry_of
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.registry import Contract, Registry
+from dlsweep.nn.layers import Layer, Output, kinds
+from dlsweep.nn.sequences import items
+from dlsweep.randomness import Seeds
+from dlsweep.registry import Choice, Contract, Entry, Registry
+from dlsweep.training.loop import train
 
 Install = Callable[[str, str], None]
 
@@ -132,3 +141,118 @@ def test_a_package_with_a_wrong_signature_is_told(install: Install) -> None:
         UsageError, match=r"thing 'ours' \(.*wrongly_made\.py:1\) must take the positional parameters x"
     ):
         list(registry)
+
+
+ENTRIES = [registry_of(field)[name] for field in CHOSEN for name in registry_of(field)] + [items[n] for n in items]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")
+def test_the_defaults_of_an_entry_pass_its_own_check(entry: Entry) -> None:
+    usual = {name: s.usual for name, s in entry.settings.items() if not s.required and not s.is_file}
+    given = {name: s.usual if not s.required else "x.npz" for name, s in entry.settings.items() if name in usual}
+    values, faults = entry.check(given)
+    assert [f.sentence for f in faults if "needs the setting" not in f.sentence] == []
+    assert repr(values) == repr(usual)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")
+def test_a_value_without_a_name_is_that_of_the_setting_that_must_be_given(entry: Entry) -> None:
+    required = [name for name, setting in entry.settings.items() if setting.required]
+    assert len(required) <= 1
+    assert entry.short == next(iter(required or entry.settings), None)
+
+
+def test_settings_are_checked_with_sentences() -> None:
+    def told(entry: Entry, given: Any) -> list[str]:
+        return [fault.sentence for fault in entry.check(given)[1]]
+
+    dropout, curves = dlsweep.regularizers["dropout"], registry_of("plots")["curves"]
+    assert dropout.check(0) == ({"ratio": 0.0}, [])
+    assert told(dropout, 1) == ["dropout.ratio must be below 1, got 1"]
+    assert told(dropout, {"ratoi": 1}) == [
+        "dropout has no setting 'ratoi'; did you mean 'ratio'? (choices: mode, ratio)"
+    ]
+    hint = "must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?"
+    assert told(curves, {"y": "acuracy"}) == [f"curves.y {hint}"]
+    assert told(registry_of("data")["npz"], None) == ["npz needs the setting 'path', as in {npz: {path: …}}"]
+    assert told(TRAIN, {"iterations": 5, "epochs": 5}) == ["train has both iterations and epochs; give one of them"]
+    assert told(TRAIN, 5) == ["settings of train must be a mapping such as {iterations: …}, got 5"]
+    of = [{"conv": {"filters": 0}}, {"dense": "x"}, "rleu"]
+    assert told(registry_of("model")["layers"], of)[:2] == [
+        "layers.of.conv.filters must be at least 1, got 0",
+        "layers.of.dense.units must be a whole number, got 'x'",
+    ]
+
+
+def test_settings_are_completed_with_one_spelling_of_a_quantity() -> None:
+    assert dlsweep.optimizers["momentum"].complete({"alpha": 0.5}) == {"lr": 0.01, "alpha": 0.5}
+    train = TRAIN.complete({"epochs": 3})
+    assert (train["iterations"], train["epochs"], train["batch_size"]) == (None, 3, 100)
+    assert TRAIN.idle(train) == {"iterations", "monitor", "min_delta", "restore_best"}
+    assert TRAIN.idle(TRAIN.complete({"patience": 2})) == {"epochs"}
+    assert TRAIN.changed(train, "iterations", 7)["epochs"] is None
+
+
+def test_numbers_are_columns_of_a_stack() -> None:
+    momentum = dlsweep.optimizers["momentum"]
+    runs = [Choice("momentum", {"lr": lr, "alpha": 0.9}) for lr in (0.1, 0.2)]
+    found = momentum.columns(runs, np.float32)
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "lr": np.array([0.1, 0.2], np.float32).tolist(),
+        "alpha": np.array([0.9], np.float32).tolist(),
+    }
+    assert found["lr"].dtype == np.float32
+    assert momentum.code(runs[0]) == momentum.code(runs[1])
+    dropout = dlsweep.regularizers["dropout"]
+    modes = [Choice("dropout", {"ratio": 0.5, "mode": mode}) for mode in ("classic", "inverted")]
+    assert dropout.code(modes[0]) != dropout.code(modes[1])
+
+
+def one_value(x):
+    return x * x
+
+
+def stretched(name, shape):
+    return Layer(name, lambda p, x, context: Output(np.concatenate([x, x], axis=1), lambda dy: (dy, {})), shape=shape)
+
+
+def no_layer(name, shape):
+    return name
+
+
+def forgetful(w, g, t, v, *, lr: float = 0.1):
+    return (w - lr * g,)
+
+
+def flat(draw, shape, fan_in, fan_out):
+    return draw.standard_normal(shape[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "changes", "sentence"),
+    [
+        ("activations", one_value, {"activation": "one_value"}, "must return a pair (y, back), got ndarray"),
+        ("optimizers", forgetful, {"optimizer": "forgetful"}, "must return a tuple of w, v, got 1 values"),
+        ("initializers", flat, {"init": "flat"}, "must return weights (5, 12), got (5,)"),
+        ("layers", no_layer, {"model": ["no_layer"]}, "must return a Layer, got str"),
+        ("layers", stretched, {"model": ["stretched"]},
+         "must return outputs of the stated shape (12,) for a sample, got (24,)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_result_names_the_function_s_file_and_line(
+    kind: str, function: Any, changes: dict[str, Any], sentence: str
+) -> None:
+    found: Registry = kinds if kind == "layers" else getattr(dlsweep, kind)
+    found.register(function)
+    try:
+        settings: dict[str, dict[str, Any]] = {"optimizer": {"lr": 0.1}, "model": {"of": changes.get("model")}}
+        given = {
+            field: Choice("layers" if field == "model" else name, settings.get(field, {}))
+            for field, name in changes.items()
+        }
+        place = f"{found.kind} {function.__name__!r} ({__file__}:{function.__code__.co_firstlineno}) "
+        with pytest.raises(UsageError) as told:
+            train([Run(make_arm(**given), Seeds(0))], make_data())
+        assert str(told.value).removeprefix("layer 1 of 1: ") == place + sentence
+    finally:
+        del found._entries[function.__name__]

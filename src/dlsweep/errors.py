@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from dlsweep.text import excerpt
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML 1.1, by which its parsers count lines
 
 
 class DlsweepError(Exception):
@@ -30,13 +35,21 @@ class Mistake:
 
 
 class ConfigError(DlsweepError):
-    """Config with mistakes: all of them together, in the order of the lines."""
+    """Config with mistakes: all of them together, in the order of the lines.
+
+    text: of the file in which mistakes have lines; such a line is shown under a mistake, with a caret at its column.
+    """
 
     exit_code = 2
 
-    def __init__(self, mistakes: Iterable[Mistake]):
+    def __init__(self, mistakes: Iterable[Mistake], text: bytes = b""):
         self.mistakes = sorted(set(mistakes))
-        super().__init__("\n".join(map(str, self.mistakes)))
+        lines = _LINE_BREAK.split(text.decode("utf-8-sig", errors="replace")) if text else []
+        told = []
+        for mistake in self.mistakes:
+            shown = 0 < mistake.line <= len(lines)
+            told += [str(mistake), *([excerpt(lines[mistake.line - 1], mistake.column)] if shown else [])]
+        super().__init__("\n".join(told))
 
 
 class UsageError(DlsweepError):

@@ -71,7 +71,7 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
 def write(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder."""
-    new = temporary(path)
+    new = path.with_name(f".{path.name}.tmp")  # the dot hides it from readers of Parquet folders
     with writing(path):
         try:
             with created(new) as file:
@@ -87,40 +87,12 @@ def write(path: Path, content: bytes) -> None:
                 new.unlink()
 
 
-def temporary(path: Path) -> Path:
-    """Return the temporary path of a file. The dot hides it from readers of Parquet folders."""
-    return path.with_name(f".{path.name}.tmp")
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed."""
-    for name in names(folder):
-        if name.startswith(".") and name.endswith(".tmp"):
-            remove(folder / name)
-
-
-def remove(path: Path) -> None:
-    """Remove a file if it exists, durably."""
-    with writing(path), suppress(FileNotFoundError):
-        path.unlink()
-        sync(path.parent)
-
-
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, if they do not exist."""
     with writing(path):
         if not path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
             sync(path.parent)
-
-
-def move(path: Path, target: Path) -> None:
-    """Give a file another name on the same disk. A missing folder of the new name is made."""
-    make_folder(target.parent)
-    with writing(target):
-        path.replace(target)
-        sync(target.parent)
-        sync(path.parent)
 
 
 def sync(folder: Path) -> None:

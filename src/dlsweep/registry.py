@@ -11,112 +11,54 @@ import inspect
 import json
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
-
+from dlsweep.contracts import Contract, place
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
+from dlsweep.settings import (
+    Count,
+    Fraction,
+    ItemsOf,
+    NonNegative,
+    Off,
+    Positive,
+    Ratio,
+    Setting,
+    Strength,
+)
+from dlsweep.signatures import Signature
 from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from pydantic import BaseModel
+__all__ = [
+    "Choice",
+    "Contract",
+    "Count",
+    "Entry",
+    "Fraction",
+    "ItemsOf",
+    "Joined",
+    "NonNegative",
+    "Off",
+    "Positive",
+    "Ratio",
+    "Registry",
+    "Setting",
+    "Strength",
+    "imported",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Off(NamedTuple):
-    """In an annotation: the value at which a setting does nothing."""
-
-    value: float
-
-
-class ItemsOf(NamedTuple):
-    """In an annotation of a list: each item is one of these names, or a name with settings."""
-
-    names: Registry
-
-
-# The kinds of number that settings share. An annotation is the one place that bounds a setting.
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Lt(1)]
-Strength = Annotated[float, Ge(0), Off(0)]
-Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
-Count = Annotated[int, Ge(1)]
-
-
 @dataclass(frozen=True)
-class Contract:
-    """The signature that a registry asks of its functions; checked when one registers.
-
-    passed: the positional parameters, in their order; a function may give them other names. rest: the meaning of
-    further ones ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest:
-    those that it must have if it has further positional parameters.
-    """
-
-    passed: tuple[str, ...] = ()
-    rest: str = ""
-    needs: Mapping[str, str] = field(default_factory=dict)
-    with_rest: Mapping[str, str] = field(default_factory=dict)
-
-    def broken(self, function: Callable[..., Any]) -> str:
-        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
-        parameters = inspect.signature(function).parameters.values()
-        for p in parameters:
-            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
-                return f"must name each of its parameters, since they are its settings, and has {star}{p.name}"
-            if p.kind is p.KEYWORD_ONLY and p.annotation is p.empty:
-                return f"must have a type for its setting {p.name!r}, as in {p.name}: float = 0.1"
-        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        rest = given[len(self.passed) :]
-        if len(given) < len(self.passed) or (rest and not self.rest):
-            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])]) or "none"
-            found = ", ".join(given) or "none"
-            return f"must take the positional parameters {asked}, and has {found}; settings come after a *"
-        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
-            if name not in settings:
-                return f"must have a keyword-only setting {name!r}, because {reason}"
-        return ""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A keyword-only parameter of a registered function."""
-
-    name: str
-    annotation: Any
-    default: Any  # inspect.Parameter.empty where the setting must be given
-
-    @property
-    def required(self) -> bool:
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def off(self) -> float | None:
-        """The value at which it does nothing, if there is one."""
-        return next((mark.value for mark in get_args(self.annotation)[1:] if isinstance(mark, Off)), None)
-
-    @property
-    def items(self) -> Registry | None:
-        """What names the items of a list, if something does."""
-        return next((mark.names for mark in get_args(self.annotation)[1:] if isinstance(mark, ItemsOf)), None)
-
-    @property
-    def stacks(self) -> bool:
-        """Whether runs that differ in this setting can train as one stack: numbers stack, code does not."""
-        base = get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
-        return base is float
-
-
-@dataclass(frozen=True)
-class Entry:
+class Entry(Signature):
     """A registered function with what its signature and its docstring say."""
 
     kind: str
@@ -134,10 +76,25 @@ class Entry:
             if p.kind is p.KEYWORD_ONLY
         }
 
-    @property
-    def only(self) -> str | None:
-        """The setting that a value without a name means: the only one, where it must be given."""
-        return next(iter(self.settings)) if [s.required for s in self.settings.values()] == [True] else None
+    def columns(self, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
+        """Return the settings of every run of a stack: numbers as arrays `(R,)`; the rest is the same for all.
+
+        Where all runs agree the array has one element: then the elementwise loops that it takes part in are long ones.
+        """
+        import numpy as np
+
+        arrays: dict[str, Any] = {}
+        for name, setting in self.settings.items():
+            values = [choice.settings[name] for choice in choices]
+            if setting.stacks:
+                arrays[name] = np.array(values[:1] if len(set(values)) == 1 else values, dtype)
+            else:
+                arrays[name] = values[0]
+        return arrays
+
+    def code(self, choice: Choice) -> Hashable:
+        """Return the part of a choice that is the same in all runs of a stack."""
+        return choice.name, *(repr(v) for name, v in choice.settings.items() if not self.settings[name].stacks)
 
     @cached_property
     def positional(self) -> tuple[str, ...]:
@@ -151,21 +108,14 @@ class Entry:
         """The positional parameters of its own: an optimizer's slots, an activation's learned parameters."""
         return self.positional[self.passed :]
 
-    @cached_property
-    def model(self) -> type[BaseModel]:
-        """The settings as a pydantic model: strict, finite numbers only, unknown settings forbidden."""
-        from pydantic import ConfigDict, create_model
-
-        fields: dict[str, Any] = {
-            s.name: (s.annotation, ... if s.required else s.default) for s in self.settings.values()
-        }
-        strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-        return create_model(self.name, __config__=strict, **fields)
-
     def is_off(self, settings: Mapping[str, Any]) -> bool:
-        """Whether it does nothing with these settings: all that can be off are."""
+        """Return True if it does nothing with these settings: all that can be off are."""
         switches = {name: setting.off for name, setting in self.settings.items() if setting.off is not None}
         return bool(switches) and all(settings[name] == off for name, off in switches.items())
+
+    def broken(self, promise: str, got: str) -> UsageError:
+        """Return an error about a wrong result. It names the function's file and line."""
+        return UsageError(f"{self.kind} {self.name!r} ({place(self.function)}) must return {promise}, got {got}")
 
     @property
     def summary(self) -> str:
@@ -256,7 +206,7 @@ class Registry:
                 for point in _offered(tuple(sys.path)).select(group=self.group):
                     self._add(point.name, self._load(point))
             except DlsweepError:
-                self._asked_plugins = False  # whoever asks next is told as well
+                self._asked_plugins = False  # the next caller is told as well
                 raise
 
     def _load(self, point: EntryPoint) -> Callable[..., Any]:
@@ -272,7 +222,7 @@ class Registry:
 
 
 class Joined(Registry):
-    """The names of several registries together. What is new is registered with one of them."""
+    """The names of several registries together. New names are registered with one of them."""
 
     def __init__(self, kind: str, *registries: Registry):
         super().__init__(kind, "")
@@ -284,15 +234,15 @@ class Joined(Registry):
             registry._load_plugins()
 
 
+def imported(address: str) -> Any:
+    """Return an object from its address, `module:name`."""
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
+
+
 @lru_cache(maxsize=1)
 def _offered(path: tuple[str, ...]) -> Any:
     """The entry points of all packages on a path, read once for all registries: `EntryPoints`, or alike in 3.11."""
     from importlib.metadata import entry_points
 
     return entry_points()
-
-
-def place(function: Callable[..., Any]) -> str:
-    """Return the file and line where a function stands, for a message; its module where it has no source."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__

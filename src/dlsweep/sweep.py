@@ -12,11 +12,11 @@ from dlsweep.datasets import data_of
 from dlsweep.datasets.fetching import fetch
 from dlsweep.errors import DlsweepError
 from dlsweep.execution.choice import Options, choose, registering_modules
-from dlsweep.execution.executors import Executor, Receipts
+from dlsweep.execution.executors import Executor
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Receipt, Task
 from dlsweep.storage import compatibility, record
-from dlsweep.storage.folder import make_folder
+from dlsweep.storage.folder import Folder, make_folder
 from dlsweep.storage.results import Results, open_results
 from dlsweep.storage.store import WRITTEN, Committed, Store, statuses
 from dlsweep.training.minibatches import iterations
@@ -85,24 +85,16 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
     whole = plan(config)
     folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
-        if options.force:
-            Store(folder, compatibility.tables(config)).clear()
-            folder.delete(record.FILE)
-        old, note = compatibility.open_record(folder, config)
-        if old and note:
-            report.note(note)
-            old.write(folder)
-        store = Store(folder, compatibility.tables(config, old))
-        committed, notes = (Store(folder, old.tables) if old else store).repair()
-        for note in notes + compatibility.check(config, old, committed, folder):
-            report.note(note)
-        done = statuses(_without_failed(store, committed) if options.retry else committed)
+
+        def progress(iterations: int) -> None:
+            report.progress(iterations)
+            check()
+
+        store, done = _open(folder, config, options, report.note, whole.runs)
         try:
-            if len(done) < whole.runs or old is None or not compatibility.describes(old, config):
-                folder.put("sweep.yaml", config.text)
-                compatibility.describe(config, old).write(folder)
-            receipts = _receipts(Task(store, registering_modules()), whole, executor, done, report, check)
-            with closing(receipts):
+            _start(whole, executor, done, report, check)
+            chunks = whole.chunks(done, executor.workers, executor.stack_memory)
+            with closing(executor.map(Task(store, registering_modules()), chunks, progress)) as receipts:
                 for receipt in receipts:
                     report.receipt(receipt)
                     if options.fail_fast and receipt.error:
@@ -112,6 +104,29 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
     return open_results(str(folder))
 
 
+def _open(
+    folder: Folder, config: Config, options: Options, note: Callable[[str], None], runs: int
+) -> tuple[Store, dict[str, str]]:
+    """Repair a folder and its record, or refuse the config; return the store, and the status of the runs to keep."""
+    if options.force:
+        Store(folder, compatibility.tables(config)).clear()
+        folder.delete(record.FILE)
+    old, damage = compatibility.open_record(folder, config)
+    if old and damage:
+        note(damage)
+        old.write(folder)
+    store = Store(folder, compatibility.tables(config, old))
+    committed, notes = (Store(folder, old.tables) if old else store).repair()
+    for sentence in notes + compatibility.check(config, old, committed, folder):
+        note(sentence)
+    done = statuses(_without_failed(store, committed) if options.retry else committed)
+    recorded = old is not None and (old.config, old.plots) == (compatibility.canonical(config), config.plots)
+    if len(done) < runs or not recorded:
+        folder.put("sweep.yaml", config.text)
+        compatibility.describe(config, old).write(folder)
+    return store, done
+
+
 def _without_failed(store: Store, committed: Committed) -> Committed:
     """Remove the failed runs, and return the others. Each failed run, or ensemble, has a part of its own."""
     failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
@@ -119,34 +134,18 @@ def _without_failed(store: Store, committed: Committed) -> Committed:
     return {stem: rows for stem, rows in committed.items() if stem not in failed}
 
 
-def _receipts(
-    task: Task,
-    whole: Plan,
-    executor: Executor,
-    done: Mapping[str, str],
-    report: Reporter,
-    check: Callable[[], None],
-) -> Receipts:
-    """Start the training of the runs that are not done, and return its receipts."""
+def _start(
+    plan: Plan, executor: Executor, done: Mapping[str, str], report: Reporter, check: Callable[[], None]
+) -> None:
+    """Report the start, and fetch published data before any worker reads it."""
     if done:
-        report.note(f"{len(done)} of {whole.runs} runs are done already")
-    if len(done) < whole.runs:
-        for note in executor.notes(whole):
+        report.note(f"{len(done)} of {plan.runs} runs are done already")
+    if len(done) < plan.runs:
+        for note in executor.notes(plan):
             report.note(note)
-        _fetch(whole, report.note, check)
-    report.start(whole.runs, len(done), _iterations(whole, done))
-
-    def progress(iterations: int) -> None:
-        report.progress(iterations)
-        check()
-
-    return executor.map(task, whole.chunks(done, executor.workers, executor.stack_memory), progress)
-
-
-def _fetch(whole: Plan, note: Callable[[str], None], check: Callable[[], None]) -> None:
-    """Fetch published data, before any worker reads it."""
-    for source in {source.name: source for c in whole.cohorts if (source := data_of(c.arm).source)}.values():
-        fetch(source, note, lambda count: check())
+        for source in {source.name: source for c in plan.cohorts if (source := data_of(c.arm).source)}.values():
+            fetch(source, report.note, lambda count: check())
+    report.start(plan.runs, len(done), _iterations(plan, done))
 
 
 def _iterations(whole: Plan, done: Mapping[str, str]) -> int:

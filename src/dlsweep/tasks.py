@@ -1,13 +1,11 @@
-"""Tasks: what a model is for, what is measured, and how it trains. A new task is a new instance."""
+"""Tasks: the purpose of a model, with its metrics and its training. A new task is a new instance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
-from typing import Any
 
-from dlsweep.registry import Registry
+from dlsweep.registry import Registry, imported
 
 
 @dataclass(frozen=True)
@@ -15,7 +13,7 @@ class Task:
     """A kind of model, with its metrics and its training.
 
     noun: of a model in messages. models: its registry. factors: the factors besides `model` that have an effect; train:
-    the settings of `train` that have one, None for all. metrics: of every evaluated split, the first for tables and
+    the settings of `train` that have one; None for all. metrics: of every evaluated split, the first for tables and
     default plots. columns: further columns of the curves, by name; run_columns: further columns of the runs. plot: the
     default kind of plot. trainer, cost: functions `(runs, data, *, progress) -> TrainingResult` and `(arm) -> Cost`.
 
@@ -26,7 +24,7 @@ class Task:
     name: str
     noun: str
     registry: str
-    factors: tuple[str, ...]
+    factors: tuple[str, ...] | None
     train: tuple[str, ...] | None
     metrics: tuple[str, ...]
     columns: tuple[str, ...]
@@ -50,14 +48,14 @@ class Task:
         field, _, setting = name.partition(".")
         if field == "train":
             return self.train is None or setting in self.train
-        return field == "model" or field in self.factors
+        return field == "model" or self.factors is None or field in self.factors
 
 
 CLASSIFICATION = Task(
     name="classification",
     noun="network",
     registry="dlsweep.nn.networks:networks",
-    factors=("data", "activation", "init", "optimizer", "regularizer", "normalization", "schedule"),
+    factors=None,
     train=None,
     metrics=("accuracy", "loss"),
     columns=(),
@@ -89,9 +87,3 @@ def task_of(model: str) -> Task:
     ('classification', 'descent')
     """
     return next((task for task in TASKS.values() if model in task.models), CLASSIFICATION)
-
-
-def imported(name: str) -> Any:
-    """Return an object from its address, `module:name`."""
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

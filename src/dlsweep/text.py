@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 GAP = "  "
+_WINDOW = 100  # characters of a long line
 
 
 def plural(count: int, noun: str) -> str:
@@ -119,6 +120,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
         ]
         lines.append(GAP.join(padded).rstrip())
     return "\n".join(lines)
+
+
+def excerpt(line: str, column: int) -> str:
+    """Return a line of a file, with a caret under a column, from 1; of a long line the part around it.
+
+    >>> print(excerpt("seeds: 0", 8))
+        seeds: 0
+               ^
+    """
+    shown = printable(line.replace("\t", " "))
+    begin = max(0, min(column - 1 - _WINDOW // 2, len(shown) - _WINDOW)) if len(shown) > _WINDOW else 0
+    before, after = "…" * (begin > 0), "…" * (len(shown) > begin + _WINDOW)
+    margin = " " * (4 + _width(before + shown[begin : column - 1]))
+    return f"    {before}{shown[begin : begin + _WINDOW].rstrip()}{after}\n{margin}^"
 
 
 def printable(text: str) -> str:

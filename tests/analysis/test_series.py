@@ -96,7 +96,7 @@ def test_a_response_has_a_point_for_each_value_and_a_level_line_without_one() ->
     assert x == "optimizer.lr"
     facets = Facets.of(frame, {"x": x})
     assert facets.lines == "optimizer"
-    found = {one.level: one for _, _, one in response_series(facets, x, Metric("final", "test", "accuracy"))}
+    found = {one.level: one for _, one in response_series(facets, x, Metric("final", "test", "accuracy"))}
     assert set(found) == {"sgd", "lion"}
     assert found["sgd"].x.tolist() == [0.1, 1]
     np.testing.assert_allclose(found["sgd"].mean, [0.6, 0.5])  # a diverged run counts at chance, 0.1

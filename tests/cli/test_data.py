@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.support import PROGRAMS, commands
+from tests.support.commands import Done
 from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, serving
 
 pytestmark = pytest.mark.slow
@@ -34,8 +36,6 @@ grid:
   activation: [relu, tanh]
   regularizer: [none, {crop: {pad: 2}, flip: }]
 """
-
-Done = subprocess.CompletedProcess[str]
 
 
 class Dlsweep:
@@ -62,11 +62,11 @@ class Dlsweep:
         )
 
     def __call__(self, *arguments: str, code: int = 0, **environment: str) -> Done:
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate()
-        assert process.returncode == code, out + err
-        assert "Traceback" not in err
-        return Done(arguments, process.returncode, out, err)
+        command = (PROGRAMS / "published.py", *arguments)
+        done = commands.python(*command, folder=self.folder, environment=self.environment | environment)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
 
     def held(self) -> set[str]:
         return {str(path.relative_to(self.cache)) for path in self.cache.rglob("*") if path.is_file()}

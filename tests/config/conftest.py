@@ -27,6 +27,8 @@ def sweep(tmp_path: Path) -> Load:
 def refused(tmp_path: Path) -> Refused:
     """Checks every mistake of a YAML text. A ▲ in the text is the place of one; their sentences are given in turn.
 
+    Each line with a mistake is shown under it.
+
     Sentences that begin with "command line: " have no ▲.
     """
 
@@ -45,6 +47,8 @@ def refused(tmp_path: Path) -> Refused:
         expected += [
             f"{place}: {s}" for place, s in zip(places, (s for s in sentences if s not in expected), strict=True)
         ]
-        assert str(caught.value).splitlines() == sorted(expected, key=lambda line: not line.startswith(str(path)))
+        expected.sort(key=lambda line: not line.startswith(str(path)))
+        assert list(map(str, caught.value.mistakes)) == expected
+        assert str(caught.value).count("^\n") + str(caught.value).endswith("^") == len(places)
 
     return load_text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.support.configs import Load, Refused
 
@@ -353,7 +355,7 @@ def test_evaluation_in_another_order_is_the_same(sweep: Load) -> None:
         ),
         (
             "{regularizer: {none: ▲5}}",
-            "settings of regularizer.none must be left away, since it has no settings, got 5",
+            "settings of regularizer.none must be removed, since it has no settings, got 5",
         ),
     ],
 )
@@ -409,3 +411,35 @@ def test_a_setting_that_no_arm_takes_is_no_question(sweep: Load) -> None:
     assert "batch_size" not in resolved["train"]
     assert resolved["model"] == {"mlp": {}}
     assert resolved["data"] == {"mnist": {"validation": 0, "test": None, "standardize": False}}
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("regularizer: {dropout: 0.2}", "regularizer: {dropout: {ratio: 0.2}}"),
+        (
+            "regularizer: {dropout: [0.1, 0.2], l2: 0.1}",
+            "regularizer: {dropout: {ratio: [0.1, 0.2]}, l2: {strength: 0.1}}",
+        ),
+        ("optimizer: [{sgd: 0.1}, adam]", "optimizer: [{sgd: {lr: 0.1}}, adam]"),
+        ("init: {normal: 0.1, label: N}", "init: {normal: {std: 0.1}, label: N}"),
+        ("model: {mlp: [50, 20]}", "model: {mlp: {hidden: [50, 20]}}"),
+        (
+            "model: {layers: [[{dense: 4}, relu], [relu]]}",
+            "model: {layers: {of: [[{dense: {units: 4}}, relu], [relu]]}}",
+        ),
+    ],
+)
+def test_a_value_without_a_name_is_that_of_the_first_setting(sweep: Load, short: str, long: str) -> None:
+    one, other = sweep(f"grid: {{{short}}}"), sweep(f"grid: {{{long}}}")
+    assert one.resolved() == other.resolved()
+    assert [run.id for run in one.runs()] == [run.id for run in other.runs()]
+
+
+def test_a_value_without_a_name_outside_the_grid_and_changed_by_an_override(sweep: Load, tmp_path: Path) -> None:
+    (arm,) = sweep("{data: {mnist: 300}, model: {mlp: [7]}}", "data.mnist.test=200", "seeds=1").arms()
+    assert (arm.data.settings["train"], arm.data.settings["test"], arm.model.settings["hidden"]) == (300, 200, [7])
+    (arm,) = sweep("grid: {regularizer: {dropout: 0.2}}", "grid.regularizer.dropout.mode=classic").arms()
+    assert arm.regularizer[0].settings == {"ratio": 0.2, "mode": "classic"}
+    (plot,) = sweep("{grid: {init: [he, zeros]}, plots: [{curves: init}]}").plots
+    assert plot.settings["rows"] == "init"

@@ -158,6 +158,12 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "there is no factor 'optimizer.lrr'; did you mean 'optimizer.lr'? …",
         ),
         ("plots: [histograms: {at: ▲-1}]", "plots.histograms.at must be …"),
+        (
+            "plots: [curves: ▲inti]",
+            "plots.curves.rows must name a factor of this sweep, got 'inti'; did you mean 'init'?",
+        ),
+        ("grid: {regularizer: {dropout: ▲1.5}}", "regularizer.dropout.ratio must be below 1, got 1.5"),
+        ("model: {mlp: ▲40}", "model.mlp.hidden must be a list, got 40 (write [40])"),
         ("plots: [curves: {▲clumns: init}]", "plots.curves has no setting 'clumns'; did you mean 'columns'?"),
         ("grid: {optimizer: {sgd: {lr: ▲.nan}}}", "optimizer.sgd.lr must be a finite number, got .nan"),
         ("grid: {optimizer: {sgd: {lr: ▲-.inf}}}", "optimizer.sgd.lr must be a finite number, got -.inf"),
@@ -167,7 +173,11 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("grid: {optimizer: {sgd: {lr: ▲{a: 1}}}}", "optimizer.sgd.lr must be a number, got {a: …}"),
         ("grid: {optimizer: {momentum: {alpha: ▲1}}}", "optimizer.momentum.alpha must be below 1, got 1"),
         ("grid: {optimizer: {momentum: {alpha: ▲-0.1}}}", "optimizer.momentum.alpha must be at least 0, got -0.1"),
-        ("grid: {optimizer: {sgd: ▲0.1}}", "settings of optimizer.sgd must be a mapping such as {lr: …}, got 0.1"),
+        ("grid: {optimizer: {sgd: ▲0}}", "optimizer.sgd.lr must be above 0, got 0"),
+        (
+            "grid: {activation: {relu: ▲0.1}}",
+            "settings of activation.relu must be removed, since it has no settings, got 0.1",
+        ),
         (
             "grid: {optimizer: ▲{sgd: , adam: }}",
             "a level of optimizer is one name, got sgd and adam; to compare, list them: [sgd, adam]",
@@ -404,3 +414,32 @@ def test_mistakes_of_the_grid_do_not_hide_those_of_the_data(refused: Refused) ->
 def test_too_many_runs_are_counted_not_expanded(refused: Refused, sweep: Load, text: str, sentence: str) -> None:
     refused(text, f"{sentence}; make it smaller, or raise the limit (--max-runs)")
     assert sweep(text.replace("▲", ""), max_runs=160_000).count > 100_000
+
+
+def test_the_line_of_a_mistake_is_shown_with_a_caret(tmp_path: Path) -> None:
+    def told(text: bytes, *overrides: str) -> list[str]:
+        path = tmp_path / "x.yaml"
+        path.write_bytes(text)
+        with pytest.raises(ConfigError) as caught:
+            load(path, overrides)
+        return str(caught.value).replace(f"{tmp_path}/", "").splitlines()
+
+    seeds = "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 0"
+    assert told(b"name: x\nseeds: 0\n") == [f"x.yaml:2:8: {seeds}", "    seeds: 0", "           ^"]
+    assert told(b"\xef\xbb\xbfname: x\r\nseeds:\t0  # none\r\n") == [
+        f"x.yaml:2:8: {seeds}",
+        "    seeds: 0  # none",
+        "           ^",
+    ]
+    wide = "{name: 初期化, seeds: 0}"  # of two columns each in a terminal
+    assert told(wide.encode()) == [f"x.yaml:1:20: {seeds}", f"    {wide}", " " * 26 + "^"]
+    override = "command line: train.iterations must be at least 1, got 0"
+    assert told(b"seeds: 0", "train.iterations=0") == [f"x.yaml:1:8: {seeds}", "    seeds: 0", "           ^", override]
+    assert told(b"name: x", "train.iterations=0") == [override]
+    long = told(b"seeds: [" + b"".join(b"%d, " % n for n in range(90)) + b"-7" + b", 100" * 1 + b", 101]" + b" " * 90)
+    assert long[-2].startswith("    …")
+    assert long[-2][len(long[-1]) - 1 :].startswith("-7")
+    assert told(b"a: 1\x07")[1:] == ["    a: 1\N{REPLACEMENT CHARACTER}", "        ^"]
+    with pytest.raises(ConfigError) as caught:
+        load({"seeds": 0})
+    assert str(caught.value) == f"seeds: {seeds}"

@@ -10,22 +10,20 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlsweep.config.nodes import Mistakes, Node
+from dlsweep.config.document import Node, gather
 from dlsweep.config.reader import read_mapping, read_yaml
 
 
 def read(text: str | bytes) -> Node:
-    mistakes = Mistakes()
-    node = read_yaml(text.encode() if isinstance(text, str) else text, "x.yaml", mistakes)
-    assert not mistakes.found
+    node, mistakes = gather(read_yaml(text.encode() if isinstance(text, str) else text, "x.yaml"))
+    assert not mistakes
     assert node is not None
     return node
 
 
 def wrong(text: str | bytes) -> list[str]:
-    mistakes = Mistakes()
-    read_yaml(text.encode() if isinstance(text, str) else text, "x.yaml", mistakes)
-    return [str(m) for m in sorted(mistakes.found)]
+    _, mistakes = gather(read_yaml(text.encode() if isinstance(text, str) else text, "x.yaml"))
+    return [str(m) for m in sorted(mistakes)]
 
 
 @pytest.mark.parametrize(
@@ -187,10 +185,9 @@ PLAIN = st.recursive(
 
 @given(st.dictionaries(st.text(min_size=1, max_size=10), PLAIN, min_size=1, max_size=4))
 def test_python_values_keep_their_meaning(value: dict[str, Any]) -> None:
-    mistakes = Mistakes()
-    node = read_mapping(value, mistakes)
+    node, mistakes = gather(read_mapping(value))
     assert node is not None
-    assert not mistakes.found
+    assert not mistakes
     assert node.plain() == value
 
 
@@ -213,9 +210,9 @@ def test_what_yaml_writes_is_read_the_same(value: dict[str, Any], flow: bool) ->
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_raise(data: bytes) -> None:
-    read_yaml(data, "x.yaml", Mistakes())
+    gather(read_yaml(data, "x.yaml"))
 
 
 @given(st.text("[]{}:,-&*!|>'\"#%@`?~ab1 \n\t", max_size=60))
 def test_no_punctuation_makes_it_raise(text: str) -> None:
-    read_yaml(text.encode(), "x.yaml", Mistakes())
+    gather(read_yaml(text.encode(), "x.yaml"))

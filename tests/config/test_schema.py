@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from dlsweep.config import load
-from dlsweep.config.nodes import Mistakes
+from dlsweep.config.document import gather
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.schema import schema
 from dlsweep.config.words import CHOSEN, registry
@@ -21,7 +21,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def parsed(text: str | bytes) -> Any:
-    node = read_yaml(text if isinstance(text, bytes) else text.encode(), "x.yaml", Mistakes())
+    node, _ = gather(read_yaml(text if isinstance(text, bytes) else text.encode(), "x.yaml"))
     assert node is not None
     return node.plain()
 
@@ -60,6 +60,7 @@ GOOD = [
     "grid: {regularizer: [none, {dropout: {ratio: [0.15, 0.2]}, l1: {strength: 0.005}, label: both}]}",
     "grid: {normalization: [none, layer, {batch: {momentum: 0.99, position: [before, after]}}]}",
     "{train: {clip_norm: 1}, grid: {activation: {prelu: {start: 0}}}}",
+    "{data: {mnist: 300}, model: {mlp: [40, 20]}, grid: {regularizer: {dropout: [0.1, 0], l1: 1}, init: {normal: 1}}}",
 ]
 
 BAD = [
@@ -106,6 +107,9 @@ BAD = [
     "grid: {normalization: {batch: {momentum: 1}}}",
     "grid: {normalization: {batch: {}, layer: {}}}",
     "train: {clip_norm: 0}",
+    "train: 5",
+    "grid: {regularizer: {dropout: 1}}",
+    "grid: {activation: {relu: 1}}",
 ]
 
 

@@ -19,8 +19,9 @@ from unittest import mock
 import numpy as np
 import pytest
 import typer
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.support.combinations import all_pairs
 
 import dlsweep
 from dlsweep import cli
@@ -41,6 +42,7 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
+few = settings(max_examples=40)  # an example is a command, from its arguments to its last line
 COMMAND = typer.main.get_command(app)  # put together once, and not for every example
 
 
@@ -207,6 +209,7 @@ COMMANDS = [["im2col"], ["im2col", "--no-transpose"], ["col2im"], ["pool"], ["co
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@few
 @given(asked=asked)
 def test_whatever_the_shapes_the_printed_size_is_the_real_one(command: list[str], asked: Asked) -> None:
     said = explain(*command, *asked.words())
@@ -222,9 +225,10 @@ def test_whatever_the_shapes_the_printed_size_is_the_real_one(command: list[str]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("shape", ["1,1,300,300", "4,64,9,9", "2,3,1000,7", "1,1,1,2000"])
-@pytest.mark.parametrize("filter_", ["1", "7", "1,7"])
+@pytest.mark.parametrize(
+    ("command", "shape", "filter_"),
+    all_pairs(COMMANDS, ["1,1,300,300", "4,64,9,9", "2,3,1000,7", "1,1,1,2000"], ["1", "7", "1,7"]),
+)
 def test_large_ones_fit_the_terminal_and_say_what_is_left_out(command: list[str], shape: str, filter_: str) -> None:
     said = explain(*command, "--input", shape, "--filter", filter_, "--stride", "1")
     check(said)
@@ -241,6 +245,7 @@ def by_hand(asked: Asked) -> Iterator[np.ndarray]:
         yield x[n, :, top : top + kh, left : left + kw]
 
 
+@few
 @given(asked=fitting)
 def test_the_matrix_is_what_a_plain_loop_sees(asked: Asked) -> None:
     data = good("im2col", *asked.words(), "--json").data
@@ -248,6 +253,7 @@ def test_the_matrix_is_what_a_plain_loop_sees(asked: Asked) -> None:
     assert data["matrix_shape"] == list(np.shape(data["matrix"]))
 
 
+@few
 @given(asked=fitting)
 def test_col2im_gives_the_image_times_the_counts(asked: Asked) -> None:
     data = good("col2im", *asked.words(), "--json").data
@@ -258,6 +264,7 @@ def test_col2im_gives_the_image_times_the_counts(asked: Asked) -> None:
     assert first == second
 
 
+@few
 @given(asked=fitting, filters=st.integers(1, 5))
 def test_without_the_transpose_the_shapes_are_right_and_the_numbers_wrong(asked: Asked, filters: int) -> None:
     words = ["im2col", *asked.words(), "--no-transpose", "--filters", str(filters)]
@@ -278,6 +285,7 @@ def test_without_the_transpose_the_shapes_are_right_and_the_numbers_wrong(asked:
         assert text.count("Here both are the same") == same
 
 
+@few
 @given(asked=fitting)
 def test_pooling_is_that_of_a_plain_loop(asked: Asked) -> None:
     data = good("pool", *asked.words("--size"), "--json").data
@@ -298,6 +306,7 @@ def test_pooling_is_that_of_a_plain_loop(asked: Asked) -> None:
         assert np.allclose(data["gradient"][kind], inner)
 
 
+@few
 @given(asked=fitting)
 def test_conv_size_knows_what_no_window_sees(asked: Asked) -> None:
     data = good("conv-size", *asked.words(), "--json").data
@@ -315,6 +324,7 @@ def test_conv_size_of_a_very_large_input_is_arithmetic() -> None:
     assert data["unseen"] == [333_333_333] * 2
 
 
+@few
 @given(n=st.integers(1, 60), layers=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=5))
 def test_conv_size_follows_several_layers(n: int, layers: list[tuple[int, int]]) -> None:
     words = [word for k, s in layers for word in ("--layer", f"{k},{s}")]

@@ -114,9 +114,12 @@ def test_the_same_bits_alone_and_together_with_probes_and_techniques(of, init):
             "^layer 1 of 1: parallel1: the branches must have the same output shape except for channels",
         ),
         ([{"residual": [{"conf": 3}]}], "there is no layer 'conf'; did you mean 'conv'"),
-        ([{"residual": [{"conv": {"filters": "x"}}]}], r"^layer 1 of 1: conv\.filters: "),
+        ([{"residual": [{"conv": {"filters": "x"}}]}], r"^layer 1 of 1: conv\.filters must be a whole number"),
         ([{"residual": [{"conv": 3, "pool": 2}]}], "an item of a block is a name, or one name with settings"),
-        ([{"residual": [{"conv": {"filters": 3, "kernal": 3}}]}], r"^layer 1 of 1: conv\.kernal: "),
+        (
+            [{"residual": [{"conv": {"filters": 3, "kernal": 3}}]}],
+            "^layer 1 of 1: conv has no setting 'kernal'; did you mean 'kernel'?",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told_with_the_layer(of, said):

@@ -104,7 +104,7 @@ items = st.one_of(st.builds(lambda c: {"conv": c}, convolutions), st.builds(lamb
 shapes = st.tuples(st.integers(1, 4), st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 2, 6, 8, 16]))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     shapes,
     st.lists(items, min_size=1, max_size=3),
@@ -132,7 +132,7 @@ convolved = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     st.tuples(st.sampled_from([1, 4]), st.sampled_from([1, 6, 9, 12]), st.sampled_from([1, 4, 13])),
     convolved,

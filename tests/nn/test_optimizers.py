@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dlsweep.nn.in_place import IN_PLACE, fastest
 from dlsweep.nn.optimizers import optimizers
 
 
@@ -209,3 +210,24 @@ def test_in_place_sgd_is_the_plain_formula():
     w, g = np.array([[1.0, 2.0]]), np.array([[0.5, -4.0]])
     (end,) = optimizers["sgd"].function(w.copy(), g.copy(), 1, lr=np.array([[0.1]]))
     np.testing.assert_array_equal(end, w - 0.1 * g)
+
+
+@pytest.mark.parametrize("name", [function.__name__ for function in IN_PLACE])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_function_in_place_makes_the_step_of_the_formula(name, dtype):
+    """Of two runs with rates of their own, in twenty steps; nothing but w, g and the slots is overwritten."""
+    entry, draw = optimizers[name], np.random.default_rng(0)
+    columns = {k: v.astype(dtype) for k, v in settings(entry, lr=[0.1, 0.01]).items()}
+    before = {k: v.copy() for k, v in columns.items()}
+    start = draw.standard_normal((2, 3)).astype(dtype)
+    paths = [[start], [start]]
+    slots = [[np.zeros((2, 3), dtype) for _ in entry.rest] for _ in paths]
+    for t in range(1, 21):
+        g = draw.standard_normal((2, 3)).astype(dtype)
+        for i, step in enumerate((entry.function, fastest(entry.function))):
+            w, *slots[i] = step(paths[i][-1].copy(), g.copy(), t, *slots[i], **columns)
+            assert w.dtype == dtype
+            paths[i].append(w)
+    np.testing.assert_allclose(paths[1], paths[0], rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-6)
+    for k, v in before.items():
+        np.testing.assert_array_equal(columns[k], v)

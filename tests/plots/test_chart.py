@@ -101,7 +101,7 @@ def test_the_charts_of_a_plot_for_a_notebook(results: Results) -> None:
     assert dlsweep.plot(results)[0].alt.startswith("Lines of accuracy by iteration.")
     for kind, settings, sentence in (
         ("finl", {}, "there is no plot 'finl'; did you mean 'final'"),
-        ("final", {"moment": "end"}, "final: moment: Input should be 'final', 'best' or 'last', got 'end'"),
+        ("final", {"moment": "end"}, "plots.final.moment must be one of final, best, last, got 'end'"),
     ):
         with pytest.raises(UsageError, match=sentence):
             dlsweep.plot(results, kind, **settings)

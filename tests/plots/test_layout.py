@@ -33,9 +33,8 @@ def test_no_text_lies_on_a_panel_on_another_text_or_outside(shape: tuple[int, in
         notes={(i, j): "2 of 5 diverged" for i in range(shape[0]) for j in range(shape[1])},
         foot=f"Mean of 5 seeds. {label}",
     )
-    with style.look(), warnings.catch_warnings():
+    with panels(words) as (figure, axes), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure, axes = panels(words)
         assert axes.shape == shape
         figure.canvas.draw()
         boxes = [ax.get_window_extent() for ax in axes.flat]
@@ -51,8 +50,7 @@ def test_no_text_lies_on_a_panel_on_another_text_or_outside(shape: tuple[int, in
 
 
 def test_tick_labels_of_neighbours_keep_apart() -> None:
-    with style.look():
-        figure, axes = panels(Words(x="iteration", y="accuracy", columns=["a", "b", "c"]))
+    with panels(Words(x="iteration", y="accuracy", columns=["a", "b", "c"])) as (figure, axes):
         axes[0, 0].set_xlim(0, 1000)
         axes[0, 0].set_xticks([0, 500, 1000])
         figure.canvas.draw()

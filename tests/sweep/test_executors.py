@@ -48,7 +48,7 @@ def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bi
         ("fail", "processes", "ValueError: no such luck"),
         ("crash", "processes", "the worker process was killed by SIGKILL, perhaps because memory ran out"),
         ("leave", "processes", "the worker process ended with exit code 3"),
-        ("hang", "processes", "the worker process was ended: no progress for 5 s"),
+        ("hang", "processes", "the worker process was killed: no progress for 5 s"),
     ],
 )
 def test_one_bad_run_fails_alone(
@@ -122,6 +122,26 @@ def test_workers_do_without_pandas_but_may_import_it(make: Make, execute: Execut
     assert execute(script, json.dumps(make(grid=grid, seeds=1)), json.dumps(options)) == (0, "")
     error = dlsweep.open_results(tmp_path / "tiny").runs["error"][1]
     assert error.strip().endswith("ValueError: (False, 'pandas')")
+
+
+KIND = """
+import dlsweep
+from dlsweep.nn.layers import Layer, Output, kinds
+
+@kinds.register
+def doubled(name, shape):
+    "Twice its input."
+    return Layer(name, lambda p, x, context: Output(2 * x, lambda dy: (2 * dy, {})), {}, shape)
+
+"""
+
+
+def test_a_layer_that_a_script_registers_is_known_to_its_workers(make: Make, launch: Launch, tmp_path: Path) -> None:
+    script = KIND + "import json, sys\nif __name__ == '__main__': dlsweep.run(json.loads(sys.argv[1]), "
+    config = json.dumps(make(model={"layers": {"of": ["doubled", {"dense": 4}, "activation"]}}))
+    for i, options in enumerate(("output=sys.argv[2])", "output=sys.argv[2], executor='processes', jobs=2)")):
+        assert finish(launch(script + options, config, tmp_path / str(i))) == (0, "")
+        assert set(dlsweep.open_results(tmp_path / str(i) / "tiny").runs["status"]) == {"done"}
 
 
 @pytest.mark.parametrize("first", ["", "from dlsweep.execution.startup import warm_up; warm_up()\n"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -31,8 +30,8 @@ def run(config: dict[str, Any], output: Path, **options: Any) -> Results:
 @pytest.mark.slow
 def test_the_command_writes_a_row_per_run_iteration_and_layer(make: Make, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(make()), encoding="utf-8")
-    command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", "evaluate.layers=true", "-q", "-j", "2"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    done = commands.dlsweep("run", "tiny.yaml", "evaluate.layers=true", "-q", "-j", "2", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     plain = pd.read_parquet(tmp_path / "results/tiny/layers")
     results = dlsweep.open_results(tmp_path / "results/tiny")
     layers = results.layers

@@ -126,7 +126,7 @@ def test_running_again_trains_nothing_and_writes_nothing(make: Make, sweep: Swee
 def test_a_config_grows(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) -> None:
     sweep(make(seeds=2))
     grown, listener = sweep(make(seeds=3))
-    assert listener.notes[0] == "tiny: the config has changed, and still asks for all that is there, 8 runs"
+    assert listener.notes[0] == "tiny: the config has changed, and still includes the folder's 8 runs"
     assert listener.started == [(12, 8, 24)]
     assert bits(grown) == bits(sweep(make(), output=tmp_path / "at once")[0])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -41,8 +40,8 @@ def accuracy(results: Results, run: str, iteration: float, split: str = "test") 
 
 def test_the_command_writes_a_plain_file_per_run(make: Make, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(make(grid={"normalization": "batch"})), encoding="utf-8")
-    command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", "evaluate.keep=final", "-q", "-j", "2"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    done = commands.dlsweep("run", "tiny.yaml", "evaluate.keep=final", "-q", "-j", "2", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     results = dlsweep.open_results(tmp_path / "results/tiny")
     assert set(files(results)) == set(results.runs["run_id"])
     assert (results.runs["kept_iteration"] == 6).all()

@@ -58,7 +58,7 @@ def averages(outcome, first):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["he", "zeros"]), st.sampled_from([0.01, 1.0, 1e18, 1e30])),

@@ -177,7 +177,7 @@ def without(run):
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(cohorts())
 def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
     runs, data = cohort
@@ -191,7 +191,7 @@ def test_nobody_notices_the_probes_and_they_do_not_know_the_company(cohort):
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(cohorts())
 def test_there_are_rows_where_there_are_points_of_the_curve(cohort):
     runs, data = cohort

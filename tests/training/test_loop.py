@@ -47,7 +47,7 @@ def test_together_is_alone(activation, optimizer):
         make_arm(activation=activation, init=choice(init), optimizer=choice(optimizer, **{**defaults, "lr": lr}))
         for init, lr in [("he", 0.1), ("glorot_uniform", 0.01), ("zeros", 0.1)]
     ]
-    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1, 2)], make_data()
+    runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)], make_data()
     assert_the_same_alone(runs, data, train(runs, data))
 
 
@@ -120,7 +120,7 @@ def cohorts(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(cohorts(), st.integers(1, 5))
 def test_a_run_does_not_know_its_company(cohort, size):
     """Alone, in its whole cohort, and in chunks of another size and order: the same curve, to the last bit."""

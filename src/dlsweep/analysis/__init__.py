@@ -1,1 +1,1 @@
-"""From tables of runs to statements: intervals and summaries per arm."""
+"""Numbers for tables and figures, from the tables of a sweep: intervals, summaries, curves, scores, networks."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.facets import PLACES, Facets, labels, levels, varying
+from dlsweep.analysis.facets import PLACES, Cell, Facets, labels, levels, varying
+from dlsweep.errors import UsageError
+from dlsweep.nn.landscapes import Landscape, landscapes
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from typing import Any
-
     from pandas import DataFrame
-
-    from dlsweep.nn.landscapes import Landscape
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
 
@@ -91,3 +89,59 @@ def box_of(landscape: Landscape, paths: Sequence[Path]) -> Box:
         return min([window[0], *(values - room)]), max([window[1], *(values + room)])
 
     return widened(landscape.window[0], starts[:, 0]), widened(landscape.window[1], starts[:, 1])
+
+
+@dataclass(frozen=True)
+class Descents:
+    """The paths of some facets on one landscape, by the level of their panel. parts: the rows of each panel."""
+
+    name: str
+    landscape: Landscape
+    panels: dict[str, list[Path]]
+    parts: dict[str, DataFrame]
+
+    @staticmethod
+    def of(facets: Facets) -> Descents:
+        """The paths in the panels. A `UsageError` says that there are no paths, or several landscapes."""
+        frame = facets.frame
+        if "landscape" not in frame or frame.empty:
+            raise UsageError("there are no paths to show: only descents on a landscape have them")
+        name, *more = levels(frame, "landscape")
+        if more:
+            raise UsageError(f"paths are shown on one landscape, got {', '.join([name, *more])}")
+        landscape: Landscape = landscapes[name]()
+        parts = {facets.column_levels[j]: part for (_, j), part in facets}
+        panels = {level: list(paths_of(part, facets.lines)) for level, part in parts.items()}
+        return Descents(name, landscape, panels, parts)
+
+    @cached_property
+    def every(self) -> list[Path]:
+        """The paths of all panels."""
+        return [path for paths in self.panels.values() for path in paths]
+
+    @cached_property
+    def box(self) -> Box:
+        """The part of the landscape that all panels show."""
+        return box_of(self.landscape, self.every)
+
+    def contours(self, count: int = 14) -> tuple[Array, Array, Array, Array]:
+        """Return x, y, the height above the lowest value in the box, and `count` heights at a constant ratio."""
+        x, y = np.meshgrid(*(np.linspace(*side, 301) for side in self.box))
+        with np.errstate(all="ignore"):
+            z, _ = self.landscape.at(x, y)
+        height = np.fmin(z - z.min(), 1e300)
+        values = np.geomspace(max(np.quantile(height, 0.002), 1e-6 * height.max()), height.max(), count)
+        return x, y, height, values
+
+    def length(self) -> tuple[int, int]:
+        """Return the last iteration, and the number of iterations from one point to the next."""
+        iterations = np.unique(np.concatenate([part["iteration"].dropna() for part in self.parts.values()]))
+        gap = int(np.diff(iterations).min()) if len(iterations) > 1 else 1
+        return int(iterations.max(initial=0)), gap
+
+    def columns(self) -> Iterator[tuple[Cell, str, dict[str, Any]]]:
+        """Yield the columns of each path for `Facets.tidy`."""
+        for j, paths in enumerate(self.panels.values()):
+            for path in paths:
+                points = {"x": path.points[:, 0], "y": path.points[:, 1]}
+                yield (0, j), path.level, {"run_id": path.run, "diverged": path.diverged, **points}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -131,6 +131,18 @@ class Facets:
         """The level of each placed factor in a panel, and of a line in it."""
         found = {self.rows: self.row_levels[cell[0]], self.columns: self.column_levels[cell[1]], self.lines: line}
         return {factor: level for factor, level in found.items() if factor and level}
+
+    def tidy(self, parts: Iterable[tuple[Cell, str, Mapping[str, Any]]], columns: Sequence[str]) -> DataFrame:
+        """Return numbers as one frame that begins with the levels of their panel and line.
+
+        parts: each with its panel, the level of its line or "", and its columns or the values of one row. columns: of a
+        frame without parts.
+        """
+        import pandas as pd
+
+        found = ({**self.levels_at(cell, line), **numbers} for cell, line, numbers in parts)
+        frames = [pd.DataFrame(one if any(map(np.ndim, one.values())) else [one]) for one in found]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
 
     def on(self, frame: DataFrame) -> Facets:
         """The same places for another frame."""

@@ -15,9 +15,9 @@ Table = Literal["runs", "curves", "layers"]
 
 
 def frame_of(results: Results, table: Table) -> DataFrame:
-    """Return a table of a sweep with what is known of each run: its settings, and how it ended.
+    """Return a table of a sweep with the settings and the end of each run.
 
-    `runs` is the table as it is on disk. `curves` has a row per run, iteration and split; `layers` a row per run,
+    `runs` is the unchanged table. `curves` has a row per run, iteration and split; `layers` a row per run,
     iteration and layer.
     """
     if table == "runs":

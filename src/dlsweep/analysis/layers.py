@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Ge
+
+from dlsweep.analysis.facets import Cell, Facets, arms, refuse_mixed
+from dlsweep.errors import UsageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+At = Literal["first", "last"] | Annotated[int, Ge(0)]  # a measured iteration of each run
+Quantity = Literal[
+    "gradient_rms", "weight_norm", "update_ratio", "activation_mean", "activation_std", "saturated", "dead", "sparsity"
+]
+SIZES = ("gradient_rms", "weight_norm", "update_ratio")  # are compared by their ratio, on a logarithmic scale
+BINS = 60
+_MOST = 12  # ridges: of more layers some are left out
+
+
+def at_iteration(frame: DataFrame, at: At) -> DataFrame:
+    """Return the rows of one iteration of each run: its first, its last, or the measured one nearest to a number."""
+    frame = frame[frame["iteration"].notna()]
+    iteration = frame["iteration"]
+    if isinstance(at, int):
+        nearest = (iteration - at).abs().groupby(frame["run_id"], sort=False).idxmin()
+        chosen = frame["run_id"].map(iteration.loc[nearest].set_axis(nearest.index))
+    else:
+        chosen = iteration.groupby(frame["run_id"], sort=False).transform("min" if at == "first" else "max")
+    return frame[iteration == chosen]
+
+
+def iteration_name(frame: DataFrame, at: At) -> str:
+    """Describe the choice of `at_iteration`: "iteration 100", "each run's last iteration"."""
+    found = frame["iteration"].unique()
+    if len(found) == 1:
+        return f"iteration {int(found[0])}"
+    return f"each run near iteration {at}" if isinstance(at, int) else f"each run's {at} iteration"
 
 
 def layer_names(frame: DataFrame) -> list[str]:
@@ -44,6 +77,58 @@ def last_common(part: DataFrame) -> float:
 
 
 @dataclass(frozen=True)
+class LayerMaps:
+    """Means of a quantity by layer and iteration, or by layer and arm, in each panel.
+
+    values: `(layers, marks)`; x, marks: the name and the values of the horizontal axis; when: the iteration of a map
+    over arms; parts: the rows of each panel.
+    """
+
+    values: dict[Cell, np.ndarray]
+    layers: list[str]
+    x: str
+    marks: list[Any]
+    when: str
+    parts: dict[Cell, DataFrame]
+
+    @staticmethod
+    def of(facets: Facets, y: str, x: str, at: At, *, log: bool) -> LayerMaps:
+        """The maps over iterations, or over arms at one iteration. A mean ends where a run diverged.
+
+        A `UsageError` says that there are no measurements, or names factors that a map would average over.
+        """
+        rows = facets.frame
+        if not rows["layer"].notna().any():
+            raise UsageError("there is nothing to show: no run has measurements of its layers")
+        over_arms, layers, when = x == "arm", layer_names(rows), ""
+        if over_arms:
+            rows = at_iteration(rows, at)
+            mark, x = arms(rows, (facets.rows, facets.columns))
+            marks, when = list(dict.fromkeys(mark)), iteration_name(rows, at)
+        else:
+            mark = rows["iteration"]
+            marks = sorted(set(mark.dropna()))
+        parts = dict(facets.parts(rows.assign(mark=mark)))
+        values = {cell: layer_means(part, y, layers, marks, log=log) for cell, part in parts.items()}
+        for cell, part in parts.items() if not over_arms else ():
+            refuse_mixed(part, "map", ("rows", "columns"))
+            values[cell][:, np.array(marks) > last_common(part)] = np.nan
+        return LayerMaps(values, layers, x, marks, when, parts)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The largest number of runs of an arm, of each panel that has any."""
+        counts = (part.groupby("arm", observed=True)["run_id"].nunique().max() for part in self.parts.values())
+        return [int(n) for n in counts if n > 0]
+
+    def columns(self, y: str) -> Iterator[tuple[Cell, str, dict[str, Any]]]:
+        """Yield the columns of each panel for `Facets.tidy`."""
+        for cell, table in self.values.items():
+            layer, mark = np.repeat(self.layers, len(self.marks)), self.marks * len(self.layers)
+            yield cell, "", {"layer": layer, self.x: mark, y: table.ravel()}
+
+
+@dataclass(frozen=True)
 class Ridge:
     """The histograms of a layer, one per run: `edges`, `(runs, bins + 1)`, and shares, `(runs, bins)`."""
 
@@ -68,7 +153,7 @@ class Ridge:
     def on(self, bins: np.ndarray) -> np.ndarray:
         """The shares in other bins, `(runs, bins)`.
 
-        A share is spread evenly over its own bin; where all values are equal, it stays at that value.
+        A share is divided evenly over its own bin; where all values are equal, it stays at that value.
         """
         found = np.zeros((len(self.shares), len(bins) - 1))
         for share, edges, row in zip(self.shares, self.edges, found):
@@ -77,6 +162,50 @@ class Ridge:
             else:
                 row += np.diff(np.interp(bins, edges, np.append(0, share.cumsum())))
         return found
+
+
+@dataclass(frozen=True)
+class Ridges:
+    """The histograms of each panel by layer, on common bins. cut: True if some lie far beyond; when: the iteration."""
+
+    panels: dict[Cell, dict[str, Ridge]]
+    layers: list[str]
+    bins: np.ndarray
+    cut: bool
+    when: str
+
+    @staticmethod
+    def of(facets: Facets, y: str, at: At) -> Ridges:
+        """The histograms of activations or weights at an iteration; the activations of the last layer are logits.
+
+        A `UsageError` says that there are none, or names factors that a panel would average over.
+        """
+        taken = facets.frame[facets.frame[f"{y}_histogram"].notna()]
+        if taken.empty:
+            raise UsageError(f"there is nothing to show: there are no histograms of {y}s")
+        frame = at_iteration(taken, at)
+        layers = layer_names(frame)
+        layers = layers[:-1] if y == "activation" and len(layers) > 1 else layers
+        layers = layers[:: -(-len(layers) // _MOST)]
+        panels = {}
+        for cell, part in facets.parts(frame):
+            refuse_mixed(part, "histogram", ("rows", "columns"))
+            there = {str(layer): Ridge.of(own, y) for layer, own in part.groupby("layer", observed=True)}
+            panels[cell] = {layer: there[layer] for layer in layers if layer in there and len(there[layer].shares)}
+        low, high, cut = ridge_limits([ridge for panel in panels.values() for ridge in panel.values()])
+        return Ridges(panels, layers, np.linspace(low, high, BINS + 1), cut, iteration_name(frame, at))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The number of runs of each ridge."""
+        return [len(ridge.shares) for panel in self.panels.values() for ridge in panel.values()]
+
+    def columns(self) -> Iterator[tuple[Cell, str, dict[str, Any]]]:
+        """Yield the columns of each ridge for `Facets.tidy`."""
+        for cell, panel in self.panels.items():
+            for layer, ridge in panel.items():
+                share = ridge.on(self.bins).mean(axis=0)
+                yield cell, "", {"layer": layer, "low": self.bins[:-1], "high": self.bins[1:], "share": share}
 
 
 def ridge_limits(ridges: Sequence[Ridge], beyond: float = 8.0) -> tuple[float, float, bool]:

@@ -1,22 +1,20 @@
-"""Trained networks of a sweep: the arms to look into, and what their weights and predictions show."""
+"""Trained networks of a sweep: their kernels, predictions, mistakes and the outputs of their layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
 
-from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
 from dlsweep.errors import UsageError
 from dlsweep.tasks import CLASSIFICATION
 from dlsweep.types import Array, NameOf
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from dlsweep.datasets.base import Dataset
     from dlsweep.storage.results import Results
     from dlsweep.training.model import Model
@@ -49,10 +47,11 @@ class Networks(Facets):
         found = Facets.of(results.fitting(given.get("arm"), seed), given, places)
         return Networks(found.frame, found.rows, found.columns, found.lines, found.left, results=results, seed=seed)
 
-    def first(self) -> tuple[Mapping[str, Any], Networks]:
-        """The first run, and the facets of it alone."""
-        one = self.frame[self.frame["run_id"] == self.frame["run_id"].iloc[0]]
-        return dict(one.iloc[0]), replace(self, frame=one)
+    def first(self) -> tuple[Model | None, str, Networks]:
+        """The network of the first run, its status, and the facets of it alone."""
+        one = self.frame.iloc[:1]
+        row = dict(one.iloc[0])
+        return self.load(row), str(row["status"]), replace(self, frame=one)
 
     def load(self, row: Mapping[str, Any]) -> Model | None:
         """A run's network with the weights that it kept; None without weights."""
@@ -78,10 +77,20 @@ def class_names(data: Dataset) -> list[str]:
 
 @dataclass(frozen=True)
 class Confusion:
-    """The counts of an arm's runs, `(true, predicted)` each; and a note on runs without any."""
+    """The counts of an arm's runs, `(true, predicted)` each."""
 
     each: Sequence[Array]
-    note: str = ""
+
+    @staticmethod
+    def panels(facets: Networks) -> tuple[dict[Cell, Confusion], list[str]]:
+        """Return the counts of each panel, and the names of the classes."""
+        panels, names = dict[Cell, Confusion](), list[str]()
+        for cell, part in facets:
+            refuse_mixed(part, "matrix", ("rows", "columns"))
+            models = [model for _, row in part.iterrows() if (model := facets.load(dict(row)))]
+            names = names or [name for model in models[:1] for name in class_names(model.data)]
+            panels[cell] = Confusion([confusion_counts(model) for model in models])
+        return panels, names
 
     @property
     def counts(self) -> Array:
@@ -91,14 +100,19 @@ class Confusion:
 
     @property
     def shares(self) -> Array:
-        """The share of each true class that is taken for each class; NaN for a class without images."""
+        """The share of each true class that is predicted as each class; NaN for a class without images."""
         total = self.counts.sum(axis=1, keepdims=True)
         shares: Array = np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0)
         return shares
 
+    def columns(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the columns of `Chart.data`; names: of the classes."""
+        true, predicted = np.repeat(names, len(names)), list(names) * len(names)
+        return {"true": true, "predicted": predicted, "images": self.counts.ravel(), "share": self.shares.ravel()}
+
 
 def confusion_counts(model: Model) -> Array:
-    """Return how many test images of each true class were taken for each class, `(true, predicted)`."""
+    """Return the number of test images by true and predicted class, `(true, predicted)`."""
     t, classes = model.data.arrays.t_test, model.data.classes
     taken = np.bincount(t * classes + model.predict(model.data.arrays.x_test), minlength=classes**2)
     return taken.reshape(classes, classes).astype(float)
@@ -111,14 +125,40 @@ class Filters:
     before: Array
     after: Array | None
     reason: str = ""
+    iteration: int = 0  # of the kept weights
 
     MOST, WITHIN = 100, 0.995  # filters shown; the share of their weights within the ends of the colours
+
+    @staticmethod
+    def of(facets: Networks, row: Mapping[str, Any]) -> Filters:
+        """The filters of the first layer of a run."""
+        model, before = facets.load(row), first_kernels(facets.at_start(row), "filters")
+        if model is None:
+            return Filters(before, None, str(row["status"]))
+        return Filters(before, first_kernels(model, "filters"), iteration=model.iteration)
 
     @property
     def limit(self) -> float:
         """The size of weights at the ends of their colours: nearly all are within it, before and after."""
         both = [self.before] if self.after is None else [self.before, self.after]
         return float(max(np.quantile(np.abs(w[: self.MOST]), self.WITHIN) for w in both)) or 1.0
+
+    @property
+    def shown(self) -> dict[str, Array | None]:
+        """The kernels that a figure shows, before and after training."""
+        return {"before": self.before[: self.MOST], "after": None if self.after is None else self.after[: self.MOST]}
+
+    def images(self, kernels: Array) -> Array:
+        """Return kernels as images: numbers `(F, H, W)`, or the brightness of 3 colours `(F, H, W, 3)`."""
+        ends = -self.limit, self.limit
+        return np.stack([picture(w, *ends) if len(w) == 3 else w.mean(axis=0) for w in kernels])
+
+    def columns(self) -> Iterator[dict[str, Any]]:
+        """Yield the columns of `Chart.data`, before and after training."""
+        for when, kernels in self.shown.items():
+            if kernels is not None:
+                numbers = {"mean": [w.mean() for w in kernels], "norm": [np.linalg.norm(w) for w in kernels]}
+                yield {"when": when, "filter": np.arange(len(kernels)), **numbers, "limit": self.limit}
 
 
 def first_kernels(model: Model, kind: str) -> Array:
@@ -145,6 +185,7 @@ class Mistakes:
     @staticmethod
     def of(model: Model, count: int) -> Mistakes:
         """The first `count` mistakes of a network."""
+        image_shape(model.data, "misclassified")
         x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
         p = model.probabilities(x)
         predicted = p.argmax(axis=1)
@@ -159,6 +200,32 @@ class Mistakes:
             wrong=len(wrong),
             total=len(t),
         )
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The outputs of layers for one test image. maps: by layer, `(channels, H, W)`; seen: the image; label: a title."""
+
+    maps: dict[str, Array]
+    seen: Array
+    label: str
+
+    @staticmethod
+    def of(model: Model, image: int) -> FeatureMaps:
+        """The outputs with rows and columns. A `UsageError` says that there is no such image, or no such layer."""
+        image_shape(model.data, "feature_maps")
+        x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
+        if image >= len(x):
+            raise UsageError(f"feature_maps: image must be below {len(x)}, the number of test images, got {image}")
+        one = x[image : image + 1]
+        maps = {name: y[0] for name, y in model.outputs(one).items() if y.ndim == 4 and y[0, 0].size > 1}
+        if not maps:
+            raise UsageError(
+                f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
+                "choose convolutional networks, with arm: {model: …}"
+            )
+        label = f"test image {image}: label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
+        return FeatureMaps(maps, picture(one[0].astype(float), *brightness(x)), label)
 
 
 def picture(x: Array, low: float = 0.0, high: float = 1.0) -> Array:

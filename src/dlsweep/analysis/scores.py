@@ -1,20 +1,21 @@
-"""Scores: one metric of whole runs, and what the seeds of an arm give together."""
+"""Scores: one metric of whole runs, with the mean and the interval of each arm."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
 from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.analysis.summary import counted, metric_columns
 from dlsweep.errors import UsageError
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 Moment = Literal["final", "best", "last"]
 
@@ -106,3 +107,74 @@ def chance(runs: DataFrame, metric: Metric) -> float:
     """Return the accuracy of guessing; NaN for another metric, or where it is unknown or differs between runs."""
     known = metric.y == "accuracy" and "classes" in runs and runs["classes"].nunique() == 1
     return 1 / float(runs["classes"].iloc[0]) if known else float("nan")
+
+
+@dataclass(frozen=True)
+class Dots:
+    """The scores of one arm, with its row in a figure and its level of `lines`."""
+
+    row: str
+    level: str
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The scores of arms, by row and panel.
+
+    name: of the rows, "arm" or a factor; names: of each row; row: of each run; facets: without rows of panels.
+    """
+
+    name: str
+    names: list[str]
+    row: Series[str]
+    facets: Facets
+    dots: dict[Cell, list[Dots]]
+
+    @staticmethod
+    def of(facets: Facets, rows: str, metric: Metric, *, best_first: bool = False) -> Rows:
+        """The scores with a row for each level of `rows`: a factor, or "arm" for all factors without another place."""
+        runs, grid = facets.frame, replace(facets, rows=None)
+        row, name = arms(runs, (facets.columns, facets.lines)) if rows == "arm" else (labels(runs, rows), rows)
+        frame = runs.assign(row=row, level=labels(runs, facets.lines) if facets.lines else "")
+        dots: dict[Cell, list[Dots]] = {}
+        for cell, part in grid.parts(frame):
+            dots[cell] = []
+            for (own, level), group in part.groupby(["row", "level"], sort=False, observed=True):
+                refuse_mixed(group, "row")
+                dots[cell].append(Dots(str(own), str(level), Scores.of(group, metric)))
+        names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
+        found = Rows(name, names, row, grid, dots)
+        return replace(found, names=sorted(names, key=found._rank)) if best_first else found
+
+    def _rank(self, name: str) -> float:
+        """The mean of a row, negative for an accuracy: a lower number is better; infinite for a row without one."""
+        means = [one.scores.mean for one in self.every if one.row == name and np.isfinite(one.scores.mean)]
+        better = -1 if means and self.every[0].scores.metric.endswith("accuracy") else 1
+        return better * float(np.mean(means)) if means else np.inf
+
+    @cached_property
+    def every(self) -> list[Dots]:
+        """The arms of all panels."""
+        return [one for part in self.dots.values() for one in part]
+
+    def table(self, metric: Metric) -> DataFrame:
+        """One row per arm."""
+        arms = ((cell, one) for cell, part in self.dots.items() for one in part)
+        rows = ((cell, one.level, {self.name: one.row, **one.scores.record()}) for cell, one in arms)
+        table = self.facets.tidy(rows, [self.name, metric.column])
+        return table[[self.name, *table.columns.drop(self.name)]]
+
+
+def cell_scores(facets: Facets, metric: Metric) -> tuple[dict[Cell, Scores], np.ndarray]:
+    """Return the scores of each cell that has runs, and the means of all cells as a matrix, NaN without runs.
+
+    A `UsageError` names factors that a cell would average over.
+    """
+    scores, means = dict[Cell, Scores](), np.full(facets.shape, np.nan)
+    for cell, part in facets:
+        refuse_mixed(part, "cell", ("rows", "columns"))
+        if len(part):
+            scores[cell] = Scores.of(part, metric)
+            means[cell] = scores[cell].mean
+    return scores, means

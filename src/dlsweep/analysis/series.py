@@ -78,19 +78,18 @@ class Panel:
     failed: int
 
 
-Placed = tuple[str, str, Series]  # a series after the row level and the column level of its panel
+Placed = tuple[Cell, Series]  # a series in its panel
 
 
 def panels_of(facets: Facets, series: Iterable[Placed]) -> dict[Cell, Panel]:
     """Return the content of every panel; an empty one for a combination of levels without runs."""
-    grid: dict[tuple[str, str], list[Series]] = defaultdict(list)
-    for row, column, one in series:
-        grid[row, column].append(one)
+    content: dict[Cell, list[Series]] = defaultdict(list)
+    for cell, one in series:
+        content[cell].append(one)
     panels = {}
-    for (i, j), part in facets.parts(facets.frame.drop_duplicates("run_id")):
+    for cell, part in facets.parts(facets.frame.drop_duplicates("run_id")):
         status = part["status"].tolist() if "status" in part else []
-        mine = grid[facets.row_levels[i], facets.column_levels[j]]
-        panels[i, j] = Panel(mine, len(part), status.count("diverged"), status.count("failed"))
+        panels[cell] = Panel(content[cell], len(part), status.count("diverged"), status.count("failed"))
     return panels
 
 
@@ -101,17 +100,14 @@ def every_series(panels: Mapping[Cell, Panel]) -> list[Series]:
 
 def series_frame(facets: Facets, panels: Mapping[Cell, Panel], x: str, y: str) -> DataFrame:
     """Return the numbers of some panels: one row per series and point, with the mean, its interval and n."""
-    import pandas as pd
-
     parts = []
     for cell, panel in panels.items():
         for one in panel.series:
-            fixed = facets.levels_at(cell, one.level)
             low, high = one.band()
-            numbers = {x: one.x, y: one.mean, "low": low, "high": high, "n": len(one.each)}
+            numbers = {"split": one.split, x: one.x, y: one.mean, "low": low, "high": high, "n": len(one.each)}
             averaged = {} if one.ensemble is None else {"ensemble": one.ensemble}
-            parts.append(pd.DataFrame({**fixed, "split": one.split, **numbers, **averaged}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[x, y, "low", "high", "n"])
+            parts.append((cell, one.level, {**numbers, **averaged}))
+    return facets.tidy(parts, [x, y, "low", "high", "n"])
 
 
 def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
@@ -120,44 +116,43 @@ def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
     A `UsageError` names the factors that a series would average over. A series is as long as its runs. Where a diverged
     run counts at chance and all runs diverged, it is as long as the other runs that were to train as long.
     """
-    frame = facets.frame
-    curves = frame[frame[x].notna()].reset_index(drop=True)
+    curves = facets.frame[facets.frame[x].notna()].reset_index(drop=True)
     lengths = [c for c in map(str, curves.columns) if c.startswith(("train.", "data."))]
     alike = curves.groupby(["split", *lengths], dropna=False, sort=False, observed=True).ngroup()
-    keys = _keys(facets, curves)
-    for (row, column, level, split), group in curves.groupby([*keys, "split"], sort=False, observed=True):
-        if "arm" in group:
-            refuse_mixed(group, "line")
-        first = group.drop_duplicates("run_id")
-        status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
-        known = y == "accuracy" and "classes" in first
-        guess = 1 / float(first["classes"].iloc[0]) if known else float("nan")
-        run, runs = group["run_id"].factorize()
-        points, at = np.unique(group[x].to_numpy(dtype=np.float64), return_inverse=True)
-        if np.isfinite(guess) and "diverged" in status and "done" not in status:
-            others = np.unique(curves.loc[alike == alike[group.index[0]], x].to_numpy(dtype=np.float64))
-            points = np.append(points, others[others > points[-1]])
-        each = np.full((len(runs), len(points)), np.nan)
-        each[run, at] = group[y].to_numpy(dtype=np.float64, na_value=np.nan)
-        ensemble = None
-        if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
-            ensemble = np.full(len(points), np.nan)
-            ensemble[at] = group[f"ensemble_{y}"].to_numpy(dtype=np.float64, na_value=np.nan)
-        # A run without a point diverged at the first one: at chance if that is known, else above all.
-        start = points[0], guess if np.isfinite(guess) else np.inf
-        ends = _last(points, each[status == "diverged"], start)
-        stops = _last(points, each[status == "stopped"])
-        yield (
-            str(row),
-            str(column),
-            Series(str(level), str(split), points, each, status, guess, ends, stops, ensemble, bounds_of(y)),
-        )
+    for cell, part in facets.parts(curves):
+        for (level, split), group in part.groupby([_lines(facets, part), "split"], sort=False, observed=True):
+            if facets.levels_at(cell).get("split", split) != split:
+                continue
+            if "arm" in group:
+                refuse_mixed(group, "line")
+            first = group.drop_duplicates("run_id")
+            status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
+            known = y == "accuracy" and "classes" in first
+            guess = 1 / float(first["classes"].iloc[0]) if known else float("nan")
+            run, runs = group["run_id"].factorize()
+            points, at = np.unique(_numbers(group, x), return_inverse=True)
+            if np.isfinite(guess) and "diverged" in status and "done" not in status:
+                others = np.unique(_numbers(curves[alike == alike[group.index[0]]], x))
+                points = np.append(points, others[others > points[-1]])
+            each, ensemble = np.full((len(runs), len(points)), np.nan), None
+            each[run, at] = _numbers(group, y)
+            if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
+                ensemble = np.full(len(points), np.nan)
+                ensemble[at] = _numbers(group, f"ensemble_{y}")
+            # A run without a point diverged at the first one: at chance if that is known, else above all.
+            ends = _last(points, each[status == "diverged"], (points[0], guess if np.isfinite(guess) else np.inf))
+            stops = _last(points, each[status == "stopped"])
+            bounds = bounds_of(y)
+            yield cell, Series(str(level), str(split), points, each, status, guess, ends, stops, ensemble, bounds)
 
 
-def _keys(facets: Facets, frame: DataFrame) -> list[np.ndarray]:
-    """The levels of rows, columns and lines of each row of a frame; "" without a factor."""
-    places = (facets.rows, facets.columns, facets.lines)
-    return [labels(frame, place).to_numpy() if place else np.full(len(frame), "") for place in places]
+def _lines(facets: Facets, frame: DataFrame) -> np.ndarray:
+    """The level of lines of each row of a frame; "" without a factor."""
+    return labels(frame, facets.lines).to_numpy() if facets.lines else np.full(len(frame), "")
+
+
+def _numbers(frame: DataFrame, column: str) -> np.ndarray:
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _last(x: np.ndarray, each: np.ndarray, *instead: tuple[float, float]) -> np.ndarray:
@@ -175,28 +170,27 @@ def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
     An arm without the setting is a level line over the whole axis.
     """
     frame = facets.frame
-    ends = np.array([frame[x].min(), frame[x].max()])
-    keys = [*_keys(facets, frame), frame[x].isna()]
-    for (row, column, level, without), group in frame.groupby(keys, sort=False, observed=True):
-        points = ends[:1] if without else np.unique(group[x])
-        seeds = np.unique(group["seed"])
-        each = np.full((len(seeds), len(points)), np.nan)
-        crosses = []
-        for i, point in enumerate(points):
-            arm = group if without else group[group[x] == point]
-            refuse_mixed(arm, "line")
-            scores = Scores.of(arm, metric)
-            each[np.searchsorted(seeds, scores.seeds), i] = scores.values
-            crosses += [(point, value if np.isfinite(value) else np.inf) for value in scores.values[scores.diverged]]
-        each = each[np.isin(seeds, group.loc[group["status"] != "failed", "seed"])]
-        if not len(each):
-            continue
-        if without:
-            points, each = ends, np.repeat(each, 2, axis=1)
-        status, marks = np.full(len(each), "done"), np.array(crosses).reshape(-1, 2)
-        guess = chance(frame, metric)
-        one = Series(str(level), metric.split, points, each, status, guess, marks, bounds=bounds_of(metric.y))
-        yield str(row), str(column), one
+    ends, guess = np.array([frame[x].min(), frame[x].max()]), chance(frame, metric)
+    for cell, part in facets:
+        for (level, without), group in part.groupby([_lines(facets, part), part[x].isna()], sort=False, observed=True):
+            points = ends[:1] if without else np.unique(group[x])
+            seeds = np.unique(group["seed"])
+            each = np.full((len(seeds), len(points)), np.nan)
+            crosses = []
+            for i, point in enumerate(points):
+                arm = group if without else group[group[x] == point]
+                refuse_mixed(arm, "line")
+                scores = Scores.of(arm, metric)
+                each[np.searchsorted(seeds, scores.seeds), i] = scores.values
+                values = scores.values[scores.diverged]
+                crosses += [(point, value if np.isfinite(value) else np.inf) for value in values]
+            each = each[np.isin(seeds, group.loc[group["status"] != "failed", "seed"])]
+            if without:
+                points, each = ends, np.repeat(each, 2, axis=1)
+            if len(each):
+                status, marks = np.full(len(each), "done"), np.array(crosses).reshape(-1, 2)
+                bounds = bounds_of(metric.y)
+                yield cell, Series(str(level), metric.split, points, each, status, guess, marks, bounds=bounds)
 
 
 def gaps(frame: DataFrame, y: str) -> tuple[DataFrame, str]:

@@ -10,23 +10,12 @@ from typer import Argument
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UnknownName
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry, ItemsOf, Registry, Setting
 from dlsweep.text import GAP, nearest, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.
-KINDS = (
-    "data",
-    "model",
-    "activation",
-    "init",
-    "optimizer",
-    "regularizer",
-    "normalization",
-    "schedule",
-    "layer",
-    "plots",
-    "executor",
-)
+KINDS = (*BY_NAME, "layer", "plots", "executor")
 
 
 def list_(

@@ -1,4 +1,4 @@
-"""From a YAML file to what is to be trained: `load` checks a config, `Config` expands it lazily to arms and runs."""
+"""From a YAML file to the runs to train: `load` checks a config, `Config` expands it lazily to arms and runs."""
 
 from dlsweep.config.config import Config
 from dlsweep.config.loading import load

@@ -1,16 +1,17 @@
-"""The plain keys of a config: `name`, `seeds`, `evaluate`; and what to say about keys that there are not."""
+"""The plain keys of a config: `name`, `seeds`, `evaluate`; and a message about unknown keys."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
-from dlsweep.config.nodes import Key, Mistakes, Node, Place
+from dlsweep.config.document import Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
-from dlsweep.config.settings import complete, read_settings
-from dlsweep.config.words import EVALUATE, FIELDS, KEYS, STANDARD
+from dlsweep.config.settings import read_settings
+from dlsweep.config.words import EVALUATE, FIELDS, KEYS
+from dlsweep.factors import STANDARD
 from dlsweep.text import nearest
 from dlsweep.types import Split
 
@@ -19,7 +20,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 
 
 def unknown_key(key: Key) -> str:
-    """What to say about a key that there is not."""
+    """Return a message about an unknown key."""
     field, dot, setting = key.partition(".")
     if key == "claims":
         return "claims are not part of the language yet; take them out for now"
@@ -32,8 +33,8 @@ def unknown_key(key: Key) -> str:
     return f"there is no key {str(key)!r}{nearest(key, KEYS)}"
 
 
-def read_name(node: Node | None, file: Path | None, top: Place, mistakes: Mistakes) -> str:
-    """The name of the sweep, which becomes a folder: it must be one on every system, and never lead elsewhere."""
+def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
+    """Read the name of the sweep, which becomes a folder: valid on every system, and never leading elsewhere."""
     text = node.text if node is not None else file.stem if file is not None else "sweep"
     name = unicodedata.normalize("NFC", text)
     letters = all(unicodedata.category(letter)[0] in "LNM" or letter in "._- " for letter in name)
@@ -44,48 +45,54 @@ def read_name(node: Node | None, file: Path | None, top: Place, mistakes: Mistak
     if letters and starts_well and ends_well and fits and not device:
         return name
     if node is None:
-        mistakes.add(
-            top, f"give the sweep a name: the file's own name, {text!r}, cannot be that of a folder everywhere"
-        )
+        yield top.mistake(f"give the sweep a name: the file's own name, {text!r}, cannot be a folder everywhere")
     elif device:
-        mistakes.add(node.place, f"name must not be that of a device on Windows, got {node}")
+        yield node.place.mistake(f"name must not be that of a device on Windows, got {node}")
     else:
         rule = f"1 to {LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
-        mistakes.add(node.place, f"name must be the name of a folder: {rule}, got {node}")
+        yield node.place.mistake(f"name must be the name of a folder: {rule}, got {node}")
     return "sweep"
 
 
-def read_seeds(node: Node | None, mistakes: Mistakes) -> Sequence[int]:
-    """The seeds: a count of n stands for 0 … n-1; five where nothing is said."""
+def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
+    """Read the seeds: a count of n stands for 0 … n-1; five by default."""
     if node is None:
         return range(5)
     if node.is_list:
         seeds: dict[int, None] = {}
         for one in node.value:
             if type(one.value) is not int or one.value < 0:
-                mistakes.add(one.place, f"a seed must be a whole number of at least 0, got {one}")
+                yield one.place.mistake(f"a seed must be a whole number of at least 0, got {one}")
             elif one.value in seeds:
-                mistakes.add(one.place, f"the seed {one.value} is given twice")
+                yield one.place.mistake(f"the seed {one.value} is given twice")
             else:
                 seeds[one.value] = None
         if not node.value:
-            mistakes.add(node.place, "seeds must have at least one seed, got an empty list")
+            yield node.place.mistake("seeds must have at least one seed, got an empty list")
         return tuple(seeds) or range(1)
     if type(node.value) is not int or node.value < 1:
-        mistakes.add(node.place, f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}")
+        yield node.place.mistake(f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}")
         return range(1)
     return range(node.value)
 
 
-def read_evaluate(node: Node | None, mistakes: Mistakes) -> tuple[Evaluate, dict[str, Place], Place | None]:
-    """When and on what metrics are taken; where the splits are given; and where `ensemble` is, if it is true."""
-    given = read_settings(EVALUATE, node, "evaluate", Place("config"), mistakes, expand=False)
+class Evaluated(NamedTuple):
+    """The section `evaluate`. splits: the places of the splits; ensemble: the place of its switch, if it is on."""
+
+    evaluate: Evaluate
+    splits: Mapping[str, Place] = {}
+    ensemble: Place | None = None
+
+
+def read_evaluate(node: Node | None) -> Reading[Evaluated]:
+    """Read `evaluate`."""
+    given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"), expand=False)
     if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated, or no weights kept
-        return Evaluate(1, get_args(Split), keep="final"), {}, None
-    on = {}
-    for one in given["on"][0].node.value if "on" in given else ():
-        if one.value in on:
-            mistakes.add(one.place, f"evaluate.on has {one.value} twice")
-        on[one.value] = one.place
-    evaluate: Evaluate = EVALUATE(**complete(EVALUATE, {name: values[0].value for name, values in given.items()}))
-    return evaluate, on, given["ensemble"][0].node.place if evaluate.ensemble else None
+        return Evaluated(Evaluate(1, get_args(Split), keep="final"))
+    splits: dict[str, Place] = {}
+    for one in given["on"][0].value if "on" in given else ():
+        if one.value in splits:
+            yield one.place.mistake(f"evaluate.on has {one.value} twice")
+        splits[one.value] = one.place
+    evaluate: Evaluate = EVALUATE(**EVALUATE.complete({name: values[0].meaning for name, values in given.items()}))
+    return Evaluated(evaluate, splits, given["ensemble"][0].place if evaluate.ensemble else None)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import prod
 
-from dlsweep.config.levels import Level, Template, Value, read_level, read_values
-from dlsweep.config.nodes import Key, Mistakes, Node, Place
-from dlsweep.config.words import RIVAL, Factor, factor
+from dlsweep.config.document import Key, Node, Place, Reading, each
+from dlsweep.config.levels import Level, LevelSpec, SettingLevel, read_level, read_setting_levels
+from dlsweep.config.words import Factor, factor
 from dlsweep.registry import Entry
 from dlsweep.text import nearest
 
-# What stands at one place of an axis: a template, which expands to levels, or values of a dotted factor.
-Cell = Template | tuple[Value, ...]
+# The content of one row of an axis for one factor: a spec, which expands to levels, or levels of a dotted factor.
+Cell = LevelSpec | tuple[SettingLevel, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,22 @@ class Axis:
     def __len__(self) -> int:
         return sum(prod(len(cell) for cell in row) for row in self.rows)
 
-    def __iter__(self) -> Iterator[tuple[Level | Value, ...]]:
-        """The points of the axis: for each factor a level."""
+    def __iter__(self) -> Iterator[tuple[Level | SettingLevel, ...]]:
+        """Yield the points of the axis: for each factor a level."""
         return chain.from_iterable(product(*row) for row in self.rows)
+
+    def specs(self, field: str) -> Iterator[LevelSpec]:
+        """Yield the levels of a field, as written."""
+        return (cell for row in self.rows for cell in row if isinstance(cell, LevelSpec) and cell.field == field)
+
+    def levels(self, field: str) -> Iterator[Level]:
+        """Yield the levels of a field."""
+        return (level for spec in self.specs(field) for level in spec)
+
+    def setting_levels(self, field: str, setting: str) -> Iterator[SettingLevel]:
+        """Yield the levels of the dotted factors that set a setting."""
+        cells = (cell for row in self.rows for cell in row if not isinstance(cell, LevelSpec))
+        return (one for cell in cells for one in cell if (one.factor.field, one.factor.setting) == (field, setting))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +56,7 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """How many arms the grid makes, without expanding it."""
+        """The number of arms that the grid makes, without expanding it."""
         return prod(len(axis) for axis in self.axes)
 
     @property
@@ -51,18 +64,18 @@ class Grid:
         return tuple(f for axis in self.axes for f in axis.factors)
 
 
-def read_grids(node: Node | None, base: Mapping[str, Level], mistakes: Mistakes) -> list[Grid]:
-    """The grids of the config: one, or the list of them. base: what an arm has in the fields that no factor varies."""
+def read_grids(node: Node | None, base: Mapping[str, Level]) -> Reading[list[Grid]]:
+    """Read the grids of the config: one, or the list of them. base: the levels of what no factor varies."""
     if node is None:
         return [Grid(Place("config"), (), frozenset())]
     if node.is_list and not node.value:
-        mistakes.add(node.place, "grid must have at least one grid, got an empty list")
+        yield node.place.mistake("grid must have at least one grid, got an empty list")
     grids = []
     for one in node.items():
         if one.is_mapping:
-            grids.append(_read_grid(one, base, mistakes))
+            grids.append((yield from _read_grid(one, base)))
         else:
-            mistakes.add(one.place, f"a grid is a mapping from factors to levels, got {one}")
+            yield one.place.mistake(f"a grid is a mapping from factors to levels, got {one}")
     return grids
 
 
@@ -84,48 +97,48 @@ class _Draft:
         return Axis(self.key.place, self.factors, tuple(tuple(c for c in row if c is not None) for row in rows))
 
 
-def _read_grid(node: Node, base: Mapping[str, Level], mistakes: Mistakes) -> Grid:
+def _read_grid(node: Node, base: Mapping[str, Level]) -> Reading[Grid]:
     faulty: set[str] = set()
     drafts = []
     for key, value in node.value.items():
-        factors = [factor(part.strip(), key.place, mistakes) for part in key.split(",")]
-        if any(f is None for f in factors):
+        factors = yield from each(factor(part.strip(), key.place) for part in key.split(","))
+        known = tuple(f for f in factors if f is not None)
+        if len(known) < len(factors):
             faulty |= {part.strip().partition(".")[0] for part in key.split(",")}
         else:
-            known = tuple(f for f in factors if f is not None)
-            drafts.append(_Draft(key, known, _rows(key, known, value, mistakes), {}))
-    _refuse_repeated(drafts, mistakes)
+            drafts.append(_Draft(key, known, (yield from _rows(key, known, value)), {}))
+    yield from _repeated(drafts)
 
     # Names come first: they tell which settings the values of the dotted factors have to fit.
     for draft, column, f in _columns(drafts, dotted=False):
         for row, nodes in enumerate(draft.nodes):
-            draft.cells[row, column] = read_level(f.field, nodes[column], mistakes)
+            draft.cells[row, column] = yield from read_level(f.field, nodes[column])
     for draft, column, f in _columns(drafts, dotted=True):
         entries = _entries(f.field, drafts, base)
-        owners = _owners(f, entries, draft.key.place, mistakes) if entries else []
+        owners = (yield from _owners(f, entries, draft.key.place)) if entries else []
         for row, nodes in enumerate(draft.nodes):
-            draft.cells[row, column] = _read_values(f, nodes, column, owners, mistakes)
+            draft.cells[row, column] = yield from _read_values(f, nodes, column, owners)
 
     faulty |= {f.field for draft in drafts if not draft.complete for f in draft.factors}
     axes = tuple(draft.axis() for draft in drafts if draft.complete)
-    _refuse_contradictions(axes, mistakes)
+    yield from _contradictions(axes)
     return Grid(node.place, axes, frozenset(faulty))
 
 
-def _rows(key: Key, factors: tuple[Factor, ...], node: Node, mistakes: Mistakes) -> list[tuple[Node, ...]]:
-    """The nodes of an axis: a list of levels; or for factors that move together, a list of rows of levels."""
+def _rows(key: Key, factors: tuple[Factor, ...], node: Node) -> Reading[list[tuple[Node, ...]]]:
+    """Read the nodes of an axis: a list of levels; or for factors that move together, a list of rows of levels."""
     if node.is_list and not node.value:
-        mistakes.add(node.place, f"{key} must have at least one level, got an empty list")
+        yield node.place.mistake(f"{key} must have at least one level, got an empty list")
         return []
     if len(factors) == 1:
         return [(node,)] if factors[0].setting else [(one,) for one in node.items()]
     example = "[" + ", ".join(f"a level of {f.name}" for f in factors) + "]"
     if not node.is_list:
-        mistakes.add(node.place, f"{key} move together in a list of rows such as {example}, got {node}")
+        yield node.place.mistake(f"{key} move together in a list of rows such as {example}, got {node}")
         return []
     for row in node.value:
         if not row.is_list or len(row.value) != len(factors):
-            mistakes.add(row.place, f"a row of {key} is {example}, got {row}")
+            yield row.place.mistake(f"a row of {key} is {example}, got {row}")
     return [row.value for row in node.value if row.is_list and len(row.value) == len(factors)]
 
 
@@ -137,63 +150,60 @@ def _columns(drafts: list[_Draft], dotted: bool) -> Iterator[tuple[_Draft, int, 
 
 
 def _entries(field: str, drafts: list[_Draft], base: Mapping[str, Level]) -> list[Entry]:
-    """What a field can be in this grid; none where that could not be read."""
+    """The names of a field in this grid; none where they could not be read."""
     columns = [(draft, column) for draft, column, f in _columns(drafts, dotted=False) if f.field == field]
     cells = [draft.cells[row, column] for draft, column in columns for row in range(len(draft.nodes))]
-    templates = [cell for cell in cells if isinstance(cell, Template)]
-    if len(templates) < len(cells) or any(not draft.nodes for draft, _ in columns):
+    specs = [cell for cell in cells if isinstance(cell, LevelSpec)]
+    if len(specs) < len(cells) or any(not draft.nodes for draft, _ in columns):
         return []
-    return list(dict.fromkeys(entry for t in templates or [base[field].template] for entry, _ in t.choices))
+    return list(dict.fromkeys(entry for spec in specs or [base[field].spec] for entry, _ in spec.choices))
 
 
-def _owners(f: Factor, entries: list[Entry], place: Place, mistakes: Mistakes) -> list[Entry]:
-    """Those entries that have the setting of a dotted factor."""
+def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry]]:
+    """Return the entries that have the setting of a dotted factor."""
     owners = [e for e in entries if f.setting in e.settings and f.choice in (None, e.name)]
     if not owners:
         names = ", ".join(e.name for e in entries)
         there = [f"{f.field}.{e.name}.{name}" for e in entries for name in e.settings]
         alike = [name for name in there if name.endswith(f".{f.setting}")]
         hint = nearest(f.name, alike) if alike else nearest("", there)
-        mistakes.add(place, f"{f.name} applies to no {f.field} of this grid, which has {names}{hint}")
+        yield place.mistake(f"{f.name} applies to no {f.field} of this grid, which has {names}{hint}")
     return owners
 
 
 def _read_values(
-    f: Factor, nodes: tuple[Node, ...], column: int, owners: list[Entry], mistakes: Mistakes
-) -> tuple[Value, ...] | None:
+    f: Factor, nodes: tuple[Node, ...], column: int, owners: list[Entry]
+) -> Reading[tuple[SettingLevel, ...] | None]:
     if not owners:
         return None
-    values = read_values(f, nodes[column], owners, mistakes)
+    values = yield from read_setting_levels(f, nodes[column], owners)
     if values and len(values) > 1 and len(nodes) > 1:
-        mistakes.add(nodes[column].place, f"a row has one value of {f.name}, got {nodes[column]}")
+        yield nodes[column].place.mistake(f"a row has one value of {f.name}, got {nodes[column]}")
         return None
-    return tuple(values) if values else None
+    return values or None
 
 
-def _refuse_repeated(drafts: list[_Draft], mistakes: Mistakes) -> None:
+def _repeated(drafts: list[_Draft]) -> Reading[None]:
     seen: set[str] = set()
     for draft, _, f in chain(_columns(drafts, False), _columns(drafts, True)):
         if f.name in seen:
-            mistakes.add(
-                draft.key.place, f"{f.name} is a factor of this grid already; give all its levels in one place"
+            yield draft.key.place.mistake(
+                f"{f.name} is a factor of this grid already; give all its levels in one place"
             )
         seen.add(f.name)
 
 
-def _refuse_contradictions(axes: tuple[Axis, ...], mistakes: Mistakes) -> None:
-    """Two factors, or a factor and a level, that set the same setting of the same choice."""
+def _contradictions(axes: tuple[Axis, ...]) -> Reading[None]:
+    """Report two factors, or a factor and a level, that set the same setting of the same choice."""
     dotted = [(axis.place, f) for axis in axes for f in axis.factors if f.setting]
     for (_, a), (place, b) in combinations(dotted, 2):
-        overlap = a.setting == b.setting and (a.choice == b.choice or None in (a.choice, b.choice))
-        rivals = a.field == "train" and RIVAL.get(a.setting) == b.setting
-        if a.field == b.field and a.name != b.name and (overlap or rivals):
-            mistakes.add(place, f"{a.name} and {b.name} contradict each other in one grid; keep one of them")
-    templates = (cell for axis in axes for row in axis.rows for cell in row if isinstance(cell, Template))
-    for template in templates:
-        for entry, given in template.choices:
-            for name, values in given.items():
-                for _, f in dotted:
-                    if f.field == template.field and f.concerns(entry.name, name):
-                        mistakes.add(
-                            values[0].node.place, f"{f.name} is a factor of this grid; take {name} out of this level"
-                        )
+        same = a.field == b.field and a.quantity == b.quantity and a.name != b.name
+        if same and (a.choice == b.choice or None in (a.choice, b.choice)):
+            yield place.mistake(f"{a.name} and {b.name} contradict each other in one grid; keep one of them")
+    for field in dict.fromkeys(f.field for _, f in dotted):
+        for spec in (spec for axis in axes for spec in axis.specs(field)):
+            for entry, given in spec.choices:
+                for name, values in given.items():
+                    for f in (f for _, f in dotted if f.field == field and f.concerns(entry.name, name)):
+                        told = f"{f.name} is a factor of this grid; take {name} out of this level"
+                        yield values[0].place.mistake(told)

@@ -9,37 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from dlsweep.config.nodes import COMMAND_LINE, Key, Mistakes, Node, Place
+from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
-from dlsweep.config.words import DEFAULT, EVALUATE, KEYS, RIVAL, STANDARD, dotted_names
+from dlsweep.config.settings import named_settings
+from dlsweep.config.words import EVALUATE, KEYS, OUTSIDE, TRAIN, dotted_names, registry
+from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.text import nearest
 
 _PLACE = Place(COMMAND_LINE)
 
 
-def override(document: Node, overrides: Iterable[str], mistakes: Mistakes) -> Node:
-    """The document with the overrides made, in their order."""
+def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
+    """Return the document with the overrides made, in their order."""
     for text in overrides:
         path, equals, value = text.partition("=")
         if not equals or not path:
-            mistakes.add(_PLACE, f"an override is key=value, such as train.iterations=200, got {text!r}")
+            yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        own = Mistakes()
-        node = _read(value, own)
-        if node is not None:
-            document = _put(document, path, node, own)
-        for mistake in own.found:
-            mistakes.add(_PLACE, f"{text}: {mistake.message}")
+        document, mistakes = gather(_override(document, path, value))
+        yield from (_PLACE.mistake(f"{text}: {mistake.message}") for mistake in mistakes)
     return document
 
 
-def _read(value: str, mistakes: Mistakes) -> Node | None:
+def _override(document: Node, path: str, value: str) -> Reading[Node]:
+    node = yield from _read(value)
+    return document if node is None else (yield from _put(document, path, node))
+
+
+def _read(value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
-    node = read_yaml(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, mistakes)
-    if node is None or mistakes.found:
+    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE)
+    if node is None:
         return None
     if not node.value:
-        mistakes.add(_PLACE, "there is no value after the equals sign")
+        yield _PLACE.mistake("there is no value after the equals sign")
         return None
     node = _unplaced(node)
     return node.value[0] if len(node.value) == 1 else node
@@ -54,10 +57,10 @@ def _unplaced(node: Node) -> Node:
     return Node(node.value, _PLACE, node.text)
 
 
-def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
+def _put(document: Node, path: str, value: Node) -> Reading[Node]:
     head, _, rest = path.partition(".")
     if head not in KEYS:
-        mistakes.add(_PLACE, f"there is no key {head!r}{_meant(path)}")
+        yield _PLACE.mistake(f"there is no key {head!r}{_meant(path)}")
         return document
     if not rest:
         return _with(document, head, value)
@@ -65,21 +68,21 @@ def _put(document: Node, path: str, value: Node, mistakes: Mistakes) -> Node:
     if inner is not None and inner.value is None:
         inner = None  # a key with nothing after it
     if head == "grid":
-        return _with(document, head, _put_into_grids(inner, rest, value, mistakes))
+        return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
     if head in ("train", "evaluate"):
-        return _with(document, head, _without_rival(_with(inner, rest, value), head, rest))
-    if head in ("data", "model"):
+        return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
+    if head in OUTSIDE:
         name, _, setting = rest.partition(".")
-        old = inner or Node(DEFAULT[head], _PLACE, DEFAULT[head])
-        level = _put_into_level(old, name, setting, value) if setting else None
+        usual = BY_NAME[head].default
+        old = inner or Node(usual, _PLACE, usual)
+        level = _put_into_level(head, old, name, setting, value) if setting else None
         if level is not None:
             return _with(document, head, level)
         example = "mnist.train" if head == "data" else "mlp.hidden"
-        mistakes.add(
-            _PLACE, f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
-        )
+        told = f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
+        yield _PLACE.mistake(told)
     else:
-        mistakes.add(_PLACE, f"{head} has no parts; write {head}=… instead")
+        yield _PLACE.mistake(f"{head} has no parts; write {head}=… instead")
     return document
 
 
@@ -99,10 +102,10 @@ def _meant(path: str) -> str:
 
 
 def _inner_paths() -> Iterator[str]:
-    """What an override can set below the keys of the config."""
+    """Yield the paths that an override can set below the keys of the config."""
     yield from dotted_names("train")
     yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
-    for field in ("data", "model"):
+    for field in OUTSIDE:
         yield from (name for name in dotted_names(field) if name.count(".") == 2)
     for field in STANDARD:
         yield f"grid.{field}"
@@ -117,39 +120,41 @@ def _with(node: Node | None, key: str, value: Node) -> Node:
     return Node({**mapping, old: value}, place)
 
 
-def _without_rival(node: Node, head: str, setting: str) -> Node:
+def _without_rivals(node: Node, head: str, setting: str) -> Node:
     """Epochs on the command line replace iterations in the file."""
-    rival = RIVAL.get(setting) if head == "train" else None
-    return Node({key: value for key, value in node.value.items() if key != rival}, node.place)
+    rivals = TRAIN.spellings(setting) if head == "train" else ()
+    return Node({key: value for key, value in node.value.items() if key == setting or key not in rivals}, node.place)
 
 
-def _put_into_grids(grid: Node | None, path: str, value: Node, mistakes: Mistakes) -> Node:
+def _put_into_grids(grid: Node | None, path: str, value: Node) -> Reading[Node]:
     """Set a factor, or a setting in the levels of that name, in every grid."""
     grids = [Node({}, _PLACE)] if grid is None else list(grid.items())
-    changed = [_put_into_grid(one, path, value, mistakes) if one.is_mapping else None for one in grids]
+    changed = yield from each(_put_into_grid(one, path, value) for one in grids)
     if not any(changed):
         field, _, rest = path.partition(".")
-        mistakes.add(_PLACE, f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
+        yield _PLACE.mistake(f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
     kept = tuple(new or old for new, old in zip(changed, grids))
     return Node(kept, grid.place) if grid is not None and grid.is_list else kept[0]
 
 
-def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> Node | None:
+def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
     """One grid with the override made; None where it has the factor, but no level of that name."""
+    if not grid.is_mapping:
+        return None
     field, _, rest = path.partition(".")
     name, _, setting = rest.partition(".")
     axes = {key: [part.strip() for part in key.split(",")] for key in grid.value}
     for key, factors in axes.items():
         if path in factors and len(factors) > 1:
-            mistakes.add(_PLACE, f"{path} moves together with others in {str(key)!r}; change it in the file")
+            yield _PLACE.mistake(f"{path} moves together with others in {str(key)!r}; change it in the file")
             return grid
     own = next((key for key, factors in axes.items() if field in factors), None)
     if setting and path not in grid.value and own is not None:
         levels = grid.value[own]
         if len(axes[own]) == 1:
-            changed = tuple(_put_into_level(level, name, setting, value) for level in levels.items())
+            changed = tuple(_put_into_level(field, level, name, setting, value) for level in levels.items())
         else:
-            changed = tuple(_put_into_row(row, axes[own].index(field), name, setting, value) for row in levels.items())
+            changed = tuple(_put_into_row(row, axes[own], field, name, setting, value) for row in levels.items())
         if not any(changed):
             return None
         kept = tuple(new or old for new, old in zip(changed, levels.items()))
@@ -159,20 +164,24 @@ def _put_into_grid(grid: Node, path: str, value: Node, mistakes: Mistakes) -> No
     return _with(grid, path, value)
 
 
-def _put_into_row(row: Node, column: int, name: str, setting: str, value: Node) -> Node | None:
+def _put_into_row(row: Node, factors: list[str], field: str, name: str, setting: str, value: Node) -> Node | None:
+    column = factors.index(field)
     if not row.is_list or column >= len(row.value):
         return None
-    changed = _put_into_level(row.value[column], name, setting, value)
+    changed = _put_into_level(field, row.value[column], name, setting, value)
     return changed and Node((*row.value[:column], changed, *row.value[column + 1 :]), row.place)
 
 
-def _put_into_level(level: Node, name: str, setting: str, value: Node) -> Node | None:
+def _put_into_level(field: str, level: Node, name: str, setting: str, value: Node) -> Node | None:
     """A level with one setting changed; None where it is not of that name."""
     if level.value == name:
         level = Node({Key(name, level.place): Node(None, level.place)}, level.place)
     if not level.is_mapping or name not in level.value:
         return None
-    return _with(level, name, _with(level.value[name], setting, value))
+    inner = level.value[name]
+    if name in registry(field):
+        inner = named_settings(registry(field)[name], inner)
+    return _with(level, name, _with(inner, setting, value))
 
 
 def _level(name: str, setting: str, value: Node) -> Node:

@@ -1,6 +1,6 @@
 """From YAML text, or from a Python mapping, to nodes: YAML 1.2 meaning, bounded work, no code run.
 
-PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); what they mean is decided here.
+PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); their meaning is decided here.
 Building from events keeps no call stack, counts as it goes, and knows the line and column of every value.
 """
 
@@ -15,7 +15,9 @@ from typing import Any
 
 import yaml
 
-from dlsweep.config.nodes import Key, Mistakes, Node, Place
+from dlsweep.config.document import Key, Node, Place, Reading
+from dlsweep.errors import Mistake
+from dlsweep.settings import NUMBER
 from dlsweep.text import plural, value_text
 
 MAX_BYTES = 1_000_000
@@ -35,7 +37,6 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 
@@ -47,39 +48,40 @@ class _Unreadable(Exception):
 
     def __init__(self, place: Place, sentence: str):
         super().__init__(sentence)
-        self.place = place
+        self.mistake = place.mistake(sentence)
 
 
-def read_yaml(data: bytes, file: str, mistakes: Mistakes) -> Node | None:
-    """The one document of a YAML text, UTF-8; None, with a mistake noted, where it cannot be read.
-
-    file: as messages show it.
-    """
+def read_yaml(data: bytes, file: str) -> Reading[Node | None]:
+    """Read the one document of a YAML text, UTF-8; None if it cannot be read. file: as messages show it."""
+    builder = _Builder(file)
+    node = None
     try:
-        if len(data) > MAX_BYTES:
-            raise _Unreadable(Place(file, 1, 1), f"a config has at most {MAX_BYTES:,} bytes, this one has more")
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise _Unreadable(_place_of_byte(data, error.start, file), "not UTF-8; save the file as UTF-8") from None
-        return _build(text, file, mistakes)
+        node = _build(builder, data)
     except _Unreadable as error:
-        mistakes.add(error.place, str(error))
-    return None
+        builder.mistakes.append(error.mistake)
+    yield from builder.mistakes
+    return node
 
 
-def _build(text: str, file: str, mistakes: Mistakes) -> Node:
+def _build(builder: _Builder, data: bytes) -> Node:
+    start = Place(builder.file, 1, 1)
+    if len(data) > MAX_BYTES:
+        raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
     try:
-        builder = _Builder(file, mistakes)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = _place_of_byte(data, error.start, builder.file)
+        raise _Unreadable(place, "not UTF-8; save the file as UTF-8") from None
+    try:
         for event in yaml.parse(text, Loader=_Loader):
             builder.take(event)
         return builder.document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        place = Place(builder.file, mark.line + 1, mark.column + 1) if mark else start
         raise _Unreadable(place, _syntax_sentence(error, text, place)) from None
     except yaml.reader.ReaderError as error:
-        place = _place_of_byte(text.encode(), error.position, file)
+        place = _place_of_byte(text.encode(), error.position, builder.file)
         raise _Unreadable(place, "a control character, which YAML does not allow; take it out") from None
 
 
@@ -110,10 +112,10 @@ class _Open:
     key: Key | None = None
     key_refused: bool = False
     depth: int = 1  # 1 for a list of scalars
-    refused: bool = False  # it has a tag: what is in it is read, and forgotten
+    refused: bool = False  # it has a tag: its content is read, and forgotten
 
-    def add(self, node: Node, depth: int, refused: bool, mistakes: Mistakes) -> None:
-        """Take the next finished value: an item, a key, or the value of the key at hand."""
+    def add(self, node: Node, depth: int, refused: bool) -> Iterator[Mistake]:
+        """Take the next finished value: an item, a key, or the value of the current key."""
         self.depth = max(self.depth, depth + 1)
         if not self.is_mapping:
             self.items += [] if refused else [node]
@@ -121,15 +123,14 @@ class _Open:
             self.key = Key(node.text, node.place)
             self.key_refused = refused or not node.is_scalar
             if not node.is_scalar:
-                mistakes.add(node.place, f"a key is a word, got {node}")
+                yield node.place.mistake(f"a key is a word, got {node}")
         else:
             if self.key in self.mapping:
                 first = next(key for key in self.mapping if key == self.key)
-                mistakes.add(
-                    self.key.place, f"the key {str(self.key)!r} is given twice, first on line {first.place.line}"
-                )
+                told = f"the key {str(self.key)!r} is given twice, first on line {first.place.line}"
+                yield self.key.place.mistake(told)
             elif self.key == "<<":
-                mistakes.add(self.key.place, "merge keys (<<) are not part of YAML 1.2; write the keys out")
+                yield self.key.place.mistake("merge keys (<<) are not part of YAML 1.2; write the keys out")
             elif not refused and not self.key_refused:
                 self.mapping[self.key] = node
             self.key = None
@@ -143,7 +144,7 @@ class _Builder:
     """Takes parse events one by one and has the document's node at the end."""
 
     file: str
-    mistakes: Mistakes
+    mistakes: list[Mistake] = field(default_factory=list)
     open: list[_Open] = field(default_factory=list)
     anchors: dict[str, tuple[Node, int, int] | None] = field(
         default_factory=dict
@@ -192,7 +193,7 @@ class _Builder:
         if anchor:
             self.anchors[anchor] = (node, values, depth)
         if self.open:
-            self.open[-1].add(node, depth, refused, self.mistakes)
+            self.mistakes += self.open[-1].add(node, depth, refused)
         else:
             self.root = node
 
@@ -217,12 +218,12 @@ class _Builder:
         if tag is None or tag in _PLAIN_TAGS:
             return False
         shown = tag.replace("tag:yaml.org,2002:", "!!")
-        self.mistakes.add(place, f"the tag {shown} is not allowed; a config holds plain values only")
+        self.mistakes.append(place.mistake(f"the tag {shown} is not allowed; a config holds plain values only"))
         return True
 
 
 def _scalar(text: str, place: Place) -> Any:
-    """What a plain (unquoted) scalar means in YAML 1.2: `1e-3` is a number, `off`, `no` and `12:30` are words."""
+    """Return the value of a plain (unquoted) scalar: `1e-3` is a number, `off`, `no` and `12:30` are words."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -248,12 +249,12 @@ def _int64(number: int, place: Place) -> int:
     return number
 
 
-def read_mapping(mapping: Mapping[Any, Any], mistakes: Mistakes) -> Node | None:
-    """A config given as Python objects; the places are key paths such as "grid.init[1]"."""
+def read_mapping(mapping: Mapping[Any, Any]) -> Reading[Node | None]:
+    """Read a config given as Python objects; the places are key paths such as "grid.init[1]"."""
     try:
         return _from_python(mapping, "", 0)
     except _Unreadable as error:
-        mistakes.add(error.place, str(error))
+        yield error.mistake
     return None
 
 

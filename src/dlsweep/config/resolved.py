@@ -5,13 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dlsweep.config.checks.unused import idle_settings, stops_early
 from dlsweep.config.grid import Axis, Grid
-from dlsweep.config.levels import Level, Value
-from dlsweep.config.words import STANDARD, Factor, data_files
+from dlsweep.config.landscapes import without_needless
+from dlsweep.config.levels import Level, SettingLevel
+from dlsweep.config.rules import PartialArm
+from dlsweep.config.sweep import Sweep
+from dlsweep.config.words import OUTSIDE, TRAIN, Factor, data_files
+from dlsweep.factors import STANDARD
 from dlsweep.text import value_text
 
 
-def resolve_grid(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:
+def resolve(sweep: Sweep) -> dict[str, Any]:
+    """Return the normal form of a config."""
+    data, *others = (_base_form(sweep, field) for field in OUTSIDE)
+    evaluate = sweep.evaluated.evaluate
+    resolved = {
+        "name": sweep.name,
+        "data": data,
+        "fingerprints": sweep.datasets.fingerprints(),
+        **dict(zip(OUTSIDE[1:], others)),
+        "train": {k: v for k, v in _base_form(sweep, "train")["train"].items() if v is not None},
+        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None and (k, v) != ("every", 0)}
+        | {"on": list(evaluate.on)},
+        "seeds": list(sweep.seeds),
+        "grid": [_grid_form(grid, sweep.base, sweep.labels) for grid in sweep.grids],
+        "exclude": [_rule_form(rule) for rule in sweep.rules.exclude],
+        "only": [_rule_form(rule) for rule in sweep.rules.only],
+    }
+    return without_needless(resolved) if sweep.descends else resolved
+
+
+def _base_form(sweep: Sweep, field: str) -> dict[str, Any]:
+    """A level outside the grid as `level_form` has it, except for the settings that no arm takes from it."""
+    level = sweep.base[field]
+    idle = [*idle_settings(level, sweep.grids)]
+    if field == "train" and not any(stops_early(level, grid) for grid in sweep.grids):
+        idle += [name for name, setting in TRAIN.settings.items() if setting.needs]
+    return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
+
+
+def _rule_form(rule: PartialArm) -> dict[str, list[str]]:
+    return {factor: sorted(fitting) for factor, fitting in rule.items()}
+
+
+def _grid_form(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:
     """A grid with every standard factor that the sweep has and every setting, but those that its dotted factors set."""
     dotted = [f for f in grid.factors if f.setting]
     resolved = {", ".join(f.name for f in axis.factors): _rows(axis, labels, dotted) for axis in grid.axes}
@@ -25,7 +63,7 @@ def _rows(axis: Axis, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> 
     return rows if len(axis.factors) > 1 else [row[0] for row in rows]
 
 
-def _form(level: Level | Value, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> Any:
+def _form(level: Level | SettingLevel, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> Any:
     return level_form(level, dotted, labels) if isinstance(level, Level) else level.value
 
 
@@ -33,7 +71,7 @@ def level_form(
     level: Level, dotted: Sequence[Factor] = (), labels: Mapping[Level, str] | None = None
 ) -> dict[str, Any]:
     """A level as `{name: settings, label: …}`, with all its settings, but those that a dotted factor sets."""
-    own = [f for f in dotted if f.field == level.template.field]
+    own = [f for f in dotted if f.field == level.spec.field]
     form: dict[str, Any] = {
         choice.name: {
             name: value
@@ -45,7 +83,26 @@ def level_form(
     return form | ({"label": labels[level]} if labels is not None else {})
 
 
-def flat(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each difference between two resolved configs."""
+    there, here = _flat_config(then), _flat_config(now)
+    sentences: dict[tuple[str, ...], str] = {}
+    for path in [*there, *(path for path in here if path not in there)]:
+        if any(path[:n] in sentences for n in range(len(path))):
+            continue  # said of the whole
+        if path[0] == "fingerprints" and not (path in there and path in here):
+            continue  # said by the settings of the data
+        shown = ".".join(path)
+        if path not in here:
+            sentences[path] = f"{shown}: gone"
+        elif path not in there:
+            sentences[path] = f"{shown}: new" + (f", {here[path]}" if here[path] else "")
+        elif there[path] != here[path]:
+            sentences[path] = f"{shown}: {there[path]} there, {here[path]} now"
+    return list(sentences.values())
+
+
+def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     """A resolved config as texts by key path, "" for what has parts of its own.
 
     Lists whose order says nothing (levels, seeds, rules) come out the same in any order, and files are left out: their

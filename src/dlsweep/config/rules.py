@@ -8,8 +8,8 @@ from functools import cached_property, reduce
 from itertools import product
 from operator import and_, or_
 
-from dlsweep.config.nodes import Mistakes, Node
-from dlsweep.config.points import Part, Point
+from dlsweep.config.document import Node, Reading, each, whole
+from dlsweep.config.expansion import Block, Combination
 from dlsweep.text import nearest, value_text
 
 PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
@@ -46,7 +46,7 @@ class Rules:
         return masks
 
     def fitting(self, labels: Mapping[str, str]) -> int:
-        """The partial arms that labels fit, which may be of some factors only."""
+        """Return the partial arms that labels fit, which may be of some factors only."""
         mask = (1 << len(self.exclude) + len(self.only)) - 1
         for factor, label in labels.items():
             if factor in self._masks:
@@ -55,15 +55,15 @@ class Rules:
         return mask
 
     def leave(self, fitting: int) -> bool:
-        """Whether an arm is left that fits these partial arms."""
+        """Return True if an arm is left that fits these partial arms."""
         kept = not self.only or fitting >> len(self.exclude)
         return bool(kept) and not fitting & (1 << len(self.exclude)) - 1
 
-    def leave_some(self, points: Sequence[Point], parts: Sequence[Part]) -> bool:
-        """Whether an arm is left that has these points, which are of some of the parts."""
-        known = {frozenset(point.fields): point for point in points}
-        choices = [(known[fields],) if (fields := frozenset(part[0].fields)) in known else part for part in parts]
-        masks = [[self.fitting(point.labels) for point in part] for part in choices]
+    def leave_some(self, combinations: Sequence[Combination], blocks: Sequence[Block]) -> bool:
+        """True if an arm is left that has these combinations, which are of some of the blocks."""
+        known = {frozenset(one.fields): one for one in combinations}
+        choices = [(known[fields],) if (fields := frozenset(b[0].fields)) in known else b for b in blocks]
+        masks = [[self.fitting(one.labels) for one in block] for block in choices]
         return any(self.leave(reduce(and_, combination, -1)) for combination in product(*masks))
 
 
@@ -71,36 +71,34 @@ def read_partial_arms(
     key: str,
     node: Node | None,
     names: Mapping[str, Mapping[str, str]],
-    grids: Sequence[Sequence[Part]],
+    grids: Sequence[Sequence[Block]],
     faulty: frozenset[str],
-    mistakes: Mistakes,
-) -> tuple[PartialArm, ...]:
-    """The partial arms of `exclude` or `only`.
+) -> Reading[tuple[PartialArm, ...]]:
+    """Read the partial arms of `exclude` or `only`.
 
-    names: for each factor its labels, each with its level's name, by which it can be called too; grids: their parts, to
-    see that a partial arm fits some arm; faulty: the fields whose levels are not all known.
+    names: for each factor its labels, each with its level's name, by which it can be called too; grids: their blocks,
+    to see that a partial arm fits some arm; faulty: the fields whose levels are not all known.
     """
     if node is None:
         return ()
     if not node.is_list:
-        mistakes.add(node.place, f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
+        yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
         return ()
     called = {factor: _labels_by_word(labels) for factor, labels in names.items()}
-    read = [(one, _read_partial_arm(key, one, called, faulty, mistakes)) for one in node.value]
-    good = [(one, partial) for one, partial in read if partial is not None]
+    read = yield from each(_read_partial_arm(key, one, called, faulty) for one in node.value)
+    good = [(one, partial) for one, partial in zip(node.value, read) if partial]
     rules = Rules((), tuple(partial for _, partial in good))
-    # An arm is one point of each part, so a partial arm fits some arm if in each part some point fits it.
-    fit = [reduce(and_, [reduce(or_, map(rules.fitting, _labels(part))) for part in parts]) for parts in grids]
+    # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
+    fit = [
+        reduce(and_, [reduce(or_, (rules.fitting(one.labels) for one in block)) for block in blocks])
+        for blocks in grids
+    ]
     for i, (one, partial) in enumerate(good):
         known = not any(factor.partition(".")[0] in faulty for factor in partial)
         if known and not reduce(or_, fit, 0) >> i & 1:
             arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
-            mistakes.add(one.place, f"{key} names levels that no arm has together: {arm}")
+            yield one.place.mistake(f"{key} names levels that no arm has together: {arm}")
     return rules.only
-
-
-def _labels(part: Part) -> list[Mapping[str, str]]:
-    return [point.labels for point in part]
 
 
 def _labels_by_word(labels: Mapping[str, str]) -> dict[str, set[str]]:
@@ -112,30 +110,30 @@ def _labels_by_word(labels: Mapping[str, str]) -> dict[str, set[str]]:
     return words
 
 
+@whole
 def _read_partial_arm(
-    key: str, node: Node, called: Mapping[str, Mapping[str, set[str]]], faulty: frozenset[str], mistakes: Mistakes
-) -> PartialArm | None:
-    before = len(mistakes)
+    key: str, node: Node, called: Mapping[str, Mapping[str, set[str]]], faulty: frozenset[str]
+) -> Reading[PartialArm]:
     if not node.is_mapping or not node.value:
-        mistakes.add(node.place, f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
-        return None
+        yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
+        return {}
     partial: dict[str, frozenset[str]] = {}
     for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:
             continue
         if factor not in called:
-            mistakes.add(factor.place, f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, called)}")
+            yield factor.place.mistake(f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, called)}")
             continue
         words = called[factor]
         found: set[str] = set()
-        # A list may be one value, [40, 20], and so may be what was written otherwise: 1e-1 is 0.1.
+        # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
         for one in (levels,) if value_text(levels.plain()) in words else levels.items():
             text = one.text if one.text in words else value_text(one.plain())
             if text not in words:
-                mistakes.add(one.place, f"{factor} has no level {text!r}{nearest(text, _some(words))}")
+                yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(words))}")
             found |= words.get(text, set())
         partial[str(factor)] = frozenset(found)
-    return partial if partial and len(mistakes) == before else None
+    return partial
 
 
 def _some(words: Mapping[str, set[str]]) -> list[str]:

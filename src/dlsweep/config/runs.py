@@ -1,4 +1,4 @@
-"""What a config expands to: arms (a combination of levels) and runs (an arm with a seed).
+"""Arms (a combination of levels) and runs (an arm with a seed).
 
 These are plain values. Everything later (planning, training, results) reads them and nothing else of the config.
 """
@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
+from dlsweep.factors import FACTORS
 from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 from dlsweep.registry import Choice
 from dlsweep.types import Split
@@ -41,18 +43,18 @@ class Stopping:
 
     @property
     def split(self) -> str:
-        """The split that is watched."""
+        """The monitored split."""
         return self.monitor.partition("_")[0]
 
     @property
     def metric(self) -> str:
-        """What is watched on it: loss or accuracy."""
+        """The monitored metric: loss or accuracy."""
         return self.monitor.partition("_")[2]
 
 
 @dataclass(frozen=True)
 class Train:
-    """How long and on what minibatches a run trains. Either `iterations` or `epochs` is set, the other is None.
+    """Length and minibatches of the training of a run. Either `iterations` or `epochs` is set, the other is None.
 
     clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit. stopping: None for
     runs that all train to the end.
@@ -88,46 +90,70 @@ class Evaluate:
     keep: Keep | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Arm:
     """One combination of levels: everything that defines a run but its seed.
 
     `levels` gives, for every factor of the grid in its order, the label of the level, as in the columns of the tables;
     `name` joins the labels of the factors that vary ("relu, he"). Labels are names: they are no part of the identity.
-    `members` are the seeds of an ensemble, which train together; () for runs that do not know of each other.
+    `choices` gives the choice of each factor of the table in `dlsweep.factors`, which is an attribute too:
+    `arm.optimizer`. Where several combine it is a tuple, () for none. `members` are the seeds of an ensemble, which
+    train together; () for independent runs.
     """
 
     name: str
     levels: Mapping[str, str]
-    data: Choice
     fingerprint: str  # of the data set's content and subset, see `dlsweep.datasets.Dataset`
-    model: Choice
-    activation: Choice
-    init: Choice
-    optimizer: Choice
-    regularizer: tuple[Choice, ...]  # () for none
-    normalization: Choice
-    schedule: Choice
+    choices: Mapping[str, Any]
     train: Train
     evaluate: Evaluate
     members: tuple[int, ...] = ()
 
+    def __init__(
+        self,
+        *,
+        name: str,
+        levels: Mapping[str, str],
+        fingerprint: str,
+        train: Train,
+        evaluate: Evaluate,
+        members: tuple[int, ...] = (),
+        choices: Mapping[str, Any] = MappingProxyType({}),
+        **chosen: Choice | tuple[Choice, ...],
+    ):
+        """Take the choices as a mapping or by name, which goes before: `replace(arm, activation=…)` changes one."""
+        found = {factor.name: {**choices, **chosen}[factor.name] for factor in FACTORS}
+        if unknown := chosen.keys() - found.keys():
+            raise TypeError(f"there is no factor {', '.join(unknown)}")
+        given = (name, levels, fingerprint, found, train, evaluate, members)
+        for field, value in zip(fields(self), given, strict=True):
+            object.__setattr__(self, field.name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        choices = self.__dict__.get("choices", {})
+        if name not in choices:
+            raise AttributeError(f"an arm has no {name!r}")
+        return choices[name]
+
+    def chosen(self, factor: str) -> tuple[Choice, ...]:
+        """Return what a factor chooses, as a tuple also where it is one choice."""
+        found = self.choices[factor]
+        return found if isinstance(found, tuple) else (found,)
+
     @cached_property
     def identity(self) -> str:
         """The same text for arms that train the same network in the same way, whatever their labels."""
-        parts = [self.fingerprint]
-        parts += [
-            c.canonical
-            for c in (self.model, self.activation, self.init, self.optimizer, self.normalization, self.schedule)
-        ]
-        parts += [*(c.canonical for c in self.regularizer), _text(self.train), _text(self.evaluate)]
+        counted = [factor for factor in FACTORS if factor.name != "data"]  # the data counts by its fingerprint
+        inner = sorted(counted, key=lambda factor: factor.combines)
+        parts = [self.fingerprint, *(c.canonical for factor in inner for c in self.chosen(factor.name))]
+        parts += [_text(self.train), _text(self.evaluate)]
         parts += [f"members {self.members}"] if self.members else []
         parts += [f"layers {MEASUREMENTS_VERSION}"] if self.evaluate.layers else []
         return "\n".join(parts)
 
 
 def _text(part: Train | Evaluate) -> str:
-    """Its `repr` without what is as it is by default, so that a setting that comes to be later changes no identity."""
+    """Return its `repr` without defaults, so that a setting that is added later changes no identity."""
     told = {f.name: getattr(part, f.name) for f in fields(part)}
     own = {f.name for f in fields(part) if f.default is MISSING or told[f.name] != f.default}
     return f"{type(part).__name__}({', '.join(f'{name}={told[name]!r}' for name in told if name in own)})"

@@ -9,7 +9,8 @@ from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, STANDARD, TRAIN, entries, is_file, registry
+from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, entries, registry
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry
 from dlsweep.types import name_of
 
@@ -108,11 +109,10 @@ def _dotted(field: str) -> dict[str, list[Schema]]:
 def _field(field: str) -> Schema:
     """The levels of a field: a single one as written outside the grid, and one or several in it."""
     one = f"#/$defs/{field}/level"
-    combined = field == "regularizer"
     return {
-        "level": {"anyOf": _levels(entries(field), expand=True, combined=combined)},
+        "level": {"anyOf": _levels(entries(field), expand=True, combined=BY_NAME[field].combines)},
         "several": {"anyOf": [{"$ref": one}, {"type": "array", "items": {"$ref": one}, "minItems": 1}]},
-        **({} if field in STANDARD else {"single": {"anyOf": _levels(entries(field), expand=False)}}),
+        **({} if not BY_NAME[field].outside else {"single": {"anyOf": _levels(entries(field), expand=False)}}),
     }
 
 
@@ -128,7 +128,7 @@ def _levels(choices: list[Entry], *, expand: bool, combined: bool = False) -> li
             "anyOf": [
                 _settings(e, expand=expand),
                 {"type": "null"},
-                *([_setting(e, e.only, expand=expand)] if e.only else []),
+                *([_setting(e, e.short, expand=expand)] if e.short else []),
             ]
         }
         for e in choices
@@ -160,31 +160,17 @@ def _settings(entry: Entry, *, expand: bool) -> Schema:
     }
 
 
-def _item(entry: Entry) -> list[Schema]:
-    """An item of a list of named items: a name, or a name with settings or with the value of its first setting."""
-    values = [_settings(entry, expand=False), *(_setting(entry, name, expand=False) for name in [*entry.settings][:1])]
-    with_settings = {
-        "type": "object",
-        "properties": {entry.name: {"anyOf": values}},
-        "required": [entry.name],
-        "additionalProperties": False,
-    }
-    named = [] if any(s.required for s in entry.settings.values()) else [{"const": entry.name}]
-    return [*named, with_settings]
-
-
 def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     """A setting's value, or where lists expand also a list of values."""
     setting = entry.settings[name]
-    if is_file(setting):
+    if setting.is_file:
         value: Schema = {"type": "string", "minLength": 1, "description": "A file, relative to the config's."}
     else:
-        value = dict(entry.model.model_json_schema()["properties"][name])
-        value.pop("title", None)
+        value = dict(setting.adapter.json_schema())
+        if not setting.required:
+            value["default"] = setting.default
         if setting.items is not None:
-            value["items"] = {
-                "anyOf": [level for e in map(setting.items.__getitem__, setting.items) for level in _item(e)]
-            }
+            value["items"] = {"anyOf": _levels([setting.items[name] for name in setting.items], expand=False)}
     mark = name_of(setting.annotation)
     if mark and mark.kind == "factor" and mark.also:
         value["description"] = "A factor of the grid, or split."

@@ -1,4 +1,4 @@
-"""Where a config comes from: a YAML file, read with a bound on its size, or a mapping."""
+"""Sources of configs: a YAML file, read with a bound on its size, or a mapping."""
 
 from __future__ import annotations
 
@@ -7,39 +7,51 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dlsweep.config.nodes import Mistakes, Node, Place
+from dlsweep.config.document import Node, Place, Reading, whole
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 
 
-def read(source: str | PathLike[str] | Mapping[str, Any], mistakes: Mistakes) -> tuple[Node | None, Path | None, bytes]:
-    """The document, its file, and its bytes."""
+class Source(NamedTuple):
+    """A config as it was given. document: None if it cannot be read; file: None for a mapping; text: its bytes."""
+
+    document: Node | None
+    file: Path | None
+    text: bytes
+
+
+def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
+    """Read a config from a file or a mapping."""
     if isinstance(source, Mapping):
-        document = read_mapping(source, mistakes)
+        document = yield from read_mapping(source)
         text = json.dumps(document.plain(), indent=2, ensure_ascii=False) if document else ""
-        return document, None, text.encode(errors="replace")
+        return Source(document, None, text.encode(errors="replace"))
     shown, path = fspath(source), Path(source)
-    data = b""
+    data = yield from _bytes(path, Place(shown))
+    if data is None:
+        return Source(None, path, b"")
+    document = yield from read_yaml(data, shown)
+    if document is not None and not document.is_mapping:
+        told = f"a config is a mapping with keys such as name, data, train and grid, got {document}"
+        yield document.place.mistake(told)
+        document = None
+    return Source(document, path, data)
+
+
+@whole
+def _bytes(path: Path, place: Place) -> Reading[bytes]:
     try:
         if path.exists() and not path.is_file():
-            mistakes.add(Place(shown), "this is no file; a config is a YAML file")
+            yield place.mistake("this is no file; a config is a YAML file")
         else:
             with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+                return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        mistakes.add(Place(shown), f"there is no such file{_near_file(path)}")
+        yield place.mistake(f"there is no such file{_near_file(path)}")
     except (OSError, ValueError) as error:
-        mistakes.add(Place(shown), f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
-    if mistakes.found:
-        return None, path, data
-    document = read_yaml(data, shown, mistakes)
-    if document is not None and not document.is_mapping:
-        mistakes.add(
-            document.place, f"a config is a mapping with keys such as name, data, train and grid, got {document}"
-        )
-        document = None
-    return document, path, data
+        yield place.mistake(f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
+    return b""
 
 
 def _near_file(path: Path) -> str:

@@ -4,76 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
 
-from dlsweep.config.nodes import Mistakes, Place
+from dlsweep.config.document import Place, Reading
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
-from dlsweep.registry import Choice, Count, Entry, NonNegative, Positive, Registry, Setting
+from dlsweep.factors import BY_NAME, FACTORS
+from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
+from dlsweep.settings import Needs, Spells
 from dlsweep.text import nearest, value_text
 from dlsweep.types import Split
 
-# Named by text and imported late, so that nothing heavy is imported for a mistake in YAML. The plots belong to a later
-# stage: a config knows no more of them than their registry tells, names and settings.
-_REGISTRIES = {
-    "data": "dlsweep.datasets:datasets",
-    "model": "dlsweep.nn.models:models",
-    "activation": "dlsweep.nn.activations:activations",
-    "init": "dlsweep.nn.initializers:initializers",
-    "optimizer": "dlsweep.nn.optimizers:optimizers",
-    "regularizer": "dlsweep.nn.regularizers:regularizers",
-    "normalization": "dlsweep.nn.normalization:normalizations",
-    "schedule": "dlsweep.nn.schedules:schedules",
-    "plots": "dlsweep.plots:plots",
-}
-
-STANDARD = ("activation", "init", "optimizer", "regularizer", "normalization", "schedule")
-CHOSEN = ("data", "model", *STANDARD)  # whose levels are registered names with settings
+CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with settings
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
-DEFAULT = {
-    "data": "mnist",
-    "model": "mlp",
-    "activation": "relu",
-    "init": "he",
-    "optimizer": "sgd",
-    "regularizer": "none",
-    "normalization": "none",
-    "schedule": "constant",
-    "train": "train",
-}
+OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
+KEYS = ("name", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
-KEYS = ("name", "data", "model", "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
-
-# Of these only one can be set: to give one is to take the other away.
-RIVAL = {"iterations": "epochs", "epochs": "iterations"}
-
-# What says how to stop early; without `patience` nothing does.
-STOPPING = ("monitor", "min_delta", "restore_best")
+# The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
+_PLOTS = "dlsweep.plots:plots"
 
 
 def train(
     *,
-    iterations: Annotated[int, Ge(1), Le(10**9)] | None = 1000,
-    epochs: Annotated[int, Ge(1), Le(10**6)] | None = None,
+    iterations: Annotated[Annotated[int, Ge(1), Le(10**9)] | None, Spells("length")] = 1000,
+    epochs: Annotated[Annotated[int, Ge(1), Le(10**6)] | None, Spells("length")] = None,
     batch_size: Count = 100,
     sampling: Literal["shuffle", "replacement"] = "shuffle",
     clip_norm: Positive | None = None,
     patience: Count | None = None,
-    monitor: Monitor = "validation_loss",
-    min_delta: NonNegative = 0.0,
-    restore_best: bool = True,
+    monitor: Annotated[Monitor, Needs("patience")] = "validation_loss",
+    min_delta: Annotated[float, Ge(0), Needs("patience")] = 0.0,
+    restore_best: Annotated[bool, Needs("patience")] = True,
 ) -> Train:
-    """How long and on what minibatches a run trains.
+    """Length and minibatches of the training of a run.
 
     iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
     permutation each epoch (shuffle), or independent draws (replacement); clip_norm: the norm that a gradient over all
     parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1). patience: a run stops early after
-    so many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
-    2016, Algorithm 7.1); null: it never does. restore_best: its final metrics are those of the last improvement.
+    this many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
+    2016, Algorithm 7.1); null: never. restore_best: its final metrics are those of the last improvement.
     """
     stopping = None if patience is None else Stopping(patience, monitor, min_delta, restore_best)
     return Train(iterations, epochs, batch_size, sampling, clip_norm, stopping)
@@ -92,85 +63,90 @@ def evaluate(
     every: iterations between two evaluations; by default a run has about 50; on: the current minibatch (batch), train,
     validation, test; ensemble: whether also for the averaged predictions of each arm's seeds, on the splits whose
     samples they share; layers: whether also weights, gradients and activations are measured in every layer; keep: the
-    weights to keep of each run, those that its final metrics are of (final), or those of its best evaluation (best):
-    with patience, that of its last improvement, else the one with the highest accuracy, of equals the first, on
-    validation or where that is not evaluated on the last of the splits.
+    weights to keep of each run, the ones that its final metrics were computed with (final), or those of its best
+    evaluation (best): with patience, the evaluation of its last improvement, else the one with the highest accuracy, of
+    equals the first, on validation or, if it is not evaluated, on the last of the splits.
     """
     return Evaluate(every or 0, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
 
 
-TRAIN = Entry("part of a config", "train", train)
-EVALUATE = Entry("part of a config", "evaluate", evaluate)
+class Section(Entry):
+    """A part of a config: every value in it has a name."""
+
+    @property
+    def short(self) -> None:
+        """None: there is no short form."""
+
+
+TRAIN = Section("part of a config", "train", train)
+EVALUATE = Section("part of a config", "evaluate", evaluate)
 
 
 def registry(word: str) -> Registry:
-    """The registry whose names stand under a key of the config."""
-    module, _, name = _REGISTRIES[word].partition(":")
-    found: Registry = getattr(import_module(module), name)
+    """Return the registry whose names stand under a key of the config."""
+    found: Registry = imported(_PLOTS) if word == "plots" else BY_NAME[word].registry
     return found
 
 
 def entries(field: str) -> list[Entry]:
-    """All that a field of an arm can be, or a plot."""
+    """Return all names of a field of an arm, or all plots."""
     return [TRAIN] if field == "train" else [registry(field)[name] for name in registry(field)]
 
 
 def entry(field: str, name: str) -> Entry:
-    """What a name means in a field of an arm, or as a plot."""
+    """Return the meaning of a name in a field of an arm, or as a plot."""
     return TRAIN if field == "train" else registry(field)[name]
-
-
-def is_file(setting: Setting) -> bool:
-    """Whether a setting names a file. Choices hold it as text, absolute."""
-    return setting.annotation is Path
 
 
 def data_files() -> set[tuple[str, ...]]:
     """The settings of data sets that name files: ("npz", "path")."""
-    return {(entry.name, s.name) for entry in entries("data") for s in entry.settings.values() if is_file(s)}
+    return {(entry.name, s.name) for entry in entries("data") for s in entry.settings.values() if s.is_file}
 
 
 @dataclass(frozen=True)
 class Factor:
-    """What one axis of the grid varies: a field (`optimizer`), or one setting in it (`optimizer.lr`, of every
-    optimizer that has it; `optimizer.momentum.alpha`, of this one only)."""
+    """A factor of the grid: a field (`optimizer`), or a setting in it (`optimizer.lr`, of every optimizer that has it;
+    `optimizer.momentum.alpha`, of this one only)."""
 
     name: str
     field: str
     choice: str | None = None
     setting: str = ""  # "" for a whole field
 
+    @property
+    def quantity(self) -> str:
+        """The quantity that the setting of a dotted factor sets."""
+        settings = next(e.settings for e in entries(self.field) if self.setting in e.settings)
+        return settings[self.setting].quantity
+
     def concerns(self, choice: str, setting: str) -> bool:
-        """Whether a dotted factor sets this setting of a choice of that name."""
+        """Return True if a dotted factor sets this setting of a choice of that name."""
         return setting == self.setting and self.choice in (None, choice)
 
     def targets(self, choices: Iterable[Choice]) -> list[Choice]:
-        """Those of a level's choices that have the setting."""
+        """Return the choices of a level that have the setting."""
         return [c for c in choices if self.setting in c.settings and self.concerns(c.name, self.setting)]
 
     def value_in(self, choices: Iterable[Choice]) -> str:
-        """The value of a dotted factor as it is in an arm, "-" where the arm has no such setting."""
-        values = [c.settings[self.setting] for c in self.targets(choices)]
-        if self.field == "train" and self.setting in RIVAL:
-            values = [value for value in values if value is not None]  # the rival of what is set
-        elif self.field == "train" and self.setting in STOPPING:
-            values = [value for value, c in zip(values, choices) if c.settings["patience"] is not None]
+        """Return the value of a dotted factor in an arm, "-" if the arm has no such setting."""
+        concerned = [c for c in self.targets(choices) if self.setting not in entry(self.field, c.name).idle(c.settings)]
+        values = [c.settings[self.setting] for c in concerned]
         return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
 
 
-def factor(name: str, place: Place, mistakes: Mistakes) -> Factor | None:
-    """The factor of that name; None, with a mistake noted, where there is none."""
+def factor(name: str, place: Place) -> Reading[Factor | None]:
+    """Return the factor of that name; None, after a mistake, if there is none."""
     field, _, rest = name.partition(".")
     if not rest and field in CHOSEN:
         return Factor(field, field)
     if field not in FIELDS or not rest:
         known = [*CHOSEN, *dotted_names("train")]
-        mistakes.add(place, f"there is no factor {name!r}{nearest(name, known)}")
+        yield place.mistake(f"there is no factor {name!r}{nearest(name, known)}")
         return None
     names = dotted_names(field)
     if name not in names:
         alike = [known for known in names if known.count(".") == name.count(".")]
-        mistakes.add(place, f"there is no factor {name!r}{nearest(name, alike or names)}")
+        yield place.mistake(f"there is no factor {name!r}{nearest(name, alike or names)}")
         return None
     choice, _, setting = rest.rpartition(".")
     return Factor(name, field, choice or None, setting)

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.nodes import Mistakes, Place
-from dlsweep.config.reader import read_mapping
-from dlsweep.config.settings import read_settings
-from dlsweep.config.words import CHOSEN, registry
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, executors
+from dlsweep.factors import FACTORS
+from dlsweep.nn.layers import kinds as layer_kinds
 from dlsweep.registry import Entry
 
 # The options that belong to an executor, with their flags on the command line.
@@ -58,15 +56,13 @@ def _check(given: dict[str, Any], entry: Entry) -> None:
     for name in given:
         if name not in entry.settings:
             raise UsageError(f"executor.{entry.name} has no setting {name!r}; remove {FLAGS[name]}")
-    mistakes = Mistakes()
-    node = read_mapping(given, mistakes)
-    read_settings(entry, node, f"executor.{entry.name}", Place("executor"), mistakes, expand=False)
-    if mistakes:
-        raise UsageError("\n".join(mistake.message for mistake in mistakes.found))
+    _, faults = entry.check(given, f"executor.{entry.name}")
+    if faults:
+        raise UsageError("\n".join(fault.sentence for fault in faults))
 
 
 def registering_modules() -> tuple[str, ...]:
     """Return the modules outside this package that registered something: a worker has to import them."""
-    entries = (registry(field)[name] for field in CHOSEN for name in registry(field))
-    modules = {entry.function.__module__ for entry in entries}
+    registries = (layer_kinds, *(factor.registry for factor in FACTORS))
+    modules = {found[name].function.__module__ for found in registries for name in found}
     return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

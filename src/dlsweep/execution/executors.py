@@ -64,7 +64,7 @@ class Executor:
         if (memory := large.memory * large.together) > self.stack_memory:
             unit = "an ensemble" if large.together > 1 else "a run"
             needed = f"{unit} of {large.arm.name} takes {memory / 1e6:,.2f} MB"
-            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with what it needs")
+            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, and takes this much")
         return notes
 
 

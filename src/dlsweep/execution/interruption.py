@@ -24,7 +24,7 @@ def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
         if len(asked) > 1:
             raise Interrupted(number)
         with suppress(RuntimeError):  # the signal arrived during a write to the same stream
-            tell("stopping: what is finished is kept; Ctrl-C again stops at once")
+            tell("stopping: finished runs are kept; Ctrl-C again stops at once")
 
     def check() -> None:
         if asked:

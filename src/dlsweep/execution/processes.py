@@ -91,7 +91,7 @@ class Worker:
             self._process.kill()
             self._process.join()
             self.connection.close()
-            self.death = f"the worker process was ended: {reason}" if reason else exit_reason(self._process.exitcode)
+            self.death = f"the worker process was killed: {reason}" if reason else exit_reason(self._process.exitcode)
 
 
 def exit_reason(code: int | None) -> str:

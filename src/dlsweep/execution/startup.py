@@ -35,7 +35,7 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     `if __name__ == "__main__"` would start its sweep a second time in the worker.
     """
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    environment = {name: os.environ.get(name) for name in threads}
+    before = {name: os.environ[name] for name in threads if name in os.environ}
     main = sys.modules["__main__"]
     os.environ.update(threads)
     if "__main__" not in modules:
@@ -46,10 +46,8 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-        for name, value in environment.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in threads:
+            del os.environ[name]
+        os.environ.update(before)
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

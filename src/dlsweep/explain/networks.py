@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config import load
+from dlsweep.config.document import Node, Reading, each, gather
 from dlsweep.config.levels import read_level
-from dlsweep.config.nodes import Mistakes
 from dlsweep.config.overrides import override
 from dlsweep.config.runs import Arm
 from dlsweep.config.source import read
-from dlsweep.config.words import STANDARD
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Arrays, Dataset
-from dlsweep.errors import UsageError
+from dlsweep.errors import ConfigError, UsageError
 from dlsweep.explain.base import Explained
 from dlsweep.explain.drawing import indented, paragraph, text
+from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
+from dlsweep.registry import Choice
 from dlsweep.tasks import CLASSIFICATION, task_of
 from dlsweep.text import plural, table
 from dlsweep.training.network import build
@@ -120,20 +121,25 @@ def _arm(name: str, words: Sequence[str]) -> Arm:
         if "=" not in word:
             raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
     paths = [f"grid.{word}" if word.split("=")[0] in STANDARD else f"model.{name}.{word}" for word in words]
-    mistakes = Mistakes()
-    document, *_ = read({"name": "explained", "model": name}, mistakes)
-    assert document is not None
-    document = override(document, paths, mistakes)
-    mistakes.stop()
-    grid = document.value.get("grid")
-    given = {"model": document.value["model"], **(grid.value if grid else {})}
-    levels = {field: read_level(field, node, mistakes, expand=False) for field, node in given.items()}
-    mistakes.stop()
-    chosen = {field: level.levels[0].choices for field, level in levels.items() if level}
-    fields: dict[str, Any] = {field: choices[0] for field, choices in chosen.items()}
-    if "regularizer" in chosen:
-        fields["regularizer"] = tuple(choice for choice in chosen["regularizer"] if choice.name != "none")
+    chosen, mistakes = gather(_choices(name, paths))
+    if mistakes:
+        raise ConfigError(mistakes)
+    fields: dict[str, Any] = {
+        field: tuple(c for c in choices if c.name != "none") if BY_NAME[field].combines else choices[0]
+        for field, choices in chosen.items()
+    }
     return replace(next(load({"name": "explained"}).arms()), **fields)
+
+
+def _choices(name: str, overrides: Sequence[str]) -> Reading[dict[str, tuple[Choice, ...]]]:
+    """Read the choices of a model by name and of the factors in overrides."""
+    source = yield from read({"name": "explained", "model": name})
+    assert source.document is not None
+    document = yield from override(source.document, overrides)
+    grid = document.value.get("grid")
+    given: dict[str, Node] = {"model": document.value["model"], **(grid.value if grid else {})}
+    specs = yield from each(read_level(field, node, expand=False) for field, node in given.items())
+    return {str(field): spec.levels[0].choices for field, spec in zip(given, specs, strict=True) if spec}
 
 
 def _table(arm: Arm, data: Dataset) -> Table:

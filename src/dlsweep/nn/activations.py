@@ -40,7 +40,10 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
     parameters = {k: Parameter(units, start=settings["start"]) for k in learned}
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        y, back = activation.function(x, *(p[k] for k in learned), **broadcast(settings, x))
+        result = activation.function(x, *(p[k] for k in learned), **broadcast(settings, x))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise activation.broken("a pair (y, back)", type(result).__name__)
+        y, back = result
         if not learned:
             return Output(y, lambda dy: (back(dy), {}))
 

@@ -2,13 +2,12 @@
 
 w, g: parameters and gradient, `(R, …)`; t: the step, from 1; slots: the optimizer's memory, arrays like `w`, zero at
 the start, one for each positional parameter after `t`. Settings are arrays that broadcast against `w`, one value for
-each run. Every optimizer has `lr`; `w`, `g` and the slots may be overwritten, since the caller keeps none of them. A
-decoupled `weight_decay` λ acts on every parameter, biases too, and follows the schedule of `lr`.
+each run. Every optimizer has `lr`. `w`, `g` and the slots may be overwritten, because the caller drops them. A
+decoupled `weight_decay` λ acts on every parameter, biases too, and follows the schedule of `lr`. Where passes over
+memory matter, `dlsweep.nn.in_place` has a second function for the same step.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -30,9 +29,7 @@ def sgd(w: Array, g: Array, t: int, *, lr: Positive = 0.01) -> tuple[Array, ...]
     >>> w.round(4).tolist()
     [0.95, 1.2]
     """
-    g *= lr
-    w -= g
-    return (w,)
+    return (w - lr * g,)
 
 
 @optimizers.register
@@ -108,8 +105,8 @@ def rmsprop(
     >>> w.round(4).tolist()
     [0.6838, 1.3162]
     """
-    h = _averaged(h, g * g, rho)
-    return _stepped(w, g, h, np.ones_like(lr), lr, eps), h
+    h = rho * h + (1 - rho) * g * g
+    return w - lr * g / (np.sqrt(h) + eps), h
 
 
 @optimizers.register
@@ -133,8 +130,10 @@ def adam(
     >>> w.round(4).tolist()
     [0.9, 1.1]
     """
-    m, v = _averaged(m, g, beta1), _averaged(v, np.square(g, out=g), beta2)
-    return _stepped(w, m, v, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
 @optimizers.register
@@ -159,9 +158,8 @@ def adamw(
     >>> w.round(4).tolist()
     [0.899, 1.099]
     """
-    decay = lr * weight_decay * w
-    w, m, v = adam(w, g, t, m, v, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
-    return w - decay, m, v
+    stepped, m, v = adam(w, g, t, m, v, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    return stepped - lr * weight_decay * w, m, v
 
 
 @optimizers.register
@@ -186,9 +184,11 @@ def amsgrad(
     >>> w.round(4).tolist()
     [0.9, 1.1]
     """
-    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
     v_max = np.maximum(v_max, v)
-    return _stepped(w, m, v_max, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v, v_max
+    m_hat, v_hat = m / (1 - beta1**t), v_max / (1 - beta2**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, v_max
 
 
 @optimizers.register
@@ -212,9 +212,11 @@ def nadam(
     >>> w.round(4).tolist()
     [0.8526, 1.1474]
     """
-    m, v = _averaged(m, g, beta1), _averaged(v, g * g, beta2)
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
     m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-    return _stepped(w, m_hat, v, 1 - beta2**t, lr, eps), m, v
+    v_hat = v / (1 - beta2**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
 @optimizers.register
@@ -239,21 +241,3 @@ def lion(
     """
     c = beta1 * m + (1 - beta1) * g
     return w - lr * (np.sign(c) + weight_decay * w), beta2 * m + (1 - beta2) * g
-
-
-def _averaged(a: Array, new: Array, beta: float) -> Array:
-    """Update a moving average in place: a ← β a + (1 − β) new."""
-    a *= beta
-    a += (1 - beta) * new
-    return a
-
-
-def _stepped(w: Array, m: Array, v: Array, correction: Any, lr: Any, eps: Any) -> Array:
-    """Update in place: w ← w − η m / (√(v / c) + ε); as η √c m / (√v + ε √c), with fewer passes over memory."""
-    root = np.sqrt(correction)
-    step = np.sqrt(v)
-    step += eps * root
-    np.divide(m, step, out=step)
-    step *= lr * root
-    w -= step
-    return w

@@ -21,7 +21,7 @@ from dlsweep.nn.branches import add, concatenate, fork, next_branch
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
-from dlsweep.registry import Entry, Joined, Ratio
+from dlsweep.registry import Choice, Entry, Joined, Ratio
 
 
 class LayerError(UsageError):
@@ -144,7 +144,7 @@ class _Builder:
         elif entry.name == "parallel":
             return self._block(name, settings["of"], concatenate)
         else:
-            new = [entry(name, self.here, **settings)]
+            new = [_shape_checked(entry, entry(name, self.here, **settings), self.here)]
         here = self.here
         self.layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
         return None
@@ -166,6 +166,23 @@ class _Builder:
         self.layers.append(join(name, shapes))
 
 
+def _shape_checked(entry: Entry, layer: Layer, shape: tuple[int, ...]) -> Layer:
+    """Return a layer of another package with a check that its outputs have the shape that it states."""
+    if entry.function.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return layer
+    if not isinstance(layer, Layer):
+        raise entry.broken("a Layer", type(layer).__name__)
+    stated = layer.shape or shape
+
+    def apply(p: Parameters, x: Any, context: Context) -> Output:
+        output = layer.apply(p, x, context)
+        if (found := np.shape(output.y)[1:-1]) != stated:
+            raise entry.broken(f"outputs of the stated shape {stated} for a sample", str(found))
+        return output
+
+    return layer._replace(apply=apply)
+
+
 def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list[Item]:
     """Return the shortcut of a residual block, from the shape of its input to the shape at the end of its layers."""
     if shape == end:
@@ -184,14 +201,10 @@ def _checked(item: Any) -> Item:
     """Return an item of a block after a check of its settings."""
     if not isinstance(item, str) and not (isinstance(item, Mapping) and len(item) == 1):
         raise UsageError(f"an item of a block is a name, or one name with settings, got {item!r}")
-    entry, _ = _read(item)
-    value = next(iter(item.values())) if isinstance(item, Mapping) else {}
-    given = value if isinstance(value, Mapping) else {next(iter(entry.settings), "of"): value}
-    try:
-        entry.model(**{str(k): v for k, v in given.items()})
-    except ValueError as error:  # pydantic's
-        first = error.errors()[0]  # type: ignore[attr-defined]
-        raise UsageError(f"{entry.name}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
+    _, faults = items[name].check(value)
+    if faults:
+        raise UsageError(faults[0].sentence)
     return item
 
 
@@ -199,10 +212,10 @@ def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
     """Return the entry of an item and all its settings, as arrays where the runs of a stack may differ."""
     name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
-    given = value if isinstance(value, Mapping) else {next(iter(entry.settings)): value}
-    settings = {k: s.default for k, s in entry.settings.items() if not s.required} | dict(given)
-    stack = {k for k, s in entry.settings.items() if s.stacks and entry.kind != kinds.kind}
-    return entry, {k: np.array([v], np.float32) if k in stack else v for k, v in settings.items()}
+    settings = entry.complete(entry.named(value))
+    if entry.kind == kinds.kind:
+        return entry, settings
+    return entry, entry.columns([Choice(name, settings)], np.float32)
 
 
 def _first(layer: Layer) -> Layer:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.series import Series
 from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.ticker import Locator
 
 # A loss beyond this multiple of its usual start has exploded. The axis then ends at a smaller multiple, so that one bad
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 _ABSURD, _ABSURD_LOG = 100.0, 1e4
 _CUT, _CUT_LOG = 3.0, 10.0
 
-_OWN_TICKS = 6  # up to so many points on an axis have a tick each
+_OWN_TICKS = 6  # points on an axis that have a tick each; of more, only round numbers have one
 
 
 @dataclass(frozen=True)
@@ -88,37 +91,72 @@ class YAxis:
 
 def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
     """Set the limits, scales and ticks of one panel, and so of all panels."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
-
     points = np.concatenate([one.x for one in series]) if series else np.array([0.0, 1.0])
     low, high = points.min(), max(points.max(), points.min() + 1e-9)
+    own = np.unique(points)
+    apart = len(own) <= _OWN_TICKS and np.diff(own).min(initial=np.inf) >= (high - low) / 8
     if x.log:  # linear from 0, the start of training, to the first step
         first = min(points[points > 0], default=1.0)
         ax.set_xscale("symlog", linthresh=first)
-        ax.set_xticks([0.0][: int(low <= 0)] + decades(first, high))
-        ax.xaxis.set_minor_locator(NullLocator())
-    elif (
-        x.points
-        and len(own := np.unique(points)) <= _OWN_TICKS
-        and np.diff(own).min(initial=np.inf) >= (high - low) / 8
-    ):
-        ax.set_xticks(own)
+        set_ticks(ax.xaxis, [0.0][: int(low <= 0)] + decades(first, high))
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.name == "iteration", steps=[1, 2, 2.5, 5, 10]))
+        set_ticks(ax.xaxis, own if x.points and apart else None, whole=x.name == "iteration")
     ax.set_xlim(low, high)
     if x.points:  # room for the dots at the ends
         ends = ax.transData.transform([(low, 1), (high, 1)])[:, 0]
         room = 0.04 * (ends[1] - ends[0])
         low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
         ax.set_xlim(low, high)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-
     if y.log:
         ax.set_yscale("log")
     ax.set_ylim(y.low, y.high)
-    ax.yaxis.set_major_locator(y.locator)
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    set_ticks(ax.yaxis, y.locator)
+
+
+def set_ticks(axis: Axis, ticks: Locator | ArrayLike | None = None, *, most: int = 4, whole: bool = False) -> None:
+    """Set the ticks with short labels; by default at round numbers, with `most` steps between them."""
+    from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
+
+    if ticks is None:
+        ticks = MaxNLocator(most, integer=whole, steps=[1, 2, 2.5, 5, 10])
+    if isinstance(ticks, Locator):
+        axis.set_major_locator(ticks)
+    else:
+        axis.set_ticks(ticks)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+@dataclass(frozen=True)
+class ScoreAxis:
+    """The x axis of scores; cut: True if some values are far beyond its end."""
+
+    low: float
+    high: float
+    log: bool
+    cut: bool = False
+
+    @staticmethod
+    def of(scores: Sequence[Scores], *, log: bool) -> ScoreAxis:
+        """The axis that shows all points and intervals."""
+        points = _drawn([one.values for one in scores], log)
+        if not len(points):
+            return ScoreAxis(0.1, 1.0, log)
+        seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
+        ends, span = _drawn([np.array(one.interval) for one in scores], log), np.ptp(seen)
+        ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span)]
+        low, high = min([*seen, *ends]), max([*seen, *ends])
+        if log:
+            return ScoreAxis(low / 1.2, 1.2 * high, log)
+        room = 0.04 * (high - low) or 0.02
+        return ScoreAxis(low - room, high + room, log, len(seen) < len(points))
+
+    def scale(self, ax: Axes) -> None:
+        """Set the limits, scale and ticks of all panels."""
+        if self.log:
+            ax.set_xscale("log")
+        set_ticks(ax.xaxis, decades(self.low, self.high) if self.log else None, most=5)
+        ax.set_xlim(self.low, self.high)
 
 
 def decades(low: float, high: float, most: int = 6) -> list[float]:

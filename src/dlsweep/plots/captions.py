@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, levels
+from dlsweep.analysis.scores import Scores
 from dlsweep.plots import style
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 MANY = 12  # levels that an alternative text does not list
 
 
-def around(facets: Facets, title: str = "") -> dict[str, Any]:
+def headings(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
     return {
         "row_factor": facets.rows or "",
@@ -63,6 +64,13 @@ def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed", le
 def divergence(diverged: bool, *, known: bool) -> list[str]:
     """Explain diverged runs in a mean. known: True where they count at chance."""
     return ["Diverged runs count at chance." if known else "No mean where a run has diverged."] * diverged
+
+
+def of_scores(scores: Sequence[Scores], single: str, guess: float) -> list[str]:
+    """Explain the means of some arms. single: how one seed is shown; guess: chance accuracy, NaN if unknown."""
+    diverged = any(one.diverged.any() for one in scores)
+    counts = [max(one.n, 1) for one in scores]
+    return [mean_of(counts, single), *divergence(diverged, known=bool(np.isfinite(guess)))]
 
 
 def ended(runs: int, diverged: int, failed: int) -> str:

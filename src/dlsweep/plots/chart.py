@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
+from dlsweep.contracts import place
 from dlsweep.errors import UsageError
-from dlsweep.registry import Contract, Entry, Registry, Setting, place
-from dlsweep.text import nearest
+from dlsweep.registry import Contract, Entry, Registry, Setting
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:
@@ -99,23 +99,10 @@ class Plot(Entry):
         marks = {name: name_of(setting.annotation) for name, setting in self.settings.items()}
         return next((name for name, mark in marks.items() if mark and mark.kind == "setting"), None)
 
-    def complete_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All settings, with defaults for those that are not given."""
-        return {name: given.get(name, setting.default) for name, setting in self.settings.items()}
-
     def mistake(self, given: Mapping[str, Any]) -> str:
         """Return a sentence on the first mistake in some settings; "" if there is none."""
-        from pydantic import ValidationError
-
-        for name in given:
-            if name not in self.settings:
-                return f"{self.name} has no setting {name!r}{nearest(name, self.settings)}"
-        try:
-            self.model(**given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            return f"{self.name}: {first['loc'][0]}: {first['msg']}, got {first['input']!r}"
-        return ""
+        _, faults = self.check(given, f"plots.{self.name}")
+        return faults[0].sentence if faults else ""
 
     def facets(self, data: Any, given: Mapping[str, Any]) -> tuple[Facets, dict[str, Any]]:
         """Give factors their places; return the facets, and all settings with every choice made.
@@ -124,7 +111,7 @@ class Plot(Entry):
         """
         if mistake := self.mistake(given):
             raise UsageError(mistake)
-        settings = self.complete_settings(given)
+        settings = self.complete(given)
         if self.table == "networks":
             found: Facets = Networks.within(self.name, data, settings, self.places)
             return found, settings | found.places
@@ -139,11 +126,10 @@ class Plot(Entry):
         There is one for each combination of levels of the factors without a place. All have the same settings.
         """
         facets, settings = self.facets(data, given)
-        for page, part in pages(facets.frame, facets.left if self.places or self.table == "networks" else ()):
-            if self.table == "networks":
-                yield page, data, {**settings, "arm": {**(settings["arm"] or {}), **page}}
-            else:
-                yield page, part, settings
+        networks = self.table == "networks"
+        for page, part in pages(facets.frame, facets.left if self.places or networks else ()):
+            arm = {"arm": {**(settings["arm"] or {}), **page}} if networks else {}
+            yield page, data if networks else part, {**settings, **arm}
 
     def __call__(self, data: Any, **settings: Any) -> Chart:
         facets, complete = self.facets(data, settings)

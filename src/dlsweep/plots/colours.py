@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlsweep.plots.axes import decades, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MISSING = "#dcdcdc"
 
@@ -21,12 +24,21 @@ class Colours:
     high: float
     name: str = "viridis"
     log: bool = False
+    missing: str = MISSING  # of NaN
 
     @staticmethod
-    def of(values: Sequence[np.ndarray], *, log: bool = False, centred: bool = False, name: str = "viridis") -> Colours:
-        """The scale that shows these values."""
-        every = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
+    def of(
+        values: Sequence[np.ndarray],
+        *,
+        log: bool = False,
+        centred: bool = False,
+        name: str = "viridis",
+        far: float | None = None,
+    ) -> Colours:
+        """The scale that shows these values; without logarithms, only those up to `far` times their median."""
+        every = np.concatenate([np.empty(0), *(np.ravel(v) for v in values)])
         shown = every[np.isfinite(every) & ((every > 0) | (not log))]
+        shown = shown[shown <= far * np.median(shown)] if far and len(shown) and not log else shown
         low, high = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
         if centred:
             low, high, name = -max(-low, high), max(-low, high), "RdBu_r"
@@ -36,13 +48,18 @@ class Colours:
 
     @property
     def mapping(self) -> Any:
-        """The map from number to colour for matplotlib; grey for NaN."""
+        """The map from number to colour for matplotlib."""
         from matplotlib import colormaps
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LogNorm, Normalize
 
         norm = (LogNorm if self.log else Normalize)(self.low, self.high, clip=True)
-        return ScalarMappable(norm, colormaps[self.name].with_extremes(bad=MISSING))
+        return ScalarMappable(norm, colormaps[self.name].with_extremes(bad=self.missing))
+
+    def mesh(self, ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **settings: Any) -> None:
+        """Draw values `(len(y) - 1, len(x) - 1)` as cells between edges."""
+        shades = self.mapping
+        ax.pcolormesh(x, y, np.ma.masked_invalid(values), cmap=shades.cmap, norm=shades.norm, **settings)
 
     @property
     def ticks(self) -> list[float]:

@@ -96,7 +96,7 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
     plot = plots[choice.name]
-    task, y = results.record.tables.of_task, plot.complete_settings(choice.settings).get("y")
+    task, y = results.record.tables.of_task, plot.complete(choice.settings).get("y")
     if y == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
         raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
@@ -175,7 +175,7 @@ def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
         theirs[_free(_title(plot.name, plot.settings), theirs)] = plot
     names: list[str] = []
     for plot in asked:
-        whole = plots[plot.name].complete_settings
+        whole = plots[plot.name].complete
         same = [n for n, c in theirs.items() if c.name == plot.name and whole(c.settings) == whole(plot.settings)]
         name = _title(plot.name, plot.settings)
         if name in theirs:
@@ -192,7 +192,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 def _title(kind: str, settings: Mapping[str, Any]) -> str:
     """Name a plot after its kind and its quantity."""
-    return "-".join(filter(None, [kind, plots[kind].complete_settings(settings).get("y")]))
+    return "-".join(filter(None, [kind, plots[kind].complete(settings).get("y")]))
 
 
 def _titles() -> Iterator[str]:

@@ -13,7 +13,7 @@ LABEL, NAME, NOTE, FOOT = 11.0, 9.5, 8.5, 8.0  # sizes of text in points
 
 def block_height(texts: Sequence[str], size: float) -> float:
     """Return the height in inches of the tallest text, with a little room; 0 for empty texts."""
-    lines = max(len(text.splitlines()) for text in texts)
+    lines = max((len(text.splitlines()) for text in texts), default=0)
     return lines * 1.25 * size / 72 + 0.06 if lines else 0.0
 
 

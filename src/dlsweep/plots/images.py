@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-
 _GAP = 0.08  # of an image, between two
 
 
@@ -46,11 +45,11 @@ def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours
     size = min(wide / width, high / height)
     x, y = left + (wide - size * width) / 2, bottom + (high - size * height) / 2
     extent = (x, x + size * width, y, y + size * height)
-    look: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
+    common: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
     if image.ndim == 3:
-        return ax.imshow(np.clip(image, 0, 1), **look)
+        return ax.imshow(np.clip(image, 0, 1), **common)
     mapping = (colours or Colours(0, 1, "gray")).mapping
-    return ax.imshow(image, mapping.cmap, mapping.norm, **look)
+    return ax.imshow(image, mapping.cmap, mapping.norm, **common)
 
 
 def canvas(ax: Axes, wide: float, high: float) -> None:

@@ -25,9 +25,8 @@ GAP = 0.42  # inches between panels: the last tick label of one stays clear of t
 TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
 
-
 SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
-FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # of a panel: height over width; height that a slide's shape, its size asks
+FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # least height of a panel: over its width; for a slide's shape; its size
 BAR = 0.16  # inches: width of a colour bar
 
 
@@ -194,7 +193,7 @@ class LegendGroup:
     def artist(self, figure: Figure, anchor: tuple[float, float]) -> Legend:
         from matplotlib.legend import Legend
 
-        look: dict[str, Any] = {
+        spacing: dict[str, Any] = {
             "handlelength": self.HANDLE,
             "handletextpad": self.SPACE,
             "columnspacing": self.BETWEEN,
@@ -202,7 +201,7 @@ class LegendGroup:
             "fontsize": NAME,
             "ncols": self.columns,
         }
-        return Legend(figure, self.handles, self.texts, loc="upper left", bbox_to_anchor=anchor, **look)
+        return Legend(figure, self.handles, self.texts, loc="upper left", bbox_to_anchor=anchor, **spacing)
 
 
 def tick_width(ticks: Sequence[str]) -> float:

@@ -15,15 +15,35 @@ from dlsweep.plots.axes import short
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
-
 BAR_FROM = 8  # levels of a number that have a colour bar in place of a legend
 _LABELS = 10  # levels that all have a label on the colour bar; of more, six have one
+
+
+def level_colours(facets: Facets, factor: str | None) -> dict[str, Any]:
+    """Return the colours of a factor's levels in these facets; a single colour for "" without a factor."""
+    if not factor:
+        return {"": style.PALETTE[0]}
+    of_all = style.SPLIT_COLOURS if factor == "split" else style.colours(all_levels(facets.frame, factor))
+    return {level: of_all[level] for level in levels(facets.frame, factor)}
+
+
+def mark(label: str, **settings: Any) -> Line2D:
+    """Return an artist for a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **{"linewidth": 2.2, "color": style.INK, "solid_capstyle": "round", **settings})
+
+
+def level_group(facets: Facets, **settings: Any) -> list[tuple[str, list[Line2D]]]:
+    """Return the group of a legend that explains the colours of lines; no group without a factor."""
+    levels = level_colours(facets, facets.lines).items()
+    return [(facets.lines, [mark(level, **{**settings, "color": c}) for level, c in levels])] if facets.lines else []
 
 
 class Legend:
     """The colour and the dashes of each line. shown: the splits in a panel.
 
-    numbers: the levels as numbers, where they are so many that a colour bar explains them; else empty.
+    numbers: the levels as numbers if a colour bar explains them, because there are many; else empty.
     """
 
     def __init__(self, facets: Facets, shown: Sequence[str]):
@@ -31,9 +51,8 @@ class Legend:
         self.shown = shown
         self.one_split = len(shown) < 2
         self.of_split = facets.lines == "split"
-        self.levels = levels(facets.frame, facets.lines) if facets.lines else []
-        every = all_levels(facets.frame, facets.lines) if facets.lines else []
-        self.colours = style.SPLIT_COLOURS if self.of_split else style.colours(every)
+        self.colours = level_colours(facets, facets.lines) if facets.lines else {}
+        self.levels = list(self.colours)
         self.dashed = not (self.one_split or "split" in facets.places.values())
         self.prefix, self.numbers = style.numbers(self.levels) if len(self.levels) >= BAR_FROM else ("", [])
 
@@ -57,7 +76,7 @@ class Legend:
         return not (self.dashed or self.of_split) or series.split == self.shown[-1]
 
     def width(self, series: Series) -> float:
-        """Return the width of a line: with colours for the splits, the line with the band is wider than those on it."""
+        """Return the width of a line: with colours for splits, the line with a band is wider than those above it."""
         return (2.4 if self.band(series) else 1.1) if self.of_split and not self.one_split else 1.8
 
     def order(self, series: Series) -> tuple[int, int]:
@@ -89,27 +108,20 @@ class Legend:
         from matplotlib.colors import BoundaryNorm, ListedColormap
 
         edges = np.arange(len(self.levels) + 1) - 0.5
-        return ScalarMappable(
-            BoundaryNorm(edges, len(self.levels)), ListedColormap([self.colours[level] for level in self.levels])
-        )
+        return ScalarMappable(BoundaryNorm(edges, len(self.levels)), ListedColormap([*self.colours.values()]))
 
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
         """Return titled groups of artists, one group for each distinction between lines."""
-        from matplotlib.lines import Line2D
-
-        def artist(label: str, **settings: Any) -> Line2D:
-            return Line2D([], [], label=label, **{"linewidth": 2.2, "color": style.INK, **settings})
-
         groups = []
         if self.of_split and not self.one_split:
-            groups.append(("", [artist(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
+            groups.append(("", [mark(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
         elif self.factor and not self.of_split and not self.numbers:
-            groups.append((self.factor, [artist(level, color=self.colours[level]) for level in self.levels]))
+            groups.append((self.factor, [mark(level, color=self.colours[level]) for level in self.levels]))
         if self.dashed:
-            groups.append(("split", [artist(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
-        marks = [artist("ensemble", **style.ENSEMBLE)] * any(one.ensemble is not None for one in every)
-        marks += [artist("diverged", **style.CROSS)] * any(len(one.ends) for one in every)
-        marks += [artist("stopped early", **style.STOP)] * any(len(one.stops) for one in every)
+            groups.append(("split", [mark(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
+        marks = [mark("ensemble", **style.ENSEMBLE)] * any(one.ensemble is not None for one in every)
+        marks += [mark("diverged", **style.CROSS)] * any(len(one.ends) for one in every)
+        marks += [mark("stopped early", **style.STOP)] * any(len(one.stops) for one in every)
         if marks and (not groups or groups[-1][0]):  # they belong under no title
             groups.append(("", []))
         if marks:

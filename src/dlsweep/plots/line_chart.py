@@ -44,17 +44,15 @@ def line_chart(
     """
     grid = panels_of(facets, series)
     every = every_series(grid)
-    height = YAxis.of(every, y, log=log, signed=signed, floor=floor)
+    axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     legend = Legend(facets, splits)
-    caption = _caption(every, height, legend) if every else ""
-    with style.look():
-        words = _words(facets, grid, legend, x, height, name, caption)
-        figure, axes = panels(words)
-        scale(axes[0, 0], every, x, height)
-        level = 0.0 if signed else _chance(every)
+    words = _words(facets, grid, legend, x, axis, name)
+    level = 0.0 if signed else _chance(every)
+    with panels(words) as (figure, axes):
+        scale(axes[0, 0], every, x, axis)
         for cell, panel in grid.items():
             for one in sorted(panel.series, key=legend.order):
-                _draw(axes[cell], one, legend, height, many=len(panel.series) > 2, points=x.points)
+                _draw(axes[cell], one, legend, axis, many=len(panel.series) > 2, points=x.points)
             if not panel.series:
                 empty(axes[cell], "no curve" if panel.runs else "no runs")
             elif level is not None:
@@ -63,7 +61,7 @@ def line_chart(
             colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
     alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
-    return Chart(figure, caption, alt, data)
+    return Chart(figure, words.foot, alt, data)
 
 
 def _extremes(data: DataFrame, x: XAxis, y: str, splits: Sequence[str]) -> str:
@@ -81,9 +79,9 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
     """Draw band, seeds and mean, and a cross where a run diverged. Each artist has a label for tests."""
     from matplotlib.patheffects import withStroke
 
-    look = legend.style(series)
+    line = legend.style(series)
     name = f"{series.level}, {series.split}" if series.level != series.split else series.split
-    runs, colour = len(series.each), look["color"]
+    runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
     if runs >= BAND_FROM and legend.band(series):
         # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
@@ -97,9 +95,9 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
         each = np.column_stack([series.each, np.full(runs, np.nan)]).ravel()
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
         ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", **faint, **_dots(points, 2.5))
-    casing = [withStroke(linewidth=look["linewidth"] + 1.6, foreground="white")]
-    look |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
-    ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **look)
+    casing = [withStroke(linewidth=line["linewidth"] + 1.6, foreground="white")]
+    line |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
+    ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **line)
     if series.ensemble is not None and legend.band(series):
         ensemble = np.minimum(series.ensemble, far)
         ax.plot(series.x, ensemble, color=colour, label=f"ensemble: {name}", zorder=2.6, **style.ENSEMBLE)
@@ -127,19 +125,17 @@ def _dots(points: bool, size: float) -> dict[str, Any]:
     return {"marker": "o", "markersize": size, "markeredgewidth": 0} if points else {}
 
 
-def _words(
-    facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str, caption: str
-) -> Words:
+def _words(facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str) -> Words:
     """Return the texts around the panels."""
     every = every_series(grid)
     most = max((len(one.each) for one in every), default=0)
     return Words(
         x=x.name,
         y=name,
-        **captions.around(facets),
+        **captions.headings(facets),
         legend=legend.groups(every),
         notes={cell: note for cell, panel in grid.items() if (note := _note(panel, most))},
-        foot=caption,
+        foot=_caption(every, y, legend) if every else "",
         ticks=y.labels,
         bar=legend.bar,
     )
@@ -165,8 +161,8 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     if any(one.ensemble is not None for one in every):
         words.append("Diamonds: the seeds' averaged predictions.")
     if any(len(one.stops) for one in every):
-        words.append("A dot is a run that stopped early; its last value goes on in the mean.")
-        words.append("Tables count the weights that it restored, if any.")
+        words.append("A dot is a run that stopped early; the mean keeps its last value.")
+        words.append("Tables count its restored weights, if any.")
     if any(_fills(one, y).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
         words.append("No band where it would fill the panel.")
     if y.cut:

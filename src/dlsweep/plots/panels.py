@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,36 +17,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def panels(words: Words, size: tuple[float, float] | None = None) -> tuple[Figure, np.ndarray]:
-    """Return an empty figure and its panels, an array `(rows, columns)` of Axes. Call within `style.look()`.
+@contextmanager
+def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tuple[Figure, np.ndarray]]:
+    """Provide an empty figure and its panels, an array `(rows, columns)` of Axes, to draw into within the context.
 
     size: width and height of a panel in inches; by default the figure fits a slide.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    lay = Layout(words, *size) if size else Layout.of(words)
-    figure = Figure(figsize=(lay.full, lay.tall))
-    FigureCanvasAgg(figure)
-    edges = {
-        "left": lay.left / lay.full,
-        "right": (lay.left + lay.inner) / lay.full,
-        "bottom": lay.bottom / lay.tall,
-        "top": 1 - lay.top / lay.tall,
-        "wspace": GAP / lay.width,
-        "hspace": lay.gap / lay.height,
-    }
-    rows, columns = len(words.rows), len(words.columns)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
-    _write(figure, lay)
-    for ax, label in zip(axes[0], lay.column_labels):
-        _beside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
-    for ax, label in zip(axes[:, -1], lay.row_labels):
-        _beside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
-    note: dict[str, Any] = {"size": NOTE, "color": style.ALARM, "weight": "normal"}
-    for cell, text in words.notes.items():
-        _beside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
-    return figure, axes
+    with style.look():
+        lay = Layout(words, *size) if size else Layout.of(words)
+        figure = Figure(figsize=(lay.full, lay.tall))
+        FigureCanvasAgg(figure)
+        edges = {
+            "left": lay.left / lay.full,
+            "right": (lay.left + lay.inner) / lay.full,
+            "bottom": lay.bottom / lay.tall,
+            "top": 1 - lay.top / lay.tall,
+            "wspace": GAP / lay.width,
+            "hspace": lay.gap / lay.height,
+        }
+        rows, columns = len(words.rows), len(words.columns)
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
+        _write(figure, lay)
+        for ax, label in zip(axes[0], lay.column_labels):
+            _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
+        for ax, label in zip(axes[:, -1], lay.row_labels):
+            _outside(ax, label, (1, 0.5), (6 + 72 * lay.beside, 0), ha="left", va="center", rotation=270)
+        note: dict[str, Any] = {"size": NOTE, "color": style.ALARM, "weight": "normal"}
+        for cell, text in words.notes.items():
+            _outside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
+        yield figure, axes
 
 
 def _write(figure: Figure, lay: Layout) -> None:
@@ -86,11 +90,11 @@ def colour_bar(axes: np.ndarray, colours: Any, words: Words, name: str, **settin
     figure.text(1 - PAD / full, centre, name, size=NAME + 0.5, va="center", ha="right", rotation=90)
 
 
-def _beside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:
+def _outside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:
     """Write text outside a panel, some points away from a position on its border."""
-    look: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
+    font: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
     if text:
-        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **look)
+        ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **font)
 
 
 def empty(ax: Axes, words: str) -> None:

@@ -19,7 +19,7 @@ from dlsweep.types import Split
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
 
 # Okabe & Ito (2008) without their yellow, which is too light for a line on white, with a grey and a dark red:
-# told apart with each kind of colour blindness, and mostly in grey.
+# distinguishable with every kind of colour blindness, and mostly in grey.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#7A1F45")
 
 # Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.
@@ -36,47 +36,26 @@ SPLIT_DASHES: dict[str, Any] = {
 }
 
 # Marks and lines that mean the same in every figure.
-DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markevery": 0.1}
-ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, **DIAMOND}  # the averaged predictions of an arm's runs
+ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, "marker": "D", "markersize": 4, "markerfacecolor": "white"}
+ENSEMBLE |= {"markevery": 0.1}  # the averaged predictions of an arm's runs
 STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
 DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero
 
-# Fonts with Chinese, Japanese and Korean characters. The first installed ones are fallbacks; without any, the fonts
-# whose names promise such characters.
+# Fonts with Chinese, Japanese and Korean characters, as fallbacks; without any, fonts whose names promise them.
 _CJK_FONTS = (
-    "Noto Sans CJK JP",
-    "Noto Sans JP",
-    "Source Han Sans JP",
-    "IPAexGothic",
-    "IPAGothic",
-    "TakaoGothic",
-    "BIZ UDGothic",
-    "VL Gothic",
-    "Hiragino Sans",
-    "Hiragino Kaku Gothic ProN",
-    "Yu Gothic",
-    "Meiryo",
-    "MS Gothic",
-    "Noto Sans CJK SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "WenQuanYi Zen Hei",
-    "WenQuanYi Micro Hei",
-    "Noto Sans CJK KR",
-    "Apple SD Gothic Neo",
-    "Malgun Gothic",
-    "NanumGothic",
-    "Arial Unicode MS",
-    "Noto Emoji",
+    "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic",
+    "BIZ UDGothic", "VL Gothic", "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Yu Gothic", "Meiryo", "MS Gothic",
+    "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
+    "Noto Sans CJK KR", "Apple SD Gothic Neo", "Malgun Gothic", "NanumGothic", "Arial Unicode MS", "Noto Emoji",
     "Symbola",
-)
+)  # fmt: skip
 _SAYS_CJK = re.compile(r"CJK|Gothic|Mincho|Hei\b|Song$|Ming$|Kai$|Nanum|(Noto|Source Han) \w+ (JP|SC|TC|HK|KR)")
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw and save figures within this context: Matplotlib's defaults and the look below, whatever is configured."""
+    """Draw and save figures in this context: Matplotlib's defaults and the look below, not a user's configuration."""
     import matplotlib as mpl
 
     # A fallback font without a bold face is no reason for a message.
@@ -86,7 +65,7 @@ def look() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(
             {
-                "font.family": ["DejaVu Sans", *_installed(_CJK_FONTS)],
+                "font.family": ["DejaVu Sans", *_installed()],
                 "font.size": 10,
                 "text.color": INK,
                 "text.parse_math": False,  # a label with $ or \frac is a label
@@ -125,12 +104,12 @@ def look() -> Iterator[None]:
 
 
 @cache
-def _installed(fonts: Sequence[str]) -> list[str]:
-    """Return the installed fonts, at most three."""
+def _installed() -> list[str]:
+    """Return the installed fonts with Chinese, Japanese and Korean characters, at most three."""
     from matplotlib import font_manager
 
     found = font_manager.get_font_names()
-    known = [font for font in fonts if font in found]
+    known = [font for font in _CJK_FONTS if font in found]
     return (known or sorted(font for font in found if _SAYS_CJK.search(font)))[:3]
 
 

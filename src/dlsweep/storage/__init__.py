@@ -1,4 +1,4 @@
-"""The results of a sweep on disk: one folder, tidy tables in Parquet parts, weights, and the record of the sweep.
+"""Results of a sweep: one folder with tidy tables in Parquet parts, weights, and the record of the sweep.
 
-Each chunk adds one part to each table. The part of `runs/`, written last, is what makes the chunk count.
+Each chunk adds one part to each table. Its part of `runs/` is written last; only then the chunk counts.
 """

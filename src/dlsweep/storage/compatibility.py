@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dlsweep.config import Config, load
-from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
+from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.storage import parts, record
 from dlsweep.storage.folder import Folder
@@ -32,7 +32,7 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
     """Return the record of a results folder, if there is one, and a note if it had to be remade.
 
-    A damaged record is remade from `config`, by default that of `sweep.yaml`, if the folder's runs are proved to be
+    A damaged record is remade from `config`, by default the one in `sweep.yaml`, if the folder's runs are proved to be
     those of this config; else raise `ResultsDamaged`. Nothing is written.
     """
     try:
@@ -41,8 +41,7 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
         raise
     except ResultsDamaged as damage:
         source = "this config" if config else f"{folder}/sweep.yaml"
-        config = config or _given(folder)
-        if config and (remade := _remade(folder, config)):
+        if remade := _remade(folder, config):
             return remade, f"{damage}; its runs are those of {source}, so it is written again"
         raise ResultsDamaged(
             f"{damage}; it cannot be remade from {source}, whose runs are not proved to be those of the folder; run "
@@ -50,24 +49,20 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
         ) from damage
 
 
-def _given(folder: Folder) -> Config | None:
-    """Return the config in `sweep.yaml`; None if it cannot be loaded."""
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch, "sweep.yaml")
-        try:
-            path.write_bytes(folder.get(path.name))
-            return load(path, max_runs=sys.maxsize)
-        except (DlsweepError, OSError):
-            return None
-
-
-def _remade(folder: Folder, config: Config) -> record.Record | None:
-    """Return a new record for a folder, if it has runs and all of them are those of `config`."""
+def _remade(folder: Folder, config: Config | None) -> record.Record | None:
+    """Return a new record for a folder, if it has runs and all of them are those of the config."""
     try:
+        if config is None:
+            with TemporaryDirectory() as scratch:
+                path = Path(scratch, "sweep.yaml")
+                path.write_bytes(folder.get(path.name))
+                config = load(path, max_runs=sys.maxsize)
         listed = list(parts.listing(folder, "runs").values())
         found = replace(tables(config), sweep=parts.sweep(folder, listed[0]) if listed else "")
         committed, _ = Store(folder, found).scan()
-    except (parts.Damaged, ResultsDamaged):
+    except Unreadable:
+        raise
+    except (parts.Damaged, DlsweepError, FileNotFoundError):
         return None
     proved = committed and _asks_for_all(config, committed, found)
     return replace(describe(config, None), tables=found, sessions=[]) if proved else None
@@ -85,15 +80,10 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
     )
 
 
-def describes(old: record.Record, config: Config) -> bool:
-    """Tell if a record is complete for a config."""
-    return old.config == canonical(config) and old.plots == config.plots
-
-
 def check(config: Config, old: record.Record | None, committed: Committed, folder: Folder) -> list[str]:
     """Refuse a config that is not compatible with the folder's runs; return a note on one that adds to them.
 
-    A config other than that of the record is compatible if it has all of the runs, with the same labels.
+    A config that differs from the recorded one is compatible if it has all of the runs, with the same labels.
     """
     if not committed:
         return []
@@ -109,7 +99,7 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
     if old.tables != tables(config) or not _asks_for_all(config, committed, old.tables):
         raise UsageError(_refusal(folder, old, config))
     runs = plural(sum(map(len, committed.values())), "run")
-    return [f"{config.name}: the config has changed, and still asks for all that is there, {runs}"]
+    return [f"{config.name}: the config has changed, and still includes the folder's {runs}"]
 
 
 def canonical(config: Config) -> Any:

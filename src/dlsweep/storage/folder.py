@@ -24,31 +24,20 @@ class Folder(Protocol):
     A name is relative to the folder, as `runs/0123456789abcdef-01234567.parquet` is. A file exists whole or not at all,
     and a change is durable when its method returns. A read raises `FileNotFoundError` for a missing file, and
     `Unreadable` for one that cannot be read at the moment; a change that fails raises `DlsweepError`.
+
+    list: the names in a subfolder, sorted, without hidden ones; none if it does not exist. delete: a file, if it
+    exists. clean: delete the unfinished files of killed writers. lock: hold the folder, or raise `ResultsInUse` at once
+    with the name of the holder. subfolders: those that have a file of this name, sorted.
     """
 
-    def get(self, name: str) -> bytes:
-        """Return the content of a file."""
-
-    def put(self, name: str, content: bytes) -> None:
-        """Write a file, or replace it."""
-
-    def list(self, inside: str = "") -> Sequence[str]:
-        """Return the names in a subfolder, sorted, without hidden ones; none if the subfolder does not exist."""
-
-    def delete(self, name: str) -> None:
-        """Delete a file, if it exists."""
-
-    def move(self, name: str, to: str) -> None:
-        """Give a file another name."""
-
-    def clean(self, inside: str = "") -> None:
-        """Delete the unfinished files of killed writers from a subfolder."""
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the folder. Raise `ResultsInUse` at once, naming the holder, if another process holds it."""
-
-    def subfolders(self, holding: str) -> Sequence[Folder]:
-        """Return the subfolders that have a file of this name, sorted."""
+    def get(self, name: str) -> bytes: ...
+    def put(self, name: str, content: bytes) -> None: ...
+    def list(self, inside: str = "") -> Sequence[str]: ...
+    def delete(self, name: str) -> None: ...
+    def move(self, name: str, to: str) -> None: ...
+    def clean(self, inside: str = "") -> None: ...
+    def lock(self) -> AbstractContextManager[None]: ...
+    def subfolders(self, holding: str) -> Sequence[Folder]: ...
 
 
 @dataclass(frozen=True)
@@ -69,16 +58,25 @@ class LocalFolder:
 
     def list(self, inside: str = "") -> Sequence[str]:
         visible = (name for name in files.names(self.path / inside) if not name.startswith("."))
-        return [f"{inside}/{name}" if inside else name for name in visible]
+        return [f"{inside}/{name}".removeprefix("/") for name in visible]
 
     def delete(self, name: str) -> None:
-        files.remove(self.path / name)
+        with files.writing(self.path / name), suppress(FileNotFoundError):
+            (self.path / name).unlink()
+            files.sync((self.path / name).parent)
 
     def move(self, name: str, to: str) -> None:
-        files.move(self.path / name, self.path / to)
+        old, new = self.path / name, self.path / to
+        files.make_folder(new.parent)
+        with files.writing(new):
+            old.replace(new)
+            files.sync(new.parent)
+            files.sync(old.parent)
 
     def clean(self, inside: str = "") -> None:
-        files.remove_temporaries(self.path / inside)
+        for name in files.names(self.path / inside):
+            if name.startswith(".") and name.endswith(".tmp"):
+                self.delete(f"{inside}/{name}".removeprefix("/"))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -113,27 +113,23 @@ def checksums(rows: pa.Table) -> dict[str, int]:
 
 def sweep(folder: Folder, name: str) -> str:
     """Return the sweep that a part belongs to; "" if the part does not say. Raise `Damaged` as `read_table` does."""
-    with _parquet(folder, name) as file:
+    with _opened(folder, name, None) as file:
         return _sweep(file.schema_arrow)
 
 
 @contextmanager
-def _opened(folder: Folder, name: str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    with _parquet(folder, name) as file:
-        if not file.schema_arrow.equals(schema):
+def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.ParquetFile]:
+    content = _checked(folder, name, int(name[-16:-8], 16))
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        own = file.schema_arrow
+        if schema is not None and not own.equals(schema):
             raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
-        if "" not in (ours := _sweep(schema), theirs := _sweep(file.schema_arrow)) and ours != theirs:
+        if schema is not None and "" not in (_sweep(schema), _sweep(own)) and _sweep(schema) != _sweep(own):
             raise ResultsDamaged(
                 f"{folder}/{name} belongs to another sweep than sweep.json, which may have been copied there"
             )
         yield file
-
-
-@contextmanager
-def _parquet(folder: Folder, name: str) -> Iterator[pq.ParquetFile]:
-    content = _checked(folder, name, int(name[-16:-8], 16))
-    try:
-        yield pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     except MemoryError as error:
         raise Unreadable(f"cannot read {folder}/{name}: not enough memory; nothing was changed") from error
     except (pa.ArrowException, OSError) as error:  # the checksum is right: another program wrote this file

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.text import nearest, plural, value_text
-from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from dlsweep.config import Config
     from dlsweep.training.model import Model
+
+MISSING = {
+    "layers": "measurements of layers; train with evaluate.layers: true",
+    "ensembles": "ensembles; train with evaluate.ensemble: true",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Results:
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
-        return self._by_run("curves")
+        return self._measured("curves", by="run_id")
 
     @cached_property
     def layers(self) -> DataFrame:
@@ -84,17 +86,7 @@ class Results:
 
         Raise a `UsageError` if the sweep has none.
         """
-        if "layers" not in self.record.tables.schemas:
-            raise UsageError(f"{self.folder} has no measurements of layers; train with evaluate.layers: true")
-        return self._by_run("layers")
-
-    def _by_run(self, table: str) -> DataFrame:
-        """Return a table that has rows for every run, in the order of the runs."""
-        rank = {run: i for i, run in enumerate(self.runs["run_id"])}
-        frame = self._beside_runs(table)
-        ranks = np.array([rank[run] for run in frame["run_id"].cat.categories], np.int64)
-        order = np.argsort(ranks[frame["run_id"].cat.codes], kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
+        return self._measured("layers", by="run_id")
 
     @cached_property
     def ensembles(self) -> DataFrame:
@@ -102,12 +94,7 @@ class Results:
 
         Raise a `UsageError` if the sweep has none.
         """
-        if "ensembles" not in self.record.tables.schemas:
-            raise UsageError(f"{self.folder} has no ensembles; train with evaluate.ensemble: true")
-        frame = self._beside_runs("ensembles")
-        rank = {arm: i for i, arm in enumerate(dict.fromkeys(self.runs["arm"]))}
-        order = np.argsort(frame["arm"].map(rank).to_numpy(dtype=np.int64), kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
+        return self._measured("ensembles", by="arm")
 
     def load(
         self,
@@ -124,12 +111,9 @@ class Results:
         random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or if
         the run kept no weights.
         """
-        from dlsweep.datasets import data_of
-        from dlsweep.training.model import Model, start
+        from dlsweep.storage.loading import load
 
-        row = self._row(run, arm, seed)
-        meant = self._run(row)
-        return Model(meant, data_of(meant.arm), start(meant) if at == "start" else self._kept(row))
+        return load(self, run, arm, seed, at)
 
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
@@ -150,70 +134,40 @@ class Results:
             )
         return rows if seed is None else rows[rows["seed"] == seed]
 
-    def _row(self, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
-        """Return the row of `runs` of one run."""
-        if run is not None:
-            if arm is not None or seed is not None:
-                raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
-            rows = self.runs[self.runs["run_id"] == run]
-            if rows.empty:
-                raise UsageError(f"there is no run {run!r} in {self.folder}; its table of runs has their ids")
-        else:
-            rows = self.fitting(arm, seed)
-            if rows["arm"].nunique() > 1:
-                apart = ", ".join(f for f in self.record.levels if rows[f].nunique() > 1)
-                raise UsageError(f"{rows['arm'].nunique()} arms fit; give arm the level of {apart} as well")
-        return {str(column): value for column, value in rows.iloc[0].items()}
-
-    def _run(self, row: Mapping[str, Any]) -> Run:
-        """Return the run of a row, expanded from the config."""
-        for arm in self._expanded.arms():
-            if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
-                return run
-        raise UsageError(f"the data of {self.folder} has changed since its runs were trained; they cannot be loaded")
-
     @cached_property
-    def _expanded(self) -> Config:
+    def expanded(self) -> Config:
+        """Config of the results, loaded again."""
         from dlsweep.config import load
 
         return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
 
-    def _kept(self, row: Mapping[str, Any]) -> Checkpoint:
-        """Return the weights that a run kept."""
-        if not self.record.tables.kept:
-            raise UsageError(f"{self.folder} has no weights; train with evaluate.keep: final, or best")
-        if row["kept_checksum"] != row["kept_checksum"]:
-            raise UsageError(
-                f"the run {row['run_id']} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights"
-            )
-        try:
-            if (name := self._weights.get(row["run_id"])) is None:
-                raise parts.Damaged(f"{self.files}/{parts.weights_name(row['run_id'])} is missing")
-            return Checkpoint(
-                int(row["kept_iteration"]), parts.read_weights(self.files, name, int(row["kept_checksum"]))
-            )
-        except parts.Damaged as damage:
-            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
+    @cached_property
+    def weights(self) -> dict[str, str]:
+        """Names of the files with kept weights, by run."""
+        return parts.listing(self.files, parts.WEIGHTS)
 
     @cached_property
     def _run_rows(self) -> pa.Table:
-        return self._read(self._run_parts.values(), self.record.tables.runs)
+        return self._read(self._run_parts.values(), self.record.tables.schemas["runs"])
 
     @cached_property
     def _run_parts(self) -> dict[str, str]:
         # Listed once for all tables, since the sweep may be training.
         return parts.listing(self.files, "runs")
 
-    @cached_property
-    def _weights(self) -> dict[str, str]:
-        return parts.listing(self.files, parts.WEIGHTS)
-
-    def _beside_runs(self, table: str) -> DataFrame:
-        """Return another table, for the rows of `runs`."""
+    def _measured(self, table: str, by: str) -> DataFrame:
+        """Return another table, in the order in which `runs` has the values of the column `by`."""
+        schemas = self.record.tables.schemas
+        if table not in schemas:
+            raise UsageError(f"{self.folder} has no {MISSING[table]}")
         there = parts.listing(self.files, table)
         if self._run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        return self._frame(self._read((there[stem] for stem in self._run_parts), self.record.tables.schemas[table]))
+        frame = self._frame(self._read((there[stem] for stem in self._run_parts), schemas[table]))
+        rank = {name: i for i, name in enumerate(dict.fromkeys(self.runs[by]))}
+        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
+        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
 
     def _read(self, names: Iterable[str], schema: pa.Schema) -> pa.Table:
         try:

@@ -134,7 +134,7 @@ class Store:
         self.remove({key for inside in FOLDERS for key in parts.listing(self.folder, inside)})
 
     def _runs(self, name: str) -> pa.Table:
-        return parts.read_table(self.folder, name, self.tables.runs)
+        return parts.read_table(self.folder, name, self.tables.schemas["runs"])
 
     def _others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
         """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""

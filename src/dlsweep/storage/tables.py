@@ -33,6 +33,11 @@ METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 # The columns of runs/ on kept weights; null in a run without.
 KEPT = ("kept_iteration", "kept_checksum")
 
+# The measurements of a layer. A histogram has equal bins from low to high, and is null at iterations without one.
+MEASURED = (
+    *("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std"),
+    *("saturated", "dead", "sparsity"),
+)
 HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa.float64())}
 
 
@@ -40,9 +45,9 @@ HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa
 class Tables:
     """The parts of the tables that depend on the sweep.
 
-    factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its
-    own. optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the
-    sweep keeps weights. sweep: an id shared by `sweep.json` and every part; "" in results older than this id.
+    factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its own.
+    optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sweep: an id shared by
+    `sweep.json` and every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
@@ -55,98 +60,50 @@ class Tables:
 
     @property
     def of_task(self) -> Task:
-        """Return the task."""
+        """Task of the sweep."""
         return TASKS[self.task]
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Return the metrics of every split, the main one first."""
+        """Metrics of every split, the main one first."""
         return self.of_task.metrics
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
-        """Return the columns of every table of the sweep, in the order of `TABLES`."""
-        return {table: getattr(self, table) for table in TABLES if table not in OPTIONAL or table in self.optional}
-
-    @cached_property
-    def runs(self) -> pa.Schema:
-        """Return the columns of runs/, which has a row per run."""
-        return self._schema(
-            [
-                ("run_id", pa.string()),
-                ("arm", WORD),
-                *((factor, WORD) for factor in self.factors),
-                *((setting, pa.float64()) for setting in self.settings),
-                *((name, WORD) for name in self.of_task.run_columns),
-                ("seed", pa.int64()),
-                ("status", WORD),
-                *((f"{m}_{s}_{name}", pa.float64()) for s in self.splits for m in MOMENTS for name in self.metrics),
-                ("iterations", pa.int32()),
-                ("parameters", pa.int64()),
-                ("classes", pa.int32()),  # of the data: 1 / classes is chance accuracy
-                ("seconds", pa.float64()),
-                ("error", pa.string()),
-                *((name, pa.int64()) for name in self.kept),
-            ]
-        )
-
-    @cached_property
-    def curves(self) -> pa.Schema:
-        """Return the columns of curves/, which has a row per run, iteration and split."""
-        return self._schema(
-            [
-                ("run_id", WORD),
-                ("arm", WORD),
-                *((factor, WORD) for factor in self.factors),
-                ("seed", pa.int64()),
-                ("iteration", pa.int32()),
-                ("epoch", pa.float64()),
-                ("split", WORD),
-                ("loss", pa.float64()),
-                ("penalty", pa.float64()),
-                ("accuracy", pa.float64()),
-                *((name, pa.float64()) for name in self.of_task.columns),
-            ]
-        )
-
-    @cached_property
-    def ensembles(self) -> pa.Schema:
-        """Return the columns of ensembles/: per arm, iteration and split, metrics of the runs' averaged predictions."""
-        return self._schema(
-            [
-                ("arm", WORD),
-                *((factor, WORD) for factor in self.factors),
-                ("members", pa.int32()),
-                ("iteration", pa.int32()),
-                ("epoch", pa.float64()),
-                ("split", WORD),
-                ("loss", pa.float64()),
-                ("accuracy", pa.float64()),
-            ]
-        )
-
-    @cached_property
-    def layers(self) -> pa.Schema:
-        """Return the columns of layers/, which has a row per run, iteration and layer.
-
-        A histogram has equal bins from low to high, and is null at iterations without one.
-        """
-        measured = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
-        return self._schema(
-            [
-                ("run_id", WORD),
-                ("arm", WORD),
-                *((factor, WORD) for factor in self.factors),
-                ("seed", pa.int64()),
-                ("iteration", pa.int32()),
-                ("layer", WORD),
-                *((name, pa.float64()) for name in (*measured, "saturated", "dead", "sparsity")),
-                *((f"{name}_{part}", type) for name in ("activation", "weight") for part, type in HISTOGRAM.items()),
-            ]
-        )
-
-    def _schema(self, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
-        return pa.schema(columns, {"sweep": self.sweep} if self.sweep else None)
+        """Columns of every table of the sweep, in the order of `TABLES`."""
+        arm = {"arm": WORD, **dict.fromkeys(self.factors, WORD)}
+        seed, iteration = {"seed": pa.int64()}, {"iteration": pa.int32()}
+        run = {"run_id": WORD, **arm, **seed}
+        evaluation = {**iteration, "epoch": pa.float64(), "split": WORD}
+        columns = {
+            "curves": {**run, **evaluation, **_numbers("loss", "penalty", "accuracy", *self.of_task.columns)},
+            "ensembles": {**arm, "members": pa.int32(), **evaluation, **_numbers("loss", "accuracy")},
+            "layers": {
+                **run,
+                **iteration,
+                "layer": WORD,
+                **_numbers(*MEASURED),
+                **{f"{name}_{part}": type for name in ("activation", "weight") for part, type in HISTOGRAM.items()},
+            },
+            "runs": {
+                "run_id": pa.string(),
+                **arm,
+                **_numbers(*self.settings),
+                **dict.fromkeys(self.of_task.run_columns, WORD),
+                **seed,
+                "status": WORD,
+                **_numbers(*(f"{m}_{s}_{name}" for s in self.splits for m in MOMENTS for name in self.metrics)),
+                "iterations": pa.int32(),
+                "parameters": pa.int64(),
+                "classes": pa.int32(),  # of the data: 1 / classes is chance accuracy
+                "seconds": pa.float64(),
+                "error": pa.string(),
+                **dict.fromkeys(self.kept, pa.int64()),
+            },
+        }
+        sweep = {"sweep": self.sweep} if self.sweep else None
+        tables = [table for table in TABLES if table not in OPTIONAL or table in self.optional]
+        return {table: pa.schema(list(columns[table].items()), sweep) for table in tables}
 
     def rows(
         self, runs: Sequence[Run], result: TrainingResult, checksums: Mapping[str, int], error: str | None = None
@@ -214,10 +171,15 @@ class Tables:
         return columns
 
 
+def _numbers(*names: str) -> dict[str, pa.DataType]:
+    return dict.fromkeys(names, pa.float64())
+
+
 def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
     """Return the result of failed runs: no curve."""
-    empty: dict[str, Array] = {k: np.empty(0) for k in ("epoch", "loss", "penalty", "accuracy", "x", "y", "distance")}
-    empty |= {"run": np.empty(0, int), "iteration": np.empty(0, np.int32), "split": np.empty(0, str)}
+    further = (name for task in TASKS.values() for name in task.columns)
+    columns = ("run", "iteration", "epoch", "split", "loss", "penalty", "accuracy", *further)
+    empty = {name: np.empty(0, str if name == "split" else int) for name in columns}
     return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
-from dlsweep.tasks import imported, task_of
+from dlsweep.registry import imported
+from dlsweep.tasks import task_of
 from dlsweep.training.result import TrainingResult
 
 

@@ -12,7 +12,8 @@ from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.layers import Layer, multiplications, size
 from dlsweep.nn.optimizers import optimizers
-from dlsweep.tasks import imported, task_of
+from dlsweep.registry import imported
+from dlsweep.tasks import task_of
 from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.network import Network, build
 from dlsweep.training.samples import block_size

@@ -10,12 +10,12 @@ import numpy as np
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
+from dlsweep.nn.in_place import fastest
 from dlsweep.nn.landscapes import Landscape, landscapes
 from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training import divergence
-from dlsweep.training.network import columns
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
@@ -38,14 +38,14 @@ def descend(
     arm = arms[0]  # whatever is code is the same in every arm of a cohort
     landscape: Landscape = landscapes[arm.model.name](**arm.model.settings)
     optimizer, schedule = optimizers[arm.optimizer.name], schedules[arm.schedule.name]
-    steps = arm.train.iterations
+    stepped, steps = fastest(optimizer.function), arm.train.iterations
     assert steps is not None  # a landscape has no epochs
 
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
     gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.rest]
-    settings = broadcast(columns(optimizer, [a.optimizer for a in arms], dtype), w)
-    scheduled = broadcast(columns(schedule, [a.schedule for a in arms], dtype), w)
+    settings = broadcast(optimizer.columns([a.optimizer for a in arms], dtype), w)
+    scheduled = broadcast(schedule.columns([a.schedule for a in arms], dtype), w)
     ended = np.full(len(runs), -1)
     path: list[tuple[int, Array, Array, Array]] = []  # iteration, runs, losses, points
 
@@ -54,7 +54,7 @@ def descend(
             if t:
                 g = gradient + _noise(landscape, runs, t, dtype)
                 lr = settings["lr"] * np.asarray(schedule(t, steps, **scheduled), dtype)
-                w, *slots = optimizer.function(w, g, t, *slots, **settings | {"lr": lr})
+                w, *slots = stepped(w, g, t, *slots, **settings | {"lr": lr})
             loss, gradient = _at(landscape, w)
             if not t:
                 limits = divergence.limit(loss, 1.0)

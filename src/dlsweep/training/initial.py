@@ -50,14 +50,18 @@ def initial(
         measures = bool(entry.rest)  # the outputs of the first minibatch
         own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
         # Without regularizers, which may draw.
-        alone = build([replace(run.arm, regularizer=())], data, dtype).layers if measures else layers
+        plain = replace(run.arm, choices={**run.arm.choices, "regularizer": ()})
+        alone = build([plain], data, dtype).layers if measures else layers
         for depth, layer in enumerate(alone):
             for k, parameter in layer.parameters.items():
                 if parameter.kernel:
                     passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), *parameter[:3]]
                     if measures:
                         passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
-                    own[layer.name][k][0] = entry(*passed, **run.arm.init.settings)
+                    weights = entry(*passed, **run.arm.init.settings)
+                    if np.shape(weights) != parameter.shape:
+                        raise entry.broken(f"weights {parameter.shape}", str(np.shape(weights)))
+                    own[layer.name][k][0] = weights
     return stack
 
 

@@ -28,6 +28,8 @@ from dlsweep.training.state import Stack
 from dlsweep.training.step import differentiate, update
 from dlsweep.types import Array
 
+REPORT = 100  # iterations after which progress is reported, so that a stop is obeyed soon
+
 
 def train(
     runs: Sequence[Run],
@@ -38,9 +40,10 @@ def train(
 ) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
 
-    progress: called at each evaluation with the run-iterations since the last one, and with 0 during the set-up; an
-    exception that it raises ends the training. Runs that diverge (`dlsweep.training.divergence`) or stop early leave
-    the stack. The others keep their bits, as long as BLAS uses one thread, which the executors ensure.
+    progress: called with the run-iterations since its last call, at each evaluation and at least every 100 iterations,
+    and with 0 during the set-up; an exception that it raises ends the training. Runs that diverge
+    (`dlsweep.training.divergence`) or stop early leave the stack. The others keep their bits, as long as BLAS uses one
+    thread, which the executors ensure.
     """
     _ = data.arrays  # read before the clock starts, so that the first run of a process takes no longer than others
     start = time.perf_counter()
@@ -60,6 +63,7 @@ def train(
             training.next_batch(t)
             if evaluated:
                 training.stop(t)
+            if evaluated or t - reported == REPORT:
                 progress(len(runs) * (t - reported))
                 reported = t
         if reported < steps:

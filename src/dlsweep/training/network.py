@@ -16,7 +16,6 @@ from dlsweep.nn.layers import Apply, Layer
 from dlsweep.nn.networks import networks
 from dlsweep.nn.normalization import Around, normalizations, refuse_pointless
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
-from dlsweep.registry import Choice, Entry
 from dlsweep.types import Array
 
 
@@ -41,11 +40,11 @@ def build(arms: Sequence[Arm], data: Dataset, dtype: Any = np.float32) -> Networ
     """Build the network of the arms of a cohort, one arm for each run, for the samples and classes of `data`."""
     arm = arms[0]  # whatever is code is the same in every arm of a cohort
     activation, normalization = activations[arm.activation.name], normalizations[arm.normalization.name]
-    activated_by = columns(activation, [a.activation for a in arms], dtype)
-    normalized_by = columns(normalization, [a.normalization for a in arms], dtype)
+    activated_by = activation.columns([a.activation for a in arms], dtype)
+    normalized_by = normalization.columns([a.normalization for a in arms], dtype)
     names = [choice.name for choice in arm.regularizer]
     acting: list[Regularizer] = [
-        regularizers[name].function(**columns(regularizers[name], [a.regularizer[i] for a in arms], dtype))
+        regularizers[name].function(**regularizers[name].columns([a.regularizer[i] for a in arms], dtype))
         for i, name in enumerate(names)
     ]
 
@@ -104,18 +103,3 @@ def _augmented(first: Layer, change: Augment) -> Layer:
 
     tiled = first.facts.tiled
     return first._replace(apply=changed(first.apply), facts=first.facts._replace(tiled=tiled and changed(tiled)))
-
-
-def columns(entry: Entry, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
-    """Return the settings of every run: numbers as arrays `(R,)`, other settings as they are in all runs.
-
-    If all runs agree, the array has one element: elementwise loops are then longer, and faster.
-    """
-    arrays: dict[str, Any] = {}
-    for name, setting in entry.settings.items():
-        values = [choice.settings[name] for choice in choices]
-        if setting.stacks:
-            arrays[name] = np.array(values[:1] if len(set(values)) == 1 else values, dtype)
-        else:
-            arrays[name] = values[0]
-    return arrays

@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dlsweep.config.runs import Arm, Run
-from dlsweep.nn.activations import activations
-from dlsweep.nn.normalization import normalizations
-from dlsweep.nn.optimizers import optimizers
-from dlsweep.nn.regularizers import regularizers
-from dlsweep.nn.schedules import schedules
-from dlsweep.registry import Choice, Registry
+from dlsweep.factors import FACTORS
 from dlsweep.training import costs
 from dlsweep.training.costs import FLOAT
 
@@ -116,22 +111,8 @@ def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
 
 def code(arm: Arm) -> Hashable:
     """Return a key that arms share if they can train as one stack: all but the numbers and the initializer."""
-    return (
-        arm.fingerprint,
-        arm.model.canonical,
-        _code(activations, arm.activation),
-        _code(normalizations, arm.normalization),
-        _code(optimizers, arm.optimizer),
-        _code(schedules, arm.schedule),
-        *(_code(regularizers, c) for c in arm.regularizer),
-        replace(arm.train, stopping=None),
-        arm.evaluate,
-    )
-
-
-def _code(registry: Registry, choice: Choice) -> Hashable:
-    settings = registry[choice.name].settings
-    return choice.name, *(repr(value) for name, value in choice.settings.items() if not settings[name].stacks)
+    split = [factor.code(arm.chosen(factor.name)) for factor in FACTORS]
+    return arm.fingerprint, *split, replace(arm.train, stopping=None), arm.evaluate
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:

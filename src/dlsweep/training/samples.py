@@ -97,7 +97,7 @@ def split_blocks(data: Dataset, split: str, dtype: np.dtype, reorder: bool, size
 
 
 def _peeled(lit: Array) -> tuple[Array, Array | None]:
-    """Return orders of samples and of features that gather what is dark; lit: `(N, features)`, bool.
+    """Return orders of samples and of features that gather dark features; lit: `(N, features)`, bool.
 
     The method peels from the outside in: take the feature that is lit in the fewest remaining samples, put it and these
     samples at the end, and repeat without them. The remaining samples light ever fewer features, so the first samples

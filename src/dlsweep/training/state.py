@@ -17,7 +17,7 @@ from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Entry
-from dlsweep.training.network import Network, build, columns
+from dlsweep.training.network import Network, build
 from dlsweep.training.result import Checkpoint
 from dlsweep.types import Array
 
@@ -77,13 +77,13 @@ class Stack:
     def optimizer(self) -> tuple[Entry, dict[str, Any]]:
         """The optimizer, and its settings as columns."""
         entry = optimizers[self.arm.optimizer.name]
-        return entry, columns(entry, [run.arm.optimizer for run in self.runs], self.dtype)
+        return entry, entry.columns([run.arm.optimizer for run in self.runs], self.dtype)
 
     @cached_property
     def schedule(self) -> tuple[Entry, dict[str, Any]]:
         """The schedule of the learning rate, and its settings as columns."""
         entry = schedules[self.arm.schedule.name]
-        return entry, columns(entry, [run.arm.schedule for run in self.runs], np.float64)
+        return entry, entry.columns([run.arm.schedule for run in self.runs], np.float64)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlsweep.nn.forward import forward
+from dlsweep.nn.in_place import fastest
 from dlsweep.nn.layers import Context, Parameters, SharedInput, broadcast, column
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.training.evaluation import labels
@@ -59,11 +60,16 @@ def update(state: State, t: int, steps: int, gradients: Gradients) -> None:
     if stack.arm.train.clip_norm is not None:
         _clip(gradients.values, stack.dtype.type(stack.arm.train.clip_norm))
     (optimizer, settings), (schedule, scheduled) = stack.optimizer, stack.schedule
+    stepped = fastest(optimizer.function)
     factor = np.asarray(schedule(t, steps, **scheduled), stack.dtype)
     settings = settings | {"lr": settings["lr"] * factor}
     for p, gs, slots in zip(state.parameters, gradients.values, state.slots, strict=True):
         for k, g in gs.items():
-            p[k], *slots[k] = optimizer.function(p[k], g, t, *slots[k], **broadcast(settings, g))
+            result = stepped(p[k], g, t, *slots[k], **broadcast(settings, g))
+            if not isinstance(result, tuple) or len(result) != 1 + len(slots[k]):
+                got = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+                raise optimizer.broken(f"a tuple of {', '.join(['w', *optimizer.rest])}", got)
+            p[k], *slots[k] = result
     for regularizer in stack.network.regularizers:
         if regularizer.project:
             for i, k in stack.kernels:

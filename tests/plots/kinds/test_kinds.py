@@ -311,6 +311,12 @@ def test_a_map_of_layers_by_arm_at_an_iteration(results: Results) -> None:
     assert "each run near iteration 2" in texts(figure)
 
 
+def test_arms_below_several_maps_are_turned_alike(results: Results) -> None:
+    figure = drawn(results, "layers", x="arm", columns="activation")
+    turned = [{tick.get_rotation() for tick in ax.get_xticklabels()} for ax in panels(figure)]
+    assert turned == [{90.0}] * 2
+
+
 def test_a_map_never_averages_over_a_factor(results: Results) -> None:
     frame = table(results, "layers")
     frame["third"] = pd.Categorical(frame["seed"].astype(str))
@@ -345,7 +351,7 @@ def test_a_layer_that_explodes_does_not_flatten_the_others(results: Results) -> 
     frame.loc[far, ["weight_low", "weight_high"]] *= 1e9
     figure = plots["histograms"](frame, rows="activation", columns="optimizer", y="weight").figure
     assert panels(figure)[0].get_xlim()[1] < 20
-    assert said(figure, "What lies far beyond the axis is left out.")
+    assert said(figure, "Values far beyond the axis are left out.")
 
 
 # curves, of which there are many

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from tests.support import commands
+from tests.support.combinations import all_pairs
 from tests.support.figures import drawn, panels, said, texts
 
 import dlsweep
@@ -35,7 +35,7 @@ CONFIG: dict[str, Any] = {
     "seeds": 2,
     "grid": {"activation": ["relu", "tanh"], "optimizer": {"adam": {"lr": 0.01}}},
 }
-AROUND: dict[str, Any] = {"rows": [""], "columns": [""], "row_factor": "", "column_factor": "", "title": ""}
+HEADINGS: dict[str, Any] = {"rows": [""], "columns": [""], "row_factor": "", "column_factor": "", "title": ""}
 
 
 def run(output: Path, **changes: Any) -> Results:
@@ -270,10 +270,15 @@ def test_runs_without_weights_in_a_confusion_matrix(dense: Results) -> None:
     ]
 
 
+def test_a_confusion_matrix_without_any_weights(dense: Results) -> None:
+    figure = drawn(dense, "confusion", arm={"activation": "relu", "optimizer": "sgd lr=1e+38"})
+    assert said(figure, "2 of 2 diverged: no weights")
+
+
 def test_a_confusion_matrix_of_many_classes_and_of_a_class_that_is_never_tested() -> None:
     counts = np.eye(100) * 7
     counts[3] = 0
-    figure, _ = confusion.draw({(0, 0): Confusion([counts])}, [f"class {k}" for k in range(100)], AROUND)
+    figure, _ = confusion.draw({(0, 0): Confusion([counts])}, [f"class {k}" for k in range(100)], HEADINGS)
     figure.canvas.draw()
     (ax,) = panels(figure)
     assert not ax.texts
@@ -283,21 +288,21 @@ def test_a_confusion_matrix_of_many_classes_and_of_a_class_that_is_never_tested(
     assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
-@pytest.mark.parametrize("count", [1, 2, 6, 30, 100])
-@pytest.mark.parametrize("shape", [(1, 5, 5), (3, 3, 3), (2, 4, 6)])
-def test_any_number_of_filters_fits_into_its_panel(count: int, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(
+    ("columns", "shape", "count"), all_pairs((1, 2, 6), ((1, 5, 5), (3, 3, 3), (2, 4, 6)), (1, 2, 6, 30, 100))
+)
+def test_any_number_of_filters_fits_into_its_panel(columns: int, shape: tuple[int, int, int], count: int) -> None:
     draw_ = np.random.default_rng(0)
     both = Filters(draw_.normal(size=(count, *shape)), draw_.normal(size=(count, *shape)))
-    for columns in (1, 2, 6):
-        figure, _ = filters.draw([both] * columns, [f"level {i}" for i in range(columns)], "factor", "", 10)
-        figure.canvas.draw()
-        assert max(figure.get_size_inches()) < 14
-        for ax in panels(figure):
-            assert len(ax.images) == count
-            for left, right, bottom, top in (image.get_extent() for image in ax.images):
-                assert -1e-9 <= left < right <= ax.get_xlim()[1] + 1e-9
-                assert -1e-9 <= bottom < top <= ax.get_ylim()[1] + 1e-9
-                assert (right - left) / (top - bottom) == pytest.approx(shape[2] / shape[1])
+    figure, _ = filters.draw([both] * columns, [f"level {i}" for i in range(columns)], "factor", "")
+    figure.canvas.draw()
+    assert max(figure.get_size_inches()) < 14
+    for ax in panels(figure):
+        assert len(ax.images) == count
+        for left, right, bottom, top in (image.get_extent() for image in ax.images):
+            assert -1e-9 <= left < right <= ax.get_xlim()[1] + 1e-9
+            assert -1e-9 <= bottom < top <= ax.get_ylim()[1] + 1e-9
+            assert (right - left) / (top - bottom) == pytest.approx(shape[2] / shape[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -365,8 +370,10 @@ def test_every_page_in_all_formats(results: Results, kind: str) -> None:
 
 
 def test_the_command_says_which_network(results: Results) -> None:
-    command = [sys.executable, "-m", "dlsweep", "plot", str(results.folder), "-k", "misclassified"]
-    done = subprocess.run([*command, "--arm", "activation=tanh", "--seed", "1"], capture_output=True, text=True)
+    def command(*arguments: str) -> commands.Done:
+        return commands.dlsweep("plot", results.folder, "-k", "misclassified", *arguments, folder=results.folder)
+
+    done = command("--arm", "activation=tanh", "--seed", "1")
     assert (done.returncode, done.stderr) == (0, "")
     (path,) = map(Path, done.stdout.splitlines())
     assert path.name == "misclassified.png"
@@ -374,10 +381,10 @@ def test_the_command_says_which_network(results: Results) -> None:
         "activation": "--arm must be a factor and a level of it, such as activation=relu, got 'activation'",
         "activation=tnh": "activation has no level 'tnh'",
     }.items():
-        done = subprocess.run([*command, "--arm", wrong], capture_output=True, text=True)
+        done = command("--arm", wrong)
         assert (done.returncode, done.stdout) == (2, "")
         assert sentence in done.stderr
-    done = subprocess.run([*command, "--rows", "activation"], capture_output=True, text=True)
+    done = command("--rows", "activation")
     assert done.returncode == 2
     assert "misclassified has no setting 'rows'" in done.stderr
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from tests.support import commands
 
 from dlsweep.analysis.frames import curves_of
 from dlsweep.cli.choosing import choices
@@ -179,8 +178,8 @@ def test_a_start_that_is_far_away(tmp_path: Path) -> None:
 def test_the_committed_configs_show_what_they_say(tmp_path: Path) -> None:
     configs = Path(__file__).parents[3] / "configs"
     for name in ("optimizer_paths", "landscapes"):
-        command = [sys.executable, "-m", "dlsweep", "run", str(configs / f"{name}.yaml"), "-o", str(tmp_path), "-q"]
-        subprocess.run([*command, "-j", "1"], check=True)
+        command = ("run", configs / f"{name}.yaml", "-o", tmp_path, "-q", "-j", "1")
+        assert commands.dlsweep(*command, folder=tmp_path).returncode == 0
     assert {p.name for p in tmp_path.glob("optimizer-paths/figures/*")} == {"paths.png", "curves-loss.png"}
     assert len([*tmp_path.glob("landscapes/figures/paths-model-*.png")]) == 5
     runs = pd.read_parquet(tmp_path / "landscapes" / "runs")

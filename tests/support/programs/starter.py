@@ -36,7 +36,7 @@ def become(arguments, folder, environment, out, err):
         sys.path[0] = folder
         return lambda: runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     sys.argv = arguments
-    sys.path[0] = str(Path(arguments[0]).parent)
+    sys.path[:1] = [str(Path(arguments[0]).parent), *environment.get("PYTHONPATH", "").split(os.pathsep)]
     return lambda: runpy.run_path(arguments[0], run_name="__main__")
 
 

@@ -28,7 +28,7 @@ def curves(
     log_y: bool = False,
     low: Fraction = 0.0,
 ) -> Chart:
-    """Curves over training in a grid of panels: the mean over the seeds with its 95 % interval, and a thin line a seed.
+    """Curves over training in a grid of panels: the mean over the seeds with its 95 % interval, a thin line per seed.
 
     rows, columns, lines: factors whose levels are the rows and columns of panels and the colours of lines, or "split".
     splits: the splits to show; by default all, or only the last (test) where all would make more than six lines in a

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from annotated_types import Ge
 
-from dlsweep.analysis.networks import Networks, brightness, class_names, image_shape, picture
-from dlsweep.errors import UsageError
+from dlsweep.analysis.networks import FeatureMaps, Networks
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
@@ -18,9 +17,6 @@ from dlsweep.plots.images import canvas, show
 from dlsweep.plots.layout import Words
 from dlsweep.plots.panels import empty, panels
 from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 _MAPS = 16  # of a layer
 _LAYERS = 12
@@ -42,29 +38,18 @@ def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart
     >>> list(plots["feature_maps"].settings)
     ['arm', 'seed', 'image']
     """
-    row, first = facets.first()
-    model, title = facets.load(row), captions.around(first, f"seed {row['seed']}")["title"]
+    model, status, first = facets.first()
+    title = captions.headings(first, f"seed {first.frame['seed'].iloc[0]}")["title"]
     if model is None:
-        return draw({}, None, "", captions.joined("feature maps", title), str(row["status"]))
-    image_shape(model.data, "feature_maps")
-    x, t = model.data.arrays.x_test, model.data.arrays.t_test
-    if image >= len(x):
-        raise UsageError(f"feature_maps: image must be below {len(x)}, the number of test images, got {image}")
-    one = x[image : image + 1]
-    maps = {name: y[0] for name, y in model.outputs(one).items() if y.ndim == 4 and y[0, 0].size > 1}
-    if not maps:
-        raise UsageError(
-            f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
-            "choose convolutional networks, with arm: {model: …}"
-        )
-    names = class_names(model.data)
-    label = f"test image {image}: label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
-    seen = picture(one[0].astype(float), *brightness(x))
-    return draw(maps, seen, f"image {image}", captions.joined(label, title))
+        return draw({}, None, "", captions.joined("feature maps", title), status)
+    found = FeatureMaps.of(model, image)
+    return draw(found.maps, found.seen, f"image {image}", captions.joined(found.label, title))
 
 
 def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, reason: str = "") -> Chart:
-    """Draw some layers' maps, `(channels, H, W)` each, below the image; or the reason for having none."""
+    """Draw some layers' maps, `(channels, H, W)` each, below the image; or the reason if there are none."""
+    import pandas as pd
+
     thinned = dict(list(maps.items())[:: -(-len(maps) // _LAYERS) or 1])
     most = min(_MAPS, max((len(y) for y in maps.values()), default=1))
     step = min(_WIDE / most, _HIGH / (len(thinned) + 1), _LARGEST)
@@ -76,8 +61,7 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
     names = [name, *(f"{layer}  {shape}" for layer, shape in zip(thinned, shapes))]
     caption = _caption(maps, len(thinned))
     words = Words(x="", y="", title=title, foot=caption, ticks=names, beside=["", *ends], below=0.0)
-    with style.look():
-        figure, axes = panels(words, (wide, high))
+    with panels(words, (wide, high)) as (figure, axes):
         ax = axes[0, 0]
         canvas(ax, wide, high)
         if image is None:
@@ -93,7 +77,10 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
                 ax.text(*place, end, size=NOTE, va="center", color=style.FAINT)
     what = f"{reason}: no weights" if image is None else f"Maps of {', '.join(map(' '.join, zip(thinned, shapes)))}"
     alt = f"Feature maps: {title}. {what}."
-    return Chart(figure, caption, alt, _data(thinned))
+    numbers = [
+        (layer, i, one.min(), one.mean(), one.max()) for layer, y in thinned.items() for i, one in enumerate(y[:_MAPS])
+    ]
+    return Chart(figure, caption, alt, pd.DataFrame(numbers, columns=["layer", "map", "low", "mean", "high"]))
 
 
 def _caption(maps: Mapping[str, Array], shown: int) -> str:
@@ -104,13 +91,3 @@ def _caption(maps: Mapping[str, Array], shown: int) -> str:
     words += [f"Of each layer the first {_MAPS} maps."] if any(len(y) > _MAPS for y in maps.values()) else []
     words += [f"{shown} of {len(maps)} layers."] if shown < len(maps) else []
     return " ".join(words)
-
-
-def _data(maps: Mapping[str, Array]) -> DataFrame:
-    import pandas as pd
-
-    columns = ["layer", "map", "low", "mean", "high"]
-    rows = [
-        (layer, i, one.min(), one.mean(), one.max()) for layer, y in maps.items() for i, one in enumerate(y[:_MAPS])
-    ]
-    return pd.DataFrame(rows, columns=columns)

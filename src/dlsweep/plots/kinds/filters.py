@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis.facets import refuse_mixed
-from dlsweep.analysis.networks import Filters, Networks, first_kernels, picture
-from dlsweep.plots import captions, style
+from dlsweep.analysis.networks import Filters, Networks
+from dlsweep.plots import captions
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.images import canvas, tile
 from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
-from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
 
 
 @plots.register(table="networks", places=("columns",))
@@ -36,38 +34,24 @@ def filters(facets: Networks) -> Chart:
     >>> list(plots["filters"].settings)
     ['columns', 'arm', 'seed']
     """
-    shown, iteration = [], 0
+    shown = []
     for _, part in facets:
         refuse_mixed(part, "panel", ("columns",))
-        row = dict(part.iloc[0])
-        model = facets.load(row)
-        iteration = model.iteration if model else iteration
-        before = first_kernels(facets.at_start(row), "filters")
-        shown.append(Filters(before, first_kernels(model, "filters") if model else None, str(row["status"])))
-    around = captions.around(facets)
+        shown.append(Filters.of(facets, dict(part.iloc[0])))
+    headings = captions.headings(facets)
     seed = "" if facets.columns == "seed" else f"seed {facets.frame['seed'].iloc[0]}"
-    title = captions.joined("the first layer's filters", around["title"], seed)
-    figure, caption = draw(shown, around["columns"], around["column_factor"], title, iteration)
+    title = captions.joined("the first layer's filters", headings["title"], seed)
+    figure, caption = draw(shown, headings["columns"], headings["column_factor"], title)
     alt = captions.alt(f"Images of {title}, before and after training", facets)
-    return Chart(figure, caption, alt, _data(facets, shown))
+    parts = [((0, j), "", columns) for j, one in enumerate(shown) for columns in one.columns()]
+    return Chart(figure, caption, alt, facets.tidy(parts, []))
 
 
-def _data(facets: Networks, shown: Sequence[Filters]) -> DataFrame:
-    import pandas as pd
-
-    parts = []
-    for j, one in enumerate(shown):
-        for when, kernels in (("before", one.before), ("after", one.after)):
-            for i, w in enumerate(kernels[: Filters.MOST] if kernels is not None else ()):
-                numbers = {"filter": i, "mean": w.mean(), "norm": np.linalg.norm(w), "limit": one.limit}
-                parts.append({**facets.levels_at((0, j)), "when": when, **numbers})
-    return pd.DataFrame(parts)
-
-
-def _words(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str, iteration: int) -> Words:
+def _words(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str) -> Words:
     """Return the texts around the panels; the panels of a single network stand side by side."""
     single, channels = len(shown) == 1, {one.before.shape[1] for one in shown}
     end = _rounded(shown[0].limit) if single else "m"
+    iteration = shown[0].iteration
     trained = f"after {short(iteration)} iterations" if single and iteration else "after training"
     return Words(
         x="",
@@ -82,33 +66,25 @@ def _words(shown: Sequence[Filters], names: Sequence[str], factor: str, title: s
     )
 
 
-def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str, iteration: int) -> tuple[Figure, str]:
+def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str) -> tuple[Figure, str]:
     """Draw some filters, a column for each network; return the figure and its caption."""
-    words, single = _words(shown, names, factor, title, iteration), len(shown) == 1
+    words, single = _words(shown, names, factor, title), len(shown) == 1
     wide = 4.3 if single else float(np.clip(11.2 / len(shown) - 0.42, 1.2, 3.6))
     high = 4.3 if single else min(wide, 2.5)
-    with style.look():
-        figure, axes = panels(words, (wide, high))
-        for at, ax in np.ndenumerate(axes):
-            one = shown[0 if single else at[1]]
-            kernels = (one.before, one.after)[at[1] if single else at[0]]
+    each = [(one, when, kernels) for one in shown for when, kernels in one.shown.items()]
+    with panels(words, (wide, high)) as (figure, axes):
+        for (one, when, kernels), ax in zip(each, (axes if single else axes.T).flat):
+            colours = Colours.of([np.array(one.limit)], centred=True)
             canvas(ax, wide, high)
-            if not single and at[0]:
+            if not single and when == "after":
                 ax.text(wide / 2, -0.06, f"m = {_rounded(one.limit)}", ha="center", va="top")
             if kernels is None:
                 empty(ax, f"{one.reason}:\nno weights")
-                continue
-            images = _images(kernels[: Filters.MOST], one.limit)
-            tile(ax, images, (wide, high), Colours(-one.limit, one.limit, "RdBu_r"))
+            else:
+                tile(ax, one.images(kernels), (wide, high), colours)
         if words.bar:
-            m = shown[0].limit
-            colour_bar(axes, Colours(-m, m, "RdBu_r").mapping, words, "weight", ticks=[-m, 0, m])
+            colour_bar(axes, colours.mapping, words, "weight", ticks=[-shown[-1].limit, 0, shown[-1].limit])
     return figure, words.foot
-
-
-def _images(kernels: Array, limit: float) -> Array:
-    """Return kernels `(F, C, H, W)` as images: numbers `(F, H, W)`, or the brightness of 3 colours `(F, H, W, 3)`."""
-    return np.stack([picture(w, -limit, limit) if len(w) == 3 else w.mean(axis=0) for w in kernels])
 
 
 def _caption(shown: Sequence[Filters], end: str, *, single: bool) -> str:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Cell, Facets, arms, refuse_mixed
-from dlsweep.analysis.iterations import At, at_iteration, iteration_name
-from dlsweep.analysis.layers import last_common, layer_means, layer_names
-from dlsweep.errors import UsageError
-from dlsweep.plots import captions, style
-from dlsweep.plots.axes import short
+from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.layers import SIZES, At, LayerMaps, Quantity
+from dlsweep.plots import captions
+from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.fitting import under
 from dlsweep.plots.layout import TICKS, Words
 from dlsweep.plots.panels import colour_bar, empty, panels
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-SIZES = ("gradient_rms", "weight_norm", "update_ratio")  # are compared by their ratio, on a logarithmic scale
 _NAMES = 12  # of layers are written at most
 
 
@@ -31,16 +23,7 @@ _NAMES = 12  # of layers are written at most
 def layers(
     facets: Facets,
     *,
-    y: Literal[
-        "gradient_rms",
-        "weight_norm",
-        "update_ratio",
-        "activation_mean",
-        "activation_std",
-        "saturated",
-        "dead",
-        "sparsity",
-    ] = "gradient_rms",
+    y: Quantity = "gradient_rms",
     x: Literal["iteration", "arm"] = "iteration",
     at: At = "last",
     log_y: bool | None = None,
@@ -58,102 +41,52 @@ def layers(
     >>> plots["layers"](rows, y="dead").data["dead"].tolist()
     [0.0, 0.5]
     """
-    rows = facets.frame
-    if not rows["layer"].notna().any():
-        raise UsageError("there is nothing to show: no run has measurements of its layers")
     log = y in SIZES if log_y is None else log_y
-    depth, around, name = layer_names(rows), captions.around(facets), str(x)
-    marks: list[Any]
-    if x == "arm":
-        frame = at_iteration(rows, at)
-        mark, name = arms(frame, (facets.rows, facets.columns))
-        frame = frame.assign(mark=mark)
-        marks = list(dict.fromkeys(frame["mark"]))
-        around = captions.around(facets, iteration_name(frame, at))
-    else:
-        frame = rows.assign(mark=rows["iteration"])
-        marks = sorted(set(frame["mark"].dropna()))
-    parts = dict(facets.parts(frame))
-    values = {cell: layer_means(part, y, depth, marks, log=log) for cell, part in parts.items()}
-    for cell, part in parts.items() if x == "iteration" else ():
-        refuse_mixed(part, "map", ("rows", "columns"))
-        values[cell][:, np.array(marks) > last_common(part)] = np.nan
-    colours = Colours.of(list(values.values()), log=log, centred=y == "activation_mean")
-    caption = _caption(parts, values, log=log)
-    figure = _draw(parts, values, colours, depth, marks, around, name, y, caption)
-    alt = captions.alt(f"Maps of {y.replace('_', ' ')} by layer and {name}", facets)
-    return Chart(figure, caption, alt, _data(facets, values, depth, marks, name, y))
+    maps = LayerMaps.of(facets, y, x, at, log=log)
+    colours = Colours.of(list(maps.values.values()), log=log, centred=y == "activation_mean")
+    layers, marks, steps = maps.layers, maps.marks, x == "iteration"
+    size = None if steps else (max(2.0, 0.5 * len(marks)), float(np.clip(0.35 * len(layers), 1.4, 3.5)))
+    names, turned, below = under(marks, size[0] / len(marks)) if size else ([], 0.0, TICKS)
+    words = _words(facets, maps, colours, below, log=log)
+    with panels(words, size) as (figure, axes):
+        edges = _edges(np.array(marks, float) if steps else np.arange(len(marks)))
+        for cell, table in maps.values.items():
+            if not np.isfinite(table).any():
+                empty(axes[cell], "no value" if len(maps.parts[cell]) else "no runs")
+            colours.mesh(axes[cell], edges, np.arange(len(layers) + 1) - 0.5, table)
+            axes[cell].grid(False)
+        axes[0, 0].set_yticks([layers.index(name) for name in words.ticks], words.ticks)
+        for ax in axes[-1]:
+            if steps:
+                set_ticks(ax.xaxis, whole=True)
+            else:
+                ax.set_xticks(range(len(marks)), names, rotation=turned)
+        colour_bar(axes, colours.mapping, words, y.replace("_", " "), ticks=colours.ticks)
+    alt = captions.alt(f"Maps of {y.replace('_', ' ')} by layer and {maps.x}", facets)
+    return Chart(figure, words.foot, alt, facets.tidy(maps.columns(y), []))
 
 
-def _data(
-    facets: Facets, values: Mapping[Cell, np.ndarray], depth: Sequence[str], marks: Sequence[Any], x: str, y: str
-) -> DataFrame:
-    import pandas as pd
-
-    index = pd.MultiIndex.from_product([depth, marks], names=["layer", x])
-    parts = []
-    for cell, table in values.items():
-        part = pd.DataFrame({y: table.ravel()}, index).reset_index()
-        parts.append(part.assign(**facets.levels_at(cell)))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _caption(parts: Mapping[Cell, DataFrame], values: Mapping[Cell, np.ndarray], *, log: bool) -> str:
-    """Explain how to read the figure."""
-    every = [n for part in parts.values() if (n := part.groupby("arm", observed=True)["run_id"].nunique().max()) > 0]
-    mean = "Geometric mean" if log else "Mean"
-    words = [f"{mean} of {captions.seeds(map(int, every))}." if max(every) > 1 else "One seed."]
-    if any(not np.isfinite(v).all() for v in values.values()):
-        words.append("Grey: no value" + (", or a run has diverged." if captions.notes(parts) else "."))
-    return " ".join(words)
-
-
-def _draw(
-    parts: Mapping[Cell, DataFrame],
-    values: Mapping[Cell, np.ndarray],
-    colours: Colours,
-    depth: Sequence[str],
-    marks: Sequence[Any],
-    around: Mapping[str, Any],
-    x: str,
-    y: str,
-    caption: str,
-) -> Figure:
-    """Draw the maps with their colour bar. marks: the iterations or arms of the columns of a map."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    steps = x == "iteration"
-    size = None if steps else (max(2.0, 0.5 * len(marks)), float(np.clip(0.35 * len(depth), 1.4, 3.5)))
-    shown = range(0, len(depth), -(-len(depth) // _NAMES))
-    names_below, turned, below = ([], 0.0, TICKS) if steps else under(marks, size[0] / len(marks) if size else 1.0)
-    words = Words(
-        x=x,
+def _words(facets: Facets, maps: LayerMaps, colours: Colours, below: float, *, log: bool) -> Words:
+    """Return the texts around the panels."""
+    return Words(
+        x=maps.x,
         y="layer",
-        **around,
-        notes=captions.notes(parts),
-        foot=caption,
-        ticks=[depth[i] for i in shown],
+        **captions.headings(facets, maps.when),
+        notes=captions.notes(maps.parts),
+        foot=_caption(maps, log=log),
+        ticks=maps.layers[:: -(-len(maps.layers) // _NAMES)],
         below=below,
         bar=colours.labels,
     )
-    with style.look():
-        figure, axes = panels(words, size)
-        edges = _edges(np.array(marks, float) if steps else np.arange(len(marks)))
-        heights, shades = np.arange(len(depth) + 1) - 0.5, colours.mapping
-        for cell, table in values.items():
-            ax = axes[cell]
-            if not np.isfinite(table).any():
-                empty(ax, "no value" if len(parts[cell]) else "no runs")
-            ax.pcolormesh(edges, heights, np.ma.masked_invalid(table), cmap=shades.cmap, norm=shades.norm)
-            ax.grid(False)
-        ax.set_yticks(list(shown), [depth[i] for i in shown])
-        if steps:
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-        else:
-            ax.set_xticks(range(len(marks)), names_below, rotation=turned)
-        colour_bar(axes, shades, words, y.replace("_", " "), ticks=colours.ticks)
-    return figure
+
+
+def _caption(maps: LayerMaps, *, log: bool) -> str:
+    """Explain how to read the figure."""
+    mean = "Geometric mean" if log else "Mean"
+    words = [f"{mean} of {captions.seeds(maps.seeds)}." if max(maps.seeds) > 1 else "One seed."]
+    if any(not np.isfinite(values).all() for values in maps.values.values()):
+        words.append("Grey: no value" + (", or a run has diverged." if captions.notes(maps.parts) else "."))
+    return " ".join(words)
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:

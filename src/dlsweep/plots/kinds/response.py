@@ -27,7 +27,7 @@ def response(
     log_y: bool = False,
     low: Fraction = 0.0,
 ) -> Chart:
-    """A metric against a numeric setting (learning rate, strength, scale): means, intervals, and a thin line a seed.
+    """A metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
 
     x: the setting, such as `optimizer.lr`; by default the setting that varies most. An arm without the setting is a
     horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd lr=1" become one level,

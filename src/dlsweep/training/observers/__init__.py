@@ -1,4 +1,4 @@
-"""Observers of training: each notes one thing, and none changes what is trained."""
+"""Observers of training: each notes one thing, and none has an effect on the runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Observer:
         return False
 
     def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
-        """Note the gradients of step t, before its update; `state` is that of iteration t - 1."""
+        """Note the gradients of step t, before its update; `state` is the one after t − 1 updates."""
 
     def updated(self, t: int, state: State) -> None:
         """Note the update of step t."""

@@ -54,7 +54,8 @@ class Averages:
     (Hansen & Salamon 1990; Lakshminarayanan et al. 2017, section 2.4).
 
     arms: for each the rows of its runs in the stack, by seed. The sum is in this order and in float64, so that its bits
-    do not depend on the stack. The loss -log p̄_t is that of the members by log-sum-exp: finite where one of theirs is.
+    do not depend on the stack. The loss −log p̄_t is computed from the members' by log-sum-exp: it is finite if one of
+    theirs is.
     """
 
     def __init__(self, arms: Sequence[Sequence[int]]):

@@ -29,17 +29,17 @@ Rows = tuple[int, Array, list[tuple[str, dict[str, Array]]]]  # iteration, runs,
 class Probes(Observer):
     """Measure the layers that have a kernel at every evaluation.
 
-    The row of iteration t describes the network after t updates, as the row of t in the curves does. It is measured in
-    training mode on the minibatch of step t + 1; the gradient is the one of that step, which costs no extra pass. After
-    the last update a step is computed and not applied.
+    The row of iteration t describes the network after t updates, as in the curves. It is measured in training mode on
+    the minibatch of step t + 1, and the gradient is the one of that step. After the last update, this gradient is
+    computed and not applied.
 
-    Of a layer: `weight_norm`, ‖W_t‖₂; `gradient_rms`, of the kernel's gradient at W_t with penalties, before clipping;
-    `update_ratio`, ‖W_t − W_{t−1}‖ / ‖W_{t−1}‖ of the update that led to W_t, NaN at iteration 0 and where W_{t−1} = 0;
-    `sparsity`, the share of weights within ±0.001. Of the output of the activation that follows, or of the logits:
-    `activation_mean` and `activation_std`; `saturated`, the share of outputs where the activation's slope is at most
-    0.36 of its maximum; `dead`, the share of units whose slope is 0 for all samples; both are 0 for logits. About ten
-    times in a training also `…_low`, `…_high` and `…_histogram`, the counts in 30 equal bins between them, of
-    activations and of weights. What is not finite, in a run that diverges in step t + 1, is NaN.
+    Columns on a layer's kernel W: `weight_norm`, ‖W_t‖₂; `gradient_rms`, of the gradient at W_t with penalties, before
+    clipping; `update_ratio`, ‖W_t − W_{t−1}‖ / ‖W_{t−1}‖, NaN at iteration 0 and where W_{t−1} = 0; `sparsity`, the
+    share of weights within ±0.001. Columns on the output of the next activation, or on the logits: `activation_mean`
+    and `activation_std`; `saturated`, the share of outputs where the activation's slope is at most 0.36 of its maximum;
+    `dead`, the share of units whose slope is 0 for all samples; both are 0 for logits. About ten times in a training
+    also histograms of activations and weights: `…_low`, `…_high`, and `…_histogram`, the counts in 30 equal bins
+    between them. Values that are not finite, in a run that diverges in step t + 1, become NaN.
     """
 
     def __init__(self, stack: Stack, steps: int):
@@ -148,13 +148,13 @@ class Probes(Observer):
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
-    """The place of the activation that follows a layer with a kernel, or else of the last layer before the next one."""
+    """Return the index of the activation after a kernel, or else of the last layer before the next kernel."""
     end = next((i for i in range(kernel, end) if layers[i].facts.route == "next"), end)  # there its branch ends
     return next((i for i in range(kernel, end) if layers[i].facts.activation), end - 1)
 
 
 def _steepest(activation: Layer) -> Array:
-    """The greatest slope of an activation between −10 and 10, with what it learns at its start, for every run."""
+    """Return the maximum slope of an activation between −10 and 10 for every run, with its initial parameters."""
     shape = next((p.shape for p in activation.parameters.values()), (1, 1))
     start = {
         k: np.zeros((1, *shape)) + column(np.asarray(p.start, float), np.zeros((1, *shape)))
@@ -172,7 +172,7 @@ def _slope(activation: Output) -> Array:
 
 
 def _finite(values: Array) -> Array:
-    """Return numbers with NaN in place of infinity; counts are as they were."""
+    """Return numbers with NaN in place of infinity; counts are unchanged."""
     return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
 
 
@@ -181,14 +181,14 @@ def _flat(a: Array) -> Array:
 
 
 def _share(true: Array) -> Array:
-    """The share of what is true, of every run; row by row, which counts many times as quickly as along an axis."""
+    """Return the share of true elements of every run. Counting row by row is many times faster than along an axis."""
     flat = _flat(true)
     share: Array = np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
     return share
 
 
 def _norm(a: Array) -> Array:
-    """‖a‖₂ of every run; in float64 where it must be: the square of a gradient that vanishes is nothing in float32."""
+    """Return ‖a‖₂ of every run, in float64 where float32 is too narrow for the squares."""
     flat = _flat(a)
     squares = np.vecdot(flat, flat).astype(np.float64)
     for i in np.flatnonzero(~((squares > 1e-20) & (squares < 1e20))):
@@ -199,7 +199,7 @@ def _norm(a: Array) -> Array:
 
 
 def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:
-    """Low, high and counts of every run's values; NaN and -1 where none is taken, or where a value is not finite."""
+    """Return low, high and counts of every run's values; NaN and −1 where none is taken or a value is not finite."""
     flat = _flat(a)
     low, high = np.full((2, len(flat)), np.nan)
     counts = np.full((len(flat), BINS), -1)

@@ -1,7 +1,7 @@
-"""A grid's parts that do not depend on each other, so that arms can be walked lazily as a product of them.
+"""The blocks of a grid, independent of each other, so that arms can be walked lazily as a product of them.
 
-Axes that concern the same field of an arm (`optimizer` and `optimizer.lr`) belong together; all their combinations are
-worked out once, here, as points. What folds, folds within such a part.
+Axes that concern the same field of an arm (`optimizer` and `optimizer.lr`) belong to one block; all their combinations
+are worked out once, here. Combinations of the same meaning fold within a block.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from hashlib import blake2b
 from itertools import product
 from typing import Any
 
+from dlsweep.config.document import Place
 from dlsweep.config.grid import Axis, Grid
-from dlsweep.config.levels import Level, Value
-from dlsweep.config.nodes import Place
+from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.words import FIELDS, TRAIN, Factor, entry
 from dlsweep.datasets.base import Dataset
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Combination:
     """One combination of levels of some factors.
 
-    fields: what the fields of an arm become; labels: by factor; asked: the labels asked for where an arm has no such
+    fields: the values of an arm's fields; labels: by factor; asked: the labels asked for where an arm has no such
     setting ("0.9" for "-"); key: a hash of what the fields mean, to be combined by exclusive or (Zobrist
     1970), so that arms that mean the same have the same key.
     """
@@ -36,12 +37,12 @@ class Point:
     places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
 
 
-Part = tuple[Point, ...]
+Block = tuple[Combination, ...]
 
 
 @dataclass(frozen=True)
 class Expander:
-    """Makes the points of grids.
+    """Makes the combinations of grids.
 
     factors: of the whole sweep; base: the level of each field where no axis concerns it; labels: of all levels;
     open_dataset: None where the data cannot be used.
@@ -53,24 +54,24 @@ class Expander:
     open_dataset: Callable[[Choice, Mapping[str, Place], Place], Dataset | None]
     _pool: dict[str, Choice] = field(default_factory=dict)
 
-    def parts(self, grid: Grid) -> list[Part]:
-        """The independent parts of a grid, in the order of their first axis; without those that have a mistake."""
+    def blocks(self, grid: Grid) -> list[Block]:
+        """Return the blocks of a grid, in the order of their first axis; without those that have a mistake."""
         groups = [group for group in _together(grid.axes) if not _fields(group) & grid.faulty]
         touched = _fields(grid.axes) | grid.faulty
         rest = [f for f in FIELDS if f not in touched]
-        parts = [tuple(self._points(group, sorted(_fields(group)))) for group in groups]
-        return [part for part in [*parts, tuple(self._points([], rest))] if part]
+        blocks = [tuple(self._combinations(group, sorted(_fields(group)))) for group in groups]
+        return [block for block in [*blocks, tuple(self._combinations([], rest))] if block]
 
-    def _points(self, axes: list[Axis], fields: list[str]) -> Iterator[Point]:
+    def _combinations(self, axes: list[Axis], fields: list[str]) -> Iterator[Combination]:
         factors = [f for f in self.factors if f.field in fields]
         for combination in product(*axes):
-            yield self._point([level for levels in combination for level in levels], fields, factors)
+            yield self._combination([level for levels in combination for level in levels], fields, factors)
 
-    def _point(self, levels: list[Level | Value], fields: list[str], factors: list[Factor]) -> Point:
+    def _combination(self, levels: list[Level | SettingLevel], fields: list[str], factors: list[Factor]) -> Combination:
         chosen = {name: self.base[name] for name in fields}
-        chosen |= {level.template.field: level for level in levels if isinstance(level, Level)}
+        chosen |= {level.spec.field: level for level in levels if isinstance(level, Level)}
         choices = {name: level.choices for name, level in chosen.items()}
-        values = [level for level in levels if isinstance(level, Value)]
+        values = [level for level in levels if isinstance(level, SettingLevel)]
         for value in values:
             choices[value.factor.field] = value.put_into(choices[value.factor.field])
 
@@ -89,18 +90,18 @@ class Expander:
             found, meaning = self._resolve(name, shared, places, chosen[name].place)
             resolved |= found
             key ^= int.from_bytes(blake2b(f"{name}\n{meaning}".encode(), digest_size=16).digest(), "big")
-        return Point(resolved, labels, asked, key, places)
+        return Combination(resolved, labels, asked, key, places)
 
     def _resolve(
         self, name: str, choices: tuple[Choice, ...], places: Mapping[str, Place], place: Place
     ) -> tuple[dict[str, Any], str]:
-        """What a field of an arm becomes, and a text that is the same for the same meaning."""
+        """Return the values of a field of an arm, and a text that is the same for the same meaning."""
         if name == "data":
             own = {setting.removeprefix("data."): p for setting, p in places.items() if setting.startswith("data.")}
             dataset = self.open_dataset(choices[0], own, place)
             fingerprint = dataset.fingerprint if dataset is not None else ""
             return {"data": choices[0], "fingerprint": fingerprint}, fingerprint
-        if name == "regularizer":
+        if name in BY_NAME and BY_NAME[name].combines:
             effective = tuple(c for c in choices if c.name != "none" and not entry(name, c.name).is_off(c.settings))
             return {name: effective}, "\n".join(c.canonical for c in effective)
         if name == "train":

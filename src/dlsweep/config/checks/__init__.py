@@ -1,0 +1,26 @@
+"""Checks of a sweep that has been read. Each yields mistakes; none needs another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dlsweep.config.checks import data, landscapes, networks, plots, unused
+from dlsweep.config.sweep import Sweep
+from dlsweep.errors import Mistake
+
+CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
+    unused.settings,
+    unused.stopping,
+    unused.factors,
+    data.readable,
+    data.splits,
+    data.batches,
+    data.monitors,
+    data.ensembles,
+    networks.networks,
+    networks.regularizers,
+    plots.names,
+    plots.weights,
+    landscapes.needless,
+    landscapes.plots,
+)

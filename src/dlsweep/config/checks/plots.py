@@ -1,0 +1,74 @@
+"""Settings of plots name factors, splits and settings of the sweep; plots of networks need the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from dlsweep.config.document import Key, Node
+from dlsweep.config.settings import named_settings
+from dlsweep.config.sweep import Sweep
+from dlsweep.config.words import entry, factor, registry
+from dlsweep.errors import Mistake
+from dlsweep.registry import Choice
+from dlsweep.text import nearest
+from dlsweep.types import Split, name_of
+
+
+def weights(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of networks in a sweep that keeps no weights."""
+    for node, plot in sweep.plots if not sweep.descends else ():
+        if shows_networks(plot) and sweep.evaluated.evaluate.keep is None:
+            yield node.place.mistake(f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
+
+
+def shows_networks(plot: Choice) -> bool:
+    """True if a plot needs trained networks, not only tables."""
+    return getattr(entry("plots", plot.name), "table", "") == "networks"
+
+
+def names(sweep: Sweep) -> Iterator[Mistake]:
+    """Report settings that name an unknown factor, split or numeric setting."""
+    node = sweep.top.get("plots")
+    for plot in node.value if node is not None and node.is_list else ():
+        for name, settings in plot.value.items() if plot.is_mapping else ():
+            if name in registry("plots"):
+                yield from _names(sweep, name, named_settings(entry("plots", name), settings))
+
+
+def _names(sweep: Sweep, plot: str, settings: Node) -> Iterator[Mistake]:
+    known = entry("plots", plot).settings
+    factors = [f.name for f in sweep.factors]
+    placed: dict[str, str] = {}
+    for key, node in settings.value.items() if settings.is_mapping else ():
+        mark = name_of(known[key].annotation) if key in known else None
+        where = f"plots.{plot}.{key}"
+        if mark and mark.kind == "split":
+            yield from _splits(sweep, where, node)
+        elif mark and mark.kind == "setting" and isinstance(node.value, str) and "." in node.value:
+            yield from factor(node.value, node.place)  # of any sweep
+        elif mark and node.is_mapping:
+            yield from _levels(factors, where, node)
+        elif mark and mark.also and isinstance(node.value, str):
+            if node.value not in (valid := [*factors, *mark.also]):
+                found = f"got {node}{nearest(node.value, valid)}"
+                yield node.place.mistake(f"{where} must name a factor of this sweep, {found}")
+            elif node.value in placed:
+                other = placed[node.value]
+                yield node.place.mistake(f"{where} must be another factor than {other}, got {node} for both")
+            placed.setdefault(node.value, str(key))
+
+
+def _splits(sweep: Sweep, where: str, node: Node) -> Iterator[Mistake]:
+    on = sweep.evaluated.evaluate.on
+    for split in node.items():
+        if split.value in get_args(Split) and split.value not in on:
+            yield split.place.mistake(f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")
+
+
+def _levels(factors: list[str], where: str, node: Node) -> Iterator[Mistake]:
+    chosen: Key
+    for chosen in node.value:
+        if chosen not in factors:
+            found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
+            yield chosen.place.mistake(f"{where} must name factors of this sweep, {found}")

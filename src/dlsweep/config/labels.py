@@ -1,0 +1,108 @@
+"""Labels of levels, as tables and figures show them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from dlsweep.config.document import Reading
+from dlsweep.config.expansion import Block
+from dlsweep.config.grid import Grid
+from dlsweep.config.levels import Level
+from dlsweep.config.words import Factor
+from dlsweep.errors import Mistake
+from dlsweep.registry import Choice, Entry
+from dlsweep.text import value_text
+
+
+def label(grids: Sequence[Grid], base: Mapping[str, Level], factors: Sequence[Factor]) -> Reading[dict[Level, str]]:
+    """Label all levels of all factors; base: the levels of what no factor varies."""
+    labels: dict[Level, str] = {}
+    clashes: list[Mistake] = []
+    for f in (f for f in factors if not f.setting):
+        levels = [one for grid in grids for axis in grid.axes for one in axis.levels(f.field)]
+        if any(f.name not in {g.name for g in grid.factors} for grid in grids):
+            levels.append(base[f.field])
+        dotted = [d for d in factors if d.setting and d.field == f.field]
+        own = _label_levels(dict.fromkeys(levels), dotted)
+        clashes += _clashes(own, dotted)
+        labels |= own
+    yield from clashes or _repeated(grids, labels)
+    return labels
+
+
+def _repeated(grids: Iterable[Grid], labels: Mapping[Level, str]) -> Iterator[Mistake]:
+    """Report the same point twice on one axis."""
+    for axis in (axis for grid in grids for axis in grid.axes):
+        seen: set[tuple[str, ...]] = set()
+        for point in axis:
+            texts = tuple(labels[one] if isinstance(one, Level) else one.text for one in point)
+            if texts in seen:
+                yield point[0].place.mistake(f"{', '.join(f.name for f in axis.factors)} has {', '.join(texts)} twice")
+            seen.add(texts)
+
+
+def called(
+    factors: Iterable[Factor], labels: Mapping[Level, str], grids: Iterable[Iterable[Block]]
+) -> dict[str, dict[str, str]]:
+    """Return the labels of each factor, each with the name of its level."""
+    names: dict[str, dict[str, str]] = {f.name: {} for f in factors}
+    for combination in (one for blocks in grids for block in blocks for one in block):
+        for factor, label in combination.labels.items():
+            names[factor][label] = label
+    for level, label in labels.items():
+        if label in names.get(level.spec.field, ()):
+            names[level.spec.field][label] = level.spec.name
+    return names
+
+
+def _label_levels(levels: Iterable[Level], dotted: Collection[Factor]) -> dict[Level, str]:
+    """Label every level of one factor, from all its grids: by its `label:`, or its name.
+
+    Where several levels share a name, the settings in which they differ are added: "sgd lr=0.1". The settings of dotted
+    factors have columns of their own and are left out.
+    """
+    groups: dict[Any, list[Level]] = defaultdict(list)
+    for level in levels:
+        groups[level.spec if level.spec.label else level.spec.name].append(level)
+    found = {level: text for group in groups.values() for level, text in _label_group(group, dotted)}
+    return {level: found[level] for level in levels}
+
+
+def _clashes(labels: Mapping[Level, str], dotted: Collection[Factor]) -> Iterator[Mistake]:
+    """Report levels of different meaning with the same label."""
+    meanings: dict[str, str] = {}
+    for level, text in labels.items():
+        meaning = repr([(c.name, _own_settings(c, dotted)) for c in level.choices])
+        if meanings.setdefault(text, meaning) != meaning:
+            told = f"two levels of {level.spec.field} have the label {text!r}; give one of them another `label:`"
+            yield level.place.mistake(told)
+
+
+def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tuple[Level, str]]:
+    own = [[_own_settings(c, dotted) for c in level.choices] for level in group]
+    differing = [
+        [name for name in settings if len({value_text(o[i].get(name)) for o in own}) > 1]
+        for i, settings in enumerate(own[0])
+    ]
+    for level, settings in zip(group, own):
+        pairs = [
+            " ".join(f"{name}={_shown(entry, name, settings[i][name])}" for name in differing[i])
+            for i, (entry, _) in enumerate(level.spec.choices)
+        ]
+        if level.spec.label:
+            yield level, " ".join([level.spec.label, *filter(None, pairs)])
+        else:
+            names = (entry.name for entry, _ in level.spec.choices)
+            yield level, " + ".join(f"{name} {pair}".rstrip() for name, pair in zip(names, pairs))
+
+
+def _own_settings(choice: Choice, dotted: Collection[Factor]) -> dict[str, Any]:
+    settings = choice.settings.items()
+    return {name: value for name, value in settings if not any(f.concerns(choice.name, name) for f in dotted)}
+
+
+def _shown(entry: Entry, name: str, value: Any) -> str:
+    return PurePath(value).name if entry.settings[name].is_file else value_text(value)

@@ -1,0 +1,108 @@
+"""A config that has been read, in two steps: as written, and with its labels and combinations. Checks look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from dlsweep.config.basics import Evaluated
+from dlsweep.config.document import Node, Place
+from dlsweep.config.expansion import Block, Combination
+from dlsweep.config.grid import Grid
+from dlsweep.config.levels import Level, LevelSpec
+from dlsweep.config.opened import Datasets
+from dlsweep.config.rules import Rules
+from dlsweep.config.words import Factor
+from dlsweep.datasets.base import Dataset
+from dlsweep.registry import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A config as written.
+
+    top: the nodes under its keys; place: of the whole; base: the level of each field outside the grid; faulty: the
+    fields with a mistake; descends: True if its models are landscapes.
+    """
+
+    top: Mapping[Any, Node]
+    place: Place
+    name: str
+    seeds: Sequence[int]
+    evaluated: Evaluated
+    base: Mapping[str, Level]
+    grids: Sequence[Grid]
+    faulty: frozenset[str]
+    descends: bool = False
+
+    @property
+    def count(self) -> int:
+        """The number of runs before folding, `exclude` and `only`."""
+        return sum(grid.count for grid in self.grids) * len(self.seeds)
+
+    def specs(self, field: str) -> list[LevelSpec]:
+        """Return the levels of a field as written, in all grids."""
+        found: list[LevelSpec] = []
+        for grid in self.grids:
+            own = [spec for axis in grid.axes for spec in axis.specs(field)]
+            found += own or [self.base[field].spec]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Written):
+    """A config with its labels and combinations.
+
+    plots: each with its node; blocks: of each grid; datasets: that its arms use.
+    """
+
+    factors: tuple[Factor, ...]
+    plots: Sequence[tuple[Node, Choice]]
+    labels: Mapping[Level, str]
+    blocks: Sequence[Sequence[Block]]
+    rules: Rules
+    datasets: Datasets
+
+    def all(self, field: str) -> Iterator[Combination]:
+        """Yield every combination that says something of a field."""
+        return (one for blocks in self.blocks for block in blocks if field in block[0].fields for one in block)
+
+    def partial_arms(self, *names: str) -> Iterator[PartialArm]:
+        """Yield the combinations of some fields of an arm, in every grid."""
+        for blocks in self.blocks:
+            concerned = [block for block in blocks if block[0].fields.keys() & set(names)]
+            if set(names) <= {name for block in concerned for name in block[0].fields}:
+                for combinations in product(*concerned):
+                    yield PartialArm(combinations, blocks, self)
+
+
+@dataclass(frozen=True)
+class PartialArm:
+    """Some fields of arms, with the places of their settings."""
+
+    combinations: Collection[Combination]
+    blocks: Sequence[Block]
+    sweep: Sweep
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The values of the fields."""
+        return {name: value for one in self.combinations for name, value in one.fields.items()}
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """The places of levels ("model") and settings ("train.batch_size")."""
+        return {name: place for one in self.combinations for name, place in one.places.items()}
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set; None if it cannot be used."""
+        return self.sweep.datasets.opened[self.fields["data"]]
+
+    @property
+    def is_kept(self) -> bool:
+        """True if `exclude` and `only` leave an arm with these fields."""
+        return self.sweep.rules.leave_some([*self.combinations], self.blocks)

@@ -1,0 +1,269 @@
+"""Settings of registered functions: kinds of number, and the check of a value, with a sentence for a person."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Lt
+
+from dlsweep.errors import UnknownName
+from dlsweep.text import nearest, value_text
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+M = TypeVar("M")
+
+
+class Off(NamedTuple):
+    """In an annotation: the value at which a setting does nothing."""
+
+    value: float
+
+
+class Names(Protocol):
+    """A registry, as far as settings know it."""
+
+    kind: str
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class ItemsOf(NamedTuple):
+    """In an annotation of a list: each item is one of these names, or a name with settings."""
+
+    names: Names
+
+
+class Spells(NamedTuple):
+    """In an annotation: a quantity that several settings spell, such as a length in `iterations` or in `epochs`.
+
+    Exactly one of them is set; the others are null.
+    """
+
+    quantity: str
+
+
+class Needs(NamedTuple):
+    """In an annotation: the setting without which this one has no effect."""
+
+    setting: str
+
+
+# The kinds of number that settings share. An annotation is the one place that bounds a setting.
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Strength = Annotated[float, Ge(0), Off(0)]
+Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
+Count = Annotated[int, Ge(1)]
+
+# A number as YAML 1.2 writes it.
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+Steps = tuple[int | str, ...]  # the keys and positions that lead to a value
+Shown = Callable[[Steps], str]  # the value there, as a sentence shows it
+
+
+class Fault(NamedTuple):
+    """A mistake in settings. at_key: it stands at the last key of `steps`, not at its value."""
+
+    steps: Steps
+    sentence: str
+    at_key: bool = False
+
+
+# The requirements that pydantic finds broken, as the end of "… must be …". The words in braces come with the error.
+_REQUIREMENTS = {
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "too_short": "a list of length {min_length} or more",
+    "too_long": "a list of length {max_length} or less",
+    "none_required": "null",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A keyword-only parameter of a registered function."""
+
+    name: str
+    annotation: Any
+    default: Any  # inspect.Parameter.empty where the setting must be given
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+    def _mark(self, kind: type[M]) -> M | None:
+        return next((mark for mark in get_args(self.annotation)[1:] if isinstance(mark, kind)), None)
+
+    @property
+    def off(self) -> float | None:
+        """The value at which it does nothing, if there is one."""
+        mark = self._mark(Off)
+        return mark.value if mark else None
+
+    @property
+    def items(self) -> Names | None:
+        """The registry that names the items of a list, if there is one."""
+        mark = self._mark(ItemsOf)
+        return mark.names if mark else None
+
+    @property
+    def quantity(self) -> str:
+        """The quantity that it sets: its own name, unless several settings spell it."""
+        mark = self._mark(Spells)
+        return mark.quantity if mark else self.name
+
+    @property
+    def needs(self) -> str | None:
+        """The setting without which it has no effect, if there is one."""
+        mark = self._mark(Needs)
+        return mark.setting if mark else None
+
+    @property
+    def stacks(self) -> bool:
+        """True if runs that differ in this setting can train as one stack: numbers stack, code does not."""
+        return _branches(self.annotation) == [float]
+
+    @property
+    def is_file(self) -> bool:
+        """True if it names a file. Choices hold it as text, absolute."""
+        return self.annotation is Path
+
+    @property
+    def holds_list(self) -> bool:
+        """True if its own type is a list, such as `model.mlp.hidden`."""
+        return any(list in (b, get_origin(b)) or tuple in (b, get_origin(b)) for b in _branches(self.annotation))
+
+    @property
+    def holds_lists(self) -> bool:
+        """True if it is a list of lists, such as the branches of `parallel`."""
+        lists = [b for b in _branches(self.annotation) if get_origin(b) is list]
+        return any(get_origin(b) is list for one in lists for b in _branches(get_args(one)[0]))
+
+    @property
+    def usual(self) -> Any:
+        """The default, in the form in which a config would give it: `lr: float = 1` is 1.0."""
+        branches = _branches(self.annotation)
+        whole = type(self.default) is int and float in branches and int not in branches
+        return float(self.default) if whole else self.default
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Strict: "0.1" is no number, true is no number, 1 is a number where 1.0 is; infinite numbers are refused."""
+        from pydantic import ConfigDict, TypeAdapter
+
+        return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+    def check(self, value: Any, where: str, shown: Shown) -> tuple[Any, list[Fault]]:
+        """Return a value as its annotation wants it, and the mistakes in it; where: its name in sentences."""
+        from pydantic import ValidationError
+
+        if value is None and self.quantity != self.name:
+            return None, [Fault((), f"{where} must be a whole number, got {shown(())}")]
+        if self.is_file:
+            good = isinstance(value, str) and value and "\0" not in value
+            return value, [] if good else [Fault((), f"{where} must be the path of a file, got {shown(())}")]
+        if self.items is not None and isinstance(value, list) and value:
+            checked = [_check_item(self.items, item, i, where, shown) for i, item in enumerate(value)]
+            return [item for item, _ in checked], [fault for _, faults in checked for fault in faults]
+        try:
+            return self.adapter.validate_python(value), []
+        except ValidationError as error:
+            return None, list(_faults(error.errors(include_url=False), value, where, shown))
+
+
+def within(shown: Shown, at: Steps) -> Shown:
+    """Return how a sentence shows the values within one value."""
+    return lambda steps: shown((*at, *steps))
+
+
+def _branches(annotation: Any) -> list[Any]:
+    """The types of a union; of another annotation its type alone."""
+    if get_origin(annotation) is Annotated:
+        return _branches(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [branch for one in get_args(annotation) for branch in _branches(one)]
+    return [annotation]
+
+
+def _check_item(names: Names, item: Any, i: int, where: str, shown: Shown) -> tuple[Any, list[Fault]]:
+    """Return an item of a list as its name, or as a mapping from it to the settings that differ from the defaults."""
+    if isinstance(item, Mapping) and len(item) == 1:
+        ((name, given),) = item.items()
+        at: Steps = (i, name)
+    elif isinstance(item, str):
+        name, given, at = item, None, (i,)
+    else:
+        return None, [Fault((i,), f"an item of {where} is a name, or one name with settings, got {shown((i,))}")]
+    try:
+        entry = names[name]
+    except UnknownName as error:
+        return None, [Fault(at, str(error), at_key=True)]
+    values, faults = entry.check(given, f"{where}.{name}", within(shown, at))
+    own = {k: v for k, v in values.items() if entry.settings[k].required or v != entry.settings[k].usual}
+    return {name: own} if own else name, [fault._replace(steps=(*at, *fault.steps)) for fault in faults]
+
+
+def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iterable[Fault]:
+    """pydantic's errors in our words; several about one value are the branches of a union."""
+    wanted: dict[tuple[int, ...], list[str]] = {}
+    for error in errors:
+        position = tuple(step for step in error["loc"] if isinstance(step, int))
+        wanted.setdefault(position, []).append(_requirement(error))
+    for position, requirements in wanted.items():
+        culprit, name = value, where
+        for step in position:
+            culprit, name = culprit[step], f"an item of {where}"
+        found, hint = f"got {shown(position)}", ""
+        if isinstance(culprit, str):
+            if requirements[0].endswith("number") and NUMBER.fullmatch(culprit):
+                found += ", which is text; take the quotes away"
+            hint = next((near for error in errors if (near := _near_literal(error, culprit))), "")
+        if requirements == ["a list"] and not isinstance(culprit, Mapping) and culprit not in (None, "") and not hint:
+            hint = f" (write [{value_text(culprit)}])"
+        yield Fault(position, f"{name} must be {' or '.join(requirements)}, {found}{hint}")
+
+
+def _requirement(error: Mapping[str, Any]) -> str:
+    if error["type"] == "literal_error":
+        return "one of " + ", ".join(map(str, _choices(error)))
+    words = {
+        key: f"{value:,g}" if isinstance(value, float) else f"{value}" for key, value in error.get("ctx", {}).items()
+    }
+    if error["type"] in _REQUIREMENTS:
+        return _REQUIREMENTS[error["type"]].format(**words)
+    return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")  # a rule of someone's own
+
+
+def _choices(error: Mapping[str, Any]) -> list[str]:
+    """The values of a `Literal`, which pydantic lists as `'a', 'b' or 'c'`."""
+    return re.findall(r"'([^']*)'", error["ctx"]["expected"])
+
+
+def _near_literal(error: Mapping[str, Any], word: str) -> str:
+    if error["type"] != "literal_error":
+        return ""
+    return nearest(word, _choices(error)).partition(" (choices")[0]

@@ -1,0 +1,125 @@
+"""The settings of a function together: their check, and their completion."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from dlsweep.settings import Fault, Setting, Shown, Steps, within
+from dlsweep.text import nearest, value_text
+
+
+class Signature:
+    """The settings of a registered function."""
+
+    name: str
+
+    @cached_property
+    def settings(self) -> Mapping[str, Setting]:
+        """The settings by name, in their order."""
+        raise NotImplementedError
+
+    @property
+    def short(self) -> str | None:
+        """The setting that a value without a name means, as in `{dropout: 0.5}`: the first."""
+        return next(iter(self.settings), None)
+
+    def check(self, given: Any, where: str = "", shown: Shown | None = None) -> tuple[dict[str, Any], list[Fault]]:
+        """Return settings in the form that their annotations want, and the mistakes in them.
+
+        given: a mapping, the value of the first setting, or None; where: the name in sentences, "optimizer.sgd"; shown:
+        how a sentence shows a value.
+
+        >>> from dlsweep.nn.optimizers import optimizers
+        >>> optimizers["sgd"].check({"lr": 1})
+        ({'lr': 1.0}, [])
+        >>> optimizers["sgd"].check({"lr": 0})[1][0].sentence
+        'sgd.lr must be above 0, got 0'
+        """
+        where, values, faults = where or self.name, dict[str, Any](), list[Fault]()
+        named = self.named(given)
+        show: Shown = shown or (lambda steps: _shown(given, steps))
+        if not isinstance(named, Mapping):
+            return {}, [Fault((), f"{self.needs_mapping(where)}, got {show(())}")]
+        for name, value in named.items():
+            if name not in self.settings:
+                faults.append(Fault((name,), self.unknown(name, where), at_key=True))
+                continue
+            at: Steps = (name,) if isinstance(given, Mapping) else ()
+            values[name], found = self.settings[name].check(value, f"{where}.{name}", within(show, at))
+            faults += [fault._replace(steps=(*at, *fault.steps)) for fault in found]
+        faults += [Fault((names[-1],), sentence) for names, sentence in self.clashes(values, where)]
+        if not faults:
+            faults = [Fault((), sentence, at_key=True) for sentence in self.missing(named, where)]
+        return values, faults
+
+    def named(self, given: Any) -> Any:
+        """Return settings as a mapping by name; a value without a name is the first setting's."""
+        if given is None:
+            return {}
+        return {self.short: given} if self.short and not isinstance(given, Mapping) else given
+
+    def needs_mapping(self, where: str) -> str:
+        """Return the beginning of a message about settings that are no mapping."""
+        example = next(iter(self.settings), None)
+        hint = f"a mapping such as {{{example}: …}}" if example else "removed, since it has no settings"
+        return f"settings of {where} must be {hint}"
+
+    def unknown(self, name: str, where: str) -> str:
+        """Return a message about a setting that there is not."""
+        return f"{where} has no setting {str(name)!r}{nearest(name, self.settings) or '; it has none at all'}"
+
+    def missing(self, given: Container[str], where: str) -> list[str]:
+        """Return a message for every required setting that is not given."""
+        names = [name for name, setting in self.settings.items() if setting.required and name not in given]
+        return [f"{where} needs the setting {name!r}, as in {{{self.name}: {{{name}: …}}}}" for name in names]
+
+    def clashes(self, given: Iterable[str], where: str) -> Iterator[tuple[list[str], str]]:
+        """Yield the settings that spell one quantity together, each time with a message."""
+        spelled: dict[str, list[str]] = {}
+        for name in given:
+            spelled.setdefault(self.settings[name].quantity, []).append(name)
+        for names in spelled.values():
+            if len(names) > 1:
+                yield names, f"{where} has both {' and '.join(names)}; give one of them"
+
+    def complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every setting: the given ones, and defaults for the rest.
+
+        >>> from dlsweep.nn.optimizers import optimizers
+        >>> optimizers["momentum"].complete({"lr": 0.1})
+        {'lr': 0.1, 'alpha': 0.9}
+        """
+        spelled = {self.settings[name].quantity for name in given if name in self.settings}
+        usual = {
+            name: None if setting.quantity in spelled else setting.usual
+            for name, setting in self.settings.items()
+            if not setting.required
+        }
+        return {**usual, **given}
+
+    def changed(self, settings: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+        """Return settings with one of them changed; other spellings of its quantity become null."""
+        return {**settings, **dict.fromkeys(self.spellings(name), None), name: value}
+
+    def spellings(self, name: str) -> list[str]:
+        """Return the settings that spell the same quantity as one of them: itself, and its rivals."""
+        asked = self.settings.get(name)
+        return [n for n, setting in self.settings.items() if asked and setting.quantity == asked.quantity]
+
+    def idle(self, settings: Mapping[str, Any]) -> set[str]:
+        """Return settings without effect: another one spells their quantity, or the setting that they need is null."""
+        return {
+            name
+            for name, setting in self.settings.items()
+            if (setting.quantity != name and settings[name] is None)
+            or (setting.needs and settings[setting.needs] is None)
+        }
+
+
+def _shown(given: Any, steps: Steps) -> str:
+    """Return a value within settings, as a sentence shows it."""
+    for step in steps:
+        given = given[step]
+    return "nothing" if given is None else repr(given) if isinstance(given, str) else value_text(given)
