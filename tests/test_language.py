@@ -41,7 +41,7 @@ def openings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 # How many still wait for plainer words; the numbers only fall.
-WORDS_LEFT, OPENINGS_LEFT = 3, 0
+WORDS_LEFT, OPENINGS_LEFT = 0, 0
 
 
 def places(read: Callable[[Path], Iterator[tuple[int, str]]], match: re.Pattern[str]) -> list[str]:

@@ -18,7 +18,7 @@ from dlsweep.execution.worker import Receipt, Task
 from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import Folder, make_folder
 from dlsweep.storage.results import Results, open_results
-from dlsweep.storage.store import WRITTEN, Committed, Store, statuses
+from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.training.minibatches import iterations
 from dlsweep.training.plan import Plan, code, plan
 
@@ -119,19 +119,16 @@ def _open(
     committed, notes = (Store(folder, old.tables) if old else store).repair()
     for sentence in notes + compatibility.check(config, old, committed, folder):
         note(sentence)
-    done = statuses(_without_failed(store, committed) if options.retry else committed)
+    if options.retry:  # a failed run, or ensemble, has a part of its own
+        failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
+        store.remove(failed)
+        committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
+    done = statuses(committed)
     recorded = old is not None and (old.config, old.plots) == (compatibility.canonical(config), config.plots)
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
         compatibility.describe(config, old).write(folder)
     return store, done
-
-
-def _without_failed(store: Store, committed: Committed) -> Committed:
-    """Remove the failed runs, and return the others. Each failed run, or ensemble, has a part of its own."""
-    failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
-    store.remove(failed)
-    return {stem: rows for stem, rows in committed.items() if stem not in failed}
 
 
 def _start(

@@ -401,6 +401,23 @@ def test_mistakes_of_the_grid_do_not_hide_those_of_the_data(refused: Refused) ->
     )
 
 
+def test_too_many_runs_hide_no_mistake_that_needs_no_expansion(refused: Refused) -> None:
+    refused(
+        """
+        train: {iterations: ▲5, monitor: ▲test_loss}
+        ▲seeds: 100001
+        grid: {train.iterations: 5}
+        plots: [curves: {rows: ▲inti}]
+        """,
+        "train.iterations has no effect here, since it is a factor of the grid; take it out",
+        "train.monitor has no effect without train.patience; give that too, or take it out",
+        "the grid has 100,001 runs (1 arm × 100,001 seeds), the limit is 100,000; make it smaller, or raise the limit"
+        " (--max-runs)",
+        "plots.curves.rows must name a factor of this sweep, got 'inti'; did you mean 'init'? (choices: activation,"
+        " arm, init, normalization, optimizer, regularizer, schedule, seed, split, train.iterations)",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -371,7 +371,7 @@ def test_opening_what_is_not_there_names_what_is(make: Make, sweep: Sweep, tmp_p
         ({"executor": "inline", "jobs": 2}, "executor.inline has no setting 'jobs'; remove -j"),
         ({"executor": "inline", "timeout": 2}, "executor.inline has no setting 'timeout'; remove --timeout"),
         ({"executor": "processes", "jobs": 0}, "executor.processes.jobs must be at least 1, got 0"),
-        ({"executor": "processes", "timeout": 0.0}, "executor.processes.timeout must be above 0, got 0.0"),
+        ({"executor": "processes", "timeout": 0.0}, "executor.processes.timeout must be above 0, got 0"),
         ({"max_memory": 0}, "max_memory must be above 0 bytes, got 0"),
     ],
 )

@@ -47,7 +47,7 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
     if node is None:
         yield top.mistake(f"give the sweep a name: the file's own name, {text!r}, cannot be a folder everywhere")
     elif device:
-        yield node.place.mistake(f"name must not be that of a device on Windows, got {node}")
+        yield node.place.mistake(f"name must not be a device name of Windows, got {node}")
     else:
         rule = f"1 to {LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
         yield node.place.mistake(f"name must be the name of a folder: {rule}, got {node}")

@@ -66,7 +66,7 @@ def _replicates(written: Written) -> Reading[Sequence[int]]:
 
 
 def _noises(written: Written) -> Iterator[float]:
-    """Yield the noise of every landscape, as far as it is given."""
+    """Yield the noise of every landscape, given or by default."""
     for spec in written.specs("model"):
         yield from spec.values("noise")
     for axis in (axis for grid in written.grids for axis in grid.axes):

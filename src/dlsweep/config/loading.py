@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -26,7 +26,7 @@ from dlsweep.config.settings import read_settings
 from dlsweep.config.source import Source, read
 from dlsweep.config.sweep import Sweep, Written
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
-from dlsweep.errors import ConfigError
+from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
 from dlsweep.registry import Choice
 from dlsweep.tasks import DESCENT
@@ -86,11 +86,24 @@ def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | N
     factors = _factors(written)
     plots = yield from _read_plots(written.top.get("plots"))
     if written.count > max_runs:
-        place = next((key.place for key in written.top if key in ("grid", "seeds")), document.place)
-        arms = f"{plural(written.count // len(written.seeds), 'arm')} × {plural(len(written.seeds), 'seed')}"
-        limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
-        yield place.mistake(f"the grid has {plural(written.count, 'run')} ({arms}), {limit}")
-        return None
+        yield _too_many(written, max_runs)
+        sweep = Sweep(**vars(written), factors=factors, plots=plots, blocks=[()] * len(written.grids))
+    else:
+        sweep = yield from _expand(written, factors, plots)
+    for check in CHECKS:
+        yield from check(sweep)
+    return sweep
+
+
+def _too_many(written: Written, max_runs: int) -> Mistake:
+    place = next((key.place for key in written.top if key in ("grid", "seeds")), written.place)
+    arms = f"{plural(written.count // len(written.seeds), 'arm')} × {plural(len(written.seeds), 'seed')}"
+    limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
+    return place.mistake(f"the grid has {plural(written.count, 'run')} ({arms}), {limit}")
+
+
+def _expand(written: Written, factors: tuple[Factor, ...], plots: Sequence[tuple[Node, Choice]]) -> Reading[Sweep]:
+    """Label the levels of a sweep, and combine them; read the rules that choose among the combinations."""
     labels = yield from label(written.grids, written.base, factors)
     datasets = Datasets()
     expander = Expander(factors, written.base, labels, datasets.open)
@@ -99,18 +112,10 @@ def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | N
     faulty = written.faulty.union(*(grid.faulty for grid in written.grids))
     exclude = yield from read_partial_arms("exclude", written.top.get("exclude"), names, blocks, faulty)
     only = yield from read_partial_arms("only", written.top.get("only"), names, blocks, faulty)
-    sweep = Sweep(
-        **vars(written),
-        factors=factors,
-        plots=plots,
-        labels=labels,
-        blocks=blocks,
-        rules=Rules(exclude, only),
-        datasets=datasets,
+    rules = Rules(exclude, only)
+    return Sweep(
+        **vars(written), factors=factors, plots=plots, blocks=blocks, labels=labels, rules=rules, datasets=datasets
     )
-    for check in CHECKS:
-        yield from check(sweep)
-    return sweep
 
 
 def _read_written(document: Node, file: Path | None) -> Reading[Written]:

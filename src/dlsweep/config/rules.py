@@ -24,8 +24,8 @@ class Rules:
     Sets of partial arms are bit masks, so that many of them cost no more than one: bit i stands for the i-th.
     """
 
-    exclude: tuple[PartialArm, ...]
-    only: tuple[PartialArm, ...]
+    exclude: tuple[PartialArm, ...] = ()
+    only: tuple[PartialArm, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.exclude or self.only)

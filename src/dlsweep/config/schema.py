@@ -1,6 +1,6 @@
 """JSON Schema of the config language, made from the registries, so that an editor completes names and settings.
 
-It says what a file looks like; `load` checks what it cannot say: a minibatch larger than the data, a level given twice.
+It describes the form of a file; `load` also checks the rest: a minibatch larger than the data, a level given twice.
 """
 
 from __future__ import annotations
@@ -40,14 +40,7 @@ def schema() -> Schema:
             "model": {"description": "The network.", "$ref": "#/$defs/model/single"},
             "train": {**_settings(TRAIN, expand=False), "not": {"required": ["iterations", "epochs"]}},
             "evaluate": _settings(EVALUATE, expand=False),
-            "seeds": {
-                "description": "How many replicates, with the seeds 0, 1, 2, …; or the list of their seeds.",
-                "default": 5,
-                "anyOf": [
-                    {"type": "integer", "minimum": 1},
-                    {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-                ],
-            },
+            "seeds": _SEEDS,
             "grid": {
                 "description": "Factors and their levels, where a list is several; or a list of grids, their union.",
                 "anyOf": [_GRID, {"type": "array", "items": _GRID, "minItems": 1}],
@@ -72,6 +65,14 @@ def schema() -> Schema:
     }
 
 
+_SEEDS = {
+    "description": "Number of replicates, with the seeds 0, 1, 2, …; or the list of their seeds.",
+    "default": 5,
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+    ],
+}
 _GRID = {"$ref": "#/$defs/grid"}
 _RULES = {"type": "array", "items": {"$ref": "#/$defs/partialArm"}}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -56,15 +56,15 @@ class Written:
 class Sweep(Written):
     """A config with its labels and combinations.
 
-    plots: each with its node; blocks: of each grid; datasets: that its arms use.
+    plots: each with its node; blocks: of each grid, none if it has too many runs; datasets: that its arms use.
     """
 
     factors: tuple[Factor, ...]
     plots: Sequence[tuple[Node, Choice]]
-    labels: Mapping[Level, str]
     blocks: Sequence[Sequence[Block]]
-    rules: Rules
-    datasets: Datasets
+    labels: Mapping[Level, str] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
+    datasets: Datasets = field(default_factory=Datasets)
 
     def all(self, field: str) -> Iterator[Combination]:
         """Yield every combination that says something of a field."""

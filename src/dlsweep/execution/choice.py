@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, executors
 from dlsweep.factors import FACTORS
 from dlsweep.nn.layers import kinds as layer_kinds
-from dlsweep.registry import Entry
 
 # The options that belong to an executor, with their flags on the command line.
 FLAGS = {"jobs": "-j", "timeout": "--timeout"}
@@ -45,20 +43,16 @@ def choose(options: Options) -> Executor:
     given = {option: value for option in FLAGS if (value := getattr(options, option)) is not None}
     if "jobs" not in entry.settings and given.get("jobs") == 1:
         del given["jobs"]
-    _check(given, entry)
+    for option in given:
+        if option not in entry.settings:
+            raise UsageError(f"executor.{name} has no setting {option!r}; remove {FLAGS[option]}")
+    _, faults = entry.check(given, f"executor.{name}")
+    if faults:
+        raise UsageError("\n".join(fault.sentence for fault in faults))
     if options.max_memory is not None and options.max_memory <= 0:
         raise UsageError(f"max_memory must be above 0 bytes, got {options.max_memory}")
     executor: Executor = entry(**given)
     return replace(executor, memory=options.max_memory // executor.workers) if options.max_memory else executor
-
-
-def _check(given: dict[str, Any], entry: Entry) -> None:
-    for name in given:
-        if name not in entry.settings:
-            raise UsageError(f"executor.{entry.name} has no setting {name!r}; remove {FLAGS[name]}")
-    _, faults = entry.check(given, f"executor.{entry.name}")
-    if faults:
-        raise UsageError("\n".join(fault.sentence for fault in faults))
 
 
 def registering_modules() -> tuple[str, ...]:

@@ -159,7 +159,5 @@ class Store:
 
 def statuses(committed: Committed) -> dict[str, str]:
     """Return the status of every committed run, by id."""
-    found: dict[str, str] = {}
-    for rows in committed.values():
-        found.update(zip(rows["run_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
-    return found
+    columns = ((rows["run_id"].to_pylist(), rows["status"].to_pylist()) for rows in committed.values())
+    return {run: status for runs, own in columns for run, status in zip(runs, own, strict=True)}

@@ -356,7 +356,9 @@ def test_a_wrong_arm_is_told_with_its_place(tmp_path: Path, arm: str, mistake: s
     file.write_text("\n".join([*lines, "plots:", f"  - filters: {{arm: {arm}}}"]))
     with pytest.raises(ConfigError) as told:
         dlsweep.load(file)
-    assert str(told.value) == f"{file}:{mistake}"
+    first, *shown = str(told.value).splitlines()
+    assert first == f"{file}:{mistake}"
+    assert len(shown) == 2  # the line with a caret; no other mistake
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,85 @@
+"""The executor that is chosen, the number of its workers and their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dlsweep
+from dlsweep.execution import machine
+from dlsweep.execution.choice import Options, choose
+from dlsweep.execution.executors import Executor, executors
+from dlsweep.execution.machine import BLAS_BUFFER
+
+GB = 1 << 30
+CONFIG: dict[str, Any] = {
+    "name": "tiny",
+    "data": {"mnist": {"train": 100, "test": 100}},
+    "model": {"mlp": {"hidden": [4]}},
+    "train": {"iterations": 2},
+    "seeds": 8,
+}
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of four cores and eight gigabytes."""
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "memory", lambda: 8 * GB)
+    monkeypatch.setattr("dlsweep.execution.choice.registering_modules", lambda: ())
+
+
+@pytest.mark.parametrize(
+    ("options", "workers", "memory"),
+    [
+        ({}, 4, GB),
+        ({"jobs": 1}, 1, 4 * GB),
+        ({"executor": "inline", "jobs": 1}, 1, 4 * GB),
+        ({"jobs": 2, "max_memory": 6 * GB}, 2, 3 * GB),
+        ({"max_memory": 1}, 4, BLAS_BUFFER),
+    ],
+)
+def test_workers_share_the_memory(options: dict[str, Any], workers: int, memory: int) -> None:
+    executor = choose(Options(Path(), **options))
+    assert executor.workers == workers
+    assert executor.stack_memory == memory - BLAS_BUFFER
+
+
+@pytest.fixture
+def seen() -> Iterator[list[int]]:
+    """The widths of the chunks that an executor of a test is given; it states four workers, or as many as asked."""
+    widths: list[int] = []
+
+    def train(jobs, task, chunks, progress):
+        for chunk in chunks:
+            widths.append(len(chunk))
+            yield from task.work(chunk, progress)
+
+    @executors.register
+    def listing(*, jobs: int = 4) -> Executor:
+        """Registered by a test."""
+        return Executor(partial(train, jobs), workers=jobs, memory=GB)
+
+    yield widths
+    del executors._entries["listing"]
+
+
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_an_executor_describes_itself(seen: list[int], tmp_path: Path, jobs: int | None) -> None:
+    forecast = dlsweep.dry_run(CONFIG, output=tmp_path, executor="listing", jobs=jobs)
+    assert forecast.workers == (jobs or 4)
+    assert not seen
+    results = dlsweep.run(CONFIG, output=tmp_path, executor="listing", jobs=jobs)
+    assert set(results.runs["status"]) == {"done"}
+    assert len(seen) == forecast.chunks
+    assert len(seen) >= forecast.workers
+
+
+def test_a_run_that_needs_more_is_told(seen: list[int], tmp_path: Path) -> None:
+    forecast = dlsweep.dry_run(CONFIG, output=tmp_path, executor="listing", max_memory=1)
+    assert any("MB, more than max_memory leaves to a worker; it trains alone" in note for note in forecast.notes)
+    assert forecast.chunks == 8
