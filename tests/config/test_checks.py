@@ -1,0 +1,51 @@
+"""Checks look at a sweep that has been read. Each yields its own mistakes, in any order, as often as it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dlsweep.config import loading
+from dlsweep.config.checks import CHECKS
+from dlsweep.config.document import gather
+from dlsweep.config.source import read
+from dlsweep.config.sweep import Sweep
+
+NETWORKS = {
+    "name": "x",
+    "data": {"mnist": 50},
+    "model": {"layers": ["flatten", "relu", {"pool": 2}]},
+    "train": {"iterations": 5, "min_delta": 0.1},
+    "evaluate": {"on": ["batch", "validation"]},
+    "grid": {"train.iterations": 5, "activation": ["relu", "tanh"], "regularizer": [{"crop": 40}, "none"]},
+    "plots": [{"curves": {"rows": "inti"}}, "filters", "paths"],
+}
+STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}}
+UNREADABLE = {"name": "x", "data": {"npz": "nowhere.npz"}}
+LANDSCAPES = {"name": "x", "model": "beale", "data": "mnist", "grid": {"init": "he"}, "plots": ["curves"]}
+
+
+def sweep(config: dict[str, Any]) -> Sweep:
+    """The sweep as checks see it, whatever is wrong with it."""
+    given, _ = gather(read(config))
+    assert given.document is not None
+    whole: Any = loading._read
+    found, _ = gather(whole.__wrapped__(given.document, None, loading.MAX_RUNS))
+    assert isinstance(found, Sweep)
+    return found
+
+
+@pytest.fixture(scope="module")
+def sweeps() -> list[Sweep]:
+    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, LANDSCAPES)]
+
+
+def test_no_check_needs_another(sweeps: list[Sweep]) -> None:
+    told = {check: [list(check(one)) for one in sweeps] for check in CHECKS}
+    assert {check: [list(check(one)) for one in sweeps] for check in reversed(CHECKS)} == told
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.__module__.rpartition('.')[2]}.{check.__name__}")
+def test_every_check_finds_something(sweeps: list[Sweep], check: Any) -> None:
+    assert any(list(check(one)) for one in sweeps)
