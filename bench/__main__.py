@@ -1,7 +1,8 @@
 """Measure dlsweep side by side with other tools: `python -m bench --help`.
 
-In rounds: every contender once, one after the other, dlsweep and the machine's limit at both ends. Six runs go first;
-thirty runs take, of a library that was tried with 1 and 2 threads, the better.
+In each round, every contender trains once, one after the other. dlsweep and the machine's limit come first and last.
+The job with six runs comes first, and tries some libraries with 1 and 2 threads. The job with thirty runs uses the
+better number.
 """
 
 from __future__ import annotations

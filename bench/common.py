@@ -1,11 +1,11 @@
-"""The job that every contender does, in numbers, and the one line with which a contender reports.
+"""The job of every contender, in numbers, and the line in which a contender reports its result.
 
 The job is the sweep of `configs/activation_init.yaml`: sigmoid and ReLU by three initializations, a 784-40-20-10
 network on MNIST, plain SGD, minibatches drawn with replacement, loss and accuracy on the minibatch and on all test
 images at iterations 0, 10, …, 1000. Replicates are paired: every arm of a seed trains on the same minibatches.
 
-A contender is a module that runs as `python -m bench.<name>`, in a process of its own, in whichever environment has its
-library: this file needs NumPy and nothing else.
+A contender is a module that runs as `python -m bench.<name>`, in its own process, in an environment that has its
+library. So this file needs only NumPy.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PROCESSES = 2  # of dlsweep, and of the machine's limit
 
 METRICS = ("batch_loss", "batch_accuracy", "test_loss", "test_accuracy")
 
-# What 1000 iterations must end at, mean over the seeds: an arm that learns nothing (the share of the digit 1), one that
-# learns well, and one for those who cannot be given initial weights. A contender that ends elsewhere did another job.
+# Test accuracy after 1000 iterations, mean over the seeds: of an arm that learns nothing (the share of the digit 1), of
+# an arm that learns well, and of contenders with their own initial weights. Another accuracy shows another job.
 EXPECTED = {"sigmoid, normal": (0.1135, 0.0005), "relu, he": (0.88, 0.03), "relu, own": (0.87, 0.03)}
 
 
@@ -50,7 +50,7 @@ def std(init: str, fan_in: int) -> float:
 
 @dataclass(frozen=True)
 class Job:
-    """The sweep with so many seeds; fewer iterations only for a smoke run."""
+    """The sweep with this number of seeds; fewer iterations are for a smoke run only."""
 
     seeds: int = 5
     iterations: int = 1000
@@ -61,20 +61,20 @@ class Job:
 
     @property
     def evaluations(self) -> int:
-        """How often each run is evaluated: at iteration 0, and then every `EVERY` iterations."""
+        """Number of evaluations of each run: at iteration 0, and then every `EVERY` iterations."""
         return self.iterations // EVERY + 1
 
     @property
     def whole(self) -> bool:
-        """Whether the runs train to their end, so that their accuracy is known beforehand."""
+        """True if the runs train to their end, so that their accuracy is known beforehand."""
         return self.iterations == 1000
 
     @property
     def flops(self) -> float:
         """The nominal arithmetic: 2 operations for every multiply-add of a matrix product, nothing else counted.
 
-        A step goes forward, takes the weights' gradients, and the inputs' gradients of all layers but the first; an
-        evaluation goes forward over the minibatch and the test images.
+        A step has a forward pass, the gradients of the weights, and the gradients of the inputs of all layers except
+        the first. An evaluation has forward passes over the minibatch and the test images.
         """
         products = [fan_in * fan_out for fan_in, fan_out in pairwise(SIZES)]
         forward = 2 * sum(products)
@@ -130,8 +130,8 @@ class Report:
     """A contender's line.
 
     evaluations: of each run. seconds: the training with its evaluations, without start-up, reading of data and
-    compilation. whole_seconds: the whole process; None leaves that to the clock around it. test_accuracy: of each arm,
-    "relu, he", at the end, mean over the seeds.
+    compilation. whole_seconds: the whole process; if None, the caller measures it. test_accuracy: the final mean over
+    the seeds of each arm, such as "relu, he".
     """
 
     runs: int
@@ -144,7 +144,7 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
 
     def faults(self, job: Job) -> list[str]:
-        """What shows that another job was done."""
+        """Return the differences that show that another job was done."""
         found = [f"{self.runs} runs instead of {job.runs}"] if self.runs != job.runs else []
         if self.evaluations != job.evaluations:
             found.append(f"{self.evaluations} evaluations a run instead of {job.evaluations}")
@@ -160,9 +160,9 @@ Curves = dict[tuple[str, str], np.ndarray]
 
 
 def timed(train: Callable[[Job, Data], Curves | tuple[Curves, float]], *packages: str) -> Callable[[Job], Report]:
-    """A contender that trains in its own process: its training under the clock, its curves checked and summed up.
+    """Time the training of a contender that trains in its own process; check and summarize its curves.
 
-    train: gives for every arm the curves, `(seeds, evaluations, METRICS)`; and the seconds of compilation, if any.
+    train: returns for every arm the curves, `(seeds, evaluations, METRICS)`; and the seconds of compilation, if any.
     """
 
     def measure(job: Job) -> Report:
@@ -199,6 +199,6 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """The environment of a process with so many threads for matrix products; None leaves it to the libraries."""
+    """The environment of a process with this number of threads for matrix products; None is the libraries' default."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return os.environ | ({name: str(threads) for name in names} if threads else {})

@@ -1,4 +1,4 @@
-"""Who takes part, and how one of them is run and timed."""
+"""The contenders, and the function that runs and times one of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.common import ROOT, Job, Report, environment
 class Contender:
     """One way to do the job.
 
-    group: contenders of which the best counts (one library with 1 and 2 threads). module: in `bench`. needs: what its
-    Python must be able to import; nothing for those that run in the Python that runs the bench. threads: None leaves
-    them to the library.
+    group: of the contenders of a group, the best counts (one library with 1 and 2 threads). module: in `bench`. needs:
+    the module that its Python must be able to import; empty if the Python of the bench runs it. threads: None is the
+    library's default.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Measurement:
 
 
 class Broken(Exception):
-    """A contender that is there and failed, or did another job."""
+    """Installed contender that failed, or did another job."""
 
 
 def importable(packages: set[str], python: Path) -> set[str]:
-    """Those of the packages that this Python has."""
+    """Return the packages that this Python can import."""
     code = "import importlib.util as u, sys; print(*[p for p in sys.argv[1:] if u.find_spec(p)])"
     done = subprocess.run([python, "-c", code, *packages], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 def measure(contender: Contender, job: Job, number: int, python: Path) -> Measurement:
-    """Run a contender in a process of its own, time the process, and see whether it did the job.
+    """Run a contender in its own process, time the process, and check that it did the job.
 
-    python: for those that need another library. Raises `Broken`.
+    python: the interpreter for contenders that need another library. Raise `Broken`.
     """
     interpreter = python if contender.needs else Path(sys.executable)
     command = [str(interpreter), "-m", f"bench.{contender.module}"]

@@ -1,8 +1,8 @@
 """Measure dlsweep on convolutional networks: `python -m bench.convolution --help`.
 
-Six runs of `simple_cnn` against the textbook's im2col loop and a PyTorch loop, six of `lenet` against a PyTorch loop:
-training with its evaluations, by the whole process and by its loops alone; and the evaluation of six networks on all
-test images.
+It compares six runs of `simple_cnn` with the textbook's im2col loop and a PyTorch loop, and six runs of `lenet` with a
+PyTorch loop. It measures training with its evaluations, as the whole process and as the training loops alone. It also
+measures the evaluation of six networks on all test images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODULES = {TEXTBOOK: "textbook_convolution", TORCH: "torch_convolution"}
 
 @dataclass
 class Seconds:
-    """Of one contender, the best of the rounds so far; and what there is to say."""
+    """The best seconds of a contender in the rounds so far, and notes."""
 
     best: dict[str, float] = field(default_factory=dict)
     accuracy: float | None = None
@@ -38,7 +38,7 @@ class Seconds:
 
 
 def peer(seconds: Seconds, name: str, python: Path, job: jobs.Job, quick: bool) -> None:
-    """A contender's round: training, and evaluation apart."""
+    """A contender's round: training, and the separate evaluation."""
     for part in jobs.PARTS:
         whole, report = _reported(python, MODULES[name], job, part, quick)
         expected = job.evaluations if part == "training" else 1
@@ -53,7 +53,7 @@ def peer(seconds: Seconds, name: str, python: Path, job: jobs.Job, quick: bool) 
 
 
 def dlsweep_round(seconds: Seconds, job: jobs.Job, quick: bool) -> None:
-    """The command that a user types, its loops spread over the processes; and evaluation apart."""
+    """A round of dlsweep: the user's command, its loops spread over the processes, and the separate evaluation."""
     done, loops = own(jobs.config(job), job.runs)
     seconds.accuracy = done.accuracy
     _, report = _reported(Path(sys.executable), "dlsweep_evaluation", job, "evaluation", quick)

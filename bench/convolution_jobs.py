@@ -1,8 +1,8 @@
-"""The jobs of `bench.convolution`: what each contender trains, in numbers. Needs NumPy and nothing else.
+"""The jobs of `bench.convolution`: the training of each contender, in numbers. Needs only NumPy.
 
-Three learning rates of Adam by two seeds, six runs of one convolutional network with ReLU on MNIST, minibatches of 100
-drawn with replacement from all training images. While training, each run is evaluated on its minibatch and on some of
-the test images; and apart from training, the six networks are evaluated on all of them.
+Each job has six runs of a convolutional network with ReLU on MNIST: three learning rates of Adam by two seeds.
+Minibatches of 100 are drawn with replacement from all training images. During training, each run is evaluated on its
+minibatch and on some test images. Separately, the six networks are evaluated on all test images.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PARTS = ("training", "evaluation")
 class Job:
     """A network to train with some learning rates by some seeds.
 
-    kernels: the shapes of its weights, `(F, C, KH, KW)` of convolutions and `(out, in)` of dense layers. init: as
-    configs say it. every: iterations from one evaluation to the next. tested: images of an evaluation while training;
-    images: of one apart from it.
+    kernels: the shapes of its weights, `(F, C, KH, KW)` of convolutions and `(out, in)` of dense layers. init: as in a
+    config. every: iterations from one evaluation to the next. tested: test images of an evaluation during training;
+    images: of the separate evaluation.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Job:
 
     @property
     def evaluations(self) -> int:
-        """Of each run while it trains."""
+        """Number of evaluations of each run during training."""
         return self.iterations // self.every + 1
 
     def weights(self, seed: int) -> Iterator[np.ndarray]:
@@ -89,7 +89,7 @@ def shortened(job: Job) -> Job:
 
 
 def read(job: Job) -> common.Data:
-    """MNIST with images `(N, 1, 28, 28)`, the test images in an order of chance, so that the first are a fair part."""
+    """MNIST with images `(N, 1, 28, 28)`, the test images shuffled, so that the first ones are a fair sample."""
     data = common.read_mnist()
     order = np.random.default_rng(0).permutation(len(data.t_test))
     x_train, x_test = data.x_train.reshape(-1, *IMAGE), data.x_test.reshape(-1, *IMAGE)

@@ -1,10 +1,10 @@
-"""The guard rail of a refactoring: a digest of every table of small sweeps that use every technique.
+"""Protect a refactoring: compare a digest of every table of small sweeps, which use every technique.
 
     make digests                    train, compare with bench/digests.json; on an unknown machine, record
-    make digests DIGESTS=--record   train and record: after a change of numbers that is meant
+    make digests DIGESTS=--record   train and record, after an intended change of numbers
 
 Bits depend on the BLAS kernel and on the versions of Python, NumPy and SciPy, so the file holds the digests by machine.
-Times are left out. What differs is told by sweep, table and column; the exit code is then 1.
+Times are left out. If columns differ, their sweep and table are printed, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_info
 import dlsweep
 
 FILE = Path(__file__).with_name("digests.json")
-TIMES = ("seconds", "error")  # columns that tell of the moment and of the program, not of the networks
+TIMES = ("seconds", "error")  # columns that depend on the moment and on the program, not on the networks
 
 Digests = dict[str, dict[str, dict[str, str]]]  # sweep, table, column
 
@@ -126,7 +126,7 @@ SWEEPS: dict[str, dict[str, Any]] = {
 
 
 def write_data(folder: Path) -> None:
-    """Bytes, most of them zero, with labels that follow from them, in whole numbers: the same on every machine."""
+    """Write data sets of bytes, most of them zero, with labels computed in integers: the same on every machine."""
     rng = np.random.default_rng(0)
     for name, shape in {"rows": (20,), "images": (2, 9, 8), "large": (1, 28, 28)}.items():
         arrays = {}
@@ -138,7 +138,7 @@ def write_data(folder: Path) -> None:
 
 
 def train(name: str, sweep: Mapping[str, Any], folder: Path) -> dlsweep.Results:
-    """Train a sweep in this process, two seeds, twelve iterations if it does not say otherwise."""
+    """Train a sweep in this process, by default with two seeds and twelve iterations."""
     config: dict[str, Any] = {"name": name, "seeds": 2, **sweep}
     if name != "landscapes":
         config = {"train": {"iterations": 12, "batch_size": 10}, "evaluate": EVERYWHERE, **config}
@@ -165,7 +165,7 @@ def digests(results: dlsweep.Results) -> dict[str, dict[str, str]]:
 
 
 def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """Each column's digest, with the rows in the order of what names them."""
+    """The digest of each column, with the rows in the order of the columns that name them."""
     names = [c for c in frame if not pd.api.types.is_float_dtype(frame[c]) and not c.endswith("_histogram")]
     order = frame[names].astype(str).sort_values(sorted(names), kind="stable").index
     for column in sorted(set(frame) - set(TIMES)):
@@ -178,7 +178,7 @@ def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def machine() -> str:
-    """What the bits depend on."""
+    """Return the versions and the kernel that the bits depend on."""
     blas = sorted({f"{b['internal_api']} {b['version']} {b.get('architecture')}" for b in threadpool_info()})
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}"
     return f"{platform.machine()}, {versions}, {', '.join(blas)}"

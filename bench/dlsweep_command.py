@@ -1,7 +1,8 @@
-"""The sweep by the command that a user types: `dlsweep run`, timed from outside, its results read from disk.
+"""The sweep with the user's command, `dlsweep run`: timed from outside, with its results read from disk.
 
-The whole process is the whole command: start-up, reading, training, checks, and results that are safe on disk. Training
-is what the slower of the two workers spent in the training loop; each trains the stack of one activation.
+The whole process is the whole command: start-up, reading, training, checks, and writing the results to disk. The time
+of training is that of the slower worker in its training loop. Each of the two workers trains the stack of one
+activation.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ CONFIG = common.ROOT / "configs" / "activation_init.yaml"
 
 
 def measure(job: common.Job) -> common.Report:
-    """Run the command in a folder of its own, then look whether the results are those of the job."""
+    """Run the command in its own folder, then check that the results are those of the job."""
     import dlsweep
 
     with tempfile.TemporaryDirectory() as output:

@@ -1,6 +1,6 @@
-"""The evaluation of the six networks alone, as dlsweep does it while it trains: two processes, half of the runs each.
+"""The evaluation of the six networks alone, as in dlsweep's training: two processes, each with half of the runs.
 
-Both begin at the same moment, after an evaluation that does not count; the slower one's seconds count.
+Both start at the same moment, after an evaluation that does not count. The seconds of the slower process count.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ INK = "#22272e"
 
 
 def draw(tables: dict[Job, list[Line]]) -> Figure:
-    """A panel per job: the sweep with several seeds by its training, that with one seed by the whole process."""
+    """Draw a panel per job: training times of the sweep with several seeds, process times of the one with one seed."""
     figure = Figure(figsize=(12.8, 4.8), layout="constrained")
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
     for axes, (job, table) in zip(panels, tables.items(), strict=True):

@@ -2,7 +2,7 @@
 
     python -m bench.intervals
 
-A row per distribution and number of values: the share of intervals that hold the true mean.
+Each row has a distribution and a number of values, and the share of intervals that contain the true mean.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The jobs of `bench.techniques`: what each contender trains, in numbers. Needs NumPy and nothing else.
+"""The jobs of `bench.techniques`: the training of each contender, in numbers. Needs only NumPy.
 
-Six hidden layers of 100 units with ReLU and He initialization on MNIST, minibatches of 100. Batch normalization,
-dropout and Adam: four settings by five seeds, drawn with replacement from all training images. Overfitting: 300 images
-a seed, six ways against it by five seeds, epoch by epoch.
+All networks have six hidden layers of 100 units with ReLU and He initialization, on MNIST with minibatches of 100. The
+jobs for batch normalization, dropout and Adam have four settings by five seeds, with minibatches drawn with replacement
+from all training images. The overfitting job has 300 images per seed, six arms by five seeds, and whole epochs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LR = 0.01  # of the overfitting job
 class Job:
     """A sweep of arms by seeds.
 
-    arms: the settings of each arm, by the names that the contenders know them by. grid: the same in the words of a
-    config. every: iterations from one evaluation to the next.
+    arms: the settings of each arm, by their names in the contenders. grid: the same settings in a config.
+    every: iterations from one evaluation to the next.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def evaluations(self) -> int:
-        """Of each run."""
+        """Number of evaluations of each run."""
         return self.iterations // self.every + 1
 
 

@@ -1,7 +1,7 @@
-"""The machine's limit: as many processes as dlsweep gets, at once, each with one BLAS thread and large products.
+"""The machine's limit: large matrix products in as many processes as dlsweep has, each with one BLAS thread.
 
-What they reach together, in operations a second, gives the time that the sweep's nominal arithmetic would take if it
-were nothing but such products. Who leaves arithmetic out (products with zeros) can pass it.
+Their operations per second give the time of the sweep's nominal arithmetic, as if it consisted only of such products. A
+contender that skips arithmetic (products with zeros) can be faster than this limit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How much memory a sweep takes, and whether it grows with the runs: `python -m bench.memory` (needs psutil).
+"""Memory of a sweep, and its growth with the number of runs: `python -m bench.memory` (needs psutil).
 
-Sweeps of the 784-40-20-10 network of `configs/activation_init.yaml`, short ones, by the command line. Every few
-milliseconds the resident memory of the command and of all its workers is summed; what they share counts for each.
+The command line trains short sweeps of the 784-40-20-10 network of `configs/activation_init.yaml`. Every few
+milliseconds, the resident memory of the command and of all its workers is summed. Shared memory counts once for each.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from bench.common import ACTIVATIONS, INITS, PROCESSES
 from bench.dlsweep_command import CONFIG
 
 ITERATIONS = 20
-PAUSE = 0.005  # seconds between two looks
+PAUSE = 0.005  # seconds between two measurements
 
 
 def peak(seeds: int) -> int:
-    """The most bytes that a sweep with so many seeds had resident at once."""
+    """The maximum of the resident bytes of a sweep with this number of seeds."""
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "dlsweep", "run", str(CONFIG), f"seeds={seeds}", "plots=[]", "--quiet"]
         command += [f"train.iterations={ITERATIONS}", "--jobs", str(PROCESSES), "--output", output]
@@ -37,7 +37,7 @@ def peak(seeds: int) -> int:
 
 
 def resident(process: psutil.Process) -> int:
-    """Bytes of a process and of its descendants; one that has just ended has none."""
+    """Bytes of a process and of its descendants; an ended process has none."""
     total = 0
     try:
         family = [process, *process.children(recursive=True)]

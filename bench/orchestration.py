@@ -1,7 +1,7 @@
-"""What a run costs beyond its arithmetic: `python -m bench.orchestration`.
+"""Time of a run beyond its arithmetic: `python -m bench.orchestration`.
 
-2000 tiny networks by the command line; from the time of the whole command goes what the training loop took. The rest
-(start-up, config, plan, workers, tables, files) is shared among the runs.
+The command line trains 2000 tiny networks. The time of the training loop is subtracted from the time of the command.
+The rest (start-up, config, plan, workers, tables, files) is divided by the number of runs.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Tables = dict[Job, list[Line]]
 
 
 def machine() -> dict[str, Any]:
-    """What was measured on."""
+    """Return the description of the machine."""
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -36,7 +36,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(measurements: Iterable[Measurement]) -> dict[str, str]:
-    """Of every library that took part."""
+    """Return the version of every library that took part."""
     return {name: v for m in measurements for name, v in m.report.versions.items()}
 
 
@@ -110,7 +110,7 @@ def _bar(bar: Bar) -> str:
 
 
 def _accuracies(measurements: list[Measurement]) -> str:
-    """Each contender's accuracy per arm, of the job with the most runs: it shows that the same was learned."""
+    """Each contender's accuracy per arm in the job with the most runs, which shows that all learned the same."""
     most = max(m.job.runs for m in measurements)
     reports = {m.contender.name: m.report.test_accuracy for m in measurements if m.job.runs == most}
     reports = {name: accuracy for name, accuracy in reports.items() if accuracy}

@@ -1,4 +1,4 @@
-"""Bars side by side: rows of a table, each a contender's seconds against dlsweep's, and the command line for them."""
+"""Bars as rows of a table, each with the seconds of a contender and of dlsweep; and the command line for them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CLOSE = 0.05  # accuracies of the same job, mean over its runs: the draws differ
 
 @dataclass(frozen=True)
 class Row:
-    """A bar, in words and numbers; seconds of dlsweep and of the other, the best of the rounds.
+    """A bar, in words and numbers, with the seconds of dlsweep and of the other contender in their best rounds.
 
-    reached: how many times as long the other takes, or by which share the probes lengthen the training; None where
-    one of the two is absent or broke, and `note` says why.
+    reached: the ratio of the other's time to dlsweep's, or the share by which probes lengthen the training. It is None
+    if one of the two is absent or broke; `note` then has the reason.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Row:
 
 
 class Broken(Exception):
-    """Something was measured that failed, or that did another job; a line says what."""
+    """Failed measurement, or a measurement of another job; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Done:
 
 
 def own(config: dict[str, Any], runs: int, *overrides: str) -> tuple[Done, float]:
-    """The command that a user types, and the seconds of its training loops."""
+    """Time the user's command, and return the seconds of its training loops."""
     import dlsweep
 
     with tempfile.TemporaryDirectory() as place:
@@ -75,7 +75,7 @@ def own(config: dict[str, Any], runs: int, *overrides: str) -> tuple[Done, float
 
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float, str]:
-    """The seconds of a process, and what it printed."""
+    """The seconds of a process, and its output."""
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env)
     seconds = time.perf_counter() - start
@@ -103,7 +103,7 @@ def line(row: Row) -> str:
 
 
 def arguments(name: str, description: str, parts: Iterable[str], *, rounds: int, minutes: int) -> argparse.Namespace:
-    """The command line of `bench.<name>`; rounds: by default, of so many minutes each."""
+    """The command line of `bench.<name>`; rounds: the default number; minutes: of each."""
     local = ROOT / ".venv-bench" / "bin" / "python"
     parser = argparse.ArgumentParser(prog=f"python -m bench.{name}", description=description)
     add = parser.add_argument
@@ -120,8 +120,8 @@ def arguments(name: str, description: str, parts: Iterable[str], *, rounds: int,
 def finish(name: str, title: str, about: str, first: str, rows: Sequence[Row], options: argparse.Namespace) -> int:
     """Write the rows as a table for people and as a record for programs, and print the table.
 
-    about: what was measured; first: heads the first column. Returns the exit code: 0 unless something broke, or with
-    --strict a bar was missed.
+    about: a description of the measurement; first: the heading of the first column. Return the exit code: 0 unless
+    something broke or, with --strict, a bar was missed.
     """
     here = machine()
     where = f"{here['processor']}, {here['cores']} cores; {here['system']}; Python {here['python']}; {here['date']}."

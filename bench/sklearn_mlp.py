@@ -1,7 +1,7 @@
-"""The sweep with scikit-learn's MLPClassifier, as far as its options go: one run after the other, float32.
+"""The sweep with scikit-learn's MLPClassifier, as far as its options allow: one run after the other, float32.
 
-It has the network, the optimizer and steps on given minibatches (`partial_fit`), but an initialization of its own
-(uniform, by fan-in and fan-out): that one three times takes the place of the three, the same arithmetic.
+It has the network, the optimizer and steps on given minibatches (`partial_fit`). It has only its own initialization
+(uniform, by fan-in and fan-out), which replaces each of the three; the arithmetic is the same.
 """
 
 from __future__ import annotations

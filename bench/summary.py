@@ -1,4 +1,4 @@
-"""What the measurements say: a line per contender, and the bars that dlsweep has to clear."""
+"""Summary of the measurements: a line per contender, and the bars that dlsweep must reach."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Rounds = dict[int, float]  # seconds by the number of the round
 
 
 def seconds(measurement: Measurement, whole: bool) -> float:
-    """Of the whole process, or of the training with its evaluations."""
+    """Return the seconds of the whole process, or of the training with its evaluations."""
     return measurement.whole if whole else measurement.report.seconds
 
 
 def rounds(measurements: Iterable[Measurement], contender: Contender, job: Job, whole: bool) -> Rounds:
-    """A contender's time in every round; what ran more than once in a round counts with its mean."""
+    """A contender's time in every round; if it ran more than once in a round, the mean."""
     times: dict[int, list[float]] = {}
     for m in measurements:
         if (m.contender, m.job) == (contender, job):
@@ -27,14 +27,14 @@ def rounds(measurements: Iterable[Measurement], contender: Contender, job: Job, 
 
 
 def ratio(peer: Rounds, own: Rounds) -> float | None:
-    """How many times as long as dlsweep: compared within each round, as the machine may drift; the median of these."""
+    """Ratio to dlsweep's time: the median of the ratios within each round, because the machine's speed may drift."""
     ratios = [peer[number] / own[number] for number in peer.keys() & own.keys()]
     return median(ratios) if ratios else None
 
 
 @dataclass(frozen=True)
 class Line:
-    """A contender's row: times in seconds, `ratio` and `whole_ratio` in units of dlsweep's; None where it is absent."""
+    """A contender's row: times in seconds, `ratio` and `whole_ratio` in units of dlsweep's; None if it is absent."""
 
     contender: Contender
     best: float | None = None
@@ -71,7 +71,7 @@ def lines(measurements: list[Measurement], job: Job, absent: dict[Contender, str
 
 @dataclass(frozen=True)
 class Bar:
-    """Something that must hold; reached: None where a contender that it needs is absent."""
+    """A requirement; reached: None if a contender that it needs is absent."""
 
     name: str
     wanted: float
@@ -87,7 +87,7 @@ class Bar:
 
 
 def bars(thirty: list[Line], six: list[Line]) -> list[Bar]:
-    """Thirty runs: training against training. Six runs: whole process against whole process."""
+    """Return the bars: thirty runs compare the training, six runs the whole process."""
 
     def bar(name: str, wanted: float, groups: set[str]) -> Bar:
         whole = name.startswith("6")

@@ -1,8 +1,8 @@
 """Measure dlsweep on the techniques: `python -m bench.techniques --help`.
 
-Batch normalization, dropout and Adam against a PyTorch loop, the overfitting of 300 images against the textbook's loop,
-each by its whole process, start-up and results on disk included; and what the probes cost: training with
-`evaluate: {layers: true}` against training without, on the 2×3 sweep.
+It compares batch normalization, dropout and Adam with a PyTorch loop, and the overfitting of 300 images with the
+textbook's loop. The times are those of whole processes, including start-up and results on disk. It also measures the
+time of probes: the 2×3 sweep with and without `evaluate: {layers: true}`.
 """
 
 from __future__ import annotations

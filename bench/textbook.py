@@ -1,7 +1,7 @@
 """The sweep as an introductory textbook writes it: NumPy in float64, a class per layer, one run after the other.
 
-A network can be asked for its loss and for its accuracy, and goes forward for each answer; an evaluation asks for both.
-`bench.textbook_once` goes forward once.
+A network has one method for its loss and one for its accuracy, each with its own forward pass. An evaluation uses both.
+`bench.textbook_once` has a single forward pass for both.
 """
 
 from __future__ import annotations

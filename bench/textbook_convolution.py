@@ -1,7 +1,7 @@
 """`simple_cnn` as an introductory textbook writes it: im2col in NumPy, float64, a class per layer, one run at a time.
 
-Images are `(N, C, H, W)`. Loss and accuracy come from the same way forward, as for all other contenders. Training is
-timed on one run, a step and an evaluation each by themselves, and counted up to the whole job.
+Images are `(N, C, H, W)`. Loss and accuracy come from the same forward pass, as for all other contenders. Steps and
+evaluations are timed separately on one run, and extrapolated to the whole job.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEPS, IMAGES = 40, 2000  # that are timed
 
 
 def im2col(x, height, width, stride=1):
-    """What a window sees at each of its places, a row for each: `(N · OH · OW, C · height · width)`."""
+    """The values under a window, with a row for each of its positions: `(N · OH · OW, C · height · width)`."""
     n, c, h, w = x.shape
     oh, ow = (h - height) // stride + 1, (w - width) // stride + 1
     seen = np.zeros((n, c, height, width, oh, ow))
@@ -30,7 +30,7 @@ def im2col(x, height, width, stride=1):
 
 
 def col2im(columns, shape, height, width, stride=1):
-    """Every number of `columns` added where im2col found it, in images of a shape."""
+    """Add every number of `columns` at the pixel from which im2col took it, in images of a shape."""
     n, c, h, w = shape
     oh, ow = (h - height) // stride + 1, (w - width) // stride + 1
     seen = columns.reshape(n, oh, ow, c, height, width).transpose(0, 3, 4, 5, 1, 2)
@@ -42,7 +42,7 @@ def col2im(columns, shape, height, width, stride=1):
 
 
 class Convolution:
-    """Each kernel with what each window sees, plus a bias."""
+    """The product of each kernel with the values under each window, plus a bias."""
 
     def __init__(self, w):
         self.w = w
@@ -64,7 +64,7 @@ class Convolution:
 
 
 class MaxPool:
-    """The greatest of each square of 2×2."""
+    """The maximum of each square of 2×2."""
 
     def forward(self, x):
         n, c, h, w = self.shape = x.shape
@@ -153,7 +153,7 @@ class SimpleCNN:
 
 
 def _read(job):
-    """The images and one-hot labels to train on, and those to test on."""
+    """The images and one-hot labels for training, and those for testing."""
     data = jobs.read(job)
     one_hot = np.eye(10)
     training, test = (data.x_train, one_hot[data.t_train]), (data.x_test.astype(np.float64), one_hot[data.t_test])
@@ -161,7 +161,7 @@ def _read(job):
 
 
 def training(job):
-    """One run for some iterations, counted up to all runs of the job."""
+    """Train one run for some iterations, and extrapolate to all runs of the job."""
     (x_train, t_train), (x_test, t_test) = _read(job)
     x_test, t_test = x_test[: job.tested], t_test[: job.tested]
     lr, seed = job.settings[0]
@@ -179,7 +179,7 @@ def training(job):
 
 
 def evaluation(job):
-    """One untrained network on the test images, counted up to all runs."""
+    """Evaluate one untrained network on the test images, and extrapolate to all runs."""
     _, (x, t) = _read(job)
     lr, seed = job.settings[0]
     network = SimpleCNN(job.weights(seed), lr)

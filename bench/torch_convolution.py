@@ -1,6 +1,6 @@
 """Convolutional networks as a plain, good PyTorch loop: a module and an optimizer per run, one at a time, float32.
 
-Which is quicker of 1 and 2 threads, and of channels before or after height and width in memory, is tried beforehand.
+Before, it tries 1 and 2 threads, and channels before or after height and width in memory, and takes the fastest.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def train_one(
 
 
 def quickest(model: nn.Module, work: Callable[[], object]) -> tuple[torch.memory_format, str]:
-    """The layout, and it and the threads in words, with which some work takes the least; both are set."""
+    """Set the fastest layout and number of threads for some work; return the layout, and both in words."""
     seconds = {}
 
     def take(threads: int, layout: str) -> None:

@@ -1,4 +1,4 @@
-"""The sweep with torch.func: the runs of an activation are one stack and vmap(grad) takes their steps, float32."""
+"""The sweep with torch.func: the runs of an activation are one stack, vmap(grad) computes its gradients, float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison with PyTorch in float64, for who has it: `make parity`. No part of the test suite, which needs NumPy only.
+"""Comparison with PyTorch in float64: `make parity`. It is separate from the test suite, which needs no PyTorch.
 
-What is compared is found by its name in the registries; a name that PyTorch does not know is left to the tests.
+Only names of the registries that PyTorch knows too are compared; the test suite covers the others.
 """

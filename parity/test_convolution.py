@@ -91,7 +91,7 @@ def test_pooling(name):
 
 
 def test_the_first_of_equals_gets_the_gradient():
-    """After ReLU most windows of an image hold equal zeros, and quantized ones equal greatest numbers."""
+    """After ReLU, most windows of an image contain several zeros; quantized inputs have several equal maxima."""
     x = np.random.default_rng(0).integers(3, size=(1, *SHAPE, SAMPLES)).astype(float)
     for own, theirs in ({"size": 2}, nn.MaxPool2d(2)), ({"size": 3, "stride": 2}, nn.MaxPool2d(3, 2)):
         given = samples_first(x[0]).requires_grad_()

@@ -1,4 +1,4 @@
-"""Whole networks: the losses of ten steps of training, and of an evaluation after them."""
+"""Whole networks: the losses of ten training steps, and of an evaluation after them."""
 
 import numpy as np
 import pytest

@@ -66,7 +66,7 @@ def test_three_steps_and_an_evaluation(name, shape):
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 @pytest.mark.parametrize("channels", [2, 6])
 def test_local_response_normalization(size, channels):
-    """Its α is the sum's, as in the paper, and theirs the mean's."""
+    """dlsweep multiplies α with the sum, as in the paper; PyTorch multiplies it with the mean."""
     k, alpha, beta = 1.5, 0.3, 0.6
     own = {"k": np.array([k]), "alpha": np.array([alpha]), "beta": np.array([beta])}
     (layer,) = normalizations["lrn"].function("norm1", (channels, 4, 3), size=size, **own).after
