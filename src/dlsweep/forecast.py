@@ -103,8 +103,7 @@ def predict(config: Config, options: Options) -> Forecast:
     """Do what `dry_run` does, with its options in one record."""
     chosen = choose(options)
     whole = plan(config)
-    folder = open_folder(options.output / config.name)
-    done = {} if options.force else _done(config, folder, options.retry)
+    done = {} if options.force else _done(config, open_folder(options.output / config.name), options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
     widest: dict[Hashable, Chunk] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import dlsweep
+from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.choice import Options, choose
 from dlsweep.execution.executors import Executor, executors
@@ -77,6 +78,20 @@ def test_an_executor_describes_itself(seen: list[int], tmp_path: Path, jobs: int
     assert set(results.runs["status"]) == {"done"}
     assert len(seen) == forecast.chunks
     assert len(seen) >= forecast.workers
+
+
+def test_an_executor_that_describes_nothing_is_told() -> None:
+    @executors.register
+    def bare():
+        """Registered by a test."""
+
+    try:
+        with pytest.raises(
+            UsageError, match=r"executor 'bare' \(.*test_choice\.py:\d+\) must return an Executor, got None"
+        ):
+            choose(Options(Path(), executor="bare"))
+    finally:
+        del executors._entries["bare"]
 
 
 def test_a_run_that_needs_more_is_told(seen: list[int], tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def choose(options: Options) -> Executor:
         raise UsageError("\n".join(fault.sentence for fault in faults))
     if options.max_memory is not None and options.max_memory <= 0:
         raise UsageError(f"max_memory must be above 0 bytes, got {options.max_memory}")
-    executor: Executor = entry(**given)
+    executor = entry(**given)
+    if not isinstance(executor, Executor):
+        raise entry.broken("an Executor", type(executor).__name__)
     return replace(executor, memory=options.max_memory // executor.workers) if options.max_memory else executor
 
 

@@ -1,32 +1,21 @@
-"""Load the trained network of one run."""
+"""Find one run of the results, and its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dlsweep.config.runs import Run
-from dlsweep.datasets import data_of
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import parts
-from dlsweep.training.model import Model, start
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results
 
 
-def load(
-    results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None, at: Literal["kept", "start"]
-) -> Model:
-    """Do what `Results.load` does."""
-    row = _row(results, run, arm, seed)
-    found = _run(results, row)
-    return Model(found, data_of(found.arm), start(found) if at == "start" else _kept(results, row))
-
-
-def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
+def row_of(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
     """Return the row of `runs` of one run."""
     if run is None:
         rows = results.fitting(arm, seed)
@@ -42,7 +31,7 @@ def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed:
     return {str(column): value for column, value in rows.iloc[0].items()}
 
 
-def _run(results: Results, row: Mapping[str, Any]) -> Run:
+def run_of(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
@@ -50,7 +39,7 @@ def _run(results: Results, row: Mapping[str, Any]) -> Run:
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
 
 
-def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
+def kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
     """Return the weights that a run kept."""
     run, checksum = row["run_id"], row.get("kept_checksum")
     if checksum is None:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage import compatibility, loading, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.text import nearest, plural, value_text
 
@@ -34,8 +34,8 @@ MISSING = {
 class Results:
     """Results of a sweep. Open them with `open_results`; each table is read when it is first used.
 
-    Rows are in the order of the config, and a factor's column is categorical with its levels in that order. Damaged
-    or foreign files raise `ResultsDamaged`.
+    Rows are in the order of the config, and a factor's column is categorical with its levels in that order. A table
+    that the sweep lacks raises `UsageError`; damaged or foreign files raise `ResultsDamaged`.
     """
 
     folder: Path
@@ -82,18 +82,12 @@ class Results:
 
     @cached_property
     def layers(self) -> DataFrame:
-        """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms.
-
-        Raise a `UsageError` if the sweep has none.
-        """
+        """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms."""
         return self._measured("layers", by="run_id")
 
     @cached_property
     def ensembles(self) -> DataFrame:
-        """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions.
-
-        Raise a `UsageError` if the sweep has none.
-        """
+        """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
         return self._measured("ensembles", by="arm")
 
     def load(
@@ -111,9 +105,12 @@ class Results:
         random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or if
         the run kept no weights.
         """
-        from dlsweep.storage.loading import load
+        from dlsweep.datasets import data_of
+        from dlsweep.training.model import Model, start
 
-        return load(self, run, arm, seed, at)
+        row = loading.row_of(self, run, arm, seed)
+        found = loading.run_of(self, row)
+        return Model(found, data_of(found.arm), start(found) if at == "start" else loading.kept(self, row))
 
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
@@ -128,10 +125,8 @@ class Results:
             rows = rows[rows[factor].isin(same)]
         if rows.empty:
             raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
-        if seed is not None and seed not in set(rows["seed"]):
-            raise UsageError(
-                f"there is no seed {seed} in {self.folder}{nearest(str(seed), map(str, set(rows['seed'])))}"
-            )
+        if seed is not None and str(seed) not in (seeds := set(map(str, rows["seed"]))):
+            raise UsageError(f"there is no seed {seed} in {self.folder}{nearest(str(seed), seeds)}")
         return rows if seed is None else rows[rows["seed"] == seed]
 
     @cached_property
