@@ -503,7 +503,7 @@ def test_a_penalty_on_activity_is_of_the_averages_whichever_regularizer_is_named
 def test_gaussian_inference_needs_an_activation_after_every_layer_but_the_last(of, layer):
     arm = make_arm(model=choice("layers", of=of), regularizer=(gaussian(0.3),))
     if layer:
-        with pytest.raises(DlsweepError, match=f"^dropconnect averages, .* none follows {layer}; add one"):
+        with pytest.raises(DlsweepError, match=f"^dropconnect averages .* no activation follows {layer}; add one"):
             started([arm], data=small_data(shape=(1, 3, 4)))
     else:
         stack, batch = started([arm], data=small_data(shape=(1, 3, 4)))
