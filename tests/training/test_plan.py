@@ -197,3 +197,18 @@ def test_an_ensemble_is_never_cut(rates, seeds, workers, runs, data):
             assert [run.seed for run in unit] == list(members)
             assert len({run.arm.identity for run in unit}) == 1
         assert len(chunk) <= max(runs, seeds)
+
+
+def test_arms_may_have_seeds_of_their_own_in_number_and_by_source_of_chance():
+    one, other = sweep(activations=2, rates=1, inits=1).listed
+    runs = [*(Run(one, Seeds(seed)) for seed in range(3)), Run(one, Seeds(0, (("init", 5),))), Run(other, Seeds(7))]
+
+    class Question:
+        def runs(self):
+            return iter(runs)
+
+    made = plan(Question())
+    assert [(cohort.arms, cohort.runs) for cohort in made.cohorts] == [(1, 4), (1, 1)]
+    assert len({run.id for run in runs}) == 5
+    chunks = list(made.chunks({runs[1].id}, 2, 1 << 30))
+    assert sorted(run.id for chunk in chunks for run in chunk) == sorted({run.id for run in runs} - {runs[1].id})
