@@ -33,7 +33,7 @@ def assert_same(some, others):
 
 def everything(layers, parameters, x, slices, training):
     """What every layer makes of samples, and every gradient and state, by name; the same in pieces and as a whole."""
-    inputs = [SharedInput(x[seed], runs) for seed, runs in slices.items()]
+    inputs = [SharedInput(x[seeds.number], runs) for seeds, runs in slices.items()]
     outputs = []
     passed = forward(layers, parameters, inputs, Context(training, Draws(slices, 1)), outputs)
     tiled = forward(tile(layers), parameters, inputs, Context(training, Draws(slices, 1)))
