@@ -1,7 +1,8 @@
 """Run tests once for every BLAS kernel that this machine can run: `python tests/support/kernels.py [pytest options]`.
 
-OPENBLAS_CORETYPE asks OpenBLAS for a kernel. A processor that lacks its instructions gets another one, so threadpoolctl
-tells which one it really is, and each runs once. The exit code is 1 if a test fails on any of them.
+OPENBLAS_CORETYPE asks OpenBLAS for a kernel. A processor that lacks its instructions gets another one, or ends the
+program: so a product is tried, and threadpoolctl tells which kernel it really was. Each runs once. The exit code is 1
+if a test fails on any of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import sys
 
 X86 = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids")
 ARM = ("ARMV8", "NEOVERSEN1", "NEOVERSEV1")
-KERNEL = "import numpy, threadpoolctl; print(*{str(p.get('architecture')) for p in threadpoolctl.threadpool_info()})"
+# A product first: only then does a processor without the kernel's instructions end the program.
+KERNEL = """
+import numpy, threadpoolctl
+for dtype in ("float32", "float64"):
+    a = numpy.ones((200, 200), dtype)
+    assert (a @ a == 200).all()
+print(*{str(p.get("architecture")) for p in threadpoolctl.threadpool_info()})
+"""
 
 
 def kernels() -> dict[str, dict[str, str]]:
