@@ -25,7 +25,7 @@ def test_ten_steps(job, layout):
     batch = {seed: stack.gather(seed, np.arange(SAMPLES)) for seed in stack.slices}
     stack.begin(batch)
     kernels = [p["W"] for p in stack.parameters if "W" in p]
-    settings = [(runs[i].arm.optimizer.settings["lr"], runs[i].seed) for i in stack.order]
+    settings = [(runs[i].arm.optimizer.settings["lr"], runs[i].seed) for i in stack.positions]
     assert sorted(settings) == job.settings
     for r, (_, seed) in enumerate(settings):
         for kernel, w in zip(kernels, job.weights(seed), strict=True):

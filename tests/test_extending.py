@@ -77,18 +77,18 @@ def dlsweep(tmp_path_factory):
 
 
 def test_every_registry_has_a_template():
-    from dlsweep import registry as module
     from dlsweep.cli.listing import KINDS, _registry
 
     groups = tomllib.loads(blocks("toml"))["project"]["entry-points"]
     known = {_registry(kind).group for kind in KINDS} - {""}
     assert {*known, "dlsweep.networks", "dlsweep.landscapes"} == set(groups)
-    assert module.Joined("model").group == ""
 
 
 def test_a_package_is_listed_and_used_by_two_workers_and_by_its_own_executor(dlsweep):
     listed = dlsweep("list")
-    for name, summary in re.findall(r"def ([a-z]\w+)\([^)]*\)[^:]*:\n    \"\"\"(.*)\n?", blocks("python")):
+    templates = re.findall(r"^def ([a-z]\w+)\([^)]*\)[^:]*:\n    \"\"\"(.*)\n?", blocks("python"), re.MULTILINE)
+    assert len(templates) == 12
+    for name, summary in templates:
         assert f"{name}: {summary.removesuffix(chr(34) * 3)}" in listed
 
     figures = dlsweep("run", "demo.yaml", "-j", "2", "--executor", "processes", "-o", "two")
@@ -104,4 +104,8 @@ def test_a_package_is_listed_and_used_by_two_workers_and_by_its_own_executor(dls
 
 
 def test_its_landscape_is_descended(dlsweep):
-    assert "signum" in dlsweep("run", "descent.yaml", "-q", "-o", "paths") + dlsweep("show", "paths")
+    dlsweep("run", "descent.yaml", "-q", "-o", "paths")
+    curves = pd.read_parquet(dlsweep.folder / "paths/descent/curves")
+    losses = curves.groupby(["optimizer", "iteration"], observed=True)["loss"].mean()
+    for optimizer in ("signum", "sgd"):
+        assert losses[optimizer][5] < losses[optimizer][0] == 25

@@ -96,5 +96,5 @@ def test_an_executor_that_describes_nothing_is_told() -> None:
 
 def test_a_run_that_needs_more_is_told(seen: list[int], tmp_path: Path) -> None:
     forecast = dlsweep.dry_run(CONFIG, output=tmp_path, executor="listing", max_memory=1)
-    assert any("MB, more than max_memory leaves to a worker; it trains alone" in note for note in forecast.notes)
+    assert any("B, more than max_memory leaves to a worker; it trains alone" in note for note in forecast.notes)
     assert forecast.chunks == 8

@@ -29,25 +29,9 @@ class ByHand:
     def slots(self):
         return self.state.slots
 
-    @property
-    def network(self):
-        return self.state.stack.network
-
-    @property
-    def kernels(self):
-        return self.state.stack.kernels
-
-    @property
-    def slices(self):
-        return self.state.stack.slices
-
-    @property
-    def order(self):
-        return self.state.stack.positions
-
-    @property
-    def data(self):
-        return self.state.stack.data
+    def __getattr__(self, name):
+        """Forward to the stack: its network, kernels, slices, positions and data."""
+        return getattr(self.training.state.stack, name)
 
     def begin(self, batch):
         """Initialize again, with this minibatch for the initializers that look at one."""

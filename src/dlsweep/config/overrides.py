@@ -7,14 +7,13 @@ everything else, its place being "command line".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
 from dlsweep.config.words import EVALUATE, KEYS, OUTSIDE, TRAIN, dotted_names, registry
 from dlsweep.factors import BY_NAME, STANDARD
-from dlsweep.text import nearest
+from dlsweep.text import nearest, similar
 
 _PLACE = Place(COMMAND_LINE)
 
@@ -93,7 +92,7 @@ def _meant(path: str) -> str:
         steps = known.split(".")
         for end in (".".join(steps[i:]) for i in range(1, len(steps))):
             whole.setdefault(end, []).append(known)
-    for word in (path, *get_close_matches(path, [*KEYS, *whole], n=1)):
+    for word in filter(None, (path, similar(path, [*KEYS, *whole]))):
         if word in whole and word not in KEYS:
             shortest = min(known.count(".") for known in whole[word])
             meant = [repr(known) for known in whole[word] if known.count(".") == shortest]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config.document import Node, Place, Reading, whole
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
+from dlsweep.text import similar
 
 
 class Source(NamedTuple):
@@ -59,5 +59,5 @@ def _near_file(path: Path) -> str:
         there = [other.name for other in path.parent.iterdir() if other.suffix in (".yaml", ".yml")]
     except OSError:
         there = []
-    near = get_close_matches(path.name, there, n=1)
-    return f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
+    near = similar(path.name, there)
+    return f"; did you mean {str(path.with_name(near))!r}?" if near else ""

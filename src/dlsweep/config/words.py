@@ -58,11 +58,11 @@ def evaluate(
     layers: bool = False,
     keep: Keep | None = None,
 ) -> Evaluate:
-    """When and on which splits loss and accuracy are taken.
+    """Iterations and splits at which loss and accuracy are measured.
 
     every: iterations between two evaluations; by default a run has about 50; on: the current minibatch (batch), train,
-    validation, test; ensemble: whether also for the averaged predictions of each arm's seeds, on the splits whose
-    samples they share; layers: whether also weights, gradients and activations are measured in every layer; keep: the
+    validation, test; ensemble: true to measure the averaged predictions of each arm's seeds too, on the splits whose
+    samples they share; layers: true to measure weights, gradients and activations in every layer too; keep: the
     weights to keep of each run, the ones that its final metrics were computed with (final), or those of its best
     evaluation (best): with patience, the evaluation of its last improvement, else the one with the highest accuracy, of
     equals the first, on validation or, if it is not evaluated, on the last of the splits.

@@ -22,6 +22,7 @@ from dlsweep.execution import machine
 from dlsweep.execution.processes import Worker
 from dlsweep.execution.worker import Progress, Receipt, Task, bisect, indivisible
 from dlsweep.registry import Contract, Count, Positive, Registry
+from dlsweep.text import size
 from dlsweep.training.plan import Chunk, Plan
 
 executors = Registry("executor", "dlsweep.executors", Contract())
@@ -63,7 +64,7 @@ class Executor:
         large = max(plan.cohorts, key=lambda cohort: cohort.memory * cohort.together)
         if (memory := large.memory * large.together) > self.stack_memory:
             unit = "an ensemble" if large.together > 1 else "a run"
-            needed = f"{unit} of {large.arm.name} takes {memory / 1e6:,.2f} MB"
+            needed = f"{unit} of {large.arm.name} takes {size(memory)}"
             notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, and takes this much")
         return notes
 
