@@ -10,7 +10,7 @@ import typer
 from typer import Argument
 
 from dlsweep.cli.options import Json, Quiet
-from dlsweep.cli.terminal import print_json, say
+from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import UsageError
 from dlsweep.text import table
 
@@ -52,7 +52,7 @@ def data_get(name: Name, quiet: Quiet = False) -> None:
         hidden = True if quiet else None  # None: except on a terminal
         with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
             fetch(source, (lambda sentence: None) if quiet else say, bar.update)
-    print(folder_of(name))
+    print_paths([folder_of(name)])
 
 
 @data.command("path")
@@ -60,7 +60,7 @@ def data_path(name: Name) -> None:
     """Print the folder of a data set, which may not exist yet."""
     from dlsweep.datasets.catalogue import folder_of
 
-    print(folder_of(name))
+    print_paths([folder_of(name)])
 
 
 @data.command("import")
@@ -76,4 +76,4 @@ def data_import(
         raise UsageError(f"{name} comes with its package; there is nothing to import")
     if missing := take(source, files):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
-    print(folder_of(name))
+    print_paths([folder_of(name)])

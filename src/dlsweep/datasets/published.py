@@ -21,7 +21,7 @@ import platformdirs
 from dlsweep.datasets.base import Dataset, Whole
 from dlsweep.datasets.idx import GZIP
 from dlsweep.datasets.subset import Subset
-from dlsweep.errors import DataError
+from dlsweep.errors import DataError, UsageError
 
 # Variables for the user's folder, and for a server with the same folders: http://…/cifar10/cifar-10-….tar.gz.
 FOLDER, MIRROR = "DLSWEEP_DATA", "DLSWEEP_MIRROR"
@@ -89,10 +89,16 @@ class Published:
 
     @property
     def folder(self) -> Path:
-        """Folder for its files."""
-        chosen = os.environ.get(FOLDER)
-        root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("dlsweep") / "data"
-        return root / self.name
+        """Folder for its files. Raise a `UsageError` if the user has no home for it."""
+        try:
+            chosen = os.environ.get(FOLDER)
+            root = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("dlsweep") / "data"
+        except RuntimeError:  # no home
+            raise UsageError(
+                f"the folder of data sets is {chosen or '~/.cache/dlsweep'}, but there is no such home folder; "
+                f"set {FOLDER} to another one"
+            ) from None
+        return root.absolute() / self.name
 
     def url_of(self, file: File) -> str:
         """Return the address of a file: at the mirror that the user has set, or at its publisher."""
