@@ -22,11 +22,9 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
-from dlsweep.training.cohorts import train
 from dlsweep.training.costs import FLOAT
-from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.observers.probes import HISTOGRAMS
-from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan, train
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
@@ -171,12 +169,12 @@ def _seconds(
     cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
 ) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
-    measured = {key: _measure(widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
+    measured = {key: _measure(cohorts[key], widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
     pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
     return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
 
 
-def _measure(chunk: Chunk) -> float:
+def _measure(cohort: Cohort, chunk: Chunk) -> float:
     """Predict a chunk's seconds from short trainings that separate the times of a step, an evaluation and the start."""
     arm = chunk[0].arm
     data = _available(data_of(arm))
@@ -198,18 +196,15 @@ def _measure(chunk: Chunk) -> float:
     step = max(0.0, seconds(6 + more, 6 + more) - few) / more
     evaluation = max(0.0, evaluated - one - 3 * step) / 3
     start = max(0.0, one - step - 2 * evaluation)
-    steps = iterations(arm.train, data.sizes["train"])
-    return start + steps * step + evaluations(arm.evaluate, steps) * evaluation
+    return start + cohort.steps * step + cohort.evaluations * evaluation
 
 
 def _rows(cohort: Cohort) -> int:
     """Return the bytes on disk of a run of the cohort."""
-    arm = cohort.arm
-    steps = iterations(arm.train, data_of(arm).sizes["train"])
-    times = evaluations(arm.evaluate, steps)
-    layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if arm.evaluate.layers else 0
-    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if arm.evaluate.keep else 0
-    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels + kept
+    evaluate, times = cohort.arm.evaluate, cohort.evaluations
+    layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
+    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if evaluate.keep else 0
+    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
 
 
 def _data(cohort: Cohort) -> int:

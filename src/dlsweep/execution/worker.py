@@ -12,8 +12,7 @@ from dlsweep.errors import DataChanged, DlsweepError, Interrupted
 from dlsweep.storage import parts
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
-from dlsweep.training.cohorts import train
-from dlsweep.training.plan import Chunk
+from dlsweep.training.plan import Chunk, train
 
 Progress = Callable[[int], None]
 

@@ -14,18 +14,14 @@ from dlsweep.nn.layers import size
 from dlsweep.training.divergence import Limits
 from dlsweep.training.evaluation import Evaluation, evaluation
 from dlsweep.training.initial import first_state
-from dlsweep.training.minibatches import iterations, steps_per_epoch
 from dlsweep.training.observers import Observer
-from dlsweep.training.observers.checkpoints import Checkpoints
-from dlsweep.training.observers.curves import Curves
-from dlsweep.training.observers.early_stopping import EarlyStopping
-from dlsweep.training.observers.endings import Endings
-from dlsweep.training.observers.ensembles import Ensembles
+from dlsweep.training.observers.curves import Curves, Ensembles
+from dlsweep.training.observers.endings import Checkpoints, Endings
 from dlsweep.training.observers.probes import Probes
 from dlsweep.training.result import TrainingResult
-from dlsweep.training.samples import Samples, block_size
+from dlsweep.training.samples import Samples
 from dlsweep.training.state import Stack
-from dlsweep.training.step import differentiate, update
+from dlsweep.training.step import Gradients, differentiate, update
 from dlsweep.types import Array
 
 REPORT = 100  # iterations after which progress is reported, so that a stop is obeyed soon
@@ -76,19 +72,18 @@ class Training:
 
     def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype):
         stack = Stack.of(runs, data, dtype)
-        arm, layers = stack.arm, stack.network.layers
-        samples = data.sizes["train"]
-        self.steps, self.every = iterations(arm.train, samples), arm.evaluate.every
-        self.per_epoch = steps_per_epoch(samples, arm.train.batch_size)
-        self.samples = Samples(arm.train, data, stack.slices, dtype, layers[0], block_size(layers))
+        arm = stack.arm
+        self.every, samples = arm.evaluate.every, data.sizes["train"]
+        self.steps, self.per_epoch = arm.train.steps(samples), arm.train.per_epoch(samples)
+        self.samples = Samples(stack)
         self.batch = self.samples.next(stack.slices)
         self.state = first_state(stack, self.batch)
-        self.parameters = size(layers)
+        self.parameters = size(stack.network.layers)
         self.limits = Limits(len(runs), data.classes)
-        stopping = EarlyStopping(runs)
-        self.observers: list[Observer] = [Endings(len(runs)), Curves(), stopping]
+        endings = Endings(runs)
+        self.observers: list[Observer] = [Curves(), endings]
         if arm.evaluate.keep:
-            self.observers.append(Checkpoints(runs, stopping))
+            self.observers.append(Checkpoints(runs, endings))
         if arm.evaluate.ensemble:
             self.observers.append(Ensembles())
         if arm.evaluate.layers and stack.kernels:
@@ -97,13 +92,17 @@ class Training:
 
     def step(self, t: int) -> None:
         """Update every run on the minibatch of its seed. Runs whose gradient is not finite leave the stack."""
-        gradients = differentiate(self.state, t, self.batch)
-        for observer in self.observers:
-            observer.differentiated(t, self.state, self.batch, gradients.values)
+        gradients = self._differentiate(t)
         update(self.state, t, self.steps, gradients)
         for observer in self.observers:
             observer.updated(t, self.state)
         self._leave(t, ~gradients.finite, "diverged")
+
+    def _differentiate(self, t: int) -> Gradients:
+        gradients = differentiate(self.state, t, self.batch, observed=self._pending)
+        for observer in self.observers:
+            observer.differentiated(t, self.state, gradients)
+        return gradients
 
     def evaluate(self, t: int) -> None:
         """Evaluate every run. Runs that have diverged leave the stack.
@@ -142,9 +141,7 @@ class Training:
         done = t == self.steps
         gone = np.any([observer.exhausted(self.state) for observer in self.observers], axis=0) & (not done)
         if self.state and (done or gone.any()) and self._pending:
-            gradients = differentiate(self.state, t + 1, self.batch)
-            for observer in self.observers:
-                observer.differentiated(t + 1, self.state, self.batch, gradients.values)
+            self._differentiate(t + 1)
         self._leave(t, gone, "stopped")
 
     @property

@@ -19,11 +19,10 @@ from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, Output, Parameters, SharedInput
 from dlsweep.training.evaluation import evaluate
 from dlsweep.training.initial import first_state
-from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network, build
 from dlsweep.training.random_draws import Draws
 from dlsweep.training.result import Checkpoint
-from dlsweep.training.samples import Blocks, Group, Samples, block_size
+from dlsweep.training.samples import Blocks, Group, Samples, block_size, subset
 from dlsweep.training.state import Stack
 from dlsweep.types import Array
 
@@ -171,6 +170,4 @@ def start(run: Run) -> Checkpoint:
     data = data_of(run.arm)
     with threadpool_limits(1), np.errstate(all="ignore"):
         stack = Stack.of([run], data, _FLOAT)
-        layers = stack.network.layers
-        samples = Samples(run.arm.train, data, stack.slices, _FLOAT, layers[0], block_size(layers))
-        return first_state(stack, samples.next(stack.slices)).copy(0, row=0)
+        return first_state(stack, Samples(stack).next(stack.slices)).copy(0, row=0)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dlsweep.nn.layers import Parameters
 from dlsweep.training.evaluation import Evaluation
-from dlsweep.training.samples import Batch
 from dlsweep.training.state import State
+from dlsweep.training.step import Gradients
 from dlsweep.types import Array
 
 
@@ -24,10 +22,10 @@ class Observer:
 
     @property
     def pending(self) -> bool:
-        """True while the observer waits for the gradients of the next step."""
+        """True while the observer waits for the gradients of the next step, and for the outputs of the layers."""
         return False
 
-    def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
+    def differentiated(self, t: int, state: State, gradients: Gradients) -> None:
         """Note the gradients of step t, before its update; `state` is the one after t − 1 updates."""
 
     def updated(self, t: int, state: State) -> None:
