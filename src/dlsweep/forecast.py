@@ -103,30 +103,28 @@ def predict(config: Config, options: Options) -> Forecast:
     whole = plan(config)
     done = {} if options.force else _done(config, open_folder(options.output / config.name), options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
-    sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
-    widest: dict[Hashable, Chunk] = {}
+    chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
     for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory):
-        key = code(chunk[0].arm)
-        sizes[key].append(len(chunk))
-        widest[key] = max(widest.get(key, ()), chunk, key=len)
+        chunks[code(chunk[0].arm)].append(chunk)
+    todo = [(cohorts[key], own) for key, own in chunks.items() if own]
     keep_freed_memory()
     with threadpool_limits(1):
-        seconds = _seconds(cohorts, sizes, widest)
+        seconds = _seconds(todo)
     levels = _levels(config)
-    stacks = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
+    stacks = (len(max(own, key=len)) * cohort.memory + _data(cohort) for cohort, own in todo)
     return Forecast(
         runs=whole.runs,
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(levels[key], cohort.arms, cohort.runs, sum(sizes[key]), cohort.parameters)
-            for key, cohort in cohorts.items()
+            CohortForecast(levels[key], c.arms, c.runs, sum(map(len, chunks[key])), c.parameters)
+            for key, c in cohorts.items()
         ],
         chunks=len(seconds),
         workers=chosen.workers,
         seconds=max([sum(seconds) / chosen.workers, *seconds], default=0.0),
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
-        disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
+        disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
         notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
     )
 
@@ -165,13 +163,14 @@ def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
     }
 
 
-def _seconds(
-    cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
-) -> list[float]:
+def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]]) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
-    measured = {key: _measure(cohorts[key], widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
-    pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
-    return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
+    measured = [
+        _measure(cohort, chunk) / len(chunk) for cohort, own in todo[:MEASURED] for chunk in [max(own, key=len)]
+    ]
+    pace = sum(measured) / sum(cohort.work for cohort, _ in todo[:MEASURED]) if measured else 0.0
+    each = measured + [pace * cohort.work for cohort, _ in todo[MEASURED:]]
+    return [len(chunk) * seconds for seconds, (_, own) in zip(each, todo, strict=True) for chunk in own]
 
 
 def _measure(cohort: Cohort, chunk: Chunk) -> float:

@@ -12,10 +12,10 @@ from dlsweep.registry import Registry, imported
 class Task:
     """A kind of model, with its metrics and its training.
 
-    noun: of a model in messages. models: its registry. factors: the factors besides `model` that have an effect; train:
-    the settings of `train` that have one; None for all. metrics: of every evaluated split, the first for tables and
-    default plots. columns: further columns of the curves, by name; run_columns: further columns of the runs. plot: the
-    default kind of plot. trainer, cost: functions `(runs, data, *, progress) -> TrainingResult` and `(arm) -> Cost`.
+    noun: of a model in messages. registry: its models. metrics: of every evaluated split, the first for tables and
+    default plots. plot: the default kind of plot. trainer, cost: functions `(runs, data, *, progress) ->
+    TrainingResult` and `(arm) -> Cost`. factors: the factors besides `model` that have an effect; train: the settings
+    of `train` that have one; None for all. columns, run_columns: further columns of the curves and of the runs.
 
     Functions and registries are named by text and imported late: the training is a later stage, and a mistake in a
     config imports nothing heavy.
@@ -24,14 +24,14 @@ class Task:
     name: str
     noun: str
     registry: str
-    factors: tuple[str, ...] | None
-    train: tuple[str, ...] | None
     metrics: tuple[str, ...]
-    columns: tuple[str, ...]
-    run_columns: tuple[str, ...]
     plot: str
     trainer: str
     cost: str
+    factors: tuple[str, ...] | None = None
+    train: tuple[str, ...] | None = None
+    columns: tuple[str, ...] = ()
+    run_columns: tuple[str, ...] = ()
 
     @cached_property
     def models(self) -> Registry:
@@ -55,11 +55,7 @@ CLASSIFICATION = Task(
     name="classification",
     noun="network",
     registry="dlsweep.nn.networks:networks",
-    factors=None,
-    train=None,
     metrics=("accuracy", "loss"),
-    columns=(),
-    run_columns=(),
     plot="curves",
     trainer="dlsweep.training.loop:train",
     cost="dlsweep.training.costs:of_network",
@@ -68,14 +64,14 @@ DESCENT = Task(
     name="descent",
     noun="landscape",
     registry="dlsweep.nn.landscapes:landscapes",
-    factors=("optimizer", "schedule"),
-    train=("iterations",),
     metrics=("loss", "distance"),
-    columns=("x", "y", "distance"),
-    run_columns=("landscape",),
     plot="paths",
     trainer="dlsweep.training.descent:descend",
     cost="dlsweep.training.costs:of_descent",
+    factors=("optimizer", "schedule"),
+    train=("iterations",),
+    columns=("x", "y", "distance"),
+    run_columns=("landscape",),
 )
 TASKS = {task.name: task for task in (CLASSIFICATION, DESCENT)}
 

@@ -38,8 +38,7 @@ class Cost:
 
 def of(arm: Arm) -> Cost:
     """Return the costs of a run of an arm."""
-    cost: Cost = imported(task_of(arm.model.name).cost)(arm)
-    return cost
+    return imported(task_of(arm.model.name).cost)(arm)
 
 
 def of_descent(arm: Arm) -> Cost:

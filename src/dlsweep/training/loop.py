@@ -28,11 +28,7 @@ REPORT = 100  # iterations after which progress is reported, so that a stop is o
 
 
 def train(
-    runs: Sequence[Run],
-    data: Dataset,
-    *,
-    progress: Callable[[int], None] = lambda n: None,
-    dtype: Any = np.float32,
+    runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None, dtype: Any = np.float32
 ) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
 
@@ -84,11 +80,11 @@ class Training:
         self.observers: list[Observer] = [Curves(), endings]
         if arm.evaluate.keep:
             self.observers.append(Checkpoints(runs, endings))
-        if arm.evaluate.ensemble:
+        self.ensembles = arm.evaluate.ensemble
+        if self.ensembles:
             self.observers.append(Ensembles())
         if arm.evaluate.layers and stack.kernels:
             self.observers.append(Probes(stack, self.steps))
-        self.watching = [observer for observer in self.observers if observer.watches]
 
     def step(self, t: int) -> None:
         """Update every run on the minibatch of its seed. Runs whose gradient is not finite leave the stack."""
@@ -107,7 +103,7 @@ class Training:
     def evaluate(self, t: int) -> None:
         """Evaluate every run. Runs that have diverged leave the stack.
 
-        Without them the evaluation starts over if an observer watches its blocks: ensembles have no diverged members.
+        Without them the evaluation starts over if there are ensembles, which have no diverged members.
         """
         if not self.state:
             return
@@ -116,20 +112,14 @@ class Training:
         diverged = ~np.all([self.limits.within(k, m.loss, positions) for k, m in found.splits.items()], axis=0)
         if diverged.any():
             self._leave(t, diverged, "diverged")
-            found = self._evaluation(t) if self.watching and self.state else found.keep(~diverged)
+            found = self._evaluation(t) if self.ensembles and self.state else found.keep(~diverged)
         if self.state:
             for observer in self.observers:
                 observer.evaluated(found, self.state)
 
     def _evaluation(self, t: int) -> Evaluation:
-        for observer in self.watching:
-            observer.evaluating(self.state)
-        watch = self._watch if self.watching else None
-        return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watch)
-
-    def _watch(self, split: str, logits: Array, t: Array) -> None:
-        for observer in self.watching:
-            observer.block(split, logits, t)
+        watches = [watch for observer in self.observers if (watch := observer.watch(self.state))]
+        return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watches)
 
     def next_batch(self, t: int) -> None:
         """Draw the minibatches of step t + 1, also after the last step if an observer waits for their gradients."""

@@ -55,10 +55,7 @@ class Model:
 
         Kernels of dense layers are `(out, in)`, those of convolutions `(filters, channels, height, width)`.
         """
-        views = {name: w.view() for name, w in self.kept.parameters.items()}
-        for view in views.values():
-            view.flags.writeable = False
-        return views
+        return {name: np.broadcast_to(w, w.shape) for name, w in self.kept.parameters.items()}
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """Return a model with copies of the given parameters, as float32. This model is unchanged.
@@ -112,8 +109,7 @@ class Model:
 
     def predict(self, x: Array) -> Array:
         """Return the class with the largest logit, `(N,)`; of equal logits the first."""
-        largest: Array = self.logits(x).argmax(axis=1)
-        return largest
+        return self.logits(x).argmax(axis=1)
 
     def outputs(self, x: Array) -> dict[str, Array]:
         """Return the output of every layer by its name: `(N, features)`, or `(N, channels, height, width)`."""

@@ -66,9 +66,7 @@ class Plan:
     def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
         """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each."""
         cohorts = {code(c.arm): c for c in self.cohorts}
-        missing = dict.fromkeys(cohorts, 0)
-        for run in self.missing(done):
-            missing[code(run.arm)] += 1
+        missing = Counter(code(run.arm) for run in self.missing(done))
         sizes = _sizes([(c, missing[key]) for key, c in cohorts.items()], workers, memory)
         pieces = {
             key: [c.together * piece for piece in _pieces(missing[key] // c.together, size)]
@@ -110,8 +108,7 @@ def plan(config: Config) -> Plan:
 
 def train(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves, see `loop.train` and `descent.descend`."""
-    result: TrainingResult = imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
-    return result
+    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
 
 
 def code(arm: Arm) -> Hashable:

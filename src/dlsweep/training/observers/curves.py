@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlsweep.nn.losses import correct
-from dlsweep.training.evaluation import Evaluation
+from dlsweep.training.evaluation import Evaluation, Metrics, Watch
 from dlsweep.training.observers import Observer
 from dlsweep.training.state import State
 from dlsweep.types import Array
 
-Row = tuple[Any, ...]  # iteration, epoch, split, then arrays of equal length
+Row = Mapping[str, Any]  # by column: words and numbers, and arrays of equal length, `run` among them
 
 
 class Curves(Observer):
@@ -24,47 +25,42 @@ class Curves(Observer):
 
     def evaluated(self, evaluation: Evaluation, state: State) -> None:
         """Add the metrics of an evaluation."""
-        for split, m in evaluation.splits.items():
-            when = (evaluation.iteration, evaluation.epoch, split)
-            self.rows.append((*when, state.stack.positions, m.loss, m.penalty, m.accuracy))
+        for split, metrics in evaluation.splits.items():
+            self.rows.append({**evaluation.when(split), "run": state.stack.positions, **metrics._asdict()})
 
     def results(self) -> dict[str, Any]:
         """Return `curves`."""
-        return {"curves": long_columns(self.rows, ("run", "loss", "penalty", "accuracy"))}
+        return {"curves": long_columns(self.rows, "iteration", "epoch", "split", "run", *Metrics._fields)}
 
 
 class Ensembles(Observer):
     """Average the predictions of each arm's runs, on the splits whose samples all seeds share."""
 
-    watches = True
-
     def __init__(self) -> None:
         self.rows: list[Row] = []
-        self.arms: list[list[int]] = []  # the rows of each arm
         self.averages: dict[str, Averages] = {}
 
-    def evaluating(self, state: State) -> None:
+    def watch(self, state: State) -> Watch:
         """Begin anew: runs may have left the stack."""
-        arms: dict[str, list[int]] = {}
+        arms: dict[str, list[int]] = {}  # the rows of each
         for row, run in enumerate(state.stack.runs):
             arms.setdefault(run.arm.identity, []).append(row)
-        self.arms, self.averages = list(arms.values()), {}
-
-    def block(self, split: str, logits: Array, t: Array) -> None:
-        """Add a block of samples."""
-        self.averages.setdefault(split, Averages(self.arms)).add(logits, t)
+        own = list(arms.values())
+        self.averages = defaultdict(lambda: Averages(own))
+        return lambda split, logits, t: self.averages[split].add(logits, t)
 
     def evaluated(self, evaluation: Evaluation, state: State) -> None:
         """Add a row for every arm and split."""
-        first = np.array([state.stack.positions[rows[0]] for rows in self.arms], int)
-        members = np.array([len(rows) for rows in self.arms], int)
         for split, averaged in self.averages.items():
-            when = (evaluation.iteration, evaluation.epoch, split)
-            self.rows.append((*when, first, members, averaged.loss, averaged.accuracy))
+            first = state.stack.positions[[rows[0] for rows in averaged.arms]]
+            own = {"members": np.array([len(rows) for rows in averaged.arms], int)}
+            own |= {"loss": averaged.loss, "accuracy": averaged.accuracy}
+            self.rows.append({**evaluation.when(split), "run": first, **own})
 
     def results(self) -> dict[str, Any]:
         """Return `ensembles`."""
-        return {"ensembles": long_columns(self.rows, ("run", "members", "loss", "accuracy"))}
+        columns = ("iteration", "epoch", "split", "run", "members", "loss", "accuracy")
+        return {"ensembles": long_columns(self.rows, *columns)}
 
 
 class Averages:
@@ -100,22 +96,18 @@ class Averages:
     @property
     def loss(self) -> Array:
         """Mean loss over the samples so far, `(A,)`."""
-        mean: Array = self.losses / self.samples
-        return mean
+        return self.losses / self.samples
 
     @property
     def accuracy(self) -> Array:
         """Share of the samples that is classified correctly, `(A,)`."""
-        share: Array = self.correct / self.samples
-        return share
+        return self.correct / self.samples
 
 
-def long_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Array]:
-    """Return rows of an iteration, an epoch, a split and arrays of equal length as long columns."""
-    names = ("iteration", "epoch", "split", *names)
+def long_columns(rows: Sequence[Row], *names: str) -> dict[str, Array]:
+    """Return rows as long columns: words and numbers are repeated as often as the arrays of their row are long."""
     if not rows:
         return {name: np.empty(0, str if name == "split" else int) for name in names}
-    lengths = [len(row[3]) for row in rows]
-    when = [np.repeat(given, lengths) for given in list(zip(*rows, strict=True))[:3]]
-    arrays = [np.concatenate(given) for given in list(zip(*rows, strict=True))[3:]]
-    return dict(zip(names, [*when, *arrays], strict=True))
+    lengths = [len(row["run"]) for row in rows]
+    given = {name: [row[name] for row in rows] for name in names}
+    return {k: np.concatenate(v) if isinstance(v[0], np.ndarray) else np.repeat(v, lengths) for k, v in given.items()}

@@ -51,13 +51,11 @@ class Endings(Observer):
 
     def improved(self, t: int, positions: Array) -> Array:
         """Return a mask of the runs that have improved at iteration t."""
-        now: Array = self.best_at[positions] == t
-        return now
+        return self.best_at[positions] == t
 
     def exhausted(self, state: State) -> Array:
         """Return a mask of the rows that have waited long enough."""
-        over: Array = (self.waited >= self.patience)[state.stack.positions]
-        return over
+        return (self.waited >= self.patience)[state.stack.positions]
 
     def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
         """Note how and when runs end."""

@@ -10,6 +10,7 @@ import numpy as np
 from dlsweep.nn.layers import Context, Layer, Output, column
 from dlsweep.training.evaluation import Evaluation
 from dlsweep.training.observers import Observer
+from dlsweep.training.observers.curves import Row, long_columns
 from dlsweep.training.random_draws import Draws
 from dlsweep.training.state import Stack, State
 from dlsweep.training.step import Gradients
@@ -19,8 +20,6 @@ BINS = 30  # of a histogram
 HISTOGRAMS = 10  # histograms after the one at the start, the last one at the end
 NEAR_ZERO = 1e-3  # weights smaller than this count as gone
 SATURATED = 0.36  # share of an activation's maximum slope: for sigmoid, outputs outside [0.1, 0.9]
-
-Row = tuple[int, Array, str, dict[str, Array]]  # iteration, runs, layer, and columns
 
 
 class Probes(Observer):
@@ -96,6 +95,9 @@ class Probes(Observer):
             y = output.y
             ratios = self.ratios.get(name)
             row = {
+                "iteration": t,
+                "run": runs,
+                "layer": name,
                 "weight_norm": _norm(w),
                 "gradient_rms": _norm(gradients.values[i][k]) / np.sqrt(w[0].size),
                 "update_ratio": np.full(len(w), np.nan) if ratios is None else ratios[runs],
@@ -106,21 +108,13 @@ class Probes(Observer):
                 **_histogram("activation", y, shapes),
                 **_histogram("weight", w, shapes),
             }
-            self.rows.append((t, runs, name, row))
+            self.rows.append(row)
 
     def results(self) -> dict[str, Any]:
         """Return `layers`: all rows as long columns, `run`, `iteration`, `layer` and the measurements."""
         if not self.rows:  # all runs diverged before the first step
             return {}
-        iterations, runs, layers, rows = zip(*self.rows, strict=True)
-        lengths = [len(own) for own in runs]
-        columns = {
-            "iteration": np.repeat(iterations, lengths),
-            "run": np.concatenate(runs),
-            "layer": np.repeat(layers, lengths),
-            **{k: _finite(np.concatenate([row[k] for row in rows])) for k in rows[0]},
-        }
-        return {"layers": columns}
+        return {"layers": {k: _finite(values) for k, values in long_columns(self.rows, *self.rows[0]).items()}}
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
@@ -132,14 +126,11 @@ def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
 def _steepest(activation: Layer) -> Array:
     """Return the maximum slope of an activation between −10 and 10 for every run, with its initial parameters."""
     shape = next((p.shape for p in activation.parameters.values()), (1, 1))
-    start = {
-        k: np.zeros((1, *shape)) + column(np.asarray(p.start, float), np.zeros((1, *shape)))
-        for k, p in activation.parameters.items()
-    }
-    x = np.zeros((1, *shape)) + np.linspace(-10, 10, 2001)
+    like = np.zeros((1, *shape))
+    start = {k: like + column(np.asarray(p.start, float), like) for k, p in activation.parameters.items()}
+    x = like + np.linspace(-10, 10, 2001)
     slope = _slope(activation.apply(start, x, Context(False, Draws({}, 0))))
-    steepest: Array = slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
-    return steepest
+    return slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
 
 
 def _slopes(output: Output, steepest: Array | None) -> dict[str, Array]:
@@ -152,8 +143,7 @@ def _slopes(output: Output, steepest: Array | None) -> dict[str, Array]:
 
 
 def _slope(activation: Output) -> Array:
-    slope: Array = np.abs(activation.back(np.ones_like(activation.y))[0])
-    return slope
+    return np.abs(activation.back(np.ones_like(activation.y))[0])
 
 
 def _finite(values: Array) -> Array:
@@ -168,8 +158,7 @@ def _flat(a: Array) -> Array:
 def _share(true: Array) -> Array:
     """Return the share of true elements of every run. Counting row by row is many times faster than along an axis."""
     flat = _flat(true)
-    share: Array = np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
-    return share
+    return np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
 
 
 def _norm(a: Array) -> Array:
@@ -179,8 +168,7 @@ def _norm(a: Array) -> Array:
     for i in np.flatnonzero(~((squares > 1e-20) & (squares < 1e20))):
         row = flat[i].astype(np.float64)
         squares[i] = np.vecdot(row, row)
-    norm: Array = np.sqrt(squares)
-    return norm
+    return np.sqrt(squares)
 
 
 def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:
