@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlsweep.analysis.frames import summary
 from dlsweep.analysis.scores import Metric, Scores, chance
-from dlsweep.analysis.summary import summary
 from dlsweep.errors import UsageError
 
 RUNS = pd.DataFrame(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
+from dlsweep.analysis.frames import counted, metric_columns
 from dlsweep.analysis.statistics import bounds_of, interval
-from dlsweep.analysis.summary import counted, metric_columns
 from dlsweep.errors import UsageError
 from dlsweep.types import Split
 
