@@ -112,8 +112,7 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
             seeds = values[by_arm, i]  # (arms, n)
             statistics[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
     for i, name in enumerate(names):
-        for column, numbers in zip((name, f"{name}_low", f"{name}_high"), statistics[i]):
-            table[column] = numbers
+        table[[name, f"{name}_low", f"{name}_high"]] = statistics[i].T
     return table.reset_index()
 
 

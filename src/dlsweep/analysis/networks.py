@@ -95,15 +95,13 @@ class Confusion:
     @property
     def counts(self) -> Array:
         """The mean over the runs."""
-        mean: Array = np.mean(self.each, axis=0)
-        return mean
+        return np.asarray(np.mean(self.each, axis=0))
 
     @property
     def shares(self) -> Array:
         """The share of each true class that is predicted as each class; NaN for a class without images."""
         total = self.counts.sum(axis=1, keepdims=True)
-        shares: Array = np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0)
-        return shares
+        return np.asarray(np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0))
 
     def columns(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the columns of `Chart.data`; names: of the classes."""

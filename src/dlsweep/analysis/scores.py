@@ -135,15 +135,13 @@ class Rows:
                 refuse_mixed(group, "row")
                 dots[cell][str(own), str(level)] = Scores.of(group, metric)
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
-        found = Rows(name, names, row, grid, dots)
-        return replace(found, names=sorted(names, key=found._rank)) if best_first else found
 
-    def _rank(self, name: str) -> float:
-        """The mean of a row, negative for an accuracy: a lower number is better; infinite for a row without one."""
-        own = [one for part in self.dots.values() for (row, _), one in part.items() if row == name]
-        means = [one.mean for one in own if np.isfinite(one.mean)]
-        better = -1 if means and own[0].metric.endswith("accuracy") else 1
-        return better * float(np.mean(means)) if means else np.inf
+        def rank(name: str) -> float:
+            means = [one.mean for part in dots.values() for (row, _), one in part.items() if row == name]
+            mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
+            return -mean if metric.y == "accuracy" and np.isfinite(mean) else mean
+
+        return Rows(name, sorted(names, key=rank) if best_first else names, row, grid, dots)
 
     @cached_property
     def every(self) -> list[Scores]:

@@ -59,8 +59,7 @@ class Series:
     @cached_property
     def mean(self) -> np.ndarray:
         """Mean over the runs, `(P,)`; NaN where a run has no value."""
-        mean: np.ndarray = self.counted.mean(axis=0)
-        return mean
+        return np.asarray(self.counted.mean(axis=0))
 
     def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
