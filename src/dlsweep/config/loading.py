@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config import landscapes
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
@@ -18,18 +17,17 @@ from dlsweep.config.folding import Expansion
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import called, label
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
-from dlsweep.config.opened import Datasets
 from dlsweep.config.overrides import override
 from dlsweep.config.resolved import resolve
 from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import Source, read
-from dlsweep.config.sweep import Sweep, Written
+from dlsweep.config.sweep import Datasets, Sweep, Written
+from dlsweep.config.task import adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
 from dlsweep.registry import Choice
-from dlsweep.tasks import DESCENT
 from dlsweep.text import plural
 
 MAX_RUNS = 100_000
@@ -69,7 +67,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         seeds=tuple(sweep.seeds),
         factors=tuple(f.name for f in sweep.factors),
         plots=tuple(choice for _, choice in sweep.plots),
-        evaluate=sweep.evaluated.evaluate,
+        evaluate=sweep.evaluate,
         count=sweep.count,
         _expansion=Expansion(sweep.blocks, sweep.rules),
         _resolved=resolve(sweep),
@@ -82,7 +80,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
 
 @whole
 def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | None]:
-    written = yield from landscapes.adapted((yield from _read_written(document, file)))
+    written = yield from adapted((yield from _read_written(document, file)))
     factors = _factors(written)
     plots = yield from _read_plots(written.top.get("plots"))
     if written.count > max_runs:
@@ -125,7 +123,7 @@ def _read_written(document: Node, file: Path | None) -> Reading[Written]:
             yield key.place.mistake(unknown_key(key))
     name = yield from read_name(top.get("name"), file, document.place)
     seeds = yield from read_seeds(top.get("seeds"))
-    evaluated = yield from read_evaluate(top.get("evaluate"))
+    evaluate, evaluate_nodes = yield from read_evaluate(top.get("evaluate"))
     base, faulty = yield from _read_base(top, document.place)
     grids = yield from read_grids(top.get("grid"), base)
     return Written(
@@ -133,7 +131,8 @@ def _read_written(document: Node, file: Path | None) -> Reading[Written]:
         place=document.place,
         name=name,
         seeds=seeds,
-        evaluated=evaluated,
+        evaluate=evaluate,
+        evaluate_nodes=evaluate_nodes,
         base=base,
         grids=[replace(grid, faulty=grid.faulty | faulty) for grid in grids],
         faulty=faulty,
@@ -184,6 +183,5 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
 def _factors(written: Written) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
     given = {f.name: f for grid in written.grids for f in grid.factors}
-    standard = DESCENT.factors if written.descends else None
-    rest = {name: Factor(name, name) for name in standard or STANDARD if name not in given}
-    return tuple((given | rest).values())
+    standard = {name: Factor(name, name) for name in STANDARD if written.task.concerns(name)}
+    return (*given.values(), *(factor for name, factor in standard.items() if name not in given))

@@ -7,7 +7,6 @@ from typing import Any
 
 from dlsweep.config.checks.unused import idle_settings, stops_early
 from dlsweep.config.grid import Axis, Grid
-from dlsweep.config.landscapes import without_needless
 from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.rules import PartialArm
 from dlsweep.config.sweep import Sweep
@@ -18,22 +17,27 @@ from dlsweep.text import value_text
 
 def resolve(sweep: Sweep) -> dict[str, Any]:
     """Return the normal form of a config."""
-    data, *others = (_base_form(sweep, field) for field in OUTSIDE)
-    evaluate = sweep.evaluated.evaluate
-    resolved = {
-        "name": sweep.name,
-        "data": data,
-        "fingerprints": sweep.datasets.fingerprints(),
-        **dict(zip(OUTSIDE[1:], others)),
-        "train": {k: v for k, v in _base_form(sweep, "train")["train"].items() if v is not None},
-        "evaluate": {k: v for k, v in vars(evaluate).items() if v is not None and (k, v) != ("every", 0)}
-        | {"on": list(evaluate.on)},
+    evaluate = sweep.evaluate
+    measured = vars(evaluate) | {"every": evaluate.every or None, "on": list(evaluate.on)}
+    resolved: dict[str, Any] = {"name": sweep.name}
+    for field in filter(sweep.task.concerns, OUTSIDE):
+        resolved |= {field: _base_form(sweep, field)}
+        resolved |= {"fingerprints": sweep.datasets.fingerprints()} if field == "data" else {}
+    return {
+        **resolved,
+        "train": _effective(sweep, "train", _base_form(sweep, "train")["train"]),
+        "evaluate": _effective(sweep, "evaluate", measured),
         "seeds": list(sweep.seeds),
         "grid": [_grid_form(grid, sweep.base, sweep.labels) for grid in sweep.grids],
         "exclude": [_rule_form(rule) for rule in sweep.rules.exclude],
         "only": [_rule_form(rule) for rule in sweep.rules.only],
     }
-    return without_needless(resolved) if sweep.descends else resolved
+
+
+def _effective(sweep: Sweep, part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a part of the config that say something and have an effect."""
+    concerns = sweep.task.concerns
+    return {name: v for name, v in settings.items() if v is not None and concerns(f"{part}.{name}")}
 
 
 def _base_form(sweep: Sweep, field: str) -> dict[str, Any]:

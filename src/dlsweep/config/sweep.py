@@ -8,35 +8,74 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from dlsweep.config.basics import Evaluated
 from dlsweep.config.document import Node, Place
 from dlsweep.config.expansion import Block, Combination
 from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level, LevelSpec
-from dlsweep.config.opened import Datasets
 from dlsweep.config.rules import Rules
-from dlsweep.config.words import Factor
+from dlsweep.config.runs import Evaluate
+from dlsweep.config.words import Factor, data_files
 from dlsweep.datasets.base import Dataset
+from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
+from dlsweep.tasks import CLASSIFICATION, Task
+from dlsweep.text import value_text
+
+
+class Datasets:
+    """Data sets by choice, None for those that cannot be used; and the mistakes that tell why."""
+
+    def __init__(self) -> None:
+        self.opened: dict[Choice, Dataset | None] = {}
+        self.mistakes: list[Mistake] = []
+
+    def open(self, choice: Choice, places: Mapping[str, Place], place: Place) -> Dataset | None:
+        """Return the data set; None if it cannot be used.
+
+        places: of the settings that were given; place: of the name.
+        """
+        from dlsweep.datasets import open_dataset
+
+        if choice not in self.opened:
+            try:
+                self.opened[choice] = open_dataset(choice)
+            except DlsweepError as error:
+                self.opened[choice] = None
+                for sentence in str(error).splitlines():
+                    # The place of the setting that the sentence names, and else of the file.
+                    named = [n for n in places if f"{n}: " in sentence] or [n for n in ("path",) if n in places]
+                    self.mistakes.append((places[named[0]] if named else place).mistake(sentence))
+        return self.opened[choice]
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the content of each data set, by its name and settings, wherever its file lies."""
+        files = data_files()
+        found: dict[str, list[str]] = {}
+        for choice, dataset in self.opened.items():
+            settings = (f"{n}={value_text(v)}" for n, v in choice.settings.items() if (choice.name, n) not in files)
+            if dataset is not None:
+                found.setdefault(" ".join([choice.name, *settings]), []).append(dataset.fingerprint)
+        return {data: ", ".join(fingerprints) for data, fingerprints in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A config as written.
 
-    top: the nodes under its keys; place: of the whole; base: the level of each field outside the grid; faulty: the
-    fields with a mistake; descends: True if its models are landscapes.
+    top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given; base:
+    the level of each field outside the grid; faulty: the fields with a mistake; task: of its models.
     """
 
     top: Mapping[Any, Node]
     place: Place
     name: str
     seeds: Sequence[int]
-    evaluated: Evaluated
+    evaluate: Evaluate
+    evaluate_nodes: Mapping[str, Node]
     base: Mapping[str, Level]
     grids: Sequence[Grid]
     faulty: frozenset[str]
-    descends: bool = False
+    task: Task = CLASSIFICATION
 
     @property
     def count(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, landscapes, networks, plots, unused
+from dlsweep.config.checks import data, networks, plots, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -12,6 +12,7 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     unused.settings,
     unused.stopping,
     unused.factors,
+    unused.needless,
     data.readable,
     data.splits,
     data.batches,
@@ -21,6 +22,5 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     networks.regularizers,
     plots.names,
     plots.weights,
-    landscapes.needless,
-    landscapes.plots,
+    plots.tasks,
 )

@@ -22,10 +22,11 @@ def splits(sweep: Sweep) -> Iterator[Mistake]:
     for combination in sweep.all("data"):
         choice: Choice = combination.fields["data"]
         dataset = sweep.datasets.opened[choice]
-        for split, place in sweep.evaluated.splits.items():
+        for node in sweep.evaluate_nodes["on"].items() if "on" in sweep.evaluate_nodes else ():
+            split = node.value
             if dataset is not None and split != "batch" and not dataset.sizes[split]:
                 hint = f"such as data: {{{choice.name}: {{{split}: 5000}}}}"
-                yield place.mistake(
+                yield node.place.mistake(
                     f"evaluate.on has {split}, but {choice.name} has no {split} samples here; set aside some, {hint}"
                 )
 
@@ -48,7 +49,7 @@ def batches(sweep: Sweep) -> Iterator[Mistake]:
 
 def monitors(sweep: Sweep) -> Iterator[Mistake]:
     """Report monitored splits that are not evaluated, in arms that the rules leave."""
-    on = sweep.evaluated.evaluate.on
+    on = sweep.evaluate.on
     for arm in sweep.partial_arms("train"):
         train: Train = arm.fields["train"]
         if train.stopping is None or train.stopping.split in on or not arm.is_kept:
@@ -62,14 +63,16 @@ def monitors(sweep: Sweep) -> Iterator[Mistake]:
 
 def ensembles(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles without samples that all members share, or with members that stop early."""
-    place, on = sweep.evaluated.ensemble, sweep.evaluated.evaluate.on
-    if place is None:
+    on = sweep.evaluate.on
+    if not sweep.evaluate.ensemble or "ensemble" not in sweep.evaluate_nodes:
         return
     for combination in sweep.all("data"):
         own = combination.fields["data"].settings.get("train") is not None
         if not set(on) - ({"batch", "train"} if own else {"batch"}):
             there = f"evaluate.on has {', '.join(on)} only" + (", and each seed trains on samples of its own" * own)
-            yield place.mistake(f"evaluate.ensemble needs a split that all seeds share, such as test; {there}")
+            yield sweep.evaluate_nodes["ensemble"].place.mistake(
+                f"evaluate.ensemble needs a split that all seeds share, such as test; {there}"
+            )
     for combination in sweep.all("train"):
         if combination.fields["train"].stopping is not None:
             yield combination.places["train.patience"].mistake(

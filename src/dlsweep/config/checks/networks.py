@@ -9,7 +9,7 @@ from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import entry
 from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
-from dlsweep.tasks import DESCENT, task_of
+from dlsweep.tasks import task_of
 
 
 def networks(sweep: Sweep) -> Iterator[Mistake]:
@@ -17,7 +17,7 @@ def networks(sweep: Sweep) -> Iterator[Mistake]:
     tried = set()
     for arm in sweep.partial_arms("data", "model", "normalization"):
         fields, dataset = arm.fields, arm.dataset
-        if dataset is None or task_of(fields["model"].name) is DESCENT or not arm.is_kept:
+        if dataset is None or not task_of(fields["model"].name).concerns("data") or not arm.is_kept:
             continue
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:
