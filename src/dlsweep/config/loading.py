@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -22,7 +22,7 @@ from dlsweep.config.resolved import resolve
 from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
 from dlsweep.config.source import Source, read
-from dlsweep.config.sweep import Datasets, Sweep, Written
+from dlsweep.config.sweep import Sweep
 from dlsweep.config.task import adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
@@ -80,43 +80,38 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
 
 @whole
 def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | None]:
-    written = yield from adapted((yield from _read_written(document, file)))
-    factors = _factors(written)
-    plots = yield from _read_plots(written.top.get("plots"))
-    if written.count > max_runs:
-        yield _too_many(written, max_runs)
-        sweep = Sweep(**vars(written), factors=factors, plots=plots, blocks=[()] * len(written.grids))
+    sweep = yield from adapted((yield from _read_sweep(document, file)))
+    sweep = replace(sweep, factors=_factors(sweep))
+    if sweep.count > max_runs:
+        yield _too_many(sweep, max_runs)
     else:
-        sweep = yield from _expand(written, factors, plots)
+        sweep = yield from _expand(sweep)
     for check in CHECKS:
         yield from check(sweep)
     return sweep
 
 
-def _too_many(written: Written, max_runs: int) -> Mistake:
-    place = next((key.place for key in written.top if key in ("grid", "seeds")), written.place)
-    arms = f"{plural(written.count // len(written.seeds), 'arm')} × {plural(len(written.seeds), 'seed')}"
+def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
+    place = next((key.place for key in sweep.top if key in ("grid", "seeds")), sweep.place)
+    arms = f"{plural(sweep.count // len(sweep.seeds), 'arm')} × {plural(len(sweep.seeds), 'seed')}"
     limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
-    return place.mistake(f"the grid has {plural(written.count, 'run')} ({arms}), {limit}")
+    return place.mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
 
 
-def _expand(written: Written, factors: tuple[Factor, ...], plots: Sequence[tuple[Node, Choice]]) -> Reading[Sweep]:
+def _expand(sweep: Sweep) -> Reading[Sweep]:
     """Label the levels of a sweep, and combine them; read the rules that choose among the combinations."""
-    labels = yield from label(written.grids, written.base, factors)
-    datasets = Datasets()
-    expander = Expander(factors, written.base, labels, datasets.open)
-    blocks = [expander.blocks(grid) for grid in written.grids]
-    names = called(factors, labels, blocks)
-    faulty = written.faulty.union(*(grid.faulty for grid in written.grids))
-    exclude = yield from read_partial_arms("exclude", written.top.get("exclude"), names, blocks, faulty)
-    only = yield from read_partial_arms("only", written.top.get("only"), names, blocks, faulty)
-    rules = Rules(exclude, only)
-    return Sweep(
-        **vars(written), factors=factors, plots=plots, blocks=blocks, labels=labels, rules=rules, datasets=datasets
-    )
+    labels = yield from label(sweep.grids, sweep.base, sweep.factors)
+    expander = Expander(sweep.factors, sweep.base, labels, sweep.datasets.open)
+    blocks = [expander.blocks(grid) for grid in sweep.grids]
+    names = called(sweep.factors, labels, blocks)
+    faulty = sweep.faulty.union(*(grid.faulty for grid in sweep.grids))
+    exclude = yield from read_partial_arms("exclude", sweep.top.get("exclude"), names, blocks, faulty)
+    only = yield from read_partial_arms("only", sweep.top.get("only"), names, blocks, faulty)
+    return replace(sweep, labels=labels, blocks=blocks, rules=Rules(exclude, only))
 
 
-def _read_written(document: Node, file: Path | None) -> Reading[Written]:
+def _read_sweep(document: Node, file: Path | None) -> Reading[Sweep]:
+    """Read a config as written."""
     top = {key: node for key, node in document.value.items() if node.value is not None}
     for key in document.value:
         if key not in KEYS:
@@ -126,7 +121,7 @@ def _read_written(document: Node, file: Path | None) -> Reading[Written]:
     evaluate, evaluate_nodes = yield from read_evaluate(top.get("evaluate"))
     base, faulty = yield from _read_base(top, document.place)
     grids = yield from read_grids(top.get("grid"), base)
-    return Written(
+    return Sweep(
         top=top,
         place=document.place,
         name=name,
@@ -135,7 +130,9 @@ def _read_written(document: Node, file: Path | None) -> Reading[Written]:
         evaluate_nodes=evaluate_nodes,
         base=base,
         grids=[replace(grid, faulty=grid.faulty | faulty) for grid in grids],
+        plots=(yield from _read_plots(top.get("plots"))),
         faulty=faulty,
+        blocks=[()] * len(grids),
     )
 
 
@@ -180,8 +177,8 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     return plots
 
 
-def _factors(written: Written) -> tuple[Factor, ...]:
+def _factors(sweep: Sweep) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
-    given = {f.name: f for grid in written.grids for f in grid.factors}
-    standard = {name: Factor(name, name) for name in STANDARD if written.task.concerns(name)}
+    given = {f.name: f for grid in sweep.grids for f in grid.factors}
+    standard = {name: Factor(name, name) for name in STANDARD if sweep.task.concerns(name)}
     return (*given.values(), *(factor for name, factor in standard.items() if name not in given))

@@ -1,4 +1,4 @@
-"""A config that has been read, in two steps: as written, and with its labels and combinations. Checks look at it."""
+"""A config that has been read: as written, then with its labels and combinations. Checks look at it."""
 
 from __future__ import annotations
 
@@ -59,11 +59,12 @@ class Datasets:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """A config as written.
+class Sweep:
+    """A config that has been read.
 
-    top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given; base:
-    the level of each field outside the grid; faulty: the fields with a mistake; task: of its models.
+    top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given;
+    plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake; task:
+    of its models; blocks: of each grid, none until they are made; datasets: that its arms use.
     """
 
     top: Mapping[Any, Node]
@@ -74,8 +75,14 @@ class Written:
     evaluate_nodes: Mapping[str, Node]
     base: Mapping[str, Level]
     grids: Sequence[Grid]
+    plots: Sequence[tuple[Node, Choice]]
     faulty: frozenset[str]
     task: Task = CLASSIFICATION
+    factors: tuple[Factor, ...] = ()
+    labels: Mapping[Level, str] = field(default_factory=dict)
+    blocks: Sequence[Sequence[Block]] = ()
+    rules: Rules = field(default_factory=Rules)
+    datasets: Datasets = field(default_factory=Datasets)
 
     @property
     def count(self) -> int:
@@ -89,21 +96,6 @@ class Written:
             own = [spec for axis in grid.axes for spec in axis.specs(field)]
             found += own or [self.base[field].spec]
         return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sweep(Written):
-    """A config with its labels and combinations.
-
-    plots: each with its node; blocks: of each grid, none if it has too many runs; datasets: that its arms use.
-    """
-
-    factors: tuple[Factor, ...]
-    plots: Sequence[tuple[Node, Choice]]
-    blocks: Sequence[Sequence[Block]]
-    labels: Mapping[Level, str] = field(default_factory=dict)
-    rules: Rules = field(default_factory=Rules)
-    datasets: Datasets = field(default_factory=Datasets)
 
     def all(self, field: str) -> Iterator[Combination]:
         """Yield every combination that says something of a field."""
