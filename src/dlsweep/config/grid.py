@@ -159,7 +159,7 @@ def _entries(field: str, drafts: list[_Draft], base: Mapping[str, Level]) -> lis
 
 def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry]]:
     """Return the entries that have the setting of a dotted factor."""
-    owners = [e for e in entries if f.setting in e.settings and f.choice in (None, e.name)]
+    owners = f.owners(entries)
     if not owners:
         names = ", ".join(e.name for e in entries)
         there = [f"{f.field}.{e.name}.{name}" for e in entries for name in e.settings]

@@ -11,9 +11,9 @@ from dlsweep.config.document import Reading
 from dlsweep.config.expansion import Block
 from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level
-from dlsweep.config.words import Factor
+from dlsweep.config.words import Factor, own_settings
 from dlsweep.errors import Mistake
-from dlsweep.registry import Choice, Entry
+from dlsweep.registry import Entry
 from dlsweep.text import value_text
 
 
@@ -75,14 +75,14 @@ def _clashes(labels: Mapping[Level, str], dotted: Collection[Factor]) -> Iterato
     """Report levels of different meaning with the same label."""
     meanings: dict[str, str] = {}
     for level, text in labels.items():
-        meaning = repr([(c.name, _own_settings(c, dotted)) for c in level.choices])
+        meaning = repr([(c.name, own_settings(c, dotted)) for c in level.choices])
         if meanings.setdefault(text, meaning) != meaning:
             told = f"two levels of {level.spec.field} have the label {text!r}; give one of them another `label:`"
             yield level.place.mistake(told)
 
 
 def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tuple[Level, str]]:
-    own = [[_own_settings(c, dotted) for c in level.choices] for level in group]
+    own = [[own_settings(c, dotted) for c in level.choices] for level in group]
     differing = [
         [name for name in settings if len({value_text(o[i].get(name)) for o in own}) > 1]
         for i, settings in enumerate(own[0])
@@ -97,11 +97,6 @@ def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tup
         else:
             names = (entry.name for entry, _ in level.spec.choices)
             yield level, " + ".join(f"{name} {pair}".rstrip() for name, pair in zip(names, pairs))
-
-
-def _own_settings(choice: Choice, dotted: Collection[Factor]) -> dict[str, Any]:
-    settings = choice.settings.items()
-    return {name: value for name, value in settings if not any(f.concerns(choice.name, name) for f in dotted)}
 
 
 def _shown(entry: Entry, name: str, value: Any) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlsweep.config.checks.unused import idle_settings, stops_early
-from dlsweep.config.grid import Axis, Grid
+from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level, SettingLevel
-from dlsweep.config.rules import PartialArm
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import OUTSIDE, TRAIN, Factor, data_files
+from dlsweep.config.words import OUTSIDE, TRAIN, Factor, data_files, own_settings
 from dlsweep.factors import STANDARD
 from dlsweep.text import value_text
 
@@ -28,9 +27,9 @@ def resolve(sweep: Sweep) -> dict[str, Any]:
         "train": _effective(sweep, "train", _base_form(sweep, "train")["train"]),
         "evaluate": _effective(sweep, "evaluate", measured),
         "seeds": list(sweep.seeds),
-        "grid": [_grid_form(grid, sweep.base, sweep.labels) for grid in sweep.grids],
-        "exclude": [_rule_form(rule) for rule in sweep.rules.exclude],
-        "only": [_rule_form(rule) for rule in sweep.rules.only],
+        "grid": [_grid_form(sweep, grid) for grid in sweep.grids],
+        "exclude": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.exclude],
+        "only": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.only],
     }
 
 
@@ -41,50 +40,36 @@ def _effective(sweep: Sweep, part: str, settings: Mapping[str, Any]) -> dict[str
 
 
 def _base_form(sweep: Sweep, field: str) -> dict[str, Any]:
-    """A level outside the grid as `level_form` has it, except for the settings that no arm takes from it."""
+    """A level outside the grid as `_level_form` has it, except for the settings that no arm takes from it."""
     level = sweep.base[field]
     idle = [*idle_settings(level, sweep.grids)]
     if field == "train" and not any(stops_early(level, grid) for grid in sweep.grids):
         idle += [name for name, setting in TRAIN.settings.items() if setting.needs]
-    return level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
+    return _level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
 
 
-def _rule_form(rule: PartialArm) -> dict[str, list[str]]:
-    return {factor: sorted(fitting) for factor, fitting in rule.items()}
-
-
-def _grid_form(grid: Grid, base: Mapping[str, Level], labels: Mapping[Level, str]) -> dict[str, Any]:
+def _grid_form(sweep: Sweep, grid: Grid) -> dict[str, Any]:
     """A grid with every standard factor that the sweep has and every setting, but those that its dotted factors set."""
     dotted = [f for f in grid.factors if f.setting]
-    resolved = {", ".join(f.name for f in axis.factors): _rows(axis, labels, dotted) for axis in grid.axes}
+
+    def form(level: Level | SettingLevel) -> Any:
+        if isinstance(level, SettingLevel):
+            return level.value
+        return _level_form(level, dotted) | {"label": sweep.labels[level]}
+
+    resolved = {}
+    for axis in grid.axes:
+        rows = [[form(level) for level in point] for point in axis]
+        resolved[", ".join(f.name for f in axis.factors)] = rows if len(axis.factors) > 1 else [row[0] for row in rows]
     there = {f.name for f in grid.factors}
-    rest = [name for name in STANDARD if name not in there and base[name] in labels]
-    return resolved | {name: [level_form(base[name], dotted, labels)] for name in rest}
+    rest = (sweep.base[name] for name in STANDARD if name not in there)
+    return resolved | {level.spec.field: [form(level)] for level in rest if level in sweep.labels}
 
 
-def _rows(axis: Axis, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> list[Any]:
-    rows = [[_form(level, labels, dotted) for level in point] for point in axis]
-    return rows if len(axis.factors) > 1 else [row[0] for row in rows]
-
-
-def _form(level: Level | SettingLevel, labels: Mapping[Level, str], dotted: Sequence[Factor]) -> Any:
-    return level_form(level, dotted, labels) if isinstance(level, Level) else level.value
-
-
-def level_form(
-    level: Level, dotted: Sequence[Factor] = (), labels: Mapping[Level, str] | None = None
-) -> dict[str, Any]:
-    """A level as `{name: settings, label: …}`, with all its settings, but those that a dotted factor sets."""
+def _level_form(level: Level, dotted: Sequence[Factor]) -> dict[str, Any]:
+    """A level as `{name: settings}`, with all its settings, but those that a dotted factor sets."""
     own = [f for f in dotted if f.field == level.spec.field]
-    form: dict[str, Any] = {
-        choice.name: {
-            name: value
-            for name, value in choice.settings.items()
-            if not any(f.concerns(choice.name, name) for f in own)
-        }
-        for choice in level.choices
-    }
-    return form | ({"label": labels[level]} if labels is not None else {})
+    return {choice.name: own_settings(choice, own) for choice in level.choices}
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
