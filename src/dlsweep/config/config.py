@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.folding import Expansion
 from dlsweep.config.resolved import differences
+from dlsweep.config.rules import Expansion
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.randomness import Seeds

@@ -120,14 +120,12 @@ class SettingLevel:
 
     def put_into(self, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """Return the choices with the setting changed if they have it."""
-        return tuple(self._put_into(c) for c in choices)
-
-    def _put_into(self, choice: Choice) -> Choice:
-        setting = self.factor.setting
-        if setting not in choice.settings or not self.factor.concerns(choice.name, setting):
-            return choice
-        found = entry(self.factor.field, choice.name)
-        return Choice(choice.name, found.changed(choice.settings, setting, self.values[choice.name]))
+        changed = {choice.name: choice for choice in choices}
+        for owner in self.factor.owners(entry(self.factor.field, name) for name in changed):
+            settings = changed[owner.name].settings
+            value = self.values[owner.name]
+            changed[owner.name] = Choice(owner.name, owner.changed(settings, self.factor.setting, value))
+        return tuple(changed.values())
 
 
 def default_level(field: str, place: Place, name: str | None = None) -> Level:

@@ -37,23 +37,13 @@ def _override(document: Node, path: str, value: str) -> Reading[Node]:
 
 def _read(value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
-    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE)
+    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, lines=False)
     if node is None:
         return None
     if not node.value:
         yield _PLACE.mistake("there is no value after the equals sign")
         return None
-    node = _unplaced(node)
     return node.value[0] if len(node.value) == 1 else node
-
-
-def _unplaced(node: Node) -> Node:
-    """The node with the command line for its place; lines and columns mean nothing there."""
-    if isinstance(node.value, tuple):
-        return Node(tuple(map(_unplaced, node.value)), _PLACE)
-    if isinstance(node.value, dict):
-        return Node({Key(key, _PLACE): _unplaced(value) for key, value in node.value.items()}, _PLACE)
-    return Node(node.value, _PLACE, node.text)
 
 
 def _put(document: Node, path: str, value: Node) -> Reading[Node]:

@@ -50,14 +50,17 @@ class _Unreadable(Exception):
         self.mistake = place.mistake(sentence)
 
 
-def read_yaml(data: bytes, file: str) -> Reading[Node | None]:
-    """Read the one document of a YAML text, UTF-8; None if it cannot be read. file: as messages show it."""
+def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | None]:
+    """Read the one document of a YAML text, UTF-8; None if it cannot be read.
+
+    file: as messages show it; lines: whether a place in it has a line and a column.
+    """
     start = Place(file, 1, 1)
     try:
         if len(data) > MAX_BYTES:
             raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
         text = data.decode("utf-8-sig")
-        return (yield from _Reader(file, yaml.parse(text, Loader=_Loader)).document())
+        return (yield from _Reader(file, lines, yaml.parse(text, Loader=_Loader)).document())
     except _Unreadable as error:
         yield error.mistake
     except UnicodeDecodeError as error:
@@ -100,6 +103,7 @@ class _Reader:
     """Reads the events of a YAML text. anchors: None for a value that has not ended; values: so far."""
 
     file: str
+    lines: bool
     events: Iterator[Any]
     anchors: dict[str, _Value | None] = field(default_factory=dict)
     values: int = 0
@@ -118,7 +122,8 @@ class _Reader:
         return root
 
     def _place(self, event: Any) -> Place:
-        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1) if self.lines else Place(self.file)
 
     def _value(self, event: Any, level: int) -> Reading[_Value]:
         """Read the value that begins with an event, inside `level` lists and mappings."""

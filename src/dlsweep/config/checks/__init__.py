@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, networks, plots, unused
+from dlsweep.config.checks import data, plots, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -18,8 +18,8 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     data.batches,
     data.monitors,
     data.ensembles,
-    networks.networks,
-    networks.regularizers,
+    data.networks,
+    data.regularizers,
     plots.names,
     plots.weights,
     plots.tasks,
