@@ -6,10 +6,10 @@ are worked out once, here. Combinations of the same meaning fold within a block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from dlsweep.config.document import Place
@@ -114,16 +114,11 @@ def _fields(axes: Iterable[Axis]) -> frozenset[str]:
     return frozenset(f.field for axis in axes for f in axis.factors)
 
 
-def _together(axes: Iterable[Axis]) -> list[list[Axis]]:
-    """The axes in groups that share no field."""
+def _together(axes: Sequence[Axis]) -> list[list[Axis]]:
+    """The axes in groups that share no field, in the order of their first axes."""
     groups: list[list[Axis]] = []
     for axis in axes:
         sharing = [group for group in groups if _fields(group) & _fields([axis])]
-        first = sharing[0] if sharing else []
-        if not sharing:
-            groups.append(first)
-        for other in sharing[1:]:
-            first += other
-            groups.remove(other)
-        first.append(axis)
-    return groups
+        others = [group for group in groups if group not in sharing]
+        groups = [*others, [*chain.from_iterable(sharing), axis]]
+    return sorted(groups, key=lambda group: axes.index(group[0]))

@@ -46,16 +46,16 @@ def _repeated(grids: Iterable[Grid], labels: Mapping[Level, str]) -> Iterator[Mi
 
 def called(
     factors: Iterable[Factor], labels: Mapping[Level, str], grids: Iterable[Iterable[Block]]
-) -> dict[str, dict[str, str]]:
-    """Return the labels of each factor, each with the name of its level."""
-    names: dict[str, dict[str, str]] = {f.name: {} for f in factors}
+) -> dict[str, dict[str, set[str]]]:
+    """Return for each factor the labels that a word stands for: itself, and all whose level has that name."""
+    words: dict[str, dict[str, set[str]]] = {f.name: {} for f in factors}
     for combination in (one for blocks in grids for block in blocks for one in block):
         for factor, label in combination.labels.items():
-            names[factor][label] = label
-    for level, label in labels.items():
-        if label in names.get(level.spec.field, ()):
-            names[level.spec.field][label] = level.spec.name
-    return names
+            words[factor][label] = {label}
+    named = [(level.spec, label) for level, label in labels.items() if label in words.get(level.spec.field, ())]
+    for spec, label in named:
+        words[spec.field].setdefault(spec.name, set()).add(label)
+    return words
 
 
 def _label_levels(levels: Iterable[Level], dotted: Collection[Factor]) -> dict[Level, str]:

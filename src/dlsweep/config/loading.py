@@ -110,10 +110,10 @@ def _expand(sweep: Sweep) -> Reading[Sweep]:
     labels = yield from label(sweep.grids, sweep.base, sweep.factors)
     expander = Expander(sweep.factors, sweep.base, labels, sweep.datasets.open)
     blocks = [expander.blocks(grid) for grid in sweep.grids]
-    names = called(sweep.factors, labels, blocks)
+    words = called(sweep.factors, labels, blocks)
     faulty = sweep.faulty.union(*(grid.faulty for grid in sweep.grids))
-    exclude = yield from read_partial_arms("exclude", sweep.top.get("exclude"), names, blocks, faulty)
-    only = yield from read_partial_arms("only", sweep.top.get("only"), names, blocks, faulty)
+    exclude = yield from read_partial_arms("exclude", sweep.top.get("exclude"), words, blocks, faulty)
+    only = yield from read_partial_arms("only", sweep.top.get("only"), words, blocks, faulty)
     return replace(sweep, labels=labels, blocks=blocks, rules=Rules(exclude, only))
 
 

@@ -6,7 +6,7 @@ everything else, its place being "command line".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
@@ -77,28 +77,23 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
 
 def _meant(path: str) -> str:
     """The end of a sentence about a key that is not there: the whole path of what has such a name further inside."""
-    whole: dict[str, list[str]] = {}
-    for known in _inner_paths():
-        steps = known.split(".")
-        for end in (".".join(steps[i:]) for i in range(1, len(steps))):
-            whole.setdefault(end, []).append(known)
-    for word in filter(None, (path, similar(path, [*KEYS, *whole]))):
-        if word in whole and word not in KEYS:
-            shortest = min(known.count(".") for known in whole[word])
-            meant = [repr(known) for known in whole[word] if known.count(".") == shortest]
-            return f"; did you mean {' or '.join(meant[:3])}?"
+    inner = _inner_paths()
+    ends = {known.split(".", dots)[-1] for known in inner for dots in range(1, known.count(".") + 1)}
+    for word in filter(None, (path, similar(path, ends.union(KEYS)))):
+        if word in ends.difference(KEYS):
+            meant = [known for known in inner if known.endswith(f".{word}")]
+            shortest = min(known.count(".") for known in meant)
+            shown = [repr(known) for known in meant if known.count(".") == shortest]
+            return f"; did you mean {' or '.join(shown[:3])}?"
     return nearest(path.partition(".")[0], KEYS)
 
 
-def _inner_paths() -> Iterator[str]:
-    """Yield the paths that an override can set below the keys of the config."""
-    yield from dotted_names("train")
-    yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
-    for field in OUTSIDE:
-        yield from (name for name in dotted_names(field) if name.count(".") == 2)
-    for field in STANDARD:
-        yield f"grid.{field}"
-        yield from (f"grid.{name}" for name in dotted_names(field))
+def _inner_paths() -> list[str]:
+    """The paths that an override can set below the keys of the config."""
+    evaluate = (f"evaluate.{setting}" for setting in EVALUATE.settings)
+    outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
+    standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))
+    return [*dotted_names("train"), *evaluate, *outside, *standard]
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:

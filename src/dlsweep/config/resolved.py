@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from dlsweep.config.checks.unused import idle_settings, stops_early
@@ -102,39 +103,35 @@ def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
         if key == "grid":
             for i, grid in enumerate(value, start=1):
                 for factor, rows in grid.items():
-                    path = ("grid", factor) if len(value) == 1 else ("grid", str(i), factor)
-                    found |= {path: ""} | _merge(_flat_row((*path, _label(row)), row) for row in rows)
+                    path = (key, factor) if len(value) == 1 else (key, str(i), factor)
+                    found |= _flat(path, {_label(row): _content(row) for row in rows})
         elif key in ("exclude", "only"):
             found |= {(key, value_text(rule)): "" for rule in value}
-        elif key == "seeds":
-            found[key,] = value_text(sorted(value))
         else:
-            found |= _flat((key,), value)
+            found |= _flat((key,), sorted(value) if key == "seeds" else value)
     return {path: text for path, text in found.items() if path[-2:] not in data_files()}
 
 
-def _flat_row(path: tuple[str, ...], row: Any) -> dict[tuple[str, ...], str]:
-    """A level with its settings; for factors that move together, several."""
+def _flat(path: tuple[str, ...], value: Any) -> dict[tuple[str, ...], str]:
+    if not isinstance(value, Mapping):
+        return {path: value_text(value)}
+    parts = [_flat((*path, key), inner) for key, inner in value.items()]
+    return {path: ""} | dict(chain.from_iterable(part.items() for part in parts))
+
+
+def _content(row: Any) -> dict[str, Any]:
+    """A level's settings; for factors that move together, several levels with theirs."""
     if isinstance(row, Mapping):
-        return _flat(path, {name: settings for name, settings in row.items() if name != "label"})
-    if isinstance(row, list) and any(isinstance(one, Mapping) for one in row):
-        return {path: ""} | _merge(_flat_row((*path, _label(one)), one) for one in row)
-    return {path: ""}
+        return {name: settings for name, settings in row.items() if name != "label"}
+    return {_label(one): _content(one) for one in row} if _is_row(row) else {}
 
 
 def _label(row: Any) -> str:
     if isinstance(row, Mapping):
         return str(row["label"])
-    if isinstance(row, list) and any(isinstance(one, Mapping) for one in row):
-        return ", ".join(map(_label, row))
-    return value_text(row)
+    return ", ".join(map(_label, row)) if _is_row(row) else value_text(row)
 
 
-def _flat(path: tuple[str, ...], value: Any) -> dict[tuple[str, ...], str]:
-    if isinstance(value, Mapping):
-        return {path: ""} | _merge(_flat((*path, key), inner) for key, inner in value.items())
-    return {path: value_text(value)}
-
-
-def _merge(parts: Iterable[dict[tuple[str, ...], str]]) -> dict[tuple[str, ...], str]:
-    return {path: text for part in parts for path, text in part.items()}
+def _is_row(row: Any) -> bool:
+    """Return True for levels of factors that move together; a list of values is one level."""
+    return isinstance(row, list) and any(isinstance(one, Mapping) for one in row)

@@ -14,6 +14,7 @@ from dlsweep.text import nearest, value_text
 
 PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
 
+Words = Mapping[str, Mapping[str, set[str]]]  # for each factor, the labels that a word stands for
 Whole = tuple[Combination, ...]  # one of every block: an arm
 
 _MOST_CHOICES = 50  # that a sentence lists
@@ -123,22 +124,21 @@ def _key(arm: Whole) -> int:
 def read_partial_arms(
     key: str,
     node: Node | None,
-    names: Mapping[str, Mapping[str, str]],
+    words: Words,
     grids: Sequence[Sequence[Block]],
     faulty: frozenset[str],
 ) -> Reading[tuple[PartialArm, ...]]:
     """Read the partial arms of `exclude` or `only`.
 
-    names: for each factor its labels, each with its level's name, by which it can be called too; grids: their blocks,
-    to see that a partial arm fits some arm; faulty: the fields whose levels are not all known.
+    words: of each factor, those that stand for its labels; grids: their blocks, to see that a partial arm fits some
+    arm; faulty: the fields whose levels are not all known.
     """
     if node is None:
         return ()
     if not node.is_list:
         yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
         return ()
-    called = {factor: _labels_by_word(labels) for factor, labels in names.items()}
-    read = yield from each(_read_partial_arm(key, one, called, faulty) for one in node.value)
+    read = yield from each(_read_partial_arm(key, one, words, faulty) for one in node.value)
     good = [(one, partial) for one, partial in zip(node.value, read) if partial]
     rules = Rules((), tuple(partial for _, partial in good))
     # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
@@ -154,19 +154,8 @@ def read_partial_arms(
     return rules.only
 
 
-def _labels_by_word(labels: Mapping[str, str]) -> dict[str, set[str]]:
-    """The labels that a word stands for: itself, and all whose level has that name."""
-    words: dict[str, set[str]] = {}
-    for label, name in labels.items():
-        words.setdefault(label, set()).add(label)
-        words.setdefault(name, set()).add(label)
-    return words
-
-
 @whole
-def _read_partial_arm(
-    key: str, node: Node, called: Mapping[str, Mapping[str, set[str]]], faulty: frozenset[str]
-) -> Reading[PartialArm]:
+def _read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]) -> Reading[PartialArm]:
     if not node.is_mapping or not node.value:
         yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
         return {}
@@ -174,22 +163,22 @@ def _read_partial_arm(
     for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:
             continue
-        if factor not in called:
-            yield factor.place.mistake(f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, called)}")
+        if factor not in words:
+            yield factor.place.mistake(f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, words)}")
             continue
-        words = called[factor]
+        known = words[factor]
         found: set[str] = set()
         # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
-        for one in (levels,) if value_text(levels.plain()) in words else levels.items():
-            text = one.text if one.text in words else value_text(one.plain())
-            if text not in words:
-                yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(words))}")
-            found |= words.get(text, set())
+        for one in (levels,) if value_text(levels.plain()) in known else levels.items():
+            text = one.text if one.text in known else value_text(one.plain())
+            if text not in known:
+                yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(known))}")
+            found |= known.get(text, set())
         partial[str(factor)] = frozenset(found)
     return partial
 
 
-def _some(words: Mapping[str, set[str]]) -> list[str]:
+def _some(known: Mapping[str, set[str]]) -> list[str]:
     """The labels, unless they are too many for a sentence."""
-    labels = {label for fitting in words.values() for label in fitting}
+    labels = set().union(*known.values())
     return sorted(labels) if len(labels) <= _MOST_CHOICES else []

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlsweep.config.document import Node, Place, Reading
 from dlsweep.config.expansion import Block, Combination
-from dlsweep.config.grid import Grid
+from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, LevelSpec, default_level
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Evaluate
@@ -88,6 +88,11 @@ class Sweep:
     def count(self) -> int:
         """The number of runs before folding, `exclude` and `only`."""
         return sum(grid.count for grid in self.grids) * len(self.seeds)
+
+    @property
+    def axes(self) -> Iterator[Axis]:
+        """The axes of all grids."""
+        return (axis for grid in self.grids for axis in grid.axes)
 
     def specs(self, field: str) -> list[LevelSpec]:
         """Return the levels of a field as written, in all grids."""
@@ -176,9 +181,8 @@ def _task(sweep: Sweep) -> Reading[Task]:
 def _replicates(sweep: Sweep, task: Task) -> Reading[Sequence[int]]:
     """Return the seeds: without chance (noise) a descent is the same for every seed, and one is enough."""
     models = sweep.specs("model")
-    axes = (axis for grid in sweep.grids for axis in grid.axes)
     noises = [value for model in models for value in model.values(task.chance)]
-    noises += [level.value for axis in axes for level in axis.setting_levels("model", task.chance)]
+    noises += [level.value for axis in sweep.axes for level in axis.setting_levels("model", task.chance)]
     node = sweep.top.get("seeds")
     if any(noises):
         return sweep.seeds

@@ -93,7 +93,7 @@ def needless(sweep: Sweep) -> Iterator[Mistake]:
     for key in evaluate.value if evaluate is not None and evaluate.is_mapping else ():
         if key in EVALUATE.settings and not concerns(f"evaluate.{key}"):
             yield key.place.mistake(f"evaluate.{key} {effect}; take it out")
-    for axis in (axis for grid in sweep.grids for axis in grid.axes):
+    for axis in sweep.axes:
         for f in axis.factors:
             if not concerns(f.name):
                 yield axis.place.mistake(f"{f.name} {effect}; take it out")
