@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ class Config:
     count: int
     _expansion: Expansion
     _resolved: Mapping[str, Any]
-    _open: dict[tuple[Train, Choice], Evaluate] = field(default_factory=dict)
 
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
@@ -73,17 +72,15 @@ class Config:
         models = (one.fields["model"] for one in self._expansion.combinations() if "model" in one.fields)
         return task_of(next(models).name)
 
-    @cached_property
-    def _members(self) -> tuple[int, ...]:
-        return tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
-
     def arms(self) -> Iterator[Arm]:
         """Yield the arms, lazily, in the order of the grid; of arms that train the same network the first only."""
+        members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
+        evaluated = cache(self._evaluated)
         for arm in self._expansion.distinct():
             fields, labels = _merged(one.fields for one in arm), _merged(one.labels for one in arm)
             levels = {factor: labels[factor] for factor in self.factors}
-            name, evaluate = self._arm_name(labels), self._evaluated(fields["train"], fields["data"])
-            yield Arm(name=name, levels=levels, evaluate=evaluate, members=self._members, **fields)
+            name, evaluate = self._arm_name(labels), evaluated(fields["train"], fields["data"])
+            yield Arm(name=name, levels=levels, evaluate=evaluate, members=members, **fields)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Say when an arm is evaluated: where the config leaves it open, so that there are about `EVALUATIONS`."""
@@ -91,11 +88,8 @@ class Config:
             return self.evaluate
         from dlsweep.datasets import open_dataset
 
-        if (train, data) not in self._open:
-            samples = open_dataset(data).sizes["train"] if train.epochs else 0
-            every = max(1, round(train.steps(samples) / EVALUATIONS))
-            self._open[train, data] = replace(self.evaluate, every=every)
-        return self._open[train, data]
+        samples = open_dataset(data).sizes["train"] if train.epochs else 0
+        return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)))
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its seeds."""

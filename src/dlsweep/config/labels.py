@@ -88,15 +88,15 @@ def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tup
         for i, settings in enumerate(own[0])
     ]
     for level, settings in zip(group, own):
+        entries = [entry for entry, _ in level.given]
         pairs = [
-            " ".join(f"{name}={_shown(entry, name, settings[i][name])}" for name in differing[i])
-            for i, (entry, _) in enumerate(level.spec.choices)
+            " ".join(f"{name}={_shown(entry, name, values[name])}" for name in names)
+            for entry, names, values in zip(entries, differing, settings)
         ]
         if level.spec.label:
             yield level, " ".join([level.spec.label, *filter(None, pairs)])
         else:
-            names = (entry.name for entry, _ in level.spec.choices)
-            yield level, " + ".join(f"{name} {pair}".rstrip() for name, pair in zip(names, pairs))
+            yield level, " + ".join(f"{entry.name} {pair}".rstrip() for entry, pair in zip(entries, pairs))
 
 
 def _shown(entry: Entry, name: str, value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
-from dlsweep.config.document import Node, Place, Reading, gather, whole
+from dlsweep.config.document import Node, Place, Reading, each, gather, whole
 from dlsweep.config.expansion import Expander
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import called, label
@@ -145,15 +145,11 @@ def _read_sweep(document: Node, file: Path | None) -> Reading[Sweep]:
 
 def _read_base(top: Mapping[Any, Node], place: Place) -> Reading[tuple[dict[str, Level], frozenset[str]]]:
     """Read the levels of what no factor varies, and the fields with a mistake. place: of the config."""
+    given = [field for field in (*OUTSIDE, "train") if field in top]
+    specs = dict(zip(given, (yield from each(_read_outside(field, top[field]) for field in given))))
     base = {field: default_level(field, place) for field in FIELDS}
-    faulty = set()
-    for field in (field for field in (*OUTSIDE, "train") if field in top):
-        spec = yield from _read_outside(field, top[field])
-        if spec is None:
-            faulty.add(field)
-        else:
-            base[field] = spec.levels[0]
-    return base, frozenset(faulty)
+    base |= {field: spec.levels[0] for field, spec in specs.items() if spec is not None}
+    return base, frozenset(field for field, spec in specs.items() if spec is None)
 
 
 def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
@@ -172,16 +168,11 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     if node is None:
         return []
     if not node.is_list:
-        yield node.place.mistake(
-            f"plots must be a list of plots such as [{{curves: {{rows: activation}}}}], got {node}"
-        )
+        example = "[{curves: {rows: activation}}]"
+        yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
         return []
-    plots = []
-    for one in node.value:
-        spec = yield from read_level("plots", one, expand=False)
-        if spec is not None:
-            plots.append((one, spec.levels[0].choices[0]))
-    return plots
+    specs = yield from each(read_level("plots", one, expand=False) for one in node.value)
+    return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
 
 
 def _factors(sweep: Sweep) -> tuple[Factor, ...]:

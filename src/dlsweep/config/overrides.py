@@ -25,25 +25,20 @@ def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
         if not equals or not path:
             yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        document, mistakes = gather(_override(document, path, value))
+        node, mistakes = gather(_read(value))
+        if node is not None:
+            document, mistakes = gather(_put(document, path, node))
         yield from (_PLACE.mistake(f"{text}: {mistake.message}") for mistake in mistakes)
     return document
 
 
-def _override(document: Node, path: str, value: str) -> Reading[Node]:
-    node = yield from _read(value)
-    return document if node is None else (yield from _put(document, path, node))
-
-
+@whole
 def _read(value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
     node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, lines=False)
-    if node is None:
-        return None
-    if not node.value:
+    if node is not None and not node.value:
         yield _PLACE.mistake("there is no value after the equals sign")
-        return None
-    return node.value[0] if len(node.value) == 1 else node
+    return node.value[0] if node is not None and len(node.value) == 1 else node
 
 
 def _put(document: Node, path: str, value: Node) -> Reading[Node]:

@@ -243,7 +243,8 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise _Unreadable(Place(path[:_LONGEST_PATH]), f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
-        return Node(dict(_entries(value, path, depth)), place)
+        inner = {key: f"{path}.{key}" if path else str(key) for key in value}
+        return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
     if isinstance(value, (list, tuple, range)):
         return Node(tuple(_from_python(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)), place)
     if value is None or isinstance(value, (bool, str)):
@@ -255,9 +256,3 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if isinstance(value, PurePath):
         return Node(str(value), place, str(value))
     raise _Unreadable(place, f"a config holds no {type(value).__name__}; use text, numbers, lists and mappings")
-
-
-def _entries(mapping: Mapping[Any, Any], path: str, depth: int) -> Iterator[tuple[Key, Node]]:
-    for key, value in mapping.items():
-        inner = f"{path}.{key}" if path else str(key)
-        yield Key(str(key), Place(inner)), _from_python(value, inner, depth + 1)
