@@ -13,14 +13,13 @@ from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
 from dlsweep.config.document import Node, Place, Reading, each, gather, whole
-from dlsweep.config.expansion import Expander
+from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
-from dlsweep.config.labels import called, label
+from dlsweep.config.labels import label, read_rules
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
-from dlsweep.config.rules import Expansion, Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
 from dlsweep.config.sweep import Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
@@ -76,7 +75,9 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
-        _expansion=Expansion(sweep.blocks, sweep.rules),
+        _task=sweep.task.name,
+        _blocks=sweep.blocks,
+        _rules=sweep.rules,
         _resolved=resolve(sweep),
     )
     if sweep.rules and next(config.arms(), None) is None:
@@ -92,7 +93,9 @@ def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | N
     if sweep.count > max_runs:
         yield _too_many(sweep, max_runs)
     else:
-        sweep = yield from _expand(sweep)
+        sweep = replace(sweep, labels=(yield from label(sweep)))
+        sweep = replace(sweep, blocks=expand(sweep))
+        sweep = replace(sweep, rules=(yield from read_rules(sweep)))
     for check in CHECKS:
         yield from check(sweep)
     return sweep
@@ -103,18 +106,6 @@ def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
     arms = f"{plural(sweep.count // len(sweep.seeds), 'arm')} × {plural(len(sweep.seeds), 'seed')}"
     limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
     return place.mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
-
-
-def _expand(sweep: Sweep) -> Reading[Sweep]:
-    """Label the levels of a sweep, and combine them; read the rules that choose among the combinations."""
-    labels = yield from label(sweep.grids, sweep.base, sweep.factors)
-    expander = Expander(sweep.factors, sweep.base, labels, sweep.datasets.open)
-    blocks = [expander.blocks(grid) for grid in sweep.grids]
-    words = called(sweep.factors, labels, blocks)
-    faulty = sweep.faulty.union(*(grid.faulty for grid in sweep.grids))
-    exclude = yield from read_partial_arms("exclude", sweep.top.get("exclude"), words, blocks, faulty)
-    only = yield from read_partial_arms("only", sweep.top.get("only"), words, blocks, faulty)
-    return replace(sweep, labels=labels, blocks=blocks, rules=Rules(exclude, only))
 
 
 def _read_sweep(document: Node, file: Path | None) -> Reading[Sweep]:

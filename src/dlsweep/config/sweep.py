@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
+from operator import and_
 from typing import Any
 
 from dlsweep.config.document import Node, Place, Reading
-from dlsweep.config.expansion import Block, Combination
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, LevelSpec, default_level
 from dlsweep.config.rules import Rules
@@ -20,6 +20,26 @@ from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
 from dlsweep.tasks import CLASSIFICATION, Task, task_of
 from dlsweep.text import value_text
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One combination of levels of some factors.
+
+    fields: the values of an arm's fields; labels: by factor; asked: the labels asked for where an arm has no such
+    setting ("0.9" for "-"); key: a hash of what the fields mean, to be combined by exclusive or (Zobrist
+    1970), so that arms that mean the same have the same key.
+    """
+
+    fields: Mapping[str, Any]
+    labels: Mapping[str, str]
+    asked: Mapping[str, str]
+    key: int
+    places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
+
+
+Block = tuple[Combination, ...]
+Grids = Sequence[Sequence[Block]]  # of each grid its blocks
 
 
 class Datasets:
@@ -80,7 +100,7 @@ class Sweep:
     task: Task = CLASSIFICATION
     factors: tuple[Factor, ...] = ()
     labels: Mapping[Level, str] = field(default_factory=dict)
-    blocks: Sequence[Sequence[Block]] = ()
+    blocks: Grids = ()
     rules: Rules = field(default_factory=Rules)
     datasets: Datasets = field(default_factory=Datasets)
 
@@ -102,9 +122,13 @@ class Sweep:
             found += own or [self.base[field].spec]
         return found
 
+    def combinations(self) -> Iterator[Combination]:
+        """Yield the combinations of every block."""
+        return (one for blocks in self.blocks for block in blocks for one in block)
+
     def all(self, field: str) -> Iterator[Combination]:
         """Yield every combination that says something of a field."""
-        return (one for blocks in self.blocks for block in blocks if field in block[0].fields for one in block)
+        return (one for one in self.combinations() if field in one.fields)
 
     def partial_arms(self, *names: str) -> Iterator[PartialArm]:
         """Yield the combinations of some fields of an arm, in every grid."""
@@ -141,7 +165,11 @@ class PartialArm:
     @property
     def is_kept(self) -> bool:
         """True if `exclude` and `only` leave an arm with these fields."""
-        return self.sweep.rules.leave_some([*self.combinations], self.blocks)
+        rules = self.sweep.rules
+        known = {frozenset(one.fields): one for one in self.combinations}
+        choices = [(known[fields],) if (fields := frozenset(b[0].fields)) in known else b for b in self.blocks]
+        masks = [[rules.fitting(one.labels) for one in block] for block in choices]
+        return any(rules.leave(reduce(and_, fitting, -1)) for fitting in product(*masks))
 
 
 def adapted(sweep: Sweep) -> Reading[Sweep]:
