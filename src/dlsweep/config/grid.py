@@ -181,11 +181,9 @@ def _read_values(
 
 def _repeated(drafts: list[_Draft]) -> Reading[None]:
     seen: set[str] = set()
-    for draft, _, f in chain(_columns(drafts, False), _columns(drafts, True)):
+    for place, f in [(draft.key.place, f) for draft in drafts for f in draft.factors]:
         if f.name in seen:
-            yield draft.key.place.mistake(
-                f"{f.name} is a factor of this grid already; give all its levels in one place"
-            )
+            yield place.mistake(f"{f.name} is a factor of this grid already; give all its levels in one place")
         seen.add(f.name)
 
 

@@ -127,24 +127,24 @@ def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
         if path in factors and len(factors) > 1:
             yield _PLACE.mistake(f"{path} moves together with others in {str(key)!r}; change it in the file")
             return grid
+    if not setting or path in grid.value:
+        return _with(grid, path, value)
     own = next((key for key, factors in axes.items() if field in factors), None)
-    if setting and path not in grid.value and own is not None:
+    if own is not None:
+        column = axes[own].index(field) if len(axes[own]) > 1 else None
         levels = grid.value[own]
-        if len(axes[own]) == 1:
-            changed = tuple(_put_into_level(field, level, name, setting, value) for level in levels.items())
-        else:
-            changed = tuple(_put_into_row(row, axes[own], field, name, setting, value) for row in levels.items())
-        if not any(changed):
-            return None
+        changed = [_put_into_row(one, column, field, name, setting, value) for one in levels.items()]
         kept = tuple(new or old for new, old in zip(changed, levels.items()))
-        return Node({**grid.value, own: Node(kept, levels.place)}, grid.place)
-    if setting and path not in grid.value and field in STANDARD:
-        return _with(grid, field, _level(name, setting, value))
+        return Node({**grid.value, own: Node(kept, levels.place)}, grid.place) if any(changed) else None
+    if field in STANDARD:
+        return _with(grid, field, _with(None, name, _with(None, setting, value)))
     return _with(grid, path, value)
 
 
-def _put_into_row(row: Node, factors: list[str], field: str, name: str, setting: str, value: Node) -> Node | None:
-    column = factors.index(field)
+def _put_into_row(row: Node, column: int | None, field: str, name: str, setting: str, value: Node) -> Node | None:
+    """A level, or a row of levels that move together, with one setting changed; None where none is of that name."""
+    if column is None:
+        return _put_into_level(field, row, name, setting, value)
     if not row.is_list or column >= len(row.value):
         return None
     changed = _put_into_level(field, row.value[column], name, setting, value)
@@ -161,7 +161,3 @@ def _put_into_level(field: str, level: Node, name: str, setting: str, value: Nod
     if name in registry(field):
         inner = named_settings(registry(field)[name], inner)
     return _with(level, name, _with(inner, setting, value))
-
-
-def _level(name: str, setting: str, value: Node) -> Node:
-    return Node({Key(name, _PLACE): Node({Key(setting, _PLACE): value}, _PLACE)}, _PLACE)
