@@ -19,7 +19,7 @@ from dlsweep.registry import imported
 from dlsweep.tasks import task_of
 from dlsweep.training import costs
 from dlsweep.training.costs import FLOAT, Cost
-from dlsweep.training.result import TrainingResult
+from dlsweep.training.result import Begun, TrainingResult
 
 Chunk = tuple[Run, ...]
 
@@ -106,9 +106,16 @@ def plan(config: Config) -> Plan:
     return Plan(config, tuple(cohorts))
 
 
-def train(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
+def train(
+    runs: Sequence[Run],
+    data: Dataset,
+    *,
+    progress: Callable[[int], None] = lambda n: None,
+    begun: Begun | None = None,
+) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves, see `loop.train` and `descent.descend`."""
-    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
+    goes_on = {"begun": begun} if begun else {}
+    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress, **goes_on)
 
 
 def code(arm: Arm) -> Hashable:
