@@ -19,17 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from dlsweep.contracts import Contract, place
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.settings import (
-    Count,
-    Fraction,
-    ItemsOf,
-    NonNegative,
-    Off,
-    Positive,
-    Ratio,
-    Setting,
-    Strength,
-)
+from dlsweep.settings import Count, Fraction, ItemsOf, NonNegative, Off, Positive, Ratio, Setting, Strength
 from dlsweep.signatures import Signature
 from dlsweep.text import nearest
 

@@ -42,11 +42,7 @@ def mlp(
 
 @networks.register
 def layers(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    of: Annotated[list[Any], MinLen(1), ItemsOf(items)],
+    shape: tuple[int, ...], classes: int, activated: Activated, *, of: Annotated[list[Any], MinLen(1), ItemsOf(items)]
 ) -> list[Layer]:
     """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
@@ -86,11 +82,7 @@ def simple_cnn(
 
 @networks.register
 def lenet(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    variant: Literal["original", "modern"] = "original",
+    shape: tuple[int, ...], classes: int, activated: Activated, *, variant: Literal["original", "modern"] = "original"
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 

@@ -57,12 +57,7 @@ def none_(name: str, shape: tuple[int, ...]) -> Around:
 
 @normalizations.register
 def batch(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    momentum: Fraction = 0.9,
-    eps: Positive = 1e-5,
-    position: Position = "before",
+    name: str, shape: tuple[int, ...], *, momentum: Fraction = 0.9, eps: Positive = 1e-5, position: Position = "before"
 ) -> Around:
     """Batch normalization: each feature to mean 0 and variance 1 over the minibatch, then a learned scale and shift.
 
@@ -111,23 +106,14 @@ def batch(
 
         keep = column(momentum, x)
         unbiased = variance * (count / max(count - 1, 1))
-        state = {
-            "mean": keep * p["mean"] + (1 - keep) * mean,
-            "variance": keep * p["variance"] + (1 - keep) * unbiased,
-        }
+        state = {"mean": keep * p["mean"] + (1 - keep) * mean, "variance": keep * p["variance"] + (1 - keep) * unbiased}
         return Output(y, back, state)
 
     return _at(position, Layer(name, apply, parameters, facts=Facts(scale_and_shift=running)))
 
 
 @normalizations.register
-def layer(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    eps: Positive = 1e-5,
-    position: Position = "before",
-) -> Around:
+def layer(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Layer normalization: each sample to mean 0 and variance 1 over its features, then a learned scale and shift.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation (Ba et al. 2016, Equations 3-4). In
@@ -143,13 +129,7 @@ def layer(
 
 
 @normalizations.register
-def instance(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    eps: Positive = 1e-5,
-    position: Position = "before",
-) -> Around:
+def instance(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Instance normalization: each channel of each sample to mean 0 and variance 1 over height and width.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation, γ and β by channel (Ulyanov et al. 2016,
@@ -170,12 +150,7 @@ def instance(
 
 @normalizations.register
 def group(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    groups: Count = 2,
-    eps: Positive = 1e-5,
-    position: Position = "before",
+    name: str, shape: tuple[int, ...], *, groups: Count = 2, eps: Positive = 1e-5, position: Position = "before"
 ) -> Around:
     """Group normalization: a sample's channels in `groups` groups, each group to mean 0 and variance 1.
 

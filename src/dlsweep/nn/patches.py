@@ -193,11 +193,7 @@ def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair
 
 
 def col2im(
-    columns: Array,
-    shape: tuple[int, int, int, int],
-    size: Size | Pair,
-    stride: Size | Pair = 1,
-    pad: Pad | Pair = 0,
+    columns: Array, shape: tuple[int, int, int, int], size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0
 ) -> Array:
     """Apply the adjoint of `im2col`: add each number of a matrix to its pixel, in images of `shape` (N, C, H, W).
 
