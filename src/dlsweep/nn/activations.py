@@ -15,7 +15,7 @@ import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
 from dlsweep.registry import Contract, Entry, NonNegative, Positive, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 Back = Callable[[Array], Array]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,7 +27,7 @@ activations = Registry(
 )
 
 
-def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, settings: Mapping[str, Any]) -> Layer:
+def activation_layer(name: str, shape: Shape, activation: Entry, settings: Mapping[str, Any]) -> Layer:
     """Return a registered activation as a layer for samples of a shape; settings: `(R,)` each, if they are numbers.
 
     >>> from dlsweep.nn.layers import Parameter

@@ -16,10 +16,10 @@ import numpy as np
 
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 
-def fork(name: str, shape: tuple[int, ...]) -> Layer:
+def fork(name: str, shape: Shape) -> Layer:
     """Begin a block: every branch reads this layer's input, and their gradients add up.
 
     >>> fork("residual1_fork", (3,)).facts.route
@@ -28,7 +28,7 @@ def fork(name: str, shape: tuple[int, ...]) -> Layer:
     return Layer(name, _unchanged, shape=shape, facts=Facts(route="fork"))
 
 
-def next_branch(name: str, shape: tuple[int, ...]) -> Layer:
+def next_branch(name: str, shape: Shape) -> Layer:
     """End a branch and begin the next one; shape: of the block's input.
 
     >>> next_branch("residual1_next1", (3,)).facts.route
@@ -37,7 +37,7 @@ def next_branch(name: str, shape: tuple[int, ...]) -> Layer:
     return Layer(name, _unchanged, shape=shape, facts=Facts(route="next"))
 
 
-def add(name: str, shapes: Sequence[tuple[int, ...]]) -> Layer:
+def add(name: str, shapes: Sequence[Shape]) -> Layer:
     """End a block: the sum of its branches, y = Σ x_i (He et al. 2016, Equation 1).
 
     >>> add("residual1", [(3,), (3,)]).apply({}, [np.ones((1, 3, 2)), np.ones((1, 3, 2))], Context(True, None)).y[0, 0]
@@ -54,7 +54,7 @@ def add(name: str, shapes: Sequence[tuple[int, ...]]) -> Layer:
     return Layer(name, apply, shape=shapes[0], facts=Facts(route="join"))
 
 
-def concatenate(name: str, shapes: Sequence[tuple[int, ...]]) -> Layer:
+def concatenate(name: str, shapes: Sequence[Shape]) -> Layer:
     """End a block: the channels, or features, of its branches one after the other (Szegedy et al. 2015, Figure 2).
 
     >>> concatenate("parallel1", [(2, 8, 8), (3, 8, 8)]).shape

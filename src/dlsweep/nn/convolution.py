@@ -25,13 +25,13 @@ from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, rows_
 from dlsweep.nn.products import product, tall_is_exact
 from dlsweep.nn.tiles import TileGradients, Tiles
 from dlsweep.registry import Count
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 
 @kinds.register
 def conv(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     filters: Count,
     kernel: Size = 3,
@@ -155,7 +155,7 @@ def _add_in_turn(parts: Array, out: Array) -> None:
 class _InputGradient:
     """Gradient of the input: the sum of the parts that each output row adds to its KH input rows."""
 
-    def __init__(self, kernels: Array, shape: tuple[int, ...], over: Window, positions: int):
+    def __init__(self, kernels: Array, shape: Shape, over: Window, positions: int):
         self.transposed, self.shape, self.over = kernels.swapaxes(1, 2), shape, over
         self.rows = np.zeros((len(kernels), over.padded[0], kernels.shape[2] // over.size[0], positions), kernels.dtype)
 

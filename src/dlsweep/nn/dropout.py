@@ -9,7 +9,7 @@ import numpy as np
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, no_gradient
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.registry import Count, Ratio
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 # These facts do not hold for a layer whose weights are masked.
 _MASKED: dict[str, Any] = {"linear": False, "tiled": None, "takes_tiles": False, "scale_and_shift": None}
@@ -27,7 +27,7 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
     [[[0.75], [0.75]]]
     """
 
-    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+    def activated(name: str, shape: Shape) -> Layer:
         def apply(p: Parameters, x: Array, context: Context) -> Output:
             if not context.training:
                 return Output(x * (1 - column(ratio, x)) if mode == "classic" else x, no_gradient)
@@ -87,7 +87,7 @@ def dropconnect(
 
         return layer.wrapped(apply, layer.facts._replace(**_MASKED)) if kernels else layer
 
-    def averaged(name: str, shape: tuple[int, ...]) -> Layer:
+    def averaged(name: str, shape: Shape) -> Layer:
         def apply(p: Parameters, x: Array, context: Context) -> Output:
             if context.training:
                 return Output(x, lambda dy: (dy, {}))
@@ -100,7 +100,7 @@ def dropconnect(
     return Regularizer(wrap=wrap, activated=averaged, columns=samples)
 
 
-def _masks(context: Context, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[SharedInput]:
+def _masks(context: Context, purpose: str, shape: Shape, ratio: Any, scale: Any) -> list[SharedInput]:
     """Return `scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` if all runs agree.
 
     A draw is the upper 24 of 32 random bits, the precision of a float32 in [0, 1); the ratio is scaled to integers

@@ -14,6 +14,7 @@ from annotated_types import Ge, MinLen
 from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
 from dlsweep.registry import Contract, Count, ItemsOf, Ratio, Registry
+from dlsweep.types import Shape
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
@@ -21,13 +22,7 @@ networks = Registry("model", "dlsweep.networks", Contract(("shape", "classes", "
 
 
 @networks.register
-def mlp(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    hidden: list[Count] = [100],  # noqa: B006
-) -> list[Layer]:
+def mlp(shape: Shape, classes: int, activated: Activated, *, hidden: list[Count] = [100]) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, and one for the classes.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
@@ -42,7 +37,7 @@ def mlp(
 
 @networks.register
 def layers(
-    shape: tuple[int, ...], classes: int, activated: Activated, *, of: Annotated[list[Any], MinLen(1), ItemsOf(items)]
+    shape: Shape, classes: int, activated: Activated, *, of: Annotated[list[Any], MinLen(1), ItemsOf(items)]
 ) -> list[Layer]:
     """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
@@ -59,7 +54,7 @@ def layers(
 
 @networks.register
 def simple_cnn(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
@@ -82,7 +77,7 @@ def simple_cnn(
 
 @networks.register
 def lenet(
-    shape: tuple[int, ...], classes: int, activated: Activated, *, variant: Literal["original", "modern"] = "original"
+    shape: Shape, classes: int, activated: Activated, *, variant: Literal["original", "modern"] = "original"
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
@@ -117,7 +112,7 @@ def lenet(
 
 @networks.register
 def alexnet(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
@@ -174,13 +169,13 @@ def alexnet(
 
 @networks.register
 def vgg(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
-    widths: list[Count] = [16, 32, 64],  # noqa: B006
+    widths: list[Count] = [16, 32, 64],
     depth: Count = 2,
-    hidden: list[Count] = [128],  # noqa: B006
+    hidden: list[Count] = [128],
 ) -> list[Layer]:
     """VGG: blocks of `depth` 3×3 convolutions that keep the size, then max-pooling (Simonyan & Zisserman 2015).
 

@@ -15,7 +15,7 @@ import numpy as np
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, column, inner, no_gradient, total
 from dlsweep.registry import Contract, Count, Fraction, NonNegative, Positive, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 normalizations = Registry("normalization", "dlsweep.normalizations", Contract(("name", "shape")))
 
@@ -46,7 +46,7 @@ def refuse_pointless(positions: Sequence[Around]) -> None:
 
 
 @normalizations.register
-def none_(name: str, shape: tuple[int, ...]) -> Around:
+def none_(name: str, shape: Shape) -> Around:
     """No normalization: no layer at all.
 
     >>> none_("normalization1", (3,))
@@ -57,7 +57,7 @@ def none_(name: str, shape: tuple[int, ...]) -> Around:
 
 @normalizations.register
 def batch(
-    name: str, shape: tuple[int, ...], *, momentum: Fraction = 0.9, eps: Positive = 1e-5, position: Position = "before"
+    name: str, shape: Shape, *, momentum: Fraction = 0.9, eps: Positive = 1e-5, position: Position = "before"
 ) -> Around:
     """Batch normalization: each feature to mean 0 and variance 1 over the minibatch, then a learned scale and shift.
 
@@ -113,7 +113,7 @@ def batch(
 
 
 @normalizations.register
-def layer(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, position: Position = "before") -> Around:
+def layer(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Layer normalization: each sample to mean 0 and variance 1 over its features, then a learned scale and shift.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation (Ba et al. 2016, Equations 3-4). In
@@ -129,7 +129,7 @@ def layer(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, position: 
 
 
 @normalizations.register
-def instance(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, position: Position = "before") -> Around:
+def instance(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Instance normalization: each channel of each sample to mean 0 and variance 1 over height and width.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation, γ and β by channel (Ulyanov et al. 2016,
@@ -149,9 +149,7 @@ def instance(name: str, shape: tuple[int, ...], *, eps: Positive = 1e-5, positio
 
 
 @normalizations.register
-def group(
-    name: str, shape: tuple[int, ...], *, groups: Count = 2, eps: Positive = 1e-5, position: Position = "before"
-) -> Around:
+def group(name: str, shape: Shape, *, groups: Count = 2, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Group normalization: a sample's channels in `groups` groups, each group to mean 0 and variance 1.
 
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
@@ -172,7 +170,7 @@ def group(
 @normalizations.register
 def lrn(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     size: Count = 5,
     k: Positive = 2.0,
@@ -228,7 +226,7 @@ def _at(position: Position, layer: Layer) -> Around:
     return Around(before=(layer,)) if position == "before" else Around(after=(layer,))
 
 
-def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> Layer:
+def _within_samples(name: str, groups: int, each: Shape, eps: Any) -> Layer:
     """Return a layer that normalizes `groups` groups of a sample's channels; each: the shape of γ and of β."""
 
     def mean(a: Array) -> Array:
@@ -258,10 +256,10 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
     return Layer(name, apply, _affine(each))
 
 
-def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _per_channel(shape: Shape) -> Shape:
     """Return the shape of one number for each channel, or for each feature, of samples of a shape."""
     return (shape[0], *[1] * len(shape))
 
 
-def _affine(each: tuple[int, ...]) -> dict[str, Parameter]:
+def _affine(each: Shape) -> dict[str, Parameter]:
     return {"scale": Parameter(each, start=1.0), "shift": Parameter(each)}

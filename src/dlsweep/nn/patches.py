@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from dlsweep.errors import UsageError
 from dlsweep.registry import Count
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 Pair = tuple[int, int]
 Size = Count | Annotated[list[Count], Len(2, 2)]  # a square's side, or [height, width]
@@ -74,7 +74,7 @@ def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, p
     return Window(image, (kh, kw), strides, before, after, (output[0], output[1]))
 
 
-def image_of(name: str, shape: tuple[int, ...]) -> Pair:
+def image_of(name: str, shape: Shape) -> Pair:
     """Return height and width of samples `(C, H, W)`. Raise a `UsageError` that begins with `name` for other samples.
 
     >>> image_of("conv", (3, 32, 30))

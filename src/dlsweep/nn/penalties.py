@@ -9,7 +9,7 @@ import numpy as np
 from dlsweep.nn.layers import Context, Layer, Output, Parameters, column
 from dlsweep.nn.regularizers import Penalty, Regularizer, regularizers
 from dlsweep.registry import Positive, Ratio, Strength
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 Where = Literal["kernel", "activity"]
 
@@ -105,7 +105,7 @@ def _penalized(penalty: Penalty, on: Where) -> Regularizer:
     if on == "kernel":
         return Regularizer(penalty=penalty)
 
-    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+    def activated(name: str, shape: Shape) -> Layer:
         def apply(p: Parameters, x: Array, context: Context) -> Output:
             return Output(x, lambda dy: (dy + penalty.gradient(x) / x.shape[-1], {}), penalty=penalty.value(x))
 

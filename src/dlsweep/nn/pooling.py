@@ -11,13 +11,13 @@ import numpy as np
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, kinds
 from dlsweep.nn.patches import Pad, Size, Window, crop, image_of, padded, views, window
 from dlsweep.nn.tiles import TileGradients, Tiles
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 
 @kinds.register
 def pool(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     size: Size = 2,
     stride: Size | None = None,
@@ -114,7 +114,7 @@ def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Arra
 
 
 @kinds.register
-def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
+def global_average_pool(name: str, shape: Shape) -> Layer:
     """Mean of each channel over height and width: one number for each channel (Lin et al. 2014, Section 3.2).
 
     >>> layer = global_average_pool("gap", (1, 2, 2))
@@ -131,7 +131,7 @@ def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
 
 
 @kinds.register
-def flatten(name: str, shape: tuple[int, ...]) -> Layer:
+def flatten(name: str, shape: Shape) -> Layer:
     """Reshape samples `(C, H, W)` to numbers in a row, in that order. Dense layers do this by themselves.
 
     >>> flatten("flatten1", (3, 4, 5)).shape

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dlsweep.nn.layers import Context, Layer, SharedInput
 from dlsweep.registry import Contract, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 regularizers = Registry("regularizer", "dlsweep.regularizers", Contract())
 
@@ -37,10 +37,10 @@ class Regularizer(NamedTuple):
     """
 
     penalty: Penalty | None = None
-    activated: Callable[[str, tuple[int, ...]], Layer] | None = None
+    activated: Callable[[str, Shape], Layer] | None = None
     wrap: Callable[[Layer], Layer] | None = None
     wrap_input: Callable[[Layer], Layer] | None = None
-    augmented: Callable[[tuple[int, ...]], Augment] | None = None
+    augmented: Callable[[Shape], Augment] | None = None
     project: Callable[[Array], Array] | None = None
     smoothing: Any = None
     columns: int = 1

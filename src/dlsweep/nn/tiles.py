@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 _CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
 
@@ -18,7 +18,7 @@ class Tiles(NamedTuple):
     shape: of the whole, `(R, C, H, W, N)`. compute(runs, rows): one tile, computed again at each call.
     """
 
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: np.dtype
     compute: Callable[[slice, slice], Array]
 
