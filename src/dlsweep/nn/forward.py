@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.branches import Open, OpenGradients
-from dlsweep.nn.layers import Context, Layer, Output, Parameters
+from dlsweep.nn.layers import Back, Context, Layer, Output, Parameters
 from dlsweep.types import Array
 
 
@@ -46,26 +46,43 @@ def forward(
     >>> passed.back(np.ones((1, 2, 4)))[0]["b"].tolist()
     [[[4.0], [4.0]]]
     """
-    backs, states, penalty, blocks = [], [], np.zeros(1), Open()
+    backs, states, penalty = [], [], np.zeros(1)
+    blocks: list[tuple[Array, list[Array]]] = []  # of open blocks: the input, and the results of the branches so far
     for layer, p in zip(layers, parameters, strict=True):
-        x = blocks.enter(layer, x)
+        if layer.facts.route == "next":
+            given, results = blocks[-1]
+            results.append(x)
+            x = given
+        elif layer.facts.route == "join":
+            x = [*blocks.pop()[1], x]
         output = layer.apply(p, x, context)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
-        blocks.leave(layer, x)
+        if layer.facts.route == "fork":
+            blocks.append((x, []))
         if context.training:  # an evaluation has no backward pass
             backs.append((layer, back))
         states.append(state)
         penalty = penalty + added
+    return Forward(x, partial(_backward, backs), states, penalty)
 
-    def backward(dy: Any) -> list[Parameters]:
-        gradients, blocks = [], OpenGradients()
-        for layer, back in reversed(backs):
-            assert dy is not None  # only the first layer returns None, and it is the last here
-            dy, gradient = back(blocks.enter(layer, dy))
-            dy = blocks.leave(layer, dy)
-            gradients.append(gradient)
-        return gradients[::-1]
 
-    return Forward(x, backward, states, penalty)
+def _backward(backs: Sequence[tuple[Layer, Back]], dy: Any) -> list[Parameters]:
+    """Return the gradients of every layer; dy: of the logits."""
+    gradients = []
+    blocks: list[tuple[list[Array], list[Array]]] = []  # gradients of the branches' results, and of the input so far
+    for layer, back in reversed(backs):
+        assert dy is not None  # only the first layer returns None, and it is the last here
+        if layer.facts.route == "fork":
+            dy = sum(blocks.pop()[1], start=dy)
+        dy, gradient = back(dy)
+        if layer.facts.route == "join":
+            *results, dy = dy
+            blocks.append((results, []))
+        elif layer.facts.route == "next":
+            results, inputs = blocks[-1]
+            inputs.append(dy)
+            dy = results.pop()
+        gradients.append(gradient)
+    return gradients[::-1]

@@ -17,7 +17,7 @@ from annotated_types import MinLen
 from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.branches import add, concatenate, fork, next_branch
+from dlsweep.nn.branches import add, begin, concatenate
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
@@ -137,7 +137,7 @@ class _Builder:
             refuse_pointless([around])
             new = [*around.before, *around.after]
         elif entry.name == "residual":
-            return self._residual(name, settings["of"])
+            return self._block(name, [settings["of"], None], add)
         elif entry.name == "parallel":
             return self._block(name, settings["of"], concatenate)
         else:
@@ -146,21 +146,15 @@ class _Builder:
         self.layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
         return None
 
-    def _residual(self, name: str, of: Sequence[Item]) -> None:
-        shape = self.here
-        self._block(name, [of, lambda: _projection(name, shape, self._end)], add)
-
-    def _block(self, name: str, branches: Sequence[Any], join: Callable[..., Layer]) -> None:
-        shape, shapes = self.here, []
-        self.layers.append(fork(f"{name}_fork", shape))
+    def _block(self, name: str, branches: Sequence[Sequence[Item] | None], join: Callable[..., Layer]) -> None:
+        """Add the layers of a block; None: the shortcut of a residual block."""
+        shape, ends = self.here, list[Shape]()
         for number, branch in enumerate(branches):
-            if number:
-                self._end = self.here
-                self.layers.append(next_branch(f"{name}_next{number}", shape))
-            for item in branch() if callable(branch) else branch:
+            self.layers.append(begin(f"{name}_next{number}", shape) if number else begin(f"{name}_fork", shape, "fork"))
+            for item in _projection(name, shape, ends[-1]) if branch is None else branch:
                 self.add(_checked(item))
-            shapes.append(self.here)
-        self.layers.append(join(name, shapes))
+            ends.append(self.here)
+        self.layers.append(join(name, ends))
 
 
 def _shape_checked(entry: Entry, layer: Layer, shape: Shape) -> Layer:
