@@ -41,7 +41,7 @@ class FactorSpec:
 
 FACTORS: tuple[FactorSpec, ...] = (
     FactorSpec("data", "dlsweep.datasets:datasets", "mnist", splits="nothing", outside=True),  # its content splits
-    FactorSpec("model", "dlsweep.nn.models:models", "mlp", splits="settings", outside=True),
+    FactorSpec("model", "dlsweep.nn.networks:models", "mlp", splits="settings", outside=True),
     FactorSpec("activation", "dlsweep.nn.activations:activations", "relu"),
     FactorSpec("init", "dlsweep.nn.initializers:initializers", "he", splits="nothing"),
     FactorSpec("optimizer", "dlsweep.nn.optimizers:optimizers", "sgd"),

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Lt
-
 from dlsweep.errors import UnknownName
 from dlsweep.text import nearest, value_text
 
@@ -58,14 +56,6 @@ class Needs(NamedTuple):
 
     setting: str
 
-
-# The kinds of number that settings share. An annotation is the one place that bounds a setting.
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Lt(1)]
-Strength = Annotated[float, Ge(0), Off(0)]
-Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
-Count = Annotated[int, Ge(1)]
 
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")

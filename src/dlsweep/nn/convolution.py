@@ -21,9 +21,8 @@ from dlsweep.nn.layers import (
     materialize,
     ones,
 )
-from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, rows_adjoint, window
+from dlsweep.nn.patches import Pad, Size, TileGradients, Tiles, Window, columns, image_of, rows, rows_adjoint, window
 from dlsweep.nn.products import product, tall_is_exact
-from dlsweep.nn.tiles import TileGradients, Tiles
 from dlsweep.registry import Count
 from dlsweep.types import Array, Shape
 

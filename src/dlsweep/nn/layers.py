@@ -115,7 +115,7 @@ class Facts(NamedTuple):
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
-    their order matters. tiled: an `apply` whose output is `dlsweep.nn.tiles.Tiles`; takes_tiles: the input may be
+    their order matters. tiled: an `apply` whose output is `dlsweep.nn.patches.Tiles`; takes_tiles: the input may be
     `Tiles`. route: its part in a block of branches, see `dlsweep.nn.branches`; "" for layers with one input.
     """
 

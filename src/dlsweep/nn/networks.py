@@ -11,14 +11,17 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
-from dlsweep.registry import Contract, Count, ItemsOf, Ratio, Registry
+from dlsweep.registry import Contract, Count, Joined, Ratio, Registry
+from dlsweep.settings import ItemsOf
 from dlsweep.types import Shape
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
 networks = Registry("model", "dlsweep.networks", Contract(("shape", "classes", "activated")))
+models = Joined("model", networks, landscapes)  # names for `model`: what learns from data, and what a point descends
 
 
 @networks.register

@@ -1,4 +1,4 @@
-"""Sliding windows on images: padding, im2col and col2im, and the rows that convolutions multiply.
+"""Sliding windows on images: padding, im2col and col2im, the rows that convolutions multiply, and output in tiles.
 
 `im2col` and `col2im` are the classic pair, with one row of a matrix for each position of the window. Convolutions
 compute the same products from `rows`, which copies every number KW times instead of KH · KW times.
@@ -6,6 +6,7 @@ compute the same products from `rows`, which copies every number KW times instea
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import Annotated, Literal, NamedTuple
 
@@ -16,6 +17,8 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from dlsweep.errors import UsageError
 from dlsweep.registry import Count
 from dlsweep.types import Array, Shape
+
+_CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
 
 Pair = tuple[int, int]
 Size = Count | Annotated[list[Count], Len(2, 2)]  # a square's side, or [height, width]
@@ -210,3 +213,28 @@ def col2im(
     for covered, part in zip(views(x, w), by_pixel, strict=True):
         covered += part
     return np.moveaxis(crop(x, w), -1, 0)
+
+
+class Tiles(NamedTuple):
+    """Output of images that is never in memory as a whole.
+
+    shape: of the whole, `(R, C, H, W, N)`. compute(runs, rows): one tile, computed again at each call.
+    """
+
+    shape: Shape
+    dtype: np.dtype
+    compute: Callable[[slice, slice], Array]
+
+    def run_slices(self, rows: int) -> Iterator[slice]:
+        """Return slices of the runs, each with so few runs that `rows` rows of them stay in cache.
+
+        >>> list(Tiles((5, 64, 32, 32, 64), np.dtype(np.float32), lambda runs, rows: np.empty(0)).run_slices(1))[:2]
+        [slice(0, 2, None), slice(2, 4, None)]
+        """
+        runs, channels, _, width, samples = self.shape
+        count = max(1, _CACHE // (channels * rows * width * samples))
+        return (slice(start, min(start + count, runs)) for start in range(0, runs, count))
+
+
+# The gradient of an output that was read in tiles, in the order in which they were read: runs, rows, dy.
+TileGradients = Iterable[tuple[slice, slice, Array]]

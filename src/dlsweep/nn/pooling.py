@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, kinds
-from dlsweep.nn.patches import Pad, Size, Window, crop, image_of, padded, views, window
-from dlsweep.nn.tiles import TileGradients, Tiles
+from dlsweep.nn.patches import Pad, Size, TileGradients, Tiles, Window, crop, image_of, padded, views, window
 from dlsweep.types import Array, Shape
 
 
