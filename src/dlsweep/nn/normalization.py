@@ -72,44 +72,21 @@ def batch(
     ((3, 1, 1, 1), False)
     """
     each = _per_channel(shape)
-    parameters = _affine(each) | {
-        "mean": Parameter(each, trained=False),
-        "variance": Parameter(each, start=1.0, trained=False),
-    }
+    statistics = {"mean": Parameter(each, trained=False), "variance": Parameter(each, start=1.0, trained=False)}
 
     def running(p: Parameters) -> tuple[Array, Array]:
         factor = p["scale"] / np.sqrt(p["variance"] + column(eps, p["variance"]))
         return factor, p["shift"] - p["mean"] * factor
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        if not context.training:
-            factor, shift = running(p)
-            y = x * factor
-            y += shift
-            return Output(y, no_gradient)
-        scale, shift = p["scale"], p["shift"]
-        count = x[0, 0].size
-        mean = total(x, each) / count
-        centred = x - mean
-        variance = inner(centred, centred, each) / count
-        std = np.sqrt(variance + column(eps, x))
-        y = centred * (scale / std)
+        if context.training:
+            return _within_minibatch(p, x, momentum, eps)
+        factor, shift = running(p)
+        y = x * factor
         y += shift
+        return Output(y, no_gradient)
 
-        def back(dy: Array) -> tuple[Array, Parameters]:
-            d_scale, d_shift = inner(dy, centred, each) / std, total(dy, each)
-            dx = centred * (-d_scale / (count * std))
-            dx += dy
-            dx -= d_shift / count
-            dx *= scale / std
-            return dx, {"scale": d_scale, "shift": d_shift}
-
-        keep = column(momentum, x)
-        unbiased = variance * (count / max(count - 1, 1))
-        state = {"mean": keep * p["mean"] + (1 - keep) * mean, "variance": keep * p["variance"] + (1 - keep) * unbiased}
-        return Output(y, back, state)
-
-    return _at(position, Layer(name, apply, parameters, facts=Facts(scale_and_shift=running)))
+    return _at(position, Layer(name, apply, _affine(each) | statistics, facts=Facts(scale_and_shift=running)))
 
 
 @normalizations.register
@@ -195,23 +172,15 @@ def lrn(
     if size % 2 == 0:
         raise UsageError(f"local response normalization needs an odd size, as many channels on each side, got {size}")
 
-    def neighbour_sums(a: Array) -> Array:
-        """Return the sum over the neighbouring channels of each channel, axis 1."""
-        sums = a.copy()
-        for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
-            sums[:, shift:] += a[:, :-shift]
-            sums[:, :-shift] += a[:, shift:]
-        return sums
-
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        scale = neighbour_sums(x * x)
+        scale = _neighbour_sums(x * x, size)
         scale *= column(alpha, x)
         scale += column(k, x)
         factor = scale ** -column(beta, x)
         y = x * factor
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            dx = neighbour_sums(dy * y / scale)
+            dx = _neighbour_sums(dy * y / scale, size)
             dx *= x
             dx *= column(-2 * alpha * beta, x)
             dx += dy * factor
@@ -222,8 +191,41 @@ def lrn(
     return _at(position, Layer(name, apply))
 
 
+def _neighbour_sums(a: Array, size: int) -> Array:
+    """Return for each channel, axis 1, the sum over the `size` channels centred on it."""
+    sums = a.copy()
+    for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
+        sums[:, shift:] += a[:, :-shift]
+        sums[:, :-shift] += a[:, shift:]
+    return sums
+
+
 def _at(position: Position, layer: Layer) -> Around:
     return Around(before=(layer,)) if position == "before" else Around(after=(layer,))
+
+
+def _within_minibatch(p: Parameters, x: Array, momentum: Any, eps: Any) -> Output:
+    """Normalize each feature over a minibatch; the state has the next running statistics."""
+    scale, each = p["scale"], p["scale"].shape[1:]
+    count = x[0, 0].size
+    mean = total(x, each) / count
+    centred = x - mean
+    variance = inner(centred, centred, each) / count
+    std = np.sqrt(variance + column(eps, x))
+    y = centred * (scale / std)
+    y += p["shift"]
+
+    def back(dy: Array) -> tuple[Array, Parameters]:
+        d_scale, d_shift = inner(dy, centred, each) / std, total(dy, each)
+        dx = centred * (-d_scale / (count * std))
+        dx += dy
+        dx -= d_shift / count
+        dx *= scale / std
+        return dx, {"scale": d_scale, "shift": d_shift}
+
+    keep = column(momentum, x)
+    found = {"mean": mean, "variance": variance * (count / max(count - 1, 1))}
+    return Output(y, back, {k: keep * p[k] + (1 - keep) * value for k, value in found.items()})
 
 
 def _within_samples(name: str, groups: int, each: Shape, eps: Any) -> Layer:
