@@ -60,11 +60,10 @@ def dropconnect(
 
         def apply(p: Parameters, x: Any, context: Context) -> Output:
             if not context.training:
-                return sampled(p, x, context) if inference == "gaussian" else layer.apply(p, x, context)
-            masks = {
-                k: _masks(context, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
-                for k in kernels
-            }
+                gaussian = inference == "gaussian"
+                return _sampled(layer, ratio, samples, p, x, context) if gaussian else layer.apply(p, x, context)
+            purposes = {k: f"dropconnect/{layer.name}/{k}" for k in kernels}
+            masks = {k: _masks(context, purposes[k], p[k].shape[1:], ratio, 1 / (1 - ratio)) for k in kernels}
             output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, context)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:
@@ -72,18 +71,6 @@ def dropconnect(
                 return dx, gradients | {k: _masked(gradients[k], m) for k, m in masks.items()}
 
             return output._replace(back=back)
-
-        def sampled(p: Parameters, x: Any, context: Context) -> Output:
-            mean = layer.apply(p, x, context).y
-            squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
-            x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
-            variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
-            std = np.sqrt(variance)[..., None, :]
-            y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
-            for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
-                np.multiply(std[runs], z, out=y[runs])
-            y += mean[..., None, :]
-            return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
 
         return layer.wrapped(apply, layer.facts._replace(**_MASKED)) if kernels else layer
 
@@ -98,6 +85,20 @@ def dropconnect(
     if inference == "mean":
         return Regularizer(wrap=wrap)
     return Regularizer(wrap=wrap, activated=averaged, columns=samples)
+
+
+def _sampled(layer: Layer, ratio: Any, samples: int, p: Parameters, x: Any, context: Context) -> Output:
+    """Evaluate a layer with Gaussian draws of its outputs: `samples` columns for each sample."""
+    mean = layer.apply(p, x, context).y
+    squares = {k: p[k] ** 2 if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
+    x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
+    variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
+    std = np.sqrt(variance)[..., None, :]
+    y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
+    for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
+        np.multiply(std[runs], z, out=y[runs])
+    y += mean[..., None, :]
+    return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
 
 
 def _masks(context: Context, purpose: str, shape: Shape, ratio: Any, scale: Any) -> list[SharedInput]:
