@@ -15,12 +15,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Lt
 
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.settings import Off, Setting
+from dlsweep.settings import Off
 from dlsweep.signatures import Signature
 from dlsweep.text import nearest
 
@@ -78,20 +78,7 @@ class Contract:
 class Entry(Signature):
     """A registered function with what its signature and its docstring say."""
 
-    kind: str
-    name: str
-    function: Callable[..., Any]
     passed: int = field(default=0, kw_only=True)  # how many positional parameters the program itself passes
-
-    @cached_property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings by name, in the order of the signature."""
-        hints = get_type_hints(self.function, include_extras=True)
-        return {
-            p.name: Setting(p.name, hints[p.name], p.default)
-            for p in inspect.signature(self.function).parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        }
 
     def columns(self, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
         """Return the settings of every run of a stack: numbers as arrays `(R,)`; the rest is the same for all.

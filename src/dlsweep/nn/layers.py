@@ -116,7 +116,7 @@ class Facts(NamedTuple):
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
     their order matters. tiled: an `apply` whose output is `dlsweep.nn.patches.Tiles`; takes_tiles: the input may be
-    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.branches`; "" for layers with one input.
+    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.forward`; "" for layers with one input.
     """
 
     activation: bool = False

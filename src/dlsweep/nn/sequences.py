@@ -17,7 +17,7 @@ from annotated_types import MinLen
 from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.branches import add, begin, concatenate
+from dlsweep.nn.forward import add, begin, concatenate
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
@@ -93,7 +93,7 @@ def sequence(shape: Shape, classes: int, activated: Activated, of: Sequence[Item
     """Return the layers of a list, and a dense layer for the classes unless the last one has that many outputs.
 
     Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers that belong to the n-th activation have its number.
-    Blocks of branches are parts of the flat list, see `dlsweep.nn.branches`.
+    Blocks of branches are parts of the flat list, see `dlsweep.nn.forward`.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in sequence((1, 8, 8), 10, bare, [{"conv": {"filters": 4}}, {"pool": 2}])]
