@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dlsweep.registry import Choice, Registry, imported
+from dlsweep.registry import Choice, Entry, Registry, imported
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,10 @@ FACTORS: tuple[FactorSpec, ...] = (
 )
 BY_NAME = {factor.name: factor for factor in FACTORS}
 STANDARD = tuple(factor.name for factor in FACTORS if not factor.outside)  # of every grid
+
+
+def foreign() -> list[Entry]:
+    """Return the levels and layers that other packages register."""
+    registries = (imported("dlsweep.nn.layers:kinds"), *(factor.registry for factor in FACTORS))
+    found = (registry[name] for registry in registries for name in registry)
+    return [entry for entry in found if entry.foreign]

@@ -108,6 +108,11 @@ class Entry(Signature):
         )
 
     @property
+    def foreign(self) -> bool:
+        """True if another package registers it."""
+        return self.function.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+    @property
     def rest(self) -> tuple[str, ...]:
         """The positional parameters of its own: an optimizer's slots, an activation's learned parameters."""
         return self.positional[self.passed :]
@@ -164,9 +169,9 @@ class Registry:
         """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`).
 
         A signature that breaks the registry's contract is a `UsageError`, which names the function's file and line; and
-        so is a name that another module has taken. The same module may register it again, as a notebook
-        does when a cell runs twice; results are found by names and settings, so runs trained with the former function
-        keep counting until `force` replaces them.
+        so is a name that another module has taken. The same module may register it again, as a notebook does when a
+        cell runs twice. Results that were trained with a function of another source are then refused, see
+        `dlsweep.sources`.
         """
         self._add(function.__name__.rstrip("_"), function)
         return function

@@ -8,8 +8,7 @@ from pathlib import Path
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, executors
-from dlsweep.factors import FACTORS
-from dlsweep.nn.layers import kinds as layer_kinds
+from dlsweep.factors import foreign
 
 # The options that belong to an executor, with their flags on the command line.
 FLAGS = {"jobs": "-j", "timeout": "--timeout"}
@@ -59,6 +58,4 @@ def choose(options: Options) -> Executor:
 
 def registering_modules() -> tuple[str, ...]:
     """Return the modules outside this package that registered something: a worker has to import them."""
-    registries = (layer_kinds, *(factor.registry for factor in FACTORS))
-    modules = {found[name].function.__module__ for found in registries for name in found}
-    return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))
+    return tuple(sorted({entry.function.__module__ for entry in foreign()}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import parts
+from dlsweep.storage import compatibility, parts
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def row_of(results: Results, run: str | None, arm: Mapping[str, Any] | None, see
 
 def run_of(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
+    compatibility.check_sources(results.config, results.record, results.files)
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
             return run
