@@ -139,11 +139,11 @@ class ScoreAxis:
     @staticmethod
     def of(scores: Sequence[Scores], *, log: bool) -> ScoreAxis:
         """The axis that shows all points and intervals."""
-        points = _drawn([one.values for one in scores], log)
+        points = drawable([one.values for one in scores], log)
         if not len(points):
             return ScoreAxis(0.1, 1.0, log)
         seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
-        ends, span = _drawn([np.array(one.interval) for one in scores], log), np.ptp(seen)
+        ends, span = drawable([np.array(one.interval) for one in scores], log), np.ptp(seen)
         ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span)]
         low, high = min([*seen, *ends]), max([*seen, *ends])
         if log:
@@ -179,19 +179,19 @@ def _range(series: Sequence[Series], *, positive: bool) -> tuple[float, float, f
     everything = [one.counted for one in series]
     calm = [each[one.status != "diverged"] for one, each in zip(series, everything)]
     for curves in (calm, everything):
-        points = _drawn([each.ravel() for each in curves], positive)
+        points = drawable(curves, positive)
         if len(points):
-            means = _drawn([each.mean(axis=0) for each in calm if len(each)], positive)
+            means = drawable([each.mean(axis=0) for each in calm if len(each)], positive)
             ends = [*np.quantile(points, [0.002, 0.998]), *means]
-            starts = sorted(first.max() for each in curves if len(first := _drawn([each[:, 0]], positive)))
+            starts = sorted(first.max() for each in curves if len(first := drawable([each[:, 0]], positive)))
             start = starts[(len(starts) - 1) // 2] if starts else 0.0  # of two the lower: one of them may be absurd
             return float(min(ends)), float(max(ends)) or 1.0, float(start)
     return 0.1, 1.0, 0.0
 
 
-def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
-    """Return the values of curves that an axis can show."""
-    values: np.ndarray = np.concatenate([np.empty(0), *curves])
+def drawable(arrays: Sequence[np.ndarray], positive: bool) -> np.ndarray:
+    """Return the values that an axis or a scale can show, `(N,)`: finite ones, above 0 if they must be `positive`."""
+    values: np.ndarray = np.concatenate([np.empty(0), *map(np.ravel, arrays)])
     shown: np.ndarray = values[np.isfinite(values) & ((values > 0) | (not positive))]
     return shown
 

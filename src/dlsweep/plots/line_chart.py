@@ -12,9 +12,8 @@ from dlsweep.analysis.series import Panel, Placed, Series, every_series, panels_
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import XAxis, YAxis, scale
 from dlsweep.plots.chart import Chart
-from dlsweep.plots.layout import Words
 from dlsweep.plots.legend import Legend
-from dlsweep.plots.panels import colour_bar, empty, panels
+from dlsweep.plots.panels import Words, empty, panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,8 +56,6 @@ def line_chart(
                 empty(axes[cell], "no curve" if panel.runs else "no runs")
             elif level is not None:
                 axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
-        if legend.numbers:
-            colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
     alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
     return Chart(figure, words.foot, alt, data)

@@ -17,6 +17,10 @@ from typing import Any, get_args
 from dlsweep.types import Split
 
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
+_AXES = "#9a9a9a"
+
+# In font sizes: a legend's artist, the gap to its text, and the gap to the next column.
+LEGEND = {"handlelength": 2.2, "handletextpad": 0.6, "columnspacing": 1.8}
 
 # Okabe & Ito (2008) without their yellow, which is too light for a line on white, with a grey and a dark red:
 # distinguishable with every kind of colour blindness, and mostly in grey.
@@ -63,39 +67,22 @@ def look() -> Iterator[None]:
     level = log.level
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(
-            {
-                "font.family": ["DejaVu Sans", *_installed()],
-                "font.size": 10,
-                "text.color": INK,
-                "text.parse_math": False,  # a label with $ or \frac is a label
-                "axes.edgecolor": "#9a9a9a",
-                "axes.labelcolor": INK,
-                "axes.linewidth": 0.8,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.grid": True,
-                "axes.axisbelow": True,
-                "grid.color": GRID,
-                "grid.linewidth": 0.8,
-                "xtick.color": "#9a9a9a",
-                "ytick.color": "#9a9a9a",
-                "xtick.labelcolor": INK,
-                "ytick.labelcolor": INK,
-                "xtick.major.size": 3,
-                "ytick.major.size": 0,
-                "xtick.minor.size": 0,
-                "ytick.minor.size": 0,
-                "legend.frameon": False,
-                "legend.borderpad": 0,
-                "legend.borderaxespad": 0,
-                "lines.solid_capstyle": "round",
-                "agg.path.chunksize": 10_000,  # lines of a million points
-                "svg.fonttype": "none",  # text stays text
-                "svg.hashsalt": "dlsweep",  # else the identifiers in an SVG are random
-                "pdf.fonttype": 42,
-            }
-        )
+        mpl.rc("font", family=["DejaVu Sans", *_installed()], size=10)
+        mpl.rc("text", color=INK, parse_math=False)  # a label with $ or \frac is a label
+        mpl.rc("axes", edgecolor=_AXES, labelcolor=INK, linewidth=0.8, grid=True, axisbelow=True)
+        mpl.rc("axes.spines", top=False, right=False)
+        mpl.rc("grid", color=GRID, linewidth=0.8)
+        mpl.rc("xtick", color=_AXES, labelcolor=INK)
+        mpl.rc("ytick", color=_AXES, labelcolor=INK)
+        mpl.rc("xtick.major", size=3)
+        mpl.rc("xtick.minor", size=0)
+        mpl.rc("ytick.major", size=0)
+        mpl.rc("ytick.minor", size=0)
+        mpl.rc("legend", frameon=False, borderpad=0, borderaxespad=0, labelspacing=0.3, **LEGEND)
+        mpl.rc("lines", solid_capstyle="round")
+        mpl.rc("agg.path", chunksize=10_000)  # lines of a million points
+        mpl.rc("svg", fonttype="none", hashsalt="dlsweep")  # text stays text; without a salt, identifiers are random
+        mpl.rc("pdf", fonttype=42)
         log.setLevel(logging.ERROR)
         try:
             yield
