@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.series import Series
-from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +37,7 @@ class XAxis:
 @dataclass(frozen=True)
 class YAxis:
     """The y axis of all panels. cut: True if values far above are left out; signed: True for a difference, which
-    includes 0; floor: the lower end of an accuracy; bounds: the lowest and highest possible value."""
+    includes 0; floor: the lower end of an accuracy."""
 
     y: str
     log: bool
@@ -47,7 +46,6 @@ class YAxis:
     cut: bool
     signed: bool = False
     floor: float = 0.0
-    bounds: Bounds = UNBOUNDED
 
     @staticmethod
     def of(series: Sequence[Series], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> YAxis:
@@ -62,15 +60,17 @@ class YAxis:
             pad = 0.05 * (high - low or 1)
             return YAxis(y, log, low - pad, high + pad, cut, signed)
         if log:
-            return YAxis(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut, bounds=bounds_of(y))
+            return YAxis(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut)
         if y == "accuracy":
             pad = 0.02 * (1 - floor)
-            return YAxis(y, log, floor - pad, 1 + pad, cut, floor=floor, bounds=bounds_of(y))
+            return YAxis(y, log, floor - pad, 1 + pad, cut, floor=floor)
         return YAxis(y, log, 0, 1.05 * high, cut)
 
-    def filled_by(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """True where an interval covers the whole panel, or all possible values in it."""
-        filled: np.ndarray = (low <= max(self.low, self.bounds[0])) & (high >= min(self.high, self.bounds[1]))
+    def filled_by(self, series: Series) -> np.ndarray:
+        """True where the mean is in the panel and its interval covers all of it, or all possible values in it."""
+        low, high = series.band(log=self.log)
+        bottom, top = max(self.low, series.bounds[0]), min(self.high, series.bounds[1])
+        filled: np.ndarray = (series.mean <= self.high) & (low <= bottom) & (high >= top)
         return filled
 
     @property

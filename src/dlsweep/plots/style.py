@@ -26,6 +26,8 @@ LEGEND = {"handlelength": 2.2, "handletextpad": 0.6, "columnspacing": 1.8}
 # distinguishable with every kind of colour blindness, and mostly in grey.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#7A1F45")
 
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+
 # Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.
 _SALT = 56276
 
@@ -133,7 +135,7 @@ def _name(level: str) -> str:
 
 def _is_scale(levels: Sequence[str]) -> bool:
     """True if the levels are numbers, or one registered name with different settings."""
-    return all(map(_is_number, levels)) or len({_name(level) for level in levels}) == 1
+    return all(re.fullmatch(_NUMBER, level) for level in levels) or len({_name(level) for level in levels}) == 1
 
 
 def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
@@ -142,21 +144,11 @@ def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
     >>> numbers(["sgd lr=0.1", "sgd lr=1"])
     ('sgd lr', [0.1, 1.0])
     """
-    found = [re.fullmatch(r"(.*?[ =]|)([-+]?[\d.]+(?:e[-+]?\d+)?)", level) for level in levels]
-    prefixes = {match[1] if match else None for match in found}
-    if len(prefixes) != 1 or None in prefixes:
+    found = [match for level in levels if (match := re.fullmatch(rf"(.*?[ =]|)({_NUMBER})", level))]
+    prefixes, values = {match[1] for match in found}, [float(match[2]) for match in found]
+    if len(prefixes) != 1 or len(found) < len(levels) or values != sorted(set(values)):
         return "", []
-    values = [float(match[2]) for match in found if match and _is_number(match[2])]
-    increasing = len(values) == len(levels) and values == sorted(set(values))
-    return str(*prefixes).rstrip(" ="), values if increasing else []
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return prefixes.pop().rstrip(" ="), values
 
 
 def plain(text: str) -> str:
