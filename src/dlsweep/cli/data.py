@@ -29,25 +29,29 @@ def data_list(as_json: Json = False) -> None:
     if as_json:
         print_json([asdict(item) for item in found])
         return
-    rows = [
-        [i.name, f"{i.train:,} + {i.test:,}", "×".join(map(str, i.shape)), f"{i.classes}", i.state, i.credit]
-        for i in found
-    ]
     header = ["name", "train + test", "shape", "classes", "where", "credit"]
+    shapes = ["×".join(map(str, i.shape)) for i in found]
+    rows = [
+        [i.name, f"{i.train:,} + {i.test:,}", shape, f"{i.classes}", i.state, i.credit]
+        for i, shape in zip(found, shapes)
+    ]
     print(table(header, rows, [False, True, True, True, False, False]))
 
 
 @data.command("get")
 def data_get(name: Name, quiet: Quiet = False) -> None:
     """Fetch a data set into the cache, and print its folder."""
-    from dlsweep.cli.progress import arriving
-    from dlsweep.datasets.catalogue import folder_of, source_of
+    from tqdm import tqdm
+
+    from dlsweep.datasets.catalogue import dataset_of, folder_of
     from dlsweep.datasets.fetching import fetch
 
-    source = source_of(name)
-    if source is not None:
-        with arriving(source, quiet) as progress:
-            fetch(source, (lambda sentence: None) if quiet else say, progress)
+    source = dataset_of(name).source
+    if source and not source.here:
+        total = sum(file.size for file in source.files)
+        hidden = True if quiet else None  # None: except on a terminal
+        with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
+            fetch(source, (lambda sentence: None) if quiet else say, bar.update)
     print(folder_of(name))
 
 
@@ -61,17 +65,15 @@ def data_path(name: Name) -> None:
 
 @data.command("import")
 def data_import(
-    name: Name,
-    files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)],
+    name: Name, files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)]
 ) -> None:
     """Check downloaded files, and copy them into the cache."""
-    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.catalogue import dataset_of, folder_of
     from dlsweep.datasets.fetching import take
 
-    source = source_of(name)
+    source = dataset_of(name).source
     if source is None:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
-    missing = take(source, files)
-    if missing:
+    if missing := take(source, files):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
     print(folder_of(name))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlsweep.datasets import Dataset, datasets
-from dlsweep.datasets.published import Published
 from dlsweep.errors import UnknownName, UsageError
 from dlsweep.text import nearest, size
 
@@ -42,11 +41,6 @@ def _state(data: Dataset) -> str:
     if data.source.here:
         return "in the cache"
     return f"to be fetched, {size(sum(file.size for file in data.source.files))}"
-
-
-def source_of(name: str) -> Published | None:
-    """Return the published files of a data set; None for one that came with a package."""
-    return dataset_of(name).source
 
 
 def folder_of(name: str) -> Path:
