@@ -84,7 +84,7 @@ class Example:
 
     def drawn(self) -> str:
         """Draw the matrix, with the position of each row."""
-        return side_by_side([("", grid(self.covered, labels=self.labels))])
+        return side_by_side(("", grid(self.covered, labels=self.labels)))
 
     def shapes(self) -> list[tuple[str, ...]]:
         """Return the shapes in letters, in numbers and in words."""

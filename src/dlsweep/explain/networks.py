@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -15,10 +15,9 @@ from dlsweep.config.overrides import override
 from dlsweep.config.runs import Arm
 from dlsweep.config.source import read
 from dlsweep.datasets import open_dataset
-from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.datasets.base import Dataset
 from dlsweep.errors import ConfigError, UsageError
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import indented, paragraph, text
+from dlsweep.explain.drawing import Explained, indented, paragraph, text
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
@@ -75,7 +74,8 @@ def is_config(name: str) -> bool:
 
 def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int) -> Explained:
     """Explain a network by name. words: `key=value`, its settings, or factors such as normalization=batch."""
-    network = _table(_arm(name, words), Dataset("", shape, classes, {}, read=_no_arrays))
+    arm = _arm(name, words)
+    network = _table(arm, replace(open_dataset(arm.data), shape=shape, classes=classes))
     title = " ".join([name, *words])
     told = text(_title(title, network), *_told(network), *_notes([network]))
     return Explained(told, {"name": title, "networks": [network.data]})
@@ -106,10 +106,6 @@ def explain_config(file: str, overrides: Iterable[str]) -> Explained:
 def _listed(names: Sequence[str]) -> str:
     rest = len(names) - FEW_ARMS
     return " | ".join(names[:FEW_ARMS]) + (f" and {plural(rest, 'more arm')}" if rest > 0 else "")
-
-
-def _no_arrays() -> Arrays:
-    raise NotImplementedError("a network's table needs no samples")
 
 
 def _arm(name: str, words: Sequence[str]) -> Arm:
@@ -150,25 +146,18 @@ def _table(arm: Arm, data: Dataset) -> Table:
         here = layer.shape or here
         kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
         rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
-    return Table(
-        data.shape,
-        data.classes,
-        tuple(rows),
-        [layer.name for layer in network.fused] != [layer.name for layer in layers],
-    )
+    pools_first = [layer.name for layer in network.fused] != [layer.name for layer in layers]
+    return Table(data.shape, data.classes, tuple(rows), pools_first)
 
 
 def _title(name: str, network: Table) -> str:
-    return paragraph(f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}")
+    return f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}"
 
 
 def _told(network: Table) -> list[str]:
     """Return the table, the calculation for its first convolution and dense layer, and the convolutions' shares."""
     header = ["layer", "output", "kernel", "parameters", "multiply-adds"]
-    rows = [
-        [r.name, by(r.output), " + ".join(map(by, r.kernels)), _count(r.parameters), _count(r.multiply_adds)]
-        for r in network.rows
-    ]
+    rows = [[r.name, by(r.output), " + ".join(map(by, r.kernels)), *map(_count, r[3:])] for r in network.rows]
     total = ["total", "", "", f"{network.parameters:,}", f"{network.multiply_adds:,}"]
     lines = table(header, [["input", by(network.input), "", "", ""], *rows, total], [False] * 3 + [True] * 2)
     single = [row for row in network.rows if len(row.kernels) == 1]
@@ -208,7 +197,7 @@ def _shares(network: Table, convolutions: Sequence[Row]) -> str:
         return ""
     parameters = sum(row.parameters for row in convolutions) / network.parameters
     work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
-    return paragraph(
+    return (
         f"The convolutions have {_percent(parameters)} of the parameters and {_percent(work)} of the multiply-adds: "
         "the same kernel is used at every position."
     )
@@ -218,22 +207,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
-def _notes(tables: Iterable[Table]) -> list[str]:
-    tables = list(tables)
+def _notes(tables: Collection[Table]) -> list[str]:
     convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
+    convolution = "(filters, channels that each reads, height, width) of a convolution, " * convolves
     shapes = (
-        "(filters, channels that each reads, height, width) of a convolution, " * convolves
-        + "(units, inputs) of a dense layer"
+        "Shapes are of one sample: channels × height × width. A kernel's shape is "
+        f"{convolution}(units, inputs) of a dense layer. Multiply-adds are of one sample in the forward pass; "
+        "activations, pooling and normalization are not counted. Training takes about three times as many."
     )
-    return [
-        paragraph(
-            f"Shapes are of one sample: channels × height × width. A kernel's shape is {shapes}. Multiply-adds are of "
-            "one sample in the forward pass; activations, pooling and normalization are not counted. Training takes "
-            "about three times as many."
-        ),
-        paragraph(
-            "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the "
-            "same numbers with less work. Probes and pictures show the order above."
-            * any(t.pools_first for t in tables)
-        ),
-    ]
+    pooling = (
+        "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the same "
+        "numbers with less work. Probes and pictures show the order above."
+    )
+    return [shapes, pooling * any(t.pools_first for t in tables)]
