@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +22,19 @@ BY_HAND = "Files that were downloaded by hand, or a folder with them."
 @data.command("list")
 def data_list(as_json: Json = False) -> None:
     """List the data sets and their states."""
-    from dlsweep.datasets.catalogue import items
+    from dlsweep.datasets.catalogue import named
 
-    found = items()
+    keys = ("name", "train", "test", "shape", "classes", "state", "credit")
+    found = [
+        (name, data.sizes["train"], data.sizes["test"], data.shape, data.classes, data.state, data.credit)
+        for name, data in named().items()
+    ]
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([dict(zip(keys, facts, strict=True)) for facts in found])
         return
     rows = [
-        [i.name, f"{i.train:,} + {i.test:,}", "×".join(map(str, i.shape)), f"{i.classes}", i.state, i.credit]
-        for i in found
+        [name, f"{train:,} + {test:,}", "×".join(map(str, shape)), f"{classes}", state, credit]
+        for name, train, test, shape, classes, state, credit in found
     ]
     header = ["name", "train + test", "shape", "classes", "where", "credit"]
     print(table(header, rows, [False, True, True, True, False, False]))
@@ -41,22 +44,21 @@ def data_list(as_json: Json = False) -> None:
 def data_get(name: Name, quiet: Quiet = False) -> None:
     """Fetch a data set into the cache, and print its folder."""
     from dlsweep.cli.progress import arriving
-    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.catalogue import published
     from dlsweep.datasets.fetching import fetch
 
-    source = source_of(name)
-    if source is not None:
-        with arriving(source, quiet) as progress:
-            fetch(source, (lambda sentence: None) if quiet else say, progress)
-    print(folder_of(name))
+    source = published(name)
+    with arriving(source, quiet) as progress:
+        fetch(source, (lambda sentence: None) if quiet else say, progress)
+    print(source.folder)
 
 
 @data.command("path")
 def data_path(name: Name) -> None:
     """Print the folder of a data set, which may not exist yet."""
-    from dlsweep.datasets.catalogue import folder_of
+    from dlsweep.datasets.catalogue import published
 
-    print(folder_of(name))
+    print(published(name).folder)
 
 
 @data.command("import")
@@ -65,13 +67,13 @@ def data_import(
     files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)],
 ) -> None:
     """Check downloaded files, and copy them into the cache."""
-    from dlsweep.datasets.catalogue import folder_of, source_of
+    from dlsweep.datasets.catalogue import published
     from dlsweep.datasets.fetching import take
 
-    source = source_of(name)
-    if source is None:
+    source = published(name)
+    if source.bundled:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
     missing = take(source, files)
     if missing:
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
-    print(folder_of(name))
+    print(source.folder)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as the next ones do
-from dlsweep.datasets import idx_sets as _idx_sets  # noqa: F401
 from dlsweep.datasets import mnist as _mnist  # noqa: F401
 from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401

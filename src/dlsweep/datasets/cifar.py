@@ -12,12 +12,11 @@ import tarfile
 import zlib
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Annotated, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
-from annotated_types import Ge
 
-from dlsweep.datasets.base import Dataset, Whole, datasets
+from dlsweep.datasets.base import CountOrZero, Dataset, Whole, datasets
 from dlsweep.datasets.published import File, Published
 from dlsweep.errors import DataError
 from dlsweep.registry import Count
@@ -41,71 +40,6 @@ COARSE = (
     "large omnivores and herbivores, medium mammals, non-insect invertebrates, people, reptiles, small mammals, trees, "
     "vehicles 1, vehicles 2"
 )
-
-CIFAR10 = Published(
-    "cifar10",
-    credit="Krizhevsky, Nair and Hinton; no licence stated",
-    url="https://www.cs.toronto.edu/~kriz",
-    files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
-    shape=(3, 32, 32),
-    names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    train=50_000,
-    test=10_000,
-)
-
-CIFAR100 = Published(
-    "cifar100",
-    credit="Krizhevsky, Nair and Hinton; no licence stated",
-    url="https://www.cs.toronto.edu/~kriz",
-    files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
-    shape=(3, 32, 32),
-    names=tuple(FINE.split(", ")),
-    train=50_000,
-    test=10_000,
-)
-
-
-@datasets.register
-def cifar10(
-    *,
-    train: Count | None = None,
-    validation: Annotated[int, Ge(0)] = 0,
-    test: Count | None = None,
-    standardize: bool = False,
-) -> Dataset:
-    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
-
-    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
-
-    >>> data = cifar10(train=1000, validation=500)
-    >>> data.shape, data.classes, data.sizes
-    ((3, 32, 32), 10, {'train': 1000, 'validation': 500, 'test': 10000})
-    """
-    return CIFAR10.dataset(CIFAR10.subset(train, validation, test, standardize), _read_10)
-
-
-@datasets.register
-def cifar100(
-    *,
-    train: Count | None = None,
-    validation: Annotated[int, Ge(0)] = 0,
-    test: Count | None = None,
-    standardize: bool = False,
-    labels: Literal["fine", "coarse"] = "fine",
-) -> Dataset:
-    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
-
-    Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
-    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
-
-    >>> data = cifar100(train=1000, validation=500)
-    >>> data.shape, data.classes, data.sizes
-    ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
-    """
-    subset = CIFAR100.subset(train, validation, test, standardize)
-    if labels == "fine":
-        return CIFAR100.dataset(subset, _read_100)
-    return replace(CIFAR100, names=tuple(COARSE.split(", "))).dataset(subset, _read_100_coarse, "coarse")
 
 
 def _read_10(published: Published, folder: Path) -> Whole:
@@ -168,3 +102,67 @@ class _AtMost:
         if self.left < 0:
             raise tarfile.ReadError(f"it unpacks to more than {self.most:,} bytes")
         return chunk
+
+
+CIFAR10 = Published(
+    "cifar10",
+    credit="Krizhevsky, Nair and Hinton; no licence stated",
+    url="https://www.cs.toronto.edu/~kriz",
+    files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
+    shape=(3, 32, 32),
+    names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    train=50_000,
+    test=10_000,
+    read=_read_10,
+)
+
+CIFAR100 = Published(
+    "cifar100",
+    credit="Krizhevsky, Nair and Hinton; no licence stated",
+    url="https://www.cs.toronto.edu/~kriz",
+    files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
+    shape=(3, 32, 32),
+    names=tuple(FINE.split(", ")),
+    train=50_000,
+    test=10_000,
+    read=_read_100,
+)
+
+
+@datasets.register
+def cifar10(
+    *, train: Count | None = None, validation: CountOrZero = 0, test: Count | None = None, standardize: bool = False
+) -> Dataset:
+    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
+
+    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar10(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 10, {'train': 1000, 'validation': 500, 'test': 10000})
+    """
+    return CIFAR10.dataset(train, validation, test, standardize)
+
+
+@datasets.register
+def cifar100(
+    *,
+    train: Count | None = None,
+    validation: CountOrZero = 0,
+    test: Count | None = None,
+    standardize: bool = False,
+    labels: Literal["fine", "coarse"] = "fine",
+) -> Dataset:
+    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
+
+    Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
+    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar100(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
+    """
+    published = CIFAR100
+    if labels == "coarse":
+        published = replace(CIFAR100, names=tuple(COARSE.split(", ")), read=_read_100_coarse, labels=labels)
+    return published.dataset(train, validation, test, standardize)
