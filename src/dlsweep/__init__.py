@@ -14,23 +14,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlsweep.analysis.summary import summary
-    from dlsweep.config import load
-    from dlsweep.execution.executors import executors
-    from dlsweep.forecast import dry_run
-    from dlsweep.nn.activations import activations
-    from dlsweep.nn.initializers import initializers
-    from dlsweep.nn.landscapes import landscapes
-    from dlsweep.nn.networks import networks
-    from dlsweep.nn.normalization import normalizations
-    from dlsweep.nn.optimizers import optimizers
-    from dlsweep.nn.patches import col2im, im2col
-    from dlsweep.nn.regularizers import regularizers
-    from dlsweep.nn.schedules import schedules
-    from dlsweep.plots.figures import plot
-    from dlsweep.storage.results import open_all, open_results
-    from dlsweep.sweep import run
-    from dlsweep.training.plan import plan
+    from dlsweep.analysis.summary import summary as summary
+    from dlsweep.config import load as load
+    from dlsweep.execution.executors import executors as executors
+    from dlsweep.forecast import dry_run as dry_run
+    from dlsweep.nn.activations import activations as activations
+    from dlsweep.nn.initializers import initializers as initializers
+    from dlsweep.nn.landscapes import landscapes as landscapes
+    from dlsweep.nn.networks import networks as networks
+    from dlsweep.nn.normalization import normalizations as normalizations
+    from dlsweep.nn.optimizers import optimizers as optimizers
+    from dlsweep.nn.patches import col2im as col2im
+    from dlsweep.nn.patches import im2col as im2col
+    from dlsweep.nn.regularizers import regularizers as regularizers
+    from dlsweep.nn.schedules import schedules as schedules
+    from dlsweep.plots.figures import plot as plot
+    from dlsweep.storage.results import open_all as open_all
+    from dlsweep.storage.results import open_results as open_results
+    from dlsweep.sweep import run as run
+    from dlsweep.training.plan import plan as plan
 
     __version__: str
 
@@ -59,30 +61,7 @@ _SOURCES = {
 }
 _PACKAGES = ("datasets", "plots")
 
-__all__ = [
-    "__version__",
-    "activations",
-    "col2im",
-    "datasets",
-    "dry_run",
-    "executors",
-    "im2col",
-    "initializers",
-    "landscapes",
-    "load",
-    "networks",
-    "normalizations",
-    "open_all",
-    "open_results",
-    "optimizers",
-    "plan",
-    "plot",
-    "plots",
-    "regularizers",
-    "run",
-    "schedules",
-    "summary",
-]
+__all__ = sorted(["__version__", *_SOURCES, *_PACKAGES])
 
 
 def __getattr__(name: str) -> Any:

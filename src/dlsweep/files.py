@@ -16,9 +16,6 @@ from typing import BinaryIO
 
 from dlsweep.errors import DlsweepError, Unreadable, UsageError
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_OLD = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -41,14 +38,26 @@ def reading(path: Path) -> Iterator[None]:
         raise Unreadable(f"cannot read {path}: {reason}; nothing was changed, try again when it can be read") from error
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading. Raise `FileNotFoundError`, or `Unreadable` if it cannot be read now.
+
+    An `OSError` or `MemoryError` while the file is open becomes `Unreadable` too.
+    """
+    with reading(path), open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield file
+
+
 def read(path: Path) -> bytes:
-    """Return the content of a regular file. Raise `FileNotFoundError`, or `Unreadable` if it cannot be read now."""
-    with reading(path):
-        handle = os.open(path, _OLD)
-        with open(handle, "rb") as file:  # noqa: PTH123  it opens a handle
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
-            return file.read()
+    """Return the content of a regular file; raise what `opened` raises."""
+    with opened(path) as file:
+        return file.read()
 
 
 def names(folder: Path) -> list[str]:
@@ -63,9 +72,8 @@ def names(folder: Path) -> list[str]:
 @contextmanager
 def created(path: Path) -> Iterator[BinaryIO]:
     """Open a new file for writing. An existing file or link of this name is removed first."""
-    with suppress(FileNotFoundError):
-        path.unlink()
-    with open(os.open(path, _NEW, 0o666), "wb") as file:  # noqa: PTH123
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
         yield file
 
 
@@ -106,19 +114,11 @@ def sync(folder: Path) -> None:
 
 
 def refuse_links(root: Path, *inside: str) -> None:
-    """Raise a `UsageError` if a folder below `root` is a link that leads out of it.
+    """Raise a `UsageError` if a folder below `root` is a link that leads out of it, or nowhere.
 
     inside: the folders, relative to `root`; each is checked together with its parents.
     """
-    for path in (root / name for name in inside):
-        for folder in (*reversed(path.relative_to(root).parents), path.relative_to(root)):
-            here = root / folder
-            if folder != Path() and here.is_symlink() and not _leads_to(here, root):
+    for name in map(Path, inside):
+        for here in (root / folder for folder in (*reversed(name.parents[:-1]), name)):
+            if here.is_symlink() and not (here.is_dir() and here.resolve().is_relative_to(root.resolve())):
                 raise UsageError(f"{here} is a link that leads out of {root}; nothing is written through it")
-
-
-def _leads_to(link: Path, root: Path) -> bool:
-    try:
-        return link.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # a link to itself
-        return False

@@ -15,7 +15,7 @@ from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.errors import DlsweepError
-from dlsweep.execution.choice import Options, choose
+from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, record

@@ -11,8 +11,7 @@ from dlsweep.config import Config, load
 from dlsweep.datasets import data_of
 from dlsweep.datasets.fetching import fetch
 from dlsweep.errors import DlsweepError
-from dlsweep.execution.choice import Options, choose, registering_modules
-from dlsweep.execution.executors import Executor
+from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Receipt, Task
 from dlsweep.storage import compatibility, record

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dlsweep.datasets.idx_sets import FASHION_MNIST, KMNIST
 from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, grey, idx
 
 from dlsweep.datasets import Dataset, datasets, open_dataset
 from dlsweep.datasets.fetching import fetch, take
+from dlsweep.datasets.mnist import FASHION_MNIST, KMNIST
 from dlsweep.errors import DataError
 from dlsweep.registry import Choice
 

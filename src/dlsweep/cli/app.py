@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
+import dlsweep
 from dlsweep.cli.data import data
 from dlsweep.cli.explain import explain
 from dlsweep.cli.listing import list_, schema
-from dlsweep.cli.plot import plot
+from dlsweep.cli.results import plot, show
 from dlsweep.cli.run import run
-from dlsweep.cli.show import show
 from dlsweep.cli.terminal import say
 from dlsweep.errors import DlsweepError
 
@@ -66,14 +66,13 @@ def _warn(message: Warning | str, *place: Any, **more: Any) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"dlsweep {version('dlsweep')}")
+        print(f"dlsweep {dlsweep.__version__}")
         raise typer.Exit
 
 
+Version = Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+
+
 @app.callback()
-def _options(
-    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
+def _options(version: Version = False) -> None:
     pass

@@ -25,31 +25,31 @@ def data_list(as_json: Json = False) -> None:
     from dlsweep.datasets.catalogue import named
 
     keys = ("name", "train", "test", "shape", "classes", "state", "credit")
-    found = [
-        (name, data.sizes["train"], data.sizes["test"], data.shape, data.classes, data.state, data.credit)
-        for name, data in named().items()
-    ]
+    found = [(n, d.sizes["train"], d.sizes["test"], d.shape, d.classes, d.state, d.credit) for n, d in named().items()]
     if as_json:
         print_json([dict(zip(keys, facts, strict=True)) for facts in found])
         return
+    header = ["name", "train + test", "shape", "classes", "where", "credit"]
     rows = [
         [name, f"{train:,} + {test:,}", "×".join(map(str, shape)), f"{classes}", state, credit]
         for name, train, test, shape, classes, state, credit in found
     ]
-    header = ["name", "train + test", "shape", "classes", "where", "credit"]
     print(table(header, rows, [False, True, True, True, False, False]))
 
 
 @data.command("get")
 def data_get(name: Name, quiet: Quiet = False) -> None:
     """Fetch a data set into the cache, and print its folder."""
-    from dlsweep.cli.progress import arriving
+    from tqdm import tqdm
+
     from dlsweep.datasets.catalogue import published
     from dlsweep.datasets.fetching import fetch
 
     source = published(name)
-    with arriving(source, quiet) as progress:
-        fetch(source, (lambda sentence: None) if quiet else say, progress)
+    total = sum(file.size for file in source.files)
+    hidden = True if quiet or source.here else None  # None: except on a terminal
+    with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
+        fetch(source, (lambda sentence: None) if quiet else say, bar.update)
     print(source.folder)
 
 
@@ -63,8 +63,7 @@ def data_path(name: Name) -> None:
 
 @data.command("import")
 def data_import(
-    name: Name,
-    files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)],
+    name: Name, files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)]
 ) -> None:
     """Check downloaded files, and copy them into the cache."""
     from dlsweep.datasets.catalogue import published
@@ -73,7 +72,6 @@ def data_import(
     source = published(name)
     if source.bundled:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
-    missing = take(source, files)
-    if missing:
+    if missing := take(source, files):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
     print(source.folder)

@@ -19,10 +19,18 @@ explain = typer.Typer(
     help="Show the arithmetic of a layer on small numbers, for learning.", no_args_is_help=True, rich_markup_mode=None
 )
 
+WINDOW = "Size of the window; or K."
+STRIDE = "Step of the window; or SH,SW. Default: "
+IMAGE = "Height and width; or one for both. Default: 7; with --layer 28."
+LAYER = "One of several layers: window, stride (1), padding (0). Repeatable."
+SHAPE = "Shape of a sample. Default: 1,28,28."
+WORDS = "Settings such as variant=modern; also activation, normalization, …"
+
 Input = Annotated[str, Option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
-Filter = Annotated[str, Option("--filter", metavar="KH,KW", help="Size of the window; or K.")]
+Filter = Annotated[str, Option("--filter", metavar="KH,KW", help=WINDOW)]
 Stride = Annotated[str, Option("--stride", metavar="S", help="Step of the window; or SH,SW.")]
 Pad = Annotated[str, Option("--pad", metavar="P", help="Zeros on each side; or PH,PW, or same.")]
+Size = Annotated[str, Option("--size", "--filter", metavar="KH,KW", help=WINDOW)]
 
 
 def _explained(explained: Explained, as_json: bool) -> None:
@@ -62,8 +70,8 @@ def explain_col2im(
 @explain.command("pool")
 def explain_pool(
     input_: Input = "1,1,4,4",
-    size: Annotated[str, Option("--size", "--filter", metavar="KH,KW", help="Size of the window; or K.")] = "2",
-    stride: Annotated[str | None, Option(metavar="S", help="Step of the window; or SH,SW. Default: its size.")] = None,
+    size: Size = "2",
+    stride: Annotated[str | None, Option(metavar="S", help=STRIDE + "its size.")] = None,
     pad: Pad = "0",
     as_json: Json = False,
 ) -> None:
@@ -89,33 +97,24 @@ def _example(name: str, input_: str, size: str, stride: str, pad: str) -> Exampl
 
 @explain.command("conv-size")
 def explain_conv_size(
-    input_: Annotated[
-        str | None,
-        Option("--input", metavar="H,W", help="Height and width; or one for both. Default: 7; with --layer 28."),
-    ] = None,
-    filter_: Annotated[
-        str | None, Option("--filter", metavar="KH,KW", help="Size of the window; or K. Default: 3.")
-    ] = None,
-    stride: Annotated[str | None, Option(metavar="S", help="Step of the window; or SH,SW. Default: 1.")] = None,
+    input_: Annotated[str | None, Option("--input", metavar="H,W", help=IMAGE)] = None,
+    size: Annotated[str | None, Option("--filter", metavar="KH,KW", help=WINDOW + " Default: 3.")] = None,
+    stride: Annotated[str | None, Option(metavar="S", help=STRIDE + "1.")] = None,
     pad: Annotated[str | None, Option(metavar="P", help="Zeros on each side; or PH,PW, or same. Default: 0.")] = None,
-    layers: Annotated[
-        list[str] | None,
-        Option("--layer", metavar="K,S,P", help="One of several layers: window, stride (1), padding (0). Repeatable."),
-    ] = None,
+    layers: Annotated[list[str] | None, Option("--layer", metavar="K,S,P", help=LAYER)] = None,
     as_json: Json = False,
 ) -> None:
     """Show the size of an output: the formula with its numbers."""
     from dlsweep.explain import reading, sizes
 
-    if layers and (filter_, stride, pad) != (None, None, None):
+    if layers and (size, stride, pad) != (None, None, None):
         raise UsageError("a --layer has its own window, stride and padding; give either --layer or --filter")
+    image = reading.image("--input", _given(input_, "28" if layers else "7"))
     if layers:
-        image = reading.image("--input", _given(input_, "28"))
         explained = sizes.explain_chain(image, [reading.step("--layer", text) for text in layers])
     else:
-        image = reading.image("--input", _given(input_, "7"))
-        size, step = reading.pair("--filter", _given(filter_, "3")), reading.pair("--stride", _given(stride, "1"))
-        explained = sizes.explain(image, size, step, reading.padding("--pad", _given(pad, "0")))
+        window, step = reading.pair("--filter", _given(size, "3")), reading.pair("--stride", _given(stride, "1"))
+        explained = sizes.explain(image, window, step, reading.padding("--pad", _given(pad, "0")))
     _explained(explained, as_json)
 
 
@@ -126,13 +125,8 @@ def _given(text: str | None, default: str) -> str:
 @explain.command("model")
 def explain_model(
     model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file.")],
-    words: Annotated[
-        list[str] | None,
-        Argument(metavar="key=value", help="Settings such as variant=modern; also activation, normalization, …"),
-    ] = None,
-    input_: Annotated[
-        str | None, Option("--input", metavar="C,H,W", help="Shape of a sample. Default: 1,28,28.")
-    ] = None,
+    words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
+    shape: Annotated[str | None, Option("--input", metavar="C,H,W", help=SHAPE)] = None,
     classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -143,9 +137,9 @@ def explain_model(
     from dlsweep.explain import networks, reading
 
     if not networks.is_config(model):
-        shape = reading.sample("--input", _given(input_, "1,28,28"))
-        _explained(networks.explain_network(model, words or (), shape, classes or 10), as_json)
-    elif (input_, classes) != (None, None):
+        sample = reading.sample("--input", _given(shape, "1,28,28"))
+        _explained(networks.explain_network(model, words or (), sample, classes or 10), as_json)
+    elif (shape, classes) != (None, None):
         raise UsageError("--input and --classes are for a model by name; a config's data has its own")
     else:
         _explained(networks.explain_config(model, words or ()), as_json)

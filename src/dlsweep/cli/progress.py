@@ -1,22 +1,21 @@
-"""Progress of sweeps and downloads, on stderr."""
+"""Progress of a sweep, on stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.cli.terminal import say
-from dlsweep.datasets.published import Published
 from dlsweep.execution.worker import Receipt
 from dlsweep.sweep import Reporter
 from dlsweep.text import plural
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
 
 
 class Progress(Reporter):
@@ -39,16 +38,9 @@ class Progress(Reporter):
         elif sys.stderr.isatty() and not self.quiet:
             from tqdm import tqdm
 
-            form = "{desc} |{bar}| {n_fmt}/{total_fmt} iterations [{elapsed} < {remaining}, {rate_fmt}]"
             width = os.get_terminal_size(sys.stderr.fileno()).columns  # 0 if it is unknown
-            self._bar = tqdm(
-                total=iterations,
-                unit=" it",
-                unit_scale=True,
-                bar_format=form,
-                ncols=width or 80,
-                dynamic_ncols=width > 0,
-            )
+            size: Any = {"ncols": width or 80, "dynamic_ncols": width > 0}
+            self._bar = tqdm(total=iterations, unit=" it", unit_scale=True, bar_format=BAR, **size)
             self._describe()
         else:
             self.note(f"{self.name}: training {plural(total - done, 'run')}, {plural(iterations, 'iteration')}")
@@ -86,15 +78,3 @@ class Progress(Reporter):
     def _describe(self) -> None:
         if self._bar is not None:
             self._bar.set_description_str(f"{self.name}: {self.done}/{plural(self.total, 'run')}")
-
-
-@contextmanager
-def arriving(source: Published, quiet: bool) -> Iterator[Callable[[int], object]]:
-    """Yield a function that takes the size of each downloaded chunk in bytes; on a terminal it moves a bar."""
-    if quiet or not sys.stderr.isatty() or source.here:
-        yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=sum(file.size for file in source.files), unit="B", unit_scale=True) as bar:
-        yield bar.update

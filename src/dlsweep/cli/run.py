@@ -19,6 +19,9 @@ from dlsweep.errors import Interrupted, UsageError
 from dlsweep.text import duration, plural, printable, size, table
 
 if TYPE_CHECKING:
+    from dlsweep.cli.progress import Progress
+    from dlsweep.config import Config
+    from dlsweep.execution.executors import Options
     from dlsweep.forecast import Forecast
 
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
@@ -53,29 +56,32 @@ def run(
     if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
 
-    from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
     from dlsweep.cli.progress import Progress
     from dlsweep.config import load
-    from dlsweep.execution.choice import Options
-    from dlsweep.forecast import predict
-    from dlsweep.plots.figures import clear, draw
-    from dlsweep.sweep import train_missing
+    from dlsweep.execution.executors import Options
 
     drawn = suffixes(formats)
     asked = load(config, overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else _bytes(max_memory)
     options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
     if dry_run:
-        told = predict(asked, options)
-        if as_json:
-            print_json({"name": asked.name, **asdict(told)})
-        else:
-            print(forecast_text(asked.name, told, verbose))
-        for note in () if quiet else told.notes:
-            say(note)
-        return
+        _forecast(asked, options, as_json, quiet, verbose)
+    else:
+        _train(asked, options, drawn, as_json, Progress(asked.name, quiet=quiet, verbose=verbose))
 
-    progress = Progress(asked.name, quiet=quiet, verbose=verbose)
+
+def _bytes(gigabytes: float) -> int:
+    if not 0 < gigabytes < math.inf:
+        raise UsageError(f"max_memory must be a number above 0, of gigabytes, got {gigabytes:g}")
+    return int(gigabytes * 1e9)
+
+
+def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
+    """Train the missing runs of a sweep, draw its plots, and print its closing table."""
+    from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
+    from dlsweep.plots.figures import clear, draw
+    from dlsweep.sweep import train_missing
+
     try:
         results = train_missing(asked, options, progress)
     except Interrupted as stop:
@@ -86,13 +92,13 @@ def run(
         raise typer.Exit(stop.exit_code) from None
     finally:
         progress.close()
-    if not (as_json or quiet):
+    if not (as_json or progress.quiet):
         print(closing_table(results, most=MOST), flush=True)
     clear(results)
-    figures = draw(results, asked.plots, formats=drawn) if asked.plots else []
+    figures = draw(results, asked.plots, formats=formats) if asked.plots else []
     if as_json:
         print_json({**closing_data(results), "figures": figures})
-    elif not quiet:
+    elif not progress.quiet:
         print_paths(figures)
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
@@ -101,10 +107,17 @@ def run(
         raise typer.Exit(1)
 
 
-def _bytes(gigabytes: float) -> int:
-    if not 0 < gigabytes < math.inf:
-        raise UsageError(f"max_memory must be a number above 0, of gigabytes, got {gigabytes:g}")
-    return int(gigabytes * 1e9)
+def _forecast(asked: Config, options: Options, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Print the result of a dry run."""
+    from dlsweep.forecast import predict
+
+    told = predict(asked, options)
+    if as_json:
+        print_json({"name": asked.name, **asdict(told)})
+    else:
+        print(forecast_text(asked.name, told, verbose))
+    for note in () if quiet else told.notes:
+        say(note)
 
 
 def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
@@ -113,13 +126,9 @@ def forecast_text(name: str, told: Forecast, verbose: bool = False) -> str:
     runs, stacks = plural(told.runs, "run"), plural(len(told.cohorts), "stack")
     lines = [f"{name}: {runs} in {stacks}, {told.done} done, {missing} to train"]
     factors = list(dict.fromkeys(factor for c in told.cohorts for factor in c.levels))
-    rows = [
-        [
-            *(_several(c.levels.get(factor, [])) for factor in factors),
-            *map(str, (c.arms, c.runs, c.missing, c.parameters)),
-        ]
-        for c in told.cohorts
-    ]
+    numbers = [map(str, (c.arms, c.runs, c.missing, c.parameters)) for c in told.cohorts]
+    levels = [[_several(c.levels.get(factor, [])) for factor in factors] for c in told.cohorts]
+    rows = [[*some, *counts] for some, counts in zip(levels, numbers)]
     header = [*factors, "arms", "runs", "to train", "parameters"]
     lines += ["", table(header, rows, [False] * len(factors) + [True] * 4)]
     if told.folded:

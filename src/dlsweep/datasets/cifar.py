@@ -116,15 +116,11 @@ CIFAR10 = Published(
     read=_read_10,
 )
 
-CIFAR100 = Published(
-    "cifar100",
-    credit="Krizhevsky, Nair and Hinton; no licence stated",
-    url="https://www.cs.toronto.edu/~kriz",
+CIFAR100 = replace(
+    CIFAR10,
+    name="cifar100",
     files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
-    shape=(3, 32, 32),
     names=tuple(FINE.split(", ")),
-    train=50_000,
-    test=10_000,
     read=_read_100,
 )
 

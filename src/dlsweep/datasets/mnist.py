@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,77 +22,64 @@ FOUR = {
 }
 
 
-def _files(table: str) -> tuple[File, ...]:
-    """Return the four files: a line has a size, an MD5 and, if it is known, the SHA-256 of the unpacked content."""
-    rows = (line.split() for line in table.strip().splitlines())
-    return tuple(
-        File(f"{name}.gz", int(size), md5, unpacked, *sha256)
-        for (name, unpacked), (size, md5, *sha256) in zip(FOUR.items(), rows, strict=True)
-    )
-
-
 def _read(published: Published, folder: Path) -> Whole:
     paths = [folder / file.name for file in published.files]
     x, t, x_test, t_test = (read_idx(path.read_bytes(), str(path)) for path in paths)
     return x[:, None], t.astype(np.int64), x_test[:, None], t_test.astype(np.int64)
 
 
-MNIST = Published(
+def _like_mnist(
+    name: str, *, credit: str, names: Sequence[str], files: str, url: str = "", bundled: Path | None = None
+) -> Published:
+    """Return a data set of four files in MNIST's format.
+
+    A line of `files` has the size of a file, its MD5 and, if it is known, the SHA-256 of the unpacked content.
+    """
+    rows = (line.split() for line in files.strip().splitlines())
+    four = tuple(
+        File(f"{file}.gz", int(size), md5, unpacked, *sha256)
+        for (file, unpacked), (size, md5, *sha256) in zip(FOUR.items(), rows, strict=True)
+    )
+    return Published(name, credit, url, four, (1, 28, 28), tuple(names), 60_000, 10_000, _read, bundled)
+
+
+MNIST = _like_mnist(
     "mnist",
     credit="LeCun, Cortes and Burges; CC BY-SA 3.0",
-    url="",
     bundled=Path(str(files("dlsweep.datasets") / "mnist")),
-    files=_files(
-        """
+    names="0123456789",
+    files="""
         9719438 c7dfcf1bfd3481a40f7b3aedbdbd083c ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
         28857   d289298a347a2cc65765a3c81043ba88 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
         1616508 ecff87aa27c74fbc2c1f97e89c19221d 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
         4517    a38049bc042dc6e683842a84160daae1 ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
-        """
-    ),
-    shape=(1, 28, 28),
-    names=tuple("0123456789"),
-    train=60_000,
-    test=10_000,
-    read=_read,
+    """,
 )
 
-FASHION_MNIST = Published(
+FASHION_MNIST = _like_mnist(
     "fashion_mnist",
     credit="Xiao, Rasul and Vollgraf (Zalando); MIT",
     url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    files=_files(
-        """
+    names=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    files="""
         26421880 8d4fb7e6c68d591d4c3dfef9ec88bf0d c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888
         29515    25c81989df183df01b3e8a0aad5dffbe bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9
         4422102  bef4ecab320f06d8554ea6380940ec79 5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b
         5148     bb300cfdad3c16e7a12a480ee83cd310 0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34
-        """
-    ),
-    shape=(1, 28, 28),
-    names=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
-    train=60_000,
-    test=10_000,
-    read=_read,
+    """,
 )
 
-KMNIST = Published(
+KMNIST = _like_mnist(
     "kmnist",
     credit="Clanuwat et al., CODH; CC BY-SA 4.0",
     url="http://codh.rois.ac.jp/kmnist/dataset/kmnist",
-    files=_files(
-        """
+    names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    files="""
         18165135 bdb82020997e1d708af4cf47b453dcf7
         29497    e144d726b3acfaa3e44228e80efcd344
         3041136  5c965bf0a639b31b8f53240b1b52f4d7
         5120     7320c461ea6c1c855c0b718fb2a4b134
-        """
-    ),
-    shape=(1, 28, 28),
-    names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
-    train=60_000,
-    test=10_000,
-    read=_read,
+    """,
 )
 
 

@@ -1,4 +1,4 @@
-"""Executors. A registered function takes its options, which are keyword-only, and returns an `Executor`.
+"""Executors, and the choice of one. A registered function takes its options, which are keyword-only.
 
 @executors.register
 def threads(*, jobs: Count = 2) -> Executor:
@@ -8,36 +8,28 @@ def threads(*, jobs: Count = 2) -> Executor:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing.connection import wait
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from dlsweep.datasets import data_of
-from dlsweep.errors import DlsweepError, Interrupted
+from dlsweep.errors import UsageError
 from dlsweep.execution import machine
-from dlsweep.execution.processes import Worker
-from dlsweep.execution.worker import Progress, Receipt, Task, bisect, indivisible
+from dlsweep.execution.processes import train_in_processes
+from dlsweep.execution.worker import Progress, Receipts, Task
+from dlsweep.factors import FACTORS
+from dlsweep.nn.layers import kinds as layer_kinds
 from dlsweep.registry import Contract, Count, Positive, Registry
 from dlsweep.text import size
 from dlsweep.training.plan import Chunk, Plan
 
 executors = Registry("executor", "dlsweep.executors", Contract())
 
-Receipts = Generator[Receipt, None, None]
-
-# Seconds between two checks of the clock and of a request to stop; seconds after a stop for workers to finish a chunk.
-TICK = 0.1
-GRACE = 2.0
-
-# Seconds that a worker may take to start: for imports and, in a script, for the code above its main guard.
-START = 600.0
-
-# After this many workers that died before they were ready, the cause is not a single process.
-MAX_FAILED_STARTS = 5
+# The options that belong to an executor, with their flags on the command line.
+FLAGS = {"jobs": "-j", "timeout": "--timeout"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +73,13 @@ def inline() -> Executor:
     return Executor(_train_here)
 
 
+def _train_here(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Receipts:
+    machine.keep_freed_memory()
+    with threadpool_limits(1):
+        for chunk in chunks:
+            yield from task.work(chunk, progress)
+
+
 @executors.register
 def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> Executor:
     """Train in worker processes on this machine, with one BLAS thread each.
@@ -95,87 +94,52 @@ def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> 
     ['done', 'done']
     """
     jobs = jobs or machine.cores()
-    return Executor(partial(_train_in_processes, jobs, timeout), workers=jobs)
+    return Executor(partial(train_in_processes, jobs, timeout), workers=jobs)
 
 
-def _train_here(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Receipts:
-    machine.keep_freed_memory()
-    with threadpool_limits(1):
-        for chunk in chunks:
-            yield from task.work(chunk, progress)
+@dataclass(frozen=True)
+class Options:
+    """The options of `dlsweep.run`, which explains them, and of `dlsweep.dry_run`."""
+
+    output: Path
+    jobs: int | None = None
+    executor: str | None = None
+    force: bool = False
+    retry: bool = False
+    fail_fast: bool = False
+    timeout: float | None = None
+    max_memory: int | None = None
 
 
-def _train_in_processes(
-    jobs: int, timeout: float | None, task: Task, chunks: Iterable[Chunk], progress: Progress
-) -> Receipts:
-    todo = _Chunks(chunks)
-    workers: list[Worker] = []
-    failed_starts = 0
-    try:
-        while True:
-            workers = [worker for worker in workers if worker.alive]
-            for worker in workers:
-                if not worker.left and (chunk := todo.take()):
-                    worker.give(chunk)
-            while len(workers) < jobs and (chunk := todo.take()):
-                workers.append(Worker(task, chunk))
-            busy = [worker for worker in workers if worker.left]
-            if not busy:
-                return
-            progress(0)  # raises if the sweep is to stop
-            for worker in _heard(busy, TICK):
-                yield from worker.hear(progress)
-            for worker in busy:
-                limit = timeout if worker.ready else START
-                if limit and worker.silence > limit:
-                    worker.end(f"no progress for {limit:g} s")
-                if not worker.alive and worker.ready:
-                    yield from _salvage(task, worker, todo, progress)
-                elif not worker.alive:
-                    todo.put_back(worker.left)
-                    failed_starts += 1
-                    if failed_starts == MAX_FAILED_STARTS:
-                        raise DlsweepError(f"worker processes cannot start: {worker.death}")
-    except Interrupted:
-        # Chunks that end within a moment are kept; the others train again when the sweep is resumed.
-        deadline = time.monotonic() + GRACE
-        while (busy := [w for w in workers if w.alive and w.left]) and (rest := deadline - time.monotonic()) > 0:
-            for worker in _heard(busy, rest):
-                yield from worker.hear(lambda iterations: None)
-        raise
-    finally:
-        for worker in workers:
-            worker.end("the sweep is over")
+def choose(options: Options) -> Executor:
+    """Return the executor for some options.
+
+    By default it is this process if one worker is enough, or if the main module registered functions: a worker cannot
+    import every script, and no notebook.
+    """
+    name = options.executor
+    if name is None:
+        alone = (options.jobs or machine.cores()) == 1 and options.timeout is None
+        name = "inline" if alone or "__main__" in registering_modules() else "processes"
+    entry = executors[name]
+    given = {option: value for option in FLAGS if (value := getattr(options, option)) is not None}
+    if "jobs" not in entry.settings and given.get("jobs") == 1:
+        del given["jobs"]
+    for option in given:
+        if option not in entry.settings:
+            raise UsageError(f"executor.{name} has no setting {option!r}; remove {FLAGS[option]}")
+    if faults := entry.check(given, f"executor.{name}")[1]:
+        raise UsageError("\n".join(fault.sentence for fault in faults))
+    if options.max_memory is not None and options.max_memory <= 0:
+        raise UsageError(f"max_memory must be above 0 bytes, got {options.max_memory}")
+    executor = entry(**given)
+    if not isinstance(executor, Executor):
+        raise entry.broken("an Executor", type(executor).__name__)
+    return replace(executor, memory=options.max_memory // executor.workers) if options.max_memory else executor
 
 
-def _heard(workers: list[Worker], seconds: float) -> list[Worker]:
-    """Return the workers that have sent a message or died, as soon as there are any."""
-    ready = wait([worker.connection for worker in workers], seconds)
-    return [worker for worker in workers if worker.connection in ready]
-
-
-def _salvage(task: Task, worker: Worker, todo: _Chunks, progress: Progress) -> Iterator[Receipt]:
-    """Account for the chunk of a dead worker."""
-    progress(-worker.unsettled)
-    left = worker.left
-    if receipt := task.receipt_of(left):
-        left = left[len(receipt.runs) :]
-        yield receipt
-    if left and len(indivisible(left)) == 1:
-        yield task.fail(left, worker.death)
-    elif left:
-        todo.put_back(*bisect(left))
-
-
-class _Chunks:
-    """The chunks that are still to be trained, taken one by one from the plan; those put back come first."""
-
-    def __init__(self, chunks: Iterable[Chunk]):
-        self._plan = iter(chunks)
-        self._again: list[Chunk] = []
-
-    def take(self) -> Chunk | None:
-        return self._again.pop() if self._again else next(self._plan, None)
-
-    def put_back(self, *chunks: Chunk) -> None:
-        self._again += reversed(chunks)
+def registering_modules() -> tuple[str, ...]:
+    """Return the modules outside this package that registered something: a worker has to import them."""
+    registries = (layer_kinds, *(factor.registry for factor in FACTORS))
+    modules = {found[name].function.__module__ for found in registries for name in found}
+    return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))

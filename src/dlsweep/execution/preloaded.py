@@ -6,13 +6,13 @@ import sys
 
 import pyarrow as pa
 
-from dlsweep.execution import processes
+from dlsweep.execution import worker
 
-__all__ = ["processes"]
+__all__ = ["worker"]
 
 
 class _NoPandas:
-    """An importer that refuses pandas."""
+    """An importer that refuses pandas. `None` in `sys.modules` would be refused by Python only, not by Cython."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:

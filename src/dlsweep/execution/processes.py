@@ -1,4 +1,4 @@
-"""A worker process and its handle in the parent, connected by a pipe.
+"""Worker processes as the parent sees them: each is connected by a pipe.
 
 The pools of the standard library lose other tasks, or the whole call, when one of their processes is killed. Here every
 worker has its own pipe, so its death reveals its chunk and disturbs no other worker.
@@ -6,25 +6,26 @@ worker has its own pipe, so its death reveals its chunk and disturbs no other wo
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import os
 import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 
-from threadpoolctl import threadpool_limits
-
-from dlsweep.errors import DlsweepError
-from dlsweep.execution.machine import keep_freed_memory
+from dlsweep.errors import DlsweepError, Interrupted
 from dlsweep.execution.startup import CONTEXT, worker_environment
-from dlsweep.execution.worker import Progress, Receipt, Task
+from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible, serve
 from dlsweep.training.plan import Chunk
 
-READY = "ready"
+# Seconds between two checks of the clock and of a request to stop; seconds after a stop for workers to finish a chunk.
+TICK = 0.1
+GRACE = 2.0
+
+# Seconds that a worker may take to start: for imports and, in a script, for the code above its main guard.
+START = 600.0
+
+# After this many workers that died before they were ready, the cause is not a single process.
+MAX_FAILED_STARTS = 5
 
 
 class Worker:
@@ -102,32 +103,68 @@ def exit_reason(code: int | None) -> str:
     return f"the worker process ended with exit code {code}"
 
 
-def serve(connection: Connection, task: Task) -> None:
-    """Run a worker process: receive chunks, send progress and receipts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    keep_freed_memory()
+def train_in_processes(
+    jobs: int, timeout: float | None, task: Task, chunks: Iterable[Chunk], progress: Progress
+) -> Receipts:
+    """Train chunks in worker processes, and yield their receipts."""
+    todo, again = iter(chunks), list[Chunk]()
+    workers: list[Worker] = []
+    failed_starts = 0
 
-    def tell(message: object) -> None:
-        try:
-            connection.send(message)
-        except OSError:  # the parent has gone; an exception would count as a failure of the run
-            os._exit(1)
+    def take() -> Chunk | None:
+        return again.pop() if again else next(todo, None)
 
-    with threadpool_limits(1), suppress(EOFError):
-        try:
-            for module in task.modules:
-                import_module(module)
-            tell(READY)
-            while True:
-                for receipt in task.work(connection.recv(), tell):
-                    tell(receipt)
-        except DlsweepError as error:
-            tell(error)
+    try:
+        while True:
+            workers = [worker for worker in workers if worker.alive]
+            for worker in workers:
+                if not worker.left and (chunk := take()):
+                    worker.give(chunk)
+            while len(workers) < jobs and (chunk := take()):
+                workers.append(Worker(task, chunk))
+            busy = [worker for worker in workers if worker.left]
+            if not busy:
+                return
+            progress(0)  # raises if the sweep is to stop
+            for worker in _heard(busy, TICK):
+                yield from worker.hear(progress)
+            for worker in busy:
+                limit = timeout if worker.ready else START
+                if limit and worker.silence > limit:
+                    worker.end(f"no progress for {limit:g} s")
+                if not worker.alive and worker.ready:
+                    again += yield from _salvage(task, worker, progress)
+                elif not worker.alive:
+                    again.append(worker.left)
+                    failed_starts += 1
+                    if failed_starts == MAX_FAILED_STARTS:
+                        raise DlsweepError(f"worker processes cannot start: {worker.death}")
+    except Interrupted:
+        # Chunks that end within a moment are kept; the others train again when the sweep is resumed.
+        deadline = time.monotonic() + GRACE
+        while (busy := [w for w in workers if w.alive and w.left]) and (rest := deadline - time.monotonic()) > 0:
+            for worker in _heard(busy, rest):
+                yield from worker.hear(lambda iterations: None)
+        raise
+    finally:
+        for worker in workers:
+            worker.end("the sweep is over")
 
 
-def _die_with_parent() -> None:
-    parent = mp.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
+def _heard(workers: list[Worker], seconds: float) -> list[Worker]:
+    """Return the workers that have sent a message or died, as soon as there are any."""
+    ready = wait([worker.connection for worker in workers], seconds)
+    return [worker for worker in workers if worker.connection in ready]
+
+
+def _salvage(task: Task, worker: Worker, progress: Progress) -> Generator[Receipt, None, Sequence[Chunk]]:
+    """Account for the chunk of a dead worker; return the chunks that are to be tried again."""
+    progress(-worker.unsettled)
+    left = worker.left
+    if receipt := task.receipt_of(left):
+        left = left[len(receipt.runs) :]
+        yield receipt
+    if left and len(indivisible(left)) == 1:
+        yield task.fail(left, worker.death)
+        return ()
+    return bisect(left)[::-1] if left else ()  # the last one is tried first

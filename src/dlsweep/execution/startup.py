@@ -40,8 +40,7 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     os.environ.update(threads)
     if "__main__" not in modules:
         sys.modules["__main__"] = ModuleType("__main__")
-    if hasattr(signal, "pthread_sigmask"):
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
@@ -49,5 +48,4 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
         for name in threads:
             del os.environ[name]
         os.environ.update(before)
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -1,14 +1,24 @@
-"""Work on a chunk: train it, commit it, return a receipt."""
+"""Work on a chunk: train it, commit it, return a receipt; and the worker process that does this."""
 
 from __future__ import annotations
 
+import multiprocessing as mp
+import os
+import signal
+import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+
+from threadpoolctl import threadpool_limits
 
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
+from dlsweep.execution.machine import keep_freed_memory
 from dlsweep.storage import parts
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
@@ -16,6 +26,8 @@ from dlsweep.training.cohorts import train
 from dlsweep.training.plan import Chunk
 
 Progress = Callable[[int], None]
+
+READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,9 @@ class Receipt:
     error: str | None = None
 
 
+Receipts = Generator[Receipt, None, None]
+
+
 @dataclass(frozen=True)
 class Task:
     """The work of a sweep, from chunks to receipts. It is sent once to every worker.
@@ -40,7 +55,7 @@ class Task:
     store: Store
     modules: tuple[str, ...] = ()
 
-    def work(self, chunk: Chunk, progress: Progress) -> Iterator[Receipt]:
+    def work(self, chunk: Chunk, progress: Progress) -> Receipts:
         """Train and commit a chunk.
 
         After an exception in training, the chunk is tried again in halves, down to the run that raises it, or its
@@ -98,3 +113,34 @@ def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
     parted = indivisible(chunk)
     middle = len(parted[0]) * (len(parted) // 2)
     return chunk[:middle], chunk[middle:]
+
+
+def serve(connection: Connection, task: Task) -> None:
+    """Run a worker process: receive chunks, send progress and receipts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    keep_freed_memory()
+
+    def tell(message: object) -> None:
+        try:
+            connection.send(message)
+        except OSError:  # the parent has gone; an exception would count as a failure of the run
+            os._exit(1)
+
+    with threadpool_limits(1), suppress(EOFError):
+        try:
+            for module in task.modules:
+                import_module(module)
+            tell(READY)
+            while True:
+                for receipt in task.work(connection.recv(), tell):
+                    tell(receipt)
+        except DlsweepError as error:
+            tell(error)
+
+
+def _die_with_parent() -> None:
+    parent = mp.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

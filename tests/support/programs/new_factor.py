@@ -25,7 +25,7 @@ factors.STANDARD += ("rounding",)
 from dlsweep.cli import listing  # noqa: E402  the table is read when the language is imported
 from dlsweep.config import load  # noqa: E402
 from dlsweep.config.schema import schema  # noqa: E402
-from dlsweep.execution.choice import registering_modules  # noqa: E402
+from dlsweep.execution.executors import registering_modules  # noqa: E402
 from dlsweep.training.plan import plan  # noqa: E402
 
 config = load(

@@ -1,15 +1,20 @@
-"""`dlsweep plot`: draw figures of finished sweeps."""
+"""`dlsweep plot` and `dlsweep show`: figures and the closing table of finished sweeps."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from dlsweep.cli.options import Formats, Quiet, Results, begun, suffixes
-from dlsweep.cli.terminal import print_paths
+from dlsweep.cli.options import Formats, Json, Quiet, Results, suffixes
+from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import UsageError
 
+if TYPE_CHECKING:
+    from dlsweep.storage.results import Results as Sweep
+
+Y = "Metric, such as test_loss or best_test_accuracy."
+X = "Such as epoch; or optimizer.lr for a response."
 ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
 
 
@@ -20,9 +25,7 @@ def plot(
     columns: Annotated[str | None, Option(metavar="FACTOR", help="One column of panels for each level.")] = None,
     lines: Annotated[str | None, Option(metavar="FACTOR", help="One line for each level; or split.")] = None,
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
-    x: Annotated[
-        str | None, Option("-x", metavar="NAME", help="Such as epoch; or optimizer.lr for a response.")
-    ] = None,
+    x: Annotated[str | None, Option("-x", metavar="NAME", help=X)] = None,
     arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
     seed: Annotated[int | None, Option(min=0, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
@@ -43,7 +46,7 @@ def plot(
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
     given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
     changes = {name: value for name, value in given.items() if value is not None}
-    for sweep in begun(open_all(results), "plot"):
+    for sweep in _begun(open_all(results), "plot"):
         figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=drawn)
         if not quiet:
             print_paths(figures)
@@ -55,3 +58,30 @@ def _levels(pairs: list[str] | None) -> dict[str, str] | None:
         if "=" not in pair:
             raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
     return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None
+
+
+def show(
+    results: Results,
+    metric: Annotated[str | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the closing table of finished sweeps again."""
+    from dlsweep.analysis.leaderboard import closing_data, closing_table
+    from dlsweep.storage.results import open_all
+
+    opened = open_all(results)
+    if as_json:
+        print_json([closing_data(sweep) for sweep in opened])
+    else:
+        print("\n\n".join(closing_table(sweep, metric) for sweep in _begun(opened, "show")))
+
+
+def _begun(sweeps: list[Sweep], do: str) -> list[Sweep]:
+    """Return the sweeps that have runs to plot or to show; report the others."""
+    ready = [sweep for sweep in sweeps if not sweep.runs.empty]
+    waiting = [f"there is nothing to {do} in {s.folder}: no run is done yet" for s in sweeps if s.runs.empty]
+    if not ready:
+        raise UsageError("\n".join(waiting))
+    for sentence in waiting:
+        say(sentence)
+    return ready

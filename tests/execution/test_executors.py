@@ -12,8 +12,7 @@ import pytest
 import dlsweep
 from dlsweep.errors import UsageError
 from dlsweep.execution import machine
-from dlsweep.execution.choice import Options, choose
-from dlsweep.execution.executors import Executor, executors
+from dlsweep.execution.executors import Executor, Options, choose, executors
 from dlsweep.execution.machine import BLAS_BUFFER
 
 GB = 1 << 30
@@ -31,7 +30,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of four cores and eight gigabytes."""
     monkeypatch.setattr(machine, "cores", lambda: 4)
     monkeypatch.setattr(machine, "memory", lambda: 8 * GB)
-    monkeypatch.setattr("dlsweep.execution.choice.registering_modules", lambda: ())
+    monkeypatch.setattr("dlsweep.execution.executors.registering_modules", lambda: ())
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_an_executor_that_describes_nothing_is_told() -> None:
 
     try:
         with pytest.raises(
-            UsageError, match=r"executor 'bare' \(.*test_choice\.py:\d+\) must return an Executor, got None"
+            UsageError, match=r"executor 'bare' \(.*test_executors\.py:\d+\) must return an Executor, got None"
         ):
             choose(Options(Path(), executor="bare"))
     finally:
