@@ -22,10 +22,13 @@ BY_HAND = "Files that were downloaded by hand, or a folder with them."
 @data.command("list")
 def data_list(as_json: Json = False) -> None:
     """List the data sets and their states."""
-    from dlsweep.datasets.catalogue import named
+    from dlsweep.datasets import named
 
     keys = ("name", "train", "test", "shape", "classes", "state", "credit")
-    found = [(n, d.sizes["train"], d.sizes["test"], d.shape, d.classes, d.state, d.credit) for n, d in named().items()]
+    found = []
+    for name, d in named().items():
+        state = d.source.state if d.source else "bundled"
+        found.append((name, d.sizes["train"], d.sizes["test"], d.shape, d.classes, state, d.credit))
     if as_json:
         print_json([dict(zip(keys, facts, strict=True)) for facts in found])
         return
@@ -42,10 +45,10 @@ def data_get(name: Name, quiet: Quiet = False) -> None:
     """Fetch a data set into the cache, and print its folder."""
     from tqdm import tqdm
 
-    from dlsweep.datasets.catalogue import published
+    from dlsweep.datasets import published_as
     from dlsweep.datasets.fetching import fetch
 
-    source = published(name)
+    source = published_as(name)
     total = sum(file.size for file in source.files)
     hidden = True if quiet or source.here else None  # None: except on a terminal
     with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
@@ -56,9 +59,9 @@ def data_get(name: Name, quiet: Quiet = False) -> None:
 @data.command("path")
 def data_path(name: Name) -> None:
     """Print the folder of a data set, which may not exist yet."""
-    from dlsweep.datasets.catalogue import published
+    from dlsweep.datasets import published_as
 
-    print(published(name).folder)
+    print(published_as(name).folder)
 
 
 @data.command("import")
@@ -66,10 +69,10 @@ def data_import(
     name: Name, files: Annotated[list[Path], Argument(metavar="FILES", help=BY_HAND, show_default=False)]
 ) -> None:
     """Check downloaded files, and copy them into the cache."""
-    from dlsweep.datasets.catalogue import published
+    from dlsweep.datasets import published_as
     from dlsweep.datasets.fetching import take
 
-    source = published(name)
+    source = published_as(name)
     if source.bundled:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
     if missing := take(source, files):

@@ -87,11 +87,6 @@ class Dataset:
     source: Published | None = None
     names: tuple[str, ...] = ()
 
-    @property
-    def state(self) -> str:
-        """Words for its place: bundled, in the cache, or to be fetched."""
-        return self.source.state if self.source else "bundled"
-
     @cached_property
     def arrays(self) -> Arrays:
         """Arrays, read on first use."""

@@ -42,26 +42,23 @@ COARSE = (
 )
 
 
-def _read_10(published: Published, folder: Path) -> Whole:
-    batches = [f"data_batch_{i}.bin" for i in range(1, 6)]
-    members = {**dict.fromkeys(batches, published.train // 5), "test_batch.bin": published.test}
-    return _read(published, folder, members, label=0, of=1)
+# The members of the archives: equal parts of the training samples, then the test samples.
+MEMBERS = {
+    "cifar10": [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"],
+    "cifar100": ["train.bin", "test.bin"],
+}
 
 
-def _read_100(published: Published, folder: Path, label: int = 1) -> Whole:
-    return _read(published, folder, {"train.bin": published.train, "test.bin": published.test}, label=label, of=2)
-
-
-def _read_100_coarse(published: Published, folder: Path) -> Whole:
-    return _read_100(published, folder, label=0)
-
-
-def _read(published: Published, folder: Path, members: dict[str, int], *, label: int, of: int) -> Whole:
-    """Read the samples of some files of an archive, the last of them for testing; label: its byte in a record."""
+def _read(published: Published, folder: Path) -> Whole:
+    """Read the samples of an archive. A record begins with one label; of CIFAR-100 with two, coarse and fine."""
     (file,) = published.files
-    records = _records(folder / file.name, members, of + PIXELS, file.unpacked)
-    train, test = np.concatenate(records[:-1]) if len(records) > 2 else records[0], records[-1]
-    x, x_test = (r[:, of:].reshape(-1, 3, 32, 32) for r in (train, test))
+    *parts, last = MEMBERS[published.name]
+    members = {**dict.fromkeys(parts, published.train // len(parts)), last: published.test}
+    labels = 1 if published.name == "cifar10" else 2
+    records = _records(folder / file.name, members, labels + PIXELS, file.unpacked)
+    train, test = np.concatenate(records[:-1]) if len(parts) > 1 else records[0], records[-1]
+    x, x_test = (r[:, labels:].reshape(-1, 3, 32, 32) for r in (train, test))
+    label = 0 if published.labels == "coarse" else labels - 1
     return x, train[:, label].astype(np.int64), x_test, test[:, label].astype(np.int64)
 
 
@@ -113,7 +110,7 @@ CIFAR10 = Published(
     names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     train=50_000,
     test=10_000,
-    read=_read_10,
+    read=_read,
 )
 
 CIFAR100 = replace(
@@ -121,7 +118,6 @@ CIFAR100 = replace(
     name="cifar100",
     files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
     names=tuple(FINE.split(", ")),
-    read=_read_100,
 )
 
 
@@ -158,7 +154,5 @@ def cifar100(
     >>> data.shape, data.classes, data.sizes
     ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
     """
-    published = CIFAR100
-    if labels == "coarse":
-        published = replace(CIFAR100, names=tuple(COARSE.split(", ")), read=_read_100_coarse, labels=labels)
-    return published.dataset(train, validation, test, standardize)
+    coarse = replace(CIFAR100, names=tuple(COARSE.split(", ")), labels="coarse")
+    return (CIFAR100 if labels == "fine" else coarse).dataset(train, validation, test, standardize)

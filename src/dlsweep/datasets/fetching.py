@@ -7,14 +7,12 @@ killed process leaves nothing that is ever read. A lock on the folder ensures th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from shutil import copyfileobj
-from typing import BinaryIO
 
-from dlsweep.datasets.download import chunks, without_password
+from dlsweep.datasets.download import CHUNK, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError
 from dlsweep.files import created
@@ -60,9 +58,15 @@ def take(published: Published, paths: Sequence[Path]) -> list[File]:
         raise DataError("\n".join([*strange, f"{published.name} consists of", *_hashes(published)]))
     with _sole_writer(published.folder):
         for file, path in found.items():
-            with _arriving(published, file) as to, path.open("rb") as source:
-                copyfileobj(source, to)
+            if not _keep(published, file, _content(path)):
+                raise DataError(f"{path} has changed while it was copied")
     return published.missing()
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            yield chunk
 
 
 def _inside(published: Published, path: Path) -> list[Path]:
@@ -104,49 +108,47 @@ def _writing(path: Path) -> Iterator[None]:
         raise DlsweepError(f"cannot write {path}: {error.strerror or error}; {instead}") from error
 
 
-@contextmanager
-def _arriving(published: Published, file: File) -> Iterator[BinaryIO]:
-    """Open a temporary file for writing. It gets its name if its content is the published one."""
+def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
+    """Write a file under a temporary name; if it is the published one, give it its name and return True."""
     path = published.folder / file.name
     temporary = path.with_name(f".{file.name}.part")
     with _writing(path):
         try:
-            with created(temporary) as arriving:
-                yield arriving
-                arriving.flush()
-                os.fsync(arriving.fileno())
-            if not file.is_at(temporary):
-                raise _NotPublished
-            temporary.replace(path)
+            with created(temporary) as new:
+                new.writelines(content)
+                new.flush()
+                os.fsync(new.fileno())
+            if good := file.is_at(temporary):
+                temporary.replace(path)
+            return good
         finally:
             with suppress(OSError):
                 temporary.unlink()
 
 
-class _NotPublished(Exception):
-    """Content that is not the published one."""
-
-
 def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
     url, count, head = published.url_of(file), 0, b""
-    told = without_password(url)
+
+    def arriving() -> Iterator[bytes]:
+        nonlocal count, head
+        for chunk in chunks(url):
+            count, head = count + len(chunk), head or chunk[:100]
+            progress(len(chunk))
+            yield chunk
+            if count > file.limit:
+                break
+
     try:
-        with _arriving(published, file) as to:
-            for chunk in chunks(url):
-                count, head = count + len(chunk), head or chunk[:100]
-                if count > file.limit:
-                    raise _NotPublished
-                to.write(chunk)
-                progress(len(chunk))
+        good = _keep(published, file, arriving())
     except FetchError as error:
-        raise FetchError(_by_hand(published, f"{told}: {error}")) from None
-    except _NotPublished:
+        raise FetchError(_by_hand(published, f"{without_password(url)}: {error}")) from None
+    if not good:
         found = f"{count:,} bytes that are not the published file: the MD5 differs"
         if count > file.limit:
             found = f"more than {file.limit:,} bytes"
         elif head.lstrip().lower().startswith((b"<!doctype", b"<html")):
             found = "a web page in place of the file"
-        raise FetchError(_by_hand(published, f"{told} sends {found}")) from None
+        raise FetchError(_by_hand(published, f"{without_password(url)} sends {found}"))
 
 
 def _by_hand(published: Published, reason: str) -> str:

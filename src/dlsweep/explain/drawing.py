@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import fill, indent
 from typing import Any, NamedTuple
 
@@ -121,6 +121,11 @@ def notes(*drawn: str) -> str:
     """Return a sentence for each of the signs · and … that drawings contain."""
     together = "\n".join(drawn)
     return " ".join([DOTS] * ("·" in together) + [LEFT_OUT] * ("…" in together))
+
+
+def by(shape: Iterable[int]) -> str:
+    """Format a shape as `6×28×28`."""
+    return "×".join(map(str, shape))
 
 
 def counted(*shape: int) -> Array:

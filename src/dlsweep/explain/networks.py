@@ -17,7 +17,7 @@ from dlsweep.config.source import read
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import ConfigError, UsageError
-from dlsweep.explain.drawing import Explained, indented, paragraph, text
+from dlsweep.explain.drawing import Explained, by, indented, paragraph, text
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
@@ -49,22 +49,17 @@ class Table(NamedTuple):
 
     input: Shape
     classes: int
-    rows: tuple[Row, ...]
+    layers: tuple[Row, ...]
+    parameters: int
+    multiply_adds: int
     pools_first: bool
-
-    @property
-    def parameters(self) -> int:
-        return sum(row.parameters for row in self.rows)
-
-    @property
-    def multiply_adds(self) -> int:
-        return sum(row.multiply_adds for row in self.rows)
 
     @property
     def data(self) -> dict[str, Any]:
         """Facts for JSON."""
-        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds}
-        return {"input": self.input, "classes": self.classes, "layers": [r._asdict() for r in self.rows], **totals}
+        facts = self._asdict() | {"layers": [row._asdict() for row in self.layers]}
+        del facts["pools_first"]
+        return facts
 
 
 def is_config(name: str) -> bool:
@@ -96,16 +91,12 @@ def explain_config(file: str, overrides: Iterable[str]) -> Explained:
     parts: list[str] = []
     facts: list[dict[str, Any]] = []
     for network, names in arms.items():
-        who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else _listed(names)
+        rest = f" and {plural(len(names) - FEW_ARMS, 'more arm')}" if len(names) > FEW_ARMS else ""
+        who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else " | ".join(names[:FEW_ARMS]) + rest
         told = _told(network)
         parts += [_title(f"{config.name} ({who})", network), told[0], *(told[1:] if not facts else ())]
         facts.append({"arms": names, **network.data})
     return Explained(text(*parts, *_notes(arms)), {"name": config.name, "networks": facts})
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - FEW_ARMS
-    return " | ".join(names[:FEW_ARMS]) + (f" and {plural(rest, 'more arm')}" if rest > 0 else "")
 
 
 def _arm(name: str, words: Sequence[str]) -> Arm:
@@ -147,7 +138,8 @@ def _table(arm: Arm, data: Dataset) -> Table:
         kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
         rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
     pools_first = [layer.name for layer in network.fused] != [layer.name for layer in layers]
-    return Table(data.shape, data.classes, tuple(rows), pools_first)
+    totals = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
+    return Table(data.shape, data.classes, tuple(rows), *totals, pools_first)
 
 
 def _title(name: str, network: Table) -> str:
@@ -157,10 +149,10 @@ def _title(name: str, network: Table) -> str:
 def _told(network: Table) -> list[str]:
     """Return the table, the calculation for its first convolution and dense layer, and the convolutions' shares."""
     header = ["layer", "output", "kernel", "parameters", "multiply-adds"]
-    rows = [[r.name, by(r.output), " + ".join(map(by, r.kernels)), *map(_count, r[3:])] for r in network.rows]
+    rows = [[r.name, by(r.output), " + ".join(map(by, r.kernels)), *map(_count, r[3:])] for r in network.layers]
     total = ["total", "", "", f"{network.parameters:,}", f"{network.multiply_adds:,}"]
     lines = table(header, [["input", by(network.input), "", "", ""], *rows, total], [False] * 3 + [True] * 2)
-    single = [row for row in network.rows if len(row.kernels) == 1]
+    single = [row for row in network.layers if len(row.kernels) == 1]
     convolutions = [row for row in single if len(row.kernels[0]) > 2]
     dense = [row for row in single if len(row.kernels[0]) == 2]
     examples = [_example(kind[0]) for kind in (convolutions, dense) if kind]
@@ -169,11 +161,6 @@ def _told(network: Table) -> list[str]:
 
 def _count(n: int) -> str:
     return f"{n:,}" if n else ""
-
-
-def by(shape: Iterable[int]) -> str:
-    """Format a shape as `6×28×28`."""
-    return "×".join(map(str, shape))
 
 
 def _example(row: Row) -> str:
@@ -193,7 +180,7 @@ def _example(row: Row) -> str:
 
 def _shares(network: Table, convolutions: Sequence[Row]) -> str:
     """Return the convolutions' shares of the parameters and of the multiply-adds, as a sentence."""
-    if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.rows):
+    if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.layers):
         return ""
     parameters = sum(row.parameters for row in convolutions) / network.parameters
     work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
@@ -208,7 +195,7 @@ def _percent(share: float) -> str:
 
 
 def _notes(tables: Collection[Table]) -> list[str]:
-    convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
+    convolves = any(len(kernel) > 2 for t in tables for row in t.layers for kernel in row.kernels)
     convolution = "(filters, channels that each reads, height, width) of a convolution, " * convolves
     shapes = (
         "Shapes are of one sample: channels × height × width. A kernel's shape is "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from dlsweep.errors import UsageError
-from dlsweep.explain.drawing import Explained, aligned, indented, text
+from dlsweep.explain.drawing import Explained, aligned, by, indented, text
 from dlsweep.nn.patches import Pad, Pair, Window, window
 from dlsweep.text import plural, shape_text, table
 
@@ -155,7 +155,7 @@ def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
         field, jump = field + (step.size - 1) * jump, jump * step.stride
         before, size = size, over.output
         filled = f"⌊({before[1]} + {over.before[1] + over.after[1]} − {step.size}) / {step.stride}⌋ + 1"
-        words = (f"{step.size}×{step.size}", step.stride, step.pad, _by(before), filled, _by(size), f"{field}×{field}")
+        words = (f"{step.size}×{step.size}", step.stride, step.pad, by(before), filled, by(size), f"{field}×{field}")
         rows.append([str(i), *map(str, words)])
         layers.append({"input": before, **facts(over), "sees": field})
     header = ["layer", "window", "stride", "pad", "input", "output width", "output", "receptive field"]
@@ -167,7 +167,3 @@ def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
         "makes it K − 1 steps wider; a step is the product of all preceding strides.",
     )
     return Explained(told, {"layers": layers, "output": size, "sees": field})
-
-
-def _by(size: Pair) -> str:
-    return f"{size[0]}×{size[1]}"
