@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from dlsweep.config import load
 from dlsweep.config.document import Node, Reading, each, gather
 from dlsweep.config.levels import read_level
+from dlsweep.config.loading import read
 from dlsweep.config.overrides import override
 from dlsweep.config.runs import Arm
-from dlsweep.config.source import read
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import ConfigError, UsageError

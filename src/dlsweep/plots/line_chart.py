@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.facets import Cell, Facets
-from dlsweep.analysis.series import Panel, Placed, Series, every_series, panels_of, series_frame
+from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.series import Grid, Placed, Series, panels_of, series_frame
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import XAxis, YAxis, scale
 from dlsweep.plots.chart import Chart
@@ -43,18 +44,19 @@ def line_chart(
     splits: those of the series.
     """
     grid = panels_of(facets, series)
-    every = every_series(grid)
+    every = list(chain(*grid.values()))
     axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     legend = Legend(facets, splits)
     words = _words(facets, grid, legend, x, axis, name)
     level = 0.0 if signed else _chance(every)
     with panels(words) as (figure, axes):
         scale(axes[0, 0], every, x, axis)
-        for cell, panel in grid.items():
-            for one in sorted(panel.series, key=legend.order):
-                _draw(axes[cell], one, legend, axis, many=len(panel.series) > 2, points=x.points)
-            if not panel.series:
-                empty(axes[cell], "no curve" if panel.runs else "no runs")
+        for cell, part in facets:
+            panel = grid[cell]
+            for one in sorted(panel, key=legend.order):
+                _draw(axes[cell], one, legend, axis, many=len(panel) > 2, points=x.points)
+            if not panel:
+                empty(axes[cell], "no curve" if len(part) else "no runs")
             elif level is not None:
                 axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
         if legend.numbers:
@@ -125,26 +127,26 @@ def _dots(points: bool, size: float) -> dict[str, Any]:
     return {"marker": "o", "markersize": size, "markeredgewidth": 0} if points else {}
 
 
-def _words(facets: Facets, grid: Mapping[Cell, Panel], legend: Legend, x: XAxis, y: YAxis, name: str) -> Words:
+def _words(facets: Facets, grid: Grid, legend: Legend, x: XAxis, y: YAxis, name: str) -> Words:
     """Return the texts around the panels."""
-    every = every_series(grid)
+    every = list(chain(*grid.values()))
     most = max((len(one.each) for one in every), default=0)
     return Words(
         x=x.name,
         y=name,
         **captions.headings(facets),
         legend=legend.groups(every),
-        notes={cell: note for cell, panel in grid.items() if (note := _note(panel, most))},
+        notes={cell: note for cell, part in facets if (note := _note(grid[cell], part, most))},
         foot=_caption(every, y, legend) if every else "",
         ticks=y.labels,
         bar=legend.bar,
     )
 
 
-def _note(panel: Panel, most: int) -> str:
+def _note(panel: Sequence[Series], part: DataFrame, most: int) -> str:
     """Describe a panel's runs: fewer seeds than elsewhere, how many diverged or failed."""
-    fewest = min((len(one.each) for one in panel.series), default=most)
-    return captions.joined(f"n = {fewest}" * (fewest < most), captions.ended(panel.runs, panel.diverged, panel.failed))
+    fewest = min((len(one.each) for one in panel), default=most)
+    return captions.joined(f"n = {fewest}" * (fewest < most), captions.how_ended(part))
 
 
 def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:

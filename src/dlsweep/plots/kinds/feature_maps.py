@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from dlsweep.analysis.networks import FeatureMaps, Networks
+from dlsweep.analysis.networks import Networks, outputs_for
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
@@ -42,8 +42,8 @@ def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart
     title = captions.headings(first, f"seed {first.frame['seed'].iloc[0]}")["title"]
     if model is None:
         return draw({}, None, "", captions.joined("feature maps", title), status)
-    found = FeatureMaps.of(model, image)
-    return draw(found.maps, found.seen, f"image {image}", captions.joined(found.label, title))
+    maps, seen, label = outputs_for(model, image)
+    return draw(maps, seen, f"image {image}", captions.joined(label, title))
 
 
 def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, reason: str = "") -> Chart:

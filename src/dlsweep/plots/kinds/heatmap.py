@@ -54,7 +54,7 @@ def heatmap(
         x=facets.columns or "",
         y=facets.rows or "",
         title=captions.joined(metric.name, headings["title"]),
-        foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, metric))),
+        foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
         bar=colours.labels,
