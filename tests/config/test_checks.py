@@ -9,7 +9,7 @@ import pytest
 from dlsweep.config import loading
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.document import gather
-from dlsweep.config.source import read
+from dlsweep.config.loading import read
 from dlsweep.config.sweep import Sweep
 
 NETWORKS = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from dlsweep.config.document import Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
@@ -76,23 +76,15 @@ def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
     return range(node.value)
 
 
-class Evaluated(NamedTuple):
-    """The section `evaluate`. splits: the places of the splits; ensemble: the place of its switch, if it is on."""
-
-    evaluate: Evaluate
-    splits: Mapping[str, Place] = {}
-    ensemble: Place | None = None
-
-
-def read_evaluate(node: Node | None) -> Reading[Evaluated]:
-    """Read `evaluate`."""
+def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:
+    """Read `evaluate`, and the settings in it that are given."""
     given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"), expand=False)
     if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated, or no weights kept
-        return Evaluated(Evaluate(1, get_args(Split), keep="final"))
-    splits: dict[str, Place] = {}
-    for one in given["on"][0].value if "on" in given else ():
+        return Evaluate(1, get_args(Split), keep="final"), {}
+    nodes = {name: node for name, (node,) in given.items()}
+    splits = set()
+    for one in nodes["on"].value if "on" in nodes else ():
         if one.value in splits:
             yield one.place.mistake(f"evaluate.on has {one.value} twice")
-        splits[one.value] = one.place
-    evaluate: Evaluate = EVALUATE(**EVALUATE.complete({name: values[0].meaning for name, values in given.items()}))
-    return Evaluated(evaluate, splits, given["ensemble"][0].place if evaluate.ensemble else None)
+        splits.add(one.value)
+    return EVALUATE(**EVALUATE.complete({name: node.meaning for name, node in nodes.items()})), nodes

@@ -47,7 +47,9 @@ class LevelSpec:
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """The levels that it expands to, the last setting running fastest."""
-        expanded = [[dict(zip(given, values)) for values in product(*given.values())] for _, given in self.choices]
+        expanded = [
+            [(entry, dict(zip(given, values))) for values in product(*given.values())] for entry, given in self.choices
+        ]
         return tuple(Level(self, combination) for combination in product(*expanded))
 
     def __iter__(self) -> Iterator[Level]:
@@ -64,16 +66,16 @@ class LevelSpec:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One level of a factor. given: for each choice of its spec the settings that are given."""
+    """One level of a factor. given: its choices, each with the settings that are given."""
 
     spec: LevelSpec
-    given: tuple[dict[str, Node], ...]
+    given: tuple[tuple[Entry, Mapping[str, Node]], ...]
 
     @property
     def place(self) -> Place:
         """Its place: of its name, or of the value in a list of its settings that makes it one of several."""
-        lists = [(given, self.given[i]) for i, (_, given) in enumerate(self.spec.choices)]
-        several = (own[name].place for given, own in lists for name, values in given.items() if len(values) > 1)
+        pairs = [(lists, own) for (_, lists), (_, own) in zip(self.spec.choices, self.given)]
+        several = (own[name].place for lists, own in pairs for name, values in lists.items() if len(values) > 1)
         return max(several, default=self.spec.place)
 
     @cached_property
@@ -81,24 +83,19 @@ class Level:
         """The names with every setting."""
         return tuple(
             Choice(entry.name, entry.complete({name: node.meaning for name, node in given.items()}))
-            for (entry, _), given in zip(self.spec.choices, self.given)
+            for entry, given in self.given
         )
 
     @property
     def item_places(self) -> list[Place]:
         """The places of the items of a list of named items in the level."""
-        lists = [
-            node
-            for (entry, _), given in zip(self.spec.choices, self.given)
-            for name, node in given.items()
-            if entry.settings[name].items is not None
-        ]
-        return [item.place for node in lists for item in node.items()]
+        given = [(entry.settings[name], node) for entry, own in self.given for name, node in own.items()]
+        return [item.place for setting, node in given if setting.items is not None for item in node.items()]
 
     @property
     def places(self) -> dict[str, Place]:
         """The places of the settings that are given, by setting."""
-        return {name: node.place for given in self.given for name, node in given.items()}
+        return {name: node.place for _, given in self.given for name, node in given.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +117,12 @@ class SettingLevel:
 
     def put_into(self, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """Return the choices with the setting changed if they have it."""
-        return tuple(self._put_into(c) for c in choices)
-
-    def _put_into(self, choice: Choice) -> Choice:
-        setting = self.factor.setting
-        if setting not in choice.settings or not self.factor.concerns(choice.name, setting):
-            return choice
-        found = entry(self.factor.field, choice.name)
-        return Choice(choice.name, found.changed(choice.settings, setting, self.values[choice.name]))
+        changed = {choice.name: choice for choice in choices}
+        for owner in self.factor.owners(entry(self.factor.field, name) for name in changed):
+            settings = changed[owner.name].settings
+            value = self.values[owner.name]
+            changed[owner.name] = Choice(owner.name, owner.changed(settings, self.factor.setting, value))
+        return tuple(changed.values())
 
 
 def default_level(field: str, place: Place, name: str | None = None) -> Level:
