@@ -185,8 +185,10 @@ class Registry:
             )
         if self.contract and (broken := self.contract.broken(function)):
             raise UsageError(f"{self.kind} {name!r} ({place(function)}) {broken}")
-        passed = len(self.contract.passed) if self.contract else 0
-        self._entries[name] = Entry(self.kind, name, function, passed=passed)
+        self._entries[name] = self._entry(name, function)
+
+    def _entry(self, name: str, function: Callable[..., Any]) -> Entry:
+        return Entry(self.kind, name, function, passed=len(self.contract.passed) if self.contract else 0)
 
     def __getitem__(self, name: str) -> Entry:
         if name not in self._entries:
