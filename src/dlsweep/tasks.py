@@ -13,12 +13,12 @@ from dlsweep.types import Split
 class Task:
     """A kind of model, with its metrics and its training.
 
-    noun: of a model in messages. models: its registry. factors: the factors besides `model` that have an effect; train,
-    evaluate: the settings of these parts of a config that have one; None for all. chance: the setting of the models
-    that makes seeds differ; "" where all seeds do. splits: those that are evaluated whatever a config says; () where it
-    chooses them. metrics: of every evaluated split, the first for tables and default plots. columns: further columns of
-    the curves, by name; run_columns: further columns of the runs. plot: the default kind of plot. trainer, cost:
-    functions `(runs, data, *, progress) -> TrainingResult` and `(arm) -> Cost`.
+    noun: of a model in messages. registry: its models. metrics: of every evaluated split, the first for tables and
+    default plots. plot: the default kind of plot. trainer, cost: functions `(runs, data, *, progress) ->
+    TrainingResult` and `(arm) -> Cost`. factors: the factors besides `model` that have an effect; train, evaluate: the
+    settings of these parts of a config that have one; None for all. chance: the setting of the models that makes seeds
+    differ; "" where all seeds do. splits: those that are evaluated whatever a config says; () where it chooses them.
+    columns, run_columns: further columns of the curves and of the runs.
 
     Functions and registries are named by text and imported late: the training is a later stage, and a mistake in a
     config imports nothing heavy.
@@ -27,17 +27,17 @@ class Task:
     name: str
     noun: str
     registry: str
-    factors: tuple[str, ...] | None
-    train: tuple[str, ...] | None
-    evaluate: tuple[str, ...] | None
-    chance: str
-    splits: tuple[Split, ...]
     metrics: tuple[str, ...]
-    columns: tuple[str, ...]
-    run_columns: tuple[str, ...]
     plot: str
     trainer: str
     cost: str
+    factors: tuple[str, ...] | None = None
+    train: tuple[str, ...] | None = None
+    evaluate: tuple[str, ...] | None = None
+    chance: str = ""
+    splits: tuple[Split, ...] = ()
+    columns: tuple[str, ...] = ()
+    run_columns: tuple[str, ...] = ()
 
     @cached_property
     def models(self) -> Registry:
@@ -62,14 +62,7 @@ CLASSIFICATION = Task(
     name="classification",
     noun="network",
     registry="dlsweep.nn.networks:networks",
-    factors=None,
-    train=None,
-    evaluate=None,
-    chance="",
-    splits=(),
     metrics=("accuracy", "loss"),
-    columns=(),
-    run_columns=(),
     plot="curves",
     trainer="dlsweep.training.loop:train",
     cost="dlsweep.training.costs:of_network",
@@ -78,17 +71,17 @@ DESCENT = Task(
     name="descent",
     noun="landscape",
     registry="dlsweep.nn.landscapes:landscapes",
+    metrics=("loss", "distance"),
+    plot="paths",
+    trainer="dlsweep.training.descent:descend",
+    cost="dlsweep.training.costs:of_descent",
     factors=("optimizer", "schedule"),
     train=("iterations",),
     evaluate=("every",),
     chance="noise",
     splits=("train",),
-    metrics=("loss", "distance"),
     columns=("x", "y", "distance"),
     run_columns=("landscape",),
-    plot="paths",
-    trainer="dlsweep.training.descent:descend",
-    cost="dlsweep.training.costs:of_descent",
 )
 TASKS = {task.name: task for task in (CLASSIFICATION, DESCENT)}
 
