@@ -141,7 +141,8 @@ def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], 
     committed, _ = Store(folder, old.tables, old.beside).scan()
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
-        goes_on, tables = further.goes_on(config, old, committed, folder), compatibility.tables(config)
+        goes_on, _ = further.goes_on(config, old, committed, folder)
+        tables = compatibility.tables(config)
         begun = Store(folder, tables, old.tables.sweep)
         committed = begun.scan()[0] if old.further == tables.sweep else {}
     else:

@@ -129,10 +129,10 @@ def _open(
     committed, notes = there.repair()
     earlier = None
     if old and further.before(config, old):
-        earlier = Earlier(there, further.goes_on(config, old, committed, folder))
-        store = further.begin(config, old, there)
-        committed, more = store.repair()
-        notes += more
+        goes_on, known = further.goes_on(config, old, committed, folder)
+        earlier, store = Earlier(there, goes_on), further.begin(config, old, there)
+        committed, repaired = store.repair()
+        notes += known + repaired
     else:
         notes += compatibility.check(config, old, committed, folder)
         if old and old.earlier:

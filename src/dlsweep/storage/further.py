@@ -155,8 +155,10 @@ def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
     return replace(made, file=config.file, text=config.text, plots=config.plots)
 
 
-def goes_on(config: Config, old: record.Record, committed: Committed, folder: Folder) -> dict[str, Before]:
-    """Return the runs of a folder that go on in a longer training, by the ids that they will have.
+def goes_on(
+    config: Config, old: record.Record, committed: Committed, folder: Folder
+) -> tuple[dict[str, Before], list[str]]:
+    """Return the runs of a folder that go on in a longer training, by the ids that they will have; and notes.
 
     committed: the folder's runs. Raise `UsageError` if they are not those of the same config with a shorter training,
     or cannot go on.
@@ -164,7 +166,7 @@ def goes_on(config: Config, old: record.Record, committed: Committed, folder: Fo
     shorter = before(config, old)
     assert shorter is not None
     try:
-        compatibility.check(shorter, old, committed, folder)
+        notes = compatibility.check(shorter, old, committed, folder)
     except UsageError:
         compatibility.check(config, old, committed, folder)  # tells every difference
         raise
@@ -200,7 +202,7 @@ def goes_on(config: Config, old: record.Record, committed: Committed, folder: Fo
                 f"{refused}, because an older dlsweep kept their weights without the state of training; {remedy}"
             )
         found[longer.id] = Before(run.id, stem, steps)
-    return _whole_arms(config, found)
+    return _whole_arms(config, found), notes
 
 
 def _whole_arms(config: Config, found: dict[str, Before]) -> dict[str, Before]:

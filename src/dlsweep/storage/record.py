@@ -44,6 +44,7 @@ class Record:
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
     further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
     has replaced (`dlsweep.storage.further`).
+    sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Record:
     levels: Mapping[str, list[str]]
     plots: tuple[Choice, ...]
     sessions: list[dict[str, Any]]
+    sources: Mapping[str, str] | None = None
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
     further: str = ""
