@@ -220,7 +220,7 @@ def _same_factors(choice: Any, then: int, now: int) -> bool:
 
 
 def _has_state(folder: Folder, row: Mapping[str, Any], run: Run, steps: int) -> bool:
-    """Tell if a run has kept what it needs to go on."""
+    """Tell if a run has kept all arrays that it needs to go on."""
     names = parts.open_weights(folder, parts.weights_name(row["run_id"]), row["kept_checksum"]).files
     needed = {
         "slots": bool(optimizers[run.arm.optimizer.name].rest),

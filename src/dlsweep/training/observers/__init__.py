@@ -43,7 +43,7 @@ class Observer:
         """Note that rows leave the stack after t updates, as `done`, `stopped` or `diverged`."""
 
     def resume(self, before: TrainingResult) -> None:
-        """Take over what was noted of the same runs in the part of the training that goes on."""
+        """Take over the notes on the same runs from the training that goes on."""
 
     def states(self) -> Sequence[Mapping[str, Array]]:
         """Return arrays of each run that `resume` will need besides the rows of the tables; () for none."""
