@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlsweep.analysis.summary import summary as summary
+    from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
     from dlsweep.execution.executors import executors as executors
     from dlsweep.forecast import dry_run as dry_run
@@ -48,7 +48,7 @@ _SOURCES = {
     "open_results": "storage.results",
     "open_all": "storage.results",
     "plot": "plots.figures",
-    "summary": "analysis.summary",
+    "summary": "analysis.frames",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

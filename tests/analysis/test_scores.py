@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlsweep.analysis.frames import summary
 from dlsweep.analysis.scores import Metric, Scores, chance
-from dlsweep.analysis.summary import summary
 from dlsweep.errors import UsageError
 
 RUNS = pd.DataFrame(
@@ -52,7 +52,6 @@ def test_the_split_that_is_furthest_from_training_is_chosen() -> None:
 
 
 def test_chance_is_known_for_an_accuracy_of_one_number_of_classes() -> None:
-    metric = Metric("final", "test", "accuracy")
-    assert chance(RUNS, metric) == 0.1
-    assert np.isnan(chance(RUNS, Metric("final", "test", "loss")))
-    assert np.isnan(chance(RUNS.assign(classes=[2, 3, 4, 5]), metric))
+    assert chance(RUNS, "accuracy") == 0.1
+    assert np.isnan(chance(RUNS, "loss"))
+    assert np.isnan(chance(RUNS.assign(classes=[2, 3, 4, 5]), "accuracy"))

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlsweep.analysis.frames import summary
 from dlsweep.analysis.statistics import interval
-from dlsweep.analysis.summary import summary
 
 
 def runs(*rows: tuple[str, str, float]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from tests.support.frames import made_up
 
 import dlsweep
 from dlsweep.analysis.facets import Facets, FactorName, SettingName, SplitName
-from dlsweep.analysis.summary import summary
+from dlsweep.analysis.frames import summary
 from dlsweep.cli.choosing import choices
 from dlsweep.config import load
 from dlsweep.errors import ConfigError, UsageError

@@ -248,14 +248,11 @@ def labels(frame: DataFrame, factor: str) -> Series[str]:
 
 def pages(frame: DataFrame, left: Sequence[str]) -> Iterator[tuple[dict[str, str], DataFrame]]:
     """Divide a frame by the factors without a place: a figure for each combination of their levels."""
-    parts: list[tuple[dict[str, str], DataFrame]] = [({}, frame)]
-    for factor in left:
-        parts = [
-            ({**page, factor: level}, part[labels(part, factor) == level])
-            for page, part in parts
-            for level in levels(part, factor)
-        ]
-    yield from parts
+    if not left:
+        yield {}, frame
+    for level in levels(frame, left[0]) if left else ():
+        for page, part in pages(frame[labels(frame, left[0]) == level], left[1:]):
+            yield {left[0]: level, **page}, part
 
 
 def _label(value: object) -> str:

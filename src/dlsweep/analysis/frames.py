@@ -1,15 +1,18 @@
-"""Tidy frames of a sweep: measurements joined with the settings and the end of each run."""
+"""Tidy frames of a sweep: measurements joined with the settings and the end of each run, and means by arm."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from dlsweep.analysis.summary import metric_columns
+import numpy as np
+
+from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.storage.results import Results
+from dlsweep.storage.tables import MOMENTS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from dlsweep.storage.results import Results
 
 Table = Literal["runs", "curves", "layers"]
 
@@ -61,3 +64,63 @@ def _known(results: Results) -> DataFrame:
     """The table of runs without its metrics."""
     others = ("iterations", "parameters", "seconds", "error", *results.record.tables.kept)
     return results.runs.drop(columns=[*metric_columns(results.runs), *others])
+
+
+def metric_columns(runs: DataFrame) -> list[str]:
+    """Return the columns of the table `runs/` that are metrics, such as `final_test_accuracy`."""
+    begin = tuple(f"{moment}_" for moment in MOMENTS)
+    return [str(column) for column in runs.columns if str(column).startswith(begin)]
+
+
+def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
+    """Return one row per arm, in the order of the runs: how its runs ended, and each metric's mean with its interval.
+
+    results: a sweep, or some rows of its table `runs`; metrics: columns such as `final_test_loss`, by default all.
+
+    Columns of the result: `arm`; the factors; `n`, the number of runs that count; how many of those `diverged` or
+    `stopped` early; `failed`, the number of runs that do not count. For each metric it has the mean, under the metric's
+    name, and the ends `…_low` and `…_high` of its 95 % interval.
+
+    A diverged run is never dropped: it counts at chance accuracy, 1 / `classes`. A loss has no such value: its mean is
+    NaN as soon as one run diverged.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"arm": ["he", "he"], "status": ["done", "done"], "final_test_accuracy": [0.5, 1.0]})
+    >>> summary(runs)[["arm", "n", "final_test_accuracy"]].to_dict("records")
+    [{'arm': 'he', 'n': 2, 'final_test_accuracy': 0.75}]
+    """
+    import pandas as pd
+
+    runs = results.runs if isinstance(results, Results) else results
+    names = metric_columns(runs) if metrics is None else list(metrics)
+    arms = runs.groupby("arm", sort=False, observed=True)
+    factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
+    table = arms[factors].first()
+    for status in ("diverged", "stopped", "failed"):
+        table[status] = (runs["status"] == status).groupby(runs["arm"], sort=False, observed=True).sum()
+    table.insert(len(factors), "n", arms.size() - table["failed"])
+
+    values = counted(runs, names)
+    kept = (runs["status"] != "failed").to_numpy()
+    arm = arms.ngroup().to_numpy()
+    statistics = np.full((len(names), 3, len(table)), np.nan)
+    for n in set(table["n"]) - {0}:
+        members = np.flatnonzero(table["n"] == n)
+        rows = np.flatnonzero(kept & np.isin(arm, members))
+        by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
+        for i, name in enumerate(names):
+            seeds = values[by_arm, i]  # (arms, n)
+            statistics[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
+    for i, name in enumerate(names):
+        table[[name, f"{name}_low", f"{name}_high"]] = statistics[i].T
+    return table.reset_index()
+
+
+def counted(runs: DataFrame, metrics: Sequence[str]) -> np.ndarray:
+    """Return the metrics as they count, `(runs, metrics)`: a diverged run at chance accuracy, its losses as NaN."""
+    values = runs[list(metrics)].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    diverged = (runs["status"] == "diverged").to_numpy()
+    chance = 1 / runs["classes"].to_numpy(dtype=np.float64) if "classes" in runs else np.full(len(runs), np.nan)
+    for i, name in enumerate(metrics):
+        values[diverged, i] = chance[diverged] if name.endswith("accuracy") else np.nan
+    return values

@@ -29,12 +29,9 @@ def at_iteration(frame: DataFrame, at: At) -> DataFrame:
     """Return the rows of one iteration of each run: its first, its last, or the measured one nearest to a number."""
     frame = frame[frame["iteration"].notna()]
     iteration = frame["iteration"]
-    if isinstance(at, int):
-        nearest = (iteration - at).abs().groupby(frame["run_id"], sort=False).idxmin()
-        chosen = frame["run_id"].map(iteration.loc[nearest].set_axis(nearest.index))
-    else:
-        chosen = iteration.groupby(frame["run_id"], sort=False).transform("min" if at == "first" else "max")
-    return frame[iteration == chosen]
+    wanted = at if isinstance(at, int) else iteration.min() if at == "first" else iteration.max()
+    nearest = (iteration - wanted).abs().groupby(frame["run_id"], sort=False).idxmin()
+    return frame[iteration == frame["run_id"].map(iteration.loc[nearest].set_axis(nearest.index))]
 
 
 def iteration_name(frame: DataFrame, at: At) -> str:

@@ -6,7 +6,7 @@ import math
 import shlex
 from typing import Any
 
-from dlsweep.analysis.summary import metric_columns, summary
+from dlsweep.analysis.frames import metric_columns, summary
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest, number, plural, table

@@ -95,15 +95,13 @@ class Confusion:
     @property
     def counts(self) -> Array:
         """The mean over the runs."""
-        mean: Array = np.mean(self.each, axis=0)
-        return mean
+        return np.asarray(np.mean(self.each, axis=0))
 
     @property
     def shares(self) -> Array:
         """The share of each true class that is predicted as each class; NaN for a class without images."""
         total = self.counts.sum(axis=1, keepdims=True)
-        shares: Array = np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0)
-        return shares
+        return np.asarray(np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0))
 
     def columns(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the columns of `Chart.data`; names: of the classes."""
@@ -202,30 +200,24 @@ class Mistakes:
         )
 
 
-@dataclass(frozen=True)
-class FeatureMaps:
-    """The outputs of layers for one test image. maps: by layer, `(channels, H, W)`; seen: the image; label: a title."""
+def outputs_for(model: Model, image: int) -> tuple[dict[str, Array], Array, str]:
+    """Return the outputs of layers with rows and columns for a test image, by layer; the image, and its title.
 
-    maps: dict[str, Array]
-    seen: Array
-    label: str
-
-    @staticmethod
-    def of(model: Model, image: int) -> FeatureMaps:
-        """The outputs with rows and columns. A `UsageError` says that there is no such image, or no such layer."""
-        image_shape(model.data, "feature_maps")
-        x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
-        if image >= len(x):
-            raise UsageError(f"feature_maps: image must be below {len(x)}, the number of test images, got {image}")
-        one = x[image : image + 1]
-        maps = {name: y[0] for name, y in model.outputs(one).items() if y.ndim == 4 and y[0, 0].size > 1}
-        if not maps:
-            raise UsageError(
-                f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
-                "choose convolutional networks, with arm: {model: …}"
-            )
-        label = f"test image {image}: label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
-        return FeatureMaps(maps, picture(one[0].astype(float), *brightness(x)), label)
+    An output is `(channels, H, W)`. A `UsageError` says that there is no such image, or no such layer.
+    """
+    image_shape(model.data, "feature_maps")
+    x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
+    if image >= len(x):
+        raise UsageError(f"feature_maps: image must be below {len(x)}, the number of test images, got {image}")
+    one = x[image : image + 1]
+    maps = {name: y[0] for name, y in model.outputs(one).items() if y.ndim == 4 and y[0, 0].size > 1}
+    if not maps:
+        raise UsageError(
+            f"feature_maps shows layers with rows and columns, and {model.run.arm.model.name} has none; "
+            "choose convolutional networks, with arm: {model: …}"
+        )
+    title = f"test image {image}: label {names[t[image]]}, predicted {names[model.predict(one)[0]]}"
+    return maps, picture(one[0].astype(float), *brightness(x)), title
 
 
 def picture(x: Array, low: float = 0.0, high: float = 1.0) -> Array:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
+from dlsweep.analysis.frames import counted, metric_columns
 from dlsweep.analysis.statistics import bounds_of, interval
-from dlsweep.analysis.summary import counted, metric_columns
 from dlsweep.errors import UsageError
 from dlsweep.types import Split
 
@@ -103,24 +103,15 @@ class Scores:
         return {self.metric: self.mean, "low": low, "high": high, **ended}
 
 
-def chance(runs: DataFrame, metric: Metric) -> float:
+def chance(runs: DataFrame, y: str) -> float:
     """Return the accuracy of guessing; NaN for another metric, or where it is unknown or differs between runs."""
-    known = metric.y == "accuracy" and "classes" in runs and runs["classes"].nunique() == 1
+    known = y == "accuracy" and "classes" in runs and runs["classes"].nunique() == 1
     return 1 / float(runs["classes"].iloc[0]) if known else float("nan")
 
 
 @dataclass(frozen=True)
-class Dots:
-    """The scores of one arm, with its row in a figure and its level of `lines`."""
-
-    row: str
-    level: str
-    scores: Scores
-
-
-@dataclass(frozen=True)
 class Rows:
-    """The scores of arms, by row and panel.
+    """The scores of arms, by panel, by row and level of `lines`.
 
     name: of the rows, "arm" or a factor; names: of each row; row: of each run; facets: without rows of panels.
     """
@@ -129,7 +120,7 @@ class Rows:
     names: list[str]
     row: Series[str]
     facets: Facets
-    dots: dict[Cell, list[Dots]]
+    dots: dict[Cell, dict[tuple[str, str], Scores]]
 
     @staticmethod
     def of(facets: Facets, rows: str, metric: Metric, *, best_first: bool = False) -> Rows:
@@ -137,31 +128,30 @@ class Rows:
         runs, grid = facets.frame, replace(facets, rows=None)
         row, name = arms(runs, (facets.columns, facets.lines)) if rows == "arm" else (labels(runs, rows), rows)
         frame = runs.assign(row=row, level=labels(runs, facets.lines) if facets.lines else "")
-        dots: dict[Cell, list[Dots]] = {}
+        dots: dict[Cell, dict[tuple[str, str], Scores]] = {}
         for cell, part in grid.parts(frame):
-            dots[cell] = []
+            dots[cell] = {}
             for (own, level), group in part.groupby(["row", "level"], sort=False, observed=True):
                 refuse_mixed(group, "row")
-                dots[cell].append(Dots(str(own), str(level), Scores.of(group, metric)))
+                dots[cell][str(own), str(level)] = Scores.of(group, metric)
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
-        found = Rows(name, names, row, grid, dots)
-        return replace(found, names=sorted(names, key=found._rank)) if best_first else found
 
-    def _rank(self, name: str) -> float:
-        """The mean of a row, negative for an accuracy: a lower number is better; infinite for a row without one."""
-        means = [one.scores.mean for one in self.every if one.row == name and np.isfinite(one.scores.mean)]
-        better = -1 if means and self.every[0].scores.metric.endswith("accuracy") else 1
-        return better * float(np.mean(means)) if means else np.inf
+        def rank(name: str) -> float:
+            means = [one.mean for part in dots.values() for (row, _), one in part.items() if row == name]
+            mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
+            return -mean if metric.y == "accuracy" and np.isfinite(mean) else mean
+
+        return Rows(name, sorted(names, key=rank) if best_first else names, row, grid, dots)
 
     @cached_property
-    def every(self) -> list[Dots]:
-        """The arms of all panels."""
-        return [one for part in self.dots.values() for one in part]
+    def every(self) -> list[Scores]:
+        """The scores of all panels."""
+        return [one for part in self.dots.values() for one in part.values()]
 
     def table(self, metric: Metric) -> DataFrame:
         """One row per arm."""
-        arms = ((cell, one) for cell, part in self.dots.items() for one in part)
-        rows = ((cell, one.level, {self.name: one.row, **one.scores.record()}) for cell, one in arms)
+        arms = ((cell, *arm) for cell, part in self.dots.items() for arm in part.items())
+        rows = ((cell, level, {self.name: row, **one.record()}) for cell, (row, level), one in arms)
         table = self.facets.tidy(rows, [self.name, metric.column])
         return table[[self.name, *table.columns.drop(self.name)]]
 

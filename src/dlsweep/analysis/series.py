@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,49 +59,30 @@ class Series:
     @cached_property
     def mean(self) -> np.ndarray:
         """Mean over the runs, `(P,)`; NaN where a run has no value."""
-        mean: np.ndarray = self.counted.mean(axis=0)
-        return mean
+        return np.asarray(self.counted.mean(axis=0))
 
     def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
         return interval(self.counted.T, bounds=self.bounds, log=log)
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The content of a panel: its series; and how many runs it has, how many diverged and how many failed."""
-
-    series: Sequence[Series]
-    runs: int
-    diverged: int
-    failed: int
-
-
 Placed = tuple[Cell, Series]  # a series in its panel
+Grid = dict[Cell, list[Series]]  # the series of every panel
 
 
-def panels_of(facets: Facets, series: Iterable[Placed]) -> dict[Cell, Panel]:
-    """Return the content of every panel; an empty one for a combination of levels without runs."""
-    content: dict[Cell, list[Series]] = defaultdict(list)
+def panels_of(facets: Facets, series: Iterable[Placed]) -> Grid:
+    """Return the series of every panel; none for a combination of levels without runs."""
+    panels: Grid = {(i, j): [] for i, j in np.ndindex(facets.shape)}
     for cell, one in series:
-        content[cell].append(one)
-    panels = {}
-    for cell, part in facets.parts(facets.frame.drop_duplicates("run_id")):
-        status = part["status"].tolist() if "status" in part else []
-        panels[cell] = Panel(content[cell], len(part), status.count("diverged"), status.count("failed"))
+        panels[cell].append(one)
     return panels
 
 
-def every_series(panels: Mapping[Cell, Panel]) -> list[Series]:
-    """Return the series of all panels."""
-    return [series for panel in panels.values() for series in panel.series]
-
-
-def series_frame(facets: Facets, panels: Mapping[Cell, Panel], x: str, y: str) -> DataFrame:
+def series_frame(facets: Facets, panels: Grid, x: str, y: str) -> DataFrame:
     """Return the numbers of some panels: one row per series and point, with the mean, its interval and n."""
     parts = []
     for cell, panel in panels.items():
-        for one in panel.series:
+        for one in panel:
             low, high = one.band()
             numbers = {"split": one.split, x: one.x, y: one.mean, "low": low, "high": high, "n": len(one.each)}
             averaged = {} if one.ensemble is None else {"ensemble": one.ensemble}
@@ -127,8 +107,7 @@ def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
                 refuse_mixed(group, "line")
             first = group.drop_duplicates("run_id")
             status = first["status"].to_numpy(dtype=str) if "status" in first else np.full(len(first), "done")
-            known = y == "accuracy" and "classes" in first
-            guess = 1 / float(first["classes"].iloc[0]) if known else float("nan")
+            guess = chance(first, y)
             run, runs = group["run_id"].factorize()
             points, at = np.unique(_numbers(group, x), return_inverse=True)
             if np.isfinite(guess) and "diverged" in status and "done" not in status:
@@ -170,7 +149,7 @@ def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
     An arm without the setting is a level line over the whole axis.
     """
     frame = facets.frame
-    ends, guess = np.array([frame[x].min(), frame[x].max()]), chance(frame, metric)
+    ends, guess = np.array([frame[x].min(), frame[x].max()]), chance(frame, metric.y)
     for cell, part in facets:
         for (level, without), group in part.groupby([_lines(facets, part), part[x].isna()], sort=False, observed=True):
             points = ends[:1] if without else np.unique(group[x])

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.storage import compatibility, loading, parts, record
+from dlsweep.randomness import Seeds
+from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.text import nearest, plural, value_text
+from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -108,9 +111,9 @@ class Results:
         from dlsweep.datasets import data_of
         from dlsweep.training.model import Model, start
 
-        row = loading.row_of(self, run, arm, seed)
-        found = loading.run_of(self, row)
-        return Model(found, data_of(found.arm), start(found) if at == "start" else loading.kept(self, row))
+        row = _row(self, run, arm, seed)
+        found = _run(self, row)
+        return Model(found, data_of(found.arm), start(found) if at == "start" else _kept(self, row))
 
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
@@ -148,7 +151,8 @@ class Results:
     @cached_property
     def _run_parts(self) -> dict[str, str]:
         # Listed once for all tables, since the sweep may be training.
-        return parts.listing(self.files, "runs")
+        listed, beside = parts.listing(self.files, "runs"), self.record.beside
+        return {s: name for s, name in listed.items() if not beside or parts.sweep(self.files, name) != beside}
 
     def _measured(self, table: str, by: str) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
@@ -176,6 +180,47 @@ class Results:
         for factor, levels in self.record.levels.items():
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+
+def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
+    """Return the row of `runs` of one run."""
+    if run is None:
+        rows = results.fitting(arm, seed)
+        if (count := rows["arm"].nunique()) > 1:
+            apart = ", ".join(f for f in results.record.levels if rows[f].nunique() > 1)
+            raise UsageError(f"{count} arms fit; give arm the level of {apart} as well")
+    elif arm is not None or seed is not None:
+        raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
+    else:
+        rows = results.runs[results.runs["run_id"] == run]
+        if rows.empty:
+            raise UsageError(f"there is no run {run!r} in {results.folder}; its table of runs has their ids")
+    return {str(column): value for column, value in rows.iloc[0].items()}
+
+
+def _run(results: Results, row: Mapping[str, Any]) -> Run:
+    """Return the run of a row, expanded from the config."""
+    compatibility.check_sources(results.config, results.record, results.files)
+    for arm in results.expanded.arms():
+        if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
+            return run
+    raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
+
+
+def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
+    """Return the weights that a run kept."""
+    run, checksum = row["run_id"], row.get("kept_checksum")
+    if checksum is None:
+        raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
+    if checksum != checksum:
+        raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
+    try:
+        if run not in results.weights:
+            raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
+        parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
+        return Checkpoint(int(row["kept_iteration"]), parameters)
+    except parts.Damaged as damage:
+        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 
 
 def open_results(path: str | Path) -> Results:

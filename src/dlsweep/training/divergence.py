@@ -12,6 +12,8 @@ at iteration 0. The factor is far above what runs recover from: in `configs/lear
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dlsweep.types import Array
@@ -25,8 +27,7 @@ def limit(start: np.ndarray, chance: float) -> np.ndarray:
     >>> limit(np.array([2.3, 50.0]), 2.3)
     array([ 2300., 50000.])
     """
-    above: np.ndarray = FACTOR * np.maximum(start, chance)
-    return above
+    return FACTOR * np.maximum(start, chance)
 
 
 class Limits:
@@ -36,10 +37,15 @@ class Limits:
         self.runs, self.chance = runs, np.log(classes)
         self.limits: dict[str, Array] = {}
 
+    def resume(self, curves: Mapping[str, Array]) -> None:
+        """Take the losses at iteration 0 from curves."""
+        for split in np.unique(curves["split"]):
+            rows = (curves["iteration"] == 0) & (curves["split"] == split)
+            self.within(str(split), curves["loss"][rows], curves["run"][rows])
+
     def within(self, split: str, loss: Array, positions: Array) -> Array:
         """Return a mask of the runs that have not diverged. The first call must be at iteration 0, with all runs."""
         if split not in self.limits:
             self.limits[split] = np.empty(self.runs)
             self.limits[split][positions] = limit(loss, self.chance)
-        within: Array = np.isfinite(loss) & (loss <= self.limits[split][positions])
-        return within
+        return np.isfinite(loss) & (loss <= self.limits[split][positions])

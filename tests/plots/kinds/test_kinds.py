@@ -18,9 +18,8 @@ from tests.support import figures
 from tests.support.figures import drawn, panels, said, table, texts
 from tests.support.frames import made_up
 
-from dlsweep.analysis.frames import curves_of
+from dlsweep.analysis.frames import curves_of, summary
 from dlsweep.analysis.statistics import interval
-from dlsweep.analysis.summary import summary
 from dlsweep.cli.choosing import choices
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.plots import plots

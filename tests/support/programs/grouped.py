@@ -8,6 +8,6 @@ from dlsweep.cli import main
 from dlsweep.execution import machine
 
 machine.GROUPS, machine.OWN = Path("groups"), Path("own")
-os.sched_getaffinity = lambda number: range(8)  # type: ignore[assignment]
+os.sched_getaffinity = lambda number: set(range(8))
 sys.argv[0] = "dlsweep"
 main()

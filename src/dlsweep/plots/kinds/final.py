@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Facets, FactorName, SplitName
-from dlsweep.analysis.scores import Dots, Metric, Moment, Rows, chance
+from dlsweep.analysis.scores import Metric, Moment, Rows, Scores, chance
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
-from dlsweep.plots.layout import Words
 from dlsweep.plots.legend import level_colours, level_group, mark
-from dlsweep.plots.panels import panels
+from dlsweep.plots.panels import Words, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +48,7 @@ def final(
     """
     metric = Metric.of(facets.frame, y, split, moment)
     shown = Rows.of(facets, rows, metric, best_first=order == "value")
-    axis, guess = ScoreAxis.of([one.scores for one in shown.every], log=log_y), chance(facets.frame, metric)
+    axis, guess = ScoreAxis.of(shown.every, log=log_y), chance(facets.frame, y)
     words, colours = _words(shown, metric, axis, guess), level_colours(facets, facets.lines)
     height = float(np.clip(5.6 / len(shown.names), 0.17, 0.19 + 0.13 * len(colours)))
     size = float(np.clip(8.4 / len(shown.dots), 2.2, 6.0)), max(1.0, height * len(shown.names))
@@ -62,12 +61,12 @@ def final(
             axes[cell].grid(False, axis="y")
             if axis.low <= guess <= axis.high:
                 axes[cell].axvline(guess, label="chance", **style.DOTTED)
-            for one in part:
-                at = shown.names.index(one.row) + offsets[one.level]
-                _draw_arm(axes[cell], one, at, 0.3 / len(colours), colours[one.level], axis.high)
-        for row, text in enumerate(words.beside):
+            for (row, level), one in part.items():
+                at, name = shown.names.index(row) + offsets[level], captions.joined(row, level)
+                _draw_arm(axes[cell], name, one, at, 0.3 / len(colours), colours[level], axis.high)
+        for i, text in enumerate(words.beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            axes[0, 0].annotate(text, (1, row), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
+            axes[0, 0].annotate(text, (1, i), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
     data = shown.table(metric)
     extremes = captions.extremes(data, metric.column)
     alt = captions.alt(f"Dots of {metric.name}, a row for each {shown.name}", shown.facets, extremes)
@@ -76,8 +75,8 @@ def final(
 
 def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
     """Return the texts around the panels."""
-    diverged = any(one.scores.diverged.any() for one in shown.every)
-    caption = captions.of_scores([one.scores for one in shown.every], "; a dot is one seed", guess)
+    diverged = any(one.diverged.any() for one in shown.every)
+    caption = captions.of_scores(shown.every, "; a dot is one seed", guess)
     caption += ["Triangles: far beyond the edge."] * axis.cut
     caption += ["Thin dotted: chance."] * bool(axis.low <= guess <= axis.high)
     runs = shown.facets.frame
@@ -94,9 +93,8 @@ def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
     )
 
 
-def _draw_arm(ax: Axes, dots: Dots, at: float, width: float, colour: Any, top: float) -> None:
+def _draw_arm(ax: Axes, name: str, scores: Scores, at: float, width: float, colour: Any, top: float) -> None:
     """Draw one arm: its seeds in their order from above, and their mean with its interval."""
-    scores, name = dots.scores, captions.joined(dots.row, dots.level)
     y = at + width * np.linspace(-1, 1, scores.n + 2)[1:-1]
     far = scores.values > top
     x = np.where(np.isfinite(scores.values) & ~far, scores.values, top)
