@@ -369,7 +369,9 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
     assert names["executor"] == {"inline", "processes"}
     assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
     (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
-    assert {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9} in momentum["settings"]
+    alpha = {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9}
+    assert {**alpha, "description": "α, the part of the last step that is repeated"} in momentum["settings"]
+    assert all(s["description"] for entry in listed["optimizer"] for s in entry["settings"])
     assert all(entry["summary"] for entries in listed.values() for entry in entries)
     text = dlsweep("list").stdout
     for entry in (entry for entries in listed.values() for entry in entries):
