@@ -75,6 +75,6 @@ def data_import(
     source = published_as(name)
     if source.bundled:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
-    if missing := take(source, files):
+    if missing := take(source, files, say):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
     print(source.folder)

@@ -72,8 +72,8 @@ def notes(names: tuple[str, str], x: np.ndarray, x_test: np.ndarray, standardize
         advice = "standardize: true, or divide by 255" if 1 < high <= 255 and low >= 0 else "standardize: true"
         found.append(f"{train} has values from {low:g} to {high:g}, large for an input; write {advice}")
     if max(scale, test_scale) > MAX_RATIO * min(scale, test_scale):
-        scales = f"{test_scale:.3g}, that of {train} {scale:.3g}"
-        found.append(f"the root mean square of {test} is {scales}: probably only one of them was scaled")
+        ratio = f"{test_scale:.3g} in {test} and {scale:.3g} in {train}"
+        found.append(f"the root mean square is {ratio}: probably only one of them was scaled")
     return found
 
 

@@ -145,5 +145,5 @@ def _array(path: Path, archive: zipfile.ZipFile, role: str, name: str) -> np.nda
         raise DataError(f"{told}: there is not enough memory for it") from None
     except Exception:  # as above
         raise DataError(f"{told}: it is damaged, or not written by NumPy; {_SAVE}") from None
-    kind = "numpy.float32" if role.startswith("x") else "str"
-    raise DataError(f"{told}: it holds Python objects, which are never loaded; save {name}.astype({kind})")
+    numbers = "numpy.float32" if role.startswith("x") else "str"
+    raise DataError(f"{told}: it holds Python objects, which are never loaded; save {name}.astype({numbers})")

@@ -1,4 +1,4 @@
-"""Data of the user, from arrays or columns to a data set: what it means, and what is wrong with it."""
+"""Data of the user, from arrays or columns to a data set, with notes on their meaning."""
 
 from __future__ import annotations
 

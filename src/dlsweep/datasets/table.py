@@ -28,7 +28,7 @@ DELIMITERS = ",;\t|"
 def table(
     *,
     path: Path,
-    label: str,
+    label: str = "label",
     train: Count | None = None,
     validation: CountOrZero = 0,
     test: Count | Share = 0.2,
