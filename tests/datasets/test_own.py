@@ -203,6 +203,10 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     "objects": ({"t_train": NAMES[T].astype(object), "t_test": NAMES[T_TEST]}, "save t_train.astype(str)"),
     "object samples": ({"x_train": X.astype(object)}, "save x_train.astype(numpy.float32)"),
     "channels": (LAST | {"x_test": np.moveaxis(LAST["x_test"], -1, 1)}, "as numpy.moveaxis(x_train, -1, 1) does"),
+    "no numbers": (
+        {"x_train": np.where(X < 0.1, np.nan, X)},
+        "or write other numbers, as numpy.nan_to_num does for NaN",
+    ),
     "dates": (
         {"t_train": T.astype("datetime64[D]"), "t_test": T_TEST.astype("datetime64[D]").astype(str)},
         "t_train.astype(str) makes names of its values",
@@ -216,7 +220,7 @@ def test_advice_helps(file: Path, case: str) -> None:
     arrays, advice = ADVICE[case]
     assert advice in problems(saved(file, **arrays))
     code = advice.removeprefix("save ").removeprefix("as ")
-    code = code[: code.rindex(")") + 1]
+    code = code[: code.rindex(")") + 1] if ")" in code else "numpy.nan_to_num(x_train)"
     name = "x_train" if "x_train" in code else "t_train"
     changed = {**arrays, name: eval(code, {"numpy": np, **arrays})}
     assert npz(saved(file, **changed)).sizes["train"] == 30

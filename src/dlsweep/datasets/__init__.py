@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import file_digest
 from io import BufferedReader
@@ -22,7 +23,7 @@ from dlsweep.errors import DataChanged, DataError, UnknownName, Unreadable, Usag
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 
-__all__ = ["Arrays", "Dataset", "data_of", "datasets", "named", "open_dataset", "published_as"]
+__all__ = ["Arrays", "Dataset", "data_of", "datasets", "kind_of", "named", "open_dataset", "published_as"]
 
 
 class Planned(Protocol):
@@ -93,6 +94,14 @@ def _open(choice: Choice, content: tuple[str, ...]) -> Dataset:
         raise DataError(f"{told}: there is not enough memory for it; save fewer samples, or x as uint8") from None
     assert isinstance(dataset, Dataset)
     return dataset
+
+
+def kind_of(file: Path) -> str:
+    """Return the data set that reads a file of the user, by its name or its first bytes: npz or table."""
+    with suppress(FileNotFoundError, Unreadable), files.opened(file) as content:
+        if content.read(2) == b"PK":
+            return "npz"
+    return "npz" if file.suffix == ".npz" else "table"
 
 
 def named() -> dict[str, Dataset]:

@@ -29,10 +29,12 @@ def problems(name: str, x: np.ndarray, channels: Channels | None) -> Iterator[st
             f"does), or channels: first if its images have {x.shape[1]} channels"
         )
     if not x.size:
-        yield f"{name} is empty, its shape is {x.shape}"
+        yield f"{name} is empty, its shape is {x.shape}; save at least one sample"
     elif x.dtype.kind == "f":
-        if not (np.abs(x) <= np.finfo(np.float32).max).all():
-            yield f"{name} has values that are not finite numbers in float32 (NaN, infinite or too large)"
+        most = np.finfo(np.float32).max
+        if not (x.min() >= -most and x.max() <= most):  # NaN is neither
+            told = "has values that are not finite numbers in float32 (NaN, infinite or too large)"
+            yield f"{name} {told}; remove these samples, or write other numbers, as numpy.nan_to_num does for NaN"
     elif x.dtype.kind in "iu" and x.dtype != np.uint8:
         bytes_ = (
             f", or {name}.astype(numpy.uint8), which is then divided by 255" if 0 <= x.min() <= x.max() < 256 else ""

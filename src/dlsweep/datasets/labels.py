@@ -32,7 +32,7 @@ def problems(name: str, t: np.ndarray, samples: str, count: int) -> Iterator[str
     if t.ndim != 1 and not _is_column(t) and not _is_one_hot(t):
         yield f"{name} must be (N,), one label for each sample, found the shape {t.shape}{_remedy(name, t, count)}"
     elif len(t) != count:
-        yield f"{name} has {len(t):,} labels for the {count:,} samples of {samples}"
+        yield f"{name} has {len(t):,} labels for the {count:,} samples of {samples}; each sample needs one label"
     if t.dtype.kind not in "biufSU":
         yield f"{name} must hold whole numbers or names, found {t.dtype}; {name}.astype(str) makes names of its values"
     elif t.dtype.kind == "f" and t.ndim == 1 and not (np.floor(t) == t).all():

@@ -68,6 +68,10 @@ def _load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray], list[str]]
     """Return the names that a file has for the arrays that are used, the arrays by their usual names, and notes."""
     try:
         with files.opened(path) as file, zipfile.ZipFile(file) as archive:
+            if "[Content_Types].xml" in archive.namelist():
+                raise DataError(
+                    f"{path} is a document of an office program; save its table as CSV, for data: {{table: …}}"
+                )
             held = [i.filename.removesuffix(".npy") for i in archive.infolist() if i.filename.endswith(".npy")]
             found, problems = _roles(held)
             refuse(path, problems)
@@ -110,7 +114,7 @@ def _size_problems(archive: zipfile.ZipFile, names: list[str]) -> Iterator[str]:
     sizes = {name: max(_stated(archive, name), archive.getinfo(f"{name}.npy").file_size) for name in names}
     for name, count in sizes.items():
         if count > MAX_BYTES:
-            yield f"{name} unpacks to {count:,} bytes, the limit is {MAX_BYTES:,}"
+            yield f"{name} unpacks to {count:,} bytes, the limit is {MAX_BYTES:,}; save fewer samples, or x as uint8"
     needed, there = _LARGEST * sum(sizes.values()), memory()
     if needed > there and max(sizes.values()) <= MAX_BYTES:
         yield f"it needs about {size(needed)} of memory, and there is {size(there)}; save fewer samples, or x as uint8"

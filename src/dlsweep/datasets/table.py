@@ -68,6 +68,10 @@ def _load(path: Path) -> pa.Table:
                 raise DataError(f"{path} has {size(count)}, more than there is memory for")
             begin = file.read(4)
             file.seek(0)
+            if begin == b"\x93NUM":
+                raise DataError(
+                    f"{path} is a single NumPy array; numpy.savez(file, x_train=…, t_train=…) saves several"
+                )
             return _parquet(file, path) if begin == PARQUET else _csv(file)
     except (FileNotFoundError, Unreadable) as error:
         raise unreadable(path, error) from None
