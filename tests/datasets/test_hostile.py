@@ -73,7 +73,7 @@ def dripping(piece: bytes, start: bytes = b"") -> Callable[[socket.socket], None
 
 
 def redirecting(to: bytes) -> bytes:
-    return b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\nContent-Length: 0\r\n\r\n"
+    return b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 ANSWERS = {
