@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ import pyarrow as pa
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage import compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.tables import STATUSES
 from dlsweep.text import nearest, plural, value_text
 from dlsweep.training.result import Checkpoint
 
@@ -76,7 +78,7 @@ class Results:
     def counts(self) -> dict[str, int]:
         """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
         found = Counter(self._run_rows["status"].to_pylist())
-        return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
+        return {status: found[status] for status in STATUSES}
 
     @cached_property
     def curves(self) -> DataFrame:
@@ -146,12 +148,17 @@ class Results:
 
     @cached_property
     def _run_rows(self) -> pa.Table:
-        return self._read(self._run_parts.values(), self.record.tables.schemas["runs"])
+        rows = _joined(self._run_parts.values(), self.record.tables.schemas["runs"])
+        if len(set(rows["run_id"].to_pylist())) < len(rows):
+            raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
+        return rows
 
     @cached_property
-    def _run_parts(self) -> dict[str, str]:
+    def _run_parts(self) -> dict[str, pa.Table]:
         # Listed once for all tables, since the sweep may be training.
-        return parts.listing(self.files, "runs")
+        schema, listed = self.record.tables.schemas["runs"], parts.listing(self.files, "runs")
+        with _advised():
+            return {stem: contents.read_runs(self.files, name, schema) for stem, name in listed.items()}
 
     def _measured(self, table: str, by: str) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
@@ -161,24 +168,40 @@ class Results:
         there = parts.listing(self.files, table)
         if self._run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        frame = self._frame(self._read((there[stem] for stem in self._run_parts), schemas[table]))
+        with _advised():
+            own = [
+                contents.read_others(self.files, there[stem], schemas[table], runs)
+                for stem, runs in self._run_parts.items()
+            ]
+        frame = self._frame(_joined(own, schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(self.runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)
 
-    def _read(self, names: Iterable[str], schema: pa.Schema) -> pa.Table:
-        try:
-            tables = [parts.read_table(self.files, name, schema) for name in names]
-        except parts.Damaged as damage:
-            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
-        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
-
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
         for factor, levels in self.record.levels.items():
+            if unknown := set(frame[factor].cat.categories) - set(levels):
+                raise ResultsDamaged(
+                    f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
+                    "not the record of these runs; give their sweep another name, or replace its results with --force"
+                )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+
+@contextmanager
+def _advised(again: str = "its runs") -> Iterator[None]:
+    """Turn `Damaged` into `ResultsDamaged`, with a way to go on."""
+    try:
+        yield
+    except parts.Damaged as damage:
+        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
+
+
+def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
 
 
 def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
@@ -212,13 +235,11 @@ def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
         raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
     if checksum != checksum:
         raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    try:
+    with _advised("its run"):
         if run not in results.weights:
             raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
         parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
         return Checkpoint(int(row["kept_iteration"]), parameters)
-    except parts.Damaged as damage:
-        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 
 
 def open_results(path: str | Path) -> Results:
