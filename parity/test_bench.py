@@ -36,7 +36,7 @@ def test_ten_steps(job, layout):
     for step in range(1, STEPS + 1):
         stack.step(step, STEPS, batch)
         stack.evaluate(step, batch)
-        *_, losses, _, accuracies = stack.rows[-1]
+        losses, accuracies = (stack.rows[-1][name] for name in ("loss", "accuracy"))
         for r, (model, adam) in enumerate(zip(models, adams, strict=True)):
             loop.step(model, adam, x, t)
             loss, accuracy = loop.evaluate(model, x, t)

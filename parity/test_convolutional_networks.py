@@ -178,7 +178,7 @@ def test_ten_steps_of_training(name, optimizer):
     for step in range(1, STEPS + 1):
         stack.step(step, STEPS, batch)
         stack.evaluate(step, batch)
-        losses = stack.rows[-1][4]
+        losses = stack.rows[-1]["loss"]
         for r, (network, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
             network.train()
             optimizer.zero_grad()

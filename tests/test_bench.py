@@ -103,7 +103,7 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
         stack.step(step, 5, batch)
         textbook.step(x, np.eye(10)[t])
         stack.evaluate(step, batch)
-        *_, (loss,), _, (accuracy,) = stack.rows[-1]
+        (loss,), (accuracy,) = (stack.rows[-1][name] for name in ("loss", "accuracy"))
         assert textbook.evaluate(x, np.eye(10)[t]) == pytest.approx((loss, accuracy), rel=1e-8)
 
 

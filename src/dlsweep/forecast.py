@@ -22,11 +22,9 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
-from dlsweep.training.cohorts import train
 from dlsweep.training.costs import FLOAT
-from dlsweep.training.minibatches import evaluations, iterations
 from dlsweep.training.observers.probes import HISTOGRAMS
-from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan, train
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
@@ -105,30 +103,28 @@ def predict(config: Config, options: Options) -> Forecast:
     whole = plan(config)
     done = {} if options.force else _done(config, open_folder(options.output / config.name), options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
-    sizes: dict[Hashable, list[int]] = {key: [] for key in cohorts}
-    widest: dict[Hashable, Chunk] = {}
+    chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
     for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory):
-        key = code(chunk[0].arm)
-        sizes[key].append(len(chunk))
-        widest[key] = max(widest.get(key, ()), chunk, key=len)
+        chunks[code(chunk[0].arm)].append(chunk)
+    todo = [(cohorts[key], own) for key, own in chunks.items() if own]
     keep_freed_memory()
     with threadpool_limits(1):
-        seconds = _seconds(cohorts, sizes, widest)
+        seconds = _seconds(todo)
     levels = _levels(config)
-    stacks = (len(chunk) * cohorts[key].memory + _data(cohorts[key]) for key, chunk in widest.items())
+    stacks = (len(max(own, key=len)) * cohort.memory + _data(cohort) for cohort, own in todo)
     return Forecast(
         runs=whole.runs,
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(levels[key], cohort.arms, cohort.runs, sum(sizes[key]), cohort.parameters)
-            for key, cohort in cohorts.items()
+            CohortForecast(levels[key], c.arms, c.runs, sum(map(len, chunks[key])), c.parameters)
+            for key, c in cohorts.items()
         ],
         chunks=len(seconds),
         workers=chosen.workers,
         seconds=max([sum(seconds) / chosen.workers, *seconds], default=0.0),
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
-        disk=sum(sum(sizes[key]) * _rows(cohorts[key]) + len(sizes[key]) * PART for key in cohorts),
+        disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
         notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
     )
 
@@ -167,16 +163,17 @@ def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
     }
 
 
-def _seconds(
-    cohorts: Mapping[Hashable, Cohort], sizes: Mapping[Hashable, Sequence[int]], widest: Mapping[Hashable, Chunk]
-) -> list[float]:
+def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]]) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
-    measured = {key: _measure(widest[key]) / len(widest[key]) for key in list(widest)[:MEASURED]}
-    pace = sum(measured.values()) / sum(cohorts[key].work for key in measured) if measured else 0.0
-    return [size * measured.get(key, pace * cohorts[key].work) for key, own in sizes.items() for size in own]
+    measured = [
+        _measure(cohort, chunk) / len(chunk) for cohort, own in todo[:MEASURED] for chunk in [max(own, key=len)]
+    ]
+    pace = sum(measured) / sum(cohort.work for cohort, _ in todo[:MEASURED]) if measured else 0.0
+    each = measured + [pace * cohort.work for cohort, _ in todo[MEASURED:]]
+    return [len(chunk) * seconds for seconds, (_, own) in zip(each, todo, strict=True) for chunk in own]
 
 
-def _measure(chunk: Chunk) -> float:
+def _measure(cohort: Cohort, chunk: Chunk) -> float:
     """Predict a chunk's seconds from short trainings that separate the times of a step, an evaluation and the start."""
     arm = chunk[0].arm
     data = _available(data_of(arm))
@@ -198,18 +195,15 @@ def _measure(chunk: Chunk) -> float:
     step = max(0.0, seconds(6 + more, 6 + more) - few) / more
     evaluation = max(0.0, evaluated - one - 3 * step) / 3
     start = max(0.0, one - step - 2 * evaluation)
-    steps = iterations(arm.train, data.sizes["train"])
-    return start + steps * step + evaluations(arm.evaluate, steps) * evaluation
+    return start + cohort.steps * step + cohort.evaluations * evaluation
 
 
 def _rows(cohort: Cohort) -> int:
     """Return the bytes on disk of a run of the cohort."""
-    arm = cohort.arm
-    steps = iterations(arm.train, data_of(arm).sizes["train"])
-    times = evaluations(arm.evaluate, steps)
-    layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if arm.evaluate.layers else 0
-    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if arm.evaluate.keep else 0
-    return RUN_ROW + CURVE_ROW * times * len(arm.evaluate.on) + layer * cohort.kernels + kept
+    evaluate, times = cohort.arm.evaluate, cohort.evaluations
+    layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
+    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if evaluate.keep else 0
+    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
 
 
 def _data(cohort: Cohort) -> int:

@@ -18,8 +18,7 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import Folder, make_folder
 from dlsweep.storage.results import Results, open_results
 from dlsweep.storage.store import WRITTEN, Store, statuses
-from dlsweep.training.minibatches import iterations
-from dlsweep.training.plan import Plan, code, plan
+from dlsweep.training.plan import Plan, plan
 
 
 class Reporter:
@@ -141,12 +140,4 @@ def _start(
             report.note(note)
         for source in {source.name: source for c in plan.cohorts if (source := data_of(c.arm).source)}.values():
             fetch(source, report.note, lambda count: check())
-    report.start(plan.runs, len(done), _iterations(plan, done))
-
-
-def _iterations(whole: Plan, done: Mapping[str, str]) -> int:
-    """Return the number of run-iterations that are to be trained."""
-    steps = {code(c.arm): iterations(c.arm.train, data_of(c.arm).sizes["train"]) for c in whole.cohorts}
-    if not done:
-        return sum(c.runs * steps[code(c.arm)] for c in whole.cohorts)
-    return sum(steps[code(run.arm)] for run in whole.missing(done))
+    report.start(plan.runs, len(done), plan.iterations(done))

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dlsweep.registry import Registry, imported
+from dlsweep.types import Split
 
 
 @dataclass(frozen=True)
 class Task:
     """A kind of model, with its metrics and its training.
 
-    noun: of a model in messages. models: its registry. factors: the factors besides `model` that have an effect; train:
-    the settings of `train` that have one; None for all. metrics: of every evaluated split, the first for tables and
-    default plots. columns: further columns of the curves, by name; run_columns: further columns of the runs. plot: the
-    default kind of plot. trainer, cost: functions `(runs, data, *, progress) -> TrainingResult` and `(arm) -> Cost`.
+    noun: of a model in messages. registry: its models. metrics: of every evaluated split, the first for tables and
+    default plots. plot: the default kind of plot. trainer, cost: functions `(runs, data, *, progress) ->
+    TrainingResult` and `(arm) -> Cost`. factors: the factors besides `model` that have an effect; train, evaluate: the
+    settings of these parts of a config that have one; None for all. chance: the setting of the models that makes seeds
+    differ; "" where all seeds do. splits: those that are evaluated whatever a config says; () where it chooses them.
+    columns, run_columns: further columns of the curves and of the runs.
 
     Functions and registries are named by text and imported late: the training is a later stage, and a mistake in a
     config imports nothing heavy.
@@ -24,14 +27,17 @@ class Task:
     name: str
     noun: str
     registry: str
-    factors: tuple[str, ...] | None
-    train: tuple[str, ...] | None
     metrics: tuple[str, ...]
-    columns: tuple[str, ...]
-    run_columns: tuple[str, ...]
     plot: str
     trainer: str
     cost: str
+    factors: tuple[str, ...] | None = None
+    train: tuple[str, ...] | None = None
+    evaluate: tuple[str, ...] | None = None
+    chance: str = ""
+    splits: tuple[Split, ...] = ()
+    columns: tuple[str, ...] = ()
+    run_columns: tuple[str, ...] = ()
 
     @cached_property
     def models(self) -> Registry:
@@ -46,8 +52,9 @@ class Task:
         (True, False, False)
         """
         field, _, setting = name.partition(".")
-        if field == "train":
-            return self.train is None or setting in self.train
+        if field in ("train", "evaluate"):
+            effective = self.train if field == "train" else self.evaluate
+            return effective is None or setting in effective
         return field == "model" or self.factors is None or field in self.factors
 
 
@@ -55,11 +62,7 @@ CLASSIFICATION = Task(
     name="classification",
     noun="network",
     registry="dlsweep.nn.networks:networks",
-    factors=None,
-    train=None,
     metrics=("accuracy", "loss"),
-    columns=(),
-    run_columns=(),
     plot="curves",
     trainer="dlsweep.training.loop:train",
     cost="dlsweep.training.costs:of_network",
@@ -68,14 +71,17 @@ DESCENT = Task(
     name="descent",
     noun="landscape",
     registry="dlsweep.nn.landscapes:landscapes",
-    factors=("optimizer", "schedule"),
-    train=("iterations",),
     metrics=("loss", "distance"),
-    columns=("x", "y", "distance"),
-    run_columns=("landscape",),
     plot="paths",
     trainer="dlsweep.training.descent:descend",
     cost="dlsweep.training.costs:of_descent",
+    factors=("optimizer", "schedule"),
+    train=("iterations",),
+    evaluate=("every",),
+    chance="noise",
+    splits=("train",),
+    columns=("x", "y", "distance"),
+    run_columns=("landscape",),
 )
 TASKS = {task.name: task for task in (CLASSIFICATION, DESCENT)}
 

@@ -10,7 +10,7 @@ from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, grey, id
 
 from dlsweep.datasets import Dataset, datasets, open_dataset
 from dlsweep.datasets.fetching import fetch, take
-from dlsweep.datasets.idx_sets import FASHION_MNIST, KMNIST
+from dlsweep.datasets.mnist import FASHION_MNIST, KMNIST
 from dlsweep.errors import DataError
 from dlsweep.registry import Choice
 

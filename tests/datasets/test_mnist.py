@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import gzip
-from hashlib import sha256
+from hashlib import md5, sha256
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from dlsweep.datasets import Dataset, open_dataset
-from dlsweep.datasets.mnist import _FILES
+from dlsweep.datasets.mnist import MNIST
+from dlsweep.datasets.published import File
 from dlsweep.errors import DataError
 from dlsweep.registry import Choice
 
@@ -17,10 +18,12 @@ def mnist(train: int | None = None, validation: int = 0, test: int | None = None
     return open_dataset(Choice("mnist", {"train": train, "validation": validation, "test": test}))
 
 
-@pytest.mark.parametrize("name", _FILES)
-def test_the_bundled_files_are_those_that_were_published(name: str) -> None:
-    packed = (files("dlsweep.datasets") / "mnist" / f"{name}.gz").read_bytes()
-    assert sha256(gzip.decompress(packed)).hexdigest() == _FILES[name][1]
+@pytest.mark.parametrize("file", MNIST.files, ids=lambda file: file.name)
+def test_the_bundled_files_are_those_that_were_published(file: File) -> None:
+    packed = (files("dlsweep.datasets") / "mnist" / file.name).read_bytes()
+    assert (len(packed), md5(packed).hexdigest()) == (file.size, file.md5)
+    content = gzip.decompress(packed)
+    assert (len(content), sha256(content).hexdigest()) == (file.unpacked, file.sha256)
 
 
 def test_images_and_labels() -> None:

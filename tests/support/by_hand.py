@@ -47,7 +47,7 @@ class ByHand:
 
     @property
     def rows(self):
-        """Rows of the curves: iteration, epoch, split, runs, losses, penalties, accuracies."""
+        """Rows of the curves, by column."""
         return next(observer for observer in self.training.observers if isinstance(observer, Curves)).rows
 
     def result(self):

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from dlsweep.datasets import cifar, idx_sets
-from dlsweep.datasets.idx import FOUR
+from dlsweep.datasets import cifar, mnist
+from dlsweep.datasets.mnist import FOUR
 from dlsweep.datasets.published import File, Published
 
 TRAIN, TEST = 40, 20
@@ -86,7 +86,7 @@ def small(whole: Published) -> Published:
     return replace(whole, files=tuple(files), train=TRAIN, test=TEST, url=f"http://127.0.0.1:9/{whole.name}")
 
 
-MODULES = {"FASHION_MNIST": idx_sets, "KMNIST": idx_sets, "CIFAR10": cifar, "CIFAR100": cifar}
+MODULES = {"FASHION_MNIST": mnist, "KMNIST": mnist, "CIFAR10": cifar, "CIFAR100": cifar}
 SMALL = {name: small(getattr(module, name)) for name, module in MODULES.items()}
 
 

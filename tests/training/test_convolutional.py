@@ -16,8 +16,8 @@ from dlsweep.nn.normalization import normalizations
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
-from dlsweep.training.minibatches import minibatches
 from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import minibatches
 from dlsweep.training.step import inputs
 
 CNN = choice(

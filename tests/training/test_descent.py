@@ -18,8 +18,7 @@ from dlsweep.datasets import data_of
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.storage.results import Results
-from dlsweep.training.cohorts import train
-from dlsweep.training.plan import plan
+from dlsweep.training.plan import plan, train
 from dlsweep.training.result import TrainingResult
 
 VALLEY = [

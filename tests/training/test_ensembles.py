@@ -14,7 +14,7 @@ from dlsweep.execution.worker import bisect, indivisible
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
-from dlsweep.training.observers.ensembles import Averages
+from dlsweep.training.observers.curves import Averages
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -14,10 +14,9 @@ from dlsweep.nn.networks import networks
 from dlsweep.randomness import Seeds
 from dlsweep.training.evaluation import evaluate as evaluate_network
 from dlsweep.training.loop import train
-from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network
 from dlsweep.training.random_draws import Draws
-from dlsweep.training.samples import BLOCK, Blocks, Group
+from dlsweep.training.samples import BLOCK, Blocks, Group, subset
 
 
 def scaled(scale):

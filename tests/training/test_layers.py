@@ -15,9 +15,9 @@ from dlsweep.nn.optimizers import optimizers
 from dlsweep.randomness import Seeds
 from dlsweep.training.initial import initial
 from dlsweep.training.loop import train
-from dlsweep.training.minibatches import minibatches
 from dlsweep.training.network import build
 from dlsweep.training.observers import probes
+from dlsweep.training.samples import minibatches
 
 SIZES = ("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std")
 NUMBERS = (*SIZES, "saturated", "dead", "sparsity")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dlsweep.config.runs import Train
 from dlsweep.randomness import Seeds, stream
-from dlsweep.training.minibatches import iterations, minibatches, steps_per_epoch, subset
+from dlsweep.training.samples import minibatches, subset
 
 
 def take(n, seed, *args):
@@ -16,8 +16,8 @@ def take(n, seed, *args):
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(0, 5))
 def test_a_shuffle_sees_every_sample_once_an_epoch_the_last_minibatch_included(size, batch, seed):
     train = Train(None, 2, batch, "shuffle")
-    steps = steps_per_epoch(size, batch)
-    assert iterations(train, size) == 2 * steps
+    steps = train.per_epoch(size)
+    assert train.steps(size) == 2 * steps
     for epoch in (take(2 * steps, seed, size, train)[:steps], take(2 * steps, seed, size, train)[steps:]):
         assert sorted(np.concatenate(epoch)) == list(range(size))
 

@@ -14,8 +14,8 @@ from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.losses import softmax_cross_entropy
 from dlsweep.randomness import Seeds
 from dlsweep.training.loop import train
-from dlsweep.training.minibatches import minibatches
 from dlsweep.training.random_draws import Draws
+from dlsweep.training.samples import minibatches
 
 
 @pytest.fixture(autouse=True, scope="module")

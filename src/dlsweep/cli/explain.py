@@ -12,7 +12,7 @@ from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 
 if TYPE_CHECKING:
-    from dlsweep.explain.base import Explained
+    from dlsweep.explain.drawing import Explained
     from dlsweep.explain.example import Example
 
 explain = typer.Typer(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from dlsweep.config.document import Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS
 from dlsweep.factors import STANDARD
-from dlsweep.text import nearest
+from dlsweep.text import nearest, steering
 from dlsweep.types import Split
 
 LONGEST_NAME = 100
+LONGEST_TITLE = 200
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")}
 
 
@@ -54,6 +57,33 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
     return "sweep"
 
 
+def read_title(document: Node, text: str) -> Reading[str | None]:
+    """Read the title of the sweep's figures: by default the question in the file's opening comment; null for none."""
+    node = next((node for key, node in document.value.items() if key == "title"), None)
+    if node is None:
+        return _question(text)
+    if node.value is None:
+        return None
+    if not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_TITLE or steering(node.text):
+        hint = "; put quotes around a text with commas or brackets" if not node.is_scalar else ""
+        rule = f"a line of text, of 1 to {LONGEST_TITLE} characters, or null for none"
+        yield node.place.mistake(f"title must be {rule}, got {node}{hint}")
+    return str(node.text.strip())
+
+
+def _question(text: str) -> str | None:
+    """Return the first question in the opening comment of a YAML text, as one line; None if there is none.
+
+    >>> _question("# Does it help?\n#\n# We compare two.\nname: x")
+    'Does it help?'
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    comment = takewhile(lambda line: not line or line.startswith("#"), lines)
+    sentences = re.split(r"(?<=[.!?])\s+", " ".join(line.lstrip("# ") for line in comment))
+    question = next((sentence for sentence in sentences if sentence.endswith("?")), "")
+    return question if 0 < len(question) <= LONGEST_TITLE and not steering(question) else None
+
+
 def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
     """Read the seeds: a count of n stands for 0 … n-1; five by default."""
     if node is None:
@@ -76,23 +106,15 @@ def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
     return range(node.value)
 
 
-class Evaluated(NamedTuple):
-    """The section `evaluate`. splits: the places of the splits; ensemble: the place of its switch, if it is on."""
-
-    evaluate: Evaluate
-    splits: Mapping[str, Place] = {}
-    ensemble: Place | None = None
-
-
-def read_evaluate(node: Node | None) -> Reading[Evaluated]:
-    """Read `evaluate`."""
+def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:
+    """Read `evaluate`, and the settings in it that are given."""
     given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"), expand=False)
     if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated, or no weights kept
-        return Evaluated(Evaluate(1, get_args(Split), keep="final"))
-    splits: dict[str, Place] = {}
-    for one in given["on"][0].value if "on" in given else ():
+        return Evaluate(1, get_args(Split), keep="final"), {}
+    nodes = {name: node for name, (node,) in given.items()}
+    splits = set()
+    for one in nodes["on"].value if "on" in nodes else ():
         if one.value in splits:
             yield one.place.mistake(f"evaluate.on has {one.value} twice")
-        splits[one.value] = one.place
-    evaluate: Evaluate = EVALUATE(**EVALUATE.complete({name: values[0].meaning for name, values in given.items()}))
-    return Evaluated(evaluate, splits, given["ensemble"][0].place if evaluate.ensemble else None)
+        splits.add(one.value)
+    return EVALUATE(**EVALUATE.complete({name: node.meaning for name, node in nodes.items()})), nodes

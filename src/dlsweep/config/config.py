@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.folding import Expansion
+from dlsweep.config.expansion import arms
 from dlsweep.config.resolved import differences
+from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
+from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
-from dlsweep.tasks import Task, task_of
+from dlsweep.tasks import TASKS, Task
 
 # About how often a run is evaluated where the config does not say.
 EVALUATIONS = 50
@@ -25,13 +27,15 @@ EVALUATIONS = 50
 class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
-    seeds: of the replicates. factors: the columns of the tables that hold levels, in the order of the grid, and then
-    those of the six standard factors that are not in it. plots: names from the registry of plots, with their settings.
-    count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
+    name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
+    mapping. text: the bytes as they were given. seeds: of the replicates. factors: the columns of the tables that hold
+    levels, in the order of the grid, and then those of the six standard factors that are not in it. plots: names from
+    the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper bound, known
+    without expanding the grid.
     """
 
     name: str
+    title: str | None
     file: Path | None
     text: bytes
     seeds: tuple[int, ...]
@@ -39,14 +43,19 @@ class Config:
     plots: tuple[Choice, ...]
     evaluate: Evaluate
     count: int
-    _expansion: Expansion
+    _task: str
+    _blocks: Grids
+    _rules: Rules
     _resolved: Mapping[str, Any]
-    _open: dict[tuple[Train, Choice], Evaluate] = field(default_factory=dict)
+
+    @property
+    def _combinations(self) -> Iterator[Combination]:
+        return (one for blocks in self._blocks for block in blocks for one in block)
 
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
         labels: dict[str, dict[str, None]] = {factor: {} for factor in self.factors}
-        for one in self._expansion.combinations():
+        for one in self._combinations:
             for factor, label in one.labels.items():
                 labels[factor][label] = None
         return {factor: tuple(found) for factor, found in labels.items()}
@@ -63,27 +72,24 @@ class Config:
     @cached_property
     def settings(self) -> tuple[str, ...]:
         """The columns that hold numeric settings, "optimizer.lr", sorted, without those that are factors."""
-        fields = ((f, one.fields[f]) for one in self._expansion.combinations() for f in FIELDS if f in one.fields)
+        fields = ((f, one.fields[f]) for one in self._combinations for f in FIELDS if f in one.fields)
         found = {column for field, value in fields for column in numbers(field, value)}
         return tuple(sorted(c for c in found - set(self.factors) if self.task.concerns(c)))
 
-    @cached_property
+    @property
     def task(self) -> Task:
         """The task of its models; they have one in common."""
-        models = (one.fields["model"] for one in self._expansion.combinations() if "model" in one.fields)
-        return task_of(next(models).name)
-
-    @cached_property
-    def _members(self) -> tuple[int, ...]:
-        return tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
+        return TASKS[self._task]
 
     def arms(self) -> Iterator[Arm]:
         """Yield the arms, lazily, in the order of the grid; of arms that train the same network the first only."""
-        for arm in self._expansion.distinct():
+        members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
+        evaluated = cache(self._evaluated)
+        for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
             fields, labels = _merged(one.fields for one in arm), _merged(one.labels for one in arm)
             levels = {factor: labels[factor] for factor in self.factors}
-            name, evaluate = self._arm_name(labels), self._evaluated(fields["train"], fields["data"])
-            yield Arm(name=name, levels=levels, evaluate=evaluate, members=self._members, **fields)
+            name, evaluate = self._arm_name(labels), evaluated(fields["train"], fields["data"])
+            yield Arm(name=name, levels=levels, evaluate=evaluate, members=members, **fields)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Say when an arm is evaluated: where the config leaves it open, so that there are about `EVALUATIONS`."""
@@ -91,11 +97,8 @@ class Config:
             return self.evaluate
         from dlsweep.datasets import open_dataset
 
-        if (train, data) not in self._open:
-            samples = open_dataset(data).sizes["train"] if train.epochs else 0
-            every = max(1, round(train.steps(samples) / EVALUATIONS))
-            self._open[train, data] = replace(self.evaluate, every=every)
-        return self._open[train, data]
+        samples = open_dataset(data).sizes["train"] if train.epochs else 0
+        return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)))
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its seeds."""
@@ -104,7 +107,7 @@ class Config:
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""
         folded = []
-        for arm, earlier in self._expansion.folded():
+        for arm, earlier in ((arm, first) for arm, first in arms(self._blocks, self._rules) if arm is not first):
             name = self._arm_name(_merged(one.labels for one in arm) | _merged(one.asked for one in arm))
             first = self._arm_name(_merged(one.labels for one in earlier))
             if name != first:  # a union may name one arm twice, and that is no news

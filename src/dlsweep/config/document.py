@@ -121,14 +121,9 @@ def whole(reading: Callable[P, Reading[T]]) -> Callable[P, Reading[T | None]]:
 
     @wraps(reading)
     def read(*args: P.args, **kwargs: P.kwargs) -> Reading[T | None]:
-        steps, clean = reading(*args, **kwargs), True
-        while True:
-            try:
-                mistake = next(steps)
-            except StopIteration as end:
-                return end.value if clean else None
-            clean = False
-            yield mistake
+        value, mistakes = gather(reading(*args, **kwargs))
+        yield from mistakes
+        return None if mistakes else value
 
     return read
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import prod
+from typing import Any, NamedTuple
 
-from dlsweep.config.document import Key, Node, Place, Reading, each
+from dlsweep.config.document import Key, Node, Place, Reading, each, whole
 from dlsweep.config.levels import Level, LevelSpec, SettingLevel, read_level, read_setting_levels
 from dlsweep.config.words import Factor, factor
 from dlsweep.registry import Entry
@@ -79,22 +80,16 @@ def read_grids(node: Node | None, base: Mapping[str, Level]) -> Reading[list[Gri
     return grids
 
 
-@dataclass
-class _Draft:
-    """An axis that is being read: a row has a node for each factor, then a cell, or None where there is a mistake."""
+class _Draft(NamedTuple):
+    """An axis that is being read. rows: a node for each factor, then a cell in its place, or None after a mistake."""
 
     key: Key
     factors: tuple[Factor, ...]
-    nodes: list[tuple[Node, ...]]
-    cells: dict[tuple[int, int], Cell | None]
+    rows: list[list[Any]]
 
     @property
     def complete(self) -> bool:
-        return bool(self.nodes) and None not in self.cells.values()
-
-    def axis(self) -> Axis:
-        rows = ([self.cells[row, column] for column in range(len(self.factors))] for row in range(len(self.nodes)))
-        return Axis(self.key.place, self.factors, tuple(tuple(c for c in row if c is not None) for row in rows))
+        return bool(self.rows) and not any(cell is None for row in self.rows for cell in row)
 
 
 def _read_grid(node: Node, base: Mapping[str, Level]) -> Reading[Grid]:
@@ -106,40 +101,44 @@ def _read_grid(node: Node, base: Mapping[str, Level]) -> Reading[Grid]:
         if len(known) < len(factors):
             faulty |= {part.strip().partition(".")[0] for part in key.split(",")}
         else:
-            drafts.append(_Draft(key, known, (yield from _rows(key, known, value)), {}))
+            drafts.append(_Draft(key, known, (yield from _rows(key, known, value))))
     yield from _repeated(drafts)
 
     # Names come first: they tell which settings the values of the dotted factors have to fit.
     for draft, column, f in _columns(drafts, dotted=False):
-        for row, nodes in enumerate(draft.nodes):
-            draft.cells[row, column] = yield from read_level(f.field, nodes[column])
+        for row in draft.rows:
+            row[column] = yield from read_level(f.field, row[column])
     for draft, column, f in _columns(drafts, dotted=True):
         entries = _entries(f.field, drafts, base)
         owners = (yield from _owners(f, entries, draft.key.place)) if entries else []
-        for row, nodes in enumerate(draft.nodes):
-            draft.cells[row, column] = yield from _read_values(f, nodes, column, owners)
+        for row in draft.rows:
+            alone = len(draft.factors) == 1
+            row[column] = (yield from _read_values(f, row[column], owners, alone=alone)) if owners else None
 
     faulty |= {f.field for draft in drafts if not draft.complete for f in draft.factors}
-    axes = tuple(draft.axis() for draft in drafts if draft.complete)
+    axes = tuple(Axis(d.key.place, d.factors, tuple(map(tuple, d.rows))) for d in drafts if d.complete)
     yield from _contradictions(axes)
     return Grid(node.place, axes, frozenset(faulty))
 
 
-def _rows(key: Key, factors: tuple[Factor, ...], node: Node) -> Reading[list[tuple[Node, ...]]]:
+def _rows(key: Key, factors: tuple[Factor, ...], node: Node) -> Reading[list[list[Node]]]:
     """Read the nodes of an axis: a list of levels; or for factors that move together, a list of rows of levels."""
     if node.is_list and not node.value:
         yield node.place.mistake(f"{key} must have at least one level, got an empty list")
         return []
     if len(factors) == 1:
-        return [(node,)] if factors[0].setting else [(one,) for one in node.items()]
+        return [[node]] if factors[0].setting else [[one] for one in node.items()]
     example = "[" + ", ".join(f"a level of {f.name}" for f in factors) + "]"
     if not node.is_list:
         yield node.place.mistake(f"{key} move together in a list of rows such as {example}, got {node}")
         return []
+    rows = []
     for row in node.value:
-        if not row.is_list or len(row.value) != len(factors):
+        if row.is_list and len(row.value) == len(factors):
+            rows.append(list(row.value))
+        else:
             yield row.place.mistake(f"a row of {key} is {example}, got {row}")
-    return [row.value for row in node.value if row.is_list and len(row.value) == len(factors)]
+    return rows
 
 
 def _columns(drafts: list[_Draft], dotted: bool) -> Iterator[tuple[_Draft, int, Factor]]:
@@ -152,16 +151,15 @@ def _columns(drafts: list[_Draft], dotted: bool) -> Iterator[tuple[_Draft, int, 
 def _entries(field: str, drafts: list[_Draft], base: Mapping[str, Level]) -> list[Entry]:
     """The names of a field in this grid; none where they could not be read."""
     columns = [(draft, column) for draft, column, f in _columns(drafts, dotted=False) if f.field == field]
-    cells = [draft.cells[row, column] for draft, column in columns for row in range(len(draft.nodes))]
-    specs = [cell for cell in cells if isinstance(cell, LevelSpec)]
-    if len(specs) < len(cells) or any(not draft.nodes for draft, _ in columns):
+    specs = [row[column] for draft, column in columns for row in draft.rows]
+    if None in specs or any(not draft.rows for draft, _ in columns):
         return []
     return list(dict.fromkeys(entry for spec in specs or [base[field].spec] for entry, _ in spec.choices))
 
 
 def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry]]:
     """Return the entries that have the setting of a dotted factor."""
-    owners = [e for e in entries if f.setting in e.settings and f.choice in (None, e.name)]
+    owners = f.owners(entries)
     if not owners:
         names = ", ".join(e.name for e in entries)
         there = [f"{f.field}.{e.name}.{name}" for e in entries for name in e.settings]
@@ -171,25 +169,21 @@ def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry
     return owners
 
 
+@whole
 def _read_values(
-    f: Factor, nodes: tuple[Node, ...], column: int, owners: list[Entry]
+    f: Factor, node: Node, owners: list[Entry], *, alone: bool
 ) -> Reading[tuple[SettingLevel, ...] | None]:
-    if not owners:
-        return None
-    values = yield from read_setting_levels(f, nodes[column], owners)
-    if values and len(values) > 1 and len(nodes) > 1:
-        yield nodes[column].place.mistake(f"a row has one value of {f.name}, got {nodes[column]}")
-        return None
+    values = yield from read_setting_levels(f, node, owners)
+    if values and len(values) > 1 and not alone:
+        yield node.place.mistake(f"a row has one value of {f.name}, got {node}")
     return values or None
 
 
 def _repeated(drafts: list[_Draft]) -> Reading[None]:
     seen: set[str] = set()
-    for draft, _, f in chain(_columns(drafts, False), _columns(drafts, True)):
+    for place, f in [(draft.key.place, f) for draft in drafts for f in draft.factors]:
         if f.name in seen:
-            yield draft.key.place.mistake(
-                f"{f.name} is a factor of this grid already; give all its levels in one place"
-            )
+            yield place.mistake(f"{f.name} is a factor of this grid already; give all its levels in one place")
         seen.add(f.name)
 
 

@@ -1,61 +1,54 @@
-"""Labels of levels, as tables and figures show them."""
+"""Labels of levels, as tables and figures show them, and as the partial arms of `exclude:` and `only:` name them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import reduce
+from operator import and_, or_
 from pathlib import PurePath
 from typing import Any
 
-from dlsweep.config.document import Reading
-from dlsweep.config.expansion import Block
-from dlsweep.config.grid import Grid
+from dlsweep.config.document import Node, Reading, each, whole
+from dlsweep.config.grid import Axis
 from dlsweep.config.levels import Level
-from dlsweep.config.words import Factor
+from dlsweep.config.rules import PartialArm, Rules
+from dlsweep.config.sweep import Sweep
+from dlsweep.config.words import Factor, own_settings
 from dlsweep.errors import Mistake
-from dlsweep.registry import Choice, Entry
-from dlsweep.text import value_text
+from dlsweep.registry import Entry
+from dlsweep.text import nearest, value_text
+
+Words = Mapping[str, Mapping[str, set[str]]]  # for each factor, the labels that a word stands for
+
+_MOST_CHOICES = 50  # that a sentence lists
 
 
-def label(grids: Sequence[Grid], base: Mapping[str, Level], factors: Sequence[Factor]) -> Reading[dict[Level, str]]:
-    """Label all levels of all factors; base: the levels of what no factor varies."""
+def label(sweep: Sweep) -> Reading[dict[Level, str]]:
+    """Label all levels of all factors."""
     labels: dict[Level, str] = {}
     clashes: list[Mistake] = []
-    for f in (f for f in factors if not f.setting):
-        levels = [one for grid in grids for axis in grid.axes for one in axis.levels(f.field)]
-        if any(f.name not in {g.name for g in grid.factors} for grid in grids):
-            levels.append(base[f.field])
-        dotted = [d for d in factors if d.setting and d.field == f.field]
+    for f in (f for f in sweep.factors if not f.setting):
+        levels = [one for axis in sweep.axes for one in axis.levels(f.field)]
+        if any(f not in grid.factors for grid in sweep.grids):
+            levels.append(sweep.base[f.field])
+        dotted = [d for d in sweep.factors if d.setting and d.field == f.field]
         own = _label_levels(dict.fromkeys(levels), dotted)
         clashes += _clashes(own, dotted)
         labels |= own
-    yield from clashes or _repeated(grids, labels)
+    yield from clashes or _repeated(sweep.axes, labels)
     return labels
 
 
-def _repeated(grids: Iterable[Grid], labels: Mapping[Level, str]) -> Iterator[Mistake]:
+def _repeated(axes: Iterable[Axis], labels: Mapping[Level, str]) -> Iterator[Mistake]:
     """Report the same point twice on one axis."""
-    for axis in (axis for grid in grids for axis in grid.axes):
+    for axis in axes:
         seen: set[tuple[str, ...]] = set()
         for point in axis:
             texts = tuple(labels[one] if isinstance(one, Level) else one.text for one in point)
             if texts in seen:
                 yield point[0].place.mistake(f"{', '.join(f.name for f in axis.factors)} has {', '.join(texts)} twice")
             seen.add(texts)
-
-
-def called(
-    factors: Iterable[Factor], labels: Mapping[Level, str], grids: Iterable[Iterable[Block]]
-) -> dict[str, dict[str, str]]:
-    """Return the labels of each factor, each with the name of its level."""
-    names: dict[str, dict[str, str]] = {f.name: {} for f in factors}
-    for combination in (one for blocks in grids for block in blocks for one in block):
-        for factor, label in combination.labels.items():
-            names[factor][label] = label
-    for level, label in labels.items():
-        if label in names.get(level.spec.field, ()):
-            names[level.spec.field][label] = level.spec.name
-    return names
 
 
 def _label_levels(levels: Iterable[Level], dotted: Collection[Factor]) -> dict[Level, str]:
@@ -75,34 +68,103 @@ def _clashes(labels: Mapping[Level, str], dotted: Collection[Factor]) -> Iterato
     """Report levels of different meaning with the same label."""
     meanings: dict[str, str] = {}
     for level, text in labels.items():
-        meaning = repr([(c.name, _own_settings(c, dotted)) for c in level.choices])
+        meaning = repr([(c.name, own_settings(c, dotted)) for c in level.choices])
         if meanings.setdefault(text, meaning) != meaning:
             told = f"two levels of {level.spec.field} have the label {text!r}; give one of them another `label:`"
             yield level.place.mistake(told)
 
 
 def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tuple[Level, str]]:
-    own = [[_own_settings(c, dotted) for c in level.choices] for level in group]
+    own = [[own_settings(c, dotted) for c in level.choices] for level in group]
     differing = [
         [name for name in settings if len({value_text(o[i].get(name)) for o in own}) > 1]
         for i, settings in enumerate(own[0])
     ]
     for level, settings in zip(group, own):
+        entries = [entry for entry, _ in level.given]
         pairs = [
-            " ".join(f"{name}={_shown(entry, name, settings[i][name])}" for name in differing[i])
-            for i, (entry, _) in enumerate(level.spec.choices)
+            " ".join(f"{name}={_shown(entry, name, values[name])}" for name in names)
+            for entry, names, values in zip(entries, differing, settings)
         ]
         if level.spec.label:
             yield level, " ".join([level.spec.label, *filter(None, pairs)])
         else:
-            names = (entry.name for entry, _ in level.spec.choices)
-            yield level, " + ".join(f"{name} {pair}".rstrip() for name, pair in zip(names, pairs))
-
-
-def _own_settings(choice: Choice, dotted: Collection[Factor]) -> dict[str, Any]:
-    settings = choice.settings.items()
-    return {name: value for name, value in settings if not any(f.concerns(choice.name, name) for f in dotted)}
+            yield level, " + ".join(f"{entry.name} {pair}".rstrip() for entry, pair in zip(entries, pairs))
 
 
 def _shown(entry: Entry, name: str, value: Any) -> str:
     return PurePath(value).name if entry.settings[name].is_file else value_text(value)
+
+
+def _words(sweep: Sweep) -> dict[str, dict[str, set[str]]]:
+    """Return for each factor the labels that a word stands for: itself, and all whose level has that name."""
+    words: dict[str, dict[str, set[str]]] = {f.name: {} for f in sweep.factors}
+    for combination in sweep.combinations():
+        for factor, label in combination.labels.items():
+            words[factor][label] = {label}
+    named = [(level.spec, label) for level, label in sweep.labels.items() if label in words.get(level.spec.field, ())]
+    for spec, label in named:
+        words[spec.field].setdefault(spec.name, set()).add(label)
+    return words
+
+
+def read_rules(sweep: Sweep) -> Reading[Rules]:
+    """Read `exclude` and `only`."""
+    words = _words(sweep)
+    exclude = yield from _read_partial_arms(sweep, "exclude", words)
+    only = yield from _read_partial_arms(sweep, "only", words)
+    return Rules(exclude, only)
+
+
+def _read_partial_arms(sweep: Sweep, key: str, words: Words) -> Reading[tuple[PartialArm, ...]]:
+    node = sweep.top.get(key)
+    if node is None:
+        return ()
+    if not node.is_list:
+        yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
+        return ()
+    faulty = sweep.faulty.union(*(grid.faulty for grid in sweep.grids))
+    read = yield from each(_read_partial_arm(key, one, words, faulty) for one in node.value)
+    good = [(one, partial) for one, partial in zip(node.value, read) if partial]
+    rules = Rules((), tuple(partial for _, partial in good))
+    # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
+    fit = [
+        reduce(and_, [reduce(or_, (rules.fitting(one.labels) for one in block)) for block in blocks])
+        for blocks in sweep.blocks
+    ]
+    for i, (one, partial) in enumerate(good):
+        known = not any(factor.partition(".")[0] in faulty for factor in partial)
+        if known and not reduce(or_, fit, 0) >> i & 1:
+            arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
+            yield one.place.mistake(f"{key} names levels that no arm has together: {arm}")
+    return rules.only
+
+
+@whole
+def _read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]) -> Reading[PartialArm]:
+    if not node.is_mapping or not node.value:
+        yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
+        return {}
+    partial: dict[str, frozenset[str]] = {}
+    for factor, levels in node.value.items():
+        if factor.partition(".")[0] in faulty:
+            continue
+        if factor not in words:
+            yield factor.place.mistake(f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, words)}")
+            continue
+        known = words[factor]
+        found: set[str] = set()
+        # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
+        for one in (levels,) if value_text(levels.plain()) in known else levels.items():
+            text = one.text if one.text in known else value_text(one.plain())
+            if text not in known:
+                yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(known))}")
+            found |= known.get(text, set())
+        partial[str(factor)] = frozenset(found)
+    return partial
+
+
+def _some(known: Mapping[str, set[str]]) -> list[str]:
+    """The labels, unless they are too many for a sentence."""
+    labels = set().union(*known.values())
+    return sorted(labels) if len(labels) <= _MOST_CHOICES else []

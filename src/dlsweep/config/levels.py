@@ -6,7 +6,6 @@ dotted factor (`optimizer.lr`) is a value.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice, Entry
-from dlsweep.text import value_text
+from dlsweep.text import steering, value_text
 
 LONGEST_LABEL = 100
 
@@ -47,7 +46,9 @@ class LevelSpec:
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """The levels that it expands to, the last setting running fastest."""
-        expanded = [[dict(zip(given, values)) for values in product(*given.values())] for _, given in self.choices]
+        expanded = [
+            [(entry, dict(zip(given, values))) for values in product(*given.values())] for entry, given in self.choices
+        ]
         return tuple(Level(self, combination) for combination in product(*expanded))
 
     def __iter__(self) -> Iterator[Level]:
@@ -64,16 +65,16 @@ class LevelSpec:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One level of a factor. given: for each choice of its spec the settings that are given."""
+    """One level of a factor. given: its choices, each with the settings that are given."""
 
     spec: LevelSpec
-    given: tuple[dict[str, Node], ...]
+    given: tuple[tuple[Entry, Mapping[str, Node]], ...]
 
     @property
     def place(self) -> Place:
         """Its place: of its name, or of the value in a list of its settings that makes it one of several."""
-        lists = [(given, self.given[i]) for i, (_, given) in enumerate(self.spec.choices)]
-        several = (own[name].place for given, own in lists for name, values in given.items() if len(values) > 1)
+        pairs = [(lists, own) for (_, lists), (_, own) in zip(self.spec.choices, self.given)]
+        several = (own[name].place for lists, own in pairs for name, values in lists.items() if len(values) > 1)
         return max(several, default=self.spec.place)
 
     @cached_property
@@ -81,24 +82,19 @@ class Level:
         """The names with every setting."""
         return tuple(
             Choice(entry.name, entry.complete({name: node.meaning for name, node in given.items()}))
-            for (entry, _), given in zip(self.spec.choices, self.given)
+            for entry, given in self.given
         )
 
     @property
     def item_places(self) -> list[Place]:
         """The places of the items of a list of named items in the level."""
-        lists = [
-            node
-            for (entry, _), given in zip(self.spec.choices, self.given)
-            for name, node in given.items()
-            if entry.settings[name].items is not None
-        ]
-        return [item.place for node in lists for item in node.items()]
+        given = [(entry.settings[name], node) for entry, own in self.given for name, node in own.items()]
+        return [item.place for setting, node in given if setting.items is not None for item in node.items()]
 
     @property
     def places(self) -> dict[str, Place]:
         """The places of the settings that are given, by setting."""
-        return {name: node.place for given in self.given for name, node in given.items()}
+        return {name: node.place for _, given in self.given for name, node in given.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +116,12 @@ class SettingLevel:
 
     def put_into(self, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """Return the choices with the setting changed if they have it."""
-        return tuple(self._put_into(c) for c in choices)
-
-    def _put_into(self, choice: Choice) -> Choice:
-        setting = self.factor.setting
-        if setting not in choice.settings or not self.factor.concerns(choice.name, setting):
-            return choice
-        found = entry(self.factor.field, choice.name)
-        return Choice(choice.name, found.changed(choice.settings, setting, self.values[choice.name]))
+        changed = {choice.name: choice for choice in choices}
+        for owner in self.factor.owners(entry(self.factor.field, name) for name in changed):
+            settings = changed[owner.name].settings
+            value = self.values[owner.name]
+            changed[owner.name] = Choice(owner.name, owner.changed(settings, self.factor.setting, value))
+        return tuple(changed.values())
 
 
 def default_level(field: str, place: Place, name: str | None = None) -> Level:
@@ -203,10 +197,9 @@ def _read_label(level: Node, allowed: bool) -> Reading[str | None]:
     if not level.is_mapping or "label" not in level.value:
         return None
     key, node = next((key, node) for key, node in level.value.items() if key == "label")
-    control = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in node.text)
     if not allowed:
         yield key.place.mistake("a label belongs to a level of the grid; here it would be seen nowhere")
-    elif not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_LABEL or control:
+    elif not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_LABEL or steering(node.text):
         yield node.place.mistake(f"a label must be a line of text, of 1 to {LONGEST_LABEL} characters, got {node}")
     return str(node.text.strip())
 

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dlsweep.config import landscapes
-from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
+from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
-from dlsweep.config.document import Node, Place, Reading, gather, whole
-from dlsweep.config.expansion import Expander
-from dlsweep.config.folding import Expansion
+from dlsweep.config.document import Node, Place, Reading, each, gather, whole
+from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
-from dlsweep.config.labels import called, label
+from dlsweep.config.labels import label, read_rules
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
-from dlsweep.config.opened import Datasets
 from dlsweep.config.overrides import override
+from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
-from dlsweep.config.rules import Rules, read_partial_arms
 from dlsweep.config.settings import read_settings
-from dlsweep.config.source import Source, read
-from dlsweep.config.sweep import Sweep, Written
+from dlsweep.config.sweep import Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
 from dlsweep.registry import Choice
-from dlsweep.tasks import DESCENT
-from dlsweep.text import plural
+from dlsweep.text import plural, similar
 
 MAX_RUNS = 100_000
+
+
+class Source(NamedTuple):
+    """A config as it was given. document: None if it cannot be read; file: None for a mapping; text: its bytes."""
+
+    document: Node | None
+    file: Path | None
+    text: bytes
 
 
 def load(
@@ -59,19 +63,22 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
     if given.document is None:
         return None
     document = yield from override(given.document, overrides)
-    sweep = yield from _read(document, given.file, max_runs)
+    sweep = yield from _read(document, given, max_runs)
     if sweep is None:
         return None
     config = Config(
         name=sweep.name,
+        title=sweep.title,
         file=given.file,
         text=given.text,
         seeds=tuple(sweep.seeds),
         factors=tuple(f.name for f in sweep.factors),
         plots=tuple(choice for _, choice in sweep.plots),
-        evaluate=sweep.evaluated.evaluate,
+        evaluate=sweep.evaluate,
         count=sweep.count,
-        _expansion=Expansion(sweep.blocks, sweep.rules),
+        _task=sweep.task.name,
+        _blocks=sweep.blocks,
+        _rules=sweep.rules,
         _resolved=resolve(sweep),
     )
     if sweep.rules and next(config.arms(), None) is None:
@@ -81,76 +88,62 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
 
 
 @whole
-def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | None]:
-    written = yield from landscapes.adapted((yield from _read_written(document, file)))
-    factors = _factors(written)
-    plots = yield from _read_plots(written.top.get("plots"))
-    if written.count > max_runs:
-        yield _too_many(written, max_runs)
-        sweep = Sweep(**vars(written), factors=factors, plots=plots, blocks=[()] * len(written.grids))
+def _read(document: Node, given: Source, max_runs: int) -> Reading[Sweep | None]:
+    sweep = yield from adapted((yield from _read_sweep(document, given)))
+    sweep = replace(sweep, factors=_factors(sweep))
+    if sweep.count > max_runs:
+        yield _too_many(sweep, max_runs)
     else:
-        sweep = yield from _expand(written, factors, plots)
+        sweep = replace(sweep, labels=(yield from label(sweep)))
+        sweep = replace(sweep, blocks=expand(sweep))
+        sweep = replace(sweep, rules=(yield from read_rules(sweep)))
     for check in CHECKS:
         yield from check(sweep)
     return sweep
 
 
-def _too_many(written: Written, max_runs: int) -> Mistake:
-    place = next((key.place for key in written.top if key in ("grid", "seeds")), written.place)
-    arms = f"{plural(written.count // len(written.seeds), 'arm')} × {plural(len(written.seeds), 'seed')}"
+def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
+    place = next((key.place for key in sweep.top if key in ("grid", "seeds")), sweep.place)
+    arms = f"{plural(sweep.count // len(sweep.seeds), 'arm')} × {plural(len(sweep.seeds), 'seed')}"
     limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
-    return place.mistake(f"the grid has {plural(written.count, 'run')} ({arms}), {limit}")
+    return place.mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
 
 
-def _expand(written: Written, factors: tuple[Factor, ...], plots: Sequence[tuple[Node, Choice]]) -> Reading[Sweep]:
-    """Label the levels of a sweep, and combine them; read the rules that choose among the combinations."""
-    labels = yield from label(written.grids, written.base, factors)
-    datasets = Datasets()
-    expander = Expander(factors, written.base, labels, datasets.open)
-    blocks = [expander.blocks(grid) for grid in written.grids]
-    names = called(factors, labels, blocks)
-    faulty = written.faulty.union(*(grid.faulty for grid in written.grids))
-    exclude = yield from read_partial_arms("exclude", written.top.get("exclude"), names, blocks, faulty)
-    only = yield from read_partial_arms("only", written.top.get("only"), names, blocks, faulty)
-    rules = Rules(exclude, only)
-    return Sweep(
-        **vars(written), factors=factors, plots=plots, blocks=blocks, labels=labels, rules=rules, datasets=datasets
-    )
-
-
-def _read_written(document: Node, file: Path | None) -> Reading[Written]:
+def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:
+    """Read a config as written."""
     top = {key: node for key, node in document.value.items() if node.value is not None}
     for key in document.value:
         if key not in KEYS:
             yield key.place.mistake(unknown_key(key))
-    name = yield from read_name(top.get("name"), file, document.place)
+    name = yield from read_name(top.get("name"), given.file, document.place)
+    title = yield from read_title(document, given.text.decode(errors="replace") if given.file else "")
     seeds = yield from read_seeds(top.get("seeds"))
-    evaluated = yield from read_evaluate(top.get("evaluate"))
+    evaluate, evaluate_nodes = yield from read_evaluate(top.get("evaluate"))
     base, faulty = yield from _read_base(top, document.place)
     grids = yield from read_grids(top.get("grid"), base)
-    return Written(
+    return Sweep(
         top=top,
         place=document.place,
         name=name,
+        title=title,
         seeds=seeds,
-        evaluated=evaluated,
+        evaluate=evaluate,
+        evaluate_nodes=evaluate_nodes,
         base=base,
         grids=[replace(grid, faulty=grid.faulty | faulty) for grid in grids],
+        plots=(yield from _read_plots(top.get("plots"))),
         faulty=faulty,
+        blocks=[()] * len(grids),
     )
 
 
 def _read_base(top: Mapping[Any, Node], place: Place) -> Reading[tuple[dict[str, Level], frozenset[str]]]:
     """Read the levels of what no factor varies, and the fields with a mistake. place: of the config."""
+    given = [field for field in (*OUTSIDE, "train") if field in top]
+    specs = dict(zip(given, (yield from each(_read_outside(field, top[field]) for field in given))))
     base = {field: default_level(field, place) for field in FIELDS}
-    faulty = set()
-    for field in (field for field in (*OUTSIDE, "train") if field in top):
-        spec = yield from _read_outside(field, top[field])
-        if spec is None:
-            faulty.add(field)
-        else:
-            base[field] = spec.levels[0]
-    return base, frozenset(faulty)
+    base |= {field: spec.levels[0] for field, spec in specs.items() if spec is not None}
+    return base, frozenset(field for field, spec in specs.items() if spec is None)
 
 
 def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
@@ -169,21 +162,57 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     if node is None:
         return []
     if not node.is_list:
-        yield node.place.mistake(
-            f"plots must be a list of plots such as [{{curves: {{rows: activation}}}}], got {node}"
-        )
+        example = "[{curves: {rows: activation}}]"
+        yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
         return []
-    plots = []
-    for one in node.value:
-        spec = yield from read_level("plots", one, expand=False)
-        if spec is not None:
-            plots.append((one, spec.levels[0].choices[0]))
-    return plots
+    specs = yield from each(read_level("plots", one, expand=False) for one in node.value)
+    return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
 
 
-def _factors(written: Written) -> tuple[Factor, ...]:
+def _factors(sweep: Sweep) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
-    given = {f.name: f for grid in written.grids for f in grid.factors}
-    standard = DESCENT.factors if written.descends else None
-    rest = {name: Factor(name, name) for name in standard or STANDARD if name not in given}
-    return tuple((given | rest).values())
+    given = {f.name: f for grid in sweep.grids for f in grid.factors}
+    standard = {name: Factor(name, name) for name in STANDARD if sweep.task.concerns(name)}
+    return (*given.values(), *(factor for name, factor in standard.items() if name not in given))
+
+
+def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
+    """Read a config from a file or a mapping."""
+    if isinstance(source, Mapping):
+        document = yield from read_mapping(source)
+        text = json.dumps(document.plain(), indent=2, ensure_ascii=False) if document else ""
+        return Source(document, None, text.encode(errors="replace"))
+    shown, path = fspath(source), Path(source)
+    data = yield from _bytes(path, Place(shown))
+    if data is None:
+        return Source(None, path, b"")
+    document = yield from read_yaml(data, shown)
+    if document is not None and not document.is_mapping:
+        told = f"a config is a mapping with keys such as name, data, train and grid, got {document}"
+        yield document.place.mistake(told)
+        document = None
+    return Source(document, path, data)
+
+
+@whole
+def _bytes(path: Path, place: Place) -> Reading[bytes]:
+    try:
+        if path.exists() and not path.is_file():
+            yield place.mistake("this is no file; a config is a YAML file")
+        else:
+            with path.open("rb") as file:
+                return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        yield place.mistake(f"there is no such file{_near_file(path)}")
+    except (OSError, ValueError) as error:
+        yield place.mistake(f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
+    return b""
+
+
+def _near_file(path: Path) -> str:
+    try:
+        there = [other.name for other in path.parent.iterdir() if other.suffix in (".yaml", ".yml")]
+    except OSError:
+        there = []
+    near = similar(path.name, there)
+    return f"; did you mean {str(path.with_name(near))!r}?" if near else ""

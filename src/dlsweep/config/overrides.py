@@ -6,7 +6,7 @@ everything else, its place being "command line".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
@@ -25,35 +25,20 @@ def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
         if not equals or not path:
             yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        document, mistakes = gather(_override(document, path, value))
+        node, mistakes = gather(_read(value))
+        if node is not None:
+            document, mistakes = gather(_put(document, path, node))
         yield from (_PLACE.mistake(f"{text}: {mistake.message}") for mistake in mistakes)
     return document
 
 
-def _override(document: Node, path: str, value: str) -> Reading[Node]:
-    node = yield from _read(value)
-    return document if node is None else (yield from _put(document, path, node))
-
-
+@whole
 def _read(value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
-    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE)
-    if node is None:
-        return None
-    if not node.value:
+    node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, lines=False)
+    if node is not None and not node.value:
         yield _PLACE.mistake("there is no value after the equals sign")
-        return None
-    node = _unplaced(node)
-    return node.value[0] if len(node.value) == 1 else node
-
-
-def _unplaced(node: Node) -> Node:
-    """The node with the command line for its place; lines and columns mean nothing there."""
-    if isinstance(node.value, tuple):
-        return Node(tuple(map(_unplaced, node.value)), _PLACE)
-    if isinstance(node.value, dict):
-        return Node({Key(key, _PLACE): _unplaced(value) for key, value in node.value.items()}, _PLACE)
-    return Node(node.value, _PLACE, node.text)
+    return node.value[0] if node is not None and len(node.value) == 1 else node
 
 
 def _put(document: Node, path: str, value: Node) -> Reading[Node]:
@@ -87,28 +72,23 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
 
 def _meant(path: str) -> str:
     """The end of a sentence about a key that is not there: the whole path of what has such a name further inside."""
-    whole: dict[str, list[str]] = {}
-    for known in _inner_paths():
-        steps = known.split(".")
-        for end in (".".join(steps[i:]) for i in range(1, len(steps))):
-            whole.setdefault(end, []).append(known)
-    for word in filter(None, (path, similar(path, [*KEYS, *whole]))):
-        if word in whole and word not in KEYS:
-            shortest = min(known.count(".") for known in whole[word])
-            meant = [repr(known) for known in whole[word] if known.count(".") == shortest]
-            return f"; did you mean {' or '.join(meant[:3])}?"
+    inner = _inner_paths()
+    ends = {known.split(".", dots)[-1] for known in inner for dots in range(1, known.count(".") + 1)}
+    for word in filter(None, (path, similar(path, ends.union(KEYS)))):
+        if word in ends.difference(KEYS):
+            meant = [known for known in inner if known.endswith(f".{word}")]
+            shortest = min(known.count(".") for known in meant)
+            shown = [repr(known) for known in meant if known.count(".") == shortest]
+            return f"; did you mean {' or '.join(shown[:3])}?"
     return nearest(path.partition(".")[0], KEYS)
 
 
-def _inner_paths() -> Iterator[str]:
-    """Yield the paths that an override can set below the keys of the config."""
-    yield from dotted_names("train")
-    yield from (f"evaluate.{setting}" for setting in EVALUATE.settings)
-    for field in OUTSIDE:
-        yield from (name for name in dotted_names(field) if name.count(".") == 2)
-    for field in STANDARD:
-        yield f"grid.{field}"
-        yield from (f"grid.{name}" for name in dotted_names(field))
+def _inner_paths() -> list[str]:
+    """The paths that an override can set below the keys of the config."""
+    evaluate = (f"evaluate.{setting}" for setting in EVALUATE.settings)
+    outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
+    standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))
+    return [*dotted_names("train"), *evaluate, *outside, *standard]
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:
@@ -147,24 +127,24 @@ def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
         if path in factors and len(factors) > 1:
             yield _PLACE.mistake(f"{path} moves together with others in {str(key)!r}; change it in the file")
             return grid
+    if not setting or path in grid.value:
+        return _with(grid, path, value)
     own = next((key for key, factors in axes.items() if field in factors), None)
-    if setting and path not in grid.value and own is not None:
+    if own is not None:
+        column = axes[own].index(field) if len(axes[own]) > 1 else None
         levels = grid.value[own]
-        if len(axes[own]) == 1:
-            changed = tuple(_put_into_level(field, level, name, setting, value) for level in levels.items())
-        else:
-            changed = tuple(_put_into_row(row, axes[own], field, name, setting, value) for row in levels.items())
-        if not any(changed):
-            return None
+        changed = [_put_into_row(one, column, field, name, setting, value) for one in levels.items()]
         kept = tuple(new or old for new, old in zip(changed, levels.items()))
-        return Node({**grid.value, own: Node(kept, levels.place)}, grid.place)
-    if setting and path not in grid.value and field in STANDARD:
-        return _with(grid, field, _level(name, setting, value))
+        return Node({**grid.value, own: Node(kept, levels.place)}, grid.place) if any(changed) else None
+    if field in STANDARD:
+        return _with(grid, field, _with(None, name, _with(None, setting, value)))
     return _with(grid, path, value)
 
 
-def _put_into_row(row: Node, factors: list[str], field: str, name: str, setting: str, value: Node) -> Node | None:
-    column = factors.index(field)
+def _put_into_row(row: Node, column: int | None, field: str, name: str, setting: str, value: Node) -> Node | None:
+    """A level, or a row of levels that move together, with one setting changed; None where none is of that name."""
+    if column is None:
+        return _put_into_level(field, row, name, setting, value)
     if not row.is_list or column >= len(row.value):
         return None
     changed = _put_into_level(field, row.value[column], name, setting, value)
@@ -181,7 +161,3 @@ def _put_into_level(field: str, level: Node, name: str, setting: str, value: Nod
     if name in registry(field):
         inner = named_settings(registry(field)[name], inner)
     return _with(level, name, _with(inner, setting, value))
-
-
-def _level(name: str, setting: str, value: Node) -> Node:
-    return Node({Key(name, _PLACE): Node({Key(setting, _PLACE): value}, _PLACE)}, _PLACE)

@@ -1,7 +1,7 @@
 """From YAML text, or from a Python mapping, to nodes: YAML 1.2 meaning, bounded work, no code run.
 
 PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); their meaning is decided here.
-Building from events keeps no call stack, counts as it goes, and knows the line and column of every value.
+Building from events counts as it goes, and knows the line and column of every value.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from dlsweep.config.document import Key, Node, Place, Reading
-from dlsweep.errors import Mistake
 from dlsweep.settings import NUMBER
 from dlsweep.text import plural, value_text
 
@@ -51,38 +50,29 @@ class _Unreadable(Exception):
         self.mistake = place.mistake(sentence)
 
 
-def read_yaml(data: bytes, file: str) -> Reading[Node | None]:
-    """Read the one document of a YAML text, UTF-8; None if it cannot be read. file: as messages show it."""
-    builder = _Builder(file)
-    node = None
-    try:
-        node = _build(builder, data)
-    except _Unreadable as error:
-        builder.mistakes.append(error.mistake)
-    yield from builder.mistakes
-    return node
+def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | None]:
+    """Read the one document of a YAML text, UTF-8; None if it cannot be read.
 
-
-def _build(builder: _Builder, data: bytes) -> Node:
-    start = Place(builder.file, 1, 1)
-    if len(data) > MAX_BYTES:
-        raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
+    file: as messages show it; lines: whether a place in it has a line and a column.
+    """
+    start = Place(file, 1, 1)
     try:
+        if len(data) > MAX_BYTES:
+            raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
         text = data.decode("utf-8-sig")
+        return (yield from _Reader(file, lines, yaml.parse(text, Loader=_Loader)).document())
+    except _Unreadable as error:
+        yield error.mistake
     except UnicodeDecodeError as error:
-        place = _place_of_byte(data, error.start, builder.file)
-        raise _Unreadable(place, "not UTF-8; save the file as UTF-8") from None
-    try:
-        for event in yaml.parse(text, Loader=_Loader):
-            builder.take(event)
-        return builder.document()
+        yield _place_of_byte(data, error.start, file).mistake("not UTF-8; save the file as UTF-8")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(builder.file, mark.line + 1, mark.column + 1) if mark else start
-        raise _Unreadable(place, _syntax_sentence(error, text, place)) from None
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else start
+        yield place.mistake(_syntax_sentence(error, text, place))
     except yaml.reader.ReaderError as error:
-        place = _place_of_byte(text.encode(), error.position, builder.file)
-        raise _Unreadable(place, "a control character, which YAML does not allow; take it out") from None
+        place = _place_of_byte(text.encode(), error.position, file)
+        yield place.mistake("a control character, which YAML does not allow; take it out")
+    return None
 
 
 def _syntax_sentence(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
@@ -99,127 +89,117 @@ def _place_of_byte(data: bytes, position: int, file: str) -> Place:
     return Place(file, before.count(b"\n") + 1, column)
 
 
-@dataclass
-class _Open:
-    """A list or a mapping whose end has not come yet."""
+class _Value(NamedTuple):
+    """A value that has been read. values, depth: in it, a scalar counting as 1 and 0; refused: it has a tag."""
 
-    place: Place
-    anchor: str | None
-    is_mapping: bool
-    started: int  # values before it
-    items: list[Node] = field(default_factory=list)
-    mapping: dict[Key, Node] = field(default_factory=dict)
-    key: Key | None = None
-    key_refused: bool = False
-    depth: int = 1  # 1 for a list of scalars
-    refused: bool = False  # it has a tag: its content is read, and forgotten
-
-    def add(self, node: Node, depth: int, refused: bool) -> Iterator[Mistake]:
-        """Take the next finished value: an item, a key, or the value of the current key."""
-        self.depth = max(self.depth, depth + 1)
-        if not self.is_mapping:
-            self.items += [] if refused else [node]
-        elif self.key is None:
-            self.key = Key(node.text, node.place)
-            self.key_refused = refused or not node.is_scalar
-            if not node.is_scalar:
-                yield node.place.mistake(f"a key is a word, got {node}")
-        else:
-            if self.key in self.mapping:
-                first = next(key for key in self.mapping if key == self.key)
-                told = f"the key {str(self.key)!r} is given twice, first on line {first.place.line}"
-                yield self.key.place.mistake(told)
-            elif self.key == "<<":
-                yield self.key.place.mistake("merge keys (<<) are not part of YAML 1.2; write the keys out")
-            elif not refused and not self.key_refused:
-                self.mapping[self.key] = node
-            self.key = None
-
-    def node(self) -> Node:
-        return Node(self.mapping if self.is_mapping else tuple(self.items), self.place)
+    node: Node
+    values: int
+    depth: int
+    refused: bool
 
 
 @dataclass
-class _Builder:
-    """Takes parse events one by one and has the document's node at the end."""
+class _Reader:
+    """Reads the events of a YAML text. anchors: None for a value that has not ended; values: so far."""
 
     file: str
-    mistakes: list[Mistake] = field(default_factory=list)
-    open: list[_Open] = field(default_factory=list)
-    anchors: dict[str, tuple[Node, int, int] | None] = field(
-        default_factory=dict
-    )  # node, values, depth; None while open
-    root: Node | None = None
-    documents: int = 0
+    lines: bool
+    events: Iterator[Any]
+    anchors: dict[str, _Value | None] = field(default_factory=dict)
     values: int = 0
 
-    def take(self, event: Any) -> None:
-        place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, yaml.ScalarEvent):
-            refused = self._refuses(event.tag, place)
-            self._count(1, 0, place)
-            if len(event.value) > MAX_CHARACTERS:
-                raise _Unreadable(
-                    place, f"a text of {len(event.value):,} characters; at most {MAX_CHARACTERS:,} are read"
-                )
-            plain = event.tag is None and event.implicit[0]
-            node = Node(_scalar(event.value, place) if plain else event.value, place, event.value)
-            self._finish(node, event.anchor, 1, 0, refused)
-        elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-            opened = _Open(place, event.anchor, isinstance(event, yaml.MappingStartEvent), self.values)
-            opened.refused = self._refuses(event.tag, place)
-            if event.anchor:
-                self.anchors[event.anchor] = None
-            self.open.append(opened)
-            self._count(1, 0, place)
-        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            done = self.open.pop()
-            self._finish(done.node(), done.anchor, self.values - done.started, done.depth, done.refused)
-        elif isinstance(event, yaml.AliasEvent):
-            node, values, depth = self._known(event.anchor or "", place)
-            self._count(values, depth, place)
-            self._finish(node, None, values, depth, refused=False)
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self.documents += 1
-            if self.documents > 1:
-                raise _Unreadable(place, "a second document starts here; a config is one document, without another ---")
-
-    def document(self) -> Node:
-        if self.root is None or self.root.value is None:
+    def document(self) -> Reading[Node]:
+        """Read the one document."""
+        root = None
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    told = "a second document starts here; a config is one document, without another ---"
+                    raise _Unreadable(self._place(event), told)
+                root = (yield from self._value(next(self.events), 0)).node
+        if root is None or root.value is None:
             raise _Unreadable(Place(self.file, 1, 1), "the config is empty; a first line could be `data: mnist`")
-        return self.root
+        return root
 
-    def _finish(self, node: Node, anchor: str | None, values: int, depth: int, refused: bool) -> None:
-        if anchor:
-            self.anchors[anchor] = (node, values, depth)
-        if self.open:
-            self.mistakes += self.open[-1].add(node, depth, refused)
+    def _place(self, event: Any) -> Place:
+        mark = event.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1) if self.lines else Place(self.file)
+
+    def _value(self, event: Any, level: int) -> Reading[_Value]:
+        """Read the value that begins with an event, inside `level` lists and mappings."""
+        place = self._place(event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._known(event.anchor or "", level, place)
+        refused = event.tag is not None and event.tag not in _PLAIN_TAGS
+        if refused:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            yield place.mistake(f"the tag {shown} is not allowed; a config holds plain values only")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            self._count(1, level, place)
+            found = _Value(_scalar_node(event, place), 1, 0, refused)
         else:
-            self.root = node
+            before = self.values
+            self._count(1, level + 1, place)
+            reading = self._mapping(level + 1) if isinstance(event, yaml.MappingStartEvent) else self._list(level + 1)
+            content, depth = yield from reading
+            found = _Value(Node(content, place), self.values - before, depth + 1, refused)
+        if event.anchor:
+            self.anchors[event.anchor] = found
+        return found
 
-    def _known(self, anchor: str, place: Place) -> tuple[Node, int, int]:
+    def _list(self, level: int) -> Reading[tuple[tuple[Node, ...], int]]:
+        """Read the items of a list, and the depth of the deepest; those that are refused are left out."""
+        items = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append((yield from self._value(event, level)))
+        return tuple(item.node for item in items if not item.refused), max((item.depth for item in items), default=0)
+
+    def _mapping(self, level: int) -> Reading[tuple[dict[Key, Node], int]]:
+        mapping: dict[Key, Node] = {}
+        depth = 0
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            word = yield from self._value(event, level)
+            key = Key(word.node.text, word.node.place)
+            if not word.node.is_scalar:
+                yield key.place.mistake(f"a key is a word, got {word.node}")
+            value = yield from self._value(next(self.events), level)
+            depth = max(depth, word.depth, value.depth)
+            if key in mapping:
+                first = next(known for known in mapping if known == key)
+                yield key.place.mistake(f"the key {str(key)!r} is given twice, first on line {first.place.line}")
+            elif key == "<<":
+                yield key.place.mistake("merge keys (<<) are not part of YAML 1.2; write the keys out")
+            elif word.node.is_scalar and not word.refused and not value.refused:
+                mapping[key] = value.node
+        return mapping, depth
+
+    def _known(self, anchor: str, level: int, place: Place) -> _Value:
+        """Return the value that an alias stands for."""
         if anchor not in self.anchors:
             raise _Unreadable(place, f"*{anchor} stands for nothing: there is no &{anchor} before it")
         known = self.anchors[anchor]
         if known is None:
             raise _Unreadable(place, f"*{anchor} stands inside the value that it stands for")
-        return known
+        self._count(known.values, level + known.depth, place)
+        return known._replace(refused=False)
 
     def _count(self, values: int, depth: int, place: Place) -> None:
         self.values += values
         if self.values > MAX_VALUES:
-            raise _Unreadable(
-                place, f"more than {plural(MAX_VALUES, 'value')}, an alias counted as all that it stands for"
-            )
-        if len(self.open) + depth > MAX_DEPTH:
+            told = f"more than {plural(MAX_VALUES, 'value')}, an alias counted as all that it stands for"
+            raise _Unreadable(place, told)
+        if depth > MAX_DEPTH:
             raise _Unreadable(place, f"nested more than {MAX_DEPTH} deep")
 
-    def _refuses(self, tag: str | None, place: Place) -> bool:
-        if tag is None or tag in _PLAIN_TAGS:
-            return False
-        shown = tag.replace("tag:yaml.org,2002:", "!!")
-        self.mistakes.append(place.mistake(f"the tag {shown} is not allowed; a config holds plain values only"))
-        return True
+
+def _scalar_node(event: yaml.ScalarEvent, place: Place) -> Node:
+    text = event.value
+    if len(text) > MAX_CHARACTERS:
+        raise _Unreadable(place, f"a text of {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
+    plain = event.tag is None and event.implicit[0]
+    return Node(_scalar(text, place) if plain else text, place, text)
 
 
 def _scalar(text: str, place: Place) -> Any:
@@ -263,7 +243,8 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise _Unreadable(Place(path[:_LONGEST_PATH]), f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
-        return Node(dict(_entries(value, path, depth)), place)
+        inner = {key: f"{path}.{key}" if path else str(key) for key in value}
+        return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
     if isinstance(value, (list, tuple, range)):
         return Node(tuple(_from_python(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)), place)
     if value is None or isinstance(value, (bool, str)):
@@ -275,9 +256,3 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if isinstance(value, PurePath):
         return Node(str(value), place, str(value))
     raise _Unreadable(place, f"a config holds no {type(value).__name__}; use text, numbers, lists and mappings")
-
-
-def _entries(mapping: Mapping[Any, Any], path: str, depth: int) -> Iterator[tuple[Key, Node]]:
-    for key, value in mapping.items():
-        inner = f"{path}.{key}" if path else str(key)
-        yield Key(str(key), Place(inner)), _from_python(value, inner, depth + 1)

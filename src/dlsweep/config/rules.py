@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, reduce
-from itertools import product
-from operator import and_, or_
-
-from dlsweep.config.document import Node, Reading, each, whole
-from dlsweep.config.expansion import Block, Combination
-from dlsweep.text import nearest, value_text
+from functools import cached_property
 
 PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
-
-_MOST_CHOICES = 50  # that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -58,85 +50,3 @@ class Rules:
         """Return True if an arm is left that fits these partial arms."""
         kept = not self.only or fitting >> len(self.exclude)
         return bool(kept) and not fitting & (1 << len(self.exclude)) - 1
-
-    def leave_some(self, combinations: Sequence[Combination], blocks: Sequence[Block]) -> bool:
-        """True if an arm is left that has these combinations, which are of some of the blocks."""
-        known = {frozenset(one.fields): one for one in combinations}
-        choices = [(known[fields],) if (fields := frozenset(b[0].fields)) in known else b for b in blocks]
-        masks = [[self.fitting(one.labels) for one in block] for block in choices]
-        return any(self.leave(reduce(and_, combination, -1)) for combination in product(*masks))
-
-
-def read_partial_arms(
-    key: str,
-    node: Node | None,
-    names: Mapping[str, Mapping[str, str]],
-    grids: Sequence[Sequence[Block]],
-    faulty: frozenset[str],
-) -> Reading[tuple[PartialArm, ...]]:
-    """Read the partial arms of `exclude` or `only`.
-
-    names: for each factor its labels, each with its level's name, by which it can be called too; grids: their blocks,
-    to see that a partial arm fits some arm; faulty: the fields whose levels are not all known.
-    """
-    if node is None:
-        return ()
-    if not node.is_list:
-        yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
-        return ()
-    called = {factor: _labels_by_word(labels) for factor, labels in names.items()}
-    read = yield from each(_read_partial_arm(key, one, called, faulty) for one in node.value)
-    good = [(one, partial) for one, partial in zip(node.value, read) if partial]
-    rules = Rules((), tuple(partial for _, partial in good))
-    # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
-    fit = [
-        reduce(and_, [reduce(or_, (rules.fitting(one.labels) for one in block)) for block in blocks])
-        for blocks in grids
-    ]
-    for i, (one, partial) in enumerate(good):
-        known = not any(factor.partition(".")[0] in faulty for factor in partial)
-        if known and not reduce(or_, fit, 0) >> i & 1:
-            arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
-            yield one.place.mistake(f"{key} names levels that no arm has together: {arm}")
-    return rules.only
-
-
-def _labels_by_word(labels: Mapping[str, str]) -> dict[str, set[str]]:
-    """The labels that a word stands for: itself, and all whose level has that name."""
-    words: dict[str, set[str]] = {}
-    for label, name in labels.items():
-        words.setdefault(label, set()).add(label)
-        words.setdefault(name, set()).add(label)
-    return words
-
-
-@whole
-def _read_partial_arm(
-    key: str, node: Node, called: Mapping[str, Mapping[str, set[str]]], faulty: frozenset[str]
-) -> Reading[PartialArm]:
-    if not node.is_mapping or not node.value:
-        yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
-        return {}
-    partial: dict[str, frozenset[str]] = {}
-    for factor, levels in node.value.items():
-        if factor.partition(".")[0] in faulty:
-            continue
-        if factor not in called:
-            yield factor.place.mistake(f"{key} speaks of {str(factor)!r}, no factor here{nearest(factor, called)}")
-            continue
-        words = called[factor]
-        found: set[str] = set()
-        # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
-        for one in (levels,) if value_text(levels.plain()) in words else levels.items():
-            text = one.text if one.text in words else value_text(one.plain())
-            if text not in words:
-                yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(words))}")
-            found |= words.get(text, set())
-        partial[str(factor)] = frozenset(found)
-    return partial
-
-
-def _some(words: Mapping[str, set[str]]) -> list[str]:
-    """The labels, unless they are too many for a sentence."""
-    labels = {label for fitting in words.values() for label in fitting}
-    return sorted(labels) if len(labels) <= _MOST_CHOICES else []

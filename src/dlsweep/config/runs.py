@@ -67,12 +67,16 @@ class Train:
     clip_norm: float | None = None
     stopping: Stopping | None = None
 
+    def per_epoch(self, samples: int) -> int:
+        """Return the number of updates in an epoch of `samples` samples; its last minibatch may be smaller."""
+        return -(-samples // self.batch_size)
+
     def steps(self, samples: int) -> int:
-        """Return the number of updates with `samples` training samples; an epoch may end with a smaller minibatch."""
+        """Return the number of updates with `samples` training samples."""
         if self.iterations is not None:
             return self.iterations
         assert self.epochs is not None
-        return self.epochs * -(-samples // self.batch_size)
+        return self.epochs * self.per_epoch(samples)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,10 @@ class Evaluate:
     ensemble: bool = False
     layers: bool = False
     keep: Keep | None = None
+
+    def times(self, steps: int) -> int:
+        """Return the number of evaluations of a run of `steps` updates."""
+        return 1 + -(-steps // self.every)
 
 
 @dataclass(frozen=True, init=False)

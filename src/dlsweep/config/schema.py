@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlsweep.config.basics import LONGEST_NAME
+from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, entries, registry
+from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, Factor, dotted_names, entries, registry
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry
 from dlsweep.types import name_of
@@ -35,6 +35,12 @@ def schema() -> Schema:
                 "minLength": 1,
                 "maxLength": LONGEST_NAME,
                 "pattern": r"^[^\s._\-/\\][^/\\:*?\"<>|]*$",
+            },
+            "title": {
+                "description": "Title of its figures; by default the question in the opening comment; null for none.",
+                "type": ["string", "number", "boolean", "null"],
+                "minLength": 1,
+                "maxLength": LONGEST_TITLE,
             },
             "data": {"description": "The data set.", "$ref": "#/$defs/data/single"},
             "model": {"description": "The network.", "$ref": "#/$defs/model/single"},
@@ -78,32 +84,27 @@ _RULES = {"type": "array", "items": {"$ref": "#/$defs/partialArm"}}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 
+def _object(properties: Schema, **further: Any) -> Schema:
+    """A mapping with these keys and no others."""
+    return {"type": "object", "properties": properties, "additionalProperties": False, **further}
+
+
 def _grid() -> Schema:
     """Any factor as a key; factors that move together as one key with commas."""
-    dotted = {name: {"anyOf": alternatives} for field in FIELDS for name, alternatives in _dotted(field).items()}
+    dotted = {name: {"anyOf": _dotted(field, name)} for field in FIELDS for name in dotted_names(field)}
     moving = r"^\s*[a-z_.0-9]+\s*(,\s*[a-z_.0-9]+\s*)+$"
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {**{field: {"$ref": f"#/$defs/{field}/several"} for field in CHOSEN}, **dotted},
-        "patternProperties": {
-            moving: {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 2}},
-        },
-    }
+    rows = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 2}}
+    fields = {field: {"$ref": f"#/$defs/{field}/several"} for field in CHOSEN}
+    return _object({**fields, **dotted}, patternProperties={moving: rows})
 
 
-def _dotted(field: str) -> dict[str, list[Schema]]:
-    """The dotted factors of a field, each with what its values may be."""
-    found: dict[str, list[Schema]] = {}
-    for entry in entries(field):
-        for name in entry.settings:
-            value = _setting(entry, name, expand=True)
-            for factor in {
-                f"{field}.{name}",
-                f"{field}.{entry.name}.{name}" if field != "train" else f"{field}.{name}",
-            }:
-                if value not in found.setdefault(factor, []):
-                    found[factor].append(value)
+def _dotted(field: str, name: str) -> list[Schema]:
+    """The values that a dotted factor can have, each once."""
+    choice, _, setting = name.removeprefix(f"{field}.").rpartition(".")
+    found: list[Schema] = []
+    for owner in Factor(name, field, choice or None, setting).owners(entries(field)):
+        value = _setting(owner, setting, expand=True)
+        found += [value] if value not in found else []
     return found
 
 
@@ -121,44 +122,21 @@ def _levels(choices: list[Entry], *, expand: bool, combined: bool = False) -> li
     """A level: a name, or a mapping from a name to settings; in a grid (expand) with a label if one likes."""
     text = {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL, "description": "What to call this level."}
     label: Schema = {"label": text} if expand else {}
-    names = [
-        {"const": e.name, "description": e.summary} for e in choices if not any(s.required for s in e.settings.values())
-    ]
-    mappings = {
-        e.name: {
-            "anyOf": [
-                _settings(e, expand=expand),
-                {"type": "null"},
-                *([_setting(e, e.short, expand=expand)] if e.short else []),
-            ]
-        }
-        for e in choices
-    }
+    free = [entry for entry in choices if not any(setting.required for setting in entry.settings.values())]
+    names: list[Schema] = [{"const": entry.name, "description": entry.summary} for entry in free]
+    mappings: dict[str, Schema] = {}
+    for entry in choices:
+        short = [_setting(entry, entry.short, expand=expand)] if entry.short else []
+        mappings[entry.name] = {"anyOf": [_settings(entry, expand=expand), {"type": "null"}, *short]}
     if combined:
-        several = {"type": "object", "properties": {**mappings, **label}, "additionalProperties": False}
-        return [*names, {**several, "minProperties": 1}]
-    return [
-        *names,
-        *(
-            {
-                "type": "object",
-                "properties": {name: settings, **label},
-                "required": [name],
-                "additionalProperties": False,
-            }
-            for name, settings in mappings.items()
-        ),
-    ]
+        return [*names, _object({**mappings, **label}, minProperties=1)]
+    return names + [_object({name: settings, **label}, required=[name]) for name, settings in mappings.items()]
 
 
 def _settings(entry: Entry, *, expand: bool) -> Schema:
-    return {
-        "type": "object",
-        "description": entry.summary,
-        "additionalProperties": False,
-        "properties": {name: _setting(entry, name, expand=expand) for name in entry.settings},
-        "required": [name for name, setting in entry.settings.items() if setting.required],
-    }
+    properties = {name: _setting(entry, name, expand=expand) for name in entry.settings}
+    required = [name for name, setting in entry.settings.items() if setting.required]
+    return _object(properties, description=entry.summary, required=required)
 
 
 def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:

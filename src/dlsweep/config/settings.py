@@ -13,30 +13,34 @@ from dlsweep.registry import Entry
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
 
 
-@whole
-def read_settings(entry: Entry, node: Node | None, where: str, place: Place, *, expand: bool) -> Reading[Given]:
+def read_settings(entry: Entry, node: Node | None, where: str, place: Place, *, expand: bool) -> Reading[Given | None]:
     """Read the settings that a mapping gives; None if there is a mistake.
 
     where: the path that messages name, "optimizer.sgd"; place: of the entry's name; expand: whether a list means
     several values.
     """
+    given = yield from _read_given(entry, named_settings(entry, node), where, expand)
+    missing = entry.missing(given, where) if given is not None else []
+    yield from map(place.mistake, missing)
+    return None if missing else given
+
+
+@whole
+def _read_given(entry: Entry, named: Node, where: str, expand: bool) -> Reading[Given]:
     given: dict[str, tuple[Node, ...]] = {}
-    named = named_settings(entry, node)
     if not named.is_mapping:
         yield named.place.mistake(f"{entry.needs_mapping(where)}, got {named}")
         return given
-    wrong = False
     for key, value in named.value.items():
         if key not in entry.settings:
-            wrong = True
             yield key.place.mistake(entry.unknown(key, where))
             continue
-        values = yield from read_values(entry, key, value, f"{where}.{key}", expand=expand)
-        wrong = wrong or values is None
-        given[str(key)] = values or ()
-    yield from _two_spellings(entry, given, where)
-    for sentence in entry.missing(given, where) if not wrong else ():
-        yield place.mistake(sentence)
+        nodes = yield from alternatives(entry, key, value, f"{where}.{key}", expand=expand)
+        checked = yield from each(check(entry, key, one, f"{where}.{key}") for one in nodes)
+        given[str(key)] = tuple(one for one in checked if one is not None)
+    for names, sentence in entry.clashes(given, where):
+        if places := [given[name][0].place for name in names if given[name]]:
+            yield max(places).mistake(sentence)
     return given
 
 
@@ -47,21 +51,6 @@ def named_settings(entry: Entry, node: Node | None) -> Node:
     if entry.short and not node.is_mapping:
         return Node({Key(entry.short, node.place): node}, node.place)
     return node
-
-
-def _two_spellings(entry: Entry, given: Given, where: str) -> Reading[None]:
-    for names, sentence in entry.clashes(given, where):
-        places = [given[name][0].place for name in names if given[name]]
-        if places:
-            yield max(places).mistake(sentence)
-
-
-@whole
-def read_values(entry: Entry, name: str, node: Node, where: str, *, expand: bool) -> Reading[tuple[Node, ...]]:
-    """Read the values of one setting; None if there is a mistake."""
-    nodes = yield from alternatives(entry, name, node, where, expand=expand)
-    values = yield from each(check(entry, name, one, where) for one in nodes)
-    return tuple(value for value in values if value is not None)
 
 
 def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: bool) -> Reading[tuple[Node, ...]]:

@@ -1,47 +1,119 @@
-"""A config that has been read, in two steps: as written, and with its labels and combinations. Checks look at it."""
+"""A config that has been read: as written, then with its task, its labels and its combinations."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from itertools import product
+from operator import and_
 from typing import Any
 
-from dlsweep.config.basics import Evaluated
-from dlsweep.config.document import Node, Place
-from dlsweep.config.expansion import Block, Combination
-from dlsweep.config.grid import Grid
-from dlsweep.config.levels import Level, LevelSpec
-from dlsweep.config.opened import Datasets
+from dlsweep.config.document import Node, Place, Reading
+from dlsweep.config.grid import Axis, Grid
+from dlsweep.config.levels import Level, LevelSpec, default_level
 from dlsweep.config.rules import Rules
-from dlsweep.config.words import Factor
+from dlsweep.config.runs import Evaluate
+from dlsweep.config.words import Factor, data_files
 from dlsweep.datasets.base import Dataset
+from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
+from dlsweep.tasks import CLASSIFICATION, Task, task_of
+from dlsweep.text import value_text
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One combination of levels of some factors.
+
+    fields: the values of an arm's fields; labels: by factor; asked: the labels asked for where an arm has no such
+    setting ("0.9" for "-"); key: a hash of what the fields mean, to be combined by exclusive or (Zobrist
+    1970), so that arms that mean the same have the same key.
+    """
+
+    fields: Mapping[str, Any]
+    labels: Mapping[str, str]
+    asked: Mapping[str, str]
+    key: int
+    places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
+
+
+Block = tuple[Combination, ...]
+Grids = Sequence[Sequence[Block]]  # of each grid its blocks
+
+
+class Datasets:
+    """Data sets by choice, None for those that cannot be used; and the mistakes that tell why."""
+
+    def __init__(self) -> None:
+        self.opened: dict[Choice, Dataset | None] = {}
+        self.mistakes: list[Mistake] = []
+
+    def open(self, choice: Choice, places: Mapping[str, Place], place: Place) -> Dataset | None:
+        """Return the data set; None if it cannot be used.
+
+        places: of the settings that were given; place: of the name.
+        """
+        from dlsweep.datasets import open_dataset
+
+        if choice not in self.opened:
+            try:
+                self.opened[choice] = open_dataset(choice)
+            except DlsweepError as error:
+                self.opened[choice] = None
+                for sentence in str(error).splitlines():
+                    # The place of the setting that the sentence names, and else of the file.
+                    named = [n for n in places if f"{n}: " in sentence] or [n for n in ("path",) if n in places]
+                    self.mistakes.append((places[named[0]] if named else place).mistake(sentence))
+        return self.opened[choice]
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the content of each data set, by its name and settings, wherever its file lies."""
+        files = data_files()
+        found: dict[str, list[str]] = {}
+        for choice, dataset in self.opened.items():
+            settings = (f"{n}={value_text(v)}" for n, v in choice.settings.items() if (choice.name, n) not in files)
+            if dataset is not None:
+                found.setdefault(" ".join([choice.name, *settings]), []).append(dataset.fingerprint)
+        return {data: ", ".join(fingerprints) for data, fingerprints in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """A config as written.
+class Sweep:
+    """A config that has been read.
 
-    top: the nodes under its keys; place: of the whole; base: the level of each field outside the grid; faulty: the
-    fields with a mistake; descends: True if its models are landscapes.
+    top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given;
+    plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake; task:
+    of its models; blocks: of each grid, none until they are made; datasets: that its arms use.
     """
 
     top: Mapping[Any, Node]
     place: Place
     name: str
+    title: str | None
     seeds: Sequence[int]
-    evaluated: Evaluated
+    evaluate: Evaluate
+    evaluate_nodes: Mapping[str, Node]
     base: Mapping[str, Level]
     grids: Sequence[Grid]
+    plots: Sequence[tuple[Node, Choice]]
     faulty: frozenset[str]
-    descends: bool = False
+    task: Task = CLASSIFICATION
+    factors: tuple[Factor, ...] = ()
+    labels: Mapping[Level, str] = field(default_factory=dict)
+    blocks: Grids = ()
+    rules: Rules = field(default_factory=Rules)
+    datasets: Datasets = field(default_factory=Datasets)
 
     @property
     def count(self) -> int:
         """The number of runs before folding, `exclude` and `only`."""
         return sum(grid.count for grid in self.grids) * len(self.seeds)
+
+    @property
+    def axes(self) -> Iterator[Axis]:
+        """The axes of all grids."""
+        return (axis for grid in self.grids for axis in grid.axes)
 
     def specs(self, field: str) -> list[LevelSpec]:
         """Return the levels of a field as written, in all grids."""
@@ -51,24 +123,13 @@ class Written:
             found += own or [self.base[field].spec]
         return found
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sweep(Written):
-    """A config with its labels and combinations.
-
-    plots: each with its node; blocks: of each grid, none if it has too many runs; datasets: that its arms use.
-    """
-
-    factors: tuple[Factor, ...]
-    plots: Sequence[tuple[Node, Choice]]
-    blocks: Sequence[Sequence[Block]]
-    labels: Mapping[Level, str] = field(default_factory=dict)
-    rules: Rules = field(default_factory=Rules)
-    datasets: Datasets = field(default_factory=Datasets)
+    def combinations(self) -> Iterator[Combination]:
+        """Yield the combinations of every block."""
+        return (one for blocks in self.blocks for block in blocks for one in block)
 
     def all(self, field: str) -> Iterator[Combination]:
         """Yield every combination that says something of a field."""
-        return (one for blocks in self.blocks for block in blocks if field in block[0].fields for one in block)
+        return (one for one in self.combinations() if field in one.fields)
 
     def partial_arms(self, *names: str) -> Iterator[PartialArm]:
         """Yield the combinations of some fields of an arm, in every grid."""
@@ -105,4 +166,60 @@ class PartialArm:
     @property
     def is_kept(self) -> bool:
         """True if `exclude` and `only` leave an arm with these fields."""
-        return self.sweep.rules.leave_some([*self.combinations], self.blocks)
+        rules = self.sweep.rules
+        known = {frozenset(one.fields): one for one in self.combinations}
+        choices = [(known[fields],) if (fields := frozenset(b[0].fields)) in known else b for b in self.blocks]
+        masks = [[rules.fitting(one.labels) for one in block] for block in choices]
+        return any(rules.leave(reduce(and_, fitting, -1)) for fitting in product(*masks))
+
+
+def adapted(sweep: Sweep) -> Reading[Sweep]:
+    """Return a sweep with its task, and with the task's defaults."""
+    task = yield from _task(sweep)
+    if task.concerns("data"):
+        return replace(sweep, task=task)
+    evaluate = sweep.evaluate
+    return replace(
+        sweep,
+        task=task,
+        seeds=(yield from _replicates(sweep, task)),
+        base={**sweep.base, "data": default_level("data", sweep.place, "none")},
+        evaluate=replace(evaluate, every=evaluate.every or 1, on=task.splits),
+        evaluate_nodes={},
+    )
+
+
+def _task(sweep: Sweep) -> Reading[Task]:
+    """Return the task of all models. Those that learn from data do not mix with others, and must have data."""
+    if any("model" in grid.faulty for grid in sweep.grids):
+        return CLASSIFICATION
+    models = sweep.specs("model")
+    tasks = [task_of(model.name) for model in models]
+    without_data = [model for model, task in zip(models, tasks) if not task.concerns("data")]
+    if without_data and len(without_data) < len(models):
+        names = ", ".join(dict.fromkeys(model.name for model in models))
+        yield without_data[0].place.mistake(
+            f"networks learn from data and landscapes do not, so they are not compared in one sweep; got {names}"
+        )
+    for data in () if without_data else sweep.specs("data"):
+        if data.name == "none":
+            yield data.place.mistake(f"data must not be none, since {models[0].name} learns from data")
+    return tasks[0] if len(set(tasks)) == 1 else CLASSIFICATION
+
+
+def _replicates(sweep: Sweep, task: Task) -> Reading[Sequence[int]]:
+    """Return the seeds: without chance (noise) a descent is the same for every seed, and one is enough."""
+    models = sweep.specs("model")
+    noises = [value for model in models for value in model.values(task.chance)]
+    noises += [level.value for axis in sweep.axes for level in axis.setting_levels("model", task.chance)]
+    node = sweep.top.get("seeds")
+    if any(noises):
+        return sweep.seeds
+    if node is None:
+        return range(1)
+    if len(sweep.seeds) > 1:
+        yield node.place.mistake(
+            f"without {task.chance} a descent is the same for every seed, got {node}; take seeds out, or add "
+            f"{task.chance}, as in model: {{{models[0].name}: {{{task.chance}: 0.1}}}}"
+        )
+    return sweep.seeds

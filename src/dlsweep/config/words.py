@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le, MinLen
@@ -20,7 +21,7 @@ CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with se
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
-KEYS = ("name", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+KEYS = ("name", "title", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
 # The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
 _PLOTS = "dlsweep.plots:plots"
@@ -116,22 +117,22 @@ class Factor:
     @property
     def quantity(self) -> str:
         """The quantity that the setting of a dotted factor sets."""
-        settings = next(e.settings for e in entries(self.field) if self.setting in e.settings)
-        return settings[self.setting].quantity
+        return self.owners(entries(self.field))[0].settings[self.setting].quantity
+
+    def owners(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the entries whose setting a dotted factor sets."""
+        return [entry for entry in entries if self.setting in entry.settings and self.choice in (None, entry.name)]
 
     def concerns(self, choice: str, setting: str) -> bool:
         """Return True if a dotted factor sets this setting of a choice of that name."""
         return setting == self.setting and self.choice in (None, choice)
 
-    def targets(self, choices: Iterable[Choice]) -> list[Choice]:
-        """Return the choices of a level that have the setting."""
-        return [c for c in choices if self.setting in c.settings and self.concerns(c.name, self.setting)]
-
     def value_in(self, choices: Iterable[Choice]) -> str:
         """Return the value of a dotted factor in an arm, "-" if the arm has no such setting."""
-        concerned = [c for c in self.targets(choices) if self.setting not in entry(self.field, c.name).idle(c.settings)]
-        values = [c.settings[self.setting] for c in concerned]
-        return ", ".join(dict.fromkeys(map(value_text, values))) or "-"
+        chosen = {choice.name: choice.settings for choice in choices}
+        owners = self.owners(entry(self.field, name) for name in chosen)
+        settings = [chosen[owner.name] for owner in owners if self.setting not in owner.idle(chosen[owner.name])]
+        return ", ".join(dict.fromkeys(value_text(own[self.setting]) for own in settings)) or "-"
 
 
 def factor(name: str, place: Place) -> Reading[Factor | None]:
@@ -154,15 +155,15 @@ def factor(name: str, place: Place) -> Reading[Factor | None]:
 
 def dotted_names(field: str) -> list[str]:
     """The names of all dotted factors of a field."""
-    return list(dict.fromkeys(_dotted_names(field)))
+    choices = [(entry, f"{field}.{entry.name}" if field != "train" else field) for entry in entries(field)]
+    both = [(f"{field}.{name}", f"{path}.{name}") for entry, path in choices for name in entry.settings]
+    return list(dict.fromkeys(chain.from_iterable(both)))
 
 
-def _dotted_names(field: str) -> Iterator[str]:
-    for entry in entries(field):
-        for setting in entry.settings:
-            yield f"{field}.{setting}"
-            if field != "train":
-                yield f"{field}.{entry.name}.{setting}"
+def own_settings(choice: Choice, dotted: Iterable[Factor]) -> dict[str, Any]:
+    """Return the settings of a choice that no dotted factor of its field sets."""
+    settings = choice.settings.items()
+    return {name: value for name, value in settings if not any(f.concerns(choice.name, name) for f in dotted)}
 
 
 def numbers(field: str, value: Any) -> dict[str, float]:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as the next ones do
-from dlsweep.datasets import idx_sets as _idx_sets  # noqa: F401
 from dlsweep.datasets import mnist as _mnist  # noqa: F401
 from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets
-from dlsweep.errors import DataChanged
+from dlsweep.datasets.published import Published
+from dlsweep.errors import DataChanged, UnknownName, UsageError
 from dlsweep.registry import Choice
+from dlsweep.text import nearest
 
-__all__ = ["Arrays", "Dataset", "data_of", "datasets", "open_dataset"]
+__all__ = ["Arrays", "Dataset", "data_of", "datasets", "named", "open_dataset", "published_as"]
 
 
 class Planned(Protocol):
@@ -57,3 +58,21 @@ def _open(choice: Choice, modified: tuple[int, ...]) -> Dataset:
     dataset = datasets[choice.name](**choice.settings)
     assert isinstance(dataset, Dataset)
     return dataset
+
+
+def named() -> dict[str, Dataset]:
+    """Return all data sets that have samples and need no file of the user, with their default settings."""
+    entries = (datasets[name] for name in datasets)
+    opened = {e.name: e() for e in entries if not any(setting.required for setting in e.settings.values())}
+    return {name: data for name, data in opened.items() if data.sizes["train"]}
+
+
+def published_as(name: str) -> Published:
+    """Return a published data set. Raise a `UsageError` for another name, and for a data set without files."""
+    found = named()
+    if name not in found:
+        raise UnknownName(f"there is no data set {name!r} to be fetched{nearest(name, found)}")
+    source = found[name].source
+    if source is None:
+        raise UsageError(f"{name} has no folder of its own")
+    return source

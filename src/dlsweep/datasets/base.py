@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from dlsweep.registry import Contract, Registry
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dlsweep.datasets.published import Published
 
 datasets = Registry("data set", "dlsweep.datasets", Contract())
+
+CountOrZero = Annotated[int, Ge(0)]
 
 # All training and test samples: x, t, x_test, t_test, as in `Arrays`.
 Whole = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -72,8 +74,7 @@ class Dataset:
     shape: of one sample, `(C, H, W)` or `(features,)`. sizes: samples per split (`train`, `validation`, `test`) that a
     run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
     notes: warnings about data that can be used, as sentences. credit: its authors and its licence. source: the
-    published files, if it must be fetched before it is read; folder: of the files that came with a package. names: of
-    the classes, if they have names.
+    published files that it is read from, bundled or to be fetched. names: of the classes, if they have names.
     """
 
     fingerprint: str
@@ -84,7 +85,6 @@ class Dataset:
     notes: tuple[str, ...] = ()
     credit: str = ""
     source: Published | None = None
-    folder: Path | None = None
     names: tuple[str, ...] = ()
 
     @cached_property

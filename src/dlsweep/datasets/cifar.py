@@ -12,12 +12,11 @@ import tarfile
 import zlib
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Annotated, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
-from annotated_types import Ge
 
-from dlsweep.datasets.base import Dataset, Whole, datasets
+from dlsweep.datasets.base import CountOrZero, Dataset, Whole, datasets
 from dlsweep.datasets.published import File, Published
 from dlsweep.errors import DataError
 from dlsweep.registry import Count
@@ -42,92 +41,24 @@ COARSE = (
     "vehicles 1, vehicles 2"
 )
 
-CIFAR10 = Published(
-    "cifar10",
-    credit="Krizhevsky, Nair and Hinton; no licence stated",
-    url="https://www.cs.toronto.edu/~kriz",
-    files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
-    shape=(3, 32, 32),
-    names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    train=50_000,
-    test=10_000,
-)
 
-CIFAR100 = Published(
-    "cifar100",
-    credit="Krizhevsky, Nair and Hinton; no licence stated",
-    url="https://www.cs.toronto.edu/~kriz",
-    files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
-    shape=(3, 32, 32),
-    names=tuple(FINE.split(", ")),
-    train=50_000,
-    test=10_000,
-)
+# The members of the archives: equal parts of the training samples, then the test samples.
+MEMBERS = {
+    "cifar10": [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"],
+    "cifar100": ["train.bin", "test.bin"],
+}
 
 
-@datasets.register
-def cifar10(
-    *,
-    train: Count | None = None,
-    validation: Annotated[int, Ge(0)] = 0,
-    test: Count | None = None,
-    standardize: bool = False,
-) -> Dataset:
-    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
-
-    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
-
-    >>> data = cifar10(train=1000, validation=500)
-    >>> data.shape, data.classes, data.sizes
-    ((3, 32, 32), 10, {'train': 1000, 'validation': 500, 'test': 10000})
-    """
-    return CIFAR10.dataset(CIFAR10.subset(train, validation, test, standardize), _read_10)
-
-
-@datasets.register
-def cifar100(
-    *,
-    train: Count | None = None,
-    validation: Annotated[int, Ge(0)] = 0,
-    test: Count | None = None,
-    standardize: bool = False,
-    labels: Literal["fine", "coarse"] = "fine",
-) -> Dataset:
-    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
-
-    Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
-    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
-
-    >>> data = cifar100(train=1000, validation=500)
-    >>> data.shape, data.classes, data.sizes
-    ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
-    """
-    subset = CIFAR100.subset(train, validation, test, standardize)
-    if labels == "fine":
-        return CIFAR100.dataset(subset, _read_100)
-    return replace(CIFAR100, names=tuple(COARSE.split(", "))).dataset(subset, _read_100_coarse, "coarse")
-
-
-def _read_10(published: Published, folder: Path) -> Whole:
-    batches = [f"data_batch_{i}.bin" for i in range(1, 6)]
-    members = {**dict.fromkeys(batches, published.train // 5), "test_batch.bin": published.test}
-    return _read(published, folder, members, label=0, of=1)
-
-
-def _read_100(published: Published, folder: Path, label: int = 1) -> Whole:
-    return _read(published, folder, {"train.bin": published.train, "test.bin": published.test}, label=label, of=2)
-
-
-def _read_100_coarse(published: Published, folder: Path) -> Whole:
-    return _read_100(published, folder, label=0)
-
-
-def _read(published: Published, folder: Path, members: dict[str, int], *, label: int, of: int) -> Whole:
-    """Read the samples of some files of an archive, the last of them for testing; label: its byte in a record."""
+def _read(published: Published, folder: Path) -> Whole:
+    """Read the samples of an archive. A record begins with one label; of CIFAR-100 with two, coarse and fine."""
     (file,) = published.files
-    records = _records(folder / file.name, members, of + PIXELS, file.unpacked)
-    train, test = np.concatenate(records[:-1]) if len(records) > 2 else records[0], records[-1]
-    x, x_test = (r[:, of:].reshape(-1, 3, 32, 32) for r in (train, test))
+    *parts, last = MEMBERS[published.name]
+    members = {**dict.fromkeys(parts, published.train // len(parts)), last: published.test}
+    labels = 1 if published.name == "cifar10" else 2
+    records = _records(folder / file.name, members, labels + PIXELS, file.unpacked)
+    train, test = np.concatenate(records[:-1]) if len(parts) > 1 else records[0], records[-1]
+    x, x_test = (r[:, labels:].reshape(-1, 3, 32, 32) for r in (train, test))
+    label = 0 if published.labels == "coarse" else labels - 1
     return x, train[:, label].astype(np.int64), x_test, test[:, label].astype(np.int64)
 
 
@@ -168,3 +99,60 @@ class _AtMost:
         if self.left < 0:
             raise tarfile.ReadError(f"it unpacks to more than {self.most:,} bytes")
         return chunk
+
+
+CIFAR10 = Published(
+    "cifar10",
+    credit="Krizhevsky, Nair and Hinton; no licence stated",
+    url="https://www.cs.toronto.edu/~kriz",
+    files=(File("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530", 185_000_000),),
+    shape=(3, 32, 32),
+    names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    train=50_000,
+    test=10_000,
+    read=_read,
+)
+
+CIFAR100 = replace(
+    CIFAR10,
+    name="cifar100",
+    files=(File("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8", 185_000_000),),
+    names=tuple(FINE.split(", ")),
+)
+
+
+@datasets.register
+def cifar10(
+    *, train: Count | None = None, validation: CountOrZero = 0, test: Count | None = None, standardize: bool = False
+) -> Dataset:
+    """CIFAR-10: 32 × 32 colour photographs in 10 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
+
+    Fetched when first needed, 170 MB. train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar10(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 10, {'train': 1000, 'validation': 500, 'test': 10000})
+    """
+    return CIFAR10.dataset(train, validation, test, standardize)
+
+
+@datasets.register
+def cifar100(
+    *,
+    train: Count | None = None,
+    validation: CountOrZero = 0,
+    test: Count | None = None,
+    standardize: bool = False,
+    labels: Literal["fine", "coarse"] = "fine",
+) -> Dataset:
+    """CIFAR-100: 32 × 32 colour photographs in 100 classes, 50 000 to train on and 10 000 to test (Krizhevsky 2009).
+
+    Fetched when first needed, 169 MB. labels: the hundred classes (fine), or the twenty that they belong to (coarse).
+    train, validation, test, standardize: as for `mnist`; images `(N, 3, 32, 32)`.
+
+    >>> data = cifar100(train=1000, validation=500)
+    >>> data.shape, data.classes, data.sizes
+    ((3, 32, 32), 100, {'train': 1000, 'validation': 500, 'test': 10000})
+    """
+    coarse = replace(CIFAR100, names=tuple(COARSE.split(", ")), labels="coarse")
+    return (CIFAR100 if labels == "fine" else coarse).dataset(train, validation, test, standardize)

@@ -7,19 +7,16 @@ killed process leaves nothing that is ever read. A lock on the folder ensures th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
 
+from dlsweep.datasets.download import CHUNK, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError
 from dlsweep.files import created
 from dlsweep.text import size
-
-CHUNK = 1 << 16  # bytes
-PATIENCE = 30  # seconds that a server may be silent
 
 
 def fetch(
@@ -61,10 +58,15 @@ def take(published: Published, paths: Sequence[Path]) -> list[File]:
         raise DataError("\n".join([*strange, f"{published.name} consists of", *_hashes(published)]))
     with _sole_writer(published.folder):
         for file, path in found.items():
-            with _arriving(published, file) as to, path.open("rb") as source:
-                while chunk := source.read(CHUNK):
-                    to.write(chunk)
+            if not _keep(published, file, _content(path)):
+                raise DataError(f"{path} has changed while it was copied")
     return published.missing()
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            yield chunk
 
 
 def _inside(published: Published, path: Path) -> list[Path]:
@@ -75,7 +77,8 @@ def _inside(published: Published, path: Path) -> list[Path]:
     names = [name for file in published.files for name in (file.name, file.name.removesuffix(".gz"))]
     inside = [path / name for name in names if (path / name).is_file()]
     if not inside:
-        raise DataError(f"{path} has none of the files of {published.name}: {_names(published)}")
+        held = ", ".join(file.name for file in published.files)
+        raise DataError(f"{path} has none of the files of {published.name}: {held}")
     return inside
 
 
@@ -105,109 +108,53 @@ def _writing(path: Path) -> Iterator[None]:
         raise DlsweepError(f"cannot write {path}: {error.strerror or error}; {instead}") from error
 
 
-@contextmanager
-def _arriving(published: Published, file: File) -> Iterator[BinaryIO]:
-    """Open a temporary file for writing. It gets its name if its content is the published one."""
+def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
+    """Write a file under a temporary name; if it is the published one, give it its name and return True."""
     path = published.folder / file.name
     temporary = path.with_name(f".{file.name}.part")
     with _writing(path):
         try:
-            with created(temporary) as arriving:
-                yield arriving
-                arriving.flush()
-                os.fsync(arriving.fileno())
-            if not file.is_at(temporary):
-                raise _NotPublished
-            temporary.replace(path)
+            with created(temporary) as new:
+                new.writelines(content)
+                new.flush()
+                os.fsync(new.fileno())
+            if good := file.is_at(temporary):
+                temporary.replace(path)
+            return good
         finally:
             with suppress(OSError):
                 temporary.unlink()
 
 
-class _NotPublished(Exception):
-    """Content that is not the published one."""
-
-
 def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
-    import requests
+    url, count, head = published.url_of(file), 0, b""
 
-    url = published.url_of(file)
+    def arriving() -> Iterator[bytes]:
+        nonlocal count, head
+        for chunk in chunks(url):
+            count, head = count + len(chunk), head or chunk[:100]
+            progress(len(chunk))
+            yield chunk
+            if count > file.limit:
+                break
+
     try:
-        with _arriving(published, file) as to:
-            received = _Received(to, file.limit, progress)
-            try:
-                _get(url, received)
-            except requests.RequestException as error:
-                raise FetchError(_by_hand(published, f"{url}: {_reason(error)}")) from error
-    except _NotPublished:
-        raise FetchError(_by_hand(published, f"{url} sends {received.description}")) from None
-
-
-def _get(url: str, received: _Received) -> None:
-    """Write the bytes that a server sends, without unpacking, and close the connection in every case."""
-    import pooch
-
-    with ExitStack() as after:
-
-        def close(answer: Any, **more: Any) -> None:
-            after.callback(answer.close)
-
-        plain = {"Accept-Encoding": "identity"}
-        http = pooch.HTTPDownloader(chunk_size=CHUNK, timeout=PATIENCE, headers=plain, hooks={"response": close})
-        http(url, received, None)
-
-
-class _Received:
-    """File that is written as it arrives, up to a limit."""
-
-    def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object]):
-        self.file, self.limit, self.progress = file, limit, progress
-        self.size, self.head = 0, b""
-
-    def write(self, chunk: bytes) -> None:
-        self.size += len(chunk)
-        self.head = self.head or chunk[:100]
-        if self.size > self.limit:
-            raise _NotPublished
-        self.file.write(chunk)
-        self.progress(len(chunk))
-
-    def flush(self) -> None:
-        """Do nothing: no chunk needs it."""
-
-    @property
-    def description(self) -> str:
-        """Words for the content that arrived instead of the file."""
-        if self.size > self.limit:
-            return f"more than {self.limit:,} bytes"
-        if self.head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-            return "a web page in place of the file"
-        return f"{self.size:,} bytes that are not the published file: the MD5 differs"
-
-
-def _reason(error: Exception) -> str:
-    """Return the reason of a failed request in few words."""
-    import requests
-
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answers {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
-        return f"the server is silent for {PATIENCE} s"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke before the whole file had arrived"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return "this is not an http address" if isinstance(error, ValueError) else str(error)
+        good = _keep(published, file, arriving())
+    except FetchError as error:
+        raise FetchError(_by_hand(published, f"{without_password(url)}: {error}")) from None
+    if not good:
+        found = f"{count:,} bytes that are not the published file: the MD5 differs"
+        if count > file.limit:
+            found = f"more than {file.limit:,} bytes"
+        elif head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+            found = "a web page in place of the file"
+        raise FetchError(_by_hand(published, f"{without_password(url)} sends {found}"))
 
 
 def _by_hand(published: Published, reason: str) -> str:
     name, folder = published.name, published.folder
     lines = [f"{name} cannot be fetched: {reason}", "to continue, download by hand", *_hashes(published)]
     return "\n".join([*lines, f"then: dlsweep data import {name} FILES (or put them into {folder})"])
-
-
-def _names(published: Published) -> str:
-    return ", ".join(file.name for file in published.files)
 
 
 def _hashes(published: Published) -> list[str]:

@@ -11,25 +11,15 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Callable
 from typing import BinaryIO, cast
 
 import numpy as np
 
-from dlsweep.datasets.base import MAX_BYTES, Whole
+from dlsweep.datasets.base import MAX_BYTES
 from dlsweep.errors import DataError
-
-# The files of MNIST and of the data sets that use its format.
-FOUR = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
-
-
-def read_four(read: Callable[[str], np.ndarray]) -> Whole:
-    """Return grey images `(N, 1, H, W)` and labels, to train and to test; read: returns the array of a file name."""
-    x, t, x_test, t_test = map(read, FOUR)
-    return x[:, None], t.astype(np.int64), x_test[:, None], t_test.astype(np.int64)
 
 
 def read_idx(content: bytes, name: str) -> np.ndarray:

@@ -6,12 +6,10 @@ import zipfile
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
 
-from dlsweep.datasets.base import MAX_BYTES, Dataset, datasets
+from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 from dlsweep.registry import Count
@@ -27,7 +25,7 @@ def npz(
     *,
     path: Path,
     train: Count | None = None,
-    validation: Annotated[int, Ge(0)] = 0,
+    validation: CountOrZero = 0,
     test: Count | None = None,
     standardize: bool = False,
 ) -> Dataset:

@@ -22,6 +22,7 @@ from dlsweep.datasets.base import Dataset, Whole
 from dlsweep.datasets.idx import GZIP
 from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
+from dlsweep.text import size
 
 # Variables for the user's folder, and for a server with the same folders: http://…/cifar10/cifar-10-….tar.gz.
 FOLDER, MIRROR = "DLSWEEP_DATA", "DLSWEEP_MIRROR"
@@ -75,8 +76,12 @@ def _unpacked_digest(file: BinaryIO, most: int) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """Published data set. train, test: numbers of its samples; url: of the folder with its files; names: of its
-    classes."""
+    """Published data set.
+
+    url: of the folder with its files; names: of its classes; train, test: numbers of its samples; read: decodes the
+    files in a folder; bundled: the folder of files that came with the package; labels: a word for the choice of labels,
+    if the files alone do not determine the samples.
+    """
 
     name: str
     credit: str
@@ -86,10 +91,15 @@ class Published:
     names: tuple[str, ...]
     train: int
     test: int
+    read: Callable[[Published, Path], Whole]
+    bundled: Path | None = None
+    labels: str = ""
 
     @property
     def folder(self) -> Path:
         """Folder for its files."""
+        if self.bundled:
+            return self.bundled
         chosen = os.environ.get(FOLDER)
         root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("dlsweep") / "data"
         return root / self.name
@@ -104,48 +114,46 @@ class Published:
         """True if files with all names exist."""
         return all((self.folder / file.name).is_file() for file in self.files)
 
+    @property
+    def state(self) -> str:
+        """Words for the place of its files: bundled, in the cache, or to be fetched."""
+        if self.bundled:
+            return "bundled"
+        return "in the cache" if self.here else f"to be fetched, {size(sum(file.size for file in self.files))}"
+
     def missing(self) -> list[File]:
-        """Return the files that do not exist as published."""
-        return [file for file in self.files if not file.is_at(self.folder / file.name)]
+        """Return the files that do not exist as published; none of a bundled data set, which is not checked."""
+        return [file for file in self.files if not self.bundled and not file.is_at(self.folder / file.name)]
 
-    def subset(self, train: int | None, validation: int, test: int | None, standardize: bool) -> Subset:
-        """Return the subset of its samples with the given sizes; None for all."""
-        return Subset(self.name, self.train, self.test, train, validation, test, standardize)
-
-    def dataset(self, subset: Subset, read: Callable[[Published, Path], Whole], content: str = "") -> Dataset:
-        """Return the data set with a subset.
-
-        read: decodes the files in a folder; content: a word for the choice of labels, if the files alone do not
-        determine the samples.
-        """
-        told = "".join(file.sha256 or file.md5 for file in self.files) + content
+    def dataset(self, train: int | None, validation: int, test: int | None, standardize: bool) -> Dataset:
+        """Return the data set with a subset of its samples; None for all."""
+        subset = Subset(self.name, self.train, self.test, train, validation, test, standardize)
+        told = "".join(file.sha256 or file.md5 for file in self.files) + self.labels
         return Dataset(
             fingerprint=subset.fingerprint(blake2b(told.encode(), digest_size=16).hexdigest()),
             shape=self.shape,
             classes=len(self.names),
             names=self.names,
             sizes=subset.sizes,
-            read=lambda: subset.arrays(*_decoded(self, self.folder, read), scale=1 / 255),
+            read=lambda: subset.arrays(*_decoded(self, self.folder), scale=1 / 255),
             credit=self.credit,
             source=self,
         )
 
 
 @cache
-def _decoded(published: Published, folder: Path, read: Callable[[Published, Path], Whole]) -> Whole:
+def _decoded(published: Published, folder: Path) -> Whole:
     """Decode all samples, once for each process."""
-    name, get = published.name, f"dlsweep data get {published.name}"
+    name = published.name
+    remedy = "install dlsweep again" if published.bundled else f"dlsweep data get {name} fetches it"
     try:
-        x, t, x_test, t_test = read(published, folder)
+        samples = published.read(published, folder)
     except FileNotFoundError as error:
-        raise DataError(f"{name} is not here: there is no {error.filename}; {get} fetches it") from None
+        raise DataError(f"{name} is not here: there is no {error.filename}; {remedy}") from None
     except OSError as error:
         raise DataError(f"{name}: {error.filename or folder} cannot be read: {error.strerror or error}") from None
-    for split, images, labels, count in (("train", x, t, published.train), ("test", x_test, t_test, published.test)):
-        if (
-            images.shape != (count, *published.shape)
-            or labels.shape != (count,)
-            or labels.max() >= len(published.names)
-        ):
-            raise DataError(f"{folder} does not hold {name}: its {split} samples differ; {get} fetches it")
-    return x, t, x_test, t_test
+    for split, count, x, t in (("train", published.train, *samples[:2]), ("test", published.test, *samples[2:])):
+        fits = x.shape == (count, *published.shape) and t.shape == (count,)
+        if not fits or t.max() >= len(published.names):
+            raise DataError(f"{folder} does not hold {name}: its {split} samples differ; {remedy}")
+    return samples

@@ -22,8 +22,7 @@ from dlsweep.execution.machine import keep_freed_memory
 from dlsweep.storage import parts
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
-from dlsweep.training.cohorts import train
-from dlsweep.training.plan import Chunk
+from dlsweep.training.plan import Chunk, train
 
 Progress = Callable[[int], None]
 

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import FEW, aligned, counted, grid, more, notes, paragraph, side_by_side, text
+from dlsweep.explain.drawing import FEW, Explained, aligned, counted, grid, more, notes, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.reading import refuse_large
 from dlsweep.text import shape_text
@@ -26,9 +25,10 @@ class Orders(NamedTuple):
         """Right and wrong order for JSON, with padding as zeros."""
         return {"right": np.maximum(self.right, 0).tolist(), "wrong": np.maximum(self.wrong, 0).tolist()}
 
-    @property
-    def same(self) -> bool:
-        return bool((self.right == self.wrong).all())
+    def verdict(self, differ: str, same: str) -> str:
+        """Return `differ`, or, if both orders are the same here, a sentence with the reason `same`."""
+        equal = bool((self.right == self.wrong).all())
+        return f"Here both are the same, since {same}: such a case hides the mistake." if equal else differ
 
 
 def explain(example: Example, filters: int) -> Explained:
@@ -40,71 +40,53 @@ def explain(example: Example, filters: int) -> Explained:
         return f"{ascii_uppercase[value % filters]}{value // filters}"
 
     (oh, ow), (kh, kw), n, c = example.over.output, example.over.size, example.n, example.c
-    product = side_by_side([("", grid(counted(example.rows, filters), named, labels=example.labels))])
+    product = side_by_side(("", grid(counted(example.rows, filters), named, labels=example.labels)))
     maps = side_by_side(
-        (f"{word}, map {f}", grid(a[0, f], named))
-        for word, a in (("right", output.right), ("wrong", output.wrong))
-        for f in range(min(FEW, filters))
+        *(
+            (f"{word}, map {f}", grid(a[0, f], named))
+            for word, a in (("right", output.right), ("wrong", output.wrong))
+            for f in range(min(FEW, filters))
+        )
     )
-    rows = side_by_side([("right", grid(matrix.right)), ("wrong", grid(matrix.wrong))])
+    rows = side_by_side(("right", grid(matrix.right)), ("wrong", grid(matrix.wrong)))
     first = ", ".join(map(named, range(min(4, output.right.size))))
-    return Explained(
-        text(
-            "im2col with the axes in the wrong order",
-            paragraph(
-                "A convolution by im2col reorders axes twice. Without the transpose every shape still fits, but the "
-                "numbers are in the wrong positions."
-            ),
-            paragraph(
-                "1. After the product. It is a matrix with a row for each position and a column for each filter, "
-                f"{shape_text((example.rows, filters))}. Here a letter stands for the filter, and a number for the row:"
-            ),
-            product,
-            aligned(
-                [
-                    ("right", f"reshape{shape_text((n, oh, ow, filters))}", ".transpose(0, 3, 1, 2)", "(N, F, OH, OW)"),
-                    ("wrong", f"reshape{shape_text((n, filters, oh, ow))}", "", "(N, F, OH, OW)"),
-                ]
-            ),
-            maps + more(filters, "map"),
-            _verdict(
-                output,
-                f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape does not move "
-                f"numbers: it splits the same sequence, {first}, …, in another way. A map must hold the numbers of one "
-                "filter, each at its position. The wrong maps mix filters, and neighbours in them are not neighbours "
-                "in the image.",
-                "with one filter or one position there is only one order",
-            ),
-            paragraph(
-                "2. Before the product. im2col is often written with six axes, (N, C, KH, KW, OH, OW) = "
-                f"{shape_text((n, c, kh, kw, oh, ow))}: for each pixel of the window, its values at all positions. The "
-                "matrix needs the other order: for each position, all numbers of the window."
-            ),
-            aligned(
-                [
-                    ("right", "transpose(0, 4, 5, 1, 2, 3)", f".reshape{shape_text(example.matrix.shape)}"),
-                    ("wrong", "", f".reshape{shape_text(example.matrix.shape)}"),
-                ]
-            ),
-            rows,
-            _verdict(
-                matrix,
-                "Each right row holds the numbers of the window at one position. The wrong rows begin with the first "
-                "pixel of the window at one position after the other, so that a wrong row belongs to no position.",
-                "with one position, or a window of one number, there is only one order",
-            ),
-            paragraph(
-                "Such a network still trains, but worse, and without any error. A test finds the mistake if it "
-                "compares with a plain loop over all positions, for several images, channels and filters."
-            ),
-            notes(product, maps, rows),
+    told = text(
+        "im2col with the axes in the wrong order",
+        "A convolution by im2col reorders axes twice. Without the transpose every shape still fits, but the numbers "
+        "are in the wrong positions.",
+        "1. After the product. It is a matrix with a row for each position and a column for each filter, "
+        f"{shape_text((example.rows, filters))}. Here a letter stands for the filter, and a number for the row:",
+        product,
+        aligned(
+            ("right", f"reshape{shape_text((n, oh, ow, filters))}", ".transpose(0, 3, 1, 2)", "(N, F, OH, OW)"),
+            ("wrong", f"reshape{shape_text((n, filters, oh, ow))}", "", "(N, F, OH, OW)"),
         ),
-        example.data | {"output_order": output.data, "matrix_order": matrix.data},
+        maps + more(filters, "map"),
+        output.verdict(
+            f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape does not move "
+            f"numbers: it splits the same sequence, {first}, …, in another way. A map must hold the numbers of one "
+            "filter, each at its position. The wrong maps mix filters, and neighbours in them are not neighbours in "
+            "the image.",
+            "with one filter or one position there is only one order",
+        ),
+        "2. Before the product. im2col is often written with six axes, (N, C, KH, KW, OH, OW) = "
+        f"{shape_text((n, c, kh, kw, oh, ow))}: for each pixel of the window, its values at all positions. The matrix "
+        "needs the other order: for each position, all numbers of the window.",
+        aligned(
+            ("right", "transpose(0, 4, 5, 1, 2, 3)", f".reshape{shape_text(example.matrix.shape)}"),
+            ("wrong", "", f".reshape{shape_text(example.matrix.shape)}"),
+        ),
+        rows,
+        matrix.verdict(
+            "Each right row holds the numbers of the window at one position. The wrong rows begin with the first pixel "
+            "of the window at one position after the other, so that a wrong row belongs to no position.",
+            "with one position, or a window of one number, there is only one order",
+        ),
+        "Such a network still trains, but worse, and without any error. A test finds the mistake if it compares with a "
+        "plain loop over all positions, for several images, channels and filters.",
+        notes(product, maps, rows),
     )
-
-
-def _verdict(orders: Orders, differ: str, same: str) -> str:
-    return paragraph(f"Here both are the same, since {same}: such a case hides the mistake." if orders.same else differ)
+    return Explained(told, example.data | {"output_order": output.data, "matrix_order": matrix.data})
 
 
 def after(example: Example, filters: int) -> Orders:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import aligned, counted, grid, notes, paragraph, side_by_side, text
+from dlsweep.explain.drawing import Explained, aligned, counted, grid, notes, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import formula
 from dlsweep.types import Array
@@ -17,45 +16,34 @@ def explain(example: Example) -> Explained:
     """Explain the sum of a matrix's rows in images, and the equation that makes col2im the adjoint."""
     added = example.back(example.matrix)
     m = counted(*example.matrix.shape)
-    matrix, growing = example.drawn(), side_by_side(_growing(example))
+    matrix, growing = example.drawn(), side_by_side(*_growing(example))
     compared = side_by_side(
-        [
-            ("the image", grid(example.x[0, 0])),
-            ("× windows that cover it", grid(example.counts)),
-            ("= the result", grid(added[0, 0])),
-        ]
+        ("the image", grid(example.x[0, 0])),
+        ("× windows that cover it", grid(example.counts)),
+        ("= the result", grid(added[0, 0])),
     )
-    uncovered = (example.counts == 0).any()
-    return Explained(
-        text(
-            "col2im: the rows of im2col's matrix, added to the pixels that they were copied from",
-            aligned(example.shapes()),
-            formula(example.over),
-            "1. The im2col matrix of an image with the numbers 0, 1, 2, …",
-            matrix,
-            "2. col2im begins with zeros and adds row after row. Where windows overlap, a pixel gets a sum.",
-            growing,
-            paragraph(
-                "3. So the result is not the image. A number that two windows cover was copied twice, and is added "
-                "twice:"
-            ),
-            compared,
-            paragraph("Where the count is 0, no window covers the pixel, and the result is 0." * bool(uncovered)),
-            paragraph(
-                "4. A gradient needs this sum. If im2col copies a number to several rows, a change of the number "
-                "changes all its copies, so its gradient is the sum of their gradients. A convolution uses im2col in "
-                "the forward pass and col2im in the backward pass."
-            ),
-            paragraph(
-                "5. In linear algebra, col2im is the adjoint of im2col, not its inverse: with im2col written as a "
-                "matrix, col2im is its transpose. To check this, multiply im2col(x) and any matrix m elementwise, and "
-                "add all products; x and col2im(m) give the same sum. With the numbers 0, 1, 2, … as m:"
-            ),
-            f"  im2col(x) · m = {_dot(example.matrix, m):,}\n  x · col2im(m) = {_dot(example.x, example.back(m)):,}",
-            notes(matrix, growing, compared),
-        ),
-        example.data | {"added": added.tolist()},
+    uncovered = bool((example.counts == 0).any())
+    told = text(
+        "col2im: the rows of im2col's matrix, added to the pixels that they were copied from",
+        aligned(*example.shapes()),
+        formula(example.over),
+        "1. The im2col matrix of an image with the numbers 0, 1, 2, …",
+        matrix,
+        "2. col2im begins with zeros and adds row after row. Where windows overlap, a pixel gets a sum.",
+        growing,
+        "3. So the result is not the image. A number that two windows cover was copied twice, and is added twice:",
+        compared,
+        "Where the count is 0, no window covers the pixel, and the result is 0." * uncovered,
+        "4. A gradient needs this sum. If im2col copies a number to several rows, a change of the number changes all "
+        "its copies, so its gradient is the sum of their gradients. A convolution uses im2col in the forward pass and "
+        "col2im in the backward pass.",
+        "5. In linear algebra, col2im is the adjoint of im2col, not its inverse: with im2col written as a matrix, "
+        "col2im is its transpose. To check this, multiply im2col(x) and any matrix m elementwise, and add all "
+        "products; x and col2im(m) give the same sum. With the numbers 0, 1, 2, … as m:",
+        f"  im2col(x) · m = {_dot(example.matrix, m):,}\n  x · col2im(m) = {_dot(example.x, example.back(m)):,}",
+        notes(matrix, growing, compared),
     )
+    return Explained(told, example.data | {"added": added.tolist()})
 
 
 def _growing(example: Example) -> Iterator[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from textwrap import fill, indent
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,13 @@ LEFT_OUT = "A … stands for rows or columns that are left out here."
 DOTS = "A · is a zero of the padding."
 
 _FORMULA = re.compile(r"(?<=[·−+=]) | (?=[·−+=%])|(?<=[0-9],) (?=[0-9])")  # its spaces, and those of shapes
+
+
+class Explained(NamedTuple):
+    """Explanation for a person, and the same facts as values for JSON."""
+
+    text: str
+    data: dict[str, Any]
 
 
 def numbers(a: Array) -> Callable[[Any], str]:
@@ -61,7 +68,7 @@ def _shown(n: int, most: int) -> list[int | None]:
     return [*range(n)] if n <= most else [*range(most - 2), None, n - 1]
 
 
-def side_by_side(blocks: Iterable[tuple[str, list[str]]]) -> str:
+def side_by_side(*blocks: tuple[str, list[str]]) -> str:
     """Join titled blocks of lines side by side, as many as fit, the others below."""
     bands: list[list[list[str]]] = [[]]
     for title, lines in blocks:
@@ -84,13 +91,13 @@ def more(n: int, noun: str) -> str:
     return f"\n\n{INDENT}and {plural(n - FEW, f'more {noun}')}" if n > FEW else ""
 
 
-def paragraph(*sentences: str) -> str:
-    """Join sentences, and break them into lines that fit, but not within a formula."""
-    glued = _FORMULA.sub("\N{NO-BREAK SPACE}", " ".join(filter(None, sentences)))
+def paragraph(sentences: str) -> str:
+    """Break sentences into lines that fit, but not within a formula."""
+    glued = _FORMULA.sub("\N{NO-BREAK SPACE}", sentences)
     return fill(glued, WIDTH, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(*rows: Sequence[str]) -> str:
     """Align rows of words in columns, indented."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) for row in rows]
@@ -103,14 +110,22 @@ def indented(lines: str) -> str:
 
 
 def text(*parts: str) -> str:
-    """Join the parts of an explanation with empty lines between them; empty parts are left out."""
-    return "\n\n".join(filter(None, parts))
+    """Join the parts of an explanation with empty lines between them; empty parts are left out.
+
+    A part that is neither indented nor broken into lines is a paragraph.
+    """
+    return "\n\n".join(p if p.startswith(INDENT) or "\n" in p else paragraph(p) for p in parts if p)
 
 
 def notes(*drawn: str) -> str:
     """Return a sentence for each of the signs · and … that drawings contain."""
     together = "\n".join(drawn)
-    return paragraph(DOTS * ("·" in together), LEFT_OUT * ("…" in together))
+    return " ".join([DOTS] * ("·" in together) + [LEFT_OUT] * ("…" in together))
+
+
+def by(shape: Iterable[int]) -> str:
+    """Format a shape as `6×28×28`."""
+    return "×".join(map(str, shape))
 
 
 def counted(*shape: int) -> Array:

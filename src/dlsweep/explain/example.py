@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.explain.drawing import PADDING, counted, grid, side_by_side
+from dlsweep.explain.drawing import PADDING, by, counted, grid, side_by_side
 from dlsweep.explain.reading import refuse_large
 from dlsweep.explain.sizes import facts, padding_text
 from dlsweep.nn.patches import Pad, Pair, col2im, im2col, window
@@ -84,14 +84,14 @@ class Example:
 
     def drawn(self) -> str:
         """Draw the matrix, with the position of each row."""
-        return side_by_side([("", grid(self.covered, labels=self.labels))])
+        return side_by_side(("", grid(self.covered, labels=self.labels)))
 
     def shapes(self) -> list[tuple[str, ...]]:
         """Return the shapes in letters, in numbers and in words."""
         n, c, h, w = self.shape
         size, stride, matrix = map(shape_text, (self.over.size, self.over.stride, self.matrix.shape))
         filters = "the size of a filter" + ", in every channel" * (c > 1)
-        images = f"{plural(n, 'image')}, {plural(c, 'channel')}, {h}×{w}"
+        images = f"{plural(n, 'image')}, {plural(c, 'channel')}, {by((h, w))}"
         return [
             ("image", "(N, C, H, W)", shape_text(self.shape), images),
             ("window", "(KH, KW)", size, filters),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import FEW, aligned, grid, more, notes, paragraph, side_by_side, text
+from dlsweep.explain.drawing import FEW, Explained, aligned, grid, more, notes, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import formula
 from dlsweep.text import plural, shape_text
@@ -11,42 +10,32 @@ from dlsweep.text import plural, shape_text
 
 def explain(example: Example, filters: int) -> Explained:
     """Explain the windows, the matrix, the number of copies of each pixel, and the convolution as a product."""
-    windows, matrix, counts = _windows(example), example.drawn(), side_by_side([("", grid(example.counts))])
+    windows, matrix, counts = _windows(example), example.drawn(), side_by_side(("", grid(example.counts)))
     several = ", one channel after the other" * (example.c > 1)
     times = example.matrix.size / example.x.size
-    return Explained(
-        text(
-            "im2col: a convolution as one product of matrices",
-            paragraph(
-                "A window of the filter's size slides over the image. im2col copies the numbers that it covers, one "
-                "row of a matrix for each position."
-            ),
-            aligned(example.shapes()),
-            "1. The number of positions of the window",
-            formula(example.over),
-            "2. The image, with the numbers 0, 1, 2, …; brackets mark the window",
-            windows,
-            paragraph(
-                f"3. The matrix. A row holds the numbers of the window at one position, in reading order{several}."
-            ),
-            matrix,
-            "4. How many windows cover each number? (col2im of a matrix of ones)",
-            counts,
-            paragraph(
-                f"The input has {plural(example.x.size, 'number')}, the matrix {example.matrix.size:,}, which is "
-                f"{times:.3g} times as many." + " This memory is the cost of im2col." * (times > 1)
-            ),
-            f"5. A convolution with {plural(filters, 'filter')} is then one product",
-            aligned(_product(example, filters)),
-            paragraph("Each filter is a column.", _first_number(example)),
-            paragraph(
-                "The last two steps put the axes into the order that the next layer expects. --no-transpose shows the "
-                "result without them."
-            ),
-            notes(windows, matrix, counts),
-        ),
-        example.data,
+    told = text(
+        "im2col: a convolution as one product of matrices",
+        "A window of the filter's size slides over the image. im2col copies the numbers that it covers, one row of a "
+        "matrix for each position.",
+        aligned(*example.shapes()),
+        "1. The number of positions of the window",
+        formula(example.over),
+        "2. The image, with the numbers 0, 1, 2, …; brackets mark the window",
+        windows,
+        f"3. The matrix. A row holds the numbers of the window at one position, in reading order{several}.",
+        matrix,
+        "4. How many windows cover each number? (col2im of a matrix of ones)",
+        counts,
+        f"The input has {plural(example.x.size, 'number')}, the matrix {example.matrix.size:,}, which is {times:.3g} "
+        "times as many." + " This memory is the cost of im2col." * (times > 1),
+        f"5. A convolution with {plural(filters, 'filter')} is then one product",
+        _product(example, filters),
+        f"Each filter is a column. {_first_number(example)}",
+        "The last two steps put the axes into the order that the next layer expects. --no-transpose shows the result "
+        "without them.",
+        notes(windows, matrix, counts),
     )
+    return Explained(told, example.data)
 
 
 def _windows(example: Example) -> str:
@@ -61,18 +50,18 @@ def _windows(example: Example) -> str:
         for row in rows
         for c in range(min(FEW, example.c))
     ]
-    return side_by_side(blocks) + more(example.c, "channel")
+    return side_by_side(*blocks) + more(example.c, "channel")
 
 
-def _product(example: Example, filters: int) -> list[tuple[str, str, str]]:
+def _product(example: Example, filters: int) -> str:
     rows, columns, output = example.rows, example.columns, example.over.output
-    return [
+    return aligned(
         ("matrix", shape_text((rows, columns)), "(N·OH·OW, C·KH·KW)"),
         ("@ filters", shape_text((columns, filters)), "(C·KH·KW, F)"),
         ("= product", shape_text((rows, filters)), "(N·OH·OW, F)"),
         ("reshape", shape_text((example.n, *output, filters)), "(N, OH, OW, F)"),
         ("transpose(0, 3, 1, 2)", shape_text((example.n, filters, *output)), "(N, F, OH, OW)"),
-    ]
+    )
 
 
 def _first_number(example: Example) -> str:

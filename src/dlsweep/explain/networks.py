@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 from dlsweep.config import load
 from dlsweep.config.document import Node, Reading, each, gather
 from dlsweep.config.levels import read_level
+from dlsweep.config.loading import read
 from dlsweep.config.overrides import override
 from dlsweep.config.runs import Arm
-from dlsweep.config.source import read
 from dlsweep.datasets import open_dataset
-from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.datasets.base import Dataset
 from dlsweep.errors import ConfigError, UsageError
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import indented, paragraph, text
+from dlsweep.explain.drawing import Explained, by, indented, paragraph, text
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
@@ -50,22 +49,17 @@ class Table(NamedTuple):
 
     input: Shape
     classes: int
-    rows: tuple[Row, ...]
+    layers: tuple[Row, ...]
+    parameters: int
+    multiply_adds: int
     pools_first: bool
-
-    @property
-    def parameters(self) -> int:
-        return sum(row.parameters for row in self.rows)
-
-    @property
-    def multiply_adds(self) -> int:
-        return sum(row.multiply_adds for row in self.rows)
 
     @property
     def data(self) -> dict[str, Any]:
         """Facts for JSON."""
-        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds}
-        return {"input": self.input, "classes": self.classes, "layers": [r._asdict() for r in self.rows], **totals}
+        facts = self._asdict() | {"layers": [row._asdict() for row in self.layers]}
+        del facts["pools_first"]
+        return facts
 
 
 def is_config(name: str) -> bool:
@@ -75,7 +69,8 @@ def is_config(name: str) -> bool:
 
 def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int) -> Explained:
     """Explain a network by name. words: `key=value`, its settings, or factors such as normalization=batch."""
-    network = _table(_arm(name, words), Dataset("", shape, classes, {}, read=_no_arrays))
+    arm = _arm(name, words)
+    network = _table(arm, replace(open_dataset(arm.data), shape=shape, classes=classes))
     title = " ".join([name, *words])
     told = text(_title(title, network), *_told(network), *_notes([network]))
     return Explained(told, {"name": title, "networks": [network.data]})
@@ -96,20 +91,12 @@ def explain_config(file: str, overrides: Iterable[str]) -> Explained:
     parts: list[str] = []
     facts: list[dict[str, Any]] = []
     for network, names in arms.items():
-        who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else _listed(names)
+        rest = f" and {plural(len(names) - FEW_ARMS, 'more arm')}" if len(names) > FEW_ARMS else ""
+        who = f"all {plural(len(names), 'arm')}" if len(arms) == 1 else " | ".join(names[:FEW_ARMS]) + rest
         told = _told(network)
         parts += [_title(f"{config.name} ({who})", network), told[0], *(told[1:] if not facts else ())]
         facts.append({"arms": names, **network.data})
     return Explained(text(*parts, *_notes(arms)), {"name": config.name, "networks": facts})
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - FEW_ARMS
-    return " | ".join(names[:FEW_ARMS]) + (f" and {plural(rest, 'more arm')}" if rest > 0 else "")
-
-
-def _no_arrays() -> Arrays:
-    raise NotImplementedError("a network's table needs no samples")
 
 
 def _arm(name: str, words: Sequence[str]) -> Arm:
@@ -150,28 +137,22 @@ def _table(arm: Arm, data: Dataset) -> Table:
         here = layer.shape or here
         kernels = tuple(p.shape for p in layer.parameters.values() if p.kernel)
         rows.append(Row(layer.name, here, kernels, size([layer]), multiplications([layer._replace(shape=here)])))
-    return Table(
-        data.shape,
-        data.classes,
-        tuple(rows),
-        [layer.name for layer in network.fused] != [layer.name for layer in layers],
-    )
+    pools_first = [layer.name for layer in network.fused] != [layer.name for layer in layers]
+    totals = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
+    return Table(data.shape, data.classes, tuple(rows), *totals, pools_first)
 
 
 def _title(name: str, network: Table) -> str:
-    return paragraph(f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}")
+    return f"{name}: from {by(network.input)} to {network.classes:,} class{'es' * (network.classes > 1)}"
 
 
 def _told(network: Table) -> list[str]:
     """Return the table, the calculation for its first convolution and dense layer, and the convolutions' shares."""
     header = ["layer", "output", "kernel", "parameters", "multiply-adds"]
-    rows = [
-        [r.name, by(r.output), " + ".join(map(by, r.kernels)), _count(r.parameters), _count(r.multiply_adds)]
-        for r in network.rows
-    ]
+    rows = [[r.name, by(r.output), " + ".join(map(by, r.kernels)), *map(_count, r[3:])] for r in network.layers]
     total = ["total", "", "", f"{network.parameters:,}", f"{network.multiply_adds:,}"]
     lines = table(header, [["input", by(network.input), "", "", ""], *rows, total], [False] * 3 + [True] * 2)
-    single = [row for row in network.rows if len(row.kernels) == 1]
+    single = [row for row in network.layers if len(row.kernels) == 1]
     convolutions = [row for row in single if len(row.kernels[0]) > 2]
     dense = [row for row in single if len(row.kernels[0]) == 2]
     examples = [_example(kind[0]) for kind in (convolutions, dense) if kind]
@@ -180,11 +161,6 @@ def _told(network: Table) -> list[str]:
 
 def _count(n: int) -> str:
     return f"{n:,}" if n else ""
-
-
-def by(shape: Iterable[int]) -> str:
-    """Format a shape as `6×28×28`."""
-    return "×".join(map(str, shape))
 
 
 def _example(row: Row) -> str:
@@ -204,11 +180,11 @@ def _example(row: Row) -> str:
 
 def _shares(network: Table, convolutions: Sequence[Row]) -> str:
     """Return the convolutions' shares of the parameters and of the multiply-adds, as a sentence."""
-    if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.rows):
+    if not convolutions or len(convolutions) == sum(bool(row.kernels) for row in network.layers):
         return ""
     parameters = sum(row.parameters for row in convolutions) / network.parameters
     work = sum(row.multiply_adds for row in convolutions) / network.multiply_adds
-    return paragraph(
+    return (
         f"The convolutions have {_percent(parameters)} of the parameters and {_percent(work)} of the multiply-adds: "
         "the same kernel is used at every position."
     )
@@ -218,22 +194,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
-def _notes(tables: Iterable[Table]) -> list[str]:
-    tables = list(tables)
-    convolves = any(len(kernel) > 2 for t in tables for row in t.rows for kernel in row.kernels)
+def _notes(tables: Collection[Table]) -> list[str]:
+    convolves = any(len(kernel) > 2 for t in tables for row in t.layers for kernel in row.kernels)
+    convolution = "(filters, channels that each reads, height, width) of a convolution, " * convolves
     shapes = (
-        "(filters, channels that each reads, height, width) of a convolution, " * convolves
-        + "(units, inputs) of a dense layer"
+        "Shapes are of one sample: channels × height × width. A kernel's shape is "
+        f"{convolution}(units, inputs) of a dense layer. Multiply-adds are of one sample in the forward pass; "
+        "activations, pooling and normalization are not counted. Training takes about three times as many."
     )
-    return [
-        paragraph(
-            f"Shapes are of one sample: channels × height × width. A kernel's shape is {shapes}. Multiply-adds are of "
-            "one sample in the forward pass; activations, pooling and normalization are not counted. Training takes "
-            "about three times as many."
-        ),
-        paragraph(
-            "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the "
-            "same numbers with less work. Probes and pictures show the order above."
-            * any(t.pools_first for t in tables)
-        ),
-    ]
+    pooling = (
+        "Training computes a max-pooling before the non-decreasing activation that it follows, such as relu: the same "
+        "numbers with less work. Probes and pictures show the order above."
+    )
+    return [shapes, pooling * any(t.pools_first for t in tables)]

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import TALL, aligned, grid, indented, notes, numbers, paragraph, side_by_side, text
+from dlsweep.explain.drawing import TALL, Explained, aligned, grid, indented, notes, numbers, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import facts, formula, padding_text
 from dlsweep.nn.layers import Context, Layer
@@ -24,51 +23,45 @@ def explain(example: Example) -> Explained:
     over, n, c = example.over, example.n, example.c
     (maximum, d_maximum), (average, d_average) = _pooled(example, "max"), _pooled(example, "average")
     shown = range(min(2, example.rows))
-    windows = side_by_side((example.label(r), grid(example.padded[0, 0], marked=example.under(r))) for r in shown)
-    results = side_by_side([("max", grid(maximum)), ("average", grid(average))])
-    gradients = side_by_side([("of max", grid(d_maximum)), ("of average", grid(d_average))])
+    windows = side_by_side(*((example.label(r), grid(example.padded[0, 0], marked=example.under(r))) for r in shown))
+    results = side_by_side(("max", grid(maximum)), ("average", grid(average)))
+    gradients = side_by_side(("of max", grid(d_maximum)), ("of average", grid(d_average)))
     by_position = _by_position(example, maximum, average)
     overlap = any(s < k for s, k in zip(over.stride, over.size, strict=True))
     kh, kw = over.size
-    return Explained(
-        text(
-            "pool: one number for each window",
-            aligned(
-                [
-                    ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled separately"),
-                    ("window", "(KH, KW)", shape_text(over.size), "the numbers that become one"),
-                    ("stride", "(SH, SW)", shape_text(over.stride), "the step of the window, down and to the right"),
-                    ("padding", "(PH, PW)", *padding_text(over)),
-                    ("output", "(N, C, OH, OW)", shape_text((n, c, *over.output)), "nothing is learned: 0 parameters"),
-                ]
-            ),
-            formula(over),
-            "1. A channel of an image, with the numbers 0, 1, 2, … in mixed order; brackets mark the window",
-            windows,
-            "2. The maximum and the average of each window",
-            by_position,
-            paragraph("Padding is never the maximum; in an average it counts as 0." * any(over.before + over.after)),
-            "3. The output",
-            results,
-            "4. The gradient of the input, if each number of the output has the gradient 1",
-            gradients,
-            paragraph(
-                "With max, it goes to the pixel that is the maximum, since a small change of the others does not "
-                "change the output. (Of several equal maxima, the first in reading order gets it.)",
-                f"With average, each pixel gets an equal share, 1/{kh * kw} = {1 / (kh * kw):.3g}.",
-                "Where windows overlap, their gradients add up." * overlap,
-            ),
-            notes(windows, by_position, results, gradients),
+    told = text(
+        "pool: one number for each window",
+        aligned(
+            ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled separately"),
+            ("window", "(KH, KW)", shape_text(over.size), "the numbers that become one"),
+            ("stride", "(SH, SW)", shape_text(over.stride), "the step of the window, down and to the right"),
+            ("padding", "(PH, PW)", *padding_text(over)),
+            ("output", "(N, C, OH, OW)", shape_text((n, c, *over.output)), "nothing is learned: 0 parameters"),
         ),
-        {
-            "input": example.shape,
-            **facts(over),
-            "image": example.x[0, 0].tolist(),
-            "max": maximum.tolist(),
-            "average": average.tolist(),
-            "gradient": {"max": d_maximum.tolist(), "average": d_average.tolist()},
-        },
+        formula(over),
+        "1. A channel of an image, with the numbers 0, 1, 2, … in mixed order; brackets mark the window",
+        windows,
+        "2. The maximum and the average of each window",
+        by_position,
+        "Padding is never the maximum; in an average it counts as 0." * any(over.before + over.after),
+        "3. The output",
+        results,
+        "4. The gradient of the input, if each number of the output has the gradient 1",
+        gradients,
+        "With max, it goes to the pixel that is the maximum, since a small change of the others does not change the "
+        "output. (Of several equal maxima, the first in reading order gets it.) "
+        f"With average, each pixel gets an equal share, 1/{kh * kw} = {1 / (kh * kw):.3g}."
+        + " Where windows overlap, their gradients add up."
+        * overlap,
+        notes(windows, by_position, results, gradients),
     )
+    arrays = {
+        "image": example.x[0, 0].tolist(),
+        "max": maximum.tolist(),
+        "average": average.tolist(),
+        "gradient": {"max": d_maximum.tolist(), "average": d_average.tolist()},
+    }
+    return Explained(told, {"input": example.shape, **facts(over), **arrays})
 
 
 def _pooled(example: Example, kind: Literal["max", "average"]) -> tuple[Array, Array]:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from dlsweep.errors import UsageError
-from dlsweep.explain.base import Explained
-from dlsweep.explain.drawing import aligned, indented, paragraph, text
+from dlsweep.explain.drawing import Explained, aligned, by, indented, text
 from dlsweep.nn.patches import Pad, Pair, Window, window
 from dlsweep.text import plural, shape_text, table
 
@@ -28,29 +27,23 @@ class Step(NamedTuple):
 def explain(image: Pair, size: Pair, stride: Pair, pad: Pad | Pair) -> Explained:
     """Explain one layer: the formula, the positions of the window, and the pixels that no window covers."""
     over = window("conv-size", image, size, stride, pad)
-    return Explained(
-        text(
-            "conv-size: the output size of a convolution or of pooling",
-            aligned(
-                [
-                    ("input", "(H, W)", shape_text(image), ""),
-                    ("window", "(KH, KW)", shape_text(size), "the size of the filter"),
-                    ("stride", "(SH, SW)", shape_text(stride), "the step of the window, down and to the right"),
-                    ("padding", "(PH, PW)", *padding_text(over)),
-                    ("output", "(OH, OW)", shape_text(over.output), "the number of positions of the window"),
-                ]
-            ),
-            formula(over),
-            paragraph(
-                "The first window begins at the edge. The rest of the input, divided by the stride, is the number of "
-                "steps that the window can make. A fractional step does not count, so the number is rounded down."
-            ),
-            paragraph(_same_text(over) if pad == "same" else ""),
-            *_along_both(over),
-            paragraph(_keeping(over)),
+    told = text(
+        "conv-size: the output size of a convolution or of pooling",
+        aligned(
+            ("input", "(H, W)", shape_text(image), ""),
+            ("window", "(KH, KW)", shape_text(size), "the size of the filter"),
+            ("stride", "(SH, SW)", shape_text(stride), "the step of the window, down and to the right"),
+            ("padding", "(PH, PW)", *padding_text(over)),
+            ("output", "(OH, OW)", shape_text(over.output), "the number of positions of the window"),
         ),
-        {"input": image, **facts(over), "unseen": [uncovered(over, axis) for axis in (0, 1)]},
+        formula(over),
+        "The first window begins at the edge. The rest of the input, divided by the stride, is the number of steps "
+        "that the window can make. A fractional step does not count, so the number is rounded down.",
+        _same_text(over) if pad == "same" else "",
+        *_along_both(over),
+        _keeping(over),
     )
+    return Explained(told, {"input": image, **facts(over), "unseen": [uncovered(over, axis) for axis in (0, 1)]})
 
 
 def facts(over: Window) -> dict[str, Any]:
@@ -61,13 +54,7 @@ def facts(over: Window) -> dict[str, Any]:
 
 def formula(over: Window) -> str:
     """Return the formula, and the formula with the numbers of both directions."""
-    return aligned(
-        [
-            (FORMULA, "⌊ ⌋ rounds down"),
-            (f"OH = {_filled(over, 0)}", ""),
-            (f"OW = {_filled(over, 1)}", ""),
-        ]
-    )
+    return aligned((FORMULA, "⌊ ⌋ rounds down"), (f"OH = {_filled(over, 0)}", ""), (f"OW = {_filled(over, 1)}", ""))
 
 
 def _filled(over: Window, axis: int) -> str:
@@ -112,17 +99,17 @@ def _along_both(over: Window) -> list[str]:
 def _along(start: str, over: Window, axis: int) -> list[str]:
     noun = AXES[axis]
     left, skipped, gap = leftover(over, axis), uncovered(over, axis), over.stride[axis] - over.size[axis]
-    sentences = [f"No window covers {plural(skipped, noun)} of the {over.image[axis]:,}."]
-    if not skipped:
-        sentences = [f"Every {noun} is covered."]
-    if left:
-        padded, verb = "padded " * (over.padded != over.image), "remains" if left == 1 else "remain"
-        sentences[:0] = [f"After the last position, {plural(left, noun)} of the {padded}input {verb}."]
+    sentences = []
     if gap > 0 and over.output[axis] > 1:
         between = f"{plural(gap, noun)} between two positions {'is' if gap == 1 else 'are'} skipped."
-        sentences[:0] = [f"The stride is larger than the window: {between}"]
+        sentences.append(f"The stride is larger than the window: {between}")
+    if left:
+        padded, verb = "padded " * (over.padded != over.image), "remains" if left == 1 else "remain"
+        sentences.append(f"After the last position, {plural(left, noun)} of the {padded}input {verb}.")
+    none = f"No window covers {plural(skipped, noun)} of the {over.image[axis]:,}."
+    sentences.append(none if skipped else f"Every {noun} is covered.")
     drawing = _drawing(over, axis)
-    return [start, drawing, paragraph(*sentences)] if drawing else [paragraph(start, *sentences)]
+    return [start, drawing, " ".join(sentences)] if drawing else [" ".join([start, *sentences])]
 
 
 def _drawing(over: Window, axis: int) -> str:
@@ -134,11 +121,8 @@ def _drawing(over: Window, axis: int) -> str:
     head = [str(i - before) if 0 <= i - before < image else "·" for i in range(n)]
     rows = [["■" if o * s <= i < o * s + k else "" for i in range(n)] for o in range(positions)]
     fronts = [AXES[axis], *(f"position {o}" for o in range(positions))]
-    width = max(map(len, fronts))
-    lines = [
-        f"  {f:{width}}  " + " ".join(c.rjust(2) for c in row) for f, row in zip(fronts, [head, *rows], strict=True)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    pixels = (" ".join(pixel.rjust(2) for pixel in row) for row in [head, *rows])
+    return aligned(*zip(fronts, pixels, strict=True))
 
 
 def leftover(over: Window, axis: int) -> int:
@@ -164,34 +148,22 @@ def explain_chain(image: Pair, steps: Sequence[Step]) -> Explained:
     rows, layers = [], []
     size, field, jump = image, 1, 1
     for i, step in enumerate(steps, start=1):
-        over = _window(i, len(steps), size, step)
+        try:
+            over = window("conv-size", size, (step.size, step.size), (step.stride, step.stride), step.pad)
+        except UsageError as error:
+            raise UsageError(f"layer {i} of {len(steps)}: {error}") from None
         field, jump = field + (step.size - 1) * jump, jump * step.stride
         before, size = size, over.output
         filled = f"⌊({before[1]} + {over.before[1] + over.after[1]} − {step.size}) / {step.stride}⌋ + 1"
-        words = (f"{step.size}×{step.size}", step.stride, step.pad, _by(before), filled, _by(size), f"{field}×{field}")
+        words = (f"{step.size}×{step.size}", step.stride, step.pad, by(before), filled, by(size), f"{field}×{field}")
         rows.append([str(i), *map(str, words)])
         layers.append({"input": before, **facts(over), "sees": field})
     header = ["layer", "window", "stride", "pad", "input", "output width", "output", "receptive field"]
-    return Explained(
-        text(
-            "conv-size: the output size, layer by layer",
-            indented(table(header, rows, [True] * len(header))),
-            aligned([(FORMULA, "⌊ ⌋ rounds down")]),
-            paragraph(
-                "The receptive field is the part of the image that one number of the output depends on. A window of "
-                "size K makes it K − 1 steps wider; a step is the product of all preceding strides."
-            ),
-        ),
-        {"layers": layers, "output": size, "sees": field},
+    told = text(
+        "conv-size: the output size, layer by layer",
+        indented(table(header, rows, [True] * len(header))),
+        aligned((FORMULA, "⌊ ⌋ rounds down")),
+        "The receptive field is the part of the image that one number of the output depends on. A window of size K "
+        "makes it K − 1 steps wider; a step is the product of all preceding strides.",
     )
-
-
-def _window(i: int, count: int, image: Pair, step: Step) -> Window:
-    try:
-        return window("conv-size", image, (step.size, step.size), (step.stride, step.stride), step.pad)
-    except UsageError as error:
-        raise UsageError(f"layer {i} of {count}: {error}") from None
-
-
-def _by(size: Pair) -> str:
-    return f"{size[0]}×{size[1]}"
+    return Explained(told, {"layers": layers, "output": size, "sees": field})

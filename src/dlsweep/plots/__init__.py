@@ -5,22 +5,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
+from dlsweep.plots import kinds
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.kinds import (  # noqa: F401  each registers itself
-    confusion,
-    curves,
-    feature_maps,
-    filters,
-    final,
-    gap,
-    heatmap,
-    histograms,
-    layers,
-    misclassified,
-    paths,
-    response,
-)
 
 register = plots.register
+
+for module in iter_modules(kinds.__path__, f"{kinds.__name__}."):
+    import_module(module.name)  # registers itself
 
 __all__ = ["Chart", "plots", "register"]

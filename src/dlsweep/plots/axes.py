@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.series import Series
-from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +37,7 @@ class XAxis:
 @dataclass(frozen=True)
 class YAxis:
     """The y axis of all panels. cut: True if values far above are left out; signed: True for a difference, which
-    includes 0; floor: the lower end of an accuracy; bounds: the lowest and highest possible value."""
+    includes 0; floor: the lower end of an accuracy."""
 
     y: str
     log: bool
@@ -47,7 +46,6 @@ class YAxis:
     cut: bool
     signed: bool = False
     floor: float = 0.0
-    bounds: Bounds = UNBOUNDED
 
     @staticmethod
     def of(series: Sequence[Series], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> YAxis:
@@ -62,15 +60,17 @@ class YAxis:
             pad = 0.05 * (high - low or 1)
             return YAxis(y, log, low - pad, high + pad, cut, signed)
         if log:
-            return YAxis(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut, bounds=bounds_of(y))
+            return YAxis(y, log, low / 1.2, 1 if y == "accuracy" else 1.2 * high, cut)
         if y == "accuracy":
             pad = 0.02 * (1 - floor)
-            return YAxis(y, log, floor - pad, 1 + pad, cut, floor=floor, bounds=bounds_of(y))
+            return YAxis(y, log, floor - pad, 1 + pad, cut, floor=floor)
         return YAxis(y, log, 0, 1.05 * high, cut)
 
-    def filled_by(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """True where an interval covers the whole panel, or all possible values in it."""
-        filled: np.ndarray = (low <= max(self.low, self.bounds[0])) & (high >= min(self.high, self.bounds[1]))
+    def filled_by(self, series: Series) -> np.ndarray:
+        """True where the mean is in the panel and its interval covers all of it, or all possible values in it."""
+        low, high = series.band(log=self.log)
+        bottom, top = max(self.low, series.bounds[0]), min(self.high, series.bounds[1])
+        filled: np.ndarray = (series.mean <= self.high) & (low <= bottom) & (high >= top)
         return filled
 
     @property
@@ -139,11 +139,11 @@ class ScoreAxis:
     @staticmethod
     def of(scores: Sequence[Scores], *, log: bool) -> ScoreAxis:
         """The axis that shows all points and intervals."""
-        points = _drawn([one.values for one in scores], log)
+        points = drawable([one.values for one in scores], log)
         if not len(points):
             return ScoreAxis(0.1, 1.0, log)
         seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
-        ends, span = _drawn([np.array(one.interval) for one in scores], log), np.ptp(seen)
+        ends, span = drawable([np.array(one.interval) for one in scores], log), np.ptp(seen)
         ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span)]
         low, high = min([*seen, *ends]), max([*seen, *ends])
         if log:
@@ -179,19 +179,19 @@ def _range(series: Sequence[Series], *, positive: bool) -> tuple[float, float, f
     everything = [one.counted for one in series]
     calm = [each[one.status != "diverged"] for one, each in zip(series, everything)]
     for curves in (calm, everything):
-        points = _drawn([each.ravel() for each in curves], positive)
+        points = drawable(curves, positive)
         if len(points):
-            means = _drawn([each.mean(axis=0) for each in calm if len(each)], positive)
+            means = drawable([each.mean(axis=0) for each in calm if len(each)], positive)
             ends = [*np.quantile(points, [0.002, 0.998]), *means]
-            starts = sorted(first.max() for each in curves if len(first := _drawn([each[:, 0]], positive)))
+            starts = sorted(first.max() for each in curves if len(first := drawable([each[:, 0]], positive)))
             start = starts[(len(starts) - 1) // 2] if starts else 0.0  # of two the lower: one of them may be absurd
             return float(min(ends)), float(max(ends)) or 1.0, float(start)
     return 0.1, 1.0, 0.0
 
 
-def _drawn(curves: Sequence[np.ndarray], positive: bool) -> np.ndarray:
-    """Return the values of curves that an axis can show."""
-    values: np.ndarray = np.concatenate([np.empty(0), *curves])
+def drawable(arrays: Sequence[np.ndarray], positive: bool) -> np.ndarray:
+    """Return the values that an axis or a scale can show, `(N,)`: finite ones, above 0 if they must be `positive`."""
+    values: np.ndarray = np.concatenate([np.empty(0), *map(np.ravel, arrays)])
     shown: np.ndarray = values[np.isfinite(values) & ((values > 0) | (not positive))]
     return shown
 

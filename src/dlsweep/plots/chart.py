@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
-from dlsweep.contracts import place
 from dlsweep.errors import UsageError
-from dlsweep.registry import Contract, Entry, Registry, Setting
+from dlsweep.registry import Contract, Entry, Registry, place
+from dlsweep.settings import Setting
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ class Plots(Registry):
     def __getitem__(self, name: str) -> Plot:
         return cast(Plot, super().__getitem__(name))
 
-    def _add(self, name: str, function: Callable[..., Any]) -> None:
-        declared = self._declared.get(function, {"table": None, "places": ()})
+    def _entry(self, name: str, function: Callable[..., Any]) -> Plot:
+        declared = self._declared.get(function, {"table": None})
         where = f"plot {name!r} ({place(function)})"
         if declared["table"] not in get_args(Table):
             raise UsageError(
@@ -184,12 +184,10 @@ class Plots(Registry):
         plot = Plot(self.kind, name, function, passed=1, **declared)
         if not set(plot.places) <= set(PLACES):
             raise UsageError(f"{where}: places must be some of {', '.join(PLACES)}, got {plot.places}")
-        super()._add(name, function)
-        for setting in (plot.settings[name] for name in plot.places):
-            if name_of(setting.annotation) != name_of(FactorName):
-                del self._entries[name]
-                raise UsageError(f"{where}: its place {setting.name!r} must have the type FactorName")
-        self._entries[name] = plot
+        for one in plot.places:
+            if name_of(plot.settings[one].annotation) != name_of(FactorName):
+                raise UsageError(f"{where}: its place {one!r} must have the type FactorName")
+        return plot
 
 
 plots = Plots()

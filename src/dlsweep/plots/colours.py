@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.plots.axes import decades, short
+from dlsweep.plots.axes import decades, drawable, short
+from dlsweep.plots.panels import Bar
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MISSING = "#dcdcdc"
+CENTRED = "RdBu_r"  # white in the middle
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,13 @@ class Colours:
     missing: str = MISSING  # of NaN
 
     @staticmethod
-    def of(
-        values: Sequence[np.ndarray],
-        *,
-        log: bool = False,
-        centred: bool = False,
-        name: str = "viridis",
-        far: float | None = None,
-    ) -> Colours:
+    def of(values: Sequence[Array], name: str = "viridis", *, log: bool = False, far: float = np.inf) -> Colours:
         """The scale that shows these values; without logarithms, only those up to `far` times their median."""
-        every = np.concatenate([np.empty(0), *(np.ravel(v) for v in values)])
-        shown = every[np.isfinite(every) & ((every > 0) | (not log))]
-        shown = shown[shown <= far * np.median(shown)] if far and len(shown) and not log else shown
+        shown = drawable(values, log)
+        shown = shown[shown <= far * np.median(shown)] if len(shown) and far < np.inf and not log else shown
         low, high = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
-        if centred:
-            low, high, name = -max(-low, high), max(-low, high), "RdBu_r"
+        if name == CENTRED:
+            low, high = -max(-low, high), max(-low, high)
         if not low < high:
             low, high = (low / 1.1, low * 1.1) if log else (low - 0.05, low + 0.05)
         return Colours(low, high, name, log)
@@ -61,17 +56,13 @@ class Colours:
         shades = self.mapping
         ax.pcolormesh(x, y, np.ma.masked_invalid(values), cmap=shades.cmap, norm=shades.norm, **settings)
 
-    @property
-    def ticks(self) -> list[float]:
-        """The ticks of the colour bar."""
+    def bar(self, name: str = "") -> Bar:
+        """The colour bar, with ticks at round numbers."""
         from matplotlib.ticker import MaxNLocator
 
         if self.log:
-            found = decades(self.low, self.high)
-            return found if len(found) > 1 else [self.low, self.high]
-        return [float(t) for t in MaxNLocator(5).tick_values(self.low, self.high) if self.low <= t <= self.high]
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels of the ticks."""
-        return [short(float(f"{tick:.3g}")) for tick in self.ticks]
+            ticks = decades(self.low, self.high)
+            ticks = ticks if len(ticks) > 1 else [self.low, self.high]
+        else:
+            ticks = [float(t) for t in MaxNLocator(5).tick_values(self.low, self.high) if self.low <= t <= self.high]
+        return Bar(self.mapping, ticks, [short(float(f"{tick:.3g}")) for tick in ticks], name)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlsweep.plots.colours import Colours
-from dlsweep.plots.panels import bare
+from dlsweep.plots.panels import Words, bare, panels
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 _GAP = 0.08  # of an image, between two
@@ -50,6 +53,14 @@ def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours
         return ax.imshow(np.clip(image, 0, 1), **common)
     mapping = (colours or Colours(0, 1, "gray")).mapping
     return ax.imshow(image, mapping.cmap, mapping.norm, **common)
+
+
+@contextmanager
+def picture(title: str, foot: str, size: tuple[float, float], **words: Any) -> Iterator[tuple[Figure, Axes]]:
+    """Provide a figure with a single canvas of some width and height. words: further texts of `Words`."""
+    with panels(Words(title=title, foot=foot, below=0.0, **words), size) as (figure, axes):
+        canvas(axes[0, 0], *size)
+        yield figure, axes[0, 0]
 
 
 def canvas(ax: Axes, wide: float, high: float) -> None:

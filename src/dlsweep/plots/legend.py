@@ -11,6 +11,7 @@ from dlsweep.analysis.facets import Facets, all_levels, levels
 from dlsweep.analysis.series import Series
 from dlsweep.plots import style
 from dlsweep.plots.axes import short
+from dlsweep.plots.panels import Bar
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
@@ -86,29 +87,17 @@ class Legend:
         return -split if self.of_split else split, level
 
     @property
-    def ticks(self) -> list[int]:
-        """The levels that have a label on the colour bar."""
-        n = len(self.numbers)
-        return list(range(n)) if n <= _LABELS else [round(at) for at in np.linspace(0, n - 1, 6)]
-
-    @property
-    def bar(self) -> list[str]:
-        """The labels of the colour bar; empty without one."""
-        return [short(self.numbers[at]) for at in self.ticks]
-
-    @property
-    def name(self) -> str:
-        """The name of the colour bar: the factor, and what its levels have in common."""
-        return f"{self.factor}: {self.prefix}" if self.prefix else self.factor or ""
-
-    @property
-    def mapping(self) -> Any:
-        """The map from a level's number in order to its colour, for the colour bar."""
+    def bar(self) -> Bar | None:
+        """The colour bar of many levels: its name is the factor and what the levels have in common; else None."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import BoundaryNorm, ListedColormap
 
-        edges = np.arange(len(self.levels) + 1) - 0.5
-        return ScalarMappable(BoundaryNorm(edges, len(self.levels)), ListedColormap([*self.colours.values()]))
+        if not (n := len(self.numbers)):
+            return None
+        ticks = range(n) if n <= _LABELS else [round(at) for at in np.linspace(0, n - 1, 6)]
+        colours = ScalarMappable(BoundaryNorm(np.arange(n + 1) - 0.5, n), ListedColormap([*self.colours.values()]))
+        name = f"{self.factor}: {self.prefix}" if self.prefix else self.factor or ""
+        return Bar(colours, ticks, [short(self.numbers[at]) for at in ticks], name)
 
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
         """Return titled groups of artists, one group for each distinction between lines."""

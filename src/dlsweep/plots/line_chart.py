@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.series import Grid, Placed, Series, panels_of, series_frame
+from dlsweep.analysis.series import Placed, Series, panels_of, series_frame
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import XAxis, YAxis, scale
 from dlsweep.plots.chart import Chart
-from dlsweep.plots.layout import Words
 from dlsweep.plots.legend import Legend
-from dlsweep.plots.panels import colour_bar, empty, panels
+from dlsweep.plots.panels import Words, empty, panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +46,17 @@ def line_chart(
     every = list(chain(*grid.values()))
     axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     legend = Legend(facets, splits)
-    words = _words(facets, grid, legend, x, axis, name)
+    most = max((len(one.each) for one in every), default=0)
+    words = Words(
+        x=x.name,
+        y=name,
+        **captions.headings(facets),
+        legend=legend.groups(every),
+        notes={cell: note for cell, part in facets if (note := _note(grid[cell], part, most))},
+        foot=_caption(every, axis, legend) if every else "",
+        ticks=axis.labels,
+        bar=legend.bar,
+    )
     level = 0.0 if signed else _chance(every)
     with panels(words) as (figure, axes):
         scale(axes[0, 0], every, x, axis)
@@ -59,8 +68,6 @@ def line_chart(
                 empty(axes[cell], "no curve" if len(part) else "no runs")
             elif level is not None:
                 axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
-        if legend.numbers:
-            colour_bar(axes, legend.mapping, words, legend.name, ticks=legend.ticks)
     data = series_frame(facets, grid, x.name, y)
     alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
     return Chart(figure, words.foot, alt, data)
@@ -78,16 +85,17 @@ def _extremes(data: DataFrame, x: XAxis, y: str, splits: Sequence[str]) -> str:
 
 
 def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, points: bool) -> None:
-    """Draw band, seeds and mean, and a cross where a run diverged. Each artist has a label for tests."""
+    """Draw band, seeds and mean, and marks at the ends of runs. Each artist has a label for tests."""
     from matplotlib.patheffects import withStroke
 
     line = legend.style(series)
     name = f"{series.level}, {series.split}" if series.level != series.split else series.split
     runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
+    dots: dict[str, Any] = {"marker": "o", "markeredgewidth": 0} if points else {}
     if runs >= BAND_FROM and legend.band(series):
         # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
-        seen = (series.mean <= y.high) & ~_fills(series, y)
+        seen = (series.mean <= y.high) & ~y.filled_by(series)
         low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in series.band(log=y.log))
         alpha = 0.12 if many else 0.2
         ax.fill_between(series.x, low, high, color=colour, alpha=alpha, linewidth=0, label=f"band: {name}")
@@ -95,52 +103,19 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
         # All seeds are one artist with gaps: light, and simplified where there are more points than pixels.
         x = np.tile(np.append(series.x, np.nan), runs)
         each = np.column_stack([series.each, np.full(runs, np.nan)]).ravel()
-        faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs))))}
-        ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", **faint, **_dots(points, 2.5))
+        faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs)))), **dots}
+        ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", markersize=2.5, **faint)
     casing = [withStroke(linewidth=line["linewidth"] + 1.6, foreground="white")]
-    line |= _dots(points, 5) if points else {"path_effects": casing} if legend.band(series) else {}
+    line |= {"path_effects": casing} if legend.band(series) and not points else {"markersize": 5, **dots}
     ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **line)
     if series.ensemble is not None and legend.band(series):
         ensemble = np.minimum(series.ensemble, far)
         ax.plot(series.x, ensemble, color=colour, label=f"ensemble: {name}", zorder=2.6, **style.ENSEMBLE)
-    marks: dict[str, Any] = {"color": colour, "clip_on": False}
-    if len(series.stops) and legend.band(series):
-        ax.plot(*_within(series.stops, y).T, label=f"stopped: {name}", **marks, **style.STOP)
-    if len(series.ends):
-        ax.plot(*_within(series.ends, y).T, label=f"diverged: {name}", **marks, **style.CROSS)
-
-
-def _within(marks: np.ndarray, y: YAxis) -> np.ndarray:
-    """Move marks `(n, 2)` beyond the panel, such as an exploding loss, to its edge."""
-    within: np.ndarray = np.clip(marks, [-np.inf, y.low], [np.inf, y.high])
-    return within
-
-
-def _fills(series: Series, y: YAxis) -> np.ndarray:
-    """True where the mean is in the panel and its interval fills the panel."""
-    fills: np.ndarray = (series.mean <= y.high) & y.filled_by(*series.band(log=y.log))
-    return fills
-
-
-def _dots(points: bool, size: float) -> dict[str, Any]:
-    """Return the dots of a line with few points."""
-    return {"marker": "o", "markersize": size, "markeredgewidth": 0} if points else {}
-
-
-def _words(facets: Facets, grid: Grid, legend: Legend, x: XAxis, y: YAxis, name: str) -> Words:
-    """Return the texts around the panels."""
-    every = list(chain(*grid.values()))
-    most = max((len(one.each) for one in every), default=0)
-    return Words(
-        x=x.name,
-        y=name,
-        **captions.headings(facets),
-        legend=legend.groups(every),
-        notes={cell: note for cell, part in facets if (note := _note(grid[cell], part, most))},
-        foot=_caption(every, y, legend) if every else "",
-        ticks=y.labels,
-        bar=legend.bar,
-    )
+    stops = series.stops if legend.band(series) else series.stops[:0]
+    for how, marks, mark in (("stopped", stops, style.STOP), ("diverged", series.ends, style.CROSS)):
+        if len(marks):  # beyond the panel, such as an exploding loss: at its edge
+            at = np.clip(marks, [-np.inf, y.low], [np.inf, y.high]).T
+            ax.plot(*at, color=colour, clip_on=False, label=f"{how}: {name}", **mark)
 
 
 def _note(panel: Sequence[Series], part: DataFrame, most: int) -> str:
@@ -165,7 +140,7 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     if any(len(one.stops) for one in every):
         words.append("A dot is a run that stopped early; the mean keeps its last value.")
         words.append("Tables count its restored weights, if any.")
-    if any(_fills(one, y).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
+    if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
         words.append("No band where it would fill the panel.")
     if y.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")

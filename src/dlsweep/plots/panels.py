@@ -1,20 +1,139 @@
-"""A grid of panels with shared axes, labelled by the levels of two factors."""
+"""A grid of panels with shared axes, labelled by the levels of two factors, and the layout of the texts around it.
+
+Sizes are in inches and follow from measured texts: panels keep their shape in every figure, and no label, legend or
+note covers the data.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlsweep.plots import style
-from dlsweep.plots.fitting import FOOT, LABEL, NAME, NOTE, block_height
-from dlsweep.plots.layout import AXIS, BAR, GAP, PAD, Layout, Words, tick_width
+from dlsweep.plots.fitting import FOOT, LABEL, NAME, NOTE, block_height, fit, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+PAD = 0.12  # inches around the figure
+GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
+TICKS = 0.22  # inches for the tick labels below the panels
+AXIS = 0.24  # inches for the name of an axis
+
+SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
+FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # least height of a panel: over its width; for a slide's shape; its size
+BAR = 0.16  # inches: width of a colour bar
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar at the right of the figure: its colours (a `ScalarMappable`), its ticks with labels, its name."""
+
+    colours: Any
+    ticks: Sequence[float]
+    labels: Sequence[str]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The texts around the panels.
+
+    rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
+    a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
+    figure. ticks: labels of the y axis; beside: words right of the panels; below: inches below the x axis. The layout
+    leaves room for them.
+    """
+
+    x: str = ""
+    y: str = ""
+    row_factor: str = ""
+    rows: Sequence[str] = ("",)
+    column_factor: str = ""
+    columns: Sequence[str] = ("",)
+    title: str = ""
+    legend: Sequence[tuple[str, Sequence[Any]]] = ()
+    notes: dict[tuple[int, int], str] = field(default_factory=dict)
+    foot: str = ""
+    ticks: Sequence[str] = ()
+    below: float = TICKS
+    beside: Sequence[str] = ()
+    bar: Bar | None = None
+
+
+class Layout:
+    """The position of everything, in inches, around panels of a width and a height."""
+
+    def __init__(self, words: Words, width: float, height: float):
+        self.words, self.width, self.height = words, width, height
+        rows, columns = len(words.rows), len(words.columns)
+        self.column_labels = [fit(level, width, LABEL, lines=3) for level in words.columns]
+        self.row_labels = [fit(level, height, LABEL, lines=2) for level in words.rows]
+        self.inner = columns * width + (columns - 1) * GAP
+        self.left = PAD + (AXIS if words.y else 0) + tick_width(words.ticks)
+        self.beside = max((text_width(text, NOTE) + 0.1 for text in words.beside), default=0.0)
+        labels = self.beside + block_height(self.row_labels, LABEL) + block_height([words.row_factor], NAME)
+        bar = BAR + 0.1 + tick_width(words.bar.labels) + AXIS if words.bar else 0.0
+        self.full = max(self.left + self.inner + max(GAP, PAD + labels) + bar, 4.5)
+
+        room = self.full - self.left - PAD  # for a line of text
+        self.title = fit(words.title, room, LABEL, lines=3)
+        self.foot = fit(words.foot, room, FOOT, lines=6)
+        self.names = max((text_width(name, NAME) + 0.15 for name, _ in words.legend if name), default=0.0)
+        self.legend = [LegendGroup(name, handles, room - self.names) for name, handles in words.legend]
+        self.heads = [block_height([self.title], LABEL), *(group.height for group in self.legend)]
+        self.note = block_height(["x"], NOTE) if words.notes else 0.0
+        labels = block_height([words.column_factor], NAME) + block_height(self.column_labels, LABEL)
+        self.top = PAD + sum(self.heads) + labels + self.note
+        foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
+        self.bottom = PAD + words.below + (AXIS if words.x else 0) + foot
+        self.gap = 0.16 + self.note
+        self.tall = self.top + rows * height + (rows - 1) * self.gap + self.bottom
+
+    @staticmethod
+    def of(words: Words) -> Layout:
+        """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
+        rows, columns = len(words.rows), len(words.columns)
+        width = float(np.clip(8.4 / columns, 1.7, 4.6))
+        start = float(np.clip(0.72 * width, 1.45, 3.2))
+        shape = SLIDE[1] / SLIDE[0]
+        layout = Layout(words, width, start)
+        layout = layout.lower(shape * layout.full, LOWEST)
+        wider = min(layout.tall / shape, SLIDE[0]) - layout.full
+        if wider > 0:
+            width = max(width, min(width + wider / columns, layout.height / FLATTEST))
+            layout = Layout(words, width, start)
+            layout = layout.lower(shape * layout.full, min(start, LOWEST))
+        return layout.lower(SLIDE[1], LEAST) if rows > 1 else layout
+
+    def lower(self, tall: float, least: float) -> Layout:
+        """Make the panels low enough for a figure of some height, but no lower than `least`."""
+        height = self.height - (self.tall - tall) / len(self.words.rows)
+        return Layout(self.words, self.width, min(self.height, max(height, least)))
+
+
+class LegendGroup:
+    """A group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
+
+    def __init__(self, title: str, handles: Sequence[Any], width: float):
+        self.title, self.handles = title, handles
+        handle = (style.LEGEND["handlelength"] + style.LEGEND["handletextpad"]) * NAME / 72
+        gap = style.LEGEND["columnspacing"] * NAME / 72
+        self.texts = [fit(one.get_label(), min(3.0, width - handle), NAME) for one in handles]
+        entry = max(text_width(text, NAME) for text in self.texts) + handle
+        self.columns = min(len(handles), max(1, int((width + gap) / (entry + gap))))
+        self.height = block_height(["\n".join("x" * math.ceil(len(handles) / self.columns))], NAME)
+
+
+def tick_width(ticks: Sequence[str]) -> float:
+    """Return the width of some tick labels."""
+    return max(text_width(label, 10) for label in ("0.00", *ticks)) + 0.08
 
 
 @contextmanager
@@ -49,10 +168,14 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
         for cell, text in words.notes.items():
             _outside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
         yield figure, axes
+        if words.bar:
+            _draw_bar(axes, words.bar)
 
 
 def _write(figure: Figure, lay: Layout) -> None:
     """Write the texts around all panels, and the legend."""
+    from matplotlib.legend import Legend
+
     words = lay.words
 
     def write(x: float, y: float, text: str, size: float, **settings: Any) -> None:
@@ -65,7 +188,9 @@ def _write(figure: Figure, lay: Layout) -> None:
     y = PAD + lay.heads[0]
     for group in lay.legend:
         write(lay.left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
-        figure.add_artist(group.artist(figure, ((lay.left + lay.names) / lay.full, 1 - y / lay.tall)))
+        legend = Legend(figure, group.handles, group.texts, loc="upper left", fontsize=NAME, ncols=group.columns)
+        legend.set_bbox_to_anchor(((lay.left + lay.names) / lay.full, 1 - y / lay.tall))
+        figure.add_artist(legend)
         y += group.height
     write(middle, y, words.column_factor, NAME, va="top", ha="center", color=style.FAINT)
     write(middle, lay.tall - lay.bottom + words.below, words.x, NAME + 0.5, va="top", ha="center")
@@ -75,19 +200,19 @@ def _write(figure: Figure, lay: Layout) -> None:
     write(beside, centre, words.row_factor, NAME, va="center", rotation=270, color=style.FAINT)
 
 
-def colour_bar(axes: np.ndarray, colours: Any, words: Words, name: str, **settings: Any) -> None:
-    """Draw a colour bar for all panels at the right of the figure; `words.bar` are its labels."""
+def _draw_bar(axes: np.ndarray, bar: Bar) -> None:
+    """Draw a colour bar for all panels at the right of the figure."""
     figure = axes[0, 0].figure
     full, tall = figure.get_size_inches()
     top, bottom = axes[0, 0].get_position().y1, axes[-1, 0].get_position().y0
     centre, high = (top + bottom) / 2, min(top - bottom, 3.2 / tall)
-    left = full - PAD - AXIS - tick_width(words.bar) - BAR
+    left = full - PAD - AXIS - tick_width(bar.labels) - BAR
     ax = figure.add_axes((left / full, centre - high / 2, BAR / full, high), label="colour bar")
-    bar = figure.colorbar(colours, cax=ax, **settings)
-    bar.outline.set_visible(False)
-    bar.minorticks_off()
-    bar.set_ticklabels(words.bar)
-    figure.text(1 - PAD / full, centre, name, size=NAME + 0.5, va="center", ha="right", rotation=90)
+    drawn = figure.colorbar(bar.colours, cax=ax, ticks=bar.ticks)
+    drawn.outline.set_visible(False)
+    drawn.minorticks_off()
+    drawn.set_ticklabels(bar.labels)
+    figure.text(1 - PAD / full, centre, bar.name, size=NAME + 0.5, va="center", ha="right", rotation=90)
 
 
 def _outside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:

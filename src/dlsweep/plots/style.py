@@ -17,10 +17,16 @@ from typing import Any, get_args
 from dlsweep.types import Split
 
 INK, FAINT, GRID, ALARM = "#1a1a1a", "#6b6b6b", "#e6e6e6", "#a3123a"
+_AXES = "#9a9a9a"
+
+# In font sizes: a legend's artist, the gap to its text, and the gap to the next column.
+LEGEND = {"handlelength": 2.2, "handletextpad": 0.6, "columnspacing": 1.8}
 
 # Okabe & Ito (2008) without their yellow, which is too light for a line on white, with a grey and a dark red:
 # distinguishable with every kind of colour blindness, and mostly in grey.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#7A1F45")
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 
 # Chosen so that names that are often compared (optimizers, activations, initializers) get different colours.
 _SALT = 56276
@@ -63,39 +69,22 @@ def look() -> Iterator[None]:
     level = log.level
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(
-            {
-                "font.family": ["DejaVu Sans", *_installed()],
-                "font.size": 10,
-                "text.color": INK,
-                "text.parse_math": False,  # a label with $ or \frac is a label
-                "axes.edgecolor": "#9a9a9a",
-                "axes.labelcolor": INK,
-                "axes.linewidth": 0.8,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.grid": True,
-                "axes.axisbelow": True,
-                "grid.color": GRID,
-                "grid.linewidth": 0.8,
-                "xtick.color": "#9a9a9a",
-                "ytick.color": "#9a9a9a",
-                "xtick.labelcolor": INK,
-                "ytick.labelcolor": INK,
-                "xtick.major.size": 3,
-                "ytick.major.size": 0,
-                "xtick.minor.size": 0,
-                "ytick.minor.size": 0,
-                "legend.frameon": False,
-                "legend.borderpad": 0,
-                "legend.borderaxespad": 0,
-                "lines.solid_capstyle": "round",
-                "agg.path.chunksize": 10_000,  # lines of a million points
-                "svg.fonttype": "none",  # text stays text
-                "svg.hashsalt": "dlsweep",  # else the identifiers in an SVG are random
-                "pdf.fonttype": 42,
-            }
-        )
+        mpl.rc("font", family=["DejaVu Sans", *_installed()], size=10)
+        mpl.rc("text", color=INK, parse_math=False)  # a label with $ or \frac is a label
+        mpl.rc("axes", edgecolor=_AXES, labelcolor=INK, linewidth=0.8, grid=True, axisbelow=True)
+        mpl.rc("axes.spines", top=False, right=False)
+        mpl.rc("grid", color=GRID, linewidth=0.8)
+        mpl.rc("xtick", color=_AXES, labelcolor=INK)
+        mpl.rc("ytick", color=_AXES, labelcolor=INK)
+        mpl.rc("xtick.major", size=3)
+        mpl.rc("xtick.minor", size=0)
+        mpl.rc("ytick.major", size=0)
+        mpl.rc("ytick.minor", size=0)
+        mpl.rc("legend", frameon=False, borderpad=0, borderaxespad=0, labelspacing=0.3, **LEGEND)
+        mpl.rc("lines", solid_capstyle="round")
+        mpl.rc("agg.path", chunksize=10_000)  # lines of a million points
+        mpl.rc("svg", fonttype="none", hashsalt="dlsweep")  # text stays text; without a salt, identifiers are random
+        mpl.rc("pdf", fonttype=42)
         log.setLevel(logging.ERROR)
         try:
             yield
@@ -146,7 +135,7 @@ def _name(level: str) -> str:
 
 def _is_scale(levels: Sequence[str]) -> bool:
     """True if the levels are numbers, or one registered name with different settings."""
-    return all(map(_is_number, levels)) or len({_name(level) for level in levels}) == 1
+    return all(re.fullmatch(_NUMBER, level) for level in levels) or len({_name(level) for level in levels}) == 1
 
 
 def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
@@ -155,21 +144,11 @@ def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
     >>> numbers(["sgd lr=0.1", "sgd lr=1"])
     ('sgd lr', [0.1, 1.0])
     """
-    found = [re.fullmatch(r"(.*?[ =]|)([-+]?[\d.]+(?:e[-+]?\d+)?)", level) for level in levels]
-    prefixes = {match[1] if match else None for match in found}
-    if len(prefixes) != 1 or None in prefixes:
+    found = [match for level in levels if (match := re.fullmatch(rf"(.*?[ =]|)({_NUMBER})", level))]
+    prefixes, values = {match[1] for match in found}, [float(match[2]) for match in found]
+    if len(prefixes) != 1 or len(found) < len(levels) or values != sorted(set(values)):
         return "", []
-    values = [float(match[2]) for match in found if match and _is_number(match[2])]
-    increasing = len(values) == len(levels) and values == sorted(set(values))
-    return str(*prefixes).rstrip(" ="), values if increasing else []
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return prefixes.pop().rstrip(" ="), values
 
 
 def plain(text: str) -> str:

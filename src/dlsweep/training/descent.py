@@ -16,16 +16,13 @@ from dlsweep.nn.layers import broadcast
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.training import divergence
+from dlsweep.training.observers.curves import Row, long_columns
 from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 
 def descend(
-    runs: Sequence[Run],
-    data: Dataset,
-    *,
-    progress: Callable[[int], None] = lambda n: None,
-    dtype: Any = np.float64,
+    runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None, dtype: Any = np.float64
 ) -> TrainingResult:
     """Let the points of one cohort descend as one stack and return their paths.
 
@@ -47,7 +44,7 @@ def descend(
     settings = broadcast(optimizer.columns([a.optimizer for a in arms], dtype), w)
     scheduled = broadcast(schedule.columns([a.schedule for a in arms], dtype), w)
     ended = np.full(len(runs), -1)
-    path: list[tuple[int, Array, Array, Array]] = []  # iteration, runs, losses, points
+    path: list[Row] = []
 
     with np.errstate(all="ignore"):
         for t in range(steps + 1):
@@ -62,14 +59,18 @@ def descend(
             ended[(ended < 0) & ~finite] = t  # it stays in the stack, and disturbs no other row of it
             which = np.flatnonzero(ended < 0)
             if t % arm.evaluate.every == 0 or t == steps:
-                path.append((t, which, loss[which], w[which]))
+                x, y = w[which].T
+                path.append({"iteration": t, "run": which, "loss": loss[which], "x": x, "y": y})
             progress(len(runs) if t else 0)
             if not len(which):
                 progress(len(runs) * (steps - t))
                 break
 
+    curves = long_columns(path, "iteration", "run", "loss", "x", "y")
+    none = np.full(len(curves["run"]), np.nan)
+    curves |= {"epoch": none, "split": np.full(len(none), "train"), "penalty": np.zeros(len(none)), "accuracy": none}
     return TrainingResult(
-        curves=_curves(path, landscape),
+        curves=curves | {"distance": landscape.distance(curves["x"], curves["y"])},
         status=["done" if at < 0 else "diverged" for at in ended],
         iterations=[steps if at < 0 else int(at) for at in ended],
         final=[steps] * len(runs),
@@ -90,22 +91,3 @@ def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Arr
         return np.zeros(2, dtype)
     draws = {seeds: seeds.stream("noise", t).standard_normal(2) for seeds in {run.seeds for run in runs}}
     return np.array([landscape.noise * draws[run.seeds] for run in runs], dtype)
-
-
-def _curves(path: Sequence[tuple[int, Array, Array, Array]], landscape: Landscape) -> dict[str, Array]:
-    """Return the columns of the curves: a row for each point of a path, in the order of the iterations."""
-    run, loss, w = (np.concatenate([part[i] for part in path]) for i in (1, 2, 3))
-    x, y = w.T
-    none = np.full(len(run), np.nan)
-    return {
-        "run": run,
-        "iteration": np.repeat([part[0] for part in path], [len(part[1]) for part in path]),
-        "epoch": none,
-        "split": np.full(len(run), "train"),
-        "loss": loss,
-        "penalty": np.zeros(len(run)),
-        "accuracy": none,
-        "x": x,
-        "y": y,
-        "distance": landscape.distance(x, y),
-    }

@@ -25,8 +25,7 @@ def limit(start: np.ndarray, chance: float) -> np.ndarray:
     >>> limit(np.array([2.3, 50.0]), 2.3)
     array([ 2300., 50000.])
     """
-    above: np.ndarray = FACTOR * np.maximum(start, chance)
-    return above
+    return FACTOR * np.maximum(start, chance)
 
 
 class Limits:
@@ -41,5 +40,4 @@ class Limits:
         if split not in self.limits:
             self.limits[split] = np.empty(self.runs)
             self.limits[split][positions] = limit(loss, self.chance)
-        within: Array = np.isfinite(loss) & (loss <= self.limits[split][positions])
-        return within
+        return np.isfinite(loss) & (loss <= self.limits[split][positions])

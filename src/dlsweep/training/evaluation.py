@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,10 +28,6 @@ class Metrics(NamedTuple):
     accuracy: Array
     penalty: Array
 
-    def keep(self, rows: Array) -> Metrics:
-        """Return the metrics of some rows; rows: indices or a mask."""
-        return Metrics(*(values[rows] for values in self))
-
 
 class Evaluation(NamedTuple):
     """An evaluation after `iteration` updates: the metrics of every run by split."""
@@ -40,40 +36,38 @@ class Evaluation(NamedTuple):
     epoch: float
     splits: Mapping[str, Metrics]
 
+    def when(self, split: str) -> dict[str, Any]:
+        """Return the columns that say when, and on which split."""
+        return {"iteration": self.iteration, "epoch": self.epoch, "split": split}
+
     def keep(self, rows: Array) -> Evaluation:
-        """Return the evaluation of some rows."""
-        return self._replace(splits={split: metrics.keep(rows) for split, metrics in self.splits.items()})
+        """Return the evaluation of some rows; rows: indices or a mask."""
+        return self._replace(splits={k: Metrics(*(values[rows] for values in m)) for k, m in self.splits.items()})
 
 
 def evaluation(
-    state: State, iteration: int, epoch: float, samples: Samples, batch: Batch, watch: Watch | None = None
+    state: State, iteration: int, epoch: float, samples: Samples, batch: Batch, watches: Sequence[Watch] = ()
 ) -> Evaluation:
     """Evaluate a stack on its splits; `batch` is the current minibatch.
 
-    watch: is given every block of the splits whose samples all seeds share.
+    watches: are given every block of the splits whose samples all seeds share.
     """
     stack = state.stack
-    penalty = _kernel_penalty(state)
+    penalty = np.zeros(len(state))  # of the kernels
+    for regularizer in stack.network.regularizers:
+        if regularizer.penalty:
+            for i, k in stack.kernels:
+                penalty += regularizer.penalty.value(state.parameters[i][k])
     draws = Draws(stack.slices, iteration)
     layers, parameters = fuse_for_evaluation(stack.network.layers, state.parameters, Context(False, draws))
     network = stack.network._replace(layers=layers)
     splits: dict[str, Metrics] = {}
     for split in stack.arm.evaluate.on:
         groups = samples.groups(split, stack.slices, batch)
-        seen = partial(watch, split) if watch and samples.same(split) else None
-        metrics = evaluate(network, parameters, groups, draws, seen)
+        seen = [partial(watch, split) for watch in watches if samples.same(split)]
+        metrics = evaluate(network, parameters, groups, draws, *seen)
         splits[split] = metrics._replace(penalty=penalty + metrics.penalty)
     return Evaluation(iteration, epoch, splits)
-
-
-def _kernel_penalty(state: State) -> Array:
-    """Return the penalty of each run's kernels."""
-    penalty = np.zeros(len(state))
-    for regularizer in state.stack.network.regularizers:
-        if regularizer.penalty:
-            for i, k in state.stack.kernels:
-                penalty += regularizer.penalty.value(state.parameters[i][k])
-    return penalty
 
 
 def evaluate(
@@ -81,11 +75,11 @@ def evaluate(
     parameters: Sequence[Parameters],
     groups: Sequence[Group],
     draws: Draws,
-    seen: Callable[[Array, Array], None] | None = None,
+    *seen: Callable[[Array, Array], None],
 ) -> Metrics:
     """Return the metrics of every run over all samples of its group; penalty: of activities and smoothed labels.
 
-    draws: of this iteration; seen: is given the logits and the labels of each block; all groups share the labels.
+    draws: of this iteration; seen: are given the logits and the labels of each block; all groups share the labels.
     """
     layers = network.layers
     runs = groups[-1].runs.stop
@@ -96,8 +90,8 @@ def evaluate(
         inputs = [SharedInput(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
         passed = forward(layers, parameters, inputs, Context(False, draws))
         t = labels([b.t for b in blocks], groups)
-        if seen is not None:
-            seen(passed.logits, blocks[0].t)
+        for see in seen:
+            see(passed.logits, blocks[0].t)
         judged = softmax_cross_entropy(passed.logits, t)
         loss += judged.loss.astype(np.float64).sum(axis=1)
         correct += np.count_nonzero(judged.correct, axis=1)

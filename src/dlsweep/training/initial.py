@@ -12,7 +12,7 @@ from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.forward import forward
 from dlsweep.nn.initializers import initializers
-from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput, column
+from dlsweep.nn.layers import Context, Layer, Parameters, SharedInput
 from dlsweep.randomness import Seeds
 from dlsweep.training.network import build
 from dlsweep.training.random_draws import Draws
@@ -40,11 +40,10 @@ def initial(
 
     samples: the first minibatch of each seed, for initializers that use the outputs of a layer.
     """
-    stack: list[Parameters] = []
-    for layer in layers:
-        stack.append({k: np.empty((len(runs), *parameter.shape), dtype) for k, parameter in layer.parameters.items()})
-        for k, parameter in layer.parameters.items():
-            stack[-1][k][...] = column(np.asarray(parameter.start, dtype), stack[-1][k])
+    stack = [
+        {k: np.full((len(runs), *p.shape), np.reshape(p.start, (-1, *[1] * len(p.shape))), dtype) for k, p in own}
+        for own in (layer.parameters.items() for layer in layers)
+    ]
     for i, run in enumerate(runs):
         entry = initializers[run.arm.init.name]
         measures = bool(entry.rest)  # the outputs of the first minibatch

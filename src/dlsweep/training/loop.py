@@ -14,29 +14,21 @@ from dlsweep.nn.layers import size
 from dlsweep.training.divergence import Limits
 from dlsweep.training.evaluation import Evaluation, evaluation
 from dlsweep.training.initial import first_state
-from dlsweep.training.minibatches import iterations, steps_per_epoch
 from dlsweep.training.observers import Observer
-from dlsweep.training.observers.checkpoints import Checkpoints
-from dlsweep.training.observers.curves import Curves
-from dlsweep.training.observers.early_stopping import EarlyStopping
-from dlsweep.training.observers.endings import Endings
-from dlsweep.training.observers.ensembles import Ensembles
+from dlsweep.training.observers.curves import Curves, Ensembles
+from dlsweep.training.observers.endings import Checkpoints, Endings
 from dlsweep.training.observers.probes import Probes
 from dlsweep.training.result import TrainingResult
-from dlsweep.training.samples import Samples, block_size
+from dlsweep.training.samples import Samples
 from dlsweep.training.state import Stack
-from dlsweep.training.step import differentiate, update
+from dlsweep.training.step import Gradients, differentiate, update
 from dlsweep.types import Array
 
 REPORT = 100  # iterations after which progress is reported, so that a stop is obeyed soon
 
 
 def train(
-    runs: Sequence[Run],
-    data: Dataset,
-    *,
-    progress: Callable[[int], None] = lambda n: None,
-    dtype: Any = np.float32,
+    runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None, dtype: Any = np.float32
 ) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
 
@@ -76,39 +68,42 @@ class Training:
 
     def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype):
         stack = Stack.of(runs, data, dtype)
-        arm, layers = stack.arm, stack.network.layers
-        samples = data.sizes["train"]
-        self.steps, self.every = iterations(arm.train, samples), arm.evaluate.every
-        self.per_epoch = steps_per_epoch(samples, arm.train.batch_size)
-        self.samples = Samples(arm.train, data, stack.slices, dtype, layers[0], block_size(layers))
+        arm = stack.arm
+        self.every, samples = arm.evaluate.every, data.sizes["train"]
+        self.steps, self.per_epoch = arm.train.steps(samples), arm.train.per_epoch(samples)
+        self.samples = Samples(stack)
         self.batch = self.samples.next(stack.slices)
         self.state = first_state(stack, self.batch)
-        self.parameters = size(layers)
+        self.parameters = size(stack.network.layers)
         self.limits = Limits(len(runs), data.classes)
-        stopping = EarlyStopping(runs)
-        self.observers: list[Observer] = [Endings(len(runs)), Curves(), stopping]
+        endings = Endings(runs)
+        self.observers: list[Observer] = [Curves(), endings]
         if arm.evaluate.keep:
-            self.observers.append(Checkpoints(runs, stopping))
-        if arm.evaluate.ensemble:
+            self.observers.append(Checkpoints(runs, endings))
+        self.ensembles = arm.evaluate.ensemble
+        if self.ensembles:
             self.observers.append(Ensembles())
         if arm.evaluate.layers and stack.kernels:
             self.observers.append(Probes(stack, self.steps))
-        self.watching = [observer for observer in self.observers if observer.watches]
 
     def step(self, t: int) -> None:
         """Update every run on the minibatch of its seed. Runs whose gradient is not finite leave the stack."""
-        gradients = differentiate(self.state, t, self.batch)
-        for observer in self.observers:
-            observer.differentiated(t, self.state, self.batch, gradients.values)
+        gradients = self._differentiate(t)
         update(self.state, t, self.steps, gradients)
         for observer in self.observers:
             observer.updated(t, self.state)
         self._leave(t, ~gradients.finite, "diverged")
 
+    def _differentiate(self, t: int) -> Gradients:
+        gradients = differentiate(self.state, t, self.batch, observed=self._pending)
+        for observer in self.observers:
+            observer.differentiated(t, self.state, gradients)
+        return gradients
+
     def evaluate(self, t: int) -> None:
         """Evaluate every run. Runs that have diverged leave the stack.
 
-        Without them the evaluation starts over if an observer watches its blocks: ensembles have no diverged members.
+        Without them the evaluation starts over if there are ensembles, which have no diverged members.
         """
         if not self.state:
             return
@@ -117,20 +112,14 @@ class Training:
         diverged = ~np.all([self.limits.within(k, m.loss, positions) for k, m in found.splits.items()], axis=0)
         if diverged.any():
             self._leave(t, diverged, "diverged")
-            found = self._evaluation(t) if self.watching and self.state else found.keep(~diverged)
+            found = self._evaluation(t) if self.ensembles and self.state else found.keep(~diverged)
         if self.state:
             for observer in self.observers:
                 observer.evaluated(found, self.state)
 
     def _evaluation(self, t: int) -> Evaluation:
-        for observer in self.watching:
-            observer.evaluating(self.state)
-        watch = self._watch if self.watching else None
-        return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watch)
-
-    def _watch(self, split: str, logits: Array, t: Array) -> None:
-        for observer in self.watching:
-            observer.block(split, logits, t)
+        watches = [watch for observer in self.observers if (watch := observer.watch(self.state))]
+        return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watches)
 
     def next_batch(self, t: int) -> None:
         """Draw the minibatches of step t + 1, also after the last step if an observer waits for their gradients."""
@@ -142,9 +131,7 @@ class Training:
         done = t == self.steps
         gone = np.any([observer.exhausted(self.state) for observer in self.observers], axis=0) & (not done)
         if self.state and (done or gone.any()) and self._pending:
-            gradients = differentiate(self.state, t + 1, self.batch)
-            for observer in self.observers:
-                observer.differentiated(t + 1, self.state, self.batch, gradients.values)
+            self._differentiate(t + 1)
         self._leave(t, gone, "stopped")
 
     @property

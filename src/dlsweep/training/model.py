@@ -19,11 +19,10 @@ from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, Output, Parameters, SharedInput
 from dlsweep.training.evaluation import evaluate
 from dlsweep.training.initial import first_state
-from dlsweep.training.minibatches import subset
 from dlsweep.training.network import Network, build
 from dlsweep.training.random_draws import Draws
 from dlsweep.training.result import Checkpoint
-from dlsweep.training.samples import Blocks, Group, Samples, block_size
+from dlsweep.training.samples import Blocks, Group, Samples, block_size, subset
 from dlsweep.training.state import Stack
 from dlsweep.types import Array
 
@@ -56,10 +55,7 @@ class Model:
 
         Kernels of dense layers are `(out, in)`, those of convolutions `(filters, channels, height, width)`.
         """
-        views = {name: w.view() for name, w in self.kept.parameters.items()}
-        for view in views.values():
-            view.flags.writeable = False
-        return views
+        return {name: np.broadcast_to(w, w.shape) for name, w in self.kept.parameters.items()}
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """Return a model with copies of the given parameters, as float32. This model is unchanged.
@@ -113,8 +109,7 @@ class Model:
 
     def predict(self, x: Array) -> Array:
         """Return the class with the largest logit, `(N,)`; of equal logits the first."""
-        largest: Array = self.logits(x).argmax(axis=1)
-        return largest
+        return self.logits(x).argmax(axis=1)
 
     def outputs(self, x: Array) -> dict[str, Array]:
         """Return the output of every layer by its name: `(N, features)`, or `(N, channels, height, width)`."""
@@ -171,6 +166,4 @@ def start(run: Run) -> Checkpoint:
     data = data_of(run.arm)
     with threadpool_limits(1), np.errstate(all="ignore"):
         stack = Stack.of([run], data, _FLOAT)
-        layers = stack.network.layers
-        samples = Samples(run.arm.train, data, stack.slices, _FLOAT, layers[0], block_size(layers))
-        return first_state(stack, samples.next(stack.slices)).copy(0, row=0)
+        return first_state(stack, Samples(stack).next(stack.slices)).copy(0, row=0)

@@ -8,14 +8,18 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from dlsweep.config import Config
 from dlsweep.config.runs import Arm, Run
+from dlsweep.datasets.base import Dataset
 from dlsweep.factors import FACTORS
+from dlsweep.registry import imported
+from dlsweep.tasks import task_of
 from dlsweep.training import costs
-from dlsweep.training.costs import FLOAT
+from dlsweep.training.costs import FLOAT, Cost
+from dlsweep.training.result import TrainingResult
 
 Chunk = tuple[Run, ...]
 
@@ -23,36 +27,24 @@ WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing,
 MOST_RUNS = 512  # in a chunk, however small the network
 
 
-class Question(Protocol):
-    """A config, as far as a plan needs it: its runs, lazily, arm by arm."""
+@dataclass(frozen=True, kw_only=True)
+class Cohort(Cost):
+    """Runs whose arrays have the same shapes and whose code is the same, with the costs of each.
 
-    def runs(self) -> Iterator[Run]: ...
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Runs whose arrays have the same shapes and whose code is the same.
-
-    arm: one of its arms; arms, runs: their numbers; parameters: of one run; memory: bytes that one more run in a stack
-    takes; work: multiplications of one run, to weigh chunks against each other; together: the runs of an arm that must
-    train in one chunk, else 1; kernels: the layers of a run that have one.
+    arm: one of its arms; arms, runs: their numbers; together: the runs of an arm that must train in one chunk, else 1.
     """
 
     arm: Arm
     arms: int
     runs: int
-    parameters: int
-    memory: int
-    work: float
     together: int = 1
-    kernels: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
     """The work of a sweep: the cohorts of a config, in the order of its arms."""
 
-    config: Question
+    config: Config
     cohorts: tuple[Cohort, ...]
 
     @property
@@ -64,12 +56,17 @@ class Plan:
         """Yield the runs whose id is not in `done`, lazily, arm by arm."""
         return (run for run in self.config.runs() if run.id not in done)
 
+    def iterations(self, done: Collection[str]) -> int:
+        """Return the number of run-iterations of the missing runs."""
+        if not done:
+            return sum(c.runs * c.steps for c in self.cohorts)
+        steps = {code(c.arm): c.steps for c in self.cohorts}
+        return sum(steps[code(run.arm)] for run in self.missing(done))
+
     def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
         """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each."""
         cohorts = {code(c.arm): c for c in self.cohorts}
-        missing = dict.fromkeys(cohorts, 0)
-        for run in self.missing(done):
-            missing[code(run.arm)] += 1
+        missing = Counter(code(run.arm) for run in self.missing(done))
         sizes = _sizes([(c, missing[key]) for key, c in cohorts.items()], workers, memory)
         pieces = {
             key: [c.together * piece for piece in _pieces(missing[key] // c.together, size)]
@@ -85,7 +82,7 @@ class Plan:
                 filling[key] = []
 
 
-def plan(config: Question) -> Plan:
+def plan(config: Config) -> Plan:
     """Sort the arms of a config into cohorts. Builds one network per cohort, reads no data, trains nothing.
 
     >>> from dlsweep import load
@@ -102,11 +99,16 @@ def plan(config: Question) -> Plan:
             first.setdefault(key, last)
             arms[key] += 1
         runs[key] += 1
-    return Plan(config, tuple(_cohort(arm, arms[key], runs[key]) for key, arm in first.items()))
+    cohorts = (
+        Cohort(arm=arm, arms=arms[key], runs=runs[key], together=max(1, len(arm.members)), **vars(costs.of(arm)))
+        for key, arm in first.items()
+    )
+    return Plan(config, tuple(cohorts))
 
 
-def _cohort(arm: Arm, arms: int, runs: int) -> Cohort:
-    return Cohort(arm, arms, runs, **costs.of(arm)._asdict(), together=max(1, len(arm.members)))
+def train(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
+    """Train runs of one cohort as one stack and return their curves, see `loop.train` and `descent.descend`."""
+    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
 
 
 def code(arm: Arm) -> Hashable:
@@ -127,18 +129,15 @@ def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list
 
     def attempt(per_worker: int) -> tuple[float, list[int]]:
         share = total / (workers * per_worker)
-        sizes = [
-            min(w, max(1, round(share / (c.work * c.together)))) for w, (c, _) in zip(widest, cohorts, strict=True)
-        ]
-        costs = [
+        sizes = [min(w, max(1, round(share / (c.work * c.together)))) for w, (c, _) in zip(widest, cohorts)]
+        some = slice(16 * workers)  # enough to tell; a long tail balances itself
+        work = [
             c.work * (piece * c.together + 0.5)
-            for (c, runs), size in zip(cohorts, sizes, strict=True)
-            for piece in _pieces(runs // c.together, size)[
-                : 16 * workers
-            ]  # enough to tell; a long tail balances itself
+            for (c, runs), size in zip(cohorts, sizes)
+            for piece in _pieces(runs // c.together, size)[some]
         ]
         ends = [0.0] * workers
-        for cost in sorted(costs, reverse=True):
+        for cost in sorted(work, reverse=True):
             ends[ends.index(min(ends))] += cost
         return max(ends), sizes
 

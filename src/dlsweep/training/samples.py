@@ -14,7 +14,7 @@ from dlsweep.config.runs import Train
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.layers import Layer
 from dlsweep.randomness import Seeds
-from dlsweep.training.minibatches import minibatches, subset
+from dlsweep.training.state import Stack
 from dlsweep.types import Array
 
 BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
@@ -131,24 +131,41 @@ class Group(NamedTuple):
     blocks: Blocks | Sequence[Block]
 
 
-Batch = Mapping[Seeds, Block]  # the minibatch of each seed
+def subset(seeds: Seeds, size: int, pool: int) -> Array | None:
+    """Return the `size` samples of the pool that a replicate trains on, drawn without repetition; None for all."""
+    return None if size == pool else seeds.stream("subset/train").permutation(pool)[:size]
 
-_SAME = ("validation", "test")  # splits with the same samples for every seed
+
+def minibatches(seeds: Seeds, size: int, train: Train) -> Iterator[Array]:
+    """Yield the indices of each minibatch of a replicate, without end.
+
+    `shuffle`: a new permutation each epoch, the last partial minibatch kept; `replacement`: independent draws.
+    """
+    batch, epoch = train.batch_size, 0
+    while True:
+        draw = seeds.stream("batches", epoch)
+        if train.sampling == "shuffle":
+            order = draw.permutation(size)
+            yield from (order[i : i + batch] for i in range(0, size, batch))
+        else:
+            yield from draw.integers(size, size=(train.per_epoch(size), batch))
+        epoch += 1
+
+
+Batch = Mapping[Seeds, Block]  # the minibatch of each seed
 
 
 class Samples:
-    """The samples that the runs of a stack train on and are evaluated on, by seed.
+    """The samples that the runs of a stack train on and are evaluated on, by seed."""
 
-    first: the first layer of the network; size: samples in a block.
-    """
-
-    def __init__(self, train: Train, data: Dataset, seeds: Iterable[Seeds], dtype: np.dtype, first: Layer, size: int):
-        arrays = data.arrays
-        self.data, self.dtype, self.size = data, dtype, size
-        self.reorder = bool(first.facts.reorders) and not arrays.standardized
-        self.subsets = {s: subset(s, data.sizes["train"], len(arrays.t_train)) for s in seeds}
+    def __init__(self, stack: Stack):
+        layers, arrays, size = stack.network.layers, stack.data.arrays, stack.data.sizes["train"]
+        self.data, self.dtype, self.size = stack.data, stack.dtype, block_size(layers)
+        self.own = size < len(arrays.t_train)  # every seed trains on a subset of its own
+        self.reorder = bool(layers[0].facts.reorders) and not arrays.standardized
+        self.subsets = {s: subset(s, size, len(arrays.t_train)) for s in stack.slices}
         self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
-        self._indices = {s: minibatches(s, data.sizes["train"], train) for s in self.subsets}
+        self._indices = {s: minibatches(s, size, stack.arm.train) for s in stack.slices}
         self._splits: dict[str, Blocks | dict[Seeds, Blocks]] = {}
 
     def next(self, seeds: Iterable[Seeds]) -> Batch:
@@ -171,7 +188,7 @@ class Samples:
 
     def same(self, split: str) -> bool:
         """Return True if all seeds are evaluated on the same samples of a split."""
-        return split in _SAME or (split != "batch" and isinstance(self.split(split), Blocks))
+        return split in ("validation", "test") or (split == "train" and not self.own)
 
     def split(self, split: str) -> Blocks | dict[Seeds, Blocks]:
         """Return the blocks of a split: one for all seeds, or one for each."""
@@ -181,14 +198,13 @@ class Samples:
 
     def _blocks(self, split: str) -> Blocks | dict[Seeds, Blocks]:
         arrays = self.data.arrays
-        own = self.data.sizes["train"] < len(arrays.t_train)  # every seed trains on a subset of its own
-        if split == "train" and own:
+        if split == "train" and self.own:
             x, t = arrays.x_train, arrays.t_train
             return {
                 s: Blocks(x[rows], t[rows], self.seen[s].floats, self.dtype, reorder=self.reorder, size=self.size)
                 for s, rows in self.subsets.items()
             }
-        if arrays.standardized and own:  # every seed sees the same samples with moments of its own
+        if arrays.standardized and self.own:  # every seed sees the same samples with moments of its own
             whole = split_blocks(self.data, split, self.dtype, self.reorder, self.size, keep=False)
             return {s: whole.seen(seen.floats) for s, seen in self.seen.items()}
         return split_blocks(self.data, split, self.dtype, self.reorder, self.size)

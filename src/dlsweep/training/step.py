@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 import numpy as np
 
 from dlsweep.nn.forward import forward
 from dlsweep.nn.in_place import fastest
-from dlsweep.nn.layers import Context, Parameters, SharedInput, broadcast, column
+from dlsweep.nn.layers import Context, Output, Parameters, SharedInput, broadcast, column
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.training.evaluation import labels
 from dlsweep.training.random_draws import Draws
@@ -21,12 +22,13 @@ class Gradients(NamedTuple):
     """Gradients layer by layer, with those of the penalties.
 
     states: the next values of the parameters that are not trained; finite: a mask of the runs with finite gradients of
-    the logits.
+    the logits; outputs: of the layers as they are written, if they were asked for.
     """
 
     values: list[Parameters]
     states: list[Parameters]
     finite: Array
+    outputs: list[Output]
 
 
 def inputs(state: State, batch: Batch) -> list[SharedInput]:
@@ -34,11 +36,18 @@ def inputs(state: State, batch: Batch) -> list[SharedInput]:
     return [SharedInput(batch[s].x, rows) for s, rows in state.stack.slices.items()]
 
 
-def differentiate(state: State, t: int, batch: Batch) -> Gradients:
-    """Return the gradients of step t."""
+def differentiate(state: State, t: int, batch: Batch, *, observed: bool = False) -> Gradients:
+    """Return the gradients of step t; observed: with the outputs of the layers.
+
+    Outputs take a pass of their own, on which no gradient depends, if the layers that train are rewritten.
+    """
     stack = state.stack
-    network = stack.network
-    passed = forward(network.fused, state.parameters, inputs(state, batch), Context(True, Draws(stack.slices, t)))
+    network, x, context = stack.network, inputs(state, batch), Context(True, Draws(stack.slices, t))
+    outputs: list[Output] = []
+    as_written = all(map(operator.is_, network.fused, network.layers))
+    if observed and not as_written:
+        forward(network.layers, state.parameters, x, context, outputs)
+    passed = forward(network.fused, state.parameters, x, context, outputs if observed and as_written else None)
     groups = [Group(rows, [batch[s]]) for s, rows in stack.slices.items()]
     target = labels([batch[s].t for s in stack.slices], groups)
     dlogits = softmax_cross_entropy(passed.logits, target).back()
@@ -49,7 +58,7 @@ def differentiate(state: State, t: int, batch: Batch) -> Gradients:
         if regularizer.penalty:
             for i, k in stack.kernels:
                 gradients[i][k] += regularizer.penalty.gradient(state.parameters[i][k])
-    return Gradients(gradients, passed.states, np.isfinite(dlogits).all(axis=(1, 2)))
+    return Gradients(gradients, passed.states, np.isfinite(dlogits).all(axis=(1, 2)), outputs)
 
 
 def update(state: State, t: int, steps: int, gradients: Gradients) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, landscapes, networks, plots, unused
+from dlsweep.config.checks import data, plots, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -12,15 +12,15 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     unused.settings,
     unused.stopping,
     unused.factors,
+    unused.needless,
     data.readable,
     data.splits,
     data.batches,
     data.monitors,
     data.ensembles,
-    networks.networks,
-    networks.regularizers,
+    data.networks,
+    data.regularizers,
     plots.names,
     plots.weights,
-    landscapes.needless,
-    landscapes.plots,
+    plots.tasks,
 )

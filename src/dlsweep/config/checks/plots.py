@@ -11,15 +11,30 @@ from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import entry, factor, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
+from dlsweep.tasks import CLASSIFICATION, DESCENT
 from dlsweep.text import nearest
 from dlsweep.types import Split, name_of
 
 
 def weights(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots of networks in a sweep that keeps no weights."""
-    for node, plot in sweep.plots if not sweep.descends else ():
-        if shows_networks(plot) and sweep.evaluated.evaluate.keep is None:
+    for node, plot in sweep.plots if sweep.task is CLASSIFICATION else ():
+        if shows_networks(plot) and sweep.evaluate.keep is None:
             yield node.place.mistake(f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
+
+
+def tasks(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots that do not suit the task: of accuracy or of networks for landscapes, and of paths for networks."""
+    if any("model" in grid.faulty for grid in sweep.grids):
+        return
+    task, classifies = sweep.task, sweep.task is CLASSIFICATION
+    for node, plot in sweep.plots:
+        if not classifies and plot.settings.get("y") == "accuracy":
+            yield node.place.mistake(f"a {task.noun} has no accuracy; write {{{plot.name}: {{y: loss}}}}")
+        if not classifies and shows_networks(plot):
+            yield node.place.mistake(f"{plot.name} shows networks, and the models here are {task.noun}s")
+        if classifies and plot.name == DESCENT.plot:
+            yield node.place.mistake("paths are those of descents on a landscape, and the models here are networks")
 
 
 def shows_networks(plot: Choice) -> bool:
@@ -60,7 +75,7 @@ def _names(sweep: Sweep, plot: str, settings: Node) -> Iterator[Mistake]:
 
 
 def _splits(sweep: Sweep, where: str, node: Node) -> Iterator[Mistake]:
-    on = sweep.evaluated.evaluate.on
+    on = sweep.evaluate.on
     for split in node.items():
         if split.value in get_args(Split) and split.value not in on:
             yield split.place.mistake(f"{where} has {split.value}, but evaluate.on has {', '.join(on)} only")

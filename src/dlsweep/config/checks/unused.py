@@ -9,7 +9,7 @@ from dlsweep.config.document import COMMAND_LINE
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import TRAIN, Factor, entry, registry
+from dlsweep.config.words import EVALUATE, TRAIN, Factor, entry, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
 
@@ -77,6 +77,26 @@ def stopping(sweep: Sweep) -> Iterator[Mistake]:
         for f in axis.factors:
             if f.field == "train" and TRAIN.settings[f.setting].needs:
                 yield axis.place.mistake(f"{f.name} has no effect in a grid without train.patience; give that too")
+
+
+def needless(sweep: Sweep) -> Iterator[Mistake]:
+    """Report what has no effect on models of the sweep's task."""
+    concerns, effect = sweep.task.concerns, f"has no effect on a {sweep.task.noun}"
+    data, evaluate = sweep.top.get("data"), sweep.top.get("evaluate")
+    if data is not None and data.value != "none" and not concerns("data"):
+        yield data.place.mistake(f"data {effect}; take it out")
+    for name, place in sweep.base["train"].places.items():
+        if not concerns(f"train.{name}"):
+            others = [other for other in TRAIN.spellings(name) if other != name]
+            instead = f"give train.{others[0]} instead" if others else "take it out"
+            yield place.mistake(f"train.{name} {effect}; {instead}")
+    for key in evaluate.value if evaluate is not None and evaluate.is_mapping else ():
+        if key in EVALUATE.settings and not concerns(f"evaluate.{key}"):
+            yield key.place.mistake(f"evaluate.{key} {effect}; take it out")
+    for axis in sweep.axes:
+        for f in axis.factors:
+            if not concerns(f.name):
+                yield axis.place.mistake(f"{f.name} {effect}; take it out")
 
 
 # The names that a list of layers needs for a factor to have an effect.

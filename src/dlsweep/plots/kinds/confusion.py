@@ -15,14 +15,11 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import Colours
 from dlsweep.plots.fitting import LABEL, fit, under
-from dlsweep.plots.layout import Words
-from dlsweep.plots.panels import bare, colour_bar, empty, panels
+from dlsweep.plots.panels import Bar, Words, bare, empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_ENDS = 0.001, 1  # of the scale
 
 
 @plots.register(table="networks", places=("rows", "columns"))
@@ -67,6 +64,7 @@ def draw(
     caption = [f"Mean of {captions.seeds(n)}."] if max(n, default=1) > 1 else []
     if numbers and n:
         caption.append("In a cell: percent of its row" + (", and the number of images." if counts else "."))
+    shades = Colours(0.001, 1, "Blues", log=True, missing="white")
     words = Words(
         x="predicted",
         y="true",
@@ -75,9 +73,8 @@ def draw(
         foot=" ".join(caption),
         ticks=[fit(name, 1.6, LABEL) for name in names[::step]],
         below=high,
-        bar=("0.1 %", "1 %", "10 %", "100 %"),
+        bar=Bar(shades.mapping, (0.001, 0.01, 0.1, 1), ("0.1 %", "1 %", "10 %", "100 %"), "share of the true class"),
     )
-    shades = Colours(*_ENDS, "Blues", log=True, missing="white")
     edges, centres = np.arange(len(names) + 1), np.arange(0, len(names), step) + 0.5
     with panels(words, (size, size)) as (figure, axes):
         for cell, one in matrices.items():
@@ -93,7 +90,6 @@ def draw(
         axes[0, 0].set_yticks(centres, words.ticks)
         for ax in axes[-1]:
             ax.set_xticks(centres, below, rotation=turned)
-        colour_bar(axes, shades.mapping, words, "share of the true class", ticks=[0.001, 0.01, 0.1, 1])
     return figure, words.foot
 
 

@@ -11,11 +11,10 @@ from dlsweep.analysis.networks import Networks, outputs_for
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import Colours
+from dlsweep.plots.colours import CENTRED, Colours
 from dlsweep.plots.fitting import NOTE
-from dlsweep.plots.images import canvas, show
-from dlsweep.plots.layout import Words
-from dlsweep.plots.panels import empty, panels
+from dlsweep.plots.images import picture, show
+from dlsweep.plots.panels import empty
 from dlsweep.types import Array
 
 _MAPS = 16  # of a layer
@@ -55,15 +54,12 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
     step = min(_WIDE / most, _HIGH / (len(thinned) + 1), _LARGEST)
     size = step - _GAP
     wide, high = max(most * step - _GAP, 3.0), (len(thinned) + 1) * step - _GAP
-    scales = {layer: Colours.of([y[:_MAPS]], centred=True) for layer, y in thinned.items()}
+    scales = {layer: Colours.of([y[:_MAPS]], CENTRED) for layer, y in thinned.items()}
     ends = [f"±{short(float(f'{scale.high:.2g}'))}" for scale in scales.values()]
     shapes = [" × ".join(map(str, y.shape)) for y in thinned.values()]
     names = [name, *(f"{layer}  {shape}" for layer, shape in zip(thinned, shapes))]
     caption = _caption(maps, len(thinned))
-    words = Words(x="", y="", title=title, foot=caption, ticks=names, beside=["", *ends], below=0.0)
-    with panels(words, (wide, high)) as (figure, axes):
-        ax = axes[0, 0]
-        canvas(ax, wide, high)
+    with picture(title, caption, (wide, high), ticks=names, beside=["", *ends]) as (figure, ax):
         if image is None:
             empty(ax, f"{reason}: no weights")
         else:
@@ -76,11 +72,10 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
                 place = min(len(y), _MAPS) * step + 0.01, bottom + size / 2
                 ax.text(*place, end, size=NOTE, va="center", color=style.FAINT)
     what = f"{reason}: no weights" if image is None else f"Maps of {', '.join(map(' '.join, zip(thinned, shapes)))}"
-    alt = f"Feature maps: {title}. {what}."
-    numbers = [
-        (layer, i, one.min(), one.mean(), one.max()) for layer, y in thinned.items() for i, one in enumerate(y[:_MAPS])
-    ]
-    return Chart(figure, caption, alt, pd.DataFrame(numbers, columns=["layer", "map", "low", "mean", "high"]))
+    each = ((layer, i, one) for layer, y in thinned.items() for i, one in enumerate(y[:_MAPS]))
+    numbers = [(layer, i, one.min(), one.mean(), one.max()) for layer, i, one in each]
+    data = pd.DataFrame(numbers, columns=["layer", "map", "low", "mean", "high"])
+    return Chart(figure, caption, f"Feature maps: {title}. {what}.", data)
 
 
 def _caption(maps: Mapping[str, Array], shown: int) -> str:
@@ -88,6 +83,6 @@ def _caption(maps: Mapping[str, Array], shown: int) -> str:
     if not maps:
         return ""
     words = ["White is 0, red is positive, blue negative; right of each layer the ends of its scale."]
-    words += [f"Of each layer the first {_MAPS} maps."] if any(len(y) > _MAPS for y in maps.values()) else []
-    words += [f"{shown} of {len(maps)} layers."] if shown < len(maps) else []
+    words += [f"Of each layer the first {_MAPS} maps."] * any(len(y) > _MAPS for y in maps.values())
+    words += [f"{shown} of {len(maps)} layers."] * (shown < len(maps))
     return " ".join(words)

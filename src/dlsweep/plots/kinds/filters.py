@@ -12,10 +12,9 @@ from dlsweep.analysis.networks import Filters, Networks
 from dlsweep.plots import captions
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import Colours
+from dlsweep.plots.colours import CENTRED, Colours
 from dlsweep.plots.images import canvas, tile
-from dlsweep.plots.layout import TICKS, Words
-from dlsweep.plots.panels import colour_bar, empty, panels
+from dlsweep.plots.panels import TICKS, Bar, Words, empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,43 +46,36 @@ def filters(facets: Networks) -> Chart:
     return Chart(figure, caption, alt, facets.tidy(parts, []))
 
 
-def _words(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str) -> Words:
-    """Return the texts around the panels; the panels of a single network stand side by side."""
-    single, channels = len(shown) == 1, {one.before.shape[1] for one in shown}
-    end = _rounded(shown[0].limit) if single else "m"
-    iteration = shown[0].iteration
-    trained = f"after {short(iteration)} iterations" if single and iteration else "after training"
-    return Words(
-        x="",
-        y="",
+def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str) -> tuple[Figure, str]:
+    """Draw some filters, a column for each network; return the figure and its caption.
+
+    The panels of a single network stand side by side.
+    """
+    single, limit = len(shown) == 1, shown[-1].limit
+    end, coloured = _rounded(limit) if single else "m", any(one.before.shape[1] == 3 for one in shown)
+    trained = f"after {short(shown[0].iteration)} iterations" if single and shown[0].iteration else "after training"
+    ends = (-limit, 0, limit), (f"−{end}", "0", end)
+    words = Words(
         rows=("",) if single else ("before training", trained),
         column_factor=factor,
         columns=("before training", trained) if single else names,
         title=title,
         foot=_caption(shown, end, single=single),
         below=0.0 if single else TICKS,
-        bar=() if 3 in channels else (f"−{end}", "0", end),
+        bar=None if coloured else Bar(Colours(-limit, limit, CENTRED).mapping, *ends, "weight"),
     )
-
-
-def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str) -> tuple[Figure, str]:
-    """Draw some filters, a column for each network; return the figure and its caption."""
-    words, single = _words(shown, names, factor, title), len(shown) == 1
     wide = 4.3 if single else float(np.clip(11.2 / len(shown) - 0.42, 1.2, 3.6))
     high = 4.3 if single else min(wide, 2.5)
     each = [(one, when, kernels) for one in shown for when, kernels in one.shown.items()]
     with panels(words, (wide, high)) as (figure, axes):
         for (one, when, kernels), ax in zip(each, (axes if single else axes.T).flat):
-            colours = Colours.of([np.array(one.limit)], centred=True)
             canvas(ax, wide, high)
             if not single and when == "after":
                 ax.text(wide / 2, -0.06, f"m = {_rounded(one.limit)}", ha="center", va="top")
             if kernels is None:
                 empty(ax, f"{one.reason}:\nno weights")
             else:
-                tile(ax, one.images(kernels), (wide, high), colours)
-        if words.bar:
-            colour_bar(axes, colours.mapping, words, "weight", ticks=[-shown[-1].limit, 0, shown[-1].limit])
+                tile(ax, one.images(kernels), (wide, high), Colours(-one.limit, one.limit, CENTRED))
     return figure, words.foot
 
 

@@ -12,8 +12,7 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import MISSING, Colours
 from dlsweep.plots.fitting import LABEL, fit, under
-from dlsweep.plots.layout import Words
-from dlsweep.plots.panels import bare, colour_bar, panels
+from dlsweep.plots.panels import Words, bare, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +43,7 @@ def heatmap(
     """
     metric = Metric.of(facets.frame, y, split, moment)
     scores, means = cell_scores(facets, metric)
-    colours = Colours.of([means], log=log_y, name="viridis" if y == "accuracy" else "viridis_r", far=_FAR)
+    colours = Colours.of([means], "viridis" if y == "accuracy" else "viridis_r", log=log_y, far=_FAR)
     rows, columns = facets.shape
     width = float(np.clip(11.0 / columns, 0.85, _CELL[0]))
     height = float(np.clip(5.6 / rows, 0.45, _CELL[1]))
@@ -57,7 +56,7 @@ def heatmap(
         foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
-        bar=colours.labels,
+        bar=colours.bar(),
     )
     with panels(words, (max(width * columns, 1.2), max(height * rows, 0.6))) as (figure, axes):
         ax = axes[0, 0]
@@ -69,7 +68,6 @@ def heatmap(
         ax.set_xticks(range(columns), below, rotation=turned)
         ax.set_yticks(range(rows), words.ticks)
         bare(ax)
-        colour_bar(axes, colours.mapping, words, "", ticks=colours.ticks)
     data = facets.tidy(((cell, "", one.record()) for cell, one in scores.items()), [metric.column])
     alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column), of="")
     return Chart(figure, words.foot, alt, data)

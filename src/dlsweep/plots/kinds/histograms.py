@@ -11,8 +11,7 @@ from dlsweep.analysis.layers import At, Ridges
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.layout import Words
-from dlsweep.plots.panels import empty, panels
+from dlsweep.plots.panels import Words, empty, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,10 +11,9 @@ from dlsweep.analysis.layers import SIZES, At, LayerMaps, Quantity
 from dlsweep.plots import captions
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import Colours
+from dlsweep.plots.colours import CENTRED, Colours
 from dlsweep.plots.fitting import under
-from dlsweep.plots.layout import TICKS, Words
-from dlsweep.plots.panels import colour_bar, empty, panels
+from dlsweep.plots.panels import TICKS, Words, empty, panels
 
 _NAMES = 12  # of layers are written at most
 
@@ -43,11 +42,20 @@ def layers(
     """
     log = y in SIZES if log_y is None else log_y
     maps = LayerMaps.of(facets, y, x, at, log=log)
-    colours = Colours.of(list(maps.values.values()), log=log, centred=y == "activation_mean")
+    colours = Colours.of([*maps.values.values()], CENTRED if y == "activation_mean" else "viridis", log=log)
     layers, marks, steps = maps.layers, maps.marks, x == "iteration"
     size = None if steps else (max(2.0, 0.5 * len(marks)), float(np.clip(0.35 * len(layers), 1.4, 3.5)))
     names, turned, below = under(marks, size[0] / len(marks)) if size else ([], 0.0, TICKS)
-    words = _words(facets, maps, colours, below, log=log)
+    words = Words(
+        x=maps.x,
+        y="layer",
+        **captions.headings(facets, maps.when),
+        notes=captions.notes(maps.parts),
+        foot=_caption(maps, log=log),
+        ticks=layers[:: -(-len(layers) // _NAMES)],
+        below=below,
+        bar=colours.bar(y.replace("_", " ")),
+    )
     with panels(words, size) as (figure, axes):
         edges = _edges(np.array(marks, float) if steps else np.arange(len(marks)))
         for cell, table in maps.values.items():
@@ -61,23 +69,8 @@ def layers(
                 set_ticks(ax.xaxis, whole=True)
             else:
                 ax.set_xticks(range(len(marks)), names, rotation=turned)
-        colour_bar(axes, colours.mapping, words, y.replace("_", " "), ticks=colours.ticks)
     alt = captions.alt(f"Maps of {y.replace('_', ' ')} by layer and {maps.x}", facets)
     return Chart(figure, words.foot, alt, facets.tidy(maps.columns(y), []))
-
-
-def _words(facets: Facets, maps: LayerMaps, colours: Colours, below: float, *, log: bool) -> Words:
-    """Return the texts around the panels."""
-    return Words(
-        x=maps.x,
-        y="layer",
-        **captions.headings(facets, maps.when),
-        notes=captions.notes(maps.parts),
-        foot=_caption(maps, log=log),
-        ticks=maps.layers[:: -(-len(maps.layers) // _NAMES)],
-        below=below,
-        bar=colours.labels,
-    )
 
 
 def _caption(maps: LayerMaps, *, log: bool) -> str:

@@ -8,9 +8,8 @@ from dlsweep.analysis.networks import Mistakes, Networks
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NOTE, fit, text_width
-from dlsweep.plots.images import canvas, show
-from dlsweep.plots.layout import Words
-from dlsweep.plots.panels import empty, panels
+from dlsweep.plots.images import picture, show
+from dlsweep.plots.panels import empty
 from dlsweep.registry import Count
 
 _COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # images in a row; inches of an image and of the words below it
@@ -44,10 +43,7 @@ def draw(found: Mistakes | None, title: str, status: str = "done") -> Chart:
     order = f"the {len(shown)} most confident mistakes." if few else "the most confident mistakes first."
     caption = f"Below each image its label, then the predicted class with its probability; {order}"
     caption = caption if shown else ""
-    words = Words(x="", y="", title=captions.joined(wrong * bool(found), title), foot=caption, below=0.0)
-    with panels(words, (wide, high)) as (figure, axes):
-        ax = axes[0, 0]
-        canvas(ax, wide, high)
+    with picture(captions.joined(wrong * bool(found), title), caption, (wide, high)) as (figure, ax):
         if not found or not shown:
             empty(ax, "every test image is right" if found else wrong)
         for i, image in enumerate(shown):

@@ -13,9 +13,8 @@ from dlsweep.analysis.facets import Facets, labels
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit, text_width
-from dlsweep.plots.layout import Words
 from dlsweep.plots.legend import level_colours, level_group, mark
-from dlsweep.plots.panels import panels
+from dlsweep.plots.panels import Words, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dlsweep.nn.layers import Parameters
-from dlsweep.training.evaluation import Evaluation
-from dlsweep.training.samples import Batch
+from dlsweep.training.evaluation import Evaluation, Watch
 from dlsweep.training.state import State
+from dlsweep.training.step import Gradients
 from dlsweep.types import Array
 
 
 class Observer:
-    """Hooks that the training loop calls. Each does nothing unless an observer overrides it.
-
-    watches: True if `block` is to be called with the logits of each evaluation.
-    """
-
-    watches = False
+    """Hooks that the training loop calls. Each does nothing unless an observer overrides it."""
 
     @property
     def pending(self) -> bool:
-        """True while the observer waits for the gradients of the next step."""
+        """True while the observer waits for the gradients of the next step, and for the outputs of the layers."""
         return False
 
-    def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
+    def differentiated(self, t: int, state: State, gradients: Gradients) -> None:
         """Note the gradients of step t, before its update; `state` is the one after t − 1 updates."""
 
     def updated(self, t: int, state: State) -> None:
         """Note the update of step t."""
 
-    def evaluating(self, state: State) -> None:
-        """Prepare for the blocks of an evaluation."""
-
-    def block(self, split: str, logits: Array, t: Array) -> None:
-        """Note a block of samples that all runs share; logits: `(R, K, N)`, t: `(N,)`."""
+    def watch(self, state: State) -> Watch | None:
+        """Return a function that is given the blocks of an evaluation that begins, or None."""
+        return None
 
     def evaluated(self, evaluation: Evaluation, state: State) -> None:
         """Note an evaluation. All runs of the stack have converged so far."""

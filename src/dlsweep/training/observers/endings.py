@@ -1,19 +1,61 @@
-"""The end of each run: its status, and its iteration."""
+"""Ends of runs: status and iteration, early stopping, and the parameters that are kept."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
+import numpy as np
+
+from dlsweep.config.runs import Arm, Monitor, Run, Stopping
+from dlsweep.training.evaluation import Evaluation
 from dlsweep.training.observers import Observer
+from dlsweep.training.result import Checkpoint
 from dlsweep.training.state import State
 from dlsweep.types import Array
 
+NEVER = 1 << 62  # more evaluations than there will be
+
 
 class Endings(Observer):
-    """Status and last iteration of each run."""
+    """Status, last iteration and patience of every run; arrays are `(R,)`, in the order of the runs as given.
 
-    def __init__(self, runs: int):
-        self.status, self.iterations = [""] * runs, [0] * runs
+    A run improves where its monitored loss falls, or its accuracy rises, by more than `min_delta` beyond its best; the
+    first evaluation does. It stops once `patience` evaluations in a row do not (Goodfellow et al. 2016, Algorithm 7.1).
+    """
+
+    def __init__(self, runs: Sequence[Run]):
+        rules = [_rule(run.arm) for run in runs]
+        self.monitored: dict[tuple[str, str], Array] = {}
+        for key in dict.fromkeys((rule.split, rule.metric) for rule in rules if rule):
+            self.monitored[key] = np.array([rule is not None and (rule.split, rule.metric) == key for rule in rules])
+        self.patience = np.array([rule.patience if rule else np.inf for rule in rules])
+        self.min_delta = np.array([rule.min_delta if rule else 0.0 for rule in rules])
+        self.restore = np.array([rule is not None and rule.restore_best for rule in rules])
+        self.best = np.full(len(runs), np.inf)  # of an accuracy its negative: less is better
+        self.best_at = np.zeros(len(runs), int)
+        self.waited = np.zeros(len(runs), int)
+        self.status, self.iterations = [""] * len(runs), np.zeros(len(runs), int)
+
+    def evaluated(self, evaluation: Evaluation, state: State) -> None:
+        """Count the evaluations without an improvement."""
+        positions = state.stack.positions
+        for (split, metric), mine in self.monitored.items():
+            value = getattr(evaluation.splits[split], metric)[mine[positions]]
+            runs = positions[mine[positions]]
+            value = -value if metric == "accuracy" else value
+            better = value < self.best[runs] - self.min_delta[runs]
+            self.waited[runs] = np.where(better, 0, self.waited[runs] + 1)
+            self.best[runs[better]] = value[better]
+            self.best_at[runs[better]] = evaluation.iteration
+
+    def improved(self, t: int, positions: Array) -> Array:
+        """Return a mask of the runs that have improved at iteration t."""
+        return self.best_at[positions] == t
+
+    def exhausted(self, state: State) -> Array:
+        """Return a mask of the rows that have waited long enough."""
+        return (self.waited >= self.patience)[state.stack.positions]
 
     def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
         """Note how and when runs end."""
@@ -21,5 +63,49 @@ class Endings(Observer):
             self.status[position], self.iterations[position] = status, t
 
     def results(self) -> dict[str, Any]:
-        """Return `status` and `iterations`."""
-        return {"status": self.status, "iterations": self.iterations}
+        """Return `status`, `iterations` and `final`, the iteration that each run's final metrics are of."""
+        final = np.where(self.restore, self.best_at, self.iterations)
+        return {"status": self.status, "iterations": self.iterations.tolist(), "final": final.tolist()}
+
+
+def _rule(arm: Arm) -> Stopping | None:
+    """Return the metric that defines a run's best evaluation, and its patience; None if unused."""
+    if arm.train.stopping or arm.evaluate.keep != "best":
+        return arm.train.stopping
+    on = arm.evaluate.on
+    split = "validation" if "validation" in on else on[-1]
+    return Stopping(NEVER, cast(Monitor, f"{split}_accuracy"), min_delta=0.0, restore_best=False)
+
+
+class Checkpoints(Observer):
+    """Keep the parameters that the final metrics of each run were computed with, or those of its best evaluation."""
+
+    def __init__(self, runs: Sequence[Run], endings: Endings):
+        self.endings = endings
+        self.keep = runs[0].arm.evaluate.keep
+        # Final metrics may be those of the best evaluation: then its parameters are kept.
+        self.best: Array = endings.restore | (self.keep == "best")
+        self.kept: list[Checkpoint | None] = [None] * len(runs)
+
+    def evaluated(self, evaluation: Evaluation, state: State) -> None:
+        """Keep the parameters of the runs that have improved."""
+        positions = state.stack.positions
+        improved = self.best[positions] & self.endings.improved(evaluation.iteration, positions)
+        self._copy(evaluation.iteration, state, np.flatnonzero(improved))
+
+    def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
+        """Keep the last parameters of the runs that ended without divergence."""
+        positions = state.stack.positions[rows]
+        if status != "diverged":
+            self._copy(t, state, rows[~self.best[positions]])
+        elif self.keep == "final":
+            for position in positions:
+                self.kept[position] = None
+
+    def _copy(self, t: int, state: State, rows: Array) -> None:
+        for row in rows:
+            self.kept[state.stack.positions[row]] = state.copy(t, row)
+
+    def results(self) -> dict[str, Any]:
+        """Return `kept`."""
+        return {"kept": self.kept}

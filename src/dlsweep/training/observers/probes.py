@@ -7,23 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.nn.forward import forward
-from dlsweep.nn.layers import Context, Layer, Output, Parameters, column
+from dlsweep.nn.layers import Context, Layer, Output, column
 from dlsweep.training.evaluation import Evaluation
-from dlsweep.training.minibatches import evaluations
 from dlsweep.training.observers import Observer
+from dlsweep.training.observers.curves import Row, long_columns
 from dlsweep.training.random_draws import Draws
-from dlsweep.training.samples import Batch
 from dlsweep.training.state import Stack, State
-from dlsweep.training.step import inputs
+from dlsweep.training.step import Gradients
 from dlsweep.types import Array
 
 BINS = 30  # of a histogram
 HISTOGRAMS = 10  # histograms after the one at the start, the last one at the end
 NEAR_ZERO = 1e-3  # weights smaller than this count as gone
 SATURATED = 0.36  # share of an activation's maximum slope: for sigmoid, outputs outside [0.1, 0.9]
-
-Rows = tuple[int, Array, list[tuple[str, dict[str, Array]]]]  # iteration, runs, and columns by layer
 
 
 class Probes(Observer):
@@ -45,10 +41,10 @@ class Probes(Observer):
     def __init__(self, stack: Stack, steps: int):
         arm = stack.arm
         self.every, self.steps = arm.evaluate.every, steps
-        self.last, self.measured = max(evaluations(arm.evaluate, steps) - 1, 1), 0
+        self.last, self.measured = max(arm.evaluate.times(steps) - 1, 1), 0
         self.runs, self.ratios, self.before = len(stack), dict[str, Array](), list[Array]()
         self.due: int | None = None  # the iteration of an evaluation that is not measured yet
-        self.rows: list[Rows] = []
+        self.rows: list[Row] = []
         self.stack: Stack | None = None
 
     def _arrange(self, stack: Stack) -> None:
@@ -72,15 +68,12 @@ class Probes(Observer):
         """Make a row due."""
         self.due = evaluation.iteration
 
-    def differentiated(self, t: int, state: State, batch: Batch, gradients: Sequence[Parameters]) -> None:
+    def differentiated(self, t: int, state: State, gradients: Gradients) -> None:
         """Measure the row that is due, and note the weights before an update that an evaluation follows."""
         self._arrange(state.stack)
         if self.due is not None:
-            outputs: list[Output] = []
-            context = Context(True, Draws(state.stack.slices, t))
-            # A pass of its own, over the layers as they are written, so that no bit depends on it.
-            forward(state.stack.network.layers, state.parameters, inputs(state, batch), context, outputs)
-            self._measure(state.stack.positions, state.parameters, outputs, gradients)
+            self._measure(self.due, state, gradients)
+            self.due = None
         if t % self.every == 0 or t == self.steps:
             self.before = [state.parameters[i][k].copy() for i, _, k, _ in self.kernels]
 
@@ -92,59 +85,36 @@ class Probes(Observer):
             ratios[state.stack.positions] = np.where(norm > 0, _norm(state.parameters[i][k] - w) / norm, np.nan)
         self.before = []
 
-    def _measure(
-        self,
-        runs: Array,
-        parameters: Sequence[Parameters],
-        outputs: Sequence[Output],
-        gradients: Sequence[Parameters],
-    ) -> None:
-        assert self.due is not None
-        t, self.due = self.due, None
+    def _measure(self, t: int, state: State, gradients: Gradients) -> None:
+        runs = state.stack.positions
         # Evenly distributed over the evaluations, the first and the last among them.
         shapes = HISTOGRAMS * self.measured // self.last > HISTOGRAMS * (self.measured - 1) // self.last
         self.measured += 1
-        layers = []
         for i, name, k, at in self.kernels:
-            w, y = parameters[i][k], outputs[at].y
+            w, output = state.parameters[i][k], gradients.outputs[at]
+            y = output.y
             ratios = self.ratios.get(name)
             row = {
+                "iteration": t,
+                "run": runs,
+                "layer": name,
                 "weight_norm": _norm(w),
-                "gradient_rms": _norm(gradients[i][k]) / np.sqrt(gradients[i][k][0].size),
+                "gradient_rms": _norm(gradients.values[i][k]) / np.sqrt(w[0].size),
                 "update_ratio": np.full(len(w), np.nan) if ratios is None else ratios[runs],
                 "activation_mean": (mean := _flat(y).mean(axis=1)),
                 "activation_std": _norm(_flat(y) - mean[:, None]) / np.sqrt(y[0].size),
-                **self._slopes(at, outputs[at]),
+                **_slopes(output, self.steepest.get(at)),
                 "sparsity": _share(np.abs(w) < NEAR_ZERO),
                 **_histogram("activation", y, shapes),
                 **_histogram("weight", w, shapes),
             }
-            layers.append((name, row))
-        self.rows.append((t, runs, layers))
-
-    def _slopes(self, at: int, output: Output) -> dict[str, Array]:
-        if at not in self.steepest:  # logits
-            return {"saturated": np.zeros(len(output.y)), "dead": np.zeros(len(output.y))}
-        slope = _slope(output)
-        units = slope.reshape(*slope.shape[:2], -1)
-        return {
-            "saturated": _share(slope <= SATURATED * self.steepest[at]),
-            "dead": _share((units == 0).all(axis=2)),
-        }
+            self.rows.append(row)
 
     def results(self) -> dict[str, Any]:
         """Return `layers`: all rows as long columns, `run`, `iteration`, `layer` and the measurements."""
         if not self.rows:  # all runs diverged before the first step
             return {}
-        parts = [(t, runs, name, row) for t, runs, layers in self.rows for name, row in layers]
-        lengths = [len(runs) for _, runs, _, _ in parts]
-        columns = {
-            "iteration": np.repeat([t for t, *_ in parts], lengths),
-            "run": np.concatenate([runs for _, runs, _, _ in parts]),
-            "layer": np.repeat([name for _, _, name, _ in parts], lengths),
-            **{k: _finite(np.concatenate([row[k] for *_, row in parts])) for k in parts[0][3]},
-        }
-        return {"layers": columns}
+        return {"layers": {k: _finite(values) for k, values in long_columns(self.rows, *self.rows[0]).items()}}
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
@@ -156,19 +126,24 @@ def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:
 def _steepest(activation: Layer) -> Array:
     """Return the maximum slope of an activation between −10 and 10 for every run, with its initial parameters."""
     shape = next((p.shape for p in activation.parameters.values()), (1, 1))
-    start = {
-        k: np.zeros((1, *shape)) + column(np.asarray(p.start, float), np.zeros((1, *shape)))
-        for k, p in activation.parameters.items()
-    }
-    x = np.zeros((1, *shape)) + np.linspace(-10, 10, 2001)
+    like = np.zeros((1, *shape))
+    start = {k: like + column(np.asarray(p.start, float), like) for k, p in activation.parameters.items()}
+    x = like + np.linspace(-10, 10, 2001)
     slope = _slope(activation.apply(start, x, Context(False, Draws({}, 0))))
-    steepest: Array = slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
-    return steepest
+    return slope.max(axis=tuple(range(1, slope.ndim)), keepdims=True)
+
+
+def _slopes(output: Output, steepest: Array | None) -> dict[str, Array]:
+    """Return the shares of saturated outputs and dead units; steepest: None for logits."""
+    if steepest is None:
+        return {"saturated": np.zeros(len(output.y)), "dead": np.zeros(len(output.y))}
+    slope = _slope(output)
+    units = slope.reshape(*slope.shape[:2], -1)
+    return {"saturated": _share(slope <= SATURATED * steepest), "dead": _share((units == 0).all(axis=2))}
 
 
 def _slope(activation: Output) -> Array:
-    slope: Array = np.abs(activation.back(np.ones_like(activation.y))[0])
-    return slope
+    return np.abs(activation.back(np.ones_like(activation.y))[0])
 
 
 def _finite(values: Array) -> Array:
@@ -183,8 +158,7 @@ def _flat(a: Array) -> Array:
 def _share(true: Array) -> Array:
     """Return the share of true elements of every run. Counting row by row is many times faster than along an axis."""
     flat = _flat(true)
-    share: Array = np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
-    return share
+    return np.array([np.count_nonzero(row) for row in flat]) / flat.shape[1]
 
 
 def _norm(a: Array) -> Array:
@@ -194,8 +168,7 @@ def _norm(a: Array) -> Array:
     for i in np.flatnonzero(~((squares > 1e-20) & (squares < 1e20))):
         row = flat[i].astype(np.float64)
         squares[i] = np.vecdot(row, row)
-    norm: Array = np.sqrt(squares)
-    return norm
+    return np.sqrt(squares)
 
 
 def _histogram(name: str, a: Array, taken: bool) -> dict[str, Array]:
