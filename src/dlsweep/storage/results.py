@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.config.words import data_files
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
@@ -139,7 +141,8 @@ class Results:
         """Config of the results, loaded again."""
         from dlsweep.config import load
 
-        return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
+        config = {key: value for key, value in self.config.items() if key != "fingerprints"}
+        return load(_with_files(config, self.folder.absolute()), max_runs=sys.maxsize)
 
     @cached_property
     def weights(self) -> dict[str, str]:
@@ -189,6 +192,28 @@ class Results:
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+
+def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
+    """Return a part of a config in which data files that are gone are replaced by their like near a folder.
+
+    owner: the name of the data set in whose settings the part is. Results are moved together with their data: then a
+    path is the same from some parent of the results on.
+    """
+    if isinstance(form, Mapping):
+        return {
+            key: _near(value, folder) if (owner, key) in data_files() else _with_files(value, folder, key)
+            for key, value in form.items()
+        }
+    return [_with_files(one, folder, owner) for one in form] if isinstance(form, list) else form
+
+
+def _near(path: str, folder: Path) -> str:
+    whole = Path(path)
+    if whole.exists():
+        return path
+    ends = [Path(*whole.parts[-length:]) for length in range(len(whole.parts) - 1, 0, -1)]
+    return str(next((there for end in ends for place in folder.parents[:3] if (there := place / end).is_file()), path))
 
 
 @contextmanager
@@ -267,6 +292,8 @@ def open_results(path: str | Path) -> Results:
 def open_all(path: str | Path) -> list[Results]:
     """Return the results in the folder `path`; if it is a folder of sweeps, those of each sweep, by name.
 
+    Of several sweeps, one that cannot be opened is left out with a warning.
+
     >>> import dlsweep
     >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
     >>> for name in ("one", "two"):
@@ -274,8 +301,24 @@ def open_all(path: str | Path) -> list[Results]:
     >>> [results.folder.name for results in open_all("results")]
     ['one', 'two']
     """
+    found = open_each(path)
+    opened = [one for one in found if isinstance(one, Results)]
+    lost = [one for one in found if isinstance(one, DlsweepError)]
+    if not opened:
+        raise lost[0]
+    for error in lost:
+        warnings.warn(str(error), stacklevel=2)
+    return opened
+
+
+def open_each(path: str | Path) -> list[Results | DlsweepError]:
+    """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
     folder = open_folder(Path(path))
     inside = folder.subfolders(record.FILE)
-    if not inside or record.FILE in folder.list():
-        return [open_results(path)]
-    return [open_results(str(subfolder)) for subfolder in inside]
+    found: list[Results | DlsweepError] = []
+    for one in [path] if not inside or record.FILE in folder.list() else map(str, inside):
+        try:
+            found.append(open_results(one))
+        except DlsweepError as error:
+            found.append(error)
+    return found
