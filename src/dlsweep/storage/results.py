@@ -159,9 +159,13 @@ class Results:
     @cached_property
     def _run_parts(self) -> dict[str, pa.Table]:
         # Listed once for all tables, since the sweep may be training.
-        schema, listed = self.record.tables.schemas["runs"], parts.listing(self.files, "runs")
+        schema, beside = self.record.tables.schemas["runs"], self.record.beside
         with _advised():
-            return {stem: contents.read_runs(self.files, name, schema) for stem, name in listed.items()}
+            return {
+                stem: contents.read_runs(self.files, name, schema)
+                for stem, name in parts.listing(self.files, "runs").items()
+                if not beside or parts.sweep(self.files, name) != beside
+            }
 
     def _measured(self, table: str, by: str) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
