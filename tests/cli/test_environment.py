@@ -73,7 +73,7 @@ def test_a_user_that_is_unknown_or_has_no_home(dlsweep: Dlsweep) -> None:
     assert "home.yaml:2:20: " in told
     assert "/~nosuch/tiny.npz cannot be read: No such file or directory" in told
     told = dlsweep("data", "list", code=2, DLSWEEP_DATA="~nosuch/x").stderr
-    assert told.startswith("the folder of data sets is ~nosuch/x, but there is no such home folder; set DLSWEEP_DATA")
+    assert told == "no home folder is known for ~nosuch/x; set DLSWEEP_DATA to a folder for data sets\n"
 
 
 SETPRIV = "setpriv --reuid=54321 --clear-groups --inh-caps=+{0} --ambient-caps=+{0} "
@@ -93,7 +93,7 @@ def test_another_user_without_home_or_with_few_processes(shared: Dlsweep) -> Non
     other = SETPRIV.format("dac_override") + "env -u HOME "
     code, _, told = shell(shared, f"{other} $D data get kmnist")
     assert code == 2
-    assert told.startswith("the folder of data sets is ~/.cache/dlsweep, but there is no such home folder; set ")
+    assert told == "no home folder is known for the cache; set DLSWEEP_DATA to a folder for data sets\n"
     for number in (2, 5):
         code, out, told = shell(shared, f"{other} bash -c 'ulimit -u {number}; $D run tiny.yaml -j 2 -q'")
         assert (code, out) == (1, ""), told
