@@ -93,11 +93,9 @@ class LocalFolder:
                     raise ResultsInUse(f"{self} is in use: {_holder(note)}") from None
                 unsynced = files.sync(self.path)
             self._sign(note, lockless)
-            stack.callback(note.unlink, missing_ok=True)
+            stack.callback(_remove, note)
             if lockless:
-                _warn(
-                    f"{self} cannot be locked ({lockless}); {note} keeps other processes out: delete it after a crash"
-                )
+                _warn(f"{self} cannot be locked ({lockless}): {note} keeps others out instead; delete it after a crash")
             if unsynced:
                 _warn(f"{self} cannot be synced ({unsynced}): a loss of power may cost the last runs")
             yield
@@ -116,6 +114,11 @@ class LocalFolder:
 
     def subfolders(self, holding: str) -> Sequence[Folder]:
         return [LocalFolder(path.parent) for path in sorted(self.path.glob(f"*/{holding}"))]
+
+
+def _remove(note: Path) -> None:
+    with suppress(OSError):
+        note.unlink()
 
 
 def _warn(sentence: str) -> None:
