@@ -134,15 +134,15 @@ def held(path: Path) -> Iterator[str]:
     if path.is_symlink():
         path.unlink()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    lacking = ""
     try:
         try:
             _lock(handle)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, *_UNSUPPORTED):
                 raise
-            yield str(error.strerror)
-        else:
-            yield ""
+            lacking = str(error.strerror)
+        yield lacking
     finally:
         os.close(handle)
 

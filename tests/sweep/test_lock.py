@@ -9,6 +9,7 @@ import re
 import signal
 import stat
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,11 +62,12 @@ def test_without_locks_a_note_keeps_others_out(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(fcntl, "flock", failing(number))
     note = tmp_path / ".runner.json"
     instead = f"{re.escape(str(note))} keeps others out instead; delete it after a crash"
-    with pytest.warns(UserWarning, match=instead), LocalFolder(tmp_path).lock():
+    with warnings.catch_warnings(record=True, action="always") as caught, LocalFolder(tmp_path).lock():
         way = f"in use: process {os.getpid()} on .*: if no process works on it, delete {re.escape(str(note))}"
         with pytest.raises(ResultsInUse, match=way), LocalFolder(tmp_path).lock():
             pass
         assert note.exists()
+    assert re.search(instead, str(caught[0].message))
     assert not note.exists()
 
 
