@@ -20,7 +20,7 @@ from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice, Entry
-from dlsweep.text import value_text
+from dlsweep.text import label_text
 
 LONGEST_LABEL = 100
 
@@ -113,7 +113,7 @@ class SettingLevel:
 
     @property
     def text(self) -> str:
-        return value_text(self.value)
+        return label_text(self.value)
 
     def put_into(self, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """Return the choices with the setting changed if they have it."""

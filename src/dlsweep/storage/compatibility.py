@@ -16,7 +16,8 @@ from dlsweep.config import Config, load
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
-from dlsweep.registry import Entry, place
+from dlsweep.registry import Entry
+from dlsweep.sources import place
 from dlsweep.storage import parts, record
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store

@@ -18,7 +18,7 @@ from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
-from dlsweep.text import nearest, plural, value_text
+from dlsweep.text import label_text, nearest, plural
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Results:
         for factor, level in (arm or {}).items():
             if factor not in self.record.levels:
                 raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels, text = self.record.levels[factor], value_text(level)
+            labels, text = self.record.levels[factor], label_text(level)
             same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
             if not same:
                 raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
