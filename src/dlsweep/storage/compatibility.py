@@ -30,7 +30,11 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
-    sweep = old.tables.sweep if old else blake2b(json.dumps(canonical(config)).encode(), digest_size=8).hexdigest()
+    sweep = (
+        old.tables.sweep
+        if old
+        else blake2b(json.dumps(_untitled(canonical(config))).encode(), digest_size=8).hexdigest()
+    )
     return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
 
 
@@ -104,7 +108,7 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
         f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
         for function, reason in check_sources(config.resolved(), old, folder)
     ]
-    if old.config == canonical(config) and old.randomness_version == RANDOMNESS_VERSION:
+    if _untitled(old.config) == _untitled(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
         return unknown
     if old.tables != tables(config) or not _asks_for_all(config, committed, old.tables):
         raise UsageError(_refusal(folder, old, config))
@@ -157,6 +161,11 @@ def canonical(config: Config) -> Any:
     return json.loads(json.dumps(config.resolved()))
 
 
+def _untitled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved config without its title, which is no part of the question."""
+    return {key: value for key, value in config.items() if key != "title"}
+
+
 def _asks_for_all(config: Config, committed: Committed, tables: Tables) -> bool:
     """Tell if every committed run is one of the config's, with the same labels."""
     labels: dict[str, tuple[str, ...]] = {}
@@ -170,7 +179,7 @@ def _asks_for_all(config: Config, committed: Committed, tables: Tables) -> bool:
 
 
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
-    differences = _renamed(old.config, canonical(config)) or config.difference(dict(old.config))
+    differences = _renamed(_untitled(old.config), _untitled(canonical(config))) or config.difference(dict(old.config))
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]
