@@ -243,6 +243,17 @@ def test_a_failed_run_is_told_by_the_type_and_the_first_line_of_its_error(
     assert "+---" not in told
 
 
+def test_a_function_may_be_corrected_if_all_its_runs_failed(
+    dlsweep: Dlsweep, plugin: dict[str, Any], tmp_path: Path
+) -> None:
+    module = tmp_path / "plugin/plugin.py"
+    command = ["run", "tiny.yaml", "grid.activation=[broken, cube]", "grid.init=he", "-j", "1"]
+    dlsweep(*command, code=1, **plugin)
+    module.write_text(module.read_text().replace("raise ArithmeticError('as it must')", "return x, lambda dy: dy"))
+    done = dlsweep(*command, "--retry", **plugin)
+    assert [row.split()[-3:] for row in done.stdout.splitlines()[1:3]] == [["3", "0", "0"], ["3", "0", "0"]]
+
+
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, Any], executor: str) -> None:
     command = ["run", "tiny.yaml", "grid.activation=broken, cube", "grid.init=he", "--executor", executor]
