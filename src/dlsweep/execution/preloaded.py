@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
+import shutil
 import sys
 from types import TracebackType
 
@@ -23,6 +26,10 @@ import pyarrow as pa  # noqa: E402
 from dlsweep.execution import worker  # noqa: E402
 
 __all__ = ["worker"]
+
+# The server ends when its parent does. After a kill, the parent could not remove the folder of their socket.
+if folder := os.environ.pop("DLSWEEP_SOCKETS", ""):
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 class _NoPandas:

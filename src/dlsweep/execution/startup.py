@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +28,9 @@ ENVIRONMENT = {
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"),
     "PYTHONSAFEPATH": "1",
 }
+
+# Variable for the folder of the server's socket, which the server removes if this process is killed.
+SOCKETS = "DLSWEEP_SOCKETS"
 
 # Characters in the path of a folder for the server's socket: the system allows 104 or 108, and 32 of them follow.
 LONGEST = 70
@@ -54,13 +58,13 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     `if __name__ == "__main__"` would start its sweep a second time in the worker. Raise a `DlsweepError` if they cannot
     start.
     """
-    before = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    before = {name: os.environ[name] for name in (*ENVIRONMENT, SOCKETS) if name in os.environ}
     main, folder = sys.modules["__main__"], tempfile.tempdir
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         Path.cwd()  # workers start in the current folder
-        os.environ.update(ENVIRONMENT)
         tempfile.tempdir = _short_folder()
+        os.environ.update({**ENVIRONMENT, SOCKETS: get_temp_dir()})
         if "__main__" not in modules:
             sys.modules["__main__"] = ModuleType("__main__")
         resource_tracker.ensure_running()  # it unblocks Ctrl-C
@@ -76,7 +80,7 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         sys.modules["__main__"], tempfile.tempdir = main, folder
-        for name in ENVIRONMENT:
+        for name in (*ENVIRONMENT, SOCKETS):
             os.environ.pop(name, None)
         os.environ.update(before)
 
