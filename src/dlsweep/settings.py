@@ -141,6 +141,16 @@ class Setting:
         return self.annotation is Path
 
     @property
+    def is_number(self) -> bool:
+        """True if it is a number, so that a range can give its levels."""
+        return not {int, float}.isdisjoint(_branches(self.annotation))
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it is a whole number."""
+        return self.is_number and float not in _branches(self.annotation)
+
+    @property
     def holds_list(self) -> bool:
         """True if its own type is a list, such as `model.mlp.hidden`."""
         return any(list in (b, get_origin(b)) or tuple in (b, get_origin(b)) for b in _branches(self.annotation))

@@ -6,13 +6,16 @@ Building from events counts as it goes, and knows the line and column of every v
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from dlsweep.config.document import Key, Node, Place, Reading
@@ -238,6 +241,25 @@ def read_mapping(mapping: Mapping[Any, Any]) -> Reading[Node | None]:
     return None
 
 
+def tidy(value: np.floating[Any]) -> float:
+    """Return a number of an array as a person would write it: without rounding noise, and with at most 12 digits.
+
+    A longer one keeps four digits.
+
+    >>> tidy(np.linspace(0.1, 0.5, 5)[2]), tidy(np.float32(0.1)), tidy(np.geomspace(0.1, 1, 3)[1])
+    (0.3, 0.1, 0.3162)
+    """
+    shortest, near = float(str(value)), float(f"{value:.12g}")
+    if not math.isfinite(shortest) or _digits(shortest) <= 12:
+        return shortest
+    return near if _digits(near) < 12 else float(f"{value:.4g}")
+
+
+def _digits(number: float) -> int:
+    """Return the number of significant digits."""
+    return len(Decimal(repr(number)).normalize().as_tuple().digits)
+
+
 def _from_python(value: Any, path: str, depth: int) -> Node:
     place = Place(path or "config")
     if depth > MAX_DEPTH:
@@ -245,8 +267,12 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if isinstance(value, Mapping):
         inner = {key: f"{path}.{key}" if path else str(key) for key in value}
         return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = list(value)
     if isinstance(value, (list, tuple, range)):
         return Node(tuple(_from_python(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)), place)
+    if isinstance(value, (np.generic, np.ndarray)):  # a scalar
+        value = tidy(value) if isinstance(value, np.floating) else value.item()
     if value is None or isinstance(value, (bool, str)):
         return Node(value, place, value_text(value))
     if isinstance(value, Integral):
