@@ -125,7 +125,7 @@ def predict(config: Config, options: Options) -> Forecast:
         seconds=max([sum(seconds) / chosen.workers, *seconds], default=0.0),
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
-        notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
+        notes=[*config.notes, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
     )
 
 

@@ -81,6 +81,8 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
     """Do what `run` does, with its options in one record."""
     executor = choose(options)
     whole = plan(config)
+    for note in config.notes:
+        report.note(note)
     folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
 

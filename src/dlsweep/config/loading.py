@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
 from dlsweep.config.checks import CHECKS
+from dlsweep.config.checks.unused import single_lists
 from dlsweep.config.config import Config
 from dlsweep.config.document import Node, Place, Reading, each, gather, whole
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
+from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
@@ -55,7 +57,8 @@ def load(
     given, unread = gather(read(source))
     config, mistakes = gather(_load(given, overrides, max_runs))
     if unread or mistakes or config is None:
-        raise ConfigError([*unread, *mistakes], given.text)
+        lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
+        raise ConfigError([named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
     return config
 
 
@@ -76,6 +79,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
+        notes=tuple(dict.fromkeys(map(str, single_lists(sweep)))),
         _task=sweep.task.name,
         _blocks=sweep.blocks,
         _rules=sweep.rules,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,6 +43,9 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 
+# What YAML 1.2 forbids, section 5.1, and the characters that reorder a text.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
 _PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 
 
@@ -63,18 +67,26 @@ def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | N
         if len(data) > MAX_BYTES:
             raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
         text = data.decode("utf-8-sig")
+        forbidden = list(_FORBIDDEN.finditer(text))
+        for found in forbidden:
+            place = Place(file, *_position(text, found.start()))
+            reorders = "a character that reorders the text around it"
+            why = (
+                reorders if unicodedata.category(found[0]) == "Cf" else "a control character, which YAML does not allow"
+            )
+            yield place.mistake(f"{why}; take it out")
+        if forbidden:
+            return None
         return (yield from _Reader(file, lines, yaml.parse(text, Loader=_Loader)).document())
     except _Unreadable as error:
         yield error.mistake
     except UnicodeDecodeError as error:
-        yield _place_of_byte(data, error.start, file).mistake("not UTF-8; save the file as UTF-8")
+        place = Place(file, *_position(data[: error.start].decode(errors="replace"), None))
+        yield place.mistake("not UTF-8; save the file as UTF-8")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         yield place.mistake(_syntax_sentence(error, text, place))
-    except yaml.reader.ReaderError as error:
-        place = _place_of_byte(text.encode(), error.position, file)
-        yield place.mistake("a control character, which YAML does not allow; take it out")
     return None
 
 
@@ -86,10 +98,10 @@ def _syntax_sentence(error: yaml.MarkedYAMLError, text: str, place: Place) -> st
     return f"not valid YAML: {', '.join(parts)}; look for a missing colon, bracket, quote or indent"
 
 
-def _place_of_byte(data: bytes, position: int, file: str) -> Place:
-    before = data[:position]
-    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-    return Place(file, before.count(b"\n") + 1, column)
+def _position(text: str, at: int | None) -> tuple[int, int]:
+    """Return the line and the column of a character of a text, or of its end."""
+    before = text[:at]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 class _Value(NamedTuple):
