@@ -18,8 +18,9 @@ from dlsweep.errors import DlsweepError
 from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, record
+from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.further import Before
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
@@ -100,16 +101,19 @@ def dry_run(
 def predict(config: Config, options: Options) -> Forecast:
     """Do what `dry_run` does, with its options in one record."""
     chosen = choose(options)
+    folder = open_folder(options.output / config.name)
+    if not options.force:
+        config = further.adopted(config, folder)
     whole = plan(config)
-    done = {} if options.force else _done(config, open_folder(options.output / config.name), options.retry)
+    done, goes_on = ({}, {}) if options.force else _done(config, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
-    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory):
+    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory, apart=goes_on):
         chunks[code(chunk[0].arm)].append(chunk)
     todo = [(cohorts[key], own) for key, own in chunks.items() if own]
     keep_freed_memory()
     with threadpool_limits(1):
-        seconds = _seconds(todo)
+        seconds = _seconds(todo, goes_on)
     levels = _levels(config)
     stacks = (len(max(own, key=len)) * cohort.memory + _data(cohort) for cohort, own in todo)
     return Forecast(
@@ -129,14 +133,22 @@ def predict(config: Config, options: Options) -> Forecast:
     )
 
 
-def _done(config: Config, folder: Folder, retry: bool) -> dict[str, str]:
-    """Return the runs on disk with their status, without failed ones if these are to be tried again."""
+def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
+    """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
     old = record.read(folder)
     if old is None:
-        return {}
-    committed, _ = Store(folder, old.tables).scan()
-    compatibility.check(config, old, committed, folder)
-    return {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+        return {}, {}
+    committed, _ = Store(folder, old.tables, old.beside).scan()
+    goes_on: Mapping[str, Before] = {}
+    if further.before(config, old):
+        goes_on, _ = further.goes_on(config, old, committed, folder)
+        tables = compatibility.tables(config)
+        begun = Store(folder, tables, old.tables.sweep)
+        committed = begun.scan()[0] if old.further == tables.sweep else {}
+    else:
+        compatibility.check(config, old, committed, folder)
+    done = {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+    return done, goes_on
 
 
 def _hints(config: Config, whole: Plan) -> list[str]:
@@ -163,14 +175,20 @@ def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
     }
 
 
-def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]]) -> list[float]:
+def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]], goes_on: Mapping[str, Before]) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
+
+    def whole(cohort: Cohort, chunk: Chunk) -> float:
+        """Runs from the beginning that take as long."""
+        begun = goes_on.get(chunk[0].id)
+        return len(chunk) * (1 - (begun.steps if begun else 0) / cohort.steps)
+
     measured = [
         _measure(cohort, chunk) / len(chunk) for cohort, own in todo[:MEASURED] for chunk in [max(own, key=len)]
     ]
     pace = sum(measured) / sum(cohort.work for cohort, _ in todo[:MEASURED]) if measured else 0.0
     each = measured + [pace * cohort.work for cohort, _ in todo[MEASURED:]]
-    return [len(chunk) * seconds for seconds, (_, own) in zip(each, todo, strict=True) for chunk in own]
+    return [whole(cohort, chunk) * one for one, (cohort, own) in zip(each, todo, strict=True) for chunk in own]
 
 
 def _measure(cohort: Cohort, chunk: Chunk) -> float:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +28,7 @@ from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
 
 WEIGHTS = "weights"
+STATE = "state"  # begins the names of arrays in a file of weights that are not parameters of the network
 FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
 
 _NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
@@ -72,10 +74,14 @@ def encode_table(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def encode_weights(parameters: Mapping[str, Array]) -> bytes:
-    """Return parameters as the bytes of an `.npz` file: the same bytes for the same numbers."""
+def encode_weights(parameters: Mapping[str, Array], state: Mapping[str, Array] | None = None) -> bytes:
+    """Return parameters as the bytes of an `.npz` file: the same bytes for the same numbers.
+
+    state: further arrays, which a longer training goes on from.
+    """
     content = io.BytesIO()
-    np.savez(content, **parameters)  # type: ignore[arg-type]  # a name could be one of its own settings
+    further = {f"{STATE}/{name}": array for name, array in (state or {}).items()}
+    np.savez(content, **parameters, **further)  # type: ignore[arg-type]  # a name could be one of its own settings
     return content.getvalue()
 
 
@@ -85,10 +91,15 @@ def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
         return file.read(use_threads=False).replace_schema_metadata()
 
 
+def open_weights(folder: Folder, name: str, checksum: int) -> Any:
+    """Return the arrays of a file by name, read when they are used. Raise `Damaged` if it has another checksum."""
+    return np.load(io.BytesIO(_checked(folder, name, checksum)), allow_pickle=False)
+
+
 def read_weights(folder: Folder, name: str, checksum: int) -> dict[str, Array]:
-    """Return the parameters in a file. Raise `Damaged` if it does not have this checksum."""
-    with np.load(io.BytesIO(_checked(folder, name, checksum)), allow_pickle=False) as arrays:
-        return dict(arrays)
+    """Return the parameters in a file, as `open_weights` does, without the state of training."""
+    arrays = open_weights(folder, name, checksum)
+    return {name: arrays[name] for name in arrays.files if not name.startswith(f"{STATE}/")}
 
 
 def check(folder: Folder, name: str, expected: pa.Schema | int) -> None:

@@ -42,6 +42,8 @@ class Record:
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
+    further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
+    has replaced (`dlsweep.storage.further`).
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -54,10 +56,17 @@ class Record:
     sources: Mapping[str, str] | None = None
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
+    further: str = ""
+    earlier: str = ""
+
+    @property
+    def beside(self) -> str:
+        """The id of another sweep whose parts may be in the folder, and do not count; "" if there is none."""
+        return self.further or self.earlier
 
     def write(self, folder: Folder) -> None:
         """Write the record into its folder."""
-        content = json.loads(json.dumps(asdict(self)))
+        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v != ""}))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
         folder.put(FILE, text.encode() + b"\n")
 

@@ -151,7 +151,8 @@ class Results:
     @cached_property
     def _run_parts(self) -> dict[str, str]:
         # Listed once for all tables, since the sweep may be training.
-        return parts.listing(self.files, "runs")
+        listed, beside = parts.listing(self.files, "runs"), self.record.beside
+        return {s: name for s, name in listed.items() if not beside or parts.sweep(self.files, name) != beside}
 
     def _measured(self, table: str, by: str) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
