@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from dlsweep.config import load
+from dlsweep.config.document import gather
+from dlsweep.config.reader import read_yaml
 from dlsweep.errors import ConfigError
 
 EVERYTHING = """\
@@ -122,6 +124,12 @@ class Plain(yaml.CSafeDumper):
         return True
 
 
+def parsed(text: str) -> Any:
+    node, _ = gather(read_yaml(text.encode(), "x.yaml"))
+    assert node is not None
+    return node.plain()
+
+
 def texts(count: int) -> Iterator[bytes]:
     """Configs with a few characters changed, and with a few values, keys or items changed."""
     draw = random.Random(2024)
@@ -130,9 +138,7 @@ def texts(count: int) -> Iterator[bytes]:
         if i % 2:
             yield edited(base, draw).encode(errors="surrogatepass")
         else:
-            yield yaml.dump(
-                changed(yaml.load(base, yaml.CSafeLoader), draw), Dumper=Plain, allow_unicode=True, sort_keys=False
-            ).encode()
+            yield yaml.dump(changed(parsed(base), draw), Dumper=Plain, allow_unicode=True, sort_keys=False).encode()
 
 
 def edited(text: str, draw: random.Random) -> str:
