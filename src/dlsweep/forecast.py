@@ -147,7 +147,8 @@ def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], 
         committed = begun.scan()[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
-    done = {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+    found = compatibility.asked(config, statuses(committed))
+    done = {run: status for run, status in found.items() if not (retry and status == "failed")}
     return done, goes_on
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
@@ -146,7 +147,9 @@ class Results:
 
     @cached_property
     def _run_rows(self) -> pa.Table:
-        return self._read(self._run_parts.values(), self.record.tables.schemas["runs"])
+        rows = self._read(self._run_parts.values(), self.record.tables.schemas["runs"])
+        hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
+        return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
 
     @cached_property
     def _run_parts(self) -> dict[str, str]:
@@ -164,6 +167,9 @@ class Results:
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
         frame = self._frame(self._read((there[stem] for stem in self._run_parts), schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(self.runs[by]))}
+        if self.record.hidden:
+            frame = frame[frame[by].isin(rank)]
+            frame[by] = frame[by].cat.remove_unused_categories()
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)
@@ -177,9 +183,24 @@ class Results:
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
+        if self.record.relabelled:
+            self._relabel(frame)
         for factor, levels in self.record.levels.items():
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+    def _relabel(self, frame: DataFrame) -> None:
+        """Give rows from before the config changed the arm and the labels that it has now."""
+        columns = ["arm", *self.record.levels]
+        if "run_id" in frame:
+            keys, labels = frame["run_id"].astype(str), self.record.relabelled
+        else:  # the rows of ensembles: by the arm of its runs
+            rows = {row["run_id"]: row["arm"] for row in self._run_rows.select(["run_id", "arm"]).to_pylist()}
+            keys = frame["arm"].astype(str)
+            labels = {rows[run]: own for run, own in self.record.relabelled.items() if run in rows}
+        for i, column in enumerate(columns):
+            now = keys.map({key: own[i] for key, own in labels.items()})
+            frame[column] = now.where(now.notna(), frame[column].astype(object)).astype("category")
 
 
 def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
