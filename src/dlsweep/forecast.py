@@ -31,6 +31,9 @@ from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan, train
 # bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
 
+# Bytes of the histograms of a layer at an evaluation, in a file of weights.
+STATE_ROW = 280
+
 # Bytes of an array in a file of weights besides its numbers.
 ARRAY = 280
 
@@ -221,7 +224,8 @@ def _rows(cohort: Cohort) -> int:
     """Return the bytes on disk of a run of the cohort."""
     evaluate, times = cohort.arm.evaluate, cohort.evaluations
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
-    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if evaluate.keep else 0
+    layer += STATE_ROW * times if evaluate.layers and evaluate.keep == "final" else 0
+    kept = cohort.kept * (FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels)
     return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
 
 

@@ -38,6 +38,7 @@ from dlsweep.training.result import Begun, Checkpoint, TrainingResult, named
 from dlsweep.types import Array
 
 UNITS = ("iterations", "epochs")
+EVERY = 10  # the default of evaluate.every in results of schema version 1, whose configs hold it as if it was given
 
 
 class Before(NamedTuple):
@@ -118,16 +119,23 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 
 
 def adopted(config: Config, folder: Folder) -> Config:
-    """Return a config with the evaluations of a folder's runs, if only its training is longer and `every` is open."""
+    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
     try:
         old = record.read(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     asked = config.resolved()["evaluate"]
-    if old is None or "every" in asked or "planned" in asked or "every" in old.config["evaluate"]:
+    if old is None or "every" in asked or "planned" in asked:
         return config
+    given = old.config["evaluate"]
+    if "every" in given:
+        return (
+            _changed(config, evaluate={"every": EVERY})
+            if (old.schema_version, given["every"]) == (1, EVERY)
+            else config
+        )
     unit, then, now = _lengths(config, old)
-    planned = old.config["evaluate"].get("planned", then if now > then else None)
+    planned = given.get("planned", then if now > then else None)
     return _changed(config, evaluate={"planned": planned}) if unit and planned else config
 
 

@@ -133,6 +133,7 @@ class Probes(Observer):
         if not (self.always and self.rows):
             return ()
         found = long_columns(self.rows, "run", "iteration", *SHAPES)
+        found |= {name: counts.astype(np.int32) for name, counts in found.items() if counts.ndim == 2}
         own = [np.flatnonzero(found["run"] == position) for position in range(self.runs)]
         return [{f"probes/{name}": found[name][rows] for name in ("iteration", *SHAPES)} for rows in own]
 
