@@ -141,15 +141,15 @@ def test_another_title_is_recorded_and_nothing_else(make: Make, sweep: Sweep) ->
 
 def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: Sweep, bits: Bits) -> None:
     first, _ = sweep(make())
-    other = make(train={"iterations": 4, "batch_size": 5, "sampling": "replacement"})
-    with pytest.raises(UsageError, match=r"(?s)belongs to a different config:\n.*iterations: 6 there, 4 now.*--force"):
+    other = make(train={"iterations": 6, "batch_size": 4, "sampling": "replacement"})
+    with pytest.raises(UsageError, match=r"(?s)belongs to a different config:\n.*batch_size: 5 there, 4 now.*--force"):
         sweep(other)
     assert bits(first) == bits(dlsweep.open_results(first.folder))
 
     forced, listener = sweep(other, force=True)
-    assert listener.started == [(12, 0, 48)]
-    assert set(forced.runs["iterations"]) == {4}
-    assert len(forced.curves) == 12 * 3 * 2
+    assert listener.started == [(12, 0, 72)]
+    assert set(forced.runs["train.batch_size"]) == {4}
+    assert len(forced.curves) == 12 * 4 * 2
 
 
 @pytest.mark.parametrize(
