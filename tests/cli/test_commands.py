@@ -150,6 +150,27 @@ def test_the_unchanged_config_shows_its_own_runs_after_another_number_of_seeds(d
     assert dlsweep("show", "results/tiny").stdout.count("momentum") == 4
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_config_from_standard_input(dlsweep: Dlsweep, tmp_path: Path, jobs: str) -> None:
+    def piped(text: str, *arguments: str, **options: Any) -> Done:
+        return subprocess.run(
+            [*DLSWEEP, *arguments], cwd=tmp_path, input=text, capture_output=True, text=True, **options
+        )
+
+    assert piped(TINY, "run", "-", "-j", jobs, "-q").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
+    if jobs == "2":
+        return
+    unnamed = TINY.partition("\n")[2]
+    refused = piped(unnamed, "run", "-", "--dry-run")
+    assert refused.returncode == 2
+    told = "standard input:1:1: a config from standard input needs a name, as in name: my-question\n    data: {npz"
+    assert refused.stderr.startswith(told)
+    assert piped(unnamed, "run", "-", "--dry-run", "name=tiny").stdout.startswith("tiny: 12 runs in 2 stacks, 12 done")
+    assert piped(TINY, "explain", "model", "-").stdout.startswith("tiny (all 4 arms)")
+    assert "standard input:2:1: there is no key 'b'" in piped("name: a\nb: 1", "explain", "model", "-").stderr
+
+
 def test_one_list_as_a_level_is_noted(dlsweep: Dlsweep) -> None:
     note = "command line: model.mlp.hidden has one level, [8, 4]; for 2 levels, write [[8], [4]]"
     for arguments in (["--dry-run"], ["-j", "1"]):

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import get_args
 
-from dlsweep.config.document import Key, Node, Place, Reading
+from dlsweep.config.document import STDIN, Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, Factor, dotted_names, entries, meant
@@ -62,7 +62,9 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
     fits = len(name) <= LONGEST_NAME and len(name.encode(errors="replace")) <= 2 * LONGEST_NAME
     if letters and starts_well and ends_well and fits and not device:
         return name
-    if node is None:
+    if node is None and file == STDIN:
+        yield top.mistake("a config from standard input needs a name, as in name: my-question")
+    elif node is None:
         yield top.mistake(f"give the sweep a name: the file's own name, {text!r}, cannot be a folder everywhere")
     elif device:
         yield node.place.mistake(f"name must not be a device name of Windows, got {node}")
