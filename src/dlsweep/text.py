@@ -140,8 +140,8 @@ def excerpt(line: str, column: int) -> str:
 def steering(text: str) -> str:
     """Return the characters of a text that break its line, reorder it, or cannot be seen; but joiners belong to words.
 
-    >>> steering("a\u202eb\x1b"), steering("日本 ×")
-    ('\u202e\x1b', '')
+    >>> steering("日本 ×"), [hex(ord(c)) for c in steering("a" + chr(0x202E) + "b" + chr(27))]
+    ('', ['0x202e', '0x1b'])
     """
     return "".join(c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in _JOINERS)
 

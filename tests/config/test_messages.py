@@ -294,7 +294,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         return str(caught.value)
 
     (tmp_path / "sweep.yaml").write_text("data: mnist")
-    assert sentence(tmp_path) == f"{tmp_path}: this is no file; a config is a YAML file"
+    assert sentence(tmp_path) == f"{tmp_path}: this is no file; a config is a YAML file, or - for standard input"
     near = f"did you mean '{tmp_path / 'sweep.yaml'}'?"
     assert sentence(tmp_path / "swep.yaml") == f"{tmp_path / 'swep.yaml'}: there is no such file; {near}"
     assert sentence(tmp_path / "other" / "a.yaml").endswith("a.yaml: there is no such file")
@@ -555,6 +555,38 @@ def test_a_name_without_its_field_is_understood(sweep: Load, key: str, in_grid: 
                        (f"{key}: 3", f"no key {key!r}; did you mean {at_the_top}")):  # fmt: skip
         with pytest.raises(ConfigError, match=re.escape(said)):
             sweep(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("plots: [▲response]", None),
+        ("plots: [▲{response: {y: loss}}]\ngrid: {activation: [relu, tanh]}", None),
+        ("plots: [▲{response: {y: loss}}]\nmodel: saddle", None),
+        (
+            "plots: [response: {x: ▲optimizer.alpha}]\ngrid: {optimizer.lr: [0.1, 1]}",
+            "plots.response.x must name a numeric setting of this sweep, got 'optimizer.alpha'; did you mean "
+            "'optimizer.lr'? (choices: data.validation, optimizer.lr, train.batch_size, train.iterations)",
+        ),
+    ],
+)
+def test_a_plot_along_a_number_needs_one_that_varies(refused: Refused, text: str, sentence: str | None) -> None:
+    none = "response shows a numeric setting, and none varies in this sweep; give several values of one, such as grid: "
+    refused(text, sentence or none + "{optimizer.lr: [0.01, 0.1]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plots: [response]\ngrid: {optimizer.lr: [0.1, 1]}",
+        "plots: [response]\ngrid: {optimizer: {sgd: [0.1, 1]}}",
+        "plots: [response: {x: optimizer.alpha}]\ngrid: {optimizer: [sgd, {momentum: {alpha: [0.1, 0.9]}}]}",
+        "plots: [response: {x: regularizer.ratio}]\ngrid: {regularizer: dropout, regularizer.ratio: [0.1, 0.2]}",
+        "plots: [response: {x: optimizer.lr}]",
+    ],
+)
+def test_plots_along_a_number(sweep: Load, text: str) -> None:
+    assert sweep(text).plots
 
 
 def test_one_list_for_a_setting_that_is_a_list_is_noted(sweep: Load, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def read_title(document: Node, text: str) -> Reading[str | None]:
 
 
 def _question(text: str) -> str | None:
-    """Return the first question in the opening comment of a YAML text, as one line; None if there is none.
+    r"""Return the first question in the opening comment of a YAML text, as one line; None if there is none.
 
     >>> _question("# Does it help?\n#\n# We compare two.\nname: x")
     'Does it help?'
