@@ -300,7 +300,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert sentence(tmp_path / "other" / "a.yaml").endswith("a.yaml: there is no such file")
     assert sentence("a\0b").startswith("a\0b: the file cannot be read")
     assert "the file cannot be read: File name too long" in sentence("x" * 300)
-    assert sentence("/dev/zero") == "/dev/zero: this is no file; a config is a YAML file"
+    assert sentence("/dev/zero") == "/dev/zero: this is no file; a config is a YAML file, or - for standard input"
 
 
 def test_places_of_a_mapping_are_key_paths() -> None:

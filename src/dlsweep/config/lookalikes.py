@@ -15,6 +15,7 @@ _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 ALIKE = {**_FULL_WIDTH, **_DASHES, **_SPACES, **_OTHERS}
 
 _GUESS = re.compile(r"; did you mean [^?]*\?| \(choices: .*", re.DOTALL)
+_QUOTED = re.compile("'([^']*)'|\"([^\"]*)\"")  # what the config says
 _SYNTAX = "not valid YAML: "
 _FREE = ("name ", "title ", "a label ", "two levels ")  # texts in which such characters may be meant
 
@@ -27,9 +28,10 @@ def named(mistake: Mistake, lines: list[str]) -> Mistake:
     """
     message = mistake.message
     said = _GUESS.sub("", message)
+    texts = ["".join(groups) for groups in _QUOTED.findall(said)]
     if message.startswith(_SYNTAX):  # its place is where the parser noticed
-        said = "".join(line.partition(" #")[0] for line in reversed(lines[max(0, mistake.line - 3) : mistake.line]))
-    found = next((character for character in said if character in ALIKE), None)
+        texts = [line.partition(" #")[0] for line in reversed(lines[max(0, mistake.line - 3) : mistake.line])]
+    found = next((character for text in texts for character in text if character in ALIKE), None)
     if found is None or message.startswith(_FREE):
         return mistake
     hint = f"; {found!r} is {unicodedata.name(found)} (U+{ord(found):04X}), write {ALIKE[found]!r}"
