@@ -146,7 +146,8 @@ def test_arrays_of_numpy() -> None:
     assert labels(np.arange(10, 40, 10), "train.batch_size") == ("10", "20", "30")
     assert labels(np.array([[40, 20], [10, 10]]), "model.mlp.hidden") == ("[40, 20]", "[10, 10]")
     assert labels(np.array(0.5)) == ("0.5",)
-    assert labels([0.1, 0.1 + 0.2]) == ("0.1", "0.30000000000000004")  # numbers of Python are meant as they are
+    (_, arm) = load({"name": "x", "grid": {"optimizer.lr": [0.1, 0.1 + 0.2]}}).arms()
+    assert arm.optimizer.settings["lr"] == 0.1 + 0.2  # a number of Python is meant as it is
 
 
 def test_the_schema_knows_ranges() -> None:
