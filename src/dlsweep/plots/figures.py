@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep import files
 from dlsweep.analysis.frames import frame_of
-from dlsweep.errors import UsageError
+from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import Charts
 from dlsweep.registry import Choice
@@ -42,7 +42,8 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     of the config: then its places are added to its name.
 
     A plot that cannot be drawn does not stop the others: it is reported in a warning, or, if nothing could be drawn, in
-    a `UsageError`. Another warning names characters for which no font is installed.
+    a `UsageError` or `ConfigError`. Damaged results and failed writes are raised after the other plots. Another warning
+    names characters for which no font is installed.
     """
     check_formats(formats)
     folder = _folder(results)
@@ -51,7 +52,7 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     written: list[Path] = []
     stems: list[str] = []
     unknown: set[str] = set()
-    refused: list[UsageError] = []
+    refused: list[DlsweepError] = []
     asked = list(choices) or [Choice(default(results), {})]
     known = [choice for choice in asked if choice.name in plots]
     for choice in asked:
@@ -60,15 +61,16 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
     for name, choice in zip(_names(known, [c for c in results.record.plots if c.name in plots]), known):
         try:
             for page, chart in charts(results, choice):
-                folder.mkdir(exist_ok=True)
+                files.make_folder(folder)
                 stems.append(_free(safe(name + page), stems))
                 for suffix in formats:
                     written.append(folder / f"{stems[-1]}.{suffix}")
                     unknown |= save(chart.figure, written[-1])
-        except UsageError as reason:
+        except DlsweepError as reason:
             refused.append(reason)
-    if refused and not written:
-        raise refused[0]
+    serious = [error for error in refused if not isinstance(error, UsageError | ConfigError)]
+    if serious or (refused and not written):
+        raise (serious or refused)[0]
     for error in refused:
         warnings.warn(f"a plot was not drawn: {error}", stacklevel=2)
     if unknown:

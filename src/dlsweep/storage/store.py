@@ -10,7 +10,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.storage import parts
+from dlsweep.storage import contents, parts
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
@@ -86,7 +86,10 @@ class Store:
                 for inside, key, expected in self._others(stem, rows):
                     if key not in listed[inside]:
                         raise Damaged(f"{self.folder}/{name} lacks its part of {inside}/")
-                    parts.check(self.folder, listed[inside][key], expected)
+                    if isinstance(expected, int):
+                        parts.checked(self.folder, listed[inside][key], expected)
+                    else:
+                        contents.read_others(self.folder, listed[inside][key], expected, rows)
             except Damaged as damage:
                 bad[stem] = str(damage)
                 continue
@@ -157,7 +160,7 @@ class Store:
 
     def _runs(self, name: str, beside: bool = False) -> pa.Table:
         tables = replace(self.tables, sweep=self.beside) if beside else self.tables
-        return parts.read_table(self.folder, name, tables.schemas["runs"])
+        return contents.read_runs(self.folder, name, tables.schemas["runs"])
 
     def _others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
         """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
