@@ -17,6 +17,7 @@ import pytest
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
+from dlsweep import forecast
 from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
 from dlsweep.execution.worker import Receipt
 from dlsweep.storage import parts
@@ -276,6 +277,18 @@ def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep
     assert (again.runs, again.done, again.chunks, again.seconds, again.disk) == (24, 24, 0, 0.0, 0)
     with pytest.raises(UsageError, match="belongs to a different config"):
         dlsweep.dry_run(make(seeds=1), output=tmp_path)
+
+
+def test_the_prediction_includes_start_up_and_figures(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "seconds_of_a_run", lambda *_: 2.0)
+    plain, drawn = (
+        dlsweep.dry_run(config, output=tmp_path, executor="inline").seconds
+        for config in (make(), make(plots=["curves", "final"]))
+    )
+    assert plain == pytest.approx(24 + forecast.START_UP)
+    assert drawn - plain == pytest.approx(forecast.DRAWING + 2 * forecast.FIGURE)
 
 
 @pytest.mark.parametrize("table", ["runs", "curves"])
