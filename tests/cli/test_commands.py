@@ -101,6 +101,50 @@ def test_another_config_under_an_old_name_is_refused(dlsweep: Dlsweep) -> None:
     assert dlsweep("run", "tiny.yaml", "train.iterations=30", "--force", "-q", "-j", "1").stdout == ""
 
 
+def test_the_unchanged_config_shows_its_own_runs_after_another_number_of_seeds(dlsweep: Dlsweep) -> None:
+    first = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-q", "-j", "1")
+    planned = dlsweep("run", "tiny.yaml", "--dry-run")
+    again = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    assert again.stdout == first.stdout
+    assert "20 runs in results/tiny that this config does not ask for stay there, and are not shown" in again.stderr
+    assert "12 runs in 2 stacks, 12 done, 0 to train" in planned.stdout
+    assert "4 of 32" not in dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-j", "1").stderr
+    assert dlsweep("show", "results/tiny").stdout.count("momentum") == 4
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_config_from_standard_input(dlsweep: Dlsweep, tmp_path: Path, jobs: str) -> None:
+    def piped(text: str, *arguments: str, **options: Any) -> Done:
+        return subprocess.run(
+            [*DLSWEEP, *arguments], cwd=tmp_path, input=text, capture_output=True, text=True, **options
+        )
+
+    assert piped(TINY, "run", "-", "-j", jobs, "-q").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
+    if jobs == "2":
+        return
+    unnamed = TINY.partition("\n")[2]
+    refused = piped(unnamed, "run", "-", "--dry-run")
+    assert refused.returncode == 2
+    told = "standard input:1:1: a config from standard input needs a name, as in name: my-question\n    data: {npz"
+    assert refused.stderr.startswith(told)
+    assert piped(unnamed, "run", "-", "--dry-run", "name=tiny").stdout.startswith("tiny: 12 runs in 2 stacks, 12 done")
+    assert piped(TINY, "explain", "model", "-").stdout.startswith("tiny (all 4 arms)")
+    assert "standard input:2:1: there is no key 'b'" in piped("name: a\nb: 1", "explain", "model", "-").stderr
+
+
+def test_one_list_as_a_level_is_noted(dlsweep: Dlsweep) -> None:
+    note = "command line: model.mlp.hidden has one level, [8, 4]; for 2 levels, write [[8], [4]]"
+    for arguments in (["--dry-run"], ["-j", "1"]):
+        assert note in dlsweep("run", "tiny.yaml", "grid.model.mlp.hidden=8,4", *arguments).stderr
+
+
+def test_a_range_on_the_command_line(dlsweep: Dlsweep) -> None:
+    planned = dlsweep("run", "tiny.yaml", "--dry-run", "grid.optimizer.lr={logspace: [1e-3, 1, 4]}")
+    assert "48 runs in 2 stacks" in planned.stdout
+
+
 def test_run_prints_json(dlsweep: Dlsweep) -> None:
     told = json.loads(dlsweep("run", "tiny.yaml", PLOTS, "--json", "-j", "1").stdout)
     assert told["runs"] == {"total": 12, "done": 12, "diverged": 0, "stopped": 0, "failed": 0}

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from dlsweep.forecast import Forecast
     from dlsweep.progress import Progress
 
+CONFIG = "YAML file; - for standard input; example:NAME for one of dlsweep init."
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG", help="YAML file, or example:NAME.", show_default=False)],
+    config: Annotated[Path, Argument(metavar="CONFIG", help=CONFIG, show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
