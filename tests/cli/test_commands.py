@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.commands import TINY, Dlsweep
+from tests.support.commands import TINY, Dlsweep, Done
 
 import dlsweep as api
 from dlsweep.cli import listing
