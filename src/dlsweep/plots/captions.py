@@ -9,7 +9,7 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, levels
 from dlsweep.analysis.scores import Scores
-from dlsweep.plots import style
+from dlsweep.plots.names import factor_name, level_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,11 +20,11 @@ MANY = 12  # levels that an alternative text does not list
 def headings(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
     return {
-        "row_factor": facets.rows or "",
-        "rows": _names(facets.rows, facets.row_levels),
-        "column_factor": facets.columns or "",
-        "columns": _names(facets.columns, facets.column_levels),
-        "title": joined(*(f"{factor}: {level}" for factor, level in facets.fixed.items()), title),
+        "row_factor": factor_name(facets.rows or ""),
+        "rows": _names(facets, facets.rows, facets.row_levels),
+        "column_factor": factor_name(facets.columns or ""),
+        "columns": _names(facets, facets.columns, facets.column_levels),
+        "title": joined(*_fixed(facets), title),
     }
 
 
@@ -37,8 +37,14 @@ def joined(*parts: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _names(factor: str | None, found: list[str]) -> list[str]:
-    return [style.SPLITS[level] if factor == "split" else level for level in found]
+def _names(facets: Facets, factor: str | None, found: list[str]) -> list[str]:
+    names = level_names(facets.frame, factor)
+    return [names.get(level, level) for level in found]
+
+
+def _fixed(facets: Facets) -> list[str]:
+    """Return the levels that are fixed here and vary in the sweep, each with its factor."""
+    return [f"{factor_name(f)}: {level_names(facets.frame, f)[level]}" for f, level in facets.fixed.items()]
 
 
 def seeds(counts: Iterable[int]) -> str:
@@ -70,7 +76,25 @@ def of_scores(scores: Sequence[Scores], single: str, guess: float) -> list[str]:
     """Explain the means of some arms. single: how one seed is shown; guess: chance accuracy, NaN if unknown."""
     diverged = any(one.diverged.any() for one in scores)
     counts = [max(one.n, 1) for one in scores]
-    return [mean_of(counts, single), *divergence(diverged, known=bool(np.isfinite(guess)))]
+    values = np.concatenate([one.values for one in scores])
+    return [
+        mean_of(counts, single),
+        *divergence(diverged, known=bool(np.isfinite(guess))),
+        *one_class(values, guess),
+    ]
+
+
+def one_class(accuracies: np.ndarray, chance: float) -> list[str]:
+    """Explain the accuracy of networks that give every image the same class, if some seem to.
+
+    Their accuracy is the share of that class, near chance, and the same number in several runs.
+    """
+    near = accuracies[(abs(accuracies - chance) < 0.6 * chance) & (accuracies != chance)]
+    values, counts = np.unique(near, return_counts=True)
+    if not (counts > 1).any():
+        return []
+    share = values[counts.argmax()]
+    return [f"A network that gives all images one class is right on the share of that class, here {share:.4g}."]
 
 
 def ended(runs: int, diverged: int, failed: int) -> str:
@@ -102,11 +126,10 @@ def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> s
     places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
-            found = _names(factor, levels(facets.frame, factor))
+            found = _names(facets, factor, levels(facets.frame, factor))
             many = f"{len(found)} levels, from {found[0]} to {found[-1]}" if len(found) > MANY else ", ".join(found)
-            words.append(f"{place}: {factor} ({many}).")
-    words += [f"{factor}: {level}." for factor, level in facets.fixed.items()]
-    return " ".join([*words, *filter(None, sentences)])
+            words.append(f"{place}: {factor_name(factor)} ({many}).")
+    return " ".join([*words, *(f"{fixed}." for fixed in _fixed(facets)), *filter(None, sentences)])
 
 
 def words_of(data: DataFrame) -> list[str]:

@@ -36,6 +36,7 @@ from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.contracts import place
 from dlsweep.errors import UsageError
+from dlsweep.plots import options
 from dlsweep.registry import Contract, Entry, Registry, Setting
 from dlsweep.types import name_of
 
@@ -91,7 +92,7 @@ class Plot(Entry):
         given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
         if self.table == "networks":
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
-        return {**given, **own}
+        return {**given, **own, **{name: one for name, one in options.settings().items() if name not in own}}
 
     @cached_property
     def numeric(self) -> str | None:
@@ -134,10 +135,13 @@ class Plot(Entry):
     def __call__(self, data: Any, **settings: Any) -> Chart:
         facets, complete = self.facets(data, settings)
         own = inspect.signature(self.function).parameters
-        chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
+        further = {name: complete[name] for name in options.settings() if name not in own}
+        with options.applied(options.Options(**further)):
+            chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
         if not isinstance(chart, Chart):
             where = f"plot {self.name!r} ({place(self.function)})"
             raise UsageError(f"{where} must return a Chart, got {type(chart).__name__}")
+        chart.figure.set_dpi(complete["dpi"])
         return chart
 
 

@@ -16,6 +16,7 @@ from dlsweep.analysis.frames import frame_of
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import Charts
+from dlsweep.plots.names import about
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 
@@ -30,7 +31,6 @@ FORMATS: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-_DPI = 200
 _PIXELS = 30_000  # at most, along a side
 
 
@@ -95,14 +95,16 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
 
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
-    plot = plots[choice.name]
-    task, y = results.record.tables.of_task, plot.complete(choice.settings).get("y")
+    plot, record = plots[choice.name], results.record
+    task, y = record.tables.of_task, plot.complete(choice.settings).get("y")
     if y == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
         raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
     data = results if plot.table == "networks" else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
-        yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **settings)
+        heads = {"title": record.config.get("title") or "", "subtitle": about(record.config, record.levels)}
+        heads = {name: text for name, text in heads.items() if settings[name] is None}
+        yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **{**settings, **heads})
 
 
 def default(results: Results) -> str:
@@ -137,7 +139,7 @@ def save(figure: Figure, path: Path) -> set[str]:
 def rendered(figure: Figure, suffix: str) -> tuple[bytes, set[str]]:
     """Return the content of a figure's file in a format, and the characters without a font."""
     content = io.BytesIO()
-    dpi = min(_DPI, _PIXELS / max(figure.get_size_inches()))
+    dpi = min(figure.dpi, _PIXELS / max(figure.get_size_inches()))
     with style.look(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(content, format=suffix, dpi=dpi, metadata=FORMATS[suffix])

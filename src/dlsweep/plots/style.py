@@ -45,6 +45,8 @@ SPLIT_DASHES: dict[str, Any] = {
 ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, "marker": "D", "markersize": 4, "markerfacecolor": "white"}
 ENSEMBLE |= {"markevery": 0.1}  # the averaged predictions of an arm's runs
 STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
+RING: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "white", "markeredgewidth": 1.6}
+RING |= {"linestyle": "none", "zorder": 3}  # the evaluation that a stopped run was restored to
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
 DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero
 

@@ -13,6 +13,7 @@ from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
+from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, panels
 
 if TYPE_CHECKING:
@@ -80,15 +81,16 @@ def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
     caption += ["Triangles: far beyond the edge."] * axis.cut
     caption += ["Thin dotted: chance."] * bool(axis.low <= guess <= axis.high)
     runs = shown.facets.frame
+    names = level_names(runs, shown.name if shown.name != "arm" else None)
     single = len(shown.dots) == 1
     return Words(
         x=metric.name,
-        y="" if shown.name == "arm" else shown.name,
+        y="" if shown.name == "arm" else factor_name(shown.name),
         **captions.headings(shown.facets),
         legend=level_group(shown.facets, **MEAN) + [("", [mark("diverged", **style.CROSS)])] * diverged,
         notes={} if single else captions.notes(dict(shown.facets)),
         foot=" ".join(caption),
-        ticks=[fit(name, 4, LABEL) for name in shown.names],
+        ticks=[fit(names.get(name, name), 4, LABEL) for name in shown.names],
         beside=[captions.how_ended(runs[shown.row == name]) for name in shown.names] if single else [],
     )
 

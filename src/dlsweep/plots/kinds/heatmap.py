@@ -50,8 +50,8 @@ def heatmap(
     headings = captions.headings(facets)
     below, turned, room = under(headings["columns"], width)
     words = Words(
-        x=facets.columns or "",
-        y=facets.rows or "",
+        x=headings["column_factor"],
+        y=headings["row_factor"],
         title=captions.joined(metric.name, headings["title"]),
         foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
