@@ -183,7 +183,9 @@ class ScoreAxis:
         points = drawable([one.values for one in scores], log)
         if not len(points):
             return ScoreAxis(0.1, 1.0, log)
-        seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
+        sizes = np.abs(points)
+        usual = np.quantile(sizes[sizes > 0], 0.25) if sizes.any() else 1.0
+        seen = points if log else points[sizes <= _ABSURD * usual]
         ends, span = drawable([np.array(one.interval) for one in scores], log), np.ptp(seen)
         ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span)]
         low, high = min([*seen, *ends]), max([*seen, *ends])

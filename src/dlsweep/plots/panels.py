@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAD = 0.12  # inches around the figure
+MOST_ACROSS = 5  # panels in a row, if a figure has no rows of panels
 GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
 TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
@@ -52,7 +53,8 @@ class Words:
     rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
     a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
     figure. ticks: labels of the y axis; beside: words right of the panels; below: inches for the labels of the x axis.
-    head, about: the title of the figure, and what it is of. The layout leaves room for all.
+    head, about: the title of the figure, and what it is of. across: panels beside each other on the page, by default
+    all of a row. The layout leaves room for all.
     """
 
     x: str = ""
@@ -71,6 +73,16 @@ class Words:
     bar: Bar | None = None
     head: str = ""
     about: str = ""
+    across: int | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Number of rows and columns of panels on the page: many columns without rows take several rows."""
+        rows, n = len(self.rows), len(self.columns)
+        if rows > 1:
+            return rows, n
+        across = self.across or math.ceil(n / math.ceil(n / MOST_ACROSS))
+        return math.ceil(n / across), across
 
     def with_options(self, asked: Options) -> Words:
         """Return the texts with the titles and the names of axes that a figure was given."""
@@ -83,7 +95,7 @@ class Layout:
 
     def __init__(self, words: Words, width: float, height: float):
         self.words, self.width, self.height = words, width, height
-        rows, columns = len(words.rows), len(words.columns)
+        rows, columns = words.grid
         self.column_labels = [fit(level, width, LABEL, lines=3) for level in words.columns]
         self.row_labels = [fit(level, height, LABEL, lines=2) for level in words.rows]
         self.inner = columns * width + (columns - 1) * GAP
@@ -97,27 +109,30 @@ class Layout:
             self.left + self.inner + max(GAP, PAD + labels) + bar, 0.0 if options.current().size else NARROWEST
         )
 
-        room = self.full - self.left - PAD  # for a line of text
-        self.head, self.about = fit(words.head, room, HEAD, lines=3), fit(words.about, room, NOTE, lines=2)
+        self.head = fit(words.head, self.full - 2 * PAD, HEAD, lines=3)
+        self.about = fit(words.about, self.full - 2 * PAD, NOTE, lines=2)
+        room = self.full - self.left - PAD  # for a line of text over and under the panels
         self.title = fit(words.title, room, LABEL, lines=3)
         self.foot = fit(words.foot, room, FOOT, lines=6)
         self.names = max((text_width(name, NAME) + 0.15 for name, _ in words.legend if name), default=0.0)
         self.legend = [LegendGroup(name, handles, room - self.names) for name, handles in words.legend]
-        sizes = ((self.head, HEAD), (self.about, NOTE), (self.title, LABEL))
-        self.heads = [block_height([text], size) for text, size in sizes]
-        groups = sum(group.height for group in self.legend)
+        self.heads = block_height([self.head], HEAD) + block_height([self.about], NOTE)
+        self.heads += 0.08 * bool(self.heads)
+        inner = block_height([self.title], LABEL) + sum(group.height for group in self.legend)
         self.note = block_height(["x"], NOTE) if words.notes else 0.0
         labels = block_height([words.column_factor], NAME) + block_height(self.column_labels, LABEL)
-        self.top = PAD + sum(self.heads) + groups + labels + self.note
+        self.top = PAD + self.heads + inner + labels + self.note
         foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
         self.bottom = PAD + self.below + (self.axis if words.x else 0) + foot
         self.gap = 0.16 + self.note
+        if rows > len(words.rows):  # each panel has its ticks and its label
+            self.gap += self.below + block_height(self.column_labels, LABEL)
         self.tall = self.top + rows * height + (rows - 1) * self.gap + self.bottom
 
     @staticmethod
     def of(words: Words) -> Layout:
         """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
-        rows, columns = len(words.rows), len(words.columns)
+        rows, columns = words.grid
         width = float(np.clip(8.4 / columns, 1.7, 4.6))
         start = float(np.clip(0.72 * width, 1.45, 3.2))
         shape = SLIDE[1] / SLIDE[0]
@@ -137,8 +152,8 @@ class Layout:
         width = height = 2.0
         for _ in range(3):  # the lines that texts need follow from the size, and its panels from the lines
             layout = Layout(words, width, height)
-            width = max(width + (wide - layout.full) / len(words.columns), 0.1)
-            height = max(height + (tall - layout.tall) / len(words.rows), 0.1)
+            width = max(width + (wide - layout.full) / words.grid[1], 0.1)
+            height = max(height + (tall - layout.tall) / words.grid[0], 0.1)
         layout = Layout(words, width, height)
         if layout.full > wide + 0.05 or layout.tall > tall + 0.05 or min(width, height) < SMALLEST:
             raise UsageError(
@@ -150,7 +165,7 @@ class Layout:
 
     def lower(self, tall: float, least: float) -> Layout:
         """Make the panels low enough for a figure of some height, but no lower than `least`."""
-        height = self.height - (self.tall - tall) / len(self.words.rows)
+        height = self.height - (self.tall - tall) / self.words.grid[0]
         return Layout(self.words, self.width, min(self.height, max(height, least)))
 
 
@@ -195,8 +210,13 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
             "wspace": GAP / lay.width,
             "hspace": lay.gap / lay.height,
         }
+        page = figure.subplots(*words.grid, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
         rows, columns = len(words.rows), len(words.columns)
-        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
+        axes = page.ravel()[: rows * columns].reshape(rows, columns)
+        for ax in page.ravel()[rows * columns :]:
+            ax.set_visible(False)
+        for ax in axes[0] if page.shape != axes.shape else ():
+            ax.tick_params(labelbottom=True)
         _write(figure, lay)
         for ax, label in zip(axes[0], lay.column_labels):
             _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
@@ -214,7 +234,7 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
             for text in (*ax.texts, ax.title, ax._left_title, ax._right_title):
                 text.set_size(points(text.get_size()))
         if words.bar:
-            _draw_bar(axes, words.bar, lay)
+            _draw_bar(page, words.bar, lay)
 
 
 def _limit(ax: Axes, name: str, limits: Sequence[float | None]) -> None:
@@ -244,14 +264,11 @@ def _write(figure: Figure, lay: Layout) -> None:
 
     middle, centre = lay.left + lay.inner / 2, lay.top + (lay.tall - lay.top - lay.bottom) / 2
     bold: dict[str, Any] = {"va": "top", "weight": "bold"}
-    y = PAD
-    for text, size, font in (
-        (lay.head, HEAD, bold),
-        (lay.about, NOTE, {"va": "top", "color": style.FAINT}),
-        (lay.title, LABEL, bold),
-    ):
-        write(lay.left, y, text, size, **font)
-        y += block_height([text], size)
+    write(PAD, PAD, lay.head, HEAD, **bold)
+    write(PAD, PAD + block_height([lay.head], HEAD), lay.about, NOTE, va="top", color=style.FAINT)
+    y = PAD + lay.heads
+    write(lay.left, y, lay.title, LABEL, **bold)
+    y += block_height([lay.title], LABEL)
     for group in lay.legend:
         write(lay.left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
         form: dict[str, Any] = {"loc": "upper left", "fontsize": points(NAME), "ncols": group.columns}
