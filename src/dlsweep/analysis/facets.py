@@ -169,6 +169,18 @@ def _together(frame: DataFrame, factor: str, x: str) -> bool:
     return _follows(frame, factor, [x]) and _follows(frame, x, [factor])
 
 
+def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:
+    """Return the settings and factors that change together with a setting, each with its level by the setting's value."""
+    found = {}
+    for name in map(str, frame.columns):
+        words = labels(frame, name) if "." in name and name != x else frame[[]]
+        if len(words.shape) == 1 and words.nunique() > 1 and _together(frame, name, x):
+            by = dict(zip(labels(frame, x), words))
+            if any(value != level for value, level in by.items()):
+                found[name] = by
+    return found
+
+
 def _either(places: Collection[str]) -> str:
     """Return the places in words: "rows, columns or lines"."""
     *most, last = (name for name in PLACES if name in places)

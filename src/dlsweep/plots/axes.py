@@ -255,6 +255,8 @@ def short(value: float) -> str:
     >>> [short(value) for value in (0.2, 1000, 20_000, 1e6, 4.5e30)]
     ['0.2', '1000', '20k', '1M', '4.5e+30']
     """
+    if value < 0:
+        return f"\N{MINUS SIGN}{short(-value)}"
     for size, unit, least, below in ((1e6, "M", 1e6, 1e9), (1e3, "k", 1e4, 1e6)):
         if least <= abs(value) < below:
             return f"{value / size:g}{unit}"

@@ -14,6 +14,7 @@ from dlsweep.plots.names import factor_name, level_names
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+INTERVAL_FROM = 3  # seeds: the interval of two is too wide to read
 MANY = 12  # levels that an alternative text does not list
 
 
@@ -57,14 +58,15 @@ def seeds(counts: Iterable[int]) -> str:
     return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
 
 
-def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed", least: int = 2) -> str:
-    """Explain a mean and its interval. single: how one seed is shown; least: the fewest seeds that have an interval."""
+def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed") -> str:
+    """Explain a mean and its interval. single: how one seed is shown."""
     n = sorted(set(counts))
     if n[-1] == 1:
         return "One seed."
-    if n[-1] < least:
-        return f"Mean of {seeds(n)}{single}; no interval below {least} seeds."
-    return f"Mean of {seeds(n)} with its 95 % t interval{single}."
+    if n[-1] < INTERVAL_FROM:
+        return f"Mean of {seeds(n)}{single}; no interval below {INTERVAL_FROM} seeds."
+    few = f"; no interval below {INTERVAL_FROM} seeds" * (n[0] < INTERVAL_FROM)
+    return f"Mean of {seeds(n)} with its 95 % t interval{single}{few}."
 
 
 def divergence(diverged: bool, *, known: bool) -> list[str]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _WIDER = 3.0  # points: a line behind another one that coincides with it
-BAND_FROM = 3  # seeds: the interval of two is too wide to read
 
 
 def line_chart(
@@ -38,11 +37,12 @@ def line_chart(
     log: bool = False,
     signed: bool = False,
     floor: float | None = None,
+    notes: Sequence[str] = (),
 ) -> Chart:
     """Draw series in the panels of some facets.
 
     y: the quantity; name: of its axis; signed: True for a difference; floor: the lower end of an axis of accuracies, by
-    default one that shows the ends of all lines; splits: those of the series.
+    default one that shows the ends of all lines; splits: those of the series; notes: further sentences of the caption.
     """
     legend = Legend(facets, splits)
     grid = {cell: sorted(panel, key=legend.order) for cell, panel in panels_of(facets, series).items()}
@@ -58,7 +58,7 @@ def line_chart(
         **captions.headings(facets),
         legend=legend.groups(every),
         notes={cell: note for cell, part in facets if (note := _note(grid[cell], part, most))},
-        foot=" ".join([_caption(every, axis, legend), *_told(same, legend)]) if every else "",
+        foot=" ".join([_caption(every, axis, legend), *_told(same, legend), *notes]) if every else "",
         ticks=axis.labels,
         bar=legend.bar,
     )
@@ -103,7 +103,7 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
     runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
     dots: dict[str, Any] = {"marker": "o", "markeredgewidth": 0} if points else {}
-    if runs >= BAND_FROM and legend.band(series):
+    if runs >= captions.INTERVAL_FROM and legend.band(series):
         # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
         seen = (series.mean <= y.high) & ~y.filled_by(series)
         low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in series.band(log=y.log))
@@ -142,12 +142,14 @@ def _note(panel: Sequence[Series], part: DataFrame, most: int) -> str:
 def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     """Explain how to read the figure: the number of seeds, the band, the effect of diverged and stopped runs."""
     n = [len(one.each) for one in every]
-    words = [captions.mean_of(n, least=BAND_FROM)]
+    words = [captions.mean_of(n)]
     if max(n) > 1 and legend.numbers:
         words.append(f"Bands and thin lines: {legend.levels[0]} and {legend.levels[-1]}.")
     elif max(n) > 1 and not all(map(legend.band, every)):
         which = "Bands and thin lines" if legend.dashed else "Bands"
-        words.append(f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= BAND_FROM or legend.dashed))
+        words.append(
+            f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= captions.INTERVAL_FROM or legend.dashed)
+        )
     known = y.y == "accuracy" and all(np.isfinite(one.chance) for one in every)
     words += captions.divergence(any(len(one.ends) for one in every), known=known)
     if any(one.ensemble is not None for one in every):
@@ -156,7 +158,7 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
         restored = any(len(one.rings) for one in every)
         kept = "its last value" if not restored else "the value of the weights that it restores, a ring, as tables do"
         words.append(f"A dot is a run that stopped early; the mean keeps {kept}.")
-    if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
+    if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= captions.INTERVAL_FROM):
         words.append("No band where it would fill the panel.")
     if y.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")

@@ -78,6 +78,8 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
             if hidden := settings.get("hidden") if not any(f.endswith(".hidden") for f in levels) else None:
                 words[-1] += f" {_units(hidden)}"
     seeds = len(config["seeds"])
+    if seeds == 1 and "data" not in config:  # a descent without noise is the same for every seed
+        return " · ".join(words)
     return " · ".join([*words, f"{seeds} seed{'s' if seeds > 1 else ''}"])
 
 

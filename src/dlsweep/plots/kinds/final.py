@@ -122,9 +122,10 @@ def _draw_arm(ax: Axes, name: str, scores: Scores, at: float, width: float, colo
     y = at + width * np.linspace(-1, 1, scores.n + 2)[1:-1]
     far = scores.values > top
     x = np.where(np.isfinite(scores.values) & ~far, scores.values, top)
-    if scores.n > 1 and scores.mean <= top:
+    if scores.n >= captions.INTERVAL_FROM and scores.mean <= top:
         wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
         ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
+    if scores.n > 1 and scores.mean <= top:
         ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
     common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
     dot: dict[str, Any] = {"markeredgewidth": 0, "alpha": 0.7}

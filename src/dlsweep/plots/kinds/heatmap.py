@@ -79,7 +79,9 @@ def _write(ax: Axes, cell: Cell, one: Scores, colours: Colours, *, fewer: bool) 
     dark = np.isfinite(one.mean) and np.dot(colours.mapping.to_rgba(one.mean)[:3], (0.3, 0.59, 0.11)) < 0.5
     common: dict[str, Any] = {"ha": "center", "color": "white" if dark else style.INK}
     low, high = one.interval
-    lines = [f"{_number(low)} to {_number(high)}"] * bool(np.isfinite(low)) + [f"n = {one.n}"] * fewer
+    lines = [f"{_number(low)} to {_number(high)}"] * (one.n >= captions.INTERVAL_FROM and bool(np.isfinite(low))) + [
+        f"n = {one.n}"
+    ] * fewer
     lines += filter(None, [captions.ended(one.n + one.failed, int(one.diverged.sum()), one.failed)])
     ax.text(column, row - 0.12, _number(one.mean), va="center", size=LABEL, weight="bold", **common)
     ax.text(column, row + 0.12, "\n".join(lines), va="top", size=6.5, **common)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Facets, SettingName, SplitName
+from dlsweep.analysis.facets import Facets, SettingName, SplitName, moving_with
 from dlsweep.analysis.scores import Metric, Moment
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
+from dlsweep.plots.names import factor_name
 from dlsweep.registry import Fraction
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @plots.register(table="runs", places=("rows", "columns", "lines"))
@@ -49,4 +53,24 @@ def response(
     if log_x is None:
         log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
     series, axis = response_series(facets, setting, metric), XAxis(setting, log_x, points=True)
-    return line_chart(facets, series, axis, y, splits=[metric.split], name=metric.name, log=log_y, floor=low)
+    return line_chart(
+        facets,
+        series,
+        axis,
+        y,
+        splits=[metric.split],
+        name=metric.name,
+        log=log_y,
+        floor=low,
+        notes=_moving(frame, setting),
+    )
+
+
+def _moving(frame: DataFrame, setting: str) -> list[str]:
+    """Explain which other settings change along the axis."""
+    notes = []
+    for name, by in moving_with(frame, setting).items():
+        (first, start), (last, end) = list(by.items())[0], list(by.items())[-1]
+        text = f"{factor_name(name)} moves along the axis too, from {start} at {first} to {end} at {last}."
+        notes.append(text[0].upper() + text[1:])
+    return notes
