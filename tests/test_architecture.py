@@ -14,7 +14,7 @@ import pytest
 import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
-FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "signatures", "contracts", "registry"]
+FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "signatures", "sources", "registry"]
 STAGES = [
     "nn",
     "datasets",

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dlsweep.registry import Choice, Registry, imported
+from dlsweep.registry import Choice, Entry, Registry, imported
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FactorSpec:
 
 FACTORS: tuple[FactorSpec, ...] = (
     FactorSpec("data", "dlsweep.datasets:datasets", "mnist", splits="nothing", outside=True),  # its content splits
-    FactorSpec("model", "dlsweep.nn.models:models", "mlp", splits="settings", outside=True),
+    FactorSpec("model", "dlsweep.nn.networks:models", "mlp", splits="settings", outside=True),
     FactorSpec("activation", "dlsweep.nn.activations:activations", "relu"),
     FactorSpec("init", "dlsweep.nn.initializers:initializers", "he", splits="nothing"),
     FactorSpec("optimizer", "dlsweep.nn.optimizers:optimizers", "sgd"),
@@ -51,3 +51,10 @@ FACTORS: tuple[FactorSpec, ...] = (
 )
 BY_NAME = {factor.name: factor for factor in FACTORS}
 STANDARD = tuple(factor.name for factor in FACTORS if not factor.outside)  # of every grid
+
+
+def foreign() -> list[Entry]:
+    """Return the levels and layers that other packages register."""
+    registries = (imported("dlsweep.nn.layers:kinds"), *(factor.registry for factor in FACTORS))
+    found = (registry[name] for registry in registries for name in registry)
+    return [entry for entry in found if entry.foreign]

@@ -15,66 +15,70 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from dlsweep.contracts import Contract, place
+from annotated_types import Ge, Gt, Lt
+
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.settings import (
-    Count,
-    Fraction,
-    ItemsOf,
-    NonNegative,
-    Off,
-    Positive,
-    Ratio,
-    Setting,
-    Strength,
-)
+from dlsweep.settings import Off
 from dlsweep.signatures import Signature
 from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = [
-    "Choice",
-    "Contract",
-    "Count",
-    "Entry",
-    "Fraction",
-    "ItemsOf",
-    "Joined",
-    "NonNegative",
-    "Off",
-    "Positive",
-    "Ratio",
-    "Registry",
-    "Setting",
-    "Strength",
-    "imported",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+# The kinds of number that settings share. An annotation is the one place that bounds a setting.
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Strength = Annotated[float, Ge(0), Off(0)]
+Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
+Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The signature that a registry asks of its functions; checked when one registers.
+
+    passed: the positional parameters, in their order; a function may give them other names. rest: the meaning of
+    further ones ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest:
+    those that it must have if it has further positional parameters.
+    """
+
+    passed: tuple[str, ...] = ()
+    rest: str = ""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    with_rest: Mapping[str, str] = field(default_factory=dict)
+
+    def broken(self, function: Callable[..., Any]) -> str:
+        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
+        parameters = inspect.signature(function).parameters.values()
+        for p in parameters:
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
+                return f"must name each of its parameters, since they are its settings, and has {star}{p.name}"
+            if p.kind is p.KEYWORD_ONLY and p.annotation is p.empty:
+                return f"must have a type for its setting {p.name!r}, as in {p.name}: float = 0.1"
+        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        rest = given[len(self.passed) :]
+        if len(given) < len(self.passed) or (rest and not self.rest):
+            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])]) or "none"
+            found = ", ".join(given) or "none"
+            return f"must take the positional parameters {asked}, and has {found}; settings come after a *"
+        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
+            if name not in settings:
+                return f"must have a keyword-only setting {name!r}, because {reason}"
+        return ""
 
 
 @dataclass(frozen=True)
 class Entry(Signature):
     """A registered function with what its signature and its docstring say."""
 
-    kind: str
-    name: str
-    function: Callable[..., Any]
     passed: int = field(default=0, kw_only=True)  # how many positional parameters the program itself passes
-
-    @cached_property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings by name, in the order of the signature."""
-        hints = get_type_hints(self.function, include_extras=True)
-        return {
-            p.name: Setting(p.name, hints[p.name], p.default)
-            for p in inspect.signature(self.function).parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        }
 
     def columns(self, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
         """Return the settings of every run of a stack: numbers as arrays `(R,)`; the rest is the same for all.
@@ -102,6 +106,11 @@ class Entry(Signature):
         return tuple(
             p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
         )
+
+    @property
+    def foreign(self) -> bool:
+        """True if another package registers it."""
+        return self.function.__module__.partition(".")[0] != __name__.partition(".")[0]
 
     @property
     def rest(self) -> tuple[str, ...]:
@@ -160,9 +169,9 @@ class Registry:
         """Decorator: add `function` under its own name (a trailing underscore is dropped: `none_` for `none`).
 
         A signature that breaks the registry's contract is a `UsageError`, which names the function's file and line; and
-        so is a name that another module has taken. The same module may register it again, as a notebook
-        does when a cell runs twice; results are found by names and settings, so runs trained with the former function
-        keep counting until `force` replaces them.
+        so is a name that another module has taken. The same module may register it again, as a notebook does when a
+        cell runs twice. Results that were trained with a function of another source are then refused, see
+        `dlsweep.sources`.
         """
         self._add(function.__name__.rstrip("_"), function)
         return function
@@ -234,6 +243,12 @@ class Joined(Registry):
     def _load_plugins(self) -> None:
         for registry in self._registries:
             registry._load_plugins()
+
+
+def place(function: Callable[..., Any]) -> str:
+    """Return the file and line where a function stands, for a message; its module where it has no source."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
 
 
 def imported(address: str) -> Any:

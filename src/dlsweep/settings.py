@@ -11,8 +11,6 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Lt
-
 from dlsweep.errors import UnknownName
 from dlsweep.text import nearest, value_text
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 M = TypeVar("M")
+D = TypeVar("D")
 
 
 class Off(NamedTuple):
@@ -58,14 +57,6 @@ class Needs(NamedTuple):
 
     setting: str
 
-
-# The kinds of number that settings share. An annotation is the one place that bounds a setting.
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Lt(1)]
-Strength = Annotated[float, Ge(0), Off(0)]
-Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
-Count = Annotated[int, Ge(1)]
 
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -115,32 +106,29 @@ class Setting:
     def required(self) -> bool:
         return self.default is inspect.Parameter.empty
 
-    def _mark(self, kind: type[M]) -> M | None:
-        return next((mark for mark in get_args(self.annotation)[1:] if isinstance(mark, kind)), None)
+    def _mark(self, kind: type[tuple[M]], default: D) -> M | D:
+        """Return the content of a mark in the annotation."""
+        return next((mark[0] for mark in get_args(self.annotation)[1:] if isinstance(mark, kind)), default)
 
     @property
     def off(self) -> float | None:
         """The value at which it does nothing, if there is one."""
-        mark = self._mark(Off)
-        return mark.value if mark else None
+        return self._mark(Off, None)
 
     @property
     def items(self) -> Names | None:
         """The registry that names the items of a list, if there is one."""
-        mark = self._mark(ItemsOf)
-        return mark.names if mark else None
+        return self._mark(ItemsOf, None)
 
     @property
     def quantity(self) -> str:
         """The quantity that it sets: its own name, unless several settings spell it."""
-        mark = self._mark(Spells)
-        return mark.quantity if mark else self.name
+        return self._mark(Spells, self.name)
 
     @property
     def needs(self) -> str | None:
         """The setting without which it has no effect, if there is one."""
-        mark = self._mark(Needs)
-        return mark.setting if mark else None
+        return self._mark(Needs, None)
 
     @property
     def stacks(self) -> bool:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_type_hints
 
 from dlsweep.settings import Fault, Setting, Shown, Steps, within
 from dlsweep.text import nearest, value_text
 
 
+@dataclass(frozen=True)
 class Signature:
     """The settings of a registered function."""
 
+    kind: str
     name: str
+    function: Callable[..., Any]
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
-        """The settings by name, in their order."""
-        raise NotImplementedError
+        """The settings by name, in the order of the signature."""
+        hints = get_type_hints(self.function, include_extras=True)
+        keywords = (p for p in inspect.signature(self.function).parameters.values() if p.kind is p.KEYWORD_ONLY)
+        return {p.name: Setting(p.name, hints[p.name], p.default) for p in keywords}
 
     @property
     def short(self) -> str | None:

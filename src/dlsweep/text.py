@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 GAP = "  "
+_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # embeddings, overrides and isolates
 _WINDOW = 100  # characters of a long line
 
 
@@ -134,6 +135,17 @@ def excerpt(line: str, column: int) -> str:
     before, after = "…" * (begin > 0), "…" * (len(shown) > begin + _WINDOW)
     margin = " " * (4 + _width(before + shown[begin : column - 1]))
     return f"    {before}{shown[begin : begin + _WINDOW].rstrip()}{after}\n{margin}^"
+
+
+def steering(text: str) -> str:
+    """Return the characters of a text that would break its line or reorder a terminal: controls, bidirectional marks.
+
+    >>> steering("a\u202eb\x1b"), steering("日本 ×")
+    ('\u202e\x1b', '')
+    """
+    return "".join(
+        c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(c) in _BIDI
+    )
 
 
 def printable(text: str) -> str:

@@ -194,6 +194,33 @@ def plugin(tmp_path: Path) -> dict[str, Any]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
+def test_a_function_of_a_package_that_has_changed_is_refused_like_another_config(
+    dlsweep: Dlsweep, plugin: dict[str, Any], tmp_path: Path
+) -> None:
+    module = tmp_path / "plugin/plugin.py"
+    command = ["tiny.yaml", "grid.activation=cube", "grid.init=he"]
+    dlsweep("run", *command, "-j", "1", **plugin)
+    module.write_text(module.read_text().replace("    '''Cube.'''\n", "    '''Third power.'''  # better\n\n"))
+    assert "3 done, 0 to train" in dlsweep("run", *command, "--dry-run", **plugin).stdout
+
+    module.write_text(module.read_text().replace("3 * x * x * dy", "2 * x * x * dy"))
+    for flags in ([], ["--dry-run"]):
+        assert dlsweep("run", *command, *flags, code=2, **plugin).stderr == (
+            "results/tiny was trained with other functions:\n"
+            f"  the activation 'cube' ({module}:1) has another source now, besides comments and docstrings\n"
+            "give the sweep another name, or replace its results with --force\n"
+        )
+    dlsweep("run", *command, "-j", "1", "--force", **plugin)
+
+    record = tmp_path / "results/tiny/sweep.json"  # as an older version wrote it
+    content = json.loads(record.read_text("utf-8"))
+    del content["sources"], content["checksum"]
+    record.write_text(json.dumps({**content, "schema_version": 1}))
+    told = dlsweep("run", *command, "-j", "1", **plugin).stderr
+    assert "it is not known if the activation 'cube'" in told
+    assert "because its source was not recorded" in told
+
+
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_failed_runs_do_not_stop_the_others(dlsweep: Dlsweep, plugin: dict[str, Any], executor: str) -> None:
     command = ["run", "tiny.yaml", "grid.activation=broken, cube", "grid.init=he", "--executor", executor]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.configs import Load, Refused
 
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
@@ -261,3 +262,44 @@ def test_the_sweep_of_the_readme() -> None:
     assert run == Run(run.arm, Seeds(0))
     assert len(run.id) == 16
     assert RANDOMNESS_VERSION == 1
+
+
+OPENING = "# yaml-language-server: $schema=x\n\n# Digits. Which activation\n# learns faster? Or slower?\nname: x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (OPENING, "Which activation learns faster?"),
+        ("# Which one?\ntitle: The best of two, by far\n", "The best of two, by far"),
+        ("# Which one?\ntitle: null\n", None),
+        ("# Which one?\ntitle:\n", None),
+        ("# No question.\nseeds: 1 # Is it enough?\n", None),
+        ("seeds: 1\n# Is it enough?\n", None),
+        (f"# {'x' * 300}?\nseeds: 1\n", None),
+        ("title: 2026\n", "2026"),
+    ],
+)
+def test_a_title_is_the_question_in_the_opening_comment_or_given(sweep: Load, text: str, title: str | None) -> None:
+    config = sweep(text + "model: beale\n")
+    assert config.title == title
+    assert config.resolved().get("title") == title
+    assert load(config.resolved()).title == title
+
+
+def test_a_title_is_no_part_of_the_question(sweep: Load) -> None:
+    plain, titled = sweep("model: beale"), sweep("model: beale", "title='Down, and up'")
+    assert titled.title == "Down, and up"
+    assert [run.id for run in titled.runs()] == [run.id for run in plain.runs()]
+    assert titled.difference(plain.resolved()) == plain.difference(titled.resolved()) == []
+
+
+@pytest.mark.parametrize("title", ["''", "[a, b]", '"a\\u202eb"', "'" + "x" * 201 + "'", "{a: 1}"])
+def test_a_title_is_a_line_of_text(refused: Refused, title: str) -> None:
+    hint = "; put quotes around a text with commas or brackets" if title[0] in "[{" else ""
+    shown = {"''": "''", "{a: 1}": "{a: …}", '"a\\u202eb"': "'a\\u202eb'"}.get(title, title)
+    shown = shown if len(shown) < 50 else f"'{'x' * 40}…'"
+    refused(
+        f"title: ▲{title}",
+        f"title must be a line of text, of 1 to 200 characters, or null for none, got {shown}{hint}",
+    )

@@ -12,7 +12,7 @@ from dlsweep.config import load
 from dlsweep.errors import ConfigError
 from dlsweep.plots import plots
 
-KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, train)"
+KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, title, train)"
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )

@@ -11,8 +11,8 @@ from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import tile
 from dlsweep.nn.layers import Context, SharedInput
 from dlsweep.nn.networks import networks
+from dlsweep.nn.patches import Tiles
 from dlsweep.nn.sequences import sequence
-from dlsweep.nn.tiles import Tiles
 from dlsweep.randomness import Seeds
 from dlsweep.training.random_draws import Draws
 from dlsweep.training.samples import block_size

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.nn.landscapes import landscapes
-from dlsweep.nn.models import models
-from dlsweep.nn.networks import networks
+from dlsweep.nn.networks import models, networks
 
 
 def within(window, share):

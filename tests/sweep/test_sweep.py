@@ -131,6 +131,14 @@ def test_a_config_grows(make: Make, sweep: Sweep, tmp_path: Path, bits: Bits) ->
     assert bits(grown) == bits(sweep(make(), output=tmp_path / "at once")[0])
 
 
+def test_another_title_is_recorded_and_nothing_else(make: Make, sweep: Sweep) -> None:
+    first, _ = sweep(make())
+    titled, listener = sweep(make(title="Which is it?"))
+    assert listener.notes == ["12 of 12 runs are done already"]
+    assert titled.config == {**first.config, "title": "Which is it?"}
+    assert titled.record.tables.sweep == first.record.tables.sweep
+
+
 def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: Sweep, bits: Bits) -> None:
     first, _ = sweep(make())
     other = make(train={"iterations": 4, "batch_size": 5, "sampling": "replacement"})

@@ -170,14 +170,14 @@ def _together(frame: DataFrame, factor: str, x: str) -> bool:
 
 
 def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:
-    """Return the settings and factors that change together with a setting, each with its level by the setting's value."""
+    """Return the other settings that change together with a setting, each with its level by the setting's value."""
     found = {}
-    for name in map(str, frame.columns):
-        words = labels(frame, name) if "." in name and name != x else frame[[]]
-        if len(words.shape) == 1 and words.nunique() > 1 and _together(frame, name, x):
-            by = dict(zip(labels(frame, x), words))
-            if any(value != level for value, level in by.items()):
-                found[name] = by
+    frame = frame.sort_values(x)
+    for name in (column for column in map(str, frame.columns) if "." in column and column != x):
+        by = dict(zip(labels(frame, x), labels(frame, name)))
+        moves = len(set(by.values())) > 1 and any(value != level for value, level in by.items())
+        if moves and _together(frame, name, x):
+            found[name] = by
     return found
 
 

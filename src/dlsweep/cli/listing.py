@@ -11,7 +11,8 @@ from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
-from dlsweep.registry import Entry, ItemsOf, Registry, Setting
+from dlsweep.registry import Entry, Registry
+from dlsweep.settings import ItemsOf, Setting
 from dlsweep.text import GAP, nearest, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import get_args
 
@@ -12,10 +14,11 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS
 from dlsweep.factors import STANDARD
-from dlsweep.text import nearest
+from dlsweep.text import nearest, steering
 from dlsweep.types import Split
 
 LONGEST_NAME = 100
+LONGEST_TITLE = 200
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")}
 
 
@@ -52,6 +55,33 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
         rule = f"1 to {LONGEST_NAME} letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
         yield node.place.mistake(f"name must be the name of a folder: {rule}, got {node}")
     return "sweep"
+
+
+def read_title(document: Node, text: str) -> Reading[str | None]:
+    """Read the title of the sweep's figures: by default the question in the file's opening comment; null for none."""
+    node = next((node for key, node in document.value.items() if key == "title"), None)
+    if node is None:
+        return _question(text)
+    if node.value is None:
+        return None
+    if not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_TITLE or steering(node.text):
+        hint = "; put quotes around a text with commas or brackets" if not node.is_scalar else ""
+        rule = f"a line of text, of 1 to {LONGEST_TITLE} characters, or null for none"
+        yield node.place.mistake(f"title must be {rule}, got {node}{hint}")
+    return str(node.text.strip())
+
+
+def _question(text: str) -> str | None:
+    """Return the first question in the opening comment of a YAML text, as one line; None if there is none.
+
+    >>> _question("# Does it help?\n#\n# We compare two.\nname: x")
+    'Does it help?'
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    comment = takewhile(lambda line: not line or line.startswith("#"), lines)
+    sentences = re.split(r"(?<=[.!?])\s+", " ".join(line.lstrip("# ") for line in comment))
+    question = next((sentence for sentence in sentences if sentence.endswith("?")), "")
+    return question if 0 < len(question) <= LONGEST_TITLE and not steering(question) else None
 
 
 def read_seeds(node: Node | None) -> Reading[Sequence[int]]:

@@ -27,13 +27,15 @@ EVALUATIONS = 50
 class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
-    seeds: of the replicates. factors: the columns of the tables that hold levels, in the order of the grid, and then
-    those of the six standard factors that are not in it. plots: names from the registry of plots, with their settings.
-    count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
+    name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
+    mapping. text: the bytes as they were given. seeds: of the replicates. factors: the columns of the tables that hold
+    levels, in the order of the grid, and then those of the six standard factors that are not in it. plots: names from
+    the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper bound, known
+    without expanding the grid.
     """
 
     name: str
+    title: str | None
     file: Path | None
     text: bytes
     seeds: tuple[int, ...]

@@ -6,7 +6,6 @@ dotted factor (`optimizer.lr`) is a value.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice, Entry
-from dlsweep.text import value_text
+from dlsweep.text import steering, value_text
 
 LONGEST_LABEL = 100
 
@@ -198,10 +197,9 @@ def _read_label(level: Node, allowed: bool) -> Reading[str | None]:
     if not level.is_mapping or "label" not in level.value:
         return None
     key, node = next((key, node) for key, node in level.value.items() if key == "label")
-    control = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in node.text)
     if not allowed:
         yield key.place.mistake("a label belongs to a level of the grid; here it would be seen nowhere")
-    elif not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_LABEL or control:
+    elif not node.is_scalar or not node.text.strip() or len(node.text) > LONGEST_LABEL or steering(node.text):
         yield node.place.mistake(f"a label must be a line of text, of 1 to {LONGEST_LABEL} characters, got {node}")
     return str(node.text.strip())
 

@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlsweep.config.basics import read_evaluate, read_name, read_seeds, unknown_key
+from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
 from dlsweep.config.checks import CHECKS
 from dlsweep.config.config import Config
 from dlsweep.config.document import Node, Place, Reading, each, gather, whole
@@ -63,11 +63,12 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
     if given.document is None:
         return None
     document = yield from override(given.document, overrides)
-    sweep = yield from _read(document, given.file, max_runs)
+    sweep = yield from _read(document, given, max_runs)
     if sweep is None:
         return None
     config = Config(
         name=sweep.name,
+        title=sweep.title,
         file=given.file,
         text=given.text,
         seeds=tuple(sweep.seeds),
@@ -87,8 +88,8 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
 
 
 @whole
-def _read(document: Node, file: Path | None, max_runs: int) -> Reading[Sweep | None]:
-    sweep = yield from adapted((yield from _read_sweep(document, file)))
+def _read(document: Node, given: Source, max_runs: int) -> Reading[Sweep | None]:
+    sweep = yield from adapted((yield from _read_sweep(document, given)))
     sweep = replace(sweep, factors=_factors(sweep))
     if sweep.count > max_runs:
         yield _too_many(sweep, max_runs)
@@ -108,13 +109,14 @@ def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
     return place.mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
 
 
-def _read_sweep(document: Node, file: Path | None) -> Reading[Sweep]:
+def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:
     """Read a config as written."""
     top = {key: node for key, node in document.value.items() if node.value is not None}
     for key in document.value:
         if key not in KEYS:
             yield key.place.mistake(unknown_key(key))
-    name = yield from read_name(top.get("name"), file, document.place)
+    name = yield from read_name(top.get("name"), given.file, document.place)
+    title = yield from read_title(document, given.text.decode(errors="replace") if given.file else "")
     seeds = yield from read_seeds(top.get("seeds"))
     evaluate, evaluate_nodes = yield from read_evaluate(top.get("evaluate"))
     base, faulty = yield from _read_base(top, document.place)
@@ -123,6 +125,7 @@ def _read_sweep(document: Node, file: Path | None) -> Reading[Sweep]:
         top=top,
         place=document.place,
         name=name,
+        title=title,
         seeds=seeds,
         evaluate=evaluate,
         evaluate_nodes=evaluate_nodes,

@@ -19,7 +19,7 @@ def resolve(sweep: Sweep) -> dict[str, Any]:
     """Return the normal form of a config."""
     evaluate = sweep.evaluate
     measured = vars(evaluate) | {"every": evaluate.every or None, "on": list(evaluate.on)}
-    resolved: dict[str, Any] = {"name": sweep.name}
+    resolved: dict[str, Any] = {"name": sweep.name} | ({"title": sweep.title} if sweep.title else {})
     for field in filter(sweep.task.concerns, OUTSIDE):
         resolved |= {field: _base_form(sweep, field)}
         resolved |= {"fingerprints": sweep.datasets.fingerprints()} if field == "data" else {}
@@ -105,6 +105,8 @@ def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
                 for factor, rows in grid.items():
                     path = (key, factor) if len(value) == 1 else (key, str(i), factor)
                     found |= _flat(path, {_label(row): _content(row) for row in rows})
+        elif key == "title":
+            continue  # another title is not another question
         elif key in ("exclude", "only"):
             found |= {(key, value_text(rule)): "" for rule in value}
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlsweep.config.basics import LONGEST_NAME
+from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
 from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, Factor, dotted_names, entries, registry
 from dlsweep.factors import BY_NAME
@@ -35,6 +35,12 @@ def schema() -> Schema:
                 "minLength": 1,
                 "maxLength": LONGEST_NAME,
                 "pattern": r"^[^\s._\-/\\][^/\\:*?\"<>|]*$",
+            },
+            "title": {
+                "description": "Title of its figures; by default the question in the opening comment; null for none.",
+                "type": ["string", "number", "boolean", "null"],
+                "minLength": 1,
+                "maxLength": LONGEST_TITLE,
             },
             "data": {"description": "The data set.", "$ref": "#/$defs/data/single"},
             "model": {"description": "The network.", "$ref": "#/$defs/model/single"},

@@ -90,6 +90,7 @@ class Sweep:
     top: Mapping[Any, Node]
     place: Place
     name: str
+    title: str | None
     seeds: Sequence[int]
     evaluate: Evaluate
     evaluate_nodes: Mapping[str, Node]

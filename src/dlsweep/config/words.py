@@ -21,7 +21,7 @@ CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with se
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
-KEYS = ("name", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+KEYS = ("name", "title", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
 # The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
 _PLOTS = "dlsweep.plots:plots"

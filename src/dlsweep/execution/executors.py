@@ -20,8 +20,7 @@ from dlsweep.errors import UsageError
 from dlsweep.execution import machine
 from dlsweep.execution.processes import train_in_processes
 from dlsweep.execution.worker import Progress, Receipts, Task
-from dlsweep.factors import FACTORS
-from dlsweep.nn.layers import kinds as layer_kinds
+from dlsweep.factors import foreign
 from dlsweep.registry import Contract, Count, Positive, Registry
 from dlsweep.text import size
 from dlsweep.training.plan import Chunk, Plan
@@ -140,6 +139,4 @@ def choose(options: Options) -> Executor:
 
 def registering_modules() -> tuple[str, ...]:
     """Return the modules outside this package that registered something: a worker has to import them."""
-    registries = (layer_kinds, *(factor.registry for factor in FACTORS))
-    modules = {found[name].function.__module__ for found in registries for name in found}
-    return tuple(sorted(m for m in modules if not m.startswith("dlsweep.")))
+    return tuple(sorted({entry.function.__module__ for entry in foreign()}))

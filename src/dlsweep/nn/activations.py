@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import pi, sqrt
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
 from dlsweep.registry import Contract, Entry, NonNegative, Positive, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 Back = Callable[[Array], Array]
-F = TypeVar("F", bound=Callable[..., Any])
 
 activations = Registry(
     "activation",
@@ -27,7 +26,7 @@ activations = Registry(
 )
 
 
-def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, settings: Mapping[str, Any]) -> Layer:
+def activation_layer(name: str, shape: Shape, activation: Entry, settings: Mapping[str, Any]) -> Layer:
     """Return a registered activation as a layer for samples of a shape; settings: `(R,)` each, if they are numbers.
 
     >>> from dlsweep.nn.layers import Parameter
@@ -58,26 +57,7 @@ def activation_layer(name: str, shape: tuple[int, ...], activation: Entry, setti
     return Layer(name, apply, parameters, facts=facts)
 
 
-_NON_DECREASING: set[Callable[..., Any]] = set()
-
-
-def non_decreasing(function: F) -> F:
-    """Mark a non-decreasing activation: max-pooling may then run first.
-
-    It never decreases, for any settings, and f(1) > 0.1, so that `fusion.fold_bias` can divide by f(1).
-
-    >>> @non_decreasing
-    ... def softplus_like(x):
-    ...     return np.logaddexp(0, x), lambda dy: dy / (1 + np.exp(-x))
-    >>> softplus_like in _NON_DECREASING
-    True
-    """
-    _NON_DECREASING.add(function)
-    return function
-
-
 @activations.register
-@non_decreasing
 def identity(x: Array) -> tuple[Array, Back]:
     """Identity, the input unchanged: y = x.
 
@@ -89,7 +69,6 @@ def identity(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def sigmoid(x: Array) -> tuple[Array, Back]:
     """Logistic function: y = 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2; derivative y (1 - y).
 
@@ -105,7 +84,6 @@ def sigmoid(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def tanh(x: Array) -> tuple[Array, Back]:
     """Hyperbolic tangent; derivative 1 - tanh².
 
@@ -118,7 +96,6 @@ def tanh(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def relu(x: Array) -> tuple[Array, Back]:
     """Rectified linear unit: y = max(x, 0); derivative 1 for x > 0, else 0 (Nair & Hinton 2010).
 
@@ -131,7 +108,6 @@ def relu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
     """Leaky ReLU: y = max(x, 0) + slope · min(x, 0); derivative 1 for x > 0, else slope (Maas et al. 2013).
 
@@ -149,7 +125,6 @@ def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
     """Exponential linear unit: y = x for x > 0, else α (exp(x) - 1); derivative 1, else y + α (Clevert et al. 2016).
 
@@ -167,7 +142,6 @@ def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def selu(x: Array) -> tuple[Array, Back]:
     """Scaled ELU: y = λ elu(x), the λ and α that keep mean 0 and variance 1 (Klambauer et al. 2017, Equation 2).
 
@@ -181,7 +155,6 @@ def selu(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def softplus(x: Array) -> tuple[Array, Back]:
     """Softplus, a smooth ReLU: y = log(1 + exp(x)); derivative sigmoid(x) = 1 - exp(-y) (Dugas et al. 2001).
 
@@ -194,7 +167,6 @@ def softplus(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def softsign(x: Array) -> tuple[Array, Back]:
     """Softsign: y = x / (1 + |x|); derivative 1 / (1 + |x|)² (Bergstra et al. 2009).
 
@@ -207,7 +179,6 @@ def softsign(x: Array) -> tuple[Array, Back]:
 
 
 @activations.register
-@non_decreasing
 def hard_sigmoid(x: Array) -> tuple[Array, Back]:
     """Piecewise linear sigmoid: y = x/6 + 1/2 within ±3, else 0 or 1; derivative 1/6 within (Howard et al. 2019).
 
@@ -298,3 +269,8 @@ def prelu(x: Array, slope: Array, *, start: float = 0.25) -> tuple[Array, Callab
         return up + slope * (dy - up), dy * negative
 
     return np.maximum(x, 0) + slope * negative, back
+
+
+# Activations that never decrease, for any settings: max-pooling may then run first. For each of them f(1) > 0.1, by
+# which `fusion.fold_bias` divides.
+_NON_DECREASING = {identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, softsign, hard_sigmoid}

@@ -12,8 +12,9 @@ from annotated_types import Ge
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, materialize
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
-from dlsweep.registry import Off, Ratio, Strength
-from dlsweep.types import Array
+from dlsweep.registry import Ratio, Strength
+from dlsweep.settings import Off
+from dlsweep.types import Array, Shape
 
 
 @regularizers.register
@@ -70,7 +71,7 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
     dlsweep.errors.UsageError: crop.pad must be below the size of an image, 8 × 8, got 9
     """
 
-    def augmented(shape: tuple[int, ...]) -> Augment:
+    def augmented(shape: Shape) -> Augment:
         height, width = _image("crop", shape)
         if pad >= min(height, width):
             raise UsageError(f"crop.pad must be below the size of an image, {height} × {width}, got {pad}")
@@ -96,7 +97,7 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
     dlsweep.errors.UsageError: flip needs images, with channels, height and width; here a sample has the shape (784,)
     """
 
-    def augmented(shape: tuple[int, ...]) -> Augment:
+    def augmented(shape: Shape) -> Augment:
         _image("flip", shape)
 
         def change(inputs: list[SharedInput], context: Context) -> list[SharedInput]:
@@ -108,7 +109,7 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
     return Regularizer(augmented=augmented)
 
 
-def _image(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
+def _image(name: str, shape: Shape) -> tuple[int, int]:
     """Return height and width of image samples. Raise a `UsageError` for other samples."""
     if len(shape) != 3:
         raise UsageError(f"{name} needs images, with channels, height and width; here a sample has the shape {shape}")

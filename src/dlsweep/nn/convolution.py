@@ -21,17 +21,16 @@ from dlsweep.nn.layers import (
     materialize,
     ones,
 )
-from dlsweep.nn.patches import Pad, Size, Window, columns, image_of, rows, rows_adjoint, window
+from dlsweep.nn.patches import Pad, Size, TileGradients, Tiles, Window, columns, image_of, rows, rows_adjoint, window
 from dlsweep.nn.products import product, tall_is_exact
-from dlsweep.nn.tiles import TileGradients, Tiles
 from dlsweep.registry import Count
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 
 @kinds.register
 def conv(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     filters: Count,
     kernel: Size = 3,
@@ -57,72 +56,82 @@ def conv(
         raise UsageError(f"{name}: {shape[0]} channels and {filters} filters cannot both be split into {groups} groups")
     channels, area = shape[0] // groups, prod(over.size)
     parameters = {"W": Parameter((filters, channels, *over.size), channels * area, filters // groups * area)}
-    biased = bias is not False
-    if biased:
+    if bias is not False:
         parameters["b"] = Parameter((filters, 1, 1, 1), start=0.0 if bias is True else bias)
-
-    def apply(p: Parameters, given: Array | list[SharedInput], context: Context, tiled: bool = False) -> Output:
-        W = p["W"]
-        # Groups are independent of each other, as runs are: (R, F, …) becomes (R · groups, F / groups, …).
-        kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
-        kernels = kernels.reshape(*kernels.shape[:2], -1)  # KH · C · KW, as `columns` are ordered
-        if isinstance(given, list) and groups == 1:
-            inputs = [SharedInput(columns(rows(np.ascontiguousarray(x), over), over), runs) for x, runs in given]
-        else:
-            x = materialize(given) if isinstance(given, list) else given
-            x = rows(x.reshape(-1, channels, *x.shape[2:]), over)
-            inputs = [SharedInput(columns(x, over), slice(0, len(x)))]
-        everything = slice(0, len(W)), slice(0, over.output[0])
-        positions = inputs[0].x.shape[-1]  # of all samples, in one output row
-
-        def compute(runs: slice, lines: slice) -> Array:
-            y = np.empty((runs.stop - runs.start, filters, lines.stop - lines.start, positions), W.dtype)
-            split = y.reshape(-1, *kernels.shape[1:2], *y.shape[2:])
-            for part, here, across in _of_runs(inputs, runs, groups):
-                _multiply(kernels[part], across[..., lines, :, :], out=split[here])
-            y = y.reshape(*y.shape[:3], over.output[1], -1)
-            if biased:
-                y += p["b"][runs]
-            return y
-
-        def back(dy: Array | TileGradients) -> tuple[Array | None, Parameters]:
-            dW, db = np.zeros_like(kernels), np.zeros((*kernels.shape[:2], 1), W.dtype)
-            dx = None if isinstance(given, list) else _InputGradient(kernels, given.shape, over, positions)
-            for runs, lines, d in [(*everything, dy)] if isinstance(dy, np.ndarray) else dy:
-                split = d.reshape(-1, *kernels.shape[1:2], lines.stop - lines.start, positions)
-                for part, here, across in _of_runs(inputs, runs, groups):
-                    _add_products(split[here], across[..., lines, :, :], out=dW[part])
-                    if dx:
-                        dx.add(part, lines, split[here])
-                    if biased:
-                        _add_sums(split[here], out=db[part])
-            dW = dW.reshape(*kernels.shape[:2], over.size[0], channels, over.size[1]).swapaxes(2, 3)
-            gradients = {"W": dW.reshape(W.shape)} | ({"b": db.reshape(p["b"].shape)} if biased else {})
-            return dx.whole() if dx else None, gradients
-
-        if tiled and positions > 1:
-            shape = (len(W), *layer.shape, positions // over.output[1])
-            return Output(Tiles(shape, W.dtype, compute), back)
-        return Output(compute(*everything), back)
-
+    apply = partial(_apply, over, groups)
     # In a product with a vector, BLAS may add in an order that depends on the memory layout of the matrix, which is
-    # different in tiles. So there are no tiles if a kernel is one number, nor, above, if an output row is one number.
+    # different in tiles. So there are no tiles if a kernel is one number, nor if an output row is one number.
     tiled = partial(apply, tiled=True) if channels * area > 1 else None
-    facts = Facts(affine=True, linear=biased, reads_shared=True, tiled=tiled)
-    layer = Layer(name, apply, parameters, (filters, *over.output), facts)
-    return layer
+    facts = Facts(affine=True, linear=bias is not False, reads_shared=True, tiled=tiled)
+    return Layer(name, apply, parameters, (filters, *over.output), facts)
 
 
-def _of_runs(inputs: list[SharedInput], runs: slice, groups: int) -> Iterator[tuple[slice, slice, Array]]:
-    """Yield the groups of some runs: their slice of all groups, their slice of these, and their columns.
+def _apply(
+    over: Window, groups: int, p: Parameters, given: Array | list[SharedInput], context: Context, tiled: bool = False
+) -> Output:
+    W, b = p["W"], p.get("b")
+    filters, channels = W.shape[1:3]
+    # Groups are independent of each other, as runs are: (R, F, …) becomes (R · groups, F / groups, …).
+    kernels = W.reshape(-1, filters // groups, channels, *over.size).swapaxes(2, 3)
+    kernels = kernels.reshape(*kernels.shape[:2], -1)  # KH · C · KW, as `columns` are ordered
+    if isinstance(given, list) and groups == 1:
+        inputs = [SharedInput(columns(rows(np.ascontiguousarray(x), over), over), runs) for x, runs in given]
+    else:
+        x = materialize(given) if isinstance(given, list) else given
+        x = rows(x.reshape(-1, channels, *x.shape[2:]), over)
+        inputs = [SharedInput(columns(x, over), slice(0, len(x)))]
+    everything = slice(0, len(W)), slice(0, over.output[0])
+    positions = inputs[0].x.shape[-1]  # of all samples, in one output row
 
-    Columns are `(OH, K, P)` if all groups share them, or `(r · groups, OH, K, P)` if each has its own.
+    def compute(runs: slice, lines: slice) -> Array:
+        y = np.empty((runs.stop - runs.start, filters, lines.stop - lines.start, positions), W.dtype)
+        for part, across, out in _parts(inputs, groups, runs, lines, y):
+            _multiply(kernels[part], across, out)
+        y = y.reshape(*y.shape[:3], over.output[1], -1)
+        if b is not None:
+            y += b[runs]
+        return y
+
+    def back(dy: Array | TileGradients) -> tuple[Array | None, Parameters]:
+        dW, db = np.zeros_like(kernels), np.zeros((*kernels.shape[:2], 1), W.dtype)
+        drows = None  # a network's first layer computes no gradient of its input
+        if not isinstance(given, list):
+            drows = np.zeros((len(kernels), over.padded[0], channels * over.size[1], positions), W.dtype)
+        for runs, lines, d in [(*everything, dy)] if isinstance(dy, np.ndarray) else dy:
+            for part, across, own in _parts(inputs, groups, runs, lines, d):
+                _add_products(own, across, out=dW[part])
+                if b is not None:
+                    _add_sums(own, out=db[part])
+                if drows is not None:
+                    _add_rows(own, kernels[part], over, lines, out=drows[part])
+        dW = dW.reshape(*kernels.shape[:2], over.size[0], channels, over.size[1]).swapaxes(2, 3)
+        gradients = {"W": dW.reshape(W.shape)} | ({} if b is None else {"b": db.reshape(b.shape)})
+        if drows is None:
+            return None, gradients
+        dx = rows_adjoint(drows, channels, over)
+        return dx.reshape(len(W), -1, *dx.shape[2:]), gradients
+
+    if tiled and positions > 1:
+        shape = (*W.shape[:2], *over.output, positions // over.output[1])
+        return Output(Tiles(shape, W.dtype, compute), back)
+    return Output(compute(*everything), back)
+
+
+def _parts(
+    inputs: list[SharedInput], groups: int, runs: slice, lines: slice, y: Array
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Yield the slices of all groups that belong to some runs, the columns of some output rows, and their part of `y`.
+
+    y: output of these runs and rows, or its gradient; a part is `(r, F, OH, P)`. Columns are `(OH, K, P)` if all groups
+    share them, or `(r, OH, K, P)` if each has its own.
     """
     first, last = runs.start * groups, runs.stop * groups
+    y = y.reshape(last - first, -1, lines.stop - lines.start, inputs[0].x.shape[-1])
     for x, own in inputs:
         start, stop = max(own.start, first), min(own.stop, last)
         if start < stop:
-            yield slice(start, stop), slice(start - first, stop - first), x if x.ndim == 3 else x[start:stop]
+            across = x if x.ndim == 3 else x[start:stop]
+            yield slice(start, stop), across[..., lines, :, :], y[start - first : stop - first]
 
 
 def _multiply(kernels: Array, across: Array, out: Array) -> None:
@@ -152,21 +161,10 @@ def _add_in_turn(parts: Array, out: Array) -> None:
         out += parts[:, :, row]
 
 
-class _InputGradient:
-    """Gradient of the input: the sum of the parts that each output row adds to its KH input rows."""
-
-    def __init__(self, kernels: Array, shape: tuple[int, ...], over: Window, positions: int):
-        self.transposed, self.shape, self.over = kernels.swapaxes(1, 2), shape, over
-        self.rows = np.zeros((len(kernels), over.padded[0], kernels.shape[2] // over.size[0], positions), kernels.dtype)
-
-    def add(self, runs: slice, lines: slice, dy: Array) -> None:
-        """Add the parts of output rows, one row after the other, so that the sums stay in cache."""
-        (height, _), (stride, _) = self.over.size, self.over.stride
-        for drows, transposed, d in zip(self.rows[runs], self.transposed[runs], dy, strict=True):
-            for i, line in enumerate(range(lines.start, lines.stop)):
-                covered = drows[line * stride : line * stride + height]
-                covered += product(transposed, d[:, i]).reshape(covered.shape)
-
-    def whole(self) -> Array:
-        """Return the sum, in the shape of the input."""
-        return rows_adjoint(self.rows, self.rows.shape[2] // self.over.size[1], self.over).reshape(self.shape)
+def _add_rows(dy: Array, kernels: Array, over: Window, lines: slice, out: Array) -> None:
+    """Add what each output row adds to its KH input rows to `out`, one row after the other: the sums stay in cache."""
+    (height, _), (stride, _) = over.size, over.stride
+    for drows, transposed, d in zip(out, kernels.swapaxes(1, 2), dy, strict=True):
+        for i, line in enumerate(range(lines.start, lines.stop)):
+            covered = drows[line * stride : line * stride + height]
+            covered += product(transposed, d[:, i]).reshape(covered.shape)

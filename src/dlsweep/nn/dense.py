@@ -9,11 +9,11 @@ import numpy as np
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, SharedInput, kinds, total
 from dlsweep.nn.products import product, shared_product
 from dlsweep.registry import Count
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 
 @kinds.register
-def dense(name: str, shape: tuple[int, ...], *, units: Count, bias: float = 0.0) -> Layer:
+def dense(name: str, shape: Shape, *, units: Count, bias: float = 0.0) -> Layer:
     """Dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
 
     bias: the initial value of every b; initializers fill W only. As the first layer of a network it reads

@@ -9,7 +9,7 @@ import numpy as np
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, no_gradient
 from dlsweep.nn.regularizers import Regularizer, regularizers
 from dlsweep.registry import Count, Ratio
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 # These facts do not hold for a layer whose weights are masked.
 _MASKED: dict[str, Any] = {"linear": False, "tiled": None, "takes_tiles": False, "scale_and_shift": None}
@@ -27,7 +27,7 @@ def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inver
     [[[0.75], [0.75]]]
     """
 
-    def activated(name: str, shape: tuple[int, ...]) -> Layer:
+    def activated(name: str, shape: Shape) -> Layer:
         def apply(p: Parameters, x: Array, context: Context) -> Output:
             if not context.training:
                 return Output(x * (1 - column(ratio, x)) if mode == "classic" else x, no_gradient)
@@ -60,11 +60,10 @@ def dropconnect(
 
         def apply(p: Parameters, x: Any, context: Context) -> Output:
             if not context.training:
-                return sampled(p, x, context) if inference == "gaussian" else layer.apply(p, x, context)
-            masks = {
-                k: _masks(context, f"dropconnect/{layer.name}/{k}", p[k].shape[1:], ratio, 1 / (1 - ratio))
-                for k in kernels
-            }
+                gaussian = inference == "gaussian"
+                return _sampled(layer, ratio, samples, p, x, context) if gaussian else layer.apply(p, x, context)
+            purposes = {k: f"dropconnect/{layer.name}/{k}" for k in kernels}
+            masks = {k: _masks(context, purposes[k], p[k].shape[1:], ratio, 1 / (1 - ratio)) for k in kernels}
             output = layer.apply(p | {k: _masked(p[k], m) for k, m in masks.items()}, x, context)
 
             def back(dy: Array) -> tuple[Array | None, Parameters]:
@@ -73,21 +72,9 @@ def dropconnect(
 
             return output._replace(back=back)
 
-        def sampled(p: Parameters, x: Any, context: Context) -> Output:
-            mean = layer.apply(p, x, context).y
-            squares = {k: p[k] ** 2 if k in kernels else np.zeros_like(p[k]) for k in p}
-            x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
-            variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
-            std = np.sqrt(variance)[..., None, :]
-            y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
-            for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
-                np.multiply(std[runs], z, out=y[runs])
-            y += mean[..., None, :]
-            return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
-
         return layer.wrapped(apply, layer.facts._replace(**_MASKED)) if kernels else layer
 
-    def averaged(name: str, shape: tuple[int, ...]) -> Layer:
+    def averaged(name: str, shape: Shape) -> Layer:
         def apply(p: Parameters, x: Array, context: Context) -> Output:
             if context.training:
                 return Output(x, lambda dy: (dy, {}))
@@ -100,7 +87,21 @@ def dropconnect(
     return Regularizer(wrap=wrap, activated=averaged, columns=samples)
 
 
-def _masks(context: Context, purpose: str, shape: tuple[int, ...], ratio: Any, scale: Any) -> list[SharedInput]:
+def _sampled(layer: Layer, ratio: Any, samples: int, p: Parameters, x: Any, context: Context) -> Output:
+    """Evaluate a layer with Gaussian draws of its outputs: `samples` columns for each sample."""
+    mean = layer.apply(p, x, context).y
+    squares = {k: p[k] ** 2 if layer.parameters[k].kernel else np.zeros_like(p[k]) for k in p}
+    x_squared = [s._replace(x=s.x**2) for s in x] if isinstance(x, list) else x**2
+    variance = layer.apply(squares, x_squared, context).y * column(ratio / (1 - ratio), mean)
+    std = np.sqrt(variance)[..., None, :]
+    y = np.empty((*mean.shape[:-1], samples, mean.shape[-1]), mean.dtype)
+    for z, runs in context.draws.normal(f"dropconnect/{layer.name}/inference", (*mean.shape[1:-1], samples, 1)):
+        np.multiply(std[runs], z, out=y[runs])
+    y += mean[..., None, :]
+    return Output(y.reshape(*mean.shape[:-1], -1), no_gradient)
+
+
+def _masks(context: Context, purpose: str, shape: Shape, ratio: Any, scale: Any) -> list[SharedInput]:
     """Return `scale` where a uniform draw reaches the ratio, else 0; ratio, scale: `(R,)`, or `(1,)` if all runs agree.
 
     A draw is the upper 24 of 32 random bits, the precision of a float32 in [0, 1); the ratio is scaled to integers

@@ -1,15 +1,24 @@
-"""Forward and backward pass through a list of layers."""
+"""Forward and backward pass through a list of layers, and the layers that divide it into branches.
+
+A block of branches, such as a residual block, is a part of the flat list:
+
+    fork, first branch …, next, second branch …, next, …, join
+
+`fork` keeps its input, `next` ends a branch and begins another with that input, `join` combines the results of all
+branches. So observers, regularizers, initializers and rewriting passes treat a layer within a branch as any other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.nn.branches import Open, OpenGradients
-from dlsweep.nn.layers import Context, Layer, Output, Parameters
-from dlsweep.types import Array
+from dlsweep.errors import UsageError
+from dlsweep.nn.layers import Back, Context, Facts, Layer, Output, Parameters
+from dlsweep.types import Array, Shape
 
 
 class Forward(NamedTuple):
@@ -46,26 +55,85 @@ def forward(
     >>> passed.back(np.ones((1, 2, 4)))[0]["b"].tolist()
     [[[4.0], [4.0]]]
     """
-    backs, states, penalty, blocks = [], [], np.zeros(1), Open()
+    backs, states, penalty = [], [], np.zeros(1)
+    blocks: list[tuple[Array, list[Array]]] = []  # of open blocks: the input, and the results of the branches so far
     for layer, p in zip(layers, parameters, strict=True):
-        x = blocks.enter(layer, x)
+        if layer.facts.route == "next":
+            given, results = blocks[-1]
+            results.append(x)
+            x = given
+        elif layer.facts.route == "join":
+            x = [*blocks.pop()[1], x]
         output = layer.apply(p, x, context)
         if outputs is not None:
             outputs.append(output)
         x, back, state, added = output
-        blocks.leave(layer, x)
+        if layer.facts.route == "fork":
+            blocks.append((x, []))
         if context.training:  # an evaluation has no backward pass
             backs.append((layer, back))
         states.append(state)
         penalty = penalty + added
+    return Forward(x, partial(_backward, backs), states, penalty)
 
-    def backward(dy: Any) -> list[Parameters]:
-        gradients, blocks = [], OpenGradients()
-        for layer, back in reversed(backs):
-            assert dy is not None  # only the first layer returns None, and it is the last here
-            dy, gradient = back(blocks.enter(layer, dy))
-            dy = blocks.leave(layer, dy)
-            gradients.append(gradient)
-        return gradients[::-1]
 
-    return Forward(x, backward, states, penalty)
+def _backward(backs: Sequence[tuple[Layer, Back]], dy: Any) -> list[Parameters]:
+    """Return the gradients of every layer; dy: of the logits."""
+    gradients = []
+    blocks: list[tuple[list[Array], list[Array]]] = []  # gradients of the branches' results, and of the input so far
+    for layer, back in reversed(backs):
+        assert dy is not None  # only the first layer returns None, and it is the last here
+        if layer.facts.route == "fork":
+            dy = sum(blocks.pop()[1], start=dy)
+        dy, gradient = back(dy)
+        if layer.facts.route == "join":
+            *results, dy = dy
+            blocks.append((results, []))
+        elif layer.facts.route == "next":
+            results, inputs = blocks[-1]
+            inputs.append(dy)
+            dy = results.pop()
+        gradients.append(gradient)
+    return gradients[::-1]
+
+
+def begin(name: str, shape: Shape, route: Literal["fork", "next"] = "next") -> Layer:
+    """Begin a branch, which reads the block's input, of this shape: the first one by `fork`, a further one by `next`.
+
+    >>> begin("residual1_next1", (3,)).facts.route
+    'next'
+    """
+    return Layer(name, lambda p, x, context: Output(x, lambda dy: (dy, {})), shape=shape, facts=Facts(route=route))
+
+
+def add(name: str, shapes: Sequence[Shape]) -> Layer:
+    """End a block: the sum of its branches, y = Σ x_i (He et al. 2016, Equation 1).
+
+    >>> add("residual1", [(3,), (3,)]).apply({}, [np.ones((1, 3, 2)), np.ones((1, 3, 2))], Context(True, None)).y[0, 0]
+    array([2., 2.])
+    """
+
+    def apply(p: Parameters, x: list[Array], context: Context) -> Output:
+        return Output(sum(x[1:], start=x[0]), lambda dy: ([dy] * len(x), {}))
+
+    return Layer(name, apply, shape=shapes[0], facts=Facts(route="join"))
+
+
+def concatenate(name: str, shapes: Sequence[Shape]) -> Layer:
+    """End a block: the channels, or features, of its branches one after the other (Szegedy et al. 2015, Figure 2).
+
+    >>> concatenate("parallel1", [(2, 8, 8), (3, 8, 8)]).shape
+    (5, 8, 8)
+    """
+    if len({shape[1:] for shape in shapes}) > 1:
+        told = ", ".join("×".join(map(str, shape)) for shape in shapes)
+        raise UsageError(f"{name}: the branches must have the same output shape except for channels, got {told}")
+    ends = np.cumsum([shape[0] for shape in shapes])[:-1]
+
+    def apply(p: Parameters, x: list[Array], context: Context) -> Output:
+        def back(dy: Array) -> tuple[list[Array], Parameters]:
+            return [np.ascontiguousarray(d) for d in np.split(dy, ends, axis=1)], {}
+
+        return Output(np.concatenate(x, axis=1), back)
+
+    return Layer(name, apply, shape=(sum(shape[0] for shape in shapes), *shapes[0][1:]), facts=Facts(route="join"))

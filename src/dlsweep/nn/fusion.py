@@ -69,23 +69,11 @@ def fuse_for_evaluation(
     >>> layers, parameters
     ([], [])
     """
-    fused = list(zip(pool_first(layers), parameters, strict=True))
-    for rewrite in (drop_training_only, fold_normalization):
-        fused = rewrite(fused)
-    fused = fold_bias(fused, context)
+    network = zip(pool_first(layers), parameters, strict=True)
+    # Without layers that return their input, such as inverted dropout, the passes find the others next to each other.
+    evaluated = [(layer, p) for layer, p in network if not layer.facts.training_only]
+    fused = fold_bias(fold_normalization(evaluated), context)
     return tile([layer for layer, _ in fused]), [p for _, p in fused]
-
-
-def drop_training_only(network: Network) -> Network:
-    """Leave out layers that return their input in evaluation, such as inverted dropout.
-
-    It saves no time by itself, but the following passes then find the layers next to each other.
-
-    >>> from dlsweep.nn.sequences import dropout
-    >>> drop_training_only([(dropout("dropout1", (4,)), {})])
-    []
-    """
-    return [(layer, p) for layer, p in network if not layer.facts.training_only]
 
 
 def fold_normalization(network: Network) -> Network:
@@ -139,8 +127,9 @@ def fold_bias(network: Network, context: Context) -> Network:
         W, b, V, c = first["W"], first["b"], second["W"], second["b"]
         if W.shape[2] <= _ADDITION * V.shape[1]:
             unit = between.apply(own, np.ones((len(W), 1, 1), W.dtype), context).y
-            fused[i] = one, {"W": _joined(W, np.zeros_like(W[:, :1]), 1), "b": _joined(b, np.ones_like(b[:, :1]), 1)}
-            fused[i + 2] = two, {"W": _joined(V, c / unit, 2)}
+            with_unit = {"W": np.append(W, np.zeros_like(W[:, :1]), 1), "b": np.append(b, np.ones_like(b[:, :1]), 1)}
+            fused[i] = one, with_unit
+            fused[i + 2] = two, {"W": np.append(V, c / unit, 2)}
     return fused
 
 
@@ -163,7 +152,3 @@ def reorder_features(first: Layer, p: Parameters, orders: Sequence[tuple[slice, 
         if features is not None:
             np.take(p[name][runs], features, axis=-1, out=W[runs], mode="clip")  # clip: no buffer between
     return p | {name: W}
-
-
-def _joined(a: Array, b: Array, axis: int) -> Array:
-    return np.concatenate([a, b], axis=axis)

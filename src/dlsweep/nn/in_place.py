@@ -15,8 +15,6 @@ from dlsweep.types import Array
 
 Step = Callable[..., tuple[Array, ...]]
 
-IN_PLACE: dict[Step, Step] = {}  # by the plain function
-
 
 def fastest(optimizer: Step) -> Step:
     """Return an optimizer's function in place if it has one, else the optimizer.
@@ -27,21 +25,6 @@ def fastest(optimizer: Step) -> Step:
     return IN_PLACE.get(optimizer, optimizer)
 
 
-def in_place(optimizer: Step) -> Callable[[Step], Step]:
-    """Register a function in place beside an optimizer. It may overwrite `w`, `g` and the slots.
-
-    >>> in_place(plain.sgd)(sgd_in_place).__name__
-    'sgd_in_place'
-    """
-
-    def register(function: Step) -> Step:
-        IN_PLACE[optimizer] = function
-        return function
-
-    return register
-
-
-@in_place(plain.sgd)
 def sgd_in_place(w: Array, g: Array, t: int, *, lr: Any) -> tuple[Array, ...]:
     """Step of `sgd`.
 
@@ -53,7 +36,6 @@ def sgd_in_place(w: Array, g: Array, t: int, *, lr: Any) -> tuple[Array, ...]:
     return (w,)
 
 
-@in_place(plain.rmsprop)
 def rmsprop_in_place(w: Array, g: Array, t: int, h: Array, *, lr: Any, rho: Any, eps: Any) -> tuple[Array, ...]:
     """Step of `rmsprop`.
 
@@ -64,7 +46,6 @@ def rmsprop_in_place(w: Array, g: Array, t: int, h: Array, *, lr: Any, rho: Any,
     return _step(w, g, h, np.ones_like(lr), lr, eps), h
 
 
-@in_place(plain.adam)
 def adam_in_place(
     w: Array, g: Array, t: int, m: Array, v: Array, *, lr: Any, beta1: Any, beta2: Any, eps: Any
 ) -> tuple[Array, ...]:
@@ -78,7 +59,6 @@ def adam_in_place(
     return _step(w, m, v, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v
 
 
-@in_place(plain.adamw)
 def adamw_in_place(
     w: Array, g: Array, t: int, m: Array, v: Array, *, lr: Any, weight_decay: Any, **adam: Any
 ) -> tuple[Array, ...]:
@@ -93,7 +73,6 @@ def adamw_in_place(
     return w - decay, m, v
 
 
-@in_place(plain.amsgrad)
 def amsgrad_in_place(
     w: Array, g: Array, t: int, m: Array, v: Array, v_max: Array, *, lr: Any, beta1: Any, beta2: Any, eps: Any
 ) -> tuple[Array, ...]:
@@ -108,7 +87,6 @@ def amsgrad_in_place(
     return _step(w, m, v_max, 1 - beta2**t, lr / (1 - beta1**t), eps), m, v, v_max
 
 
-@in_place(plain.nadam)
 def nadam_in_place(
     w: Array, g: Array, t: int, m: Array, v: Array, *, lr: Any, beta1: Any, beta2: Any, eps: Any
 ) -> tuple[Array, ...]:
@@ -139,3 +117,13 @@ def _step(w: Array, m: Array, v: Array, correction: Any, lr: Any, eps: Any) -> A
     step *= lr * root
     w -= step
     return w
+
+
+IN_PLACE: dict[Step, Step] = {  # by the plain function
+    plain.sgd: sgd_in_place,
+    plain.rmsprop: rmsprop_in_place,
+    plain.adam: adam_in_place,
+    plain.adamw: adamw_in_place,
+    plain.amsgrad: amsgrad_in_place,
+    plain.nadam: nadam_in_place,
+}

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from dlsweep.registry import Contract, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 Parameters = dict[str, Array]  # by name, each `(R, …)`
 
@@ -33,7 +33,7 @@ class Parameter(NamedTuple):
     layer returns its next value.
     """
 
-    shape: tuple[int, ...]
+    shape: Shape
     fan_in: int = 0
     fan_out: int = 0
     start: Any = 0.0
@@ -76,10 +76,10 @@ def materialize(inputs: list[SharedInput]) -> Array:
 class Draws(Protocol):
     """Random numbers by purpose, the same for all runs of a seed; shape: of the numbers of one run."""
 
-    def bits(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
+    def bits(self, purpose: str, shape: Shape) -> list[SharedInput]:
         """Return numbers of 32 random bits, uint32."""
 
-    def normal(self, purpose: str, shape: tuple[int, ...]) -> list[SharedInput]:
+    def normal(self, purpose: str, shape: Shape) -> list[SharedInput]:
         """Return Gaussian numbers with mean 0 and standard deviation 1, float32."""
 
 
@@ -115,8 +115,8 @@ class Facts(NamedTuple):
     channel by channel. training_only: evaluation returns the input. reads_shared: as a network's first layer it reads
     `list[SharedInput]`; for other first layers the input is copied for each run. reorders: the parameter whose last
     axis counts the input's features, which may then come in another order, some of the last ones left out; "" where
-    their order matters. tiled: an `apply` whose output is `dlsweep.nn.tiles.Tiles`; takes_tiles: the input may be
-    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.branches`; "" for layers with one input.
+    their order matters. tiled: an `apply` whose output is `dlsweep.nn.patches.Tiles`; takes_tiles: the input may be
+    `Tiles`. route: its part in a block of branches, see `dlsweep.nn.forward`; "" for layers with one input.
     """
 
     activation: bool = False
@@ -150,7 +150,7 @@ class Layer(NamedTuple):
     name: str
     apply: Apply
     parameters: Mapping[str, Parameter] = {}
-    shape: tuple[int, ...] = ()
+    shape: Shape = ()
     facts: Facts = UNKNOWN
 
     def wrapped(self, apply: Apply, facts: Facts = UNKNOWN) -> Layer:
@@ -200,7 +200,7 @@ def broadcast(settings: Mapping[str, Any], like: Array) -> dict[str, Any]:
     return {k: column(v, like) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
 
 
-def total(a: Array, each: tuple[int, ...]) -> Array:
+def total(a: Array, each: Shape) -> Array:
     """Sum over everything that shares a parameter of the shape `each`: over samples, and over positions of an image.
 
     A product with ones is several times faster than `sum`.
@@ -212,7 +212,7 @@ def total(a: Array, each: tuple[int, ...]) -> Array:
     return (rows @ ones(rows.shape[2], a.dtype)).reshape(len(a), *each)
 
 
-def inner(a: Array, b: Array, each: tuple[int, ...]) -> Array:
+def inner(a: Array, b: Array, each: Shape) -> Array:
     """Return the inner products of a and b over everything that shares a parameter of the shape `each`.
 
     >>> inner(np.ones((1, 2, 3)), np.full((1, 2, 3), 2.0), (2, 1)).tolist()

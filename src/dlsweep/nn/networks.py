@@ -11,42 +11,34 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
-from dlsweep.registry import Contract, Count, ItemsOf, Ratio, Registry
+from dlsweep.registry import Contract, Count, Joined, Ratio, Registry
+from dlsweep.settings import ItemsOf
+from dlsweep.types import Shape
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]
 
 networks = Registry("model", "dlsweep.networks", Contract(("shape", "classes", "activated")))
+models = Joined("model", networks, landscapes)  # names for `model`: what learns from data, and what a point descends
 
 
 @networks.register
-def mlp(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    hidden: list[Count] = [100],  # noqa: B006
-) -> list[Layer]:
+def mlp(shape: Shape, classes: int, activated: Activated, *, hidden: list[Count] = [100]) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, and one for the classes.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in mlp((784,), 10, bare, hidden=[40, 20])]
     [('dense1', (40,)), ('dense2', (20,)), ('dense3', (10,))]
     """
-    of: list[Item] = []
-    for width in hidden:
-        of += [{"dense": width}, "activation"]
+    of = [item for units in hidden for item in _dense(units)]
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
 def layers(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    of: Annotated[list[Any], MinLen(1), ItemsOf(items)],
+    shape: Shape, classes: int, activated: Activated, *, of: Annotated[list[Any], MinLen(1), ItemsOf(items)]
 ) -> list[Layer]:
     """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
 
@@ -63,7 +55,7 @@ def layers(
 
 @networks.register
 def simple_cnn(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
@@ -79,18 +71,13 @@ def simple_cnn(
     >>> [(layer.name, layer.shape) for layer in simple_cnn((1, 28, 28), 10, lambda suffix, shape, *own: [])]
     [('conv1', (30, 24, 24)), ('pool1', (30, 12, 12)), ('dense1', (100,)), ('dense2', (10,))]
     """
-    conv = {"filters": filters, "kernel": kernel, "stride": stride, "pad": pad}
-    of: list[Item] = [{"conv": conv}, "activation", {"pool": pool}, {"dense": hidden}, "activation"]
+    of = [*_conv(filters, kernel, stride=stride, pad=pad), {"pool": pool}, *_dense(hidden)]
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
 def lenet(
-    shape: tuple[int, ...],
-    classes: int,
-    activated: Activated,
-    *,
-    variant: Literal["original", "modern"] = "original",
+    shape: Shape, classes: int, activated: Activated, *, variant: Literal["original", "modern"] = "original"
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
@@ -101,31 +88,15 @@ def lenet(
     >>> [layer.shape for layer in lenet((1, 28, 28), 10, lambda suffix, shape, *own: [])]
     [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
     """
-    pooling = {"size": 2, "kind": "average" if variant == "original" else "max"}
+    pooling: Item = {"pool": {"size": 2, "kind": "average" if variant == "original" else "max"}}
     margin = 2 if shape[1:] == (28, 28) else 0
-    return sequence(
-        shape,
-        classes,
-        activated,
-        [
-            {"conv": {"filters": 6, "kernel": 5, "pad": margin}},
-            "activation",
-            {"pool": pooling},
-            {"conv": {"filters": 16, "kernel": 5}},
-            "activation",
-            {"pool": pooling},
-            {"conv": {"filters": 120, "kernel": 5}},
-            "activation",
-            {"dense": 84},
-            "activation",
-            {"dense": classes},
-        ],
-    )
+    of = [*_conv(6, 5, pad=margin), pooling, *_conv(16, 5), pooling, *_conv(120, 5), *_dense(84)]
+    return sequence(shape, classes, activated, [*of, {"dense": classes}])
 
 
 @networks.register
 def alexnet(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
@@ -147,48 +118,28 @@ def alexnet(
     60965224
     """
     if scale == "original":
-        first, widths, units, halves = {"kernel": 11, "stride": 4}, (96, 256, 384, 384, 256), 4096, 2
+        first, widths, units, halves = _conv(96, 11, stride=4), (256, 384, 384, 256), 4096, 2
     else:
-        first, widths, units, halves = {"kernel": 5, "pad": 2}, (16, 32, 48, 48, 32), 128, 1
+        first, widths, units, halves = _conv(16, 5, pad=2), (32, 48, 48, 32), 128, 1
+    kernels, groups = (5, 3, 3, 3), (halves, 1, halves, halves)
+    others = (_conv(f, k, pad=k // 2, groups=g) for f, k, g in zip(widths, kernels, groups, strict=True))
+    second, third, fourth, fifth = others
     response: list[Item] = ["lrn"] if lrn else []
-    pooling: list[Item] = [{"pool": {"size": 3 if overlap else 2, "stride": 2}}]
+    pooling: Item = {"pool": {"size": 3 if overlap else 2, "stride": 2}}
     dropped: list[Item] = [{"dropout": dropout}] if dropout else []
-
-    def conv(i: int, kernel: int, groups: int) -> list[Item]:
-        settings = {"filters": widths[i], "kernel": kernel, "pad": kernel // 2, "groups": groups}
-        return [{"conv": settings}, "activation"]
-
-    return sequence(
-        shape,
-        classes,
-        activated,
-        [
-            {"conv": {"filters": widths[0], **first}},
-            "activation",
-            *response,
-            *pooling,
-            *conv(1, 5, halves),
-            *response,
-            *pooling,
-            *conv(2, 3, 1),
-            *conv(3, 3, halves),
-            *conv(4, 3, halves),
-            *pooling,
-            *(2 * [{"dense": units}, "activation", *dropped]),
-            {"dense": classes},
-        ],
-    )
+    of = [*first, *response, pooling, *second, *response, pooling, *third, *fourth, *fifth, pooling]
+    return sequence(shape, classes, activated, [*of, *(2 * [*_dense(units), *dropped]), {"dense": classes}])
 
 
 @networks.register
 def vgg(
-    shape: tuple[int, ...],
+    shape: Shape,
     classes: int,
     activated: Activated,
     *,
-    widths: list[Count] = [16, 32, 64],  # noqa: B006
+    widths: list[Count] = [16, 32, 64],
     depth: Count = 2,
-    hidden: list[Count] = [128],  # noqa: B006
+    hidden: list[Count] = [128],
 ) -> list[Layer]:
     """VGG: blocks of `depth` 3×3 convolutions that keep the size, then max-pooling (Simonyan & Zisserman 2015).
 
@@ -200,8 +151,15 @@ def vgg(
     """
     of: list[Item] = []
     for filters in widths:
-        conv: list[Item] = [{"conv": {"filters": filters, "kernel": 3, "pad": "same"}}, "activation"]
-        of += [*(depth * conv), {"pool": 2}]
-    for width in hidden:
-        of += [{"dense": width}, "activation"]
+        of += [*(depth * _conv(filters, 3, pad="same")), {"pool": 2}]
+    for units in hidden:
+        of += _dense(units)
     return sequence(shape, classes, activated, [*of, {"dense": classes}])
+
+
+def _conv(filters: int, kernel: int, **settings: Any) -> list[Item]:
+    return [{"conv": {"filters": filters, "kernel": kernel, **settings}}, "activation"]
+
+
+def _dense(units: int) -> list[Item]:
+    return [{"dense": units}, "activation"]

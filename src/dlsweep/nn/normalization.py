@@ -15,7 +15,7 @@ import numpy as np
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, column, inner, no_gradient, total
 from dlsweep.registry import Contract, Count, Fraction, NonNegative, Positive, Registry
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 normalizations = Registry("normalization", "dlsweep.normalizations", Contract(("name", "shape")))
 
@@ -46,7 +46,7 @@ def refuse_pointless(positions: Sequence[Around]) -> None:
 
 
 @normalizations.register
-def none_(name: str, shape: tuple[int, ...]) -> Around:
+def none_(name: str, shape: Shape) -> Around:
     """No normalization: no layer at all.
 
     >>> none_("normalization1", (3,))
@@ -57,12 +57,7 @@ def none_(name: str, shape: tuple[int, ...]) -> Around:
 
 @normalizations.register
 def batch(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    momentum: Fraction = 0.9,
-    eps: Positive = 1e-5,
-    position: Position = "before",
+    name: str, shape: Shape, *, momentum: Fraction = 0.9, eps: Positive = 1e-5, position: Position = "before"
 ) -> Around:
     """Batch normalization: each feature to mean 0 and variance 1 over the minibatch, then a learned scale and shift.
 
@@ -77,57 +72,25 @@ def batch(
     ((3, 1, 1, 1), False)
     """
     each = _per_channel(shape)
-    parameters = _affine(each) | {
-        "mean": Parameter(each, trained=False),
-        "variance": Parameter(each, start=1.0, trained=False),
-    }
+    statistics = {"mean": Parameter(each, trained=False), "variance": Parameter(each, start=1.0, trained=False)}
 
     def running(p: Parameters) -> tuple[Array, Array]:
         factor = p["scale"] / np.sqrt(p["variance"] + column(eps, p["variance"]))
         return factor, p["shift"] - p["mean"] * factor
 
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        if not context.training:
-            factor, shift = running(p)
-            y = x * factor
-            y += shift
-            return Output(y, no_gradient)
-        scale, shift = p["scale"], p["shift"]
-        count = x[0, 0].size
-        mean = total(x, each) / count
-        centred = x - mean
-        variance = inner(centred, centred, each) / count
-        std = np.sqrt(variance + column(eps, x))
-        y = centred * (scale / std)
+        if context.training:
+            return _within_minibatch(p, x, momentum, eps)
+        factor, shift = running(p)
+        y = x * factor
         y += shift
+        return Output(y, no_gradient)
 
-        def back(dy: Array) -> tuple[Array, Parameters]:
-            d_scale, d_shift = inner(dy, centred, each) / std, total(dy, each)
-            dx = centred * (-d_scale / (count * std))
-            dx += dy
-            dx -= d_shift / count
-            dx *= scale / std
-            return dx, {"scale": d_scale, "shift": d_shift}
-
-        keep = column(momentum, x)
-        unbiased = variance * (count / max(count - 1, 1))
-        state = {
-            "mean": keep * p["mean"] + (1 - keep) * mean,
-            "variance": keep * p["variance"] + (1 - keep) * unbiased,
-        }
-        return Output(y, back, state)
-
-    return _at(position, Layer(name, apply, parameters, facts=Facts(scale_and_shift=running)))
+    return _at(position, Layer(name, apply, _affine(each) | statistics, facts=Facts(scale_and_shift=running)))
 
 
 @normalizations.register
-def layer(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    eps: Positive = 1e-5,
-    position: Position = "before",
-) -> Around:
+def layer(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Layer normalization: each sample to mean 0 and variance 1 over its features, then a learned scale and shift.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation (Ba et al. 2016, Equations 3-4). In
@@ -143,13 +106,7 @@ def layer(
 
 
 @normalizations.register
-def instance(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    eps: Positive = 1e-5,
-    position: Position = "before",
-) -> Around:
+def instance(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Instance normalization: each channel of each sample to mean 0 and variance 1 over height and width.
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation, γ and β by channel (Ulyanov et al. 2016,
@@ -169,14 +126,7 @@ def instance(
 
 
 @normalizations.register
-def group(
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    groups: Count = 2,
-    eps: Positive = 1e-5,
-    position: Position = "before",
-) -> Around:
+def group(name: str, shape: Shape, *, groups: Count = 2, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Group normalization: a sample's channels in `groups` groups, each group to mean 0 and variance 1.
 
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
@@ -197,7 +147,7 @@ def group(
 @normalizations.register
 def lrn(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     size: Count = 5,
     k: Positive = 2.0,
@@ -222,23 +172,15 @@ def lrn(
     if size % 2 == 0:
         raise UsageError(f"local response normalization needs an odd size, as many channels on each side, got {size}")
 
-    def neighbour_sums(a: Array) -> Array:
-        """Return the sum over the neighbouring channels of each channel, axis 1."""
-        sums = a.copy()
-        for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
-            sums[:, shift:] += a[:, :-shift]
-            sums[:, :-shift] += a[:, shift:]
-        return sums
-
     def apply(p: Parameters, x: Array, context: Context) -> Output:
-        scale = neighbour_sums(x * x)
+        scale = _neighbour_sums(x * x, size)
         scale *= column(alpha, x)
         scale += column(k, x)
         factor = scale ** -column(beta, x)
         y = x * factor
 
         def back(dy: Array) -> tuple[Array, Parameters]:
-            dx = neighbour_sums(dy * y / scale)
+            dx = _neighbour_sums(dy * y / scale, size)
             dx *= x
             dx *= column(-2 * alpha * beta, x)
             dx += dy * factor
@@ -249,11 +191,44 @@ def lrn(
     return _at(position, Layer(name, apply))
 
 
+def _neighbour_sums(a: Array, size: int) -> Array:
+    """Return for each channel, axis 1, the sum over the `size` channels centred on it."""
+    sums = a.copy()
+    for shift in range(1, min(size // 2, a.shape[1] - 1) + 1):
+        sums[:, shift:] += a[:, :-shift]
+        sums[:, :-shift] += a[:, shift:]
+    return sums
+
+
 def _at(position: Position, layer: Layer) -> Around:
     return Around(before=(layer,)) if position == "before" else Around(after=(layer,))
 
 
-def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> Layer:
+def _within_minibatch(p: Parameters, x: Array, momentum: Any, eps: Any) -> Output:
+    """Normalize each feature over a minibatch; the state has the next running statistics."""
+    scale, each = p["scale"], p["scale"].shape[1:]
+    count = x[0, 0].size
+    mean = total(x, each) / count
+    centred = x - mean
+    variance = inner(centred, centred, each) / count
+    std = np.sqrt(variance + column(eps, x))
+    y = centred * (scale / std)
+    y += p["shift"]
+
+    def back(dy: Array) -> tuple[Array, Parameters]:
+        d_scale, d_shift = inner(dy, centred, each) / std, total(dy, each)
+        dx = centred * (-d_scale / (count * std))
+        dx += dy
+        dx -= d_shift / count
+        dx *= scale / std
+        return dx, {"scale": d_scale, "shift": d_shift}
+
+    keep = column(momentum, x)
+    found = {"mean": mean, "variance": variance * (count / max(count - 1, 1))}
+    return Output(y, back, {k: keep * p[k] + (1 - keep) * value for k, value in found.items()})
+
+
+def _within_samples(name: str, groups: int, each: Shape, eps: Any) -> Layer:
     """Return a layer that normalizes `groups` groups of a sample's channels; each: the shape of γ and of β."""
 
     def mean(a: Array) -> Array:
@@ -283,10 +258,10 @@ def _within_samples(name: str, groups: int, each: tuple[int, ...], eps: Any) -> 
     return Layer(name, apply, _affine(each))
 
 
-def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _per_channel(shape: Shape) -> Shape:
     """Return the shape of one number for each channel, or for each feature, of samples of a shape."""
     return (shape[0], *[1] * len(shape))
 
 
-def _affine(each: tuple[int, ...]) -> dict[str, Parameter]:
+def _affine(each: Shape) -> dict[str, Parameter]:
     return {"scale": Parameter(each, start=1.0), "shift": Parameter(each)}

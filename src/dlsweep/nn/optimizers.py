@@ -15,9 +15,7 @@ from dlsweep.registry import Contract, Fraction, NonNegative, Positive, Registry
 from dlsweep.types import Array
 
 optimizers = Registry(
-    "optimizer",
-    "dlsweep.optimizers",
-    Contract(("w", "g", "t"), rest="slots", needs={"lr": "schedules multiply it"}),
+    "optimizer", "dlsweep.optimizers", Contract(("w", "g", "t"), rest="slots", needs={"lr": "schedules multiply it"})
 )
 
 
@@ -72,15 +70,7 @@ def adagrad(w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.01, eps: N
 
 @optimizers.register
 def adadelta(
-    w: Array,
-    g: Array,
-    t: int,
-    h: Array,
-    u: Array,
-    *,
-    lr: Positive = 1.0,
-    rho: Fraction = 0.95,
-    eps: Positive = 1e-6,
+    w: Array, g: Array, t: int, h: Array, u: Array, *, lr: Positive = 1.0, rho: Fraction = 0.95, eps: Positive = 1e-6
 ) -> tuple[Array, ...]:
     """AdaDelta: h ← ρ h + (1 − ρ) g², Δ = −√(u + ε) / √(h + ε) g, u ← ρ u + (1 − ρ) Δ², w ← w + η Δ (Zeiler 2012).
 

@@ -1,4 +1,4 @@
-"""Sliding windows on images: padding, im2col and col2im, and the rows that convolutions multiply.
+"""Sliding windows on images: padding, im2col and col2im, the rows that convolutions multiply, and output in tiles.
 
 `im2col` and `col2im` are the classic pair, with one row of a matrix for each position of the window. Convolutions
 compute the same products from `rows`, which copies every number KW times instead of KH · KW times.
@@ -6,6 +6,7 @@ compute the same products from `rows`, which copies every number KW times instea
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,7 +16,9 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from dlsweep.errors import UsageError
 from dlsweep.registry import Count
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
+
+_CACHE = 1 << 18  # numbers that stay in a core's cache together with as many others
 
 Pair = tuple[int, int]
 Size = Count | Annotated[list[Count], Len(2, 2)]  # a square's side, or [height, width]
@@ -74,7 +77,7 @@ def window(name: str, image: Pair, size: Size | Pair, stride: Size | Pair = 1, p
     return Window(image, (kh, kw), strides, before, after, (output[0], output[1]))
 
 
-def image_of(name: str, shape: tuple[int, ...]) -> Pair:
+def image_of(name: str, shape: Shape) -> Pair:
     """Return height and width of samples `(C, H, W)`. Raise a `UsageError` that begins with `name` for other samples.
 
     >>> image_of("conv", (3, 32, 30))
@@ -193,11 +196,7 @@ def im2col(x: Array, size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair
 
 
 def col2im(
-    columns: Array,
-    shape: tuple[int, int, int, int],
-    size: Size | Pair,
-    stride: Size | Pair = 1,
-    pad: Pad | Pair = 0,
+    columns: Array, shape: tuple[int, int, int, int], size: Size | Pair, stride: Size | Pair = 1, pad: Pad | Pair = 0
 ) -> Array:
     """Apply the adjoint of `im2col`: add each number of a matrix to its pixel, in images of `shape` (N, C, H, W).
 
@@ -214,3 +213,28 @@ def col2im(
     for covered, part in zip(views(x, w), by_pixel, strict=True):
         covered += part
     return np.moveaxis(crop(x, w), -1, 0)
+
+
+class Tiles(NamedTuple):
+    """Output of images that is never in memory as a whole.
+
+    shape: of the whole, `(R, C, H, W, N)`. compute(runs, rows): one tile, computed again at each call.
+    """
+
+    shape: Shape
+    dtype: np.dtype
+    compute: Callable[[slice, slice], Array]
+
+    def run_slices(self, rows: int) -> Iterator[slice]:
+        """Return slices of the runs, each with so few runs that `rows` rows of them stay in cache.
+
+        >>> list(Tiles((5, 64, 32, 32, 64), np.dtype(np.float32), lambda runs, rows: np.empty(0)).run_slices(1))[:2]
+        [slice(0, 2, None), slice(2, 4, None)]
+        """
+        runs, channels, _, width, samples = self.shape
+        count = max(1, _CACHE // (channels * rows * width * samples))
+        return (slice(start, min(start + count, runs)) for start in range(0, runs, count))
+
+
+# The gradient of an output that was read in tiles, in the order in which they were read: runs, rows, dy.
+TileGradients = Iterable[tuple[slice, slice, Array]]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, kinds
-from dlsweep.nn.patches import Pad, Size, Window, crop, image_of, padded, views, window
-from dlsweep.nn.tiles import TileGradients, Tiles
-from dlsweep.types import Array
+from dlsweep.nn.patches import Pad, Size, TileGradients, Tiles, Window, crop, image_of, padded, views, window
+from dlsweep.types import Array, Shape
 
 
 @kinds.register
 def pool(
     name: str,
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     size: Size = 2,
     stride: Size | None = None,
@@ -35,41 +35,39 @@ def pool(
     [4.0]
     """
     over = window(name, image_of(name, shape), size, size if stride is None else stride, pad)
-    one = {"max": _max, "average": _mean}[kind]
     # If no two rows of windows overlap, the preceding layer can compute the rows of each, and then discard them.
-    (height, _), (step, _) = over.size, over.stride
-    apart = step >= height and not over.before[0] and not over.after[0]
-    row = over._replace(image=(height, over.image[1]), output=(1, over.output[1]))
-
-    def apply(p: Parameters, x: Array | Tiles, context: Context) -> Output:
-        if isinstance(x, Tiles):
-            given, part = x, row
-        else:  # the tiles are channels
-            channels = x.reshape(-1, 1, *x.shape[2:])
-            given, part = Tiles(channels.shape, x.dtype, lambda runs, rows: channels[runs]), over
-        y = np.empty((*x.shape[:2], *over.output, x.shape[-1]), x.dtype)
-        into = y.reshape(*given.shape[:2], *y.shape[2:])
-        backs = []
-        for runs in given.run_slices(part.image[0]):
-            for top in range(0, over.output[0], part.output[0]):
-                out = runs, slice(None), slice(top, top + part.output[0])
-                rows = slice(top * step, top * step + part.image[0])
-                into[out], back = one(given.compute(runs, rows), part, context.training)
-                backs.append((runs, rows, out, back))
-
-        def back_to_all(dy: Array) -> tuple[Array | TileGradients, Parameters]:
-            dy = dy.reshape(into.shape)
-            gradients = ((runs, rows, back(dy[out])) for runs, rows, out, back in backs)
-            if isinstance(x, Tiles):
-                return gradients, {}
-            dx = np.empty(given.shape, given.dtype)
-            for runs, _, d in gradients:
-                dx[runs] = d
-            return dx.reshape(x.shape), {}
-
-        return Output(y, back_to_all)
-
+    apart = over.stride[0] >= over.size[0] and not over.before[0] and not over.after[0]
+    apply = partial(_apply, over, {"max": _max, "average": _mean}[kind])
     return Layer(name, apply, shape=(shape[0], *over.output), facts=Facts(is_max=kind == "max", takes_tiles=apart))
+
+
+def _apply(over: Window, one: Callable[..., Any], p: Parameters, x: Array | Tiles, context: Context) -> Output:
+    """Pool tile by tile; one: the function that pools a tile."""
+    if isinstance(x, Tiles):  # a tile has the rows of one row of windows
+        given, part = x, over._replace(image=(over.size[0], over.image[1]), output=(1, over.output[1]))
+    else:  # a tile has some channels
+        channels = x.reshape(-1, 1, *x.shape[2:])
+        given, part = Tiles(channels.shape, x.dtype, lambda runs, rows: channels[runs]), over
+    y = np.empty((*given.shape[:2], *over.output, x.shape[-1]), x.dtype)
+    backs = []
+    for runs in given.run_slices(part.image[0]):
+        for top in range(0, over.output[0], part.output[0]):
+            out = runs, slice(None), slice(top, top + part.output[0])
+            rows = slice(top * over.stride[0], top * over.stride[0] + part.image[0])
+            y[out], back = one(given.compute(runs, rows), part, context.training)
+            backs.append((runs, rows, out, back))
+
+    def back_to_all(dy: Array) -> tuple[Array | TileGradients, Parameters]:
+        dy = dy.reshape(y.shape)
+        gradients = ((runs, rows, back(dy[out])) for runs, rows, out, back in backs)
+        if isinstance(x, Tiles):
+            return gradients, {}
+        dx = np.empty(given.shape, given.dtype)
+        for runs, _, d in gradients:
+            dx[runs] = d
+        return dx.reshape(x.shape), {}
+
+    return Output(y.reshape(*x.shape[:2], *y.shape[2:]), back_to_all)
 
 
 def _max(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Array], Array]]:
@@ -114,7 +112,7 @@ def _mean(x: Array, over: Window, training: bool) -> tuple[Array, Callable[[Arra
 
 
 @kinds.register
-def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
+def global_average_pool(name: str, shape: Shape) -> Layer:
     """Mean of each channel over height and width: one number for each channel (Lin et al. 2014, Section 3.2).
 
     >>> layer = global_average_pool("gap", (1, 2, 2))
@@ -131,7 +129,7 @@ def global_average_pool(name: str, shape: tuple[int, ...]) -> Layer:
 
 
 @kinds.register
-def flatten(name: str, shape: tuple[int, ...]) -> Layer:
+def flatten(name: str, shape: Shape) -> Layer:
     """Reshape samples `(C, H, W)` to numbers in a row, in that order. Dense layers do this by themselves.
 
     >>> flatten("flatten1", (3, 4, 5)).shape

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from dlsweep.types import Array
+from dlsweep.types import Array, Shape
 
 # OpenBLAS's AVX-512 kernels compute products of up to `_SMALL` multiplications without repacking the matrices. For
 # narrow matrices this is faster, by a tenth to a half; its AVX2 kernels lose a twentieth by the splitting. Blocks of
@@ -87,20 +87,12 @@ def tall_is_exact(a: Array, x: Array, multiply: Callable[..., Array] = np.matmul
     >>> tall_is_exact(np.ones((1, 2, 3)), np.ones((3, 4)))  # one run has nothing to share
     False
     """
-    runs, *each = a.shape
-    return runs > 1 and _exact(multiply, runs, *each, a.strides[1], x.shape[1], x.flags.c_contiguous, a.dtype)
+    return len(a) > 1 and _exact(multiply, a.shape, a.strides[1], x.shape[1], x.flags.c_contiguous, a.dtype)
 
 
 @lru_cache(maxsize=4096)
 def _exact(
-    multiply: Callable[..., Array],
-    runs: int,
-    rows: int,
-    inner: int,
-    stride: int,
-    columns: int,
-    c_contiguous: bool,
-    dtype: np.dtype,
+    multiply: Callable[..., Array], shape: Shape, stride: int, columns: int, c_contiguous: bool, dtype: np.dtype
 ) -> bool:
     """Test on random numbers if the tall product has the same bits as the small ones at these shapes.
 
@@ -110,6 +102,7 @@ def _exact(
 
     stride: bytes from one row to the next; more than `inner` numbers if the last features are left out.
     """
+    runs, rows, inner = shape
     small, tall = np.empty((2, runs, rows, columns), dtype)
     for at in range(1 + 4096 // tall.size):
         a = np.resize(_noise(dtype)[at:], (runs, rows, stride // dtype.itemsize))[:, :, :inner]

@@ -14,6 +14,8 @@ from annotated_types import Gt, Le, Lt
 
 from dlsweep.registry import Contract, Count, Fraction, Positive, Registry
 
+Share = Annotated[float, Gt(0), Le(1)]
+
 schedules = Registry("schedule", "dlsweep.schedules", Contract(("t", "steps")))
 
 
@@ -28,7 +30,7 @@ def constant(t: int, steps: int) -> float:
 
 
 @schedules.register
-def step(t: int, steps: int, *, every: Count = 500, gamma: Annotated[float, Gt(0), Le(1)] = 0.1) -> float:
+def step(t: int, steps: int, *, every: Count = 500, gamma: Share = 0.1) -> float:
     """Step decay, by the factor `gamma` after each `every` iterations: gamma^⌊(t − 1) / every⌋.
 
     >>> [step(t, 4, every=2, gamma=0.5) for t in (1, 2, 3, 4)]
@@ -73,12 +75,7 @@ def warm_up(t: int, steps: int, *, iterations: Count = 100) -> float:
 
 @schedules.register
 def one_cycle(
-    t: int,
-    steps: int,
-    *,
-    warm_up: Annotated[float, Gt(0), Lt(1)] = 0.3,
-    start: Annotated[float, Gt(0), Le(1)] = 0.04,
-    end: Fraction = 0.000004,
+    t: int, steps: int, *, warm_up: Annotated[float, Gt(0), Lt(1)] = 0.3, start: Share = 0.04, end: Fraction = 0.000004
 ) -> float:
     """Linear warm-up from `start` to 1 over the fraction `warm_up` of the steps, then half a cosine to `end`.
 

@@ -17,11 +17,12 @@ from annotated_types import MinLen
 from dlsweep.errors import UsageError
 from dlsweep.nn import convolution, dense, pooling  # noqa: F401  they register kinds of layer
 from dlsweep.nn.activations import activation_layer, activations
-from dlsweep.nn.branches import add, concatenate, fork, next_branch
+from dlsweep.nn.forward import add, begin, concatenate
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, kinds, materialize
 from dlsweep.nn.normalization import normalizations, refuse_pointless
 from dlsweep.nn.regularizers import regularizers
 from dlsweep.registry import Choice, Entry, Joined, Ratio
+from dlsweep.types import Shape
 
 
 class LayerError(UsageError):
@@ -39,7 +40,7 @@ items = Joined("layer", kinds, normalizations, activations)
 
 
 @kinds.register
-def activation(name: str, shape: tuple[int, ...]) -> Layer:
+def activation(name: str, shape: Shape) -> Layer:
     """Activation of the arm, with its normalization before or after it, and its regularizers.
 
     >>> from dlsweep.nn.networks import layers
@@ -51,9 +52,7 @@ def activation(name: str, shape: tuple[int, ...]) -> Layer:
 
 
 @kinds.register
-def dropout(
-    name: str, shape: tuple[int, ...], *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted"
-) -> Layer:
+def dropout(name: str, shape: Shape, *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Layer:
     """Dropout at this position only, independent of the arm's regularizers; same settings as the regularizer.
 
     >>> dropout("dropout1", (4,), ratio=0.2).facts.training_only
@@ -64,7 +63,7 @@ def dropout(
 
 
 @kinds.register
-def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinLen(1)]) -> Layer:
+def residual(name: str, shape: Shape, *, of: Annotated[list[Any], MinLen(1)]) -> Layer:
     """Block of layers whose input is added to its output: y = x + F(x) (He et al. 2016, Equation 1).
 
     of: the layers of F. If F(x) and x have different shapes, the shortcut is a projection (Equation 2): for images a
@@ -78,9 +77,7 @@ def residual(name: str, shape: tuple[int, ...], *, of: Annotated[list[Any], MinL
 
 
 @kinds.register
-def parallel(
-    name: str, shape: tuple[int, ...], *, of: Annotated[list[Annotated[list[Any], MinLen(1)]], MinLen(2)]
-) -> Layer:
+def parallel(name: str, shape: Shape, *, of: Annotated[list[Annotated[list[Any], MinLen(1)]], MinLen(2)]) -> Layer:
     """Branches that read the same input, with outputs concatenated along the channels (Szegedy et al. 2015).
 
     of: a list of layers for each branch. The outputs must have the same height and width.
@@ -92,11 +89,11 @@ def parallel(
     raise UsageError("parallel is a block of a list of layers")
 
 
-def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
+def sequence(shape: Shape, classes: int, activated: Activated, of: Sequence[Item]) -> list[Layer]:
     """Return the layers of a list, and a dense layer for the classes unless the last one has that many outputs.
 
     Layers are numbered by kind: conv1, pool1, conv2, dense1. Layers that belong to the n-th activation have its number.
-    Blocks of branches are parts of the flat list, see `dlsweep.nn.branches`.
+    Blocks of branches are parts of the flat list, see `dlsweep.nn.forward`.
 
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in sequence((1, 8, 8), 10, bare, [{"conv": {"filters": 4}}, {"pool": 2}])]
@@ -116,13 +113,13 @@ def sequence(shape: tuple[int, ...], classes: int, activated: Activated, of: Seq
 class _Builder:
     """Layers of a list so far."""
 
-    def __init__(self, shape: tuple[int, ...], activated: Activated):
+    def __init__(self, shape: Shape, activated: Activated):
         self.shape, self.activated = shape, activated
         self.layers: list[Layer] = []
         self.numbers: Counter[str] = Counter()
 
     @property
-    def here(self) -> tuple[int, ...]:
+    def here(self) -> Shape:
         """Shape of one sample of the last layer's output."""
         return self.layers[-1].shape if self.layers else self.shape
 
@@ -140,7 +137,7 @@ class _Builder:
             refuse_pointless([around])
             new = [*around.before, *around.after]
         elif entry.name == "residual":
-            return self._residual(name, settings["of"])
+            return self._block(name, [settings["of"], None], add)
         elif entry.name == "parallel":
             return self._block(name, settings["of"], concatenate)
         else:
@@ -149,26 +146,20 @@ class _Builder:
         self.layers.extend(layer if layer.shape else layer._replace(shape=here) for layer in new)
         return None
 
-    def _residual(self, name: str, of: Sequence[Item]) -> None:
-        shape = self.here
-        self._block(name, [of, lambda: _projection(name, shape, self._end)], add)
-
-    def _block(self, name: str, branches: Sequence[Any], join: Callable[..., Layer]) -> None:
-        shape, shapes = self.here, []
-        self.layers.append(fork(f"{name}_fork", shape))
+    def _block(self, name: str, branches: Sequence[Sequence[Item] | None], join: Callable[..., Layer]) -> None:
+        """Add the layers of a block; None: the shortcut of a residual block."""
+        shape, ends = self.here, list[Shape]()
         for number, branch in enumerate(branches):
-            if number:
-                self._end = self.here
-                self.layers.append(next_branch(f"{name}_next{number}", shape))
-            for item in branch() if callable(branch) else branch:
+            self.layers.append(begin(f"{name}_next{number}", shape) if number else begin(f"{name}_fork", shape, "fork"))
+            for item in _projection(name, shape, ends[-1]) if branch is None else branch:
                 self.add(_checked(item))
-            shapes.append(self.here)
-        self.layers.append(join(name, shapes))
+            ends.append(self.here)
+        self.layers.append(join(name, ends))
 
 
-def _shape_checked(entry: Entry, layer: Layer, shape: tuple[int, ...]) -> Layer:
+def _shape_checked(entry: Entry, layer: Layer, shape: Shape) -> Layer:
     """Return a layer of another package with a check that its outputs have the shape that it states."""
-    if entry.function.__module__.partition(".")[0] == __name__.partition(".")[0]:
+    if not entry.foreign:
         return layer
     if not isinstance(layer, Layer):
         raise entry.broken("a Layer", type(layer).__name__)
@@ -183,7 +174,7 @@ def _shape_checked(entry: Entry, layer: Layer, shape: tuple[int, ...]) -> Layer:
     return layer._replace(apply=apply)
 
 
-def _projection(name: str, shape: tuple[int, ...], end: tuple[int, ...]) -> list[Item]:
+def _projection(name: str, shape: Shape, end: Shape) -> list[Item]:
     """Return the shortcut of a residual block, from the shape of its input to the shape at the end of its layers."""
     if shape == end:
         return []

@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
-from dlsweep.contracts import place
 from dlsweep.errors import UsageError
 from dlsweep.plots import options
-from dlsweep.registry import Contract, Entry, Registry, Setting
+from dlsweep.registry import Contract, Entry, Registry, place
+from dlsweep.settings import Setting
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:

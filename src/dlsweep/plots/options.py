@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
-from dlsweep.registry import Setting
+from dlsweep.settings import Setting
 
 Limits = Annotated[list[float | None], MinLen(2), MaxLen(2)]
 Size = Annotated[list[Annotated[float, Gt(0), Le(100)]], MinLen(2), MaxLen(2)]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dlsweep import sources
 from dlsweep.config import Config, load
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
+from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
+from dlsweep.registry import Entry, place
 from dlsweep.storage import parts, record
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store
@@ -25,7 +29,11 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
-    sweep = old.tables.sweep if old else blake2b(json.dumps(canonical(config)).encode(), digest_size=8).hexdigest()
+    sweep = (
+        old.tables.sweep
+        if old
+        else blake2b(json.dumps(_untitled(canonical(config))).encode(), digest_size=8).hexdigest()
+    )
     return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
 
 
@@ -65,7 +73,7 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
     except (parts.Damaged, DlsweepError, FileNotFoundError):
         return None
     proved = committed and _asks_for_all(config, committed, found)
-    return replace(describe(config, None), tables=found, sessions=[]) if proved else None
+    return replace(describe(config, None), tables=found, sessions=[], sources=None) if proved else None
 
 
 def describe(config: Config, old: record.Record | None) -> record.Record:
@@ -77,6 +85,7 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
+        sources={f"{entry.kind} {entry.name}": sources.digest(entry.function) for entry in _foreign(config.resolved())},
     )
 
 
@@ -94,17 +103,66 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
             f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "
             "drawn, but not trained further; give the sweep another name, or replace its results with --force"
         )
-    if old.config == canonical(config) and old.randomness_version == RANDOMNESS_VERSION:
-        return []
+    unknown = [
+        f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
+        for function, reason in check_sources(config.resolved(), old, folder)
+    ]
+    if _untitled(old.config) == _untitled(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
+        return unknown
     if old.tables != tables(config) or not _asks_for_all(config, committed, old.tables):
         raise UsageError(_refusal(folder, old, config))
     runs = plural(sum(map(len, committed.values())), "run")
-    return [f"{config.name}: the config has changed, and still includes the folder's {runs}"]
+    return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
+
+
+def check_sources(config: Mapping[str, Any], old: record.Record, folder: Folder) -> list[tuple[str, str]]:
+    """Refuse functions of other packages that have changed since runs were trained.
+
+    Return those that may have changed: each as a message names it, with the reason.
+    """
+    changed, unknown = [], []
+    for entry in _foreign(config):
+        function = f"the {entry.kind} {entry.name!r} ({place(entry.function)})"
+        then, now = (old.sources or {}).get(f"{entry.kind} {entry.name}"), sources.digest(entry.function)
+        if then and now and then != now:
+            changed.append(f"  {function} has another source now, besides comments and docstrings")
+        elif old.sources is None or then == "":
+            unknown.append((function, "was not recorded"))
+        elif not now:
+            unknown.append((function, "cannot be read"))
+    if changed:
+        lines = [f"{folder} was trained with other functions:", *changed]
+        raise UsageError("\n".join([*lines, "give the sweep another name, or replace its results with --force"]))
+    return unknown
+
+
+def _foreign(config: Mapping[str, Any]) -> list[Entry]:
+    """Return what other packages registered and a resolved config names. Data sets count by their content instead."""
+    words = set(_words(config))
+    data = BY_NAME["data"].registry.kind
+    return [entry for entry in foreign() if entry.name in words and entry.kind != data]
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Yield all texts in nested lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (key, *_words(inner))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _words(inner)
 
 
 def canonical(config: Config) -> Any:
     """Return the resolved config as JSON preserves it."""
     return json.loads(json.dumps(config.resolved()))
+
+
+def _untitled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved config without its title, which is no part of the question."""
+    return {key: value for key, value in config.items() if key != "title"}
 
 
 def _asks_for_all(config: Config, committed: Committed, tables: Tables) -> bool:
@@ -120,7 +178,7 @@ def _asks_for_all(config: Config, committed: Committed, tables: Tables) -> bool:
 
 
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
-    differences = _renamed(old.config, canonical(config)) or config.difference(dict(old.config))
+    differences = _renamed(_untitled(old.config), _untitled(canonical(config))) or config.difference(dict(old.config))
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]

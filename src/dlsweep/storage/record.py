@@ -42,6 +42,7 @@ class Record:
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
+    sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Record:
     levels: Mapping[str, list[str]]
     plots: tuple[Choice, ...]
     sessions: list[dict[str, Any]]
+    sources: Mapping[str, str] | None = None
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
 

@@ -199,6 +199,7 @@ def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed:
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
+    compatibility.check_sources(results.config, results.record, results.files)
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
             return run

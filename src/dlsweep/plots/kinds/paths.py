@@ -42,8 +42,8 @@ def paths(facets: Facets) -> Chart:
     varies. lines: a factor whose levels are colours. Raises a `UsageError` for several landscapes, or none.
 
     The contours are at values that grow by a constant factor. All panels show the same part of the landscape, with the
-    same scale along x and y. A path that leaves its panel is drawn again where it is inside. A diverged run is marked at
-    its end or where it left the panel.
+    same scale along x and y. A path that leaves its panel is drawn again where it is inside. A diverged run is marked
+    at its end or where it left the panel.
 
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"run_id": "a", "arm": "all", "seed": 0, "landscape": "saddle", "iteration": [0, 1]})

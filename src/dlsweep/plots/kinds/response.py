@@ -70,7 +70,7 @@ def _moving(frame: DataFrame, setting: str) -> list[str]:
     """Explain which other settings change along the axis."""
     notes = []
     for name, by in moving_with(frame, setting).items():
-        (first, start), (last, end) = list(by.items())[0], list(by.items())[-1]
+        (first, start), *_, (last, end) = by.items()
         text = f"{factor_name(name)} moves along the axis too, from {start} at {first} to {end} at {last}."
         notes.append(text[0].upper() + text[1:])
     return notes
