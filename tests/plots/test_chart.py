@@ -124,7 +124,7 @@ def test_an_own_plot_gets_facets_and_makes_a_figure_for_each_level_that_is_left(
         seen.append({cell: len(part) for cell, part in facets})
         return Chart(of_figure(), "", y, facets.frame[[y]])
 
-    assert list(plots["bars"].settings) == ["columns", "y"]
+    assert list(plots["bars"].settings)[:3] == ["columns", "y", "title"]
     assert plots["bars"].summary == "Bars."
     names = [path.name for path in draw(results, [Choice("bars", {"columns": "activation"})])]
     assert names == ["bars-seconds-optimizer.lr-0.01.png", "bars-seconds-optimizer.lr-0.1.png"]

@@ -69,7 +69,7 @@ def plot(
         "size": _pair(size, "--size"),
     }
     given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}
-    given |= {"dpi": dpi, "font_size": font_size}
+    given |= {"size": _pair(size, "--size"), "dpi": dpi, "font_size": font_size}
     changes = {name: value for name, value in given.items() if value is not None}
     sweeps, refused = _begun(open_all(results), "plot"), list[str]()
     for sweep in sweeps:

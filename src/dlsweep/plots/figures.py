@@ -49,6 +49,7 @@ def draw(
     a `UsageError`. Another warning names characters for which no font is installed.
     """
     check_formats(formats)
+    folder = _folder(results) if output is None else output
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
     refused: list[UsageError] = []
@@ -60,8 +61,7 @@ def draw(
     unknown: set[str] = set()
     for stem, chart in found if single else drawn:
         stem = stem if output is None else f"{safe(results.record.name)}-{stem}"
-        folder = _folder(results) if output is None else output
-        paths = [output] if output and single else [folder / f"{stem}.{suffix}" for suffix in formats]
+        paths = [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]
         for path in paths:
             unknown |= save(chart.figure, path)
         written += paths

@@ -58,10 +58,10 @@ class Legend:
         self.of_split = facets.lines == "split"
         self.colours = level_colours(facets, facets.lines) if facets.lines else {}
         self.levels = list(self.colours)
-        self.group = level_group(facets)
         self.names = level_names(facets.frame, facets.lines)
         self.dashed = not (self.one_split or "split" in facets.places.values())
         self.prefix, self.numbers = style.numbers(self.levels) if len(self.levels) >= BAR_FROM else ("", [])
+        self.group = [] if self.numbers or self.of_split else level_group(facets)
 
     def style(self, series: Series) -> dict[str, Any]:
         """Return the colour and the dashes of a line."""
@@ -110,8 +110,7 @@ class Legend:
         groups = []
         if self.of_split and not self.one_split:
             groups.append(("", [mark(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
-        elif self.factor and not self.of_split and not self.numbers:
-            groups += self.group
+        groups += self.group
         if self.dashed:
             groups.append(("split", [mark(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
         marks = [mark("ensemble", **style.ENSEMBLE)] * any(one.ensemble is not None for one in every)

@@ -50,7 +50,7 @@ def line_chart(
     x = x.suited(grid.values())
     floor = floor_of(every, whole=x.points) if floor is None else floor
     axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
-    same = [group for panel in grid.values() for group in coinciding(panel, axis.heights)] if facets.lines else []
+    same = [group for panel in grid.values() for group in coinciding(panel, axis.heights)] if legend.group else []
     most = max((len(one.each) for one in every), default=0)
     words = Words(
         x=factor_name(x.name),
@@ -98,7 +98,7 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
     from matplotlib.patheffects import withStroke
 
     line = legend.style(series)
-    line["linewidth"] += _WIDER * (behind or 0)
+    line["linewidth"] += _WIDER * min(behind or 0, 2)
     name = f"{series.level}, {series.split}" if series.level != series.split else series.split
     runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers

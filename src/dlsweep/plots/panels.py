@@ -30,7 +30,7 @@ TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
 
 SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
-FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # least height of a panel: over its width; for a slide's shape; its size
+FLATTEST, LOWEST, LEAST = 1 / 3, 2.0, 0.8  # least height of a panel: over its width; for a slide's shape; its size
 NARROWEST = 4.5  # inches: a figure
 SMALLEST = 0.3  # inches: side of a panel in a figure whose size was given
 BAR = 0.16  # inches: width of a colour bar
@@ -125,8 +125,8 @@ class Layout:
         foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
         self.bottom = PAD + self.below + (self.axis if words.x else 0) + foot
         self.gap = 0.16 + self.note
-        if rows > len(words.rows):  # each panel has its ticks and its label
-            self.gap += self.below + block_height(self.column_labels, LABEL)
+        if rows > len(words.rows):  # each panel has its label
+            self.gap += block_height(self.column_labels, LABEL)
         self.tall = self.top + rows * height + (rows - 1) * self.gap + self.bottom
 
     @staticmethod
@@ -215,8 +215,8 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
         axes = page.ravel()[: rows * columns].reshape(rows, columns)
         for ax in page.ravel()[rows * columns :]:
             ax.set_visible(False)
-        for ax in axes[0] if page.shape != axes.shape else ():
-            ax.tick_params(labelbottom=True)
+        for ax in page.ravel()[max(0, rows * columns - page.shape[1]) : rows * columns]:
+            ax.tick_params(labelbottom=True)  # also where no panel is below
         _write(figure, lay)
         for ax, label in zip(axes[0], lay.column_labels):
             _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")

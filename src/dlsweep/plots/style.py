@@ -141,14 +141,14 @@ def _is_scale(levels: Sequence[str]) -> bool:
 
 
 def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
-    """Return the words before the number in each level, and the numbers; no numbers unless they increase.
+    """Return the words before the number in each level, and the numbers; no numbers unless they rise or fall.
 
     >>> numbers(["sgd lr=0.1", "sgd lr=1"])
     ('sgd lr', [0.1, 1.0])
     """
     found = [match for level in levels if (match := re.fullmatch(rf"(.*?[ =]|)({_NUMBER})", level))]
     prefixes, values = {match[1] for match in found}, [float(match[2]) for match in found]
-    if len(prefixes) != 1 or len(found) < len(levels) or values != sorted(set(values)):
+    if len(prefixes) != 1 or len(found) < len(levels) or sorted(set(values)) not in (values, values[::-1]):
         return "", []
     return prefixes.pop().rstrip(" ="), values
 

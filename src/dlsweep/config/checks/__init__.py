@@ -23,4 +23,5 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     plots.names,
     plots.weights,
     plots.tasks,
+    plots.numeric,
 )

@@ -8,7 +8,7 @@ from typing import get_args
 from dlsweep.config.document import Key, Node
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import entry, factor, registry
+from dlsweep.config.words import FIELDS, entry, factor, numbers, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
 from dlsweep.tasks import CLASSIFICATION, DESCENT
@@ -35,6 +35,24 @@ def tasks(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake(f"{plot.name} shows networks, and the models here are {task.noun}s")
         if classifies and plot.name == DESCENT.plot:
             yield node.place.mistake("paths are those of descents on a landscape, and the models here are networks")
+
+
+def numeric(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots along a numeric setting in a sweep where none varies."""
+    wanting = []
+    for node, plot in sweep.plots:
+        key = getattr(entry("plots", plot.name), "numeric", None)
+        if key and plot.settings.get(key) is None:
+            wanting.append((node, plot))
+    values: dict[str, set[float]] = {}
+    for one in sweep.combinations() if wanting else ():
+        for field in one.fields.keys() & FIELDS:
+            for name, number in numbers(field, one.fields[field]).items():
+                values.setdefault(name, set()).add(number)
+    if values and all(len(found) < 2 for found in values.values()):
+        for node, plot in wanting:
+            example = "optimizer.lr: [0.01, 0.1]"
+            yield node.place.mistake(f"{plot.name} needs a numeric setting that varies, such as {example} in the grid")
 
 
 def shows_networks(plot: Choice) -> bool:

@@ -56,7 +56,7 @@ def heatmap(
         foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
-        bar=colours.bar(),
+        bar=colours.bar() if rows > 1 else None,
     )
     with panels(words, (max(width * columns, 1.2), max(height * rows, 0.6))) as (figure, axes):
         ax = axes[0, 0]
