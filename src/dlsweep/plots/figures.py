@@ -19,6 +19,7 @@ from dlsweep.plots.chart import Charts
 from dlsweep.plots.names import about
 from dlsweep.plots.options import settings as option_settings
 from dlsweep.registry import Choice
+from dlsweep.tasks import Task
 from dlsweep.text import nearest, value_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def draw(
 def _drawn(results: Results, asked: Sequence[Choice], refused: list[UsageError]) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of some plots, each after the stem of its file; add the reasons for others to `refused`."""
     stems: list[str] = []
-    known = [choice for choice in asked if choice.name in plots]
+    task = results.record.tables.of_task
+    known = [_suited(choice, task) for choice in asked if choice.name in plots]
     for choice in asked:
         if choice.name not in plots:
             refused.append(UsageError(f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"))
@@ -109,18 +111,24 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
 
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
-    plot, record = plots[choice.name], results.record
-    task, y = record.tables.of_task, plot.complete(choice.settings).get("y")
-    if y == "accuracy" and y not in task.metrics:
+    plot, record, task = plots[choice.name], results.record, results.record.tables.of_task
+    choice = _suited(choice, task)
+    if (y := choice.settings.get("y")) == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
-        if "y" in choice.settings:
-            raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
-        choice = Choice(choice.name, {**choice.settings, "y": other})
+        raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
     data = results if plot.table == "networks" else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
         heads = {"title": record.config.get("title") or "", "subtitle": about(record.config, record.levels)}
         heads = {name: text for name, text in heads.items() if settings[name] is None}
         yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **{**settings, **heads})
+
+
+def _suited(choice: Choice, task: Task) -> Choice:
+    """Return a plot without a quantity with one that the task has: a descent has a loss, and no accuracy."""
+    usual = plots[choice.name].complete({}).get("y")
+    if "y" in choice.settings or usual != "accuracy" or usual in task.metrics:
+        return choice
+    return Choice(choice.name, {**choice.settings, "y": task.metrics[0]})
 
 
 def default(results: Results) -> str:

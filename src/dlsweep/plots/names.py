@@ -49,12 +49,11 @@ def level_names(frame: DataFrame, factor: str | None) -> dict[str, str]:
     names = {level: null.get(level, level) for level in all_levels(frame, factor)}
     setting = _MAIN.get(factor, "")
     if (column := f"{factor}.{setting}") in frame:
-        values = labels(frame, column).groupby(labels(frame, factor)).unique()
-        single = {
-            str(level): str(found[0]) for level, found in values.items() if len(found) == 1 and found[0] == found[0]
-        }
-        if len(single) < len(names) or len(set(single.values())) > 1:
-            said = {level: value for level, value in single.items() if "=" not in level and level in names}
+        found = frame.assign(value=labels(frame, column), level=labels(frame, factor))[["level", "value"]]
+        pairs = [tuple(pair) for pair in found.drop_duplicates().itertuples(index=False)]
+        values = {str(level): str(value) if value == value else "" for level, value in pairs}
+        if len(values) == len(pairs) and len(set(values.values())) > 1:
+            said = {level: value for level, value in values.items() if value and "=" not in level}
             names |= {level: f"{level} {setting}={value}" for level, value in said.items() if value not in level}
     return names
 
