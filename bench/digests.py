@@ -27,7 +27,9 @@ from threadpoolctl import threadpool_info
 import dlsweep
 
 FILE = Path(__file__).with_name("digests.json")
-TIMES = ("seconds", "error")  # columns that depend on the moment and on the program, not on the networks
+# Columns that depend on the moment and on the program, not on the networks. The checksum is one of a file, whose
+# parameters have a digest of their own.
+TIMES = ("seconds", "error", "kept_checksum")
 
 Digests = dict[str, dict[str, dict[str, str]]]  # sweep, table, column
 

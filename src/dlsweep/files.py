@@ -50,7 +50,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """
     with reading(path), open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
+            raise Unreadable(f"cannot read {path}: it is not a regular file; nothing was changed, move it elsewhere")
         yield file
 
 

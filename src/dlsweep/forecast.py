@@ -18,8 +18,9 @@ from dlsweep.errors import DlsweepError
 from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, record
+from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.further import Before
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
@@ -29,6 +30,9 @@ from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan, train
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
+
+# Bytes of the histograms of a layer at an evaluation, in a file of weights.
+STATE_ROW = 280
 
 # Bytes of an array in a file of weights besides its numbers.
 ARRAY = 280
@@ -100,16 +104,19 @@ def dry_run(
 def predict(config: Config, options: Options) -> Forecast:
     """Do what `dry_run` does, with its options in one record."""
     chosen = choose(options)
+    folder = open_folder(options.output / config.name)
+    if not options.force:
+        config = further.adopted(config, folder)
     whole = plan(config)
-    done = {} if options.force else _done(config, open_folder(options.output / config.name), options.retry)
+    done, goes_on = ({}, {}) if options.force else _done(config, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
-    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory):
+    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory, apart=goes_on):
         chunks[code(chunk[0].arm)].append(chunk)
     todo = [(cohorts[key], own) for key, own in chunks.items() if own]
     keep_freed_memory()
     with threadpool_limits(1):
-        seconds = _seconds(todo)
+        seconds = _seconds(todo, goes_on)
     levels = _levels(config)
     stacks = (len(max(own, key=len)) * cohort.memory + _data(cohort) for cohort, own in todo)
     return Forecast(
@@ -129,14 +136,22 @@ def predict(config: Config, options: Options) -> Forecast:
     )
 
 
-def _done(config: Config, folder: Folder, retry: bool) -> dict[str, str]:
-    """Return the runs on disk with their status, without failed ones if these are to be tried again."""
+def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
+    """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
     old = record.read(folder)
     if old is None:
-        return {}
-    committed, _ = Store(folder, old.tables).scan()
-    compatibility.check(config, old, committed, folder)
-    return {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+        return {}, {}
+    committed, _ = Store(folder, old.tables, old.beside).scan()
+    goes_on: Mapping[str, Before] = {}
+    if further.before(config, old):
+        goes_on, _ = further.goes_on(config, old, committed, folder)
+        tables = compatibility.tables(config)
+        begun = Store(folder, tables, old.tables.sweep)
+        committed = begun.scan()[0] if old.further == tables.sweep else {}
+    else:
+        compatibility.check(config, old, committed, folder)
+    done = {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+    return done, goes_on
 
 
 def _hints(config: Config, whole: Plan) -> list[str]:
@@ -163,14 +178,20 @@ def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
     }
 
 
-def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]]) -> list[float]:
+def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]], goes_on: Mapping[str, Before]) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
+
+    def whole(cohort: Cohort, chunk: Chunk) -> float:
+        """Runs from the beginning that take as long."""
+        begun = goes_on.get(chunk[0].id)
+        return len(chunk) * (1 - (begun.steps if begun else 0) / cohort.steps)
+
     measured = [
         _measure(cohort, chunk) / len(chunk) for cohort, own in todo[:MEASURED] for chunk in [max(own, key=len)]
     ]
     pace = sum(measured) / sum(cohort.work for cohort, _ in todo[:MEASURED]) if measured else 0.0
     each = measured + [pace * cohort.work for cohort, _ in todo[MEASURED:]]
-    return [len(chunk) * seconds for seconds, (_, own) in zip(each, todo, strict=True) for chunk in own]
+    return [whole(cohort, chunk) * one for one, (cohort, own) in zip(each, todo, strict=True) for chunk in own]
 
 
 def _measure(cohort: Cohort, chunk: Chunk) -> float:
@@ -202,7 +223,8 @@ def _rows(cohort: Cohort) -> int:
     """Return the bytes on disk of a run of the cohort."""
     evaluate, times = cohort.arm.evaluate, cohort.evaluations
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
-    kept = FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels if evaluate.keep else 0
+    layer += STATE_ROW * times if evaluate.layers and evaluate.keep == "final" else 0
+    kept = cohort.kept * (FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels)
     return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
 
 

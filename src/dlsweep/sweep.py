@@ -14,10 +14,12 @@ from dlsweep.errors import DlsweepError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Receipt, Task
-from dlsweep.storage import compatibility, record
-from dlsweep.storage.folder import Folder, make_folder
+from dlsweep.storage import compatibility, further, record
+from dlsweep.storage.folder import Folder, make_folder, open_folder
+from dlsweep.storage.further import Before, Earlier
 from dlsweep.storage.results import Results, open_results
 from dlsweep.storage.store import WRITTEN, Store, statuses
+from dlsweep.text import plural
 from dlsweep.training.plan import Plan, plan
 
 
@@ -80,6 +82,8 @@ def run(
 def train_missing(config: Config, options: Options, report: Reporter) -> Results:
     """Do what `run` does, with its options in one record."""
     executor = choose(options)
+    if not options.force:
+        config = further.adopted(config, open_folder(options.output / config.name))
     whole = plan(config)
     folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
@@ -88,15 +92,19 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             report.progress(iterations)
             check()
 
-        store, done = _open(folder, config, options, report.note, whole.runs)
+        store, done, earlier = _open(folder, config, options, report.note, whole.runs)
+        goes_on = earlier.runs if earlier else {}
         try:
-            _start(whole, executor, done, report, check)
-            chunks = whole.chunks(done, executor.workers, executor.stack_memory)
-            with closing(executor.map(Task(store, registering_modules()), chunks, progress)) as receipts:
+            _start(whole, executor, done, goes_on, report, check)
+            chunks = whole.chunks(done, executor.workers, executor.stack_memory, apart=goes_on)
+            task = Task(store, registering_modules(), earlier)
+            with closing(executor.map(task, chunks, progress)) as receipts:
                 for receipt in receipts:
                     report.receipt(receipt)
                     if options.fail_fast and receipt.error:
                         raise DlsweepError(f"{receipt.error}; the sweep ends at the first failure, as asked")
+            if earlier:
+                further.finish(config, earlier, store)
         finally:
             store.clean()
     return open_results(str(folder))
@@ -104,8 +112,11 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
 
 def _open(
     folder: Folder, config: Config, options: Options, note: Callable[[str], None], runs: int
-) -> tuple[Store, dict[str, str]]:
-    """Repair a folder and its record, or refuse the config; return the store, and the status of the runs to keep."""
+) -> tuple[Store, dict[str, str], Earlier | None]:
+    """Repair a folder and its record, or refuse the config.
+
+    Return the store, the status of the runs to keep, and the runs that go on.
+    """
     if options.force:
         Store(folder, compatibility.tables(config)).clear()
         folder.delete(record.FILE)
@@ -113,31 +124,52 @@ def _open(
     if old and damage:
         note(damage)
         old.write(folder)
-    store = Store(folder, compatibility.tables(config, old))
-    committed, notes = (Store(folder, old.tables) if old else store).repair()
-    for sentence in notes + compatibility.check(config, old, committed, folder):
+    store = Store(folder, compatibility.tables(config, old), old.beside if old else "")
+    there = Store(folder, old.tables, old.beside) if old else store
+    committed, notes = there.repair()
+    earlier = None
+    if old and further.before(config, old):
+        goes_on, known = further.goes_on(config, old, committed, folder)
+        earlier, store = Earlier(there, goes_on), further.begin(config, old, there)
+        committed, repaired = store.repair()
+        notes += known + repaired
+    else:
+        notes += compatibility.check(config, old, committed, folder)
+        if old and old.earlier:
+            there.discard()
+    for sentence in notes:
         note(sentence)
     if options.retry:  # a failed run, or ensemble, has a part of its own
         failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
         store.remove(failed)
         committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
     done = statuses(committed)
+    if earlier:
+        return store, done, earlier
     recorded = old is not None and (old.config, old.plots) == (compatibility.canonical(config), config.plots)
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
         compatibility.describe(config, old).write(folder)
-    return store, done
+    return store, done, None
 
 
 def _start(
-    plan: Plan, executor: Executor, done: Mapping[str, str], report: Reporter, check: Callable[[], None]
+    plan: Plan,
+    executor: Executor,
+    done: Mapping[str, str],
+    goes_on: Mapping[str, Before],
+    report: Reporter,
+    check: Callable[[], None],
 ) -> None:
     """Report the start, and fetch published data before any worker reads it."""
     if done:
         report.note(f"{len(done)} of {plan.runs} runs are done already")
+    if begun := [before.steps for run, before in goes_on.items() if run not in done]:
+        spread = " to ".join(dict.fromkeys(map(str, (min(begun), max(begun)))))
+        report.note(f"{plural(len(begun), 'run')} to train further, from the state after {spread} iterations")
     if len(done) < plan.runs:
         for note in executor.notes(plan):
             report.note(note)
         for source in {source.name: source for c in plan.cohorts if (source := data_of(c.arm).source)}.values():
             fetch(source, report.note, lambda count: check())
-    report.start(plan.runs, len(done), plan.iterations(done))
+    report.start(plan.runs, len(done), plan.iterations(done) - sum(begun))

@@ -19,6 +19,7 @@ import pytest
 from tests.support import commands
 from tests.support.commands import Done
 
+import dlsweep as api
 from dlsweep.cli import listing
 from dlsweep.config import words
 
@@ -350,6 +351,45 @@ def test_a_sweep_without_runs_does_not_keep_others_from_being_seen(dlsweep: Dlsw
     assert [sweep["runs"]["total"] for sweep in told] == [0, 12]
     refused = dlsweep("show", "results/begun", code=2)
     assert refused.stderr == "there is nothing to show in results/begun: no run is done yet\n"
+
+
+def test_a_broken_sweep_does_not_keep_others_from_being_seen(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    for name in ("first", "last"):
+        dlsweep("run", "tiny.yaml", f"name={name}", "seeds=1", "-q", "-j", "1")
+    (tmp_path / "results/middle").mkdir()
+    (tmp_path / "results/middle/sweep.json").write_text("{")
+    next((tmp_path / "results/first/curves").iterdir()).write_bytes(b"")
+    shown = dlsweep("show", "results", code=4)
+    assert shown.stdout.count("95 % interval") == 2
+    assert shown.stderr.startswith("results/middle/sweep.json is damaged, or not made by dlsweep: ")
+    assert [sweep["name"] for sweep in json.loads(dlsweep("show", "results", "--json", code=4).stdout)] == [
+        "first",
+        "last",
+    ]
+    drawn = dlsweep("plot", "results", code=4)
+    assert drawn.stdout == "results/last/figures/curves-accuracy.png\n"
+    assert [line.partition(" ")[0].split("/")[1] for line in drawn.stderr.splitlines()] == ["first", "middle"]
+    with pytest.warns(UserWarning, match="middle/sweep.json is damaged"):
+        opened = api.open_all(tmp_path / "results")
+    assert [results.name for results in opened] == ["first", "last"]
+
+
+def test_results_are_moved_with_or_without_their_data(dlsweep: Dlsweep, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    (before / "data").mkdir()
+    (tmp_path / "tiny.npz").rename(before / "data" / "tiny.npz")
+    config = TINY.replace("tiny.npz", "data/tiny.npz") + "evaluate: {keep: final}\nplots: [confusion, curves]\n"
+    (before / "tiny.yaml").write_text(config, "utf-8")
+    dlsweep("run", "before/tiny.yaml", "-o", "before/results", "seeds=1", "-q", "-j", "1")
+    before.rename(after)
+    paths = [f"after/results/tiny/figures/{name}.png\n" for name in ("confusion", "curves-accuracy")]
+    assert dlsweep("plot", "after/results").stdout == "".join(paths)
+    (after / "data" / "tiny.npz").unlink()
+    drawn = dlsweep("plot", "after/results")
+    assert drawn.stdout == paths[1]
+    assert drawn.stderr.startswith("warning: a plot was not drawn: data.npz.path: ")
+    assert "No such file or directory" in drawn.stderr
 
 
 def test_memory_that_is_too_little_is_told(dlsweep: Dlsweep) -> None:

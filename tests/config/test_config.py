@@ -234,7 +234,7 @@ def test_a_file_is_found_beside_the_config_and_its_content_counts_not_its_place(
     changed = load(tmp_path / "there" / "x.yaml")
     assert set(ids(changed)).isdisjoint(ids(here))
     (sentence,) = changed.difference(here.resolved())
-    assert sentence.startswith("fingerprints.npz train=null validation=0 test=null standardize=false: ")
+    assert sentence.startswith("fingerprints.npz train=null validation=0 test=null standardize=false channels=null: ")
 
 
 def test_two_files_are_called_by_their_names(tmp_path: Path) -> None:

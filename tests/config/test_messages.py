@@ -348,11 +348,11 @@ def test_what_the_data_does_not_hold(refused: Refused, tmp_path: Path) -> None:
     )
     refused("data: {mnist: {train: ▲70000}}", "mnist has 60,000 training samples; train: 70,000 ask for 70,000")
     refused("data: {npz: {path: ▲none.npz}}", f"{tmp_path / 'none.npz'} cannot be read: No such file or directory")
-    write_npz(tmp_path / "bad.npz", labels=np.arange(20) - 1)
+    write_npz(tmp_path / "bad.npz", labels=np.arange(20) / 2)
     refused(
         "data: {npz: {path: ▲▲bad.npz}}\nseeds: ▲0",
-        f"{tmp_path / 'bad.npz'}: t_test must hold the classes 0 … K-1, found -1",
-        f"{tmp_path / 'bad.npz'}: t_train must hold the classes 0 … K-1, found -1",
+        f"{tmp_path / 'bad.npz'}: t_test must hold whole numbers or names, found 0.5; a class is no quantity",
+        f"{tmp_path / 'bad.npz'}: t_train must hold whole numbers or names, found 0.5; a class is no quantity",
         "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 0",
     )
 

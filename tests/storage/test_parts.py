@@ -55,7 +55,7 @@ def test_every_flipped_bit_is_found(folder: LocalFolder, part: Path) -> None:
 def test_a_part_cut_short_is_found(folder: LocalFolder, part: Path, kept: int) -> None:
     part.write_bytes(part.read_bytes()[:kept])
     with pytest.raises(parts.Damaged, match="is damaged"):
-        parts.check(folder, name(part), TABLE.schema)
+        parts.read_table(folder, name(part), TABLE.schema)
 
 
 def test_the_pages_have_checksums_for_other_readers(part: Path) -> None:
@@ -80,9 +80,8 @@ def test_a_part_with_the_right_checksum_that_is_not_parquet_is_found(
 
 def test_a_part_of_another_table_is_refused(folder: LocalFolder, part: Path) -> None:
     other = pa.schema([("run_id", pa.string())])
-    for read in (parts.read_table, parts.check):
-        with pytest.raises(ResultsDamaged, match="has other columns than this sweep's table; move it elsewhere"):
-            read(folder, name(part), other)
+    with pytest.raises(ResultsDamaged, match="has other columns than this sweep's table; move it elsewhere"):
+        parts.read_table(folder, name(part), other)
 
 
 @pytest.mark.parametrize("foreign", ["data.parquet", "notes.txt", f"{STEM}.parquet", f"{STEM}-0123456g.parquet"])

@@ -37,7 +37,10 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("fate", "scenario"),
-    [*(("kill", scenario) for scenario in ("plain", "damaged", "complete", "forced")), ("error", "complete")],
+    [
+        *(("kill", scenario) for scenario in ("plain", "damaged", "complete", "forced", "further")),
+        ("error", "complete"),
+    ],
 )
 def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     make: Make, launch: Launch, memory_disk: Path, fate: str, scenario: str
@@ -51,6 +54,9 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     if scenario == "forced":
         config = make(seeds=1, grid=one, evaluate={"every": 2, "on": ["test"], "keep": "best"})
         before = config | {"seeds": 2}
+    if scenario == "further":
+        config = make(seeds=1, grid=two, evaluate={"every": 2, "on": ["test"], "keep": "final"})
+        before = config | {"train": config["train"] | {"iterations": 3}}
     options = {"force": True} if scenario == "forced" else {}
     output, start = memory_disk / "output", memory_disk / "start"
     start.mkdir()
@@ -67,7 +73,9 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
         assert set(ends[:-1]) == {-signal.SIGKILL}
     else:
         assert set(ends[:-1]) == {0, 1}  # 0 where the operation was to clean up, and nothing depends on it
-    digests, hidden, whole = looks
+    digests, hidden, whole, lengths = looks
+    if scenario == "further":  # until all runs are longer, all are as they were
+        assert {tuple(found) for found in lengths} == {(3, 3), (6, 6)}
     assert len(set(digests)) == 1
     assert not any(hidden)
     assert all(whole)

@@ -195,8 +195,9 @@ def test_a_landscape_has_no_weights(tmp_path: Path) -> None:
         dlsweep.load(config)
 
 
-def test_the_dry_run_counts_the_weights(make: Make, tmp_path: Path) -> None:
-    config = make(model={"mlp": {"hidden": [200, 200]}}, evaluate=EVALUATE)
+@pytest.mark.parametrize("further", [{}, {"layers": True}])
+def test_the_dry_run_counts_the_weights_and_the_state(make: Make, tmp_path: Path, further: dict[str, Any]) -> None:
+    config = make(model={"mlp": {"hidden": [200, 200]}}, evaluate=EVALUATE | further, grid={"optimizer": ["adam"]})
     forecast = dlsweep.dry_run(config, output=tmp_path, executor="inline")
     results = run(config, tmp_path)
     written = sum(p.stat().st_size for p in results.folder.rglob("*") if p.suffix in (".parquet", ".npz"))

@@ -1,19 +1,25 @@
-"""`dlsweep data`: list, fetch and import data sets."""
+"""`dlsweep data`: list, fetch and import data sets, and check files of the user."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument
 
 from dlsweep.cli.options import Json, Quiet
 from dlsweep.cli.terminal import print_json, say
-from dlsweep.errors import UsageError
+from dlsweep.errors import ConfigError, UsageError
 from dlsweep.text import table
 
-data = typer.Typer(help="List, fetch and import data sets.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from dlsweep.datasets import Dataset
+    from dlsweep.registry import Choice
+
+data = typer.Typer(
+    help="List, fetch and import data sets; check your own.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Name = Annotated[str, Argument(metavar="NAME", help="Name of a data set; see dlsweep data list.", show_default=False)]
 BY_HAND = "Files that were downloaded by hand, or a folder with them."
@@ -75,6 +81,80 @@ def data_import(
     source = published_as(name)
     if source.bundled:
         raise UsageError(f"{name} comes with its package; there is nothing to import")
-    if missing := take(source, files):
+    if missing := take(source, files, say):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
     print(source.folder)
+
+
+@data.command("check")
+def data_check(
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="An .npz file, or a table: CSV or Parquet.", show_default=False)
+    ],
+    words: Annotated[
+        list[str] | None, Argument(metavar="key=value", help="Settings as in a config, such as label=kind test=0.2.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a file of your own is understood, with notes on doubts, before anything is trained."""
+    from dlsweep.datasets import open_dataset
+
+    settings = [word.replace("=", ": ", 1) for word in words or ()]
+    choice = _choice(file, words or [])
+    opened = open_dataset(choice)
+    facts = _facts(opened) | {"config": f"data: {{{choice.name}: {{{', '.join([f'path: {file}', *settings])}}}}}"}
+    if as_json:
+        print_json(facts)
+        return
+    least, most = min(facts["counts"]), max(facts["counts"])
+    rows = [
+        ["samples", ", ".join(f"{count:,} {split}" for split, count in opened.sizes.items() if count)],
+        ["shape", "×".join(map(str, opened.shape)) + " (channels, height, width)" * (len(opened.shape) > 1)],
+        ["input", f"{facts['low']:.4g} to {facts['high']:.4g}" + ", standardized" * facts["standardized"]],
+        ["classes", f"{opened.classes}: {', '.join(facts['names'][:20])}" + ", …" * (opened.classes > 20)],
+        ["of a class", f"{least:,}" + (f" to {most:,} training samples" if least < most else " training samples each")],
+        ["in a config", facts["config"]],
+    ]
+    print(table(["file", str(file)], rows))
+    for note in opened.notes:
+        say(note)
+
+
+def _choice(file: Path, words: list[str]) -> Choice:
+    """Return the data set of a file with settings as on the command line."""
+    from dlsweep.config.document import Reading, gather
+    from dlsweep.config.levels import LevelSpec, read_level
+    from dlsweep.config.loading import read
+    from dlsweep.config.overrides import override
+    from dlsweep.datasets import kind_of
+
+    kind = kind_of(file)
+
+    def reading() -> Reading[LevelSpec | None]:
+        source = yield from read({"name": "checked", "data": {kind: {"path": str(file)}}})
+        assert source.document is not None
+        document = yield from override(source.document, [f"data.{kind}.{word}" for word in words])
+        return (yield from read_level("data", document.value["data"], expand=False))
+
+    spec, mistakes = gather(reading())
+    if mistakes or spec is None:
+        raise ConfigError(mistakes)
+    return spec.levels[0].choices[0]
+
+
+def _facts(opened: Dataset) -> dict[str, Any]:
+    """Return a data set in numbers and words, for JSON."""
+    import numpy as np
+
+    arrays = opened.arrays
+    return {
+        "sizes": dict(opened.sizes),
+        "shape": opened.shape,
+        "classes": opened.classes,
+        "names": list(opened.names) or [str(label) for label in range(opened.classes)],
+        "counts": np.bincount(arrays.t_train, minlength=opened.classes).tolist(),
+        "low": float(arrays.x_train.min() * arrays.scale),
+        "high": float(arrays.x_train.max() * arrays.scale),
+        "standardized": arrays.standardized,
+        "notes": list(opened.notes),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from typer import Option
 
 from dlsweep.cli.options import Formats, Json, Quiet, Results, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
-from dlsweep.errors import UsageError
+from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.settings import NUMBER
 
 if TYPE_CHECKING:
@@ -56,35 +57,22 @@ def plot(
     """
     from dlsweep.cli.choosing import choices
     from dlsweep.plots.figures import default, draw
-    from dlsweep.storage.results import open_all
 
     drawn = suffixes(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
     given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
-    given |= {
-        "title": title,
-        "subtitle": subtitle,
-        "x_label": x_label,
-        "y_label": y_label,
-        "size": _pair(size, "--size"),
-    }
+    given |= {"title": title, "subtitle": subtitle, "x_label": x_label, "y_label": y_label}
     given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}
     given |= {"size": _pair(size, "--size"), "dpi": dpi, "font_size": font_size}
     changes = {name: value for name, value in given.items() if value is not None}
-    sweeps, refused = _begun(open_all(results), "plot"), list[str]()
-    for sweep in sweeps:
-        try:
-            asked = choices(sweep.record.plots, kind, changes, default(sweep))
-            figures = draw(sweep, asked, formats=drawn, output=output)
-        except UsageError as error:
-            refused.append(str(error))
-            continue
+
+    def draw_all(sweep: Sweep) -> None:
+        asked = choices(sweep.record.plots, kind, changes, default(sweep))
+        figures = draw(sweep, asked, formats=drawn, output=output)
         if not quiet:
             print_paths(figures)
-    if len(refused) == len(sweeps):
-        raise UsageError("\n".join(dict.fromkeys(refused)))
-    for sentence in refused:
-        say(f"a plot was not drawn: {sentence}")
+
+    _each(results, "plot", draw_all)
 
 
 def _pair(text: str | None, option: str) -> list[float | None] | None:
@@ -112,21 +100,50 @@ def show(
 ) -> None:
     """Show the closing table of finished sweeps again."""
     from dlsweep.analysis.leaderboard import closing_data, closing_table
-    from dlsweep.storage.results import open_all
 
-    opened = open_all(results)
-    if as_json:
-        print_json([closing_data(sweep) for sweep in opened])
-    else:
-        print("\n\n".join(closing_table(sweep, metric) for sweep in _begun(opened, "show")))
+    shown: list[Any] = []
+    try:
+        if as_json:
+            _each(results, "show", lambda sweep: shown.append(closing_data(sweep)), begun=False)
+        else:
+            _each(results, "show", lambda sweep: shown.append(closing_table(sweep, metric)))
+    finally:
+        if shown:
+            print_json(shown) if as_json else print("\n\n".join(shown))
 
 
-def _begun(sweeps: list[Sweep], do: str) -> list[Sweep]:
-    """Return the sweeps that have runs to plot or to show; report the others."""
-    ready = [sweep for sweep in sweeps if not sweep.runs.empty]
-    waiting = [f"there is nothing to {do} in {s.folder}: no run is done yet" for s in sweeps if s.runs.empty]
-    if not ready:
+def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
+    """Act on each sweep of a folder. begun: only on those that have runs to plot or to show; report the others.
+
+    A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
+    Where some sweeps suit what is asked for, those that do not are no error: they are reported.
+    """
+    from dlsweep.storage.results import open_each
+
+    done, lost = 0, list[DlsweepError]()
+    waiting: list[str] = []
+    opened = open_each(path)
+    for sweep in opened:
+        try:
+            if isinstance(sweep, DlsweepError):
+                raise sweep
+            if begun and sweep.runs.empty:
+                waiting.append(f"there is nothing to {do} in {sweep.folder}: no run is done yet")
+            else:
+                act(sweep)
+                done += 1
+        except DlsweepError as error:
+            lost.append(error)
+    if len(waiting) == len(opened):
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
-    return ready
+    for one in [one for one in lost if done and isinstance(one, UsageError)]:
+        say(str(one))
+        lost.remove(one)
+    if len(opened) == 1 and lost:
+        raise lost[0]
+    if lost:
+        together = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
+        together.exit_code = max(one.exit_code for one in lost)
+        raise together

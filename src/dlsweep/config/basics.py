@@ -117,4 +117,6 @@ def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]
         if one.value in splits:
             yield one.place.mistake(f"evaluate.on has {one.value} twice")
         splits.add(one.value)
+    if "planned" in nodes and "every" in nodes and nodes["every"].value is not None:
+        yield nodes["planned"].place.mistake("evaluate.planned has no effect where evaluate.every is set; take it out")
     return EVALUATE(**EVALUATE.complete({name: node.meaning for name, node in nodes.items()})), nodes

@@ -98,7 +98,9 @@ class Config:
         from dlsweep.datasets import open_dataset
 
         samples = open_dataset(data).sizes["train"] if train.epochs else 0
-        return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)))
+        if planned := self.evaluate.planned:
+            train = train.lasting(planned)
+        return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)), planned=None)
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its seeds."""

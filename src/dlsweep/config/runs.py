@@ -6,7 +6,7 @@ These are plain values. Everything later (planning, training, results) reads the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
@@ -67,6 +67,10 @@ class Train:
     clip_norm: float | None = None
     stopping: Stopping | None = None
 
+    def lasting(self, length: int) -> Train:
+        """Return the same training with another length, in the same unit."""
+        return replace(self, iterations=length) if self.iterations is not None else replace(self, epochs=length)
+
     def per_epoch(self, samples: int) -> int:
         """Return the number of updates in an epoch of `samples` samples; its last minibatch may be smaller."""
         return -(-samples // self.batch_size)
@@ -84,7 +88,8 @@ class Evaluate:
     """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
 
     ensemble: whether also those of the averaged predictions of an arm's runs. layers: whether every layer is measured.
-    keep: of which evaluation the weights are kept; None for none.
+    keep: of which evaluation the weights are kept; None for none. planned: the length of training that `every` is left
+    open for, if it is another than the arm's; None in an arm.
     """
 
     every: int  # 0 in a config that leaves it open; in an arm at least 1
@@ -92,6 +97,7 @@ class Evaluate:
     ensemble: bool = False
     layers: bool = False
     keep: Keep | None = None
+    planned: int | None = None
 
     def times(self, steps: int) -> int:
         """Return the number of evaluations of a run of `steps` updates."""

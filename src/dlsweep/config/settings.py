@@ -80,7 +80,12 @@ def check(entry: Entry, name: str, node: Node, where: str) -> Reading[Node]:
     value, faults = setting.check(node.plain(), where, lambda steps: str(node.at(steps)))
     for fault in faults:
         yield node.place_of(fault.steps, fault.at_key).mistake(fault.sentence)
-    return replace(node, meaning=_absolute(node) if setting.is_file and not faults else value)
+    if setting.is_file and not faults:
+        try:
+            value = _absolute(node)
+        except RuntimeError:
+            yield node.place.mistake(f"{where} is {node}, and there is no such home folder; write the whole path")
+    return replace(node, meaning=value)
 
 
 def _absolute(node: Node) -> str:

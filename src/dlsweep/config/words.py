@@ -58,6 +58,7 @@ def evaluate(
     ensemble: bool = False,
     layers: bool = False,
     keep: Keep | None = None,
+    planned: Count | None = None,
 ) -> Evaluate:
     """Iterations and splits at which loss and accuracy are measured.
 
@@ -66,9 +67,12 @@ def evaluate(
     samples they share; layers: true to measure weights, gradients and activations in every layer too; keep: the
     weights to keep of each run, the ones that its final metrics were computed with (final), or those of its best
     evaluation (best): with patience, the evaluation of its last improvement, else the one with the highest accuracy, of
-    equals the first, on validation or, if it is not evaluated, on the last of the splits.
+    equals the first, on validation or, if it is not evaluated, on the last of the splits. Final weights come with the
+    state of training, from which `dlsweep run` with a longer training goes on. planned: the length of training that the
+    default of `every` is for, in the unit of train's, if it is not this one; set in sweeps that were trained further.
     """
-    return Evaluate(every or 0, tuple(split for split in get_args(Split) if split in on), ensemble, layers, keep)
+    splits = tuple(split for split in get_args(Split) if split in on)
+    return Evaluate(every or 0, splits, ensemble, layers, keep, planned)
 
 
 class Section(Entry):

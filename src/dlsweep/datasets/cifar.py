@@ -19,6 +19,7 @@ import numpy as np
 from dlsweep.datasets.base import CountOrZero, Dataset, Whole, datasets
 from dlsweep.datasets.published import File, Published
 from dlsweep.errors import DataError
+from dlsweep.files import opened
 from dlsweep.registry import Count
 
 PIXELS = 3 * 32 * 32
@@ -64,27 +65,32 @@ def _read(published: Published, folder: Path) -> Whole:
 
 def _records(path: Path, members: dict[str, int], width: int, most: int) -> list[np.ndarray]:
     """Return the records of each member, `(N, width)` uint8. Raise a `DataError` if the archive is damaged."""
-    found: dict[str, np.ndarray] = {}
-    try:
-        with path.open("rb") as packed:
-            stream = _AtMost(gzip.GzipFile(fileobj=packed), most)
-            with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
-                for entry in archive:
-                    name = PurePosixPath(entry.name).name
-                    if entry.isreg() and name in members:
-                        if entry.size != members[name] * width:
-                            wanted = f"{members[name]:,} records of {width:,}"
-                            raise DataError(f"{path} is damaged: {name} has {entry.size:,} bytes, not {wanted}")
-                        content = archive.extractfile(entry)
-                        assert content is not None  # it is a regular file
-                        found[name] = np.frombuffer(content.read(), np.uint8).reshape(-1, width)
-            while stream.read(1 << 20):
-                pass  # gzip compares the checksum at the end of the stream
-    except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is damaged: {error}") from None
+    with opened(path) as packed:
+        try:
+            found = _unpacked(_AtMost(gzip.GzipFile(fileobj=packed), most), members, width)
+        except (ValueError, EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{path} is damaged: {error}") from None
     if absent := [name for name in members if name not in found]:
         raise DataError(f"{path} is damaged: it holds no {', '.join(absent)}")
     return [found[name] for name in members]
+
+
+def _unpacked(stream: _AtMost, members: dict[str, int], width: int) -> dict[str, np.ndarray]:
+    """Return the records of the members that an archive has. Raise a `ValueError` if one has another size."""
+    found: dict[str, np.ndarray] = {}
+    with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
+        for entry in archive:
+            name = PurePosixPath(entry.name).name
+            if entry.isreg() and name in members:
+                if entry.size != members[name] * width:
+                    wanted = f"{members[name]:,} records of {width:,}"
+                    raise ValueError(f"{name} has {entry.size:,} bytes, not {wanted}")
+                content = archive.extractfile(entry)
+                assert content is not None  # it is a regular file
+                found[name] = np.frombuffer(content.read(), np.uint8).reshape(-1, width)
+    while stream.read(1 << 20):
+        pass  # gzip compares the checksum at the end of the stream
+    return found
 
 
 class _AtMost:

@@ -15,12 +15,12 @@ LEAST = 1000
 CHUNK = 1 << 13  # bytes
 PAUSE = 0.2  # seconds between two looks at a server that sends nothing
 
-_SECRET = re.compile(r"(?<=//)\S*@")
+_UNCLEAR = "the server's answer cannot be understood"
 
 
 def without_password(url: str) -> str:
-    """Return an address, or a sentence with one, without user and password."""
-    return _SECRET.sub("…@", url)
+    """Return an address without user and password."""
+    return re.sub(r"^(\w+://)?.*@", r"\1…@", url)
 
 
 def chunks(url: str) -> Iterator[bytes]:
@@ -46,8 +46,7 @@ def chunks(url: str) -> Iterator[bytes]:
             count += len(chunk)
             if waited >= PATIENCE:
                 if count < LEAST * PATIENCE:
-                    sent = f"less than {LEAST * PATIENCE:,} bytes" if count else "nothing"
-                    raise FetchError(f"the server has sent {sent} in {PATIENCE} s")
+                    raise FetchError(f"the server has sent less than {LEAST * PATIENCE:,} bytes in {PATIENCE} s")
                 waited, count = 0.0, 0
     finally:
         ended.set()
@@ -67,23 +66,38 @@ def _receive(url: str, arrived: Queue[bytes | FetchError | None], ended: Event) 
                 if ended.is_set():
                     return
     except Exception as error:  # the library raises much that it does not document
-        last = FetchError(_reason(error))
+        last = FetchError(_reason(error, url))
     arrived.put(last)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, url: str) -> str:
     """Return the reason of a failed request in few words."""
     import requests
-    from urllib3.exceptions import HTTPError, ReadTimeoutError
+    import urllib3
 
+    protocol = error.args[0] if error.args else None  # `requests` puts the error of `urllib3` into its own
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return printable(f"the server answers {error.response.status_code} {error.response.reason}")
-    if isinstance(error, (requests.Timeout, ReadTimeoutError)):
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
         return f"the server is silent for {PATIENCE} s"
+    if isinstance(error, requests.TooManyRedirects):
+        return "the server redirects without end"
+    if isinstance(error, requests.ConnectionError) and isinstance(protocol, urllib3.exceptions.ProtocolError):
+        closed = isinstance(protocol.args[-1], ConnectionError)
+        return "the server closed the connection without an answer" if closed else _UNCLEAR
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    if isinstance(error, (requests.exceptions.ChunkedEncodingError, HTTPError)):
+    if isinstance(error, urllib3.exceptions.HTTPError):
         return "the connection broke before the whole file had arrived"
     if isinstance(error, ValueError):
-        return "this is not an http address, or the server redirects to one that is none"
-    return printable(f"{type(error).__name__}: {error}".partition("\n")[0])
+        return "the server redirects to an address that is none" if _is_address(url) else "this is not an http address"
+    return _UNCLEAR
+
+
+def _is_address(url: str) -> bool:
+    import requests
+
+    try:
+        return (requests.Request("GET", url).prepare().url or "").lower().startswith(("http://", "https://"))
+    except ValueError:
+        return False

@@ -7,16 +7,21 @@ killed process leaves nothing that is ever read. A lock on the folder ensures th
 from __future__ import annotations
 
 import os
+import platform
+import re
+import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from dlsweep.datasets.download import CHUNK, chunks, without_password
+from dlsweep.datasets.download import CHUNK, PAUSE, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
-from dlsweep.errors import DataError, DlsweepError, FetchError
-from dlsweep.files import created
-from dlsweep.text import size
+from dlsweep.errors import DataError, DlsweepError, FetchError, Unreadable
+from dlsweep.files import created, opened, read
+from dlsweep.text import printable, size
 
 
 def fetch(
@@ -26,12 +31,12 @@ def fetch(
 ) -> None:
     """Fetch the missing files of a data set. Raise a `FetchError` with the steps by hand if that fails.
 
-    note: called once with a sentence if anything is fetched. progress: called with the number of bytes of each chunk
-    that arrived; an exception that it raises ends the download.
+    note: called with a sentence if anything is fetched, or if another process fetches it. progress: called several
+    times a second with the number of bytes that have arrived since; an exception that it raises ends the download.
     """
-    if not published.missing():
+    if not published.missing() and not (_unfinished(published) and os.access(published.folder, os.W_OK)):
         return
-    with _sole_writer(published.folder):
+    with _sole_writer(published, note, progress):
         missing = published.missing()  # another process may have fetched it meanwhile
         if missing:
             total = size(sum(file.size for file in missing))
@@ -40,23 +45,26 @@ def fetch(
             _download(published, file, progress)
 
 
-def take(published: Published, paths: Sequence[Path]) -> list[File]:
+def take(
+    published: Published, paths: Sequence[Path], note: Callable[[str], object] = lambda sentence: None
+) -> list[File]:
     """Copy files that were downloaded by hand into the cache. Return the files that are still missing.
 
     A folder stands for the files in it that are named as published, packed or not. For a file, only the content
-    matters. Raise a `DataError` with all paths that are not files of the data set; then nothing is copied.
+    matters. Raise a `DataError` with all paths that are not files of the data set; then nothing is copied. note: called
+    with a sentence if another process writes to the cache.
     """
     found: dict[File, Path] = {}
     strange = []
     for path in chain.from_iterable(_inside(published, given) for given in paths):
         file = next((file for file in published.files if file.is_at(path)), None)
         if file is None:
-            strange.append(f"{path} is not a file of {published.name} as published")
+            strange.append(f"{path} {_strangeness(published, path)}")
         else:
             found[file] = path
     if strange:
         raise DataError("\n".join([*strange, f"{published.name} consists of", *_hashes(published)]))
-    with _sole_writer(published.folder):
+    with _sole_writer(published, note):
         for file, path in found.items():
             if not _keep(published, file, _content(path)):
                 raise DataError(f"{path} has changed while it was copied")
@@ -64,39 +72,97 @@ def take(published: Published, paths: Sequence[Path]) -> list[File]:
 
 
 def _content(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as source:
+    with opened(path) as source:
         while chunk := source.read(CHUNK):
             yield chunk
 
 
 def _inside(published: Published, path: Path) -> list[Path]:
     if not path.is_dir():
-        if not path.exists():
-            raise DataError(f"{path}: there is no such file")
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file" + ", only a pipe or a device" * path.exists())
         return [path]
     names = [name for file in published.files for name in (file.name, file.name.removesuffix(".gz"))]
     inside = [path / name for name in names if (path / name).is_file()]
     if not inside:
         held = ", ".join(file.name for file in published.files)
-        raise DataError(f"{path} has none of the files of {published.name}: {held}")
+        other = f"; it {_strangeness(published, path)}" * bool(_version(path))
+        raise DataError(f"{path} has none of the files of {published.name}: {held}{other}")
     return inside
 
 
-@contextmanager
-def _sole_writer(folder: Path) -> Iterator[None]:
-    """Make the folder and wait until no other process writes to it."""
-    from filelock import FileLock
+def _strangeness(published: Published, path: Path) -> str:
+    """Return words for a file or a folder that is not the published one, after its name."""
+    if version := _version(path):
+        return f"is the {version} version of CIFAR; fetch its binary version, {published.files[0].name}"
+    return f"is not a file of {published.name} as published"
 
-    lock = FileLock(folder / ".lock")
+
+def _version(path: Path) -> str:
+    """Return Python or Matlab for these versions of CIFAR, an archive or an unpacked folder; "" for anything else."""
+    names = [path.name]
+    damage = (OSError, Unreadable, tarfile.TarError, EOFError, zlib.error)
+    with suppress(*damage), opened(path) as file, tarfile.open(fileobj=file) as archive:
+        names.append(getattr(archive.next(), "name", ""))
+    found = re.search(r"cifar-\S*-(py|mat)", " ".join(names))
+    return {"py": "Python", "mat": "Matlab"}[found[1]] if found else ""
+
+
+@contextmanager
+def _sole_writer(
+    published: Published,
+    note: Callable[[str], object],
+    progress: Callable[[int], object] = lambda count: None,
+) -> Iterator[None]:
+    """Make the folder, wait until no other process writes to it, and delete what killed ones have left.
+
+    The lock file itself is emptied by each process that tries it, so another file says who holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder, waits = published.folder, False
+    lock, holder = FileLock(folder / ".lock"), folder / ".holder"
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / ".lock").is_symlink():
             (folder / ".lock").unlink()  # the lock would be created at the link's target
-        lock.acquire()
+        while not lock.is_locked:
+            with suppress(Timeout):
+                lock.acquire(timeout=PAUSE)
+                break
+            if not waits:
+                note(f"{folder} is in use: {_told(holder)}; waiting for it")
+            waits = True
+            progress(0)
     try:
+        with _writing(holder), created(holder) as file:
+            now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+            file.write(f"process {os.getpid()} on {platform.node()} has worked on it since {now}".encode())
+        for part in _unfinished(published):
+            with _writing(part):
+                part.unlink()
         yield
     finally:
+        with suppress(OSError):
+            holder.unlink()
         lock.release()
+
+
+def _told(holder: Path) -> str:
+    try:
+        return printable(read(holder)[:200].decode("utf-8", "replace")) or "another process works on it"
+    except (OSError, Unreadable):
+        return "another process works on it"
+
+
+def _part(published: Published, file: File) -> Path:
+    return published.folder / f".{file.name}.part"
+
+
+def _unfinished(published: Published) -> list[Path]:
+    """Return the temporary files that are there, links included."""
+    parts = (_part(published, file) for file in published.files if not published.bundled)
+    return [part for part in parts if os.path.lexists(part)]
 
 
 @contextmanager
@@ -110,8 +176,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
     """Write a file under a temporary name; if it is the published one, give it its name and return True."""
-    path = published.folder / file.name
-    temporary = path.with_name(f".{file.name}.part")
+    path, temporary = published.folder / file.name, _part(published, file)
     with _writing(path):
         try:
             with created(temporary) as new:

@@ -11,6 +11,7 @@ import numpy as np
 from dlsweep.datasets.base import CountOrZero, Dataset, Whole, datasets
 from dlsweep.datasets.idx import read_idx
 from dlsweep.datasets.published import File, Published
+from dlsweep.files import read
 from dlsweep.registry import Count
 
 # The files of each set, and their sizes without compression: headers and values.
@@ -24,7 +25,7 @@ FOUR = {
 
 def _read(published: Published, folder: Path) -> Whole:
     paths = [folder / file.name for file in published.files]
-    x, t, x_test, t_test = (read_idx(path.read_bytes(), str(path)) for path in paths)
+    x, t, x_test, t_test = (read_idx(read(path), str(path)) for path in paths)
     return x[:, None], t.astype(np.int64), x_test[:, None], t_test.astype(np.int64)
 
 

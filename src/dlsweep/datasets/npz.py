@@ -1,23 +1,35 @@
-"""Data of the user: one NumPy archive with four arrays."""
+"""Data of the user: a NumPy archive with arrays of samples and labels."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from dlsweep import files
+from dlsweep.datasets import features
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
-from dlsweep.datasets.subset import Subset
-from dlsweep.errors import DataError
+from dlsweep.datasets.labels import listed
+from dlsweep.datasets.own import Part, Share, Wanted, dataset, memory, refuse, unreadable
+from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
+from dlsweep.text import size
 
-# A larger label is a mistake (a year, an identifier), and would give a network as many outputs.
-MAX_CLASSES = 100_000
-
-_NAMES = ("x_train", "t_train", "x_test", "t_test")
+# Names of the arrays, the usual one first. In a file without a test part, the first two may also be those of ALONE.
+NAMES = {
+    "x_train": ("x_train", "train_x", "train_images", "images_train"),
+    "t_train": ("t_train", "y_train", "train_y", "train_t", "train_labels", "labels_train"),
+    "x_test": ("x_test", "test_x", "test_images", "images_test"),
+    "t_test": ("t_test", "y_test", "test_y", "test_t", "test_labels", "labels_test"),
+}
+ALONE = {"x_train": ("x", "data", "images", "features"), "t_train": ("t", "y", "target", "targets", "labels", "label")}
+CLASS_NAMES = "class_names"
+_SAVE = "numpy.savez writes one with x_train, t_train, x_test, t_test"
+_HEADER = 10_000  # characters of an array's header, as in NumPy
+_LARGEST = 2  # copies of an array in memory: as it was saved, and converted
 
 
 @datasets.register
@@ -26,14 +38,17 @@ def npz(
     path: Path,
     train: Count | None = None,
     validation: CountOrZero = 0,
-    test: Count | None = None,
+    test: Count | Share | None = None,
     standardize: bool = False,
+    channels: features.Channels | None = None,
 ) -> Dataset:
     """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
 
-    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`; uint8 (the input is x/255) or floating point (the input is x, in
-    float32). t: `(N,)` whole numbers, the classes 0 … K-1. train, validation, test, standardize: as for `mnist`; in
-    samples `(features,)` each feature is a channel. Raise a `DataError` that lists every problem. Nothing is unpickled.
+    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`, or `(N, H, W, C)` with channels: last; uint8 (the input is
+    x/255), floating point (the input is x, in float32) or truth values. t: `(N,)` classes 0 … K-1 or names, or one-hot
+    rows. Other names of arrays are understood, such as Keras' y_train; an array class_names names the classes. test:
+    also a share, 0.2, of a file without test arrays. train, validation, standardize: as for `mnist`; in samples
+    `(features,)` each feature is a channel. Raise a `DataError` that lists every problem. Nothing is unpickled.
 
     >>> x, t = np.zeros((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
     >>> np.savez("mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)
@@ -42,110 +57,97 @@ def npz(
     ((4,), 3, {'train': 6, 'validation': 0, 'test': 6})
     """
     path = Path(path)
-    arrays = _load(path)
-    _check(path, arrays)
-    x, x_test = _samples(arrays["x_train"]), _samples(arrays["x_test"])
-    t, t_test = arrays["t_train"].astype(np.int64), arrays["t_test"].astype(np.int64)
-    subset = Subset(str(path), len(x), len(x_test), train, validation, test, standardize)
-    return Dataset(
-        fingerprint=subset.fingerprint(_digest(x, t, x_test, t_test)),
-        shape=x.shape[1:],
-        classes=int(max(t.max(), t_test.max())) + 1,
-        sizes=subset.sizes,
-        read=lambda: subset.arrays(x, t, x_test, t_test, scale=1 / 255 if x.dtype == np.uint8 else 1.0),
-        notes=_notes(path, t, t_test),
-    )
+    found, arrays, notes = _load(path)
+    first = Part(found["x_train"], found["t_train"], arrays["x_train"], arrays["t_train"])
+    second = Part(found["x_test"], found["t_test"], arrays["x_test"], arrays["t_test"]) if "x_test" in found else None
+    class_names = arrays[CLASS_NAMES].astype(str).ravel().tolist() if CLASS_NAMES in arrays else ()
+    return dataset(path, first, second, Wanted(train, validation, test, standardize, channels), class_names, notes)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """Read the four arrays of a file."""
+def _load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray], list[str]]:
+    """Return the names that a file has for the arrays that are used, the arrays by their usual names, and notes."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            files = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in files}
-            held = ", ".join(sorted(sizes)) or "nothing"
-            _refuse(path, [f"there is no array {name} in it; it holds {held}" for name in _NAMES if name not in sizes])
-            large = [name for name in _NAMES if sizes[name] > MAX_BYTES]
-            _refuse(path, [f"{name} unpacks to {sizes[name]:,} bytes, the limit is {MAX_BYTES:,}" for name in large])
-            return {name: _array(path, archive, name) for name in _NAMES}
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, NotImplementedError, zipfile.BadZipFile):
-        raise DataError(f"{path} is not an .npz file; numpy.savez writes one with {', '.join(_NAMES)}") from None
+        with files.opened(path) as file, zipfile.ZipFile(file) as archive:
+            if "[Content_Types].xml" in archive.namelist():
+                raise DataError(
+                    f"{path} is a document of an office program; save its table as CSV, for data: {{table: …}}"
+                )
+            held = [i.filename.removesuffix(".npy") for i in archive.infolist() if i.filename.endswith(".npy")]
+            found, problems = _roles(held)
+            refuse(path, problems)
+            wanted = {**found, **({CLASS_NAMES: CLASS_NAMES} if CLASS_NAMES in held else {})}
+            refuse(path, [*_size_problems(archive, [*wanted.values()])])
+            arrays = {role: _array(path, archive, role, name) for role, name in wanted.items()}
+    except (FileNotFoundError, Unreadable) as error:
+        raise unreadable(path, error) from None
+    except (ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+        raise DataError(f"{path} is not an .npz file, or is damaged; {_SAVE}") from None
+    notes = [f"samples and labels are {listed(found.values())}"] * any(role != name for role, name in found.items())
+    if unused := [name for name in held if "val" in name.lower() and name not in wanted.values()]:
+        notes.append(f"{listed(unused)} not used; validation: 1000 takes samples out of {found['x_train']}")
+    return found, arrays, notes
 
 
-def _array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
+def _roles(held: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the name in the file for each array that is used, and the problems."""
+    found: dict[str, str] = {}
+    problems = []
+    spelled = {name.lower(): name for name in held}
+    for role, names in NAMES.items():
+        here = [spelled[name] for name in names if name in spelled]
+        if role in ALONE and not here:
+            here = [spelled[name] for name in ALONE[role] if name in spelled]
+        if len(here) > 1:
+            problems.append(f"{' and '.join(here)} may both be {role}; save one of them")
+        elif here:
+            found[role] = here[0]
+    needed = ["x_train", "t_train"] + ["x_test", "t_test"] * ("x_test" in found or "t_test" in found)
+    for role in needed:
+        if role not in found and not problems:
+            there = listed(sorted(held), 20) or "nothing"
+            problems.append(f"there is no array {role} in it; it holds {there}; {_SAVE}")
+    return found, problems
+
+
+def _size_problems(archive: zipfile.ZipFile, names: list[str]) -> Iterator[str]:
+    """Yield the reasons why arrays do not fit into memory, by their headers and by the sizes in the archive."""
+    sizes = {name: max(_stated(archive, name), archive.getinfo(f"{name}.npy").file_size) for name in names}
+    for name, count in sizes.items():
+        if count > MAX_BYTES:
+            yield f"{name} unpacks to {count:,} bytes, the limit is {MAX_BYTES:,}; save fewer samples, or x as uint8"
+    needed, there = _LARGEST * sum(sizes.values()), memory()
+    if needed > there and max(sizes.values()) <= MAX_BYTES:
+        yield f"it needs about {size(needed)} of memory, and there is {size(there)}; save fewer samples, or x as uint8"
+
+
+def _stated(archive: zipfile.ZipFile, name: str) -> int:
+    """Return the size of an array in bytes by its header; 0 if the header cannot be read."""
     try:
         with archive.open(f"{name}.npy") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:  # in a damaged archive, zipfile, zlib and NumPy's header parser raise nearly anything
-        raise DataError(f"{path}: {name} cannot be read as an array of numbers: {error}") from None
+            shape, kind = _header(file)
+            return int(np.prod(shape, dtype=object)) * kind.itemsize
+    except Exception:  # in a damaged archive, zipfile, zlib and NumPy's header parser raise nearly anything
+        return 0
 
 
-def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Raise a `DataError` with every problem of the arrays, one sentence for each."""
-    problems = list(_pair_problems(arrays["x_train"], arrays["x_test"]))
-    for split in ("train", "test"):
-        x, t = f"x_{split}", f"t_{split}"
-        problems += _image_problems(x, arrays[x])
-        problems += _label_problems(t, arrays[t], x, arrays[x])
-    _refuse(path, problems)
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(file, max_header_size=_HEADER)
+    return shape, kind
 
 
-def _refuse(path: Path, problems: list[str]) -> None:
-    if problems:
-        raise DataError("\n".join(f"{path}: {problem}" for problem in problems))
-
-
-def _image_problems(name: str, x: np.ndarray) -> Iterator[str]:
-    if not 2 <= x.ndim <= 4:
-        yield f"{name} must be (N, features), (N, H, W) or (N, C, H, W), found the shape {x.shape}"
-    if not x.size:
-        yield f"{name} is empty, its shape is {x.shape}"
-    if x.dtype.kind == "f":
-        if not (np.abs(x) <= np.finfo(np.float32).max).all():
-            yield f"{name} has values that are not finite numbers in float32 (NaN, infinite or too large)"
-    elif x.dtype != np.uint8:
-        yield f"{name} must be uint8 or floating point, found {x.dtype}"
-
-
-def _label_problems(name: str, t: np.ndarray, images: str, x: np.ndarray) -> Iterator[str]:
-    if t.ndim != 1:
-        hint = f"; numpy.argmax({name}, axis=1) makes labels of one-hot rows" if t.ndim == 2 else ""
-        yield f"{name} must be (N,), one label for each sample, found the shape {t.shape}{hint}"
-    elif x.ndim and len(t) != len(x):
-        yield f"{name} has {len(t):,} labels for the {len(x):,} samples of {images}"
-    if t.dtype.kind not in "iu":
-        yield f"{name} must hold whole numbers, found {t.dtype}"
-    elif t.size and t.min() < 0:
-        yield f"{name} must hold the classes 0 … K-1, found {t.min()}"
-    elif t.size and t.max() >= MAX_CLASSES:
-        yield f"{name} must hold the classes 0 … K-1 with K at most {MAX_CLASSES:,}, found {t.max()}"
-
-
-def _pair_problems(x_train: np.ndarray, x_test: np.ndarray) -> Iterator[str]:
-    if x_train.shape[1:] != x_test.shape[1:]:
-        yield f"samples of x_test are {x_test.shape[1:]}, those of x_train {x_train.shape[1:]}; they must be the same"
-    if (x_train.dtype == np.uint8) != (x_test.dtype == np.uint8):
-        yield f"x_test is {x_test.dtype}, x_train {x_train.dtype}; both must be uint8 or both floating point"
-
-
-def _notes(path: Path, t: np.ndarray, t_test: np.ndarray) -> tuple[str, ...]:
-    unseen = [str(label) for label in np.setdiff1d(t_test, t)]
-    classes = ", ".join(unseen[:10]) + ", …" * (len(unseen) > 10)
-    return (f"{path}: t_test has classes that t_train never shows: {classes}",) if unseen else ()
-
-
-def _samples(x: np.ndarray) -> np.ndarray:
-    """Return uint8 or float32, contiguous in memory; `(N, H, W)` gets a channel axis."""
-    x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype == np.uint8 else np.float32)
-    return x[:, None] if x.ndim == 3 else x
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    """Return a hash of the arrays' types, shapes and bytes, as hexadecimal digits."""
-    content = blake2b(digest_size=16)
-    for array in arrays:
-        content.update(f"{array.dtype} {array.shape}".encode())
-        content.update(array.data)
-    return content.hexdigest()
+def _array(path: Path, archive: zipfile.ZipFile, role: str, name: str) -> np.ndarray:
+    told = f"{path}: {name} cannot be read as an array of numbers"
+    try:
+        with archive.open(f"{name}.npy") as file:
+            _, kind = _header(file)
+        if not kind.hasobject:
+            with archive.open(f"{name}.npy") as file:
+                return np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER)
+    except MemoryError:
+        raise DataError(f"{told}: there is not enough memory for it") from None
+    except Exception:  # as above
+        raise DataError(f"{told}: it is damaged, or not written by NumPy; {_SAVE}") from None
+    numbers = "numpy.float32" if role.startswith("x") else "str"
+    raise DataError(f"{told}: it holds Python objects, which are never loaded; save {name}.astype({numbers})")

@@ -13,15 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b, file_digest, sha256
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import platformdirs
 
 from dlsweep.datasets.base import Dataset, Whole
 from dlsweep.datasets.idx import GZIP
 from dlsweep.datasets.subset import Subset
-from dlsweep.errors import DataError
+from dlsweep.errors import DataError, Unreadable, UsageError
+from dlsweep.files import opened
 from dlsweep.text import size
 
 # Variables for the user's folder, and for a server with the same folders: http://…/cifar10/cifar-10-….tar.gz.
@@ -49,14 +51,14 @@ class File(NamedTuple):
     def is_at(self, path: Path) -> bool:
         """Return True if a path holds this file, as published or as an accepted copy."""
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 if os.fstat(file.fileno()).st_size > self.limit:
                     return False
-                if file_digest(file, "md5").hexdigest() == self.md5:
+                if file_digest(cast(BufferedReader, file), "md5").hexdigest() == self.md5:
                     return True
                 file.seek(0)
                 return bool(self.sha256) and _unpacked_digest(file, self.unpacked) == self.sha256
-        except (OSError, EOFError, zlib.error):
+        except (OSError, EOFError, zlib.error, Unreadable):
             return False
 
 
@@ -101,8 +103,12 @@ class Published:
         if self.bundled:
             return self.bundled
         chosen = os.environ.get(FOLDER)
-        root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("dlsweep") / "data"
-        return root / self.name
+        try:
+            root = Path(chosen) if chosen else platformdirs.user_cache_path("dlsweep") / "data"
+            return root.expanduser().absolute() / self.name
+        except RuntimeError:
+            told = f"no home folder is known for {chosen or 'the cache'}"
+            raise UsageError(f"{told}; set {FOLDER} to a folder for data sets") from None
 
     def url_of(self, file: File) -> str:
         """Return the address of a file: at the mirror that the user has set, or at its publisher."""
@@ -150,8 +156,8 @@ def _decoded(published: Published, folder: Path) -> Whole:
         samples = published.read(published, folder)
     except FileNotFoundError as error:
         raise DataError(f"{name} is not here: there is no {error.filename}; {remedy}") from None
-    except OSError as error:
-        raise DataError(f"{name}: {error.filename or folder} cannot be read: {error.strerror or error}") from None
+    except Unreadable as error:
+        raise DataError(f"{name}: {error}") from None
     for split, count, x, t in (("train", published.train, *samples[:2]), ("test", published.test, *samples[2:])):
         fits = x.shape == (count, *published.shape) and t.shape == (count,)
         if not fits or t.max() >= len(published.names):

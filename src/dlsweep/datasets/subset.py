@@ -56,7 +56,7 @@ class Subset:
         return blake2b(told.encode(), digest_size=16).hexdigest()
 
     def arrays(self, x: np.ndarray, t: np.ndarray, x_test: np.ndarray, t_test: np.ndarray, scale: float) -> Arrays:
-        """Return the splits of the whole training and test set, each in the order of the file.
+        """Return the splits of the whole training and test set, read-only, each in the order of the file.
 
         A split is the beginning of one permutation, so that a larger validation set contains a smaller one.
         """
@@ -68,5 +68,8 @@ class Subset:
         if self.sizes["test"] < self.test_total:
             kept = np.sort(stream(0, "subset/test").permutation(self.test_total)[: self.sizes["test"]])
             x_test, t_test = x_test[kept], t_test[kept]
-        arrays = Arrays(x, t, x_validation, t_validation, x_test, t_test, scale, self.standardize)
+        splits = x, t, x_validation, t_validation, x_test, t_test
+        for array in splits:
+            array.flags.writeable = False  # sweeps share them
+        arrays = Arrays(*splits, scale, self.standardize)
         return arrays.seen_by(None) if self.sizes["train"] == len(x) else arrays

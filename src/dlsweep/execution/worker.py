@@ -20,6 +20,7 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
 from dlsweep.execution.machine import keep_freed_memory
 from dlsweep.storage import parts
+from dlsweep.storage.further import Earlier
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
 from dlsweep.training.plan import Chunk, train
@@ -48,11 +49,12 @@ Receipts = Generator[Receipt, None, None]
 class Task:
     """The work of a sweep, from chunks to receipts. It is sent once to every worker.
 
-    modules: those that a worker must import to register every name of the config.
+    modules: those that a worker must import to register every name of the config. earlier: the runs that go on.
     """
 
     store: Store
     modules: tuple[str, ...] = ()
+    earlier: Earlier | None = None
 
     def work(self, chunk: Chunk, progress: Progress) -> Receipts:
         """Train and commit a chunk.
@@ -68,7 +70,8 @@ class Task:
             progress(iterations)
 
         try:
-            result = train(chunk, data_of(chunk[0].arm), progress=count)
+            begun = self.earlier.begun(chunk) if self.earlier else None
+            result = train(chunk, data_of(chunk[0].arm), progress=count, begun=begun)
             files = self.store.encode(chunk, result)
         except (Interrupted, DataChanged):
             raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep import files
 from dlsweep.analysis.frames import frame_of
-from dlsweep.errors import UsageError
+from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import Charts
 from dlsweep.plots.names import about
@@ -47,13 +47,14 @@ def draw(
     a single figure.
 
     A plot that cannot be drawn does not stop the others: it is reported in a warning, or, if nothing could be drawn, in
-    a `UsageError`. Another warning names characters for which no font is installed.
+    a `UsageError` or `ConfigError`. Damaged results and failed writes are raised after the other plots. Another warning
+    names characters for which no font is installed.
     """
     check_formats(formats)
     folder = _folder(results) if output is None else output
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
-    refused: list[UsageError] = []
+    refused: list[DlsweepError] = []
     drawn = _drawn(results, list(choices) or [Choice(default(results), {})], refused)
     single = output is not None and output.suffix[1:].lower() in FORMATS
     if single and len(found := list(drawn)) > 1:
@@ -62,12 +63,15 @@ def draw(
     unknown: set[str] = set()
     for stem, chart in found if single else drawn:
         stem = stem if output is None else f"{safe(results.record.name)}-{stem}"
-        paths = [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]
-        for path in paths:
-            unknown |= save(chart.figure, path)
-        written += paths
-    if refused and not written:
-        raise refused[0]
+        try:
+            for path in [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]:
+                unknown |= save(chart.figure, path)
+                written.append(path)
+        except DlsweepError as reason:
+            refused.append(reason)
+    serious = [error for error in refused if not isinstance(error, UsageError | ConfigError)]
+    if serious or (refused and not written):
+        raise (serious or refused)[0]
     for error in refused:
         warnings.warn(f"a plot was not drawn: {error}", stacklevel=2)
     if unknown:
@@ -77,7 +81,7 @@ def draw(
     return written
 
 
-def _drawn(results: Results, asked: Sequence[Choice], refused: list[UsageError]) -> Iterator[tuple[str, Chart]]:
+def _drawn(results: Results, asked: Sequence[Choice], refused: list[DlsweepError]) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of some plots, each after the stem of its file; add the reasons for others to `refused`."""
     stems: list[str] = []
     task = results.record.tables.of_task
@@ -90,7 +94,7 @@ def _drawn(results: Results, asked: Sequence[Choice], refused: list[UsageError])
             for page, chart in charts(results, choice):
                 stems.append(_free(safe(name + page), stems))
                 yield stems[-1], chart
-        except UsageError as reason:
+        except DlsweepError as reason:
             refused.append(reason)
 
 

@@ -85,6 +85,8 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
+        further=old.further if old else "",
+        earlier=old.earlier if old else "",
         sources={f"{entry.kind} {entry.name}": sources.digest(entry.function) for entry in _foreign(config.resolved())},
     )
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +29,7 @@ from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
 
 WEIGHTS = "weights"
+STATE = "state"  # begins the names of arrays in a file of weights that are not parameters of the network
 FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
 
 _NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
@@ -38,7 +41,12 @@ class Damaged(Exception):
 
 def stem(runs: Sequence[Run]) -> str:
     """Return the name that the parts of a chunk share: the same for the same runs."""
-    return blake2b("".join(run.id for run in runs).encode(), digest_size=8).hexdigest()
+    return joint_name(run.id for run in runs)
+
+
+def joint_name(runs: Iterable[str]) -> str:
+    """Return the stem of runs with these ids."""
+    return blake2b("".join(runs).encode(), digest_size=8).hexdigest()
 
 
 def part_name(table: str, stem: str, content: bytes) -> str:
@@ -72,35 +80,37 @@ def encode_table(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def encode_weights(parameters: Mapping[str, Array]) -> bytes:
-    """Return parameters as the bytes of an `.npz` file: the same bytes for the same numbers."""
+def encode_weights(parameters: Mapping[str, Array], state: Mapping[str, Array] | None = None) -> bytes:
+    """Return parameters as the bytes of an `.npz` file: the same bytes for the same numbers.
+
+    state: further arrays, which a longer training goes on from.
+    """
     content = io.BytesIO()
-    np.savez(content, **parameters)  # type: ignore[arg-type]  # a name could be one of its own settings
+    further = {f"{STATE}/{name}": array for name, array in (state or {}).items()}
+    np.savez(content, **parameters, **further)  # type: ignore[arg-type]  # a name could be one of its own settings
     return content.getvalue()
 
 
-def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
-    """Return a part's table. Raise `Damaged` if a bit changed, `ResultsDamaged` if it is not a part of this sweep."""
+def read_table(folder: Folder, name: str, schema: pa.Schema, most: int = sys.maxsize) -> pa.Table:
+    """Return a part's table. Raise `ResultsDamaged` if it is not a part of this sweep.
+
+    Raise `Damaged` if a bit changed, or if the part has more than `most` rows.
+    """
     with _opened(folder, name, schema) as file:
+        if (count := file.metadata.num_rows) > most:
+            raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
         return file.read(use_threads=False).replace_schema_metadata()
 
 
+def open_weights(folder: Folder, name: str, checksum: int) -> Any:
+    """Return the arrays of a file by name, read when they are used. Raise `Damaged` if it has another checksum."""
+    return np.load(io.BytesIO(checked(folder, name, checksum)), allow_pickle=False)
+
+
 def read_weights(folder: Folder, name: str, checksum: int) -> dict[str, Array]:
-    """Return the parameters in a file. Raise `Damaged` if it does not have this checksum."""
-    with np.load(io.BytesIO(_checked(folder, name, checksum)), allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def check(folder: Folder, name: str, expected: pa.Schema | int) -> None:
-    """Raise what reading a file would raise, without unpacking it.
-
-    expected: the columns of a part; the checksum of weights.
-    """
-    if isinstance(expected, int):
-        _checked(folder, name, expected)
-    else:
-        with _opened(folder, name, expected):
-            pass
+    """Return the parameters in a file, as `open_weights` does, without the state of training."""
+    arrays = open_weights(folder, name, checksum)
+    return {name: arrays[name] for name in arrays.files if not name.startswith(f"{STATE}/")}
 
 
 def checksums(rows: pa.Table) -> dict[str, int]:
@@ -119,7 +129,7 @@ def sweep(folder: Folder, name: str) -> str:
 
 @contextmanager
 def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.ParquetFile]:
-    content = _checked(folder, name, int(name[-16:-8], 16))
+    content = checked(folder, name, int(name[-16:-8], 16))
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         own = file.schema_arrow
@@ -141,7 +151,8 @@ def _sweep(schema: pa.Schema) -> str:
     return metadata.get(b"sweep", b"").decode("ascii", "replace")
 
 
-def _checked(folder: Folder, name: str, checksum: int) -> bytes:
+def checked(folder: Folder, name: str, checksum: int) -> bytes:
+    """Return the content of a file. Raise `Damaged` if it does not have this checksum."""
     try:
         content = folder.get(name)
     except FileNotFoundError:

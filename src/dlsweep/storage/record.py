@@ -9,31 +9,52 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from threadpoolctl import threadpool_info
 
+from dlsweep.config.resolved import differences
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.tables import Tables
-from dlsweep.tasks import DESCENT
+from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
+from dlsweep.tasks import DESCENT, TASKS
+from dlsweep.types import Split
 
 # The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
 
 FILE = "sweep.json"
+T = TypeVar("T")
+_DEEPEST = 50  # levels of nesting; a config has about ten
 
 
 class OtherVersion(ResultsDamaged):
     """Results in a layout that this version does not know. They are not damaged, so they are not repaired."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The types of a config's parts, as `Config.resolved` gives them. A landscape has neither data nor fingerprints."""
+
+    name: str
+    model: dict[str, Any]
+    train: dict[str, Any]
+    evaluate: dict[str, Any]
+    seeds: list[int]
+    grid: list[dict[str, list[Any]]]
+    exclude: list[dict[str, list[str]]]
+    only: list[dict[str, list[str]]]
+    data: dict[str, Any] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,8 @@ class Record:
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
+    further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
+    has replaced (`dlsweep.storage.further`).
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -54,10 +77,17 @@ class Record:
     sources: Mapping[str, str] | None = None
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
+    further: str = ""
+    earlier: str = ""
+
+    @property
+    def beside(self) -> str:
+        """The id of another sweep whose parts may be in the folder, and do not count; "" if there is none."""
+        return self.further or self.earlier
 
     def write(self, folder: Folder) -> None:
         """Write the record into its folder."""
-        content = json.loads(json.dumps(asdict(self)))
+        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v != ""}))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
         folder.put(FILE, text.encode() + b"\n")
 
@@ -65,25 +95,65 @@ class Record:
 def read(folder: Folder) -> Record | None:
     """Return the record of a results folder; None if there is none.
 
-    Raise `ResultsDamaged` if it was changed since it was written, and `Unreadable` if it cannot be read at the moment.
+    Raise `ResultsDamaged` if it was changed since it was written or is not a record, and `Unreadable` if it cannot be
+    read at the moment.
     """
     path = f"{folder}/{FILE}"
     try:
         content = json.loads(folder.get(FILE))
-        if (found := content["schema_version"]) not in READABLE:
-            raise OtherVersion(f"{path} has schema version {found}; this dlsweep reads version {SCHEMA_VERSION}")
+        if type(found := content["schema_version"]) is not int or found not in READABLE:
+            raise OtherVersion(f"{path} has schema version {found!r}; this dlsweep reads version {SCHEMA_VERSION}")
         if found > 1 and content.pop("checksum") != _checksum(content):
             raise ValueError("it is not as it was written")
-        columns = content.pop("tables")
-        if columns.pop("coordinates", ()):  # written before tables had a task
-            columns["task"] = DESCENT.name
-        named: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in columns.items()}
-        plots = tuple(Choice(**plot) for plot in content.pop("plots"))
-        return Record(tables=Tables(**named), plots=plots, **content)
+        _bound(content)
+        if content["tables"].pop("coordinates", ()):  # written before tables had a task
+            content["tables"]["task"] = DESCENT.name
+        _typed(Outline, content["config"])
+        record = _typed(Record, content)
+        _compare(record)
+        return record
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ResultsDamaged(f"{path} is damaged or not from dlsweep: {error}") from error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ResultsDamaged(f"{path} is damaged, or not made by dlsweep: {reason}") from error
+
+
+def _bound(content: Any) -> None:
+    """Raise a `ValueError` for values that are nested too deeply, or have text that no file can hold."""
+    json.dumps(content, ensure_ascii=False).encode()
+    values = [content]
+    for _ in range(_DEEPEST):
+        inside = (one.values() if isinstance(one, dict) else one for one in values if isinstance(one, (dict, list)))
+        values = list(chain.from_iterable(inside))
+    if values:
+        raise ValueError("it is nested too deeply")
+
+
+def _typed(kind: type[T], content: Any) -> T:
+    """Return JSON as an object of a type. Raise a `ValueError` that names the first value of another type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _compare(record: Record) -> None:
+    """Raise a `ValueError` if parts of a record contradict each other, or have words that no record has."""
+    differences(record.config, record.config)  # reads all of it
+    tables = record.tables
+    for name, known in {"splits": get_args(Split), "optional": OPTIONAL, "kept": KEPT}.items():
+        if unknown := set(getattr(tables, name)) - set(known):
+            raise ValueError(f"tables.{name} has {min(unknown)!r}")
+    if tables.task not in TASKS:
+        raise ValueError(f"tables.task is {tables.task!r}")
+    if list(record.levels) != list(tables.factors):
+        raise ValueError("its levels are not those of its factors")
+    if any(len(set(labels)) < len(labels) for labels in record.levels.values()):
+        raise ValueError("a factor has a level twice")
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.config.words import data_files
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage import compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.tables import STATUSES
 from dlsweep.text import nearest, plural, value_text
 from dlsweep.training.result import Checkpoint
 
@@ -76,7 +80,7 @@ class Results:
     def counts(self) -> dict[str, int]:
         """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
         found = Counter(self._run_rows["status"].to_pylist())
-        return {status: found[status] for status in ("done", "diverged", "stopped", "failed")}
+        return {status: found[status] for status in STATUSES}
 
     @cached_property
     def curves(self) -> DataFrame:
@@ -137,7 +141,8 @@ class Results:
         """Config of the results, loaded again."""
         from dlsweep.config import load
 
-        return load({key: value for key, value in self.config.items() if key != "fingerprints"}, max_runs=sys.maxsize)
+        config = {key: value for key, value in self.config.items() if key != "fingerprints"}
+        return load(_with_files(config, self.folder.absolute()), max_runs=sys.maxsize)
 
     @cached_property
     def weights(self) -> dict[str, str]:
@@ -146,12 +151,21 @@ class Results:
 
     @cached_property
     def _run_rows(self) -> pa.Table:
-        return self._read(self._run_parts.values(), self.record.tables.schemas["runs"])
+        rows = _joined(self._run_parts.values(), self.record.tables.schemas["runs"])
+        if len(set(rows["run_id"].to_pylist())) < len(rows):
+            raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
+        return rows
 
     @cached_property
-    def _run_parts(self) -> dict[str, str]:
+    def _run_parts(self) -> dict[str, pa.Table]:
         # Listed once for all tables, since the sweep may be training.
-        return parts.listing(self.files, "runs")
+        schema, beside = self.record.tables.schemas["runs"], self.record.beside
+        with _advised():
+            return {
+                stem: contents.read_runs(self.files, name, schema)
+                for stem, name in parts.listing(self.files, "runs").items()
+                if not beside or parts.sweep(self.files, name) != beside
+            }
 
     def _measured(self, table: str, by: str) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
@@ -161,24 +175,62 @@ class Results:
         there = parts.listing(self.files, table)
         if self._run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        frame = self._frame(self._read((there[stem] for stem in self._run_parts), schemas[table]))
+        with _advised():
+            own = [
+                contents.read_others(self.files, there[stem], schemas[table], runs)
+                for stem, runs in self._run_parts.items()
+            ]
+        frame = self._frame(_joined(own, schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(self.runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)
 
-    def _read(self, names: Iterable[str], schema: pa.Schema) -> pa.Table:
-        try:
-            tables = [parts.read_table(self.files, name, schema) for name in names]
-        except parts.Damaged as damage:
-            raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its runs again") from damage
-        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
-
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
         for factor, levels in self.record.levels.items():
+            if unknown := set(frame[factor].cat.categories) - set(levels):
+                raise ResultsDamaged(
+                    f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
+                    "not the record of these runs; give their sweep another name, or replace its results with --force"
+                )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+
+def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
+    """Return a part of a config in which data files that are gone are replaced by their like near a folder.
+
+    owner: the name of the data set in whose settings the part is. Results are moved together with their data: then a
+    path is the same from some parent of the results on.
+    """
+    if isinstance(form, Mapping):
+        return {
+            key: _near(value, folder) if (owner, key) in data_files() else _with_files(value, folder, key)
+            for key, value in form.items()
+        }
+    return [_with_files(one, folder, owner) for one in form] if isinstance(form, list) else form
+
+
+def _near(path: str, folder: Path) -> str:
+    whole = Path(path)
+    if whole.exists():
+        return path
+    ends = [Path(*whole.parts[-length:]) for length in range(len(whole.parts) - 1, 0, -1)]
+    return str(next((there for end in ends for place in folder.parents[:3] if (there := place / end).is_file()), path))
+
+
+@contextmanager
+def _advised(again: str = "its runs") -> Iterator[None]:
+    """Turn `Damaged` into `ResultsDamaged`, with a way to go on."""
+    try:
+        yield
+    except parts.Damaged as damage:
+        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
+
+
+def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
 
 
 def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
@@ -213,13 +265,11 @@ def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
         raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
     if checksum != checksum:
         raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    try:
+    with _advised("its run"):
         if run not in results.weights:
             raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
         parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
         return Checkpoint(int(row["kept_iteration"]), parameters)
-    except parts.Damaged as damage:
-        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains its run again") from damage
 
 
 def open_results(path: str | Path) -> Results:
@@ -246,6 +296,8 @@ def open_results(path: str | Path) -> Results:
 def open_all(path: str | Path) -> list[Results]:
     """Return the results in the folder `path`; if it is a folder of sweeps, those of each sweep, by name.
 
+    Of several sweeps, one that cannot be opened is left out with a warning.
+
     >>> import dlsweep
     >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
     >>> for name in ("one", "two"):
@@ -253,8 +305,24 @@ def open_all(path: str | Path) -> list[Results]:
     >>> [results.folder.name for results in open_all("results")]
     ['one', 'two']
     """
+    found = open_each(path)
+    opened = [one for one in found if isinstance(one, Results)]
+    lost = [one for one in found if isinstance(one, DlsweepError)]
+    if not opened:
+        raise lost[0]
+    for error in lost:
+        warnings.warn(str(error), stacklevel=2)
+    return opened
+
+
+def open_each(path: str | Path) -> list[Results | DlsweepError]:
+    """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
     folder = open_folder(Path(path))
     inside = folder.subfolders(record.FILE)
-    if not inside or record.FILE in folder.list():
-        return [open_results(path)]
-    return [open_results(str(subfolder)) for subfolder in inside]
+    found: list[Results | DlsweepError] = []
+    for one in [path] if not inside or record.FILE in folder.list() else map(str, inside):
+        try:
+            found.append(open_results(one))
+        except DlsweepError as error:
+            found.append(error)
+    return found

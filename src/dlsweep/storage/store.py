@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.storage import parts
+from dlsweep.storage import contents, parts
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
@@ -26,15 +27,21 @@ Committed = dict[str, pa.Table]
 class Store:
     """The tables and weights of a sweep in its results folder. One runner holds the folder; its workers commit.
 
-    A chunk is committed when its part of runs/, which is written last, is there.
+    A chunk is committed when its part of runs/, which is written last, is there. beside: id of another sweep, whose
+    parts may be in the folder, and do not count.
     """
 
     folder: Folder
     tables: Tables
+    beside: str = ""
 
     def encode(self, runs: Sequence[Run], result: TrainingResult, error: str | None = None) -> dict[str, bytes]:
         """Return the files of a chunk, by name, in the order of a commit."""
-        kept = {run.id: parts.encode_weights(kept.parameters) for run, kept in zip(runs, result.kept) if kept}
+        kept = {
+            run.id: parts.encode_weights(kept.parameters, state)
+            for run, kept, state in zip(runs, result.kept, result.states or [{}] * len(runs))
+            if kept
+        }
         rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
         tables = {table: parts.encode_table(own) for table, own in rows.items()}
         stem = parts.stem(runs)
@@ -73,11 +80,16 @@ class Store:
         ids: set[str] = set()
         for stem, name in listed["runs"].items():
             try:
+                if self._is_beside(name):
+                    continue
                 rows = self._runs(name)
                 for inside, key, expected in self._others(stem, rows):
                     if key not in listed[inside]:
                         raise Damaged(f"{self.folder}/{name} lacks its part of {inside}/")
-                    parts.check(self.folder, listed[inside][key], expected)
+                    if isinstance(expected, int):
+                        parts.checked(self.folder, listed[inside][key], expected)
+                    else:
+                        contents.read_others(self.folder, listed[inside][key], expected, rows)
             except Damaged as damage:
                 bad[stem] = str(damage)
                 continue
@@ -111,7 +123,7 @@ class Store:
         counting = set(listed["runs"].values())
         for stem, name in listed["runs"].items():
             try:
-                rows = self._runs(name) if self.tables.kept else None
+                rows = self._runs(name, self._is_beside(name)) if self.tables.kept else None
             except Damaged:
                 rows = None
             counting.update(listed[inside].get(key, "") for inside, key, _ in self._others(stem, rows))
@@ -133,8 +145,22 @@ class Store:
         """Delete every part and all weights."""
         self.remove({key for inside in FOLDERS for key in parts.listing(self.folder, inside)})
 
-    def _runs(self, name: str) -> pa.Table:
-        return parts.read_table(self.folder, name, self.tables.schemas["runs"])
+    def discard(self) -> None:
+        """Delete the parts and weights of the sweep beside this one, their rows in runs/ last."""
+        keys: set[str] = set()
+        for stem, name in parts.listing(self.folder, "runs").items():
+            with suppress(Damaged):  # `repair` sets it aside
+                if self._is_beside(name):
+                    keys |= {stem, *parts.checksums(self._runs(name, beside=True))}
+        for name in self._named(keys):
+            self.folder.delete(name)
+
+    def _is_beside(self, name: str) -> bool:
+        return bool(self.beside) and parts.sweep(self.folder, name) == self.beside
+
+    def _runs(self, name: str, beside: bool = False) -> pa.Table:
+        tables = replace(self.tables, sweep=self.beside) if beside else self.tables
+        return contents.read_runs(self.folder, name, tables.schemas["runs"])
 
     def _others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
         """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""

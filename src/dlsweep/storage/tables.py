@@ -30,6 +30,8 @@ TABLES = ("curves", *OPTIONAL, "runs")
 MOMENTS = ("final", "best", "last")
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 
+STATUSES = ("done", "diverged", "stopped", "failed")
+
 # The columns of runs/ on kept weights; null in a run without.
 KEPT = ("kept_iteration", "kept_checksum")
 

@@ -25,7 +25,8 @@ class Cost:
     """Costs of one run.
 
     steps, evaluations: their numbers, of a run that does not end early. parameters: trained numbers; memory: bytes that
-    the run adds to a stack; work: multiplications; kernels: layers that have one.
+    the run adds to a stack; work: multiplications; kernels: layers that have one; kept: numbers that it stores for each
+    parameter.
     """
 
     steps: int
@@ -34,6 +35,7 @@ class Cost:
     memory: int
     work: float
     kernels: int = 0
+    kept: int = 0
 
 
 def of(arm: Arm) -> Cost:
@@ -66,14 +68,15 @@ def of_network(arm: Arm) -> Cost:
     samples = data.sizes["train"] * prod(data.shape) if own else 0
     columns = max((regularizer.columns for regularizer in network.regularizers), default=1) * block_size(layers)
     activations = _activations(network, data.shape, columns, batch_size, arm.evaluate.layers)
-    # Of every parameter: itself, its gradient and slots, temporaries of an update and an evaluation, the checkpoint,
-    # and copies for probes.
+    # Of every parameter: itself, its gradient and slots, temporaries of an update and an evaluation, those that
+    # are kept, and copies for probes.
     slots = len(optimizers[arm.optimizer.name].rest)
-    copies = 4 + slots + bool(arm.evaluate.keep) + 3 * arm.evaluate.layers
+    kept = bool(arm.evaluate.keep) + slots * (arm.evaluate.keep == "final")
+    copies = 4 + slots + kept + 3 * arm.evaluate.layers
     parameters = size(layers)
     memory = FLOAT * (parameters * copies + activations + samples)
     kernels = sum(p.kernel for layer in layers for p in layer.parameters.values())
-    return Cost(steps, evaluations, parameters, memory, float(work), kernels)
+    return Cost(steps, evaluations, parameters, memory, float(work), kernels, kept)
 
 
 def _activations(network: Network, shape: tuple[int, ...], evaluated: int, trained: int, observed: bool) -> int:

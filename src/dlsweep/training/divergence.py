@@ -12,6 +12,8 @@ at iteration 0. The factor is far above what runs recover from: in `configs/lear
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dlsweep.types import Array
@@ -34,6 +36,12 @@ class Limits:
     def __init__(self, runs: int, classes: int):
         self.runs, self.chance = runs, np.log(classes)
         self.limits: dict[str, Array] = {}
+
+    def resume(self, curves: Mapping[str, Array]) -> None:
+        """Take the losses at iteration 0 from curves."""
+        for split in np.unique(curves["split"]):
+            rows = (curves["iteration"] == 0) & (curves["split"] == split)
+            self.within(str(split), curves["loss"][rows], curves["run"][rows])
 
     def within(self, split: str, loss: Array, positions: Array) -> Array:
         """Return a mask of the runs that have not diverged. The first call must be at iteration 0, with all runs."""

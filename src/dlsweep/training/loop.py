@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,9 +19,9 @@ from dlsweep.training.observers import Observer
 from dlsweep.training.observers.curves import Curves, Ensembles
 from dlsweep.training.observers.endings import Checkpoints, Endings
 from dlsweep.training.observers.probes import Probes
-from dlsweep.training.result import TrainingResult
+from dlsweep.training.result import Begun, TrainingResult
 from dlsweep.training.samples import Samples
-from dlsweep.training.state import Stack
+from dlsweep.training.state import Stack, State
 from dlsweep.training.step import Gradients, differentiate, update
 from dlsweep.types import Array
 
@@ -28,9 +29,16 @@ REPORT = 100  # iterations after which progress is reported, so that a stop is o
 
 
 def train(
-    runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None, dtype: Any = np.float32
+    runs: Sequence[Run],
+    data: Dataset,
+    *,
+    progress: Callable[[int], None] = lambda n: None,
+    dtype: Any = np.float32,
+    begun: Begun | None = None,
 ) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves.
+
+    begun: a shorter training of the same runs that goes on; the result is the one of a training in one go.
 
     progress: called with the run-iterations since its last call, at each evaluation and at least every 100 iterations,
     and with 0 during the set-up; an exception that it raises ends the training. Runs that diverge
@@ -40,12 +48,15 @@ def train(
     _ = data.arrays  # read before the clock starts, so that the first run of a process takes no longer than others
     start = time.perf_counter()
     with np.errstate(all="ignore"):
-        training = Training(runs, data, np.dtype(dtype))
+        training = Training(runs, data, np.dtype(dtype), begun)
         progress(0)
-        training.evaluate(0)
+        steps, every, reported = training.steps, training.every, begun.steps if begun else 0
+        if not begun:
+            training.evaluate(0)
+        elif reported % every == 0:
+            training.stop(reported)  # it would have stopped here, had this not been its last iteration
         progress(0)
-        steps, every, reported = training.steps, training.every, 0
-        for t in range(1, steps + 1):
+        for t in range(reported + 1, steps + 1):
             if not training.state:
                 break
             training.step(t)
@@ -60,20 +71,20 @@ def train(
                 reported = t
         if reported < steps:
             progress(len(runs) * (steps - reported))
-    return training.result(time.perf_counter() - start)
+    return training.result(time.perf_counter() - start + (begun.result.seconds if begun else 0))
 
 
 class Training:
     """A stack in training: its state, its samples with the current minibatches, and its observers."""
 
-    def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype):
+    def __init__(self, runs: Sequence[Run], data: Dataset, dtype: np.dtype, begun: Begun | None = None):
         stack = Stack.of(runs, data, dtype)
         arm = stack.arm
         self.every, samples = arm.evaluate.every, data.sizes["train"]
         self.steps, self.per_epoch = arm.train.steps(samples), arm.train.per_epoch(samples)
-        self.samples = Samples(stack)
+        self.samples = Samples(stack, begun.steps if begun else 0)
         self.batch = self.samples.next(stack.slices)
-        self.state = first_state(stack, self.batch)
+        self.state = State.resumed(stack, begun.result) if begun else first_state(stack, self.batch)
         self.parameters = size(stack.network.layers)
         self.limits = Limits(len(runs), data.classes)
         endings = Endings(runs)
@@ -85,6 +96,11 @@ class Training:
             self.observers.append(Ensembles())
         if arm.evaluate.layers and stack.kernels:
             self.observers.append(Probes(stack, self.steps))
+        if begun:
+            before = begun.regular(self.every)
+            self.limits.resume(before.curves)
+            for observer in self.observers:
+                observer.resume(before)
 
     def step(self, t: int) -> None:
         """Update every run on the minibatch of its seed. Runs whose gradient is not finite leave the stack."""
@@ -149,4 +165,6 @@ class Training:
         for observer in self.observers:
             observer.leaving(self.steps, self.state, np.arange(len(self.state)), "done")
         noted = {name: value for observer in self.observers for name, value in observer.results().items()}
-        return TrainingResult(parameters=self.parameters, seconds=seconds, **noted)
+        noted_states = [observer.states() for observer in self.observers]
+        states = [ChainMap(*map(dict, own)) for own in zip(*filter(None, noted_states))]
+        return TrainingResult(parameters=self.parameters, seconds=seconds, states=states, **noted)

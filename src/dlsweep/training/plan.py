@@ -19,7 +19,7 @@ from dlsweep.registry import imported
 from dlsweep.tasks import task_of
 from dlsweep.training import costs
 from dlsweep.training.costs import FLOAT, Cost
-from dlsweep.training.result import TrainingResult
+from dlsweep.training.result import Begun, TrainingResult
 
 Chunk = tuple[Run, ...]
 
@@ -63,23 +63,30 @@ class Plan:
         steps = {code(c.arm): c.steps for c in self.cohorts}
         return sum(steps[code(run.arm)] for run in self.missing(done))
 
-    def chunks(self, done: Container[str], workers: int, memory: int) -> Iterator[Chunk]:
-        """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each."""
+    def chunks(self, done: Container[str], workers: int, memory: int, apart: Container[str] = ()) -> Iterator[Chunk]:
+        """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each.
+
+        apart: runs that train in other chunks than the rest.
+        """
         cohorts = {code(c.arm): c for c in self.cohorts}
-        missing = Counter(code(run.arm) for run in self.missing(done))
-        sizes = _sizes([(c, missing[key]) for key, c in cohorts.items()], workers, memory)
+
+        def key(run: Run) -> tuple[Hashable, bool]:
+            return code(run.arm), run.id in apart
+
+        missing = Counter(map(key, self.missing(done)))
+        sizes = _sizes([(cohorts[own], count) for (own, _), count in missing.items()], workers, memory)
         pieces = {
-            key: [c.together * piece for piece in _pieces(missing[key] // c.together, size)]
-            for (key, c), size in zip(cohorts.items(), sizes, strict=True)
+            (own, begun): [c.together * piece for c in [cohorts[own]] for piece in _pieces(count // c.together, size)]
+            for ((own, begun), count), size in zip(missing.items(), sizes, strict=True)
         }
-        filling: dict[Hashable, list[Run]] = {key: [] for key in cohorts}
+        filling: dict[Hashable, list[Run]] = {own: [] for own in missing}
         for run in self.missing(done):
-            key = code(run.arm)
-            filling[key].append(run)
-            if len(filling[key]) == pieces[key][-1]:
-                pieces[key].pop()
-                yield tuple(filling[key])
-                filling[key] = []
+            own = filling[key(run)]
+            own.append(run)
+            if len(own) == pieces[key(run)][-1]:
+                pieces[key(run)].pop()
+                yield tuple(own)
+                own.clear()
 
 
 def plan(config: Config) -> Plan:
@@ -106,9 +113,16 @@ def plan(config: Config) -> Plan:
     return Plan(config, tuple(cohorts))
 
 
-def train(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
+def train(
+    runs: Sequence[Run],
+    data: Dataset,
+    *,
+    progress: Callable[[int], None] = lambda n: None,
+    begun: Begun | None = None,
+) -> TrainingResult:
     """Train runs of one cohort as one stack and return their curves, see `loop.train` and `descent.descend`."""
-    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress)
+    goes_on = {"begun": begun} if begun else {}
+    return imported(task_of(runs[0].arm.model.name).trainer)(runs, data, progress=progress, **goes_on)
 
 
 def code(arm: Arm) -> Hashable:

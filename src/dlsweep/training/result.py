@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from dlsweep.types import Array
@@ -27,7 +27,8 @@ class TrainingResult:
     run that did not diverge. parameters: trained numbers of one run. seconds: of the whole stack. ensembles: as curves,
     of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
     layers: a row per run, iteration and layer, see `dlsweep.training.probes`. kept: per run, the parameters that were
-    asked for; a run that diverged has no final ones, and no best ones if it never was evaluated.
+    asked for; a run that diverged has no final ones, and no best ones if it never was evaluated. states: per run, the
+    arrays besides its final parameters that a longer training goes on from; none of runs that ended early.
     """
 
     curves: dict[str, Array]
@@ -39,3 +40,28 @@ class TrainingResult:
     ensembles: dict[str, Array] = field(default_factory=dict)
     layers: dict[str, Array] = field(default_factory=dict)
     kept: list[Checkpoint | None] = field(default_factory=list)
+    states: Sequence[Mapping[str, Array]] = field(default_factory=list)
+
+
+def named(group: str, state: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of a state in a group, such as the `last` parameters, by the rest of their names."""
+    return {name.removeprefix(f"{group}/"): a for name, a in state.items() if name.startswith(f"{group}/")}
+
+
+class Begun(NamedTuple):
+    """A training that goes on, as far as it has come: `steps` updates of every run that has not ended early."""
+
+    steps: int
+    result: TrainingResult
+
+    def regular(self, every: int) -> TrainingResult:
+        """Return the result without the last evaluation, if a longer training has none at this iteration."""
+        found = self.result
+        if self.steps % every == 0:
+            return found
+        tables = (
+            {name: values[table["iteration"] != self.steps] for name, values in table.items()}
+            for table in (found.curves, found.ensembles, found.layers)
+        )
+        curves, ensembles, layers = tables
+        return replace(found, curves=curves, ensembles=ensembles, layers=layers)

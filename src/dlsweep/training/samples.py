@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
+from itertools import islice
 from math import prod
 from typing import NamedTuple
 
@@ -136,12 +137,17 @@ def subset(seeds: Seeds, size: int, pool: int) -> Array | None:
     return None if size == pool else seeds.stream("subset/train").permutation(pool)[:size]
 
 
-def minibatches(seeds: Seeds, size: int, train: Train) -> Iterator[Array]:
-    """Yield the indices of each minibatch of a replicate, without end.
+def minibatches(seeds: Seeds, size: int, train: Train, begun: int = 0) -> Iterator[Array]:
+    """Yield the indices of each minibatch of a replicate, without end, those of the first `begun` updates left out.
 
     `shuffle`: a new permutation each epoch, the last partial minibatch kept; `replacement`: independent draws.
     """
-    batch, epoch = train.batch_size, 0
+    epoch, passed = divmod(begun, train.per_epoch(size))
+    return islice(_minibatches(seeds, size, train, epoch), passed, None)
+
+
+def _minibatches(seeds: Seeds, size: int, train: Train, epoch: int) -> Iterator[Array]:
+    batch = train.batch_size
     while True:
         draw = seeds.stream("batches", epoch)
         if train.sampling == "shuffle":
@@ -156,16 +162,16 @@ Batch = Mapping[Seeds, Block]  # the minibatch of each seed
 
 
 class Samples:
-    """The samples that the runs of a stack train on and are evaluated on, by seed."""
+    """The samples that the runs of a stack train on and are evaluated on, by seed; begun: updates that are made."""
 
-    def __init__(self, stack: Stack):
+    def __init__(self, stack: Stack, begun: int = 0):
         layers, arrays, size = stack.network.layers, stack.data.arrays, stack.data.sizes["train"]
         self.data, self.dtype, self.size = stack.data, stack.dtype, block_size(layers)
         self.own = size < len(arrays.t_train)  # every seed trains on a subset of its own
         self.reorder = bool(layers[0].facts.reorders) and not arrays.standardized
         self.subsets = {s: subset(s, size, len(arrays.t_train)) for s in stack.slices}
         self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
-        self._indices = {s: minibatches(s, size, stack.arm.train) for s in stack.slices}
+        self._indices = {s: minibatches(s, size, stack.arm.train, begun) for s in stack.slices}
         self._splits: dict[str, Blocks | dict[Seeds, Blocks]] = {}
 
     def next(self, seeds: Iterable[Seeds]) -> Batch:

@@ -18,7 +18,7 @@ from dlsweep.nn.schedules import schedules
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Entry
 from dlsweep.training.network import Network, build
-from dlsweep.training.result import Checkpoint
+from dlsweep.training.result import Checkpoint, TrainingResult, named
 from dlsweep.types import Array
 
 
@@ -102,6 +102,28 @@ class State:
         parameters = [{k: w[rows] for k, w in p.items()} for p in self.parameters]
         slots = [{k: [slot[rows] for slot in own] for k, own in s.items()} for s in self.slots]
         return State(self.stack.keep(rows), parameters, slots)
+
+    @classmethod
+    def resumed(cls, stack: Stack, before: TrainingResult) -> State:
+        """Return the state that the runs have kept which have not ended early."""
+        stack = stack.keep(np.flatnonzero([before.status[position] == "done" for position in stack.positions]))
+        states = [before.states[position] for position in stack.positions]
+        kept = [before.kept[position] for position in stack.positions]
+        last = [{**own.parameters, **named("last", s)} for own, s in zip(kept, states, strict=True) if own is not None]
+        slots, layers = [named("slots", state) for state in states], stack.network.layers if last else ()
+        rest = stack.optimizer[0].rest if last else ()
+        return cls(
+            stack,
+            [{k: np.stack([own[f"{layer.name}/{k}"] for own in last]) for k in layer.parameters} for layer in layers],
+            [
+                {
+                    k: [np.stack([own[f"{layer.name}/{k}/{name}"] for own in slots]) for name in rest]
+                    for k, parameter in layer.parameters.items()
+                    if parameter.trained
+                }
+                for layer in layers
+            ],
+        )
 
     def copy(self, iteration: int, row: int) -> Checkpoint:
         """Return a copy of the parameters of a row."""

@@ -1,8 +1,8 @@
 """Run a sweep again and again, each time in a fork in which its next durable operation is its end.
 
 Arguments: "kill" or "error"; the config; a config that is run before, or null; options of the sweep; two folders. After
-each fork the sweep runs once more, in a fork that ends well. Prints for every operation how both forks ended, and a
-digest of the results.
+each fork the sweep runs once more, in a fork that ends well. Prints for every operation how both forks ended, a digest
+of the results, and, if the config before trained shorter, the lengths that a reader found between the two forks.
 """
 
 import errno
@@ -25,6 +25,7 @@ fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
 output, start = Path(sys.argv[5]), Path(sys.argv[6])
 
 
+shorter = bool(before) and before["train"] != config["train"]
 config, before = dlsweep.load(config), before and dlsweep.load(before)
 
 
@@ -77,7 +78,7 @@ def warm_up():
 warm_up()
 if before:
     assert forked(lambda: sweep(before)) == 0
-    if not options:
+    if not (options or shorter):
         part = next((output / config.name / "curves").iterdir())
         part.write_bytes(part.read_bytes()[:-1])
     shutil.copytree(output, start, dirs_exist_ok=True)
@@ -87,5 +88,6 @@ while ended != 42:
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(start, output)
     ended = forked(partial(doomed, number))
+    found = dlsweep.open_results(output / config.name).runs.iterations.tolist() if shorter else []
     resumed = forked(lambda: sweep(**options))
-    print(json.dumps([number, ended, resumed, *look()]), flush=True)
+    print(json.dumps([number, ended, resumed, *look(), found]), flush=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlsweep.training.evaluation import Evaluation, Watch
+from dlsweep.training.result import TrainingResult
 from dlsweep.training.state import State
 from dlsweep.training.step import Gradients
 from dlsweep.types import Array
@@ -39,6 +41,13 @@ class Observer:
 
     def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
         """Note that rows leave the stack after t updates, as `done`, `stopped` or `diverged`."""
+
+    def resume(self, before: TrainingResult) -> None:
+        """Take over the notes on the same runs from the training that goes on."""
+
+    def states(self) -> Sequence[Mapping[str, Array]]:
+        """Return arrays of each run that `resume` will need besides the rows of the tables; () for none."""
+        return ()
 
     def results(self) -> dict[str, Any]:
         """Return fields of the `TrainingResult`."""

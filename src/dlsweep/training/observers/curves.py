@@ -11,6 +11,7 @@ import numpy as np
 from dlsweep.nn.losses import correct
 from dlsweep.training.evaluation import Evaluation, Metrics, Watch
 from dlsweep.training.observers import Observer
+from dlsweep.training.result import TrainingResult
 from dlsweep.training.state import State
 from dlsweep.types import Array
 
@@ -27,6 +28,10 @@ class Curves(Observer):
         """Add the metrics of an evaluation."""
         for split, metrics in evaluation.splits.items():
             self.rows.append({**evaluation.when(split), "run": state.stack.positions, **metrics._asdict()})
+
+    def resume(self, before: TrainingResult) -> None:
+        """Begin with the rows of the training so far."""
+        self.rows = [before.curves]
 
     def results(self) -> dict[str, Any]:
         """Return `curves`."""
@@ -56,6 +61,10 @@ class Ensembles(Observer):
             own = {"members": np.array([len(rows) for rows in averaged.arms], int)}
             own |= {"loss": averaged.loss, "accuracy": averaged.accuracy}
             self.rows.append({**evaluation.when(split), "run": first, **own})
+
+    def resume(self, before: TrainingResult) -> None:
+        """Begin with the rows of the training so far."""
+        self.rows = [before.ensembles] if before.ensembles else []
 
     def results(self) -> dict[str, Any]:
         """Return `ensembles`."""
@@ -109,5 +118,12 @@ def long_columns(rows: Sequence[Row], *names: str) -> dict[str, Array]:
     if not rows:
         return {name: np.empty(0, str if name == "split" else int) for name in names}
     lengths = [len(row["run"]) for row in rows]
-    given = {name: [row[name] for row in rows] for name in names}
-    return {k: np.concatenate(v) if isinstance(v[0], np.ndarray) else np.repeat(v, lengths) for k, v in given.items()}
+    return {
+        name: np.concatenate(
+            [
+                value if isinstance(value := row[name], np.ndarray) else np.full(length, value)
+                for row, length in zip(rows, lengths, strict=True)
+            ]
+        )
+        for name in names
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from dlsweep.training.evaluation import Evaluation
 from dlsweep.training.observers import Observer
 from dlsweep.training.observers.curves import Row, long_columns
 from dlsweep.training.random_draws import Draws
+from dlsweep.training.result import TrainingResult, named
 from dlsweep.training.state import Stack, State
 from dlsweep.training.step import Gradients
 from dlsweep.types import Array
@@ -19,6 +20,7 @@ from dlsweep.types import Array
 BINS = 30  # of a histogram
 HISTOGRAMS = 10  # histograms after the one at the start, the last one at the end
 NEAR_ZERO = 1e-3  # weights smaller than this count as gone
+SHAPES = tuple(f"{name}_{part}" for name in ("activation", "weight") for part in ("low", "high", "histogram"))
 SATURATED = 0.36  # share of an activation's maximum slope: for sigmoid, outputs outside [0.1, 0.9]
 
 
@@ -41,7 +43,9 @@ class Probes(Observer):
     def __init__(self, stack: Stack, steps: int):
         arm = stack.arm
         self.every, self.steps = arm.evaluate.every, steps
-        self.last, self.measured = max(arm.evaluate.times(steps) - 1, 1), 0
+        self.last = max(arm.evaluate.times(steps) - 1, 1)
+        # A longer training takes histograms at other evaluations: those that may go on take them at each.
+        self.always = arm.evaluate.keep == "final"
         self.runs, self.ratios, self.before = len(stack), dict[str, Array](), list[Array]()
         self.due: int | None = None  # the iteration of an evaluation that is not measured yet
         self.rows: list[Row] = []
@@ -87,9 +91,7 @@ class Probes(Observer):
 
     def _measure(self, t: int, state: State, gradients: Gradients) -> None:
         runs = state.stack.positions
-        # Evenly distributed over the evaluations, the first and the last among them.
-        shapes = HISTOGRAMS * self.measured // self.last > HISTOGRAMS * (self.measured - 1) // self.last
-        self.measured += 1
+        shapes = self.always or bool(self._scheduled(np.array(t)))
         for i, name, k, at in self.kernels:
             w, output = state.parameters[i][k], gradients.outputs[at]
             y = output.y
@@ -110,11 +112,40 @@ class Probes(Observer):
             }
             self.rows.append(row)
 
+    def _scheduled(self, t: Array) -> Array:
+        """Return a mask of the iterations with histograms: evenly over the evaluations, the first and last included."""
+        evaluated = -(-t // self.every)
+        return HISTOGRAMS * evaluated // self.last > HISTOGRAMS * (evaluated - 1) // self.last
+
+    def resume(self, before: TrainingResult) -> None:
+        """Begin with the rows of the training so far, with their histograms."""
+        rows = {name: values.copy() for name, values in before.layers.items()}
+        for position, state in enumerate(before.states):
+            if state := named("probes", state):
+                own = np.flatnonzero(rows["run"] == position)
+                there = np.isin(state["iteration"], rows["iteration"][own])
+                for name in SHAPES:
+                    rows[name][own] = state[name][there]
+        self.rows = [rows] if rows else []
+
+    def states(self) -> Sequence[Mapping[str, Array]]:
+        """Return the histograms of each run at all evaluations, by column."""
+        if not (self.always and self.rows):
+            return ()
+        found = long_columns(self.rows, "run", "iteration", *SHAPES)
+        found |= {name: counts.astype(np.int32) for name, counts in found.items() if counts.ndim == 2}
+        own = [np.flatnonzero(found["run"] == position) for position in range(self.runs)]
+        return [{f"probes/{name}": found[name][rows] for name in ("iteration", *SHAPES)} for rows in own]
+
     def results(self) -> dict[str, Any]:
         """Return `layers`: all rows as long columns, `run`, `iteration`, `layer` and the measurements."""
         if not self.rows:  # all runs diverged before the first step
             return {}
-        return {"layers": {k: _finite(values) for k, values in long_columns(self.rows, *self.rows[0]).items()}}
+        columns = long_columns(self.rows, *self.rows[0])
+        left_out = ~self._scheduled(columns["iteration"])
+        for name in SHAPES:
+            columns[name][left_out] = -1 if columns[name].ndim == 2 else np.nan
+        return {"layers": {k: _finite(values) for k, values in columns.items()}}
 
 
 def _after(layers: Sequence[Layer], kernel: int, end: int) -> int:

@@ -1,0 +1,151 @@
+"""Data of the user, from arrays or columns to a data set, with notes on their meaning."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+from dlsweep.datasets import features, labels
+from dlsweep.datasets.base import Dataset
+from dlsweep.datasets.subset import Subset
+from dlsweep.errors import DataError
+from dlsweep.randomness import stream
+from dlsweep.text import plural
+
+Share = Annotated[float, Gt(0), Lt(1)]
+
+
+class Part(NamedTuple):
+    """Samples and their labels, with the names that the user gave them."""
+
+    x_name: str
+    t_name: str
+    x: np.ndarray
+    t: np.ndarray
+
+
+class Wanted(NamedTuple):
+    """Settings of a data set of the user. test: a number of samples, or a share of a file without a test part."""
+
+    train: int | None = None
+    validation: int = 0
+    test: int | float | None = None
+    standardize: bool = False
+    channels: features.Channels | None = None
+
+
+def dataset(
+    path: Path, train: Part, test: Part | None, wanted: Wanted, class_names: Sequence[str], notes: Sequence[str]
+) -> Dataset:
+    """Return the data set in a file. Raise a `DataError` with every problem, one sentence for each.
+
+    test: None for a file without a test part; notes: on the reading of the file.
+    """
+    refuse(path, [*_problems(train, test, wanted)])
+    found = [*notes]
+    if train.x.dtype.kind == "b":
+        found.append(f"truth values in {train.x_name} are 0 and 1")
+    if test is None:
+        train, test = _divided(train, wanted.test)
+        wanted = wanted._replace(test=None)
+        found.append(
+            f"{plural(len(test.x), 'sample')} of {len(train.x) + len(test.x):,}, drawn by seed 0, are for testing"
+        )
+    refuse(path, [*_one_class(train)])
+    assert not isinstance(wanted.test, float)
+    names = train.x_name, test.x_name
+    x, x_test = (features.converted(part.x, wanted.channels) for part in (train, test))
+    understood = labels.understand((train.t_name, test.t_name), train.t, test.t, class_names)
+    found += [*understood.notes, *features.notes(names, x, x_test, wanted.standardize)]
+    subset = Subset(str(path), len(x), len(x_test), wanted.train, wanted.validation, wanted.test, wanted.standardize)
+    scale = 1 / 255 if x.dtype == np.uint8 else 1.0
+    t, t_test = understood.train, understood.test
+    return Dataset(
+        fingerprint=subset.fingerprint(_digest(x, t, x_test, t_test)),
+        shape=x.shape[1:],
+        classes=understood.classes,
+        names=understood.names,
+        sizes=subset.sizes,
+        read=lambda: subset.arrays(x, t, x_test, t_test, scale=scale),
+        notes=tuple(f"{path}: {note}" for note in found),
+    )
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return an error about a file that is missing or cannot be read."""
+    cause = error.__cause__ or error
+    return DataError(f"{path} cannot be read: {getattr(cause, 'strerror', None) or str(cause) or 'not enough memory'}")
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may still take: those of the machine, or by `ulimit -v`."""
+    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    limits = [page * os.sysconf("SC_PHYS_PAGES")] if page else []
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            limits.append(limit - page * int(Path("/proc/self/statm").read_text().split()[0]))
+    return min(limits, default=sys.maxsize)
+
+
+def refuse(path: Path, problems: Sequence[str]) -> None:
+    """Raise a `DataError` if a file has problems."""
+    if problems:
+        raise DataError("\n".join(f"{path}: {problem}" for problem in problems))
+
+
+def _problems(train: Part, test: Part | None, wanted: Wanted) -> Iterator[str]:
+    if test is None and wanted.test is None:
+        yield "it has no test samples; test: 0.2 sets a fifth of its samples aside"
+    elif test is None and not 1 <= _count(wanted.test, len(train.x)) < len(train.x):
+        yield f"test: {wanted.test} of its {len(train.x):,} samples leaves none to train on, or none to test"
+    elif test is not None and isinstance(wanted.test, float):
+        yield f"test: {wanted.test} is a share, for a file without a test part; with {test.x_name}, give a number"
+    if test is not None:
+        yield from features.pair_problems((train.x_name, test.x_name), train.x, test.x)
+        if (train.t.dtype.kind in "SU") != (test.t.dtype.kind in "SU"):
+            kinds = f"{train.t_name} are {train.t.dtype}, in {test.t_name} {test.t.dtype}"
+            yield f"labels in {kinds}; both must be names, or both numbers"
+    for part in (train, test) if test else (train,):
+        yield from features.problems(part.x_name, part.x, wanted.channels)
+        yield from labels.problems(part.t_name, part.t, part.x_name, len(part.x) if part.x.ndim else 0)
+
+
+def _one_class(train: Part) -> Iterator[str]:
+    if (train.t == train.t[:1]).all():
+        found = f", {train.t[0]}" if train.t.ndim == 1 else ""
+        yield f"{train.t_name} has one class only{found}; a network needs two to tell apart"
+
+
+def _count(test: float | None, samples: int) -> int:
+    """Return the number of test samples: a share is rounded."""
+    return max(1, round(test * samples)) if isinstance(test, float) else test or 0
+
+
+def _divided(whole: Part, test: float | None) -> tuple[Part, Part]:
+    """Set test samples aside, drawn by seed 0; both parts keep the order of the file."""
+    held_out = np.zeros(len(whole.x), bool)
+    held_out[stream(0, "own/test").permutation(len(whole.x))[: _count(test, len(whole.x))]] = True
+    names = f"the test part of {whole.x_name}", f"the test part of {whole.t_name}"
+    return whole._replace(x=whole.x[~held_out], t=whole.t[~held_out]), Part(
+        *names, whole.x[held_out], whole.t[held_out]
+    )
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Return a hash of the arrays' types, shapes and bytes, as hexadecimal digits."""
+    content = blake2b(digest_size=16)
+    for array in arrays:
+        content.update(f"{array.dtype} {array.shape}".encode())
+        content.update(array.data)
+    return content.hexdigest()

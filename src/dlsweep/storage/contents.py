@@ -1,0 +1,62 @@
+"""Read parts whose rows fit: those of runs/ the name of the part, those of the other tables the runs of their chunk.
+
+A checksum shows that a part is as it was written. A received folder may hold a part that another program wrote.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.storage import parts
+from dlsweep.storage.folder import Folder
+from dlsweep.storage.parts import Damaged
+from dlsweep.storage.tables import STATUSES, WORD
+from dlsweep.types import Split
+
+# The columns that say of what a row is. The rows of ensembles/ are of an arm, all others of a run.
+IDENTITY = ("run_id", "arm", "iteration", "split", "layer")
+
+# More rows than these would not be read: runs in a chunk, and layers of a network.
+_MOST_RUNS, _MOST_LAYERS = 100_000, 10_000
+
+
+def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
+    """Return a part of runs/. Raise `Damaged` if its rows are not those of the runs in its name."""
+    rows = parts.read_table(folder, name, schema, most=_MOST_RUNS)
+    whole = [f.name for f in schema if f.type == WORD or f.name in ("run_id", "seed", "iterations", "parameters")]
+    if parts.joint_name(map(str, rows["run_id"].to_pylist())) != parts.key(name):
+        reason = "its rows are not those of the runs in its name"
+    elif lacking := [column for column in whole if rows[column].null_count]:
+        reason = f"it has no {lacking[0]} for some runs"
+    elif strange := set(rows["status"].to_pylist()) - set(STATUSES):
+        reason = f"it has the status {min(strange)!r}"
+    elif pc.min(rows["iterations"]).as_py() < 0 or pc.any(pc.less(rows["classes"], 1)).as_py():
+        reason = "it has a negative number of iterations, or no classes"
+    else:
+        return rows
+    raise Damaged(f"{folder}/{name} is damaged: {reason}")
+
+
+def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) -> pa.Table:
+    """Return a part of another table. runs: the rows of its chunk in runs/.
+
+    Raise `Damaged` if a row is of none of these runs.
+    """
+    by = "run_id" if "run_id" in schema.names else "arm"
+    last: dict[str, int] = {}
+    for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
+        last[one] = max(iterations, last.get(one, 0))
+    each = _MOST_LAYERS if "layer" in schema.names else len(get_args(Split))
+    most = each * (sum(last.values()) + len(last))
+    rows = parts.read_table(folder, name, schema, most=most)
+    if not any(rows[column].null_count for column in IDENTITY if column in schema.names):
+        of = rows.unify_dictionaries()[by].combine_chunks()
+        ends = np.array([last.get(word, -1) for word in of.dictionary.to_pylist()] or [-1])[of.indices.to_numpy()]
+        iteration = rows["iteration"].to_numpy()
+        if ((iteration >= 0) & (iteration <= ends)).all():
+            return rows
+    raise Damaged(f"{folder}/{name} is damaged: it has rows of other runs or iterations than its part of runs/")

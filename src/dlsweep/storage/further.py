@@ -1,0 +1,262 @@
+"""Train a finished sweep further: its runs go on from the states that they kept.
+
+A config that differs from a folder's by a longer training only has other runs, with ids of their own. They are another
+sweep in the same folder: their parts carry its id, which `sweep.json` names as `further`. Until the last of them is
+there, the results are the earlier ones, whole. Then one write of `sweep.json` makes the longer ones the results and
+names the others as `earlier`, and these are deleted. A crash at any moment leaves one of the two, and the next start
+goes on from there.
+
+A run that goes on has the bits of a run that was trained in one go. Its evaluations stay where they were: if the config
+leaves `evaluate.every` open, `evaluate.planned` holds the first length, which the default is for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.config import Config, load
+from dlsweep.config.runs import Run
+from dlsweep.datasets import data_of
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.nn.optimizers import optimizers
+from dlsweep.nn.schedules import schedules
+from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage.folder import Folder
+from dlsweep.storage.parts import STATE
+from dlsweep.storage.store import Committed, Store
+from dlsweep.training.observers.probes import BINS
+from dlsweep.training.result import Begun, Checkpoint, TrainingResult, named
+from dlsweep.types import Array
+
+UNITS = ("iterations", "epochs")
+EVERY = 10  # the default of evaluate.every in results of schema version 1, whose configs hold it as if it was given
+
+
+class Before(NamedTuple):
+    """A run before it goes on: its id, the stem of its parts, and the updates of a run that did not end early."""
+
+    id: str
+    stem: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The runs that go on, by the ids that they will have, and the store that holds them."""
+
+    store: Store
+    runs: Mapping[str, Before]
+
+    def begun(self, chunk: Sequence[Run]) -> Begun | None:
+        """Return the training of a chunk so far; None if one of its runs starts from the beginning."""
+        before = [self.runs[run.id] for run in chunk if run.id in self.runs]
+        if len(before) < len(chunk):
+            return None
+        ids = [own.id for own in before]
+        rows = {row["run_id"]: row for row in self._read("runs", before).to_pylist()}
+        found = [rows[id] for id in ids]
+        curves, layers = (self._columns(table, before, "run_id", ids) for table in ("curves", "layers"))
+        ensembles = self._columns("ensembles", before, "arm", [run.arm.name for run in chunk])
+        files = [self._kept(row) for row in found]
+        kept = [_checkpoint(row, file) if file else None for row, file in zip(found, files, strict=True)]
+        status, iterations = ([row[column] for row in found] for column in ("status", "iterations"))
+        seconds, parameters = sum(row["seconds"] for row in found), found[0]["parameters"]
+        states = [named(STATE, file) for file in files]
+        result = TrainingResult(
+            curves, status, iterations, iterations, parameters, seconds, ensembles, layers, kept, states
+        )
+        return Begun(before[0].steps, result)
+
+    def _read(self, table: str, before: Sequence[Before]) -> pa.Table:
+        listed = parts.listing(self.store.folder, table)
+        schema = self.store.tables.schemas[table]
+        stems = dict.fromkeys(own.stem for own in before)
+        tables = [parts.read_table(self.store.folder, listed[stem], schema) for stem in stems]
+        return pa.concat_tables(tables).unify_dictionaries()
+
+    def _columns(self, table: str, before: Sequence[Before], by: str, names: Sequence[str]) -> dict[str, Array]:
+        """Return the measurements of a table as training had them; `run`: the first of `names` that a row is of."""
+        if table not in self.store.tables.schemas:
+            return {}
+        rows = self._read(table, before)
+        which = pc.index_in(rows[by].cast(pa.string()), pa.array(names))
+        rows, which = rows.filter(which.is_valid()), which.drop_null()
+        measured = rows.column_names[rows.column_names.index("iteration") :]
+        measured += ["members"] if "members" in rows.column_names else []
+        columns = {name: _numbers(rows[name]) for name in measured}
+        return columns | {"run": which.to_numpy().astype(int)} if len(rows) else {}
+
+    def _kept(self, row: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the arrays that a run has kept; none if it diverged or failed."""
+        if row["kept_checksum"] is None:
+            return {}
+        return dict(parts.open_weights(self.store.folder, parts.weights_name(row["run_id"]), row["kept_checksum"]))
+
+
+def _checkpoint(row: Mapping[str, Any], file: Mapping[str, Array]) -> Checkpoint:
+    return Checkpoint(row["kept_iteration"], {k: w for k, w in file.items() if not k.startswith(f"{STATE}/")})
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    """Return a column as training had it: words, numbers with NaN for null, or rows of counts with −1 for null."""
+    if pa.types.is_dictionary(column.type):
+        return np.array(column.cast(pa.string()).to_pylist(), str)
+    if not pa.types.is_list(column.type):
+        return np.array(column.to_numpy())
+    there = column.is_valid().to_numpy()
+    rows = np.full((len(there), BINS), -1)
+    rows[there] = pc.list_flatten(column).to_numpy().reshape(-1, BINS)
+    return rows
+
+
+def adopted(config: Config, folder: Folder) -> Config:
+    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
+    try:
+        old = record.read(folder)
+    except ResultsDamaged:  # told by the one who repairs it
+        return config
+    asked = config.resolved()["evaluate"]
+    if old is None or "every" in asked or "planned" in asked:
+        return config
+    given = old.config["evaluate"]
+    if "every" in given:
+        return (
+            _changed(config, evaluate={"every": EVERY})
+            if (old.schema_version, given["every"]) == (1, EVERY)
+            else config
+        )
+    unit, then, now = _lengths(config, old)
+    planned = given.get("planned", then if now > then else None)
+    return _changed(config, evaluate={"planned": planned}) if unit and planned else config
+
+
+def before(config: Config, old: record.Record) -> Config | None:
+    """Return a config with the length of training of a record; None if it is no other length."""
+    unit, then, now = _lengths(config, old)
+    if then == now:
+        return None
+    planned = {} if "planned" in old.config["evaluate"] else {"planned": None}
+    return _changed(config, train={unit: then}, evaluate=planned)
+
+
+def _lengths(config: Config, old: record.Record) -> tuple[str, int, int]:
+    """Return the unit and lengths of the record's training and the config's; equal if they cannot be compared."""
+    then, now = old.config["train"], config.resolved()["train"]
+    return next(((unit, then[unit], now[unit]) for unit in UNITS if unit in then and unit in now), ("", 0, 0))
+
+
+def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
+    """Return a config with other settings in its parts; None for a default."""
+    resolved = {key: value for key, value in config.resolved().items() if key != "fingerprints"}
+    for part, settings in changes.items():
+        resolved[part] = {name: v for name, v in (resolved[part] | settings).items() if v is not None}
+    made = load(resolved, max_runs=sys.maxsize)
+    return replace(made, file=config.file, text=config.text, plots=config.plots)
+
+
+def goes_on(
+    config: Config, old: record.Record, committed: Committed, folder: Folder
+) -> tuple[dict[str, Before], list[str]]:
+    """Return the runs of a folder that go on in a longer training, by the ids that they will have; and notes.
+
+    committed: the folder's runs. Raise `UsageError` if they are not those of the same config with a shorter training,
+    or cannot go on.
+    """
+    shorter = before(config, old)
+    assert shorter is not None
+    try:
+        notes = compatibility.check(shorter, old, committed, folder)
+    except UsageError:
+        compatibility.check(config, old, committed, folder)  # tells every difference
+        raise
+    unit, then, now = _lengths(config, old)
+    if now < then:
+        raise UsageError(
+            f"{folder} holds runs of {then} {unit}, and this config asks for {now}; trained runs cannot be made "
+            "shorter: give the sweep another name, or replace its results with --force"
+        )
+    refused = f"{folder} holds runs of {then} {unit} that cannot go on to {now}"
+    remedy = "train from the start: give the sweep another name, or replace its results with --force"
+    if config.evaluate.keep != "final":
+        keep = "; with evaluate.keep=final the runs keep it, for the next time" if config.task.concerns("init") else ""
+        raise UsageError(f"{refused}, because they kept no state of training; {remedy}{keep}")
+    if not old.tables.sweep:
+        raise UsageError(f"{refused}, because an older dlsweep has trained them; {remedy}")
+    found: dict[str, Before] = {}
+    rows = {row["run_id"]: (stem, row) for stem, own in committed.items() for row in own.to_pylist()}
+    same = cache(_same_factors)
+    for longer, run in zip(config.runs(), shorter.runs(), strict=True):
+        stem, row = rows.get(run.id, ("", {"status": "failed"}))
+        samples = data_of(run.arm).sizes["train"]
+        steps = run.arm.train.steps(samples)
+        # Divergence may be found at the last evaluation, which a longer training does not have.
+        irregular = row["status"] == "diverged" and row["iterations"] == steps and steps % run.arm.evaluate.every
+        if row["status"] == "failed" or irregular:  # it starts from the beginning
+            continue
+        if not same(run.arm.schedule, steps, longer.arm.train.steps(samples)):
+            name = run.arm.schedule.name
+            raise UsageError(f"{refused}, because the schedule {name} depends on the length of training; {remedy}")
+        if row["status"] == "done" and not _has_state(folder, row, run, steps):
+            raise UsageError(
+                f"{refused}, because an older dlsweep kept their weights without the state of training; {remedy}"
+            )
+        found[longer.id] = Before(run.id, stem, steps)
+    return _whole_arms(config, found), notes
+
+
+def _whole_arms(config: Config, found: dict[str, Before]) -> dict[str, Before]:
+    """Leave out the members of an ensemble if one of them starts from the beginning: they train together."""
+    if not config.evaluate.ensemble:
+        return found
+    arms = [[run.id for run in own] for _, own in groupby(config.runs(), key=lambda run: run.arm.identity)]
+    return {run: found[run] for own in arms if found.keys() >= set(own) for run in own}
+
+
+def _same_factors(choice: Any, then: int, now: int) -> bool:
+    """Tell if a schedule has the same factors in a training of `then` updates and in the beginning of one of `now`."""
+    schedule = schedules[choice.name]
+    return all(schedule(t, then, **choice.settings) == schedule(t, now, **choice.settings) for t in range(1, then + 1))
+
+
+def _has_state(folder: Folder, row: Mapping[str, Any], run: Run, steps: int) -> bool:
+    """Tell if a run has kept all arrays that it needs to go on."""
+    names = parts.open_weights(folder, parts.weights_name(row["run_id"]), row["kept_checksum"]).files
+    needed = {
+        "slots": bool(optimizers[run.arm.optimizer.name].rest),
+        "last": row["kept_iteration"] != steps,
+        "probes": run.arm.evaluate.layers,
+    }
+    return all(any(name.startswith(f"{STATE}/{group}/") for name in names) for group, needs in needed.items() if needs)
+
+
+def begin(config: Config, old: record.Record, there: Store) -> Store:
+    """Return the store of the longer training, which its folder's record names from now on.
+
+    there: the store of the folder's runs. Parts of another longer training that was never finished are deleted.
+    """
+    tables = compatibility.tables(config)
+    if old.further != tables.sweep:
+        if old.beside:
+            there.discard()
+        replace(old, further=tables.sweep, earlier="").write(there.folder)
+    return Store(there.folder, tables, old.tables.sweep)
+
+
+def finish(config: Config, earlier: Earlier, store: Store) -> None:
+    """Replace the results of a folder with those of the longer training, which are complete, and delete the others."""
+    folder = store.folder
+    old = record.read(folder)
+    assert old is not None
+    described = compatibility.describe(config, replace(old, tables=store.tables))
+    folder.put("sweep.yaml", config.text)
+    replace(described, further="", earlier=old.tables.sweep).write(folder)
+    store.discard()
