@@ -131,6 +131,19 @@ def test_an_own_plot_gets_facets_and_makes_a_figure_for_each_level_that_is_left(
     assert seen == [{(0, 0): 3, (0, 1): 3}] * 2
 
 
+def test_an_own_plot_gets_titles_labels_and_sizes(results: Results, own: None) -> None:
+    @register(table="runs")
+    def dots(facets: Facets) -> Chart:
+        figure = of_figure()
+        figure.subplots().plot([0, 1], [0, 1])
+        return Chart(figure, "", "", facets.frame)
+
+    ((_, one),) = charts(results, Choice("dots", {"title": "$a", "x_label": "b", "y_limits": [0, 9], "size": [4, 3]}))
+    assert one.figure.get_suptitle() == "$a\nmnist, 60 training samples · simple_cnn 4 · 3 seeds"
+    (ax,) = one.figure.axes
+    assert (ax.get_xlabel(), ax.get_ylim(), tuple(one.figure.get_size_inches())) == ("b", (0, 9), (4, 3))
+
+
 def test_an_own_plot_without_places_is_one_figure_whatever_its_settings_are_called(results: Results, own: None) -> None:
     @register(table="runs")
     def table(facets: Facets, *, rows: int = 9) -> Chart:

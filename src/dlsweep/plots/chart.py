@@ -19,6 +19,9 @@ annotations `FactorName`, `SplitName` and `SettingName` of `dlsweep.analysis.fac
 in the sweep: a config with an unknown name is refused before training. A `SettingName` chooses a numeric x axis, by
 default the setting that varies most. A setting `y` with a `Literal` annotation also names the figure's file.
 
+Every plot has the options of `dlsweep.plots.options` too: titles, names and limits of axes, size. A figure made with
+`dlsweep.plots.panels.panels` leaves room for them; they are applied to any other figure after it is drawn.
+
 Another package registers a plot in the entry-point group `dlsweep.plots`; the function carries the same decorator.
 """
 
@@ -136,12 +139,15 @@ class Plot(Entry):
         facets, complete = self.facets(data, settings)
         own = inspect.signature(self.function).parameters
         further = {name: complete[name] for name in options.settings() if name not in own}
-        with options.applied(options.Options(**further)):
+        asked = options.Options(**further)
+        with options.applied(asked):
             chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
         if not isinstance(chart, Chart):
             where = f"plot {self.name!r} ({place(self.function)})"
             raise UsageError(f"{where} must return a Chart, got {type(chart).__name__}")
-        chart.figure.set_dpi(complete["dpi"])
+        if chart.figure.get_label() != options.LAID_OUT:
+            options.apply_to(chart.figure, asked)
+        chart.figure.set_dpi(asked.dpi)
         return chart
 
 

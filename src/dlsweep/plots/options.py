@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from dlsweep.settings import Setting
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Limits = Annotated[list[float | None], MinLen(2), MaxLen(2)]
 Size = Annotated[list[Annotated[float, Gt(0), Le(100)]], MinLen(2), MaxLen(2)]
 
+LAID_OUT = "laid out"  # label of a figure that has its options
 NORMAL = 10.0  # points: the font of tick labels; other sizes are relative to it
 
 
@@ -61,6 +65,17 @@ def applied(options: Options) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def apply_to(figure: Figure, asked: Options) -> None:
+    """Give options to a figure that was drawn without `dlsweep.plots.panels`, such as one from another package."""
+    if title := "\n".join(filter(None, (asked.title, asked.subtitle))):
+        figure.suptitle(title, parse_math=False)
+    if asked.size:
+        figure.set_size_inches((asked.size[0], asked.size[1]))
+    for ax in figure.axes:
+        labels = {"xlabel": asked.x_label, "ylabel": asked.y_label, "xlim": asked.x_limits, "ylim": asked.y_limits}
+        ax.set(**{name: value for name, value in labels.items() if value is not None})
 
 
 def settings() -> Mapping[str, Setting]:

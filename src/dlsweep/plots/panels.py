@@ -201,6 +201,7 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
     with style.look():
         lay = Layout.within(words, asked.size) if asked.size else Layout(words, *size) if size else Layout.of(words)
         figure = Figure(figsize=(lay.full, lay.tall))
+        figure.set_label(options.LAID_OUT)
         FigureCanvasAgg(figure)
         edges = {
             "left": lay.left / lay.full,
