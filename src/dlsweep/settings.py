@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import copysign, inf
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
@@ -178,9 +180,34 @@ class Setting:
             checked = [_check_item(self.items, item, i, where, shown) for i, item in enumerate(value)]
             return [item for item, _ in checked], [fault for _, faults in checked for fault in faults]
         try:
-            return self.adapter.validate_python(value), []
+            checked = self.adapter.validate_python(value)
         except ValidationError as error:
             return None, list(_faults(error.errors(include_url=False), value, where, shown))
+        found = f"got {shown(())}, which single precision rounds to "
+        return checked, [Fault((), f"{where} must be {wanted}, {found}{r}") for wanted, r in self._lost(checked)]
+
+    def _lost(self, value: Any) -> Iterator[tuple[str, str]]:
+        """Yield the requirement that a number breaks where it is rounded to single precision, and the rounded number.
+
+        Networks train in single precision, where 1e39 is infinite, 1e-60 is 0, and 0.99999999 is 1.
+        """
+        from pydantic import ValidationError
+
+        if not isinstance(value, float):
+            return
+        try:
+            (rounded,) = struct.unpack("f", struct.pack("f", value))
+        except OverflowError:
+            rounded = copysign(inf, value)
+        try:
+            self.adapter.validate_python(rounded)
+            if value and not rounded:
+                yield "0 or a larger number", "0"
+        except ValidationError as error:
+            yield (
+                " or ".join(map(_requirement, error.errors(include_url=False))),
+                value_text(rounded).replace("inf", "infinity"),
+            )
 
 
 def within(shown: Shown, at: Steps) -> Shown:

@@ -71,7 +71,7 @@ def shape_text(shape: Iterable[object]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a setting's value as labels show it, in YAML's words.
+    """Return a setting's value in YAML's words.
 
     >>> [value_text(value) for value in (0.1, 1.0, [40, 20], None, True)]
     ['0.1', '1', '[40, 20]', 'null', 'true']
@@ -85,6 +85,19 @@ def value_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def label_text(value: Any) -> str:
+    """Return a setting's value as labels show it, without the rounding error of a computed number.
+
+    >>> label_text(0.1 + 0.2), label_text(1 / 3), label_text([0.7 + 0.1, 2])
+    ('0.3', '0.3333333333333333', '[0.8, 2]')
+    """
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(label_text, value)) + "]"
+    if isinstance(value, float) and len(rounded := value_text(float(f"{value:.15g}"))) < len(value_text(value)) - 3:
+        return rounded
+    return value_text(value)
 
 
 def similar(word: str, names: Iterable[str]) -> str | None:

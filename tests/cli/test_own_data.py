@@ -173,7 +173,7 @@ def test_one_process_reads_the_content_that_is_there(folder: Folder) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="pipes")
 def test_a_pipe_is_no_file(folder: Folder) -> None:
     os.mkfifo(folder.path / "mine.npz")
-    assert "mine.npz cannot be read: not a regular file" in folder.run(code=2).stderr
+    assert "mine.npz cannot be read: it is not a regular file" in folder.run(code=2).stderr
     assert "not a regular file" in folder("data", "check", "mine.npz", code=2).stderr
 
 

@@ -287,7 +287,7 @@ def test_arrays_cannot_be_changed(file: Path) -> None:
 
 def test_only_regular_files_are_opened(file: Path) -> None:
     os.mkfifo(file)
-    assert f"{file} cannot be read: not a regular file" in problems(file)
+    assert f"{file} cannot be read: it is not a regular file" in problems(file)
 
 
 @pytest.mark.parametrize("case", ["long", "garbage", "version"])

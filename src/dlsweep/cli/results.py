@@ -116,7 +116,7 @@ def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = Tr
     """Act on each sweep of a folder. begun: only on those that have runs to plot or to show; report the others.
 
     A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
-    Where some sweeps suit what is asked for, those that do not are no error: they are reported.
+    If some sweeps suit the request, those that do not are no error: they are reported.
     """
     from dlsweep.storage.results import open_each
 

@@ -245,6 +245,9 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if isinstance(value, Mapping):
         inner = {key: f"{path}.{key}" if path else str(key) for key in value}
         return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
+    if hasattr(value, "dtype"):  # NumPy's arrays and numbers; those of single precision by their own digits
+        single = value.dtype.kind == "f" and value.dtype.itemsize < 8
+        return _from_python((value.astype(str).astype(float) if single else value).tolist(), path, depth)
     if isinstance(value, (list, tuple, range)):
         return Node(tuple(_from_python(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)), place)
     if value is None or isinstance(value, (bool, str)):

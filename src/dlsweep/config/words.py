@@ -14,7 +14,7 @@ from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
 from dlsweep.factors import BY_NAME, FACTORS
 from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
 from dlsweep.settings import Needs, Spells
-from dlsweep.text import nearest, value_text
+from dlsweep.text import label_text, nearest
 from dlsweep.types import Split
 
 CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with settings
@@ -136,7 +136,7 @@ class Factor:
         chosen = {choice.name: choice.settings for choice in choices}
         owners = self.owners(entry(self.field, name) for name in chosen)
         settings = [chosen[owner.name] for owner in owners if self.setting not in owner.idle(chosen[owner.name])]
-        return ", ".join(dict.fromkeys(value_text(own[self.setting]) for own in settings)) or "-"
+        return ", ".join(dict.fromkeys(label_text(own[self.setting]) for own in settings)) or "-"
 
 
 def factor(name: str, place: Place) -> Reading[Factor | None]:

@@ -81,8 +81,8 @@ def dataset(
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return an error about a file that is missing or cannot be read."""
-    cause = error.__cause__ or error
-    return DataError(f"{path} cannot be read: {getattr(cause, 'strerror', None) or str(cause) or 'not enough memory'}")
+    told = str(error).removeprefix(f"cannot read {path}: ").partition(";")[0]
+    return DataError(f"{path} cannot be read: {getattr(error.__cause__ or error, 'strerror', None) or told}")
 
 
 def memory() -> int:

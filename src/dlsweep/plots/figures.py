@@ -212,7 +212,7 @@ def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
 
 
 def _without_options(choice: Choice) -> Choice:
-    """Return a plot with all settings that decide what it shows."""
+    """Return a plot with all its settings, without its options, which do not change its content."""
     settings = plots[choice.name].complete(choice.settings)
     return Choice(choice.name, {name: value for name, value in settings.items() if name not in option_settings()})
 

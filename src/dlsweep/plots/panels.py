@@ -53,7 +53,7 @@ class Words:
     rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
     a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
     figure. ticks: labels of the y axis; beside: words right of the panels; below: inches for the labels of the x axis.
-    head, about: the title of the figure, and what it is of. across: panels beside each other on the page, by default
+    head, about: the title of the figure, and the line below. across: panels beside each other on the page, by default
     all of a row. The layout leaves room for all.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Any
 
 from dlsweep import sources
 from dlsweep.config import Config, load
+from dlsweep.config.runs import Arm
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
-from dlsweep.registry import Entry, place
+from dlsweep.registry import Choice, Entry
+from dlsweep.sources import place
 from dlsweep.storage import parts, record
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.store import Committed, Store
+from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
 from dlsweep.text import plural
 
@@ -87,7 +89,10 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         further=old.further if old else "",
         earlier=old.earlier if old else "",
-        sources={f"{entry.kind} {entry.name}": sources.digest(entry.function) for entry in _foreign(config.resolved())},
+        sources={
+            f"{entry.kind} {entry.name}": sources.digest(entry.function)
+            for entry in _foreign(_words(config.resolved()))
+        },
     )
 
 
@@ -105,9 +110,11 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
             f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "
             "drawn, but not trained further; give the sweep another name, or replace its results with --force"
         )
+    finished = {run for run, status in statuses(committed).items() if status != "failed"}
+    arms = (run.arm for run in config.runs() if run.id in finished)
     unknown = [
         f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
-        for function, reason in check_sources(config.resolved(), old, folder)
+        for function, reason in check_sources(arms, old, folder)
     ]
     if _untitled(old.config) == _untitled(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
         return unknown
@@ -117,13 +124,13 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
     return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
 
 
-def check_sources(config: Mapping[str, Any], old: record.Record, folder: Folder) -> list[tuple[str, str]]:
-    """Refuse functions of other packages that have changed since runs were trained.
+def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> list[tuple[str, str]]:
+    """Refuse functions of other packages that have changed since these arms were trained.
 
     Return those that may have changed: each as a message names it, with the reason.
     """
     changed, unknown = [], []
-    for entry in _foreign(config):
+    for entry in _foreign(word for arm in arms for word in _words(arm.choices)):
         function = f"the {entry.kind} {entry.name!r} ({place(entry.function)})"
         then, now = (old.sources or {}).get(f"{entry.kind} {entry.name}"), sources.digest(entry.function)
         if then and now and then != now:
@@ -138,17 +145,19 @@ def check_sources(config: Mapping[str, Any], old: record.Record, folder: Folder)
     return unknown
 
 
-def _foreign(config: Mapping[str, Any]) -> list[Entry]:
-    """Return what other packages registered and a resolved config names. Data sets count by their content instead."""
-    words = set(_words(config))
-    data = BY_NAME["data"].registry.kind
-    return [entry for entry in foreign() if entry.name in words and entry.kind != data]
+def _foreign(words: Iterable[str]) -> list[Entry]:
+    """Return what other packages registered and these words name. Data sets count by their content instead."""
+    outside = [entry for entry in foreign() if entry.kind != BY_NAME["data"].registry.kind]
+    named = set(words) if outside else set()
+    return [entry for entry in outside if entry.name in named]
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Yield all texts in nested lists and mappings."""
+    """Yield all texts in choices, lists and mappings."""
     if isinstance(value, str):
         yield value
+    elif isinstance(value, Choice):
+        yield from (value.name, *_words(value.settings))
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from (key, *_words(inner))

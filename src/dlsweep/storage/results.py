@@ -22,7 +22,7 @@ from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import nearest, plural, value_text
+from dlsweep.text import label_text, nearest, plural
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Results:
         for factor, level in (arm or {}).items():
             if factor not in self.record.levels:
                 raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels, text = self.record.levels[factor], value_text(level)
+            labels, text = self.record.levels[factor], label_text(level)
             same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
             if not same:
                 raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
@@ -251,9 +251,9 @@ def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed:
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
-    compatibility.check_sources(results.config, results.record, results.files)
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
+            compatibility.check_sources([arm], results.record, results.files)
             return run
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
 
