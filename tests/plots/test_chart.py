@@ -139,7 +139,7 @@ def test_an_own_plot_gets_titles_labels_and_sizes(results: Results, own: None) -
         return Chart(figure, "", "", facets.frame)
 
     ((_, one),) = charts(results, Choice("dots", {"title": "$a", "x_label": "b", "y_limits": [0, 9], "size": [4, 3]}))
-    assert one.figure.get_suptitle() == "$a\nmnist, 60 training samples · simple_cnn 4 · 3 seeds"
+    assert one.figure.get_suptitle() == "$a\nmnist, 60 training samples · simple_cnn · 3 seeds"
     (ax,) = one.figure.axes
     assert (ax.get_xlabel(), ax.get_ylim(), tuple(one.figure.get_size_inches())) == ("b", (0, 9), (4, 3))
 

@@ -74,7 +74,8 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
             words.append(name)
             if settings.get("train") and "data.train" not in levels:
                 words[-1] += f", {settings['train']} training samples"
-            if hidden := settings.get("hidden") if not any(f.endswith(".hidden") for f in levels) else None:
+            hidden = settings.get("hidden")
+            if isinstance(hidden, list) and not any(factor.endswith(".hidden") for factor in levels):
                 words[-1] += f" {_units(hidden)}"
     seeds = len(config["seeds"])
     if seeds == 1 and "data" not in config:  # a descent without noise is the same for every seed
@@ -82,7 +83,7 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
     return " · ".join([*words, f"{seeds} seed{'s' if seeds > 1 else ''}"])
 
 
-def _units(hidden: int | list[int]) -> str:
+def _units(hidden: list[int]) -> str:
     """Return the numbers of units of some layers."""
-    runs = ((units, len([*same])) for units, same in groupby(hidden if isinstance(hidden, list) else [hidden]))
+    runs = ((units, len([*same])) for units, same in groupby(hidden))
     return ", ".join(f"{count} × {units}" if count > 1 else f"{units}" for units, count in runs)

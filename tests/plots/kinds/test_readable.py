@@ -154,3 +154,16 @@ def test_names_of_levels() -> None:
     assert level_names(frame, "init") == {"he": "he", "normal": "normal std=0.01"}
     assert level_names(frame.iloc[1:], "init") == {"normal": "normal"}
     assert level_names(frame, "train.patience") == {"3": "3", "null": "no early stopping"}
+
+
+def test_dashes_are_splits_and_diamonds_are_ensembles() -> None:
+    frame = made_up({"optimizer": ["sgd", "adam"]}, splits=["train", "test"])
+    frame["ensemble_accuracy"] = frame["accuracy"]
+    ax = panels(curves(frame, lines="optimizer"))[0]
+    for optimizer in ("sgd", "adam"):
+        train, ensemble = (
+            line(ax, f"{kind}: {optimizer}, {of}") for kind, of in (("mean", "train"), ("ensemble", "test"))
+        )
+        assert train.get_linestyle() != "-"
+        assert train.get_marker() != "D"
+        assert (ensemble.get_linestyle(), ensemble.get_marker()) == ("-", "D")
