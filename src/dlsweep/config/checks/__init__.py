@@ -22,6 +22,6 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     data.regularizers,
     plots.names,
     plots.weights,
-    plots.tasks,
     plots.numeric,
+    plots.tasks,
 )
