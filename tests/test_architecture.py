@@ -14,7 +14,7 @@ import pytest
 import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
-FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "signatures", "sources", "registry"]
+FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "sources", "signatures", "registry"]
 STAGES = [
     "nn",
     "datasets",

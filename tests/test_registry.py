@@ -128,6 +128,21 @@ def test_a_wrong_signature_is_refused_where_it_is_written(registry: str, functio
     assert function.__name__ not in found
 
 
+def unreadable(x, *, slope: Undefined = 0.1):  # type: ignore[name-defined]  # noqa: F821
+    return x, lambda dy: dy
+
+
+def test_a_type_that_cannot_be_read_is_told_with_its_place() -> None:
+    entry = Entry("activation", "unreadable", unreadable)
+    with pytest.raises(UsageError) as told:
+        entry.settings  # noqa: B018
+    line = unreadable.__code__.co_firstlineno
+    assert str(told.value) == (
+        f"activation 'unreadable' ({__file__}:{line}) has a type that cannot be read: "
+        "NameError: name 'Undefined' is not defined"
+    )
+
+
 def test_what_a_function_has_beyond_its_contract_is_its_own() -> None:
     assert dlsweep.optimizers["adam"].rest == ("m", "v")
     assert dlsweep.optimizers["sgd"].rest == ()

@@ -22,6 +22,7 @@ from annotated_types import Ge, Gt, Lt
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 from dlsweep.settings import Off
 from dlsweep.signatures import Signature
+from dlsweep.sources import place
 from dlsweep.text import nearest
 
 if TYPE_CHECKING:
@@ -243,12 +244,6 @@ class Joined(Registry):
     def _load_plugins(self) -> None:
         for registry in self._registries:
             registry._load_plugins()
-
-
-def place(function: Callable[..., Any]) -> str:
-    """Return the file and line where a function stands, for a message; its module where it has no source."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
 
 
 def imported(address: str) -> Any:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_type_hints
 
+from dlsweep.errors import UsageError
 from dlsweep.settings import Fault, Setting, Shown, Steps, within
+from dlsweep.sources import place
 from dlsweep.text import nearest, value_text
 
 
@@ -23,7 +25,13 @@ class Signature:
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
         """The settings by name, in the order of the signature."""
-        hints = get_type_hints(self.function, include_extras=True)
+        try:
+            hints = get_type_hints(self.function, include_extras=True)
+        except Exception as error:
+            raise UsageError(
+                f"{self.kind} {self.name!r} ({place(self.function)}) has a type that cannot be read: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         keywords = (p for p in inspect.signature(self.function).parameters.values() if p.kind is p.KEYWORD_ONLY)
         return {p.name: Setting(p.name, hints[p.name], p.default) for p in keywords}
 

@@ -1,4 +1,4 @@
-"""Source of functions that other packages register: results belong to it, as they belong to a config."""
+"""Source of registered functions: its place in messages, and its hash, because results belong to the source."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def digest(function: Callable[..., Any]) -> str:
     except (OSError, TypeError, SyntaxError, AttributeError, KeyError):  # made by `exec`, compiled, or no function
         return ""
     return blake2b("\n".join(sorted(found.values())).encode(), digest_size=8).hexdigest()
+
+
+def place(function: Callable[..., Any]) -> str:
+    """Return the file and line where a function stands, for a message; its module where it has no source."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
 
 
 def _collect(thing: Any, found: dict[Any, str]) -> None:

@@ -85,6 +85,8 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
     if not options.force:
         config = further.adopted(config, open_folder(options.output / config.name))
     whole = plan(config)
+    for note in config.notes:
+        report.note(note)
     folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
 
@@ -143,13 +145,13 @@ def _open(
         failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
         store.remove(failed)
         committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
-    done = statuses(committed)
+    done = compatibility.asked(config, statuses(committed))
     if earlier:
         return store, done, earlier
     recorded = old is not None and (old.config, old.plots) == (compatibility.canonical(config), config.plots)
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
-        compatibility.describe(config, old).write(folder)
+        compatibility.describe(config, old, committed).write(folder)
     return store, done, None
 
 

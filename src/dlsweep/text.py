@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 GAP = "  "
-_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # embeddings, overrides and isolates
+_JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
 
@@ -71,7 +71,7 @@ def shape_text(shape: Iterable[object]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a setting's value as labels show it, in YAML's words.
+    """Return a setting's value in YAML's words.
 
     >>> [value_text(value) for value in (0.1, 1.0, [40, 20], None, True)]
     ['0.1', '1', '[40, 20]', 'null', 'true']
@@ -85,6 +85,19 @@ def value_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def label_text(value: Any) -> str:
+    """Return a setting's value as labels show it, without the rounding error of a computed number.
+
+    >>> label_text(0.1 + 0.2), label_text(1 / 3), label_text([0.7 + 0.1, 2])
+    ('0.3', '0.3333333333333333', '[0.8, 2]')
+    """
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(label_text, value)) + "]"
+    if isinstance(value, float) and len(rounded := value_text(float(f"{value:.15g}"))) < len(value_text(value)) - 3:
+        return rounded
+    return value_text(value)
 
 
 def similar(word: str, names: Iterable[str]) -> str | None:
@@ -138,14 +151,12 @@ def excerpt(line: str, column: int) -> str:
 
 
 def steering(text: str) -> str:
-    """Return the characters of a text that would break its line or reorder a terminal: controls, bidirectional marks.
+    """Return the characters of a text that break its line, reorder it, or cannot be seen; but joiners belong to words.
 
-    >>> steering("a\u202eb\x1b"), steering("日本 ×")
-    ('\u202e\x1b', '')
+    >>> steering("日本 ×"), [hex(ord(c)) for c in steering("a" + chr(0x202E) + "b" + chr(27))]
+    ('', ['0x202e', '0x1b'])
     """
-    return "".join(
-        c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(c) in _BIDI
-    )
+    return "".join(c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in _JOINERS)
 
 
 def printable(text: str) -> str:

@@ -139,6 +139,50 @@ def test_another_config_under_an_old_name_is_refused(dlsweep: Dlsweep) -> None:
     assert dlsweep("run", "tiny.yaml", "train.iterations=30", "--force", "-q", "-j", "1").stdout == ""
 
 
+def test_the_unchanged_config_shows_its_own_runs_after_another_number_of_seeds(dlsweep: Dlsweep) -> None:
+    first = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-q", "-j", "1")
+    planned = dlsweep("run", "tiny.yaml", "--dry-run")
+    again = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    assert again.stdout == first.stdout
+    assert "20 runs in results/tiny that this config does not ask for stay there, and are not shown" in again.stderr
+    assert "12 runs in 2 stacks, 12 done, 0 to train" in planned.stdout
+    assert "4 of 32" not in dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-j", "1").stderr
+    assert dlsweep("show", "results/tiny").stdout.count("momentum") == 4
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_config_from_standard_input(dlsweep: Dlsweep, tmp_path: Path, jobs: str) -> None:
+    def piped(text: str, *arguments: str, **options: Any) -> Done:
+        return subprocess.run(
+            [*DLSWEEP, *arguments], cwd=tmp_path, input=text, capture_output=True, text=True, **options
+        )
+
+    assert piped(TINY, "run", "-", "-j", jobs, "-q").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
+    if jobs == "2":
+        return
+    unnamed = TINY.partition("\n")[2]
+    refused = piped(unnamed, "run", "-", "--dry-run")
+    assert refused.returncode == 2
+    told = "standard input:1:1: a config from standard input needs a name, as in name: my-question\n    data: {npz"
+    assert refused.stderr.startswith(told)
+    assert piped(unnamed, "run", "-", "--dry-run", "name=tiny").stdout.startswith("tiny: 12 runs in 2 stacks, 12 done")
+    assert piped(TINY, "explain", "model", "-").stdout.startswith("tiny (all 4 arms)")
+    assert "standard input:2:1: there is no key 'b'" in piped("name: a\nb: 1", "explain", "model", "-").stderr
+
+
+def test_one_list_as_a_level_is_noted(dlsweep: Dlsweep) -> None:
+    note = "command line: model.mlp.hidden has one level, [8, 4]; for 2 levels, write [[8], [4]]"
+    for arguments in (["--dry-run"], ["-j", "1"]):
+        assert note in dlsweep("run", "tiny.yaml", "grid.model.mlp.hidden=8,4", *arguments).stderr
+
+
+def test_a_range_on_the_command_line(dlsweep: Dlsweep) -> None:
+    planned = dlsweep("run", "tiny.yaml", "--dry-run", "grid.optimizer.lr={logspace: [1e-3, 1, 4]}")
+    assert "48 runs in 2 stacks" in planned.stdout
+
+
 def test_run_prints_json(dlsweep: Dlsweep) -> None:
     told = json.loads(dlsweep("run", "tiny.yaml", PLOTS, "--json", "-j", "1").stdout)
     assert told["runs"] == {"total": 12, "done": 12, "diverged": 0, "stopped": 0, "failed": 0}
@@ -172,11 +216,20 @@ def test_dry_run_trains_nothing(dlsweep: Dlsweep, tmp_path: Path) -> None:
     assert "0 done, 12 to train" in changed
 
 
-def test_diverged_runs_count_and_are_no_failure(dlsweep: Dlsweep) -> None:
-    done = dlsweep("run", "tiny.yaml", "grid.optimizer.sgd.lr=1e30", "grid.activation=relu", "grid.init=he", "-j", "1")
+@pytest.mark.parametrize("rate", ["1e6", "1e30", "3e38"])
+def test_diverged_runs_count_and_are_no_failure(dlsweep: Dlsweep, rate: str) -> None:
+    command = ["run", "tiny.yaml", f"grid.optimizer.sgd.lr={rate}", "grid.activation=relu", "grid.init=he", "-j", "1"]
+    done = dlsweep(*command)
     assert done.stdout.splitlines()[1].split()[-3:] == ["3", "3", "0"]
     assert "0.3333" in done.stdout  # chance, with three classes
-    assert "Warning" not in done.stderr
+    assert "warning" not in done.stderr.lower()
+
+
+def test_a_number_that_single_precision_cannot_hold_is_refused(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", "grid.optimizer.sgd.lr=1e308", code=2)
+    assert done.stderr == (
+        "command line: optimizer.sgd.lr must be a finite number, got 1e308, which single precision rounds to infinity\n"
+    )
 
 
 @pytest.fixture
@@ -187,10 +240,11 @@ def plugin(tmp_path: Path) -> dict[str, Any]:
     (folder / "plugin.py").write_text(
         "def cube(x):\n    '''Cube.'''\n    return x * x * x, lambda dy: 3 * x * x * dy\n"
         "def broken(x):\n    '''Never works.'''\n    raise ArithmeticError('as it must')\n"
+        "def several(x):\n    '''Fails twice.'''\n    raise ExceptionGroup('both', [ValueError('a'), KeyError('b')])\n"
     )
     (folder / "plugin-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
     (folder / "plugin-1.0.dist-info/entry_points.txt").write_text(
-        "[dlsweep.activations]\ncube = plugin:cube\nbroken = plugin:broken\n"
+        "[dlsweep.activations]\ncube = plugin:cube\nbroken = plugin:broken\nseveral = plugin:several\n"
     )
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
@@ -220,6 +274,29 @@ def test_a_function_of_a_package_that_has_changed_is_refused_like_another_config
     told = dlsweep("run", *command, "-j", "1", **plugin).stderr
     assert "it is not known if the activation 'cube'" in told
     assert "because its source was not recorded" in told
+
+
+def test_a_failed_run_is_told_by_the_type_and_the_first_line_of_its_error(
+    dlsweep: Dlsweep, plugin: dict[str, Any], tmp_path: Path
+) -> None:
+    module = tmp_path / "plugin/plugin.py"
+    module.write_text(module.read_text().replace("'as it must'", "'as it must\\nbe'"))
+    command = ["run", "tiny.yaml", "grid.activation=[several, broken]", "grid.init=he", "seeds=1", "-j", "1"]
+    told = dlsweep(*command, code=1, **plugin).stderr
+    assert "several, seed 0: ExceptionGroup: both (2 sub-exceptions)\n" in told
+    assert "broken, seed 0: ArithmeticError: as it must\n" in told
+    assert "+---" not in told
+
+
+def test_a_function_may_be_corrected_if_all_its_runs_failed(
+    dlsweep: Dlsweep, plugin: dict[str, Any], tmp_path: Path
+) -> None:
+    module = tmp_path / "plugin/plugin.py"
+    command = ["run", "tiny.yaml", "grid.activation=[broken, cube]", "grid.init=he", "-j", "1"]
+    dlsweep(*command, code=1, **plugin)
+    module.write_text(module.read_text().replace("raise ArithmeticError('as it must')", "return x, lambda dy: dy"))
+    done = dlsweep(*command, "--retry", **plugin)
+    assert [row.split()[-3:] for row in done.stdout.splitlines()[1:3]] == [["3", "0", "0"], ["3", "0", "0"]]
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])

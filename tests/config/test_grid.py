@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.configs import Load, Refused
 
+from dlsweep.config import load
 from dlsweep.config.runs import Train
 from dlsweep.config.words import numbers
 from dlsweep.nn.optimizers import optimizers
@@ -443,3 +446,11 @@ def test_a_value_without_a_name_outside_the_grid_and_changed_by_an_override(swee
     assert arm.regularizer[0].settings == {"ratio": 0.2, "mode": "classic"}
     (plot,) = sweep("{grid: {init: [he, zeros]}, plots: [{curves: init}]}").plots
     assert plot.settings["rows"] == "init"
+
+
+@pytest.mark.parametrize("values", [np.linspace(0.1, 0.5, 5), np.linspace(0.1, 0.5, 5, dtype=np.float32)])
+def test_arrays_are_lists_and_labels_have_no_rounding_error(values: Any) -> None:
+    grid = {"optimizer.lr": values, "regularizer": [{"dropout": values}]}
+    config = load({"name": "x", "grid": grid, "exclude": [{"optimizer.lr": values[2]}]})
+    assert {arm.levels["optimizer.lr"] for arm in config.arms()} == {"0.1", "0.2", "0.4", "0.5"}
+    assert config.levels("regularizer") == tuple(f"dropout ratio={digits}" for digits in (0.1, 0.2, 0.3, 0.4, 0.5))

@@ -70,6 +70,30 @@ INSTANCE = (
         ),
         ("train.clip_norm: [1, ▲0]", "train.clip_norm must be above 0, got 0"),
         ("activation: {prelu: {start: ▲a}}", "activation.prelu.start must be a number, got 'a'"),
+        (
+            "activation: {prelu: {start: ▲-1e39}}",
+            "activation.prelu.start must be a finite number, got -1e39, which single precision rounds to -infinity",
+        ),
+        (
+            "optimizer: {sgd: {lr: [0.1, ▲1e-60]}}",
+            "optimizer.sgd.lr must be above 0, got 1e-60, which single precision rounds to 0",
+        ),
+        (
+            "optimizer: {adam: {beta1: ▲0.99999999}}",
+            "optimizer.adam.beta1 must be below 1, got 0.99999999, which single precision rounds to 1",
+        ),
+        (
+            "optimizer: {adam: {eps: ▲1e-60}}",
+            "optimizer.adam.eps must be 0 or a larger number, got 1e-60, which single precision rounds to 0",
+        ),
+        (
+            "train.clip_norm: [1, ▲1e39]",
+            "train.clip_norm must be a finite number, got 1e39, which single precision rounds to infinity",
+        ),
+        (
+            "model: {layers: [{dense: {units: 3, bias: ▲1e39}}]}",
+            "model.layers.of.dense.bias must be a finite number, got 1e39, which single precision rounds to infinity",
+        ),
     ],
 )
 def test_bad_settings(refused: Refused, level: str, sentence: str) -> None:

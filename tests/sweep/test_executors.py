@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -233,12 +235,22 @@ def test_a_second_runner_exits_and_names_the_first(
     assert subprocess.run([*command, "--force", "-q"], cwd=tmp_path).returncode == 0
 
 
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files, with a path that is short enough for sockets."""
+    with TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
 @linux
-def test_workers_die_with_their_parent(long_sweep: subprocess.Popen[str]) -> None:
+def test_workers_die_with_their_parent(sockets: Path, long_sweep: subprocess.Popen[str]) -> None:
     assert len(group(long_sweep)) >= 3
+    assert len(list(sockets.iterdir())) == 1
     long_sweep.kill()
     long_sweep.communicate()
     all_end(long_sweep)
+    assert not list(sockets.iterdir())
 
 
 @linux

@@ -124,7 +124,10 @@ def _given(text: str | None, default: str) -> str:
 
 @explain.command("model")
 def explain_model(
-    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file.")],
+    model: Annotated[
+        str,
+        Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file (- for standard input)."),
+    ],
     words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
     shape: Annotated[str | None, Option("--input", metavar="C,H,W", help=SHAPE)] = None,
     classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,

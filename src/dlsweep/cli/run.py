@@ -30,7 +30,7 @@ MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
+    config: Annotated[Path, Argument(metavar="CONFIG", help="YAML file; - for standard input.", show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,

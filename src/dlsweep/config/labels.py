@@ -17,7 +17,7 @@ from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import Factor, own_settings
 from dlsweep.errors import Mistake
 from dlsweep.registry import Entry
-from dlsweep.text import nearest, value_text
+from dlsweep.text import label_text, nearest, value_text
 
 Words = Mapping[str, Mapping[str, set[str]]]  # for each factor, the labels that a word stands for
 
@@ -93,7 +93,7 @@ def _label_group(group: list[Level], dotted: Collection[Factor]) -> Iterator[tup
 
 
 def _shown(entry: Entry, name: str, value: Any) -> str:
-    return PurePath(value).name if entry.settings[name].is_file else value_text(value)
+    return PurePath(value).name if entry.settings[name].is_file else label_text(value)
 
 
 def _words(sweep: Sweep) -> dict[str, dict[str, set[str]]]:
@@ -155,8 +155,8 @@ def _read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]
         known = words[factor]
         found: set[str] = set()
         # A list may be one value, [40, 20], and so may be another spelling: 1e-1 is 0.1.
-        for one in (levels,) if value_text(levels.plain()) in known else levels.items():
-            text = one.text if one.text in known else value_text(one.plain())
+        for one in (levels,) if label_text(levels.plain()) in known else levels.items():
+            text = one.text if one.text in known else label_text(one.plain())
             if text not in known:
                 yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(known))}")
             found |= known.get(text, set())

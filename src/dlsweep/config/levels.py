@@ -19,7 +19,7 @@ from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice, Entry
-from dlsweep.text import steering, value_text
+from dlsweep.text import label_text, steering
 
 LONGEST_LABEL = 100
 
@@ -112,7 +112,7 @@ class SettingLevel:
 
     @property
     def text(self) -> str:
-        return value_text(self.value)
+        return label_text(self.value)
 
     def put_into(self, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """Return the choices with the setting changed if they have it."""

@@ -14,7 +14,7 @@ from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
 from dlsweep.factors import BY_NAME, FACTORS
 from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
 from dlsweep.settings import Needs, Spells
-from dlsweep.text import nearest, value_text
+from dlsweep.text import label_text, nearest
 from dlsweep.types import Split
 
 CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with settings
@@ -22,6 +22,8 @@ FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
 KEYS = ("name", "title", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+
+OTHER_NAMES = {"learning_rate": "lr", "epoch": "epochs", "iteration": "iterations", "steps": "iterations"}
 
 # The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
 _PLOTS = "dlsweep.plots:plots"
@@ -136,7 +138,7 @@ class Factor:
         chosen = {choice.name: choice.settings for choice in choices}
         owners = self.owners(entry(self.field, name) for name in chosen)
         settings = [chosen[owner.name] for owner in owners if self.setting not in owner.idle(chosen[owner.name])]
-        return ", ".join(dict.fromkeys(value_text(own[self.setting]) for own in settings)) or "-"
+        return ", ".join(dict.fromkeys(label_text(own[self.setting]) for own in settings)) or "-"
 
 
 def factor(name: str, place: Place) -> Reading[Factor | None]:
@@ -145,8 +147,11 @@ def factor(name: str, place: Place) -> Reading[Factor | None]:
     if not rest and field in CHOSEN:
         return Factor(field, field)
     if field not in FIELDS or not rest:
-        known = [*CHOSEN, *dotted_names("train")]
-        yield place.mistake(f"there is no factor {name!r}{nearest(name, known)}")
+        hint = nearest(name, [*CHOSEN, *dotted_names("train")])
+        if field not in FIELDS and (found := meant(name)):
+            shown = [f.name if f.setting else f"{f.field}: {f.choice}" for f in found]
+            hint = f"; did you mean {' or '.join(map(repr, shown))}? {hint[hint.index('(choices') :]}"
+        yield place.mistake(f"there is no factor {name!r}{hint}")
         return None
     names = dotted_names(field)
     if name not in names:
@@ -155,6 +160,18 @@ def factor(name: str, place: Place) -> Reading[Factor | None]:
         return None
     choice, _, setting = rest.rpartition(".")
     return Factor(name, field, choice or None, setting)
+
+
+def meant(word: str) -> list[Factor]:
+    """Return what a word without its field can mean: levels of that name, as a factor with a choice, and settings.
+
+    >>> [f.name for f in meant("learning_rate")], [(f.field, f.choice) for f in meant("sgd")]
+    (['optimizer.lr'], [('optimizer', 'sgd')])
+    """
+    name = OTHER_NAMES.get(word, word)
+    levels = [Factor(field, field, name) for field in CHOSEN if name in registry(field)]
+    fields = [field for field in ("train", *CHOSEN) if f"{field}.{name}" in dotted_names(field)]
+    return [*levels, *(Factor(f"{field}.{name}", field, None, name) for field in fields)]
 
 
 def dotted_names(field: str) -> list[str]:

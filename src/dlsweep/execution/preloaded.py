@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import sys
 
 import pyarrow as pa
@@ -9,6 +12,10 @@ import pyarrow as pa
 from dlsweep.execution import worker
 
 __all__ = ["worker"]
+
+# The server ends when its parent does. After a kill, the parent could not remove the folder of their socket.
+if folder := os.environ.pop("DLSWEEP_SOCKETS", ""):
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 class _NoPandas:

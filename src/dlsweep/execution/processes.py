@@ -165,6 +165,6 @@ def _salvage(task: Task, worker: Worker, progress: Progress) -> Generator[Receip
         left = left[len(receipt.runs) :]
         yield receipt
     if left and len(indivisible(left)) == 1:
-        yield task.fail(left, worker.death)
+        yield task.fail(left, worker.death, worker.death)
         return ()
     return bisect(left)[::-1] if left else ()  # the last one is tried first

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import get_temp_dir
 from types import ModuleType
 
 # To fork a server that has imported everything takes milliseconds, and copies no thread and no lock.
@@ -34,10 +35,11 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     A worker imports the main module again only if that module registers something: a script without the usual
     `if __name__ == "__main__"` would start its sweep a second time in the worker.
     """
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    before = {name: os.environ[name] for name in threads if name in os.environ}
+    given = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    given["DLSWEEP_SOCKETS"] = get_temp_dir()  # of the server's socket; the server removes it if this process is killed
+    before = {name: os.environ[name] for name in given if name in os.environ}
     main = sys.modules["__main__"]
-    os.environ.update(threads)
+    os.environ.update(given)
     if "__main__" not in modules:
         sys.modules["__main__"] = ModuleType("__main__")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -45,7 +47,7 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-        for name in threads:
+        for name in given:
             del os.environ[name]
         os.environ.update(before)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -77,7 +77,7 @@ class Task:
             raise
         except BaseException as error:  # also SystemExit and KeyboardInterrupt: Ctrl-C arrives as `Interrupted`
             # As text, since a traceback would keep the arrays of the stack alive.
-            report = str(error) if isinstance(error, DlsweepError) else "".join(traceback.format_exception(error))
+            report, line = _told(error)
         else:
             self.store.commit(files)
             yield Receipt(tuple(run.id for run in chunk), tuple(result.status))
@@ -85,23 +85,35 @@ class Task:
 
         progress(-reported)
         if len(indivisible(chunk)) == 1:
-            yield self.fail(chunk, report)
+            yield self.fail(chunk, report, line)
         else:
             for half in bisect(chunk):
                 yield from self.work(half, progress)
 
-    def fail(self, unit: Chunk, error: str) -> Receipt:
-        """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can remove it."""
+    def fail(self, unit: Chunk, error: str, line: str) -> Receipt:
+        """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can remove it.
+
+        line: the error in one line.
+        """
         self.store.remove([parts.stem(unit)])  # a killed attempt may have left some
         self.store.commit(self.store.encode(unit, nothing_learned(unit), error))
         who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seed) for run in unit)}"
         statuses = ("failed",) * len(unit)
-        return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {error.strip().splitlines()[-1]}")
+        return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {line}")
 
     def receipt_of(self, left: Chunk) -> Receipt | None:
         """Return the receipt of a worker that died after a commit and before it sent one: for its first runs left."""
         rows = self.store.committed(left)
         return Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())) if rows else None
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """Return an exception as text, and its type and the first line of its message."""
+    if isinstance(error, DlsweepError):
+        return str(error), str(error).partition("\n")[0]
+    lines = "".join(traceback.format_exception_only(error)).splitlines()
+    # The lines before the type are of a syntax error: the file, and the code in it.
+    return "".join(traceback.format_exception(error)), next(line for line in lines if not line.startswith(" "))
 
 
 def indivisible(runs: Sequence[Run]) -> list[Chunk]:

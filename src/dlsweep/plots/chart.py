@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.errors import UsageError
-from dlsweep.registry import Contract, Entry, Registry, place
+from dlsweep.registry import Contract, Entry, Registry
 from dlsweep.settings import Setting
+from dlsweep.sources import place
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlsweep.config.runs import Run
 from dlsweep.config.words import data_files
@@ -22,7 +23,7 @@ from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import nearest, plural, value_text
+from dlsweep.text import label_text, nearest, plural
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Results:
         for factor, level in (arm or {}).items():
             if factor not in self.record.levels:
                 raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels, text = self.record.levels[factor], value_text(level)
+            labels, text = self.record.levels[factor], label_text(level)
             same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
             if not same:
                 raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
@@ -154,7 +155,8 @@ class Results:
         rows = _joined(self._run_parts.values(), self.record.tables.schemas["runs"])
         if len(set(rows["run_id"].to_pylist())) < len(rows):
             raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
-        return rows
+        hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
+        return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
 
     @cached_property
     def _run_parts(self) -> dict[str, pa.Table]:
@@ -188,6 +190,13 @@ class Results:
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
+        if self.record.hidden:
+            by = "run_id" if "run_id" in frame else "arm"
+            frame = frame[frame[by].isin(self._run_rows[by].to_pylist())]
+            words = {str(c): frame[c].cat.remove_unused_categories() for c in frame.select_dtypes("category")}
+            frame = frame.assign(**words)
+        if self.record.relabelled:
+            self._relabel(frame)
         for factor, levels in self.record.levels.items():
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
@@ -196,6 +205,19 @@ class Results:
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+    def _relabel(self, frame: DataFrame) -> None:
+        """Give rows from before the config changed the arm and the labels that it has now."""
+        columns = ["arm", *self.record.levels]
+        if "run_id" in frame:
+            keys, labels = frame["run_id"].astype(str), self.record.relabelled
+        else:  # the rows of ensembles: by the arm of its runs
+            rows = {row["run_id"]: row["arm"] for row in self._run_rows.select(["run_id", "arm"]).to_pylist()}
+            keys = frame["arm"].astype(str)
+            labels = {rows[run]: own for run, own in self.record.relabelled.items() if run in rows}
+        for i, column in enumerate(columns):
+            now = keys.map({key: own[i] for key, own in labels.items()})
+            frame[column] = now.where(now.notna(), frame[column].astype(object)).astype("category")
 
 
 def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
@@ -251,9 +273,9 @@ def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed:
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
-    compatibility.check_sources(results.config, results.record, results.files)
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
+            compatibility.check_sources([arm], results.record, results.files)
             return run
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
 
