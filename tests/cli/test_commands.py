@@ -13,11 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from tests.support import commands
-from tests.support.commands import Done
+from tests.support.commands import TINY, Dlsweep, Done
 
 import dlsweep as api
 from dlsweep.cli import listing
@@ -27,43 +25,7 @@ pytestmark = pytest.mark.slow
 
 DLSWEEP = [sys.executable, "-m", "dlsweep"]
 
-TINY = """\
-name: tiny
-data: {npz: {path: tiny.npz}}
-model: {mlp: {hidden: [8]}}
-train: {iterations: 20, batch_size: 10}
-seeds: 3
-grid:
-  activation: [tanh, relu]
-  init: [xavier, he]
-"""
-
 PLOTS = "plots=[{curves: {rows: activation, columns: init}}]"
-
-
-class Dlsweep:
-    """`dlsweep` in a folder with a tiny data set and a config."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        rng = np.random.default_rng(0)
-        x, t = rng.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
-        x[:, 0] += 3 * t
-        np.savez(folder / "tiny.npz", x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
-        (folder / "tiny.yaml").write_text(TINY, "utf-8")
-
-    def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
-        env = {"COLUMNS": "200", **environment}
-        done = commands.dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-
-@pytest.fixture
-def dlsweep(tmp_path: Path) -> Dlsweep:
-    """The command, in a folder where it has not run yet."""
-    return Dlsweep(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -401,6 +363,10 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
             ["plot", "results", "-y", "acuracy"],
             "plots.curves.y must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?",
         ),
+        (
+            ["plot", "results", "-x", "epohc"],
+            "plots.curves.x must be one of iteration, epoch, got 'epohc'; did you mean",
+        ),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
         (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
@@ -520,12 +486,36 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
     assert names["executor"] == {"inline", "processes"}
     assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
     (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
-    assert {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9} in momentum["settings"]
+    alpha = {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9}
+    assert {**alpha, "description": "α, the part of the last step that is repeated"} in momentum["settings"]
+    assert all(s["description"] for entry in listed["optimizer"] for s in entry["settings"])
     assert all(entry["summary"] for entries in listed.values() for entry in entries)
     text = dlsweep("list").stdout
     for entry in (entry for entries in listed.values() for entry in entries):
         assert f"  {entry['name']}: {entry['summary']}\n" in text
     assert "did you mean 'optimizer'?" in dlsweep("list", "optimiser", code=2).stderr
+
+
+def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> None:
+    plots = dlsweep("list", "plots").stdout
+    assert plots.startswith("plots\n  confusion: ")
+    assert dlsweep("list", "plot").stdout == plots
+    assert dlsweep("list", "initializers").stdout == dlsweep("list", "init").stdout
+    assert dlsweep("list", "processes").stdout == (
+        "executor\n"
+        "  processes: Train in worker processes on this machine, with one BLAS thread each.\n"
+        "      jobs: integer >= 1 | null, default null\n"
+        "          workers, by default one for every core\n"
+        "      timeout: number > 0 | null, default null\n"
+        "          seconds without progress after which a worker is killed; they do not count while it starts\n"
+    )
+    both = json.loads(dlsweep("list", "dropout", "--json").stdout)
+    assert {kind: [entry["name"] for entry in entries] for kind, entries in both.items()} == {
+        "regularizer": ["dropout"],
+        "layer": ["dropout"],
+    }
+    told = dlsweep("list", "adma", code=2).stderr
+    assert told.startswith("there is no kind and no name 'adma'; did you mean 'adam'? (kinds: data, model, ")
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:

@@ -20,11 +20,11 @@ import dlsweep
 from dlsweep import forecast
 from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
 from dlsweep.execution.worker import Receipt
+from dlsweep.progress import Reporter
 from dlsweep.storage import parts
 from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import Store
-from dlsweep.sweep import Reporter
 
 
 class Listener(Reporter):

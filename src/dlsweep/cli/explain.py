@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from dlsweep.cli.init import example
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
@@ -139,6 +140,7 @@ def explain_model(
     """
     from dlsweep.explain import networks, reading
 
+    model = str(example(model))
     if not networks.is_config(model):
         sample = reading.sample("--input", _given(shape, "1,28,28"))
         _explained(networks.explain_network(model, words or (), sample, classes or 10), as_json)

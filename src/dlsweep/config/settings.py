@@ -102,4 +102,5 @@ def check(entry: Entry, name: str, node: Node, where: str) -> Reading[Node]:
 def _absolute(node: Node) -> str:
     """An absolute path; one in a config is relative to the config's file, elsewhere to the working directory."""
     folder = Path(node.place.file).parent if node.place.line else Path()
-    return os.path.abspath(folder / Path(node.value).expanduser())  # noqa: PTH100  resolve() would follow links
+    # Path.expanduser raises an error for an unknown user; resolve() would follow links.
+    return os.path.abspath(folder / os.path.expanduser(str(node.value)))  # noqa: PTH100, PTH111
