@@ -9,12 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from dlsweep.errors import DlsweepError, Unreadable, UsageError
+
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -103,14 +106,59 @@ def make_folder(path: Path) -> None:
             sync(path.parent)
 
 
-def sync(folder: Path) -> None:
-    """Make the names in a folder durable. Windows has no such call, and does not need it."""
+def sync(folder: Path) -> str:
+    """Make the names in a folder durable; return the reason if its file system cannot do so, else "".
+
+    Windows has no such call, and does not need it.
+    """
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, *_UNSUPPORTED):
+                raise
+            return str(error.strerror)
         finally:
             os.close(handle)
+    return ""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[str]:
+    """Hold a lock on a file; yield the reason if its file system has no locks, else "".
+
+    Raise `BlockingIOError` at once if another process holds it. The system releases the lock when its process ends in
+    any way. A link is replaced: else the file would be created where the link leads.
+    """
+    if path.is_symlink():
+        path.unlink()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    lacking = ""
+    try:
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, *_UNSUPPORTED):
+                raise
+            lacking = str(error.strerror)
+        yield lacking
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(errno.EAGAIN, "another process holds it") from error
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def refuse_links(root: Path, *inside: str) -> None:

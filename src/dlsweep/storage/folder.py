@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
 from dlsweep import files
-from dlsweep.errors import ResultsInUse, Unreadable, UsageError
+from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
 
 
 class Folder(Protocol):
@@ -82,29 +81,48 @@ class LocalFolder:
     def lock(self) -> Iterator[None]:
         """Hold the folder against other processes.
 
-        This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine,
-        or have none). The system releases the lock when its process ends in any way; the note only names the holder.
+        This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine).
+        The note `.runner.json` names the holder. It takes the place of the lock on a file system that has none.
         """
-        lock, note = FileLock(self.path / ".lock"), self.path / ".runner.json"
-        with files.writing(self.path):
-            if (self.path / ".lock").is_symlink():
-                (self.path / ".lock").unlink()  # else the lock would be created where the link leads
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise ResultsInUse(f"{self} is in use: {_holder(note)}") from None
-        try:
-            now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-            with files.writing(note), files.created(note) as file:
-                file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
+        note = self.path / ".runner.json"
+        with ExitStack() as stack:
+            with files.writing(self.path):
+                try:
+                    lockless = stack.enter_context(files.held(self.path / ".lock"))
+                except BlockingIOError:
+                    raise ResultsInUse(f"{self} is in use: {_holder(note)}") from None
+                unsynced = files.sync(self.path)
+            self._sign(note, lockless)
+            stack.callback(_remove, note)
+            if lockless:
+                _warn(f"{self} cannot be locked ({lockless}): {note} keeps others out instead; delete it after a crash")
+            if unsynced:
+                _warn(f"{self} cannot be synced ({unsynced}): a loss of power may cost the last runs")
             yield
-        finally:
-            with suppress(OSError):
-                note.unlink()
-            lock.release()
+
+    def _sign(self, note: Path, lockless: str) -> None:
+        """Write the note. Without a lock, it must not exist."""
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        try:
+            with files.writing(note), note.open("xb") if lockless else files.created(note) as file:
+                file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
+        except DlsweepError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            crash = f"it cannot be locked ({lockless}): if no process works on it, delete {note}"
+            raise ResultsInUse(f"{self} is in use: {_holder(note)}; {crash}") from None
 
     def subfolders(self, holding: str) -> Sequence[Folder]:
         return [LocalFolder(path.parent) for path in sorted(self.path.glob(f"*/{holding}"))]
+
+
+def _remove(note: Path) -> None:
+    with suppress(OSError):
+        note.unlink()
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=4)
 
 
 def _holder(note: Path) -> str:
