@@ -136,7 +136,7 @@ def predict(config: Config, options: Options) -> Forecast:
         seconds=max(sum(seconds) / chosen.workers, *seconds) + _besides(config) if seconds else 0.0,
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
-        notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
+        notes=[*config.notes, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
     )
 
 
@@ -154,7 +154,8 @@ def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], 
         committed = begun.scan()[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
-    done = {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+    found = compatibility.asked(config, statuses(committed))
+    done = {run: status for run, status in found.items() if not (retry and status == "failed")}
     return done, goes_on
 
 
