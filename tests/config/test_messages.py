@@ -337,7 +337,7 @@ def test_what_the_data_does_not_hold(refused: Refused, tmp_path: Path) -> None:
         """,
         "train.batch_size must be at most the 20 training samples of npz, got 21",
         "evaluate.on has validation, but npz has no validation samples here; set aside some, such as"
-        " data: {npz: {validation: 5000}}",
+        " data: {npz: {validation: 2}}",
     )
     refused(
         "data: {npz: {path: ▲mine.npz}}",
