@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from tests.support.combinations import all_pairs
 
 import dlsweep
-from dlsweep import cli
+from dlsweep.cli import app as cli
 from dlsweep.cli.app import app
 from dlsweep.explain.drawing import WIDTH
 from dlsweep.tasks import DESCENT
