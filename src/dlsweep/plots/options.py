@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
@@ -78,6 +79,7 @@ def apply_to(figure: Figure, asked: Options) -> None:
         ax.set(**{name: value for name, value in labels.items() if value is not None})
 
 
+@cache
 def settings() -> Mapping[str, Setting]:
     """Return the options as settings of a plot."""
     hints: dict[str, Any] = get_type_hints(Options, include_extras=True)
