@@ -11,7 +11,7 @@ from typer import Option
 from dlsweep.cli.options import Formats, Json, Quiet, Results, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.settings import NUMBER
+from dlsweep.text import NUMBER
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep

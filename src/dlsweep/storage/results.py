@@ -20,7 +20,7 @@ from dlsweep.config.runs import Run
 from dlsweep.config.words import data_files
 from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import compatibility, contents, parts, record
+from dlsweep.storage import changes, compatibility, contents, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import label_text, nearest, plural
@@ -190,13 +190,9 @@ class Results:
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
-        if self.record.hidden:
-            by = "run_id" if "run_id" in frame else "arm"
-            frame = frame[frame[by].isin(self._run_rows[by].to_pylist())]
-            words = {str(c): frame[c].cat.remove_unused_categories() for c in frame.select_dtypes("category")}
-            frame = frame.assign(**words)
-        if self.record.relabelled:
-            self._relabel(frame)
+        if self.record.hidden or self.record.relabelled:
+            rows = self._run_rows.select(["run_id", "arm"]).to_pylist()
+            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
         for factor, levels in self.record.levels.items():
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
@@ -205,19 +201,6 @@ class Results:
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
-
-    def _relabel(self, frame: DataFrame) -> None:
-        """Give rows from before the config changed the arm and the labels that it has now."""
-        columns = ["arm", *self.record.levels]
-        if "run_id" in frame:
-            keys, labels = frame["run_id"].astype(str), self.record.relabelled
-        else:  # the rows of ensembles: by the arm of its runs
-            rows = {row["run_id"]: row["arm"] for row in self._run_rows.select(["run_id", "arm"]).to_pylist()}
-            keys = frame["arm"].astype(str)
-            labels = {rows[run]: own for run, own in self.record.relabelled.items() if run in rows}
-        for i, column in enumerate(columns):
-            now = keys.map({key: own[i] for key, own in labels.items()})
-            frame[column] = now.where(now.notna(), frame[column].astype(object)).astype("category")
 
 
 def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
