@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -392,3 +394,19 @@ def test_impossible_options_are_told(make: Make, sweep: Sweep, options: dict[str
     with pytest.raises(UsageError) as told:
         sweep(make(), **options)
     assert sentence in str(told.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes")
+def test_names_of_files_may_be_any_bytes(make: Make, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    shutil.copy(data, folder / "own.npz")
+    config = os.fsdecode(b"caf\xe9.yaml")
+    (folder / config).write_text(json.dumps(make(data={"npz": {"path": "own.npz"}}, evaluate={"keep": "final"})))
+    for _ in range(2):
+        done = commands.dlsweep("run", config, "-q", "-j", "1", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+    results = dlsweep.open_results(folder / "results" / "tiny")
+    assert results.load(results.runs["run_id"][0]).predict(np.zeros((1, 6))).shape == (1,)
+    assert commands.dlsweep("plot", "results", "-q", folder=folder).returncode == 0
+    assert (results.folder / "figures" / "curves-accuracy.png").exists()
