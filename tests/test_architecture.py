@@ -24,6 +24,7 @@ STAGES = [
     "training",
     "storage",
     "execution",
+    "progress",
     "forecast",
     "sweep",
     "analysis",

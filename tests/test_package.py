@@ -49,7 +49,7 @@ config = {
     "train": {"iterations": 2},
     "grid": {"activation": ["relu", "swish"]},
 }
-print(dlsweep.run(config, output="out").runs.groupby("activation", observed=True).size().to_dict())
+print(dlsweep.run(config, output="out", quiet=True).runs.groupby("activation", observed=True).size().to_dict())
 """)
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
     assert done.stderr == ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dlsweep.nn.regularizers import regularizers as regularizers
     from dlsweep.nn.schedules import schedules as schedules
     from dlsweep.plots.figures import plot as plot
+    from dlsweep.progress import Reporter as Reporter
     from dlsweep.storage.results import open_all as open_all
     from dlsweep.storage.results import open_results as open_results
     from dlsweep.sweep import run as run
@@ -43,6 +44,7 @@ _SOURCES = {
     "plan": "training.plan",
     "run": "sweep",
     "dry_run": "forecast",
+    "Reporter": "progress",
     "open_results": "storage.results",
     "open_all": "storage.results",
     "plot": "plots.figures",

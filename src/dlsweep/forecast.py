@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dlsweep.config import Config, load
-from dlsweep.config.runs import Run
 from dlsweep.datasets import Arrays, Dataset, data_of
-from dlsweep.errors import DlsweepError
 from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
@@ -25,7 +24,8 @@ from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
 from dlsweep.training.observers.probes import HISTOGRAMS
-from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan, train
+from dlsweep.training.pace import seconds_of_a_run
+from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
@@ -37,9 +37,13 @@ STATE_ROW = 280
 # Bytes of an array in a file of weights besides its numbers.
 ARRAY = 280
 
-# Number of cohorts that are timed (the others are estimated from their arithmetic), and seconds of steps for each.
+# Number of cohorts that are timed, the largest first, if all take less than BUDGET seconds together; the others are
+# estimated from their arithmetic.
 MEASURED = 4
-STEPPING = 0.3
+BUDGET = 1.5
+
+# Seconds that a command takes besides training: to import and to read the data; to import Matplotlib; to draw a figure.
+START_UP, DRAWING, FIGURE = 1.5, 0.5, 0.6
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,10 @@ def predict(config: Config, options: Options) -> Forecast:
         ],
         chunks=len(seconds),
         workers=chosen.workers,
-        seconds=max([sum(seconds) / chosen.workers, *seconds], default=0.0),
+        seconds=max(sum(seconds) / chosen.workers, *seconds) + _besides(config) if seconds else 0.0,
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
-        notes=[*chosen.notes(whole), *_hints(config, whole)] if seconds else [],
+        notes=[*config.notes, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
     )
 
 
@@ -150,8 +154,14 @@ def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], 
         committed = begun.scan()[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
-    done = {run: status for run, status in statuses(committed).items() if not (retry and status == "failed")}
+    found = compatibility.asked(config, statuses(committed))
+    done = {run: status for run, status in found.items() if not (retry and status == "failed")}
     return done, goes_on
+
+
+def _besides(config: Config) -> float:
+    """Predict the seconds of a command without the training."""
+    return START_UP + (DRAWING + FIGURE * len(config.plots) if config.plots else 0.0)
 
 
 def _hints(config: Config, whole: Plan) -> list[str]:
@@ -186,37 +196,15 @@ def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]], goes_on: Mapping[st
         begun = goes_on.get(chunk[0].id)
         return len(chunk) * (1 - (begun.steps if begun else 0) / cohort.steps)
 
-    measured = [
-        _measure(cohort, chunk) / len(chunk) for cohort, own in todo[:MEASURED] for chunk in [max(own, key=len)]
-    ]
-    pace = sum(measured) / sum(cohort.work for cohort, _ in todo[:MEASURED]) if measured else 0.0
-    each = measured + [pace * cohort.work for cohort, _ in todo[MEASURED:]]
+    measured: dict[int, float] = {}
+    start = time.perf_counter()
+    for i in sorted(range(len(todo)), key=lambda i: -todo[i][0].work * sum(map(len, todo[i][1]))):
+        cohort, chunks = todo[i]
+        if not measured or (len(measured) < MEASURED and time.perf_counter() - start < BUDGET):
+            measured[i] = seconds_of_a_run(cohort, max(chunks, key=len), _available(data_of(cohort.arm)))
+    pace = sum(measured.values()) / sum(todo[i][0].work for i in measured) if measured else 0.0
+    each = [measured.get(i, pace * cohort.work) for i, (cohort, _) in enumerate(todo)]
     return [whole(cohort, chunk) * one for one, (cohort, own) in zip(each, todo, strict=True) for chunk in own]
-
-
-def _measure(cohort: Cohort, chunk: Chunk) -> float:
-    """Predict a chunk's seconds from short trainings that separate the times of a step, an evaluation and the start."""
-    arm = chunk[0].arm
-    data = _available(data_of(arm))
-
-    def seconds(steps: int, every: int) -> float:
-        train_ = replace(arm.train, iterations=steps, epochs=None, stopping=None)
-        evaluate = replace(arm.evaluate, every=every)
-        runs = [Run(replace(run.arm, train=train_, evaluate=evaluate), run.seeds) for run in chunk]
-        try:
-            return train(runs, data).seconds
-        except DlsweepError:
-            raise
-        except Exception as error:  # from a registered function: `run` would store such runs as failed
-            raise DlsweepError(f"training the cohort of {arm.name} fails: {type(error).__name__}: {error}") from error
-
-    seconds(1, 1)  # reads the data and fills caches
-    one, few, evaluated = seconds(1, 1), seconds(6, 6), seconds(4, 1)
-    more = round(min(100, max(5, STEPPING * 5 / max(few - one, 1e-9))))
-    step = max(0.0, seconds(6 + more, 6 + more) - few) / more
-    evaluation = max(0.0, evaluated - one - 3 * step) / 3
-    start = max(0.0, one - step - 2 * evaluation)
-    return start + cohort.steps * step + cohort.evaluations * evaluation
 
 
 def _rows(cohort: Cohort) -> int:

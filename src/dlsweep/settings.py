@@ -143,6 +143,16 @@ class Setting:
         return self.annotation is Path
 
     @property
+    def is_number(self) -> bool:
+        """True if it is a number, so that a range can give its levels."""
+        return not {int, float}.isdisjoint(_branches(self.annotation))
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it is a whole number."""
+        return self.is_number and float not in _branches(self.annotation)
+
+    @property
     def holds_list(self) -> bool:
         """True if its own type is a list, such as `model.mlp.hidden`."""
         return any(list in (b, get_origin(b)) or tuple in (b, get_origin(b)) for b in _branches(self.annotation))
@@ -179,6 +189,8 @@ class Setting:
         if self.items is not None and isinstance(value, list) and value:
             checked = [_check_item(self.items, item, i, where, shown) for i, item in enumerate(value)]
             return [item for item, _ in checked], [fault for _, faults in checked for fault in faults]
+        if int in (types := _types(self.annotation)) and float not in types:
+            value = as_whole(value)
         try:
             checked = self.adapter.validate_python(value)
         except ValidationError as error:
@@ -208,6 +220,32 @@ class Setting:
                 " or ".join(map(_requirement, error.errors(include_url=False))),
                 value_text(rounded).replace("inf", "infinity"),
             )
+
+
+def as_whole(value: Any) -> Any:
+    """Return whole numbers that are written with a point or an exponent as integers, in lists too.
+
+    >>> as_whole([1e3, 2.5, 3])
+    [1000, 2.5, 3]
+    """
+    if isinstance(value, list):
+        return [as_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
+
+
+def plain_number(text: str) -> str:
+    """Return the end of a sentence about a text that is a number with separators: how to write it; "" for any other.
+
+    >>> plain_number("1_000"), plain_number("10,000.5"), plain_number("1,0")
+    ('; write 1000', '; write 10000.5', '')
+    """
+    plain = re.sub(r"(?<=[0-9])[_,' ](?=[0-9]{3}(?![0-9]))", "", text)
+    return f"; write {plain}" if plain != text and NUMBER.fullmatch(plain) else ""
+
+
+def _types(annotation: Any) -> set[Any]:
+    """The types that an annotation mentions."""
+    return {annotation if get_origin(annotation) is None else None}.union(*map(_types, get_args(annotation)))
 
 
 def within(shown: Shown, at: Steps) -> Shown:
@@ -256,6 +294,8 @@ def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iter
         if isinstance(culprit, str):
             if requirements[0].endswith("number") and NUMBER.fullmatch(culprit):
                 found += ", which is text; take the quotes away"
+            elif requirements[0].endswith("number"):
+                found += plain_number(culprit)
             hint = next((near for error in errors if (near := _near_literal(error, culprit))), "")
         if requirements == ["a list"] and not isinstance(culprit, Mapping) and culprit not in (None, "") and not hint:
             hint = f" (write [{value_text(culprit)}])"

@@ -13,7 +13,9 @@ from dlsweep.datasets.fetching import fetch
 from dlsweep.errors import DlsweepError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
-from dlsweep.execution.worker import Receipt, Task
+from dlsweep.execution.startup import end_unguarded_worker
+from dlsweep.execution.worker import Task
+from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.further import Before, Earlier
@@ -21,22 +23,6 @@ from dlsweep.storage.results import Results, open_results
 from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.text import plural
 from dlsweep.training.plan import Plan, plan
-
-
-class Reporter:
-    """Listener to the progress of a sweep. This base class ignores every message."""
-
-    def start(self, total: int, done: int, iterations: int) -> None:
-        """Training starts: `done` of `total` runs are on disk, the others take `iterations` run-iterations."""
-
-    def progress(self, iterations: int) -> None:
-        """More run-iterations are trained; a negative number takes back those of runs that are tried again."""
-
-    def receipt(self, receipt: Receipt) -> None:
-        """More runs are on disk."""
-
-    def note(self, sentence: str) -> None:
-        """A note for the user."""
 
 
 def run(
@@ -50,6 +36,7 @@ def run(
     fail_fast: bool = False,
     timeout: float | None = None,
     max_memory: int | None = None,
+    quiet: bool = False,
     report: Reporter | None = None,
 ) -> Results:
     """Train the missing runs of a sweep, and return its results, which are in the folder `<output>/<name>/`.
@@ -57,7 +44,8 @@ def run(
     jobs: worker processes, by default one for every core. executor: "processes" or "inline", by default chosen by the
     number of workers. force: replace the results. retry: train failed runs again. fail_fast: end at the first run that
     fails. timeout: seconds without progress after which a worker is killed. max_memory: bytes for all workers together,
-    by default half of the machine's.
+    by default half of the machine's. quiet: report failed runs only. report: a `dlsweep.Reporter` that
+    replaces the progress bar on stderr.
 
     A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
     in the config, `UsageError` if the folder belongs to a different config, `ResultsInUse` while another process works
@@ -76,15 +64,19 @@ def run(
     [['relu', 0, 'done'], ['relu', 1, 'done'], ['tanh', 0, 'done'], ['tanh', 1, 'done']]
     """
     options = Options(Path(output), jobs, executor, force, retry, fail_fast, timeout, max_memory)
-    return train_missing(config if isinstance(config, Config) else load(config), options, report or Reporter())
+    config = config if isinstance(config, Config) else load(config)
+    return train_missing(config, options, report or Progress(config.name, quiet=quiet))
 
 
 def train_missing(config: Config, options: Options, report: Reporter) -> Results:
     """Do what `run` does, with its options in one record."""
+    end_unguarded_worker()
     executor = choose(options)
     if not options.force:
         config = further.adopted(config, open_folder(options.output / config.name))
     whole = plan(config)
+    for note in config.notes:
+        report.note(note)
     folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
 
@@ -106,6 +98,7 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             if earlier:
                 further.finish(config, earlier, store)
         finally:
+            report.close()
             store.clean()
     return open_results(str(folder))
 
@@ -143,13 +136,13 @@ def _open(
         failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
         store.remove(failed)
         committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
-    done = statuses(committed)
+    done = compatibility.asked(config, statuses(committed))
     if earlier:
         return store, done, earlier
     recorded = old is not None and (old.config, old.plots) == (compatibility.canonical(config), config.plots)
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
-        compatibility.describe(config, old).write(folder)
+        compatibility.describe(config, old, committed).write(folder)
     return store, done, None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 GAP = "  "
-_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # embeddings, overrides and isolates
+_JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
 
@@ -151,14 +151,12 @@ def excerpt(line: str, column: int) -> str:
 
 
 def steering(text: str) -> str:
-    """Return the characters of a text that would break its line or reorder a terminal: controls, bidirectional marks.
+    """Return the characters of a text that break its line, reorder it, or cannot be seen; but joiners belong to words.
 
-    >>> steering("a\u202eb\x1b"), steering("日本 ×")
-    ('\u202e\x1b', '')
+    >>> steering("日本 ×"), [hex(ord(c)) for c in steering("a" + chr(0x202E) + "b" + chr(27))]
+    ('', ['0x202e', '0x1b'])
     """
-    return "".join(
-        c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(c) in _BIDI
-    )
+    return "".join(c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in _JOINERS)
 
 
 def printable(text: str) -> str:

@@ -13,11 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from tests.support import commands
-from tests.support.commands import Done
+from tests.support.commands import TINY, Dlsweep, Done
 
 import dlsweep as api
 from dlsweep.cli import listing
@@ -27,43 +25,7 @@ pytestmark = pytest.mark.slow
 
 DLSWEEP = [sys.executable, "-m", "dlsweep"]
 
-TINY = """\
-name: tiny
-data: {npz: {path: tiny.npz}}
-model: {mlp: {hidden: [8]}}
-train: {iterations: 20, batch_size: 10}
-seeds: 3
-grid:
-  activation: [tanh, relu]
-  init: [xavier, he]
-"""
-
 PLOTS = "plots=[{curves: {rows: activation, columns: init}}]"
-
-
-class Dlsweep:
-    """`dlsweep` in a folder with a tiny data set and a config."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        rng = np.random.default_rng(0)
-        x, t = rng.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
-        x[:, 0] += 3 * t
-        np.savez(folder / "tiny.npz", x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
-        (folder / "tiny.yaml").write_text(TINY, "utf-8")
-
-    def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
-        env = {"COLUMNS": "200", **environment}
-        done = commands.dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-
-@pytest.fixture
-def dlsweep(tmp_path: Path) -> Dlsweep:
-    """The command, in a folder where it has not run yet."""
-    return Dlsweep(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +99,50 @@ def test_another_config_under_an_old_name_is_refused(dlsweep: Dlsweep) -> None:
     assert "30" in refused.stderr
     assert "--force" in refused.stderr
     assert dlsweep("run", "tiny.yaml", "train.iterations=30", "--force", "-q", "-j", "1").stdout == ""
+
+
+def test_the_unchanged_config_shows_its_own_runs_after_another_number_of_seeds(dlsweep: Dlsweep) -> None:
+    first = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-q", "-j", "1")
+    planned = dlsweep("run", "tiny.yaml", "--dry-run")
+    again = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1")
+    assert again.stdout == first.stdout
+    assert "20 runs in results/tiny that this config does not ask for stay there, and are not shown" in again.stderr
+    assert "12 runs in 2 stacks, 12 done, 0 to train" in planned.stdout
+    assert "4 of 32" not in dlsweep("run", "tiny.yaml", "seeds=4", "grid.optimizer=sgd,momentum", "-j", "1").stderr
+    assert dlsweep("show", "results/tiny").stdout.count("momentum") == 4
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_config_from_standard_input(dlsweep: Dlsweep, tmp_path: Path, jobs: str) -> None:
+    def piped(text: str, *arguments: str, **options: Any) -> Done:
+        return subprocess.run(
+            [*DLSWEEP, *arguments], cwd=tmp_path, input=text, capture_output=True, text=True, **options
+        )
+
+    assert piped(TINY, "run", "-", "-j", jobs, "-q").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "results/tiny/runs")) == 12
+    if jobs == "2":
+        return
+    unnamed = TINY.partition("\n")[2]
+    refused = piped(unnamed, "run", "-", "--dry-run")
+    assert refused.returncode == 2
+    told = "standard input:1:1: a config from standard input needs a name, as in name: my-question\n    data: {npz"
+    assert refused.stderr.startswith(told)
+    assert piped(unnamed, "run", "-", "--dry-run", "name=tiny").stdout.startswith("tiny: 12 runs in 2 stacks, 12 done")
+    assert piped(TINY, "explain", "model", "-").stdout.startswith("tiny (all 4 arms)")
+    assert "standard input:2:1: there is no key 'b'" in piped("name: a\nb: 1", "explain", "model", "-").stderr
+
+
+def test_one_list_as_a_level_is_noted(dlsweep: Dlsweep) -> None:
+    note = "command line: model.mlp.hidden has one level, [8, 4]; for 2 levels, write [[8], [4]]"
+    for arguments in (["--dry-run"], ["-j", "1"]):
+        assert note in dlsweep("run", "tiny.yaml", "grid.model.mlp.hidden=8,4", *arguments).stderr
+
+
+def test_a_range_on_the_command_line(dlsweep: Dlsweep) -> None:
+    planned = dlsweep("run", "tiny.yaml", "--dry-run", "grid.optimizer.lr={logspace: [1e-3, 1, 4]}")
+    assert "48 runs in 2 stacks" in planned.stdout
 
 
 def test_run_prints_json(dlsweep: Dlsweep) -> None:
@@ -357,6 +363,10 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
             ["plot", "results", "-y", "acuracy"],
             "plots.curves.y must be one of accuracy, loss, penalty, got 'acuracy'; did you mean 'accuracy'?",
         ),
+        (
+            ["plot", "results", "-x", "epohc"],
+            "plots.curves.x must be one of iteration, epoch, got 'epohc'; did you mean",
+        ),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
         (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
@@ -476,12 +486,36 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
     assert names["executor"] == {"inline", "processes"}
     assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
     (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
-    assert {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9} in momentum["settings"]
+    alpha = {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9}
+    assert {**alpha, "description": "α, the part of the last step that is repeated"} in momentum["settings"]
+    assert all(s["description"] for entry in listed["optimizer"] for s in entry["settings"])
     assert all(entry["summary"] for entries in listed.values() for entry in entries)
     text = dlsweep("list").stdout
     for entry in (entry for entries in listed.values() for entry in entries):
         assert f"  {entry['name']}: {entry['summary']}\n" in text
     assert "did you mean 'optimizer'?" in dlsweep("list", "optimiser", code=2).stderr
+
+
+def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> None:
+    plots = dlsweep("list", "plots").stdout
+    assert plots.startswith("plots\n  confusion: ")
+    assert dlsweep("list", "plot").stdout == plots
+    assert dlsweep("list", "initializers").stdout == dlsweep("list", "init").stdout
+    assert dlsweep("list", "processes").stdout == (
+        "executor\n"
+        "  processes: Train in worker processes on this machine, with one BLAS thread each.\n"
+        "      jobs: integer >= 1 | null, default null\n"
+        "          workers, by default one for every core\n"
+        "      timeout: number > 0 | null, default null\n"
+        "          seconds without progress after which a worker is killed; they do not count while it starts\n"
+    )
+    both = json.loads(dlsweep("list", "dropout", "--json").stdout)
+    assert {kind: [entry["name"] for entry in entries] for kind, entries in both.items()} == {
+        "regularizer": ["dropout"],
+        "layer": ["dropout"],
+    }
+    told = dlsweep("list", "adma", code=2).stderr
+    assert told.startswith("there is no kind and no name 'adma'; did you mean 'adam'? (kinds: data, model, ")
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:

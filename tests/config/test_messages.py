@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("evaluate: {on: ▲test}", "evaluate.on must be a list, got 'test' (write [test])"),
         ("evaluate: {on: ▲[]}", "evaluate.on must be a list of length 1 or more, got an empty list"),
         ("evaluate: {on: [test, batch, ▲test]}", "evaluate.on has test twice"),
-        ("seeds: ▲1.0", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 1.0"),
+        ("seeds: ▲1.5", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got 1.5"),
         ("seeds: ▲true", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got true"),
         ("seeds: ▲[]", "seeds must have at least one seed, got an empty list"),
         ("seeds: [0, ▲-1]", "a seed must be a whole number of at least 0, got -1"),
@@ -293,13 +294,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         return str(caught.value)
 
     (tmp_path / "sweep.yaml").write_text("data: mnist")
-    assert sentence(tmp_path) == f"{tmp_path}: this is no file; a config is a YAML file"
+    assert sentence(tmp_path) == f"{tmp_path}: this is no file; a config is a YAML file, or - for standard input"
     near = f"did you mean '{tmp_path / 'sweep.yaml'}'?"
     assert sentence(tmp_path / "swep.yaml") == f"{tmp_path / 'swep.yaml'}: there is no such file; {near}"
     assert sentence(tmp_path / "other" / "a.yaml").endswith("a.yaml: there is no such file")
     assert sentence("a\0b").startswith("a\0b: the file cannot be read")
     assert "the file cannot be read: File name too long" in sentence("x" * 300)
-    assert sentence("/dev/zero") == "/dev/zero: this is no file; a config is a YAML file"
+    assert sentence("/dev/zero") == "/dev/zero: this is no file; a config is a YAML file, or - for standard input"
 
 
 def test_places_of_a_mapping_are_key_paths() -> None:
@@ -336,7 +337,7 @@ def test_what_the_data_does_not_hold(refused: Refused, tmp_path: Path) -> None:
         """,
         "train.batch_size must be at most the 20 training samples of npz, got 21",
         "evaluate.on has validation, but npz has no validation samples here; set aside some, such as"
-        " data: {npz: {validation: 5000}}",
+        " data: {npz: {validation: 2}}",
     )
     refused(
         "data: {npz: {path: ▲mine.npz}}",
@@ -460,3 +461,143 @@ def test_the_line_of_a_mistake_is_shown_with_a_caret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load({"seeds": 0})
     assert str(caught.value) == f"seeds: {seeds}"
+
+
+@pytest.mark.parametrize("grid", ["abc", "3", "true", "'@'", "[relu, tanh]", "[[relu]]", "[null]", "[]"])
+@pytest.mark.parametrize("seeds", ["", "seeds: 5\n"])
+def test_a_grid_that_is_none_is_told_and_nothing_else(sweep: Load, grid: str, seeds: str) -> None:
+    for text, overrides in ((f"{seeds}grid: {grid}", []), (seeds or "seeds: 1", [f"grid={grid}"])):
+        with pytest.raises(ConfigError) as caught:
+            sweep(text, *overrides)
+        for mistake in caught.value.mistakes:
+            assert mistake.message.startswith(("a grid is a mapping from factors to levels, got ", "grid must have"))
+            assert bool(mistake.line) is not bool(overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("grid: {activation: [▲relu，tanh]}", "'relu，tanh'; '，' is FULLWIDTH COMMA (U+FF0C), write ','"),
+        ("grid: {▲activation：relu}", "'activation：relu'; '：' is FULLWIDTH COLON (U+FF1A), write ':'"),
+        ("grid: {optimizer.lr: ▲−0.1}", "a number, got '−0.1'; '−' is MINUS SIGN (U+2212), write '-'"),
+        ("seeds: ▲５", "got '５'; '５' is FULLWIDTH DIGIT FIVE (U+FF15), write '5'"),
+        ("grid: {init: ［he▲]}", "indent; '［' is FULLWIDTH LEFT SQUARE BRACKET (U+FF3B), write '['"),
+        ("grid：\n  activation▲: relu", "indent; '：' is FULLWIDTH COLON (U+FF1A), write ':'"),
+        ("seeds: 3\ndata：mnist\n▲", "indent; '：' is FULLWIDTH COLON (U+FF1A), write ':'"),
+        ("# a，b\ngrid: {init: [{he: , label: 甲，乙}, ▲xaver]}", "uniform, xavier, zeros)"),
+    ],
+)
+def test_a_character_that_looks_like_one_of_yaml_is_named(sweep: Load, text: str, ending: str) -> None:
+    before, _, after = text.partition("▲")
+    with pytest.raises(ConfigError) as caught:
+        sweep(before + after)
+    (mistake,) = caught.value.mistakes
+    assert mistake.message.endswith(ending)
+    assert (mistake.line, mistake.column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\ufeff", "\u00ad", "\x1b", "\x7f", "\u2028"])
+def test_what_steers_a_terminal_or_hides_is_no_part_of_a_label(refused: Refused, character: str) -> None:
+    escaped = f"\\u{ord(character):04x}"
+    shown = repr(f"a{character}")
+    rule = "a label must be a line of text, of 1 to 100 characters, got"
+    labels = f'[{{he: , label: ▲"a{escaped}"}}, {{xavier: , label: ▲"{escaped}b"}}]'
+    refused(f"grid: {{init: {labels}}}", f"{rule} {shown}", f"{rule} {shown[:1]}{shown[2:-1]}b'")
+
+
+def test_forbidden_characters_are_all_told(refused: Refused) -> None:
+    forbidden = "a control character, which YAML does not allow; take it out"
+    reorders = "a character that reorders the text around it; take it out"
+    text = "name: a▲\u202eb # ▲\u2067\ngrid:\n  init: [{he: , label: ▲\x1bx}, {xavier: , label: é▲\u202dy}]\n▲\0"
+    refused(text, reorders, reorders, forbidden, reorders, forbidden)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("train: {iterations: ▲1_000}", "train.iterations must be a whole number, got '1_000'; write 1000"),
+        ("train: {batch_size: ▲'10,000'}", "train.batch_size must be a whole number, got '10,000'; write 10000"),
+        ("train: {batch_size: ▲1_0}", "train.batch_size must be a whole number, got '1_0'"),
+        ("train: {iterations: ▲1e30}", "train.iterations must be a whole number, got 1e30"),
+        ("grid: {optimizer.lr: ▲1 000.5}", "optimizer.lr must be a number, got '1 000.5'; write 1000.5"),
+        ("seeds: ▲1_000", "seeds must be a count of at least 1, or a list such as [0, 1, 2], got '1_000'; write 1000"),
+        ("seeds: [▲1_000]", "a seed must be a whole number of at least 0, got '1_000'; write 1000"),
+        ("seeds: [1, ▲1.0]", "the seed 1 is given twice"),
+    ],
+)
+def test_numbers_in_other_spellings(refused: Refused, text: str, sentence: str) -> None:
+    refused(text, sentence)
+
+
+def test_a_whole_number_may_have_a_point_or_an_exponent(sweep: Load) -> None:
+    config = sweep("{train: {iterations: 1e3, batch_size: 10.0}, model: {mlp: {hidden: [1e2, 50.0]}}, seeds: 3.0}")
+    plain = sweep("{train: {iterations: 1000, batch_size: 10}, model: {mlp: {hidden: [100, 50]}}, seeds: 3}")
+    assert [run.id for run in config.runs()] == [run.id for run in plain.runs()]
+    assert config.resolved() == plain.resolved()
+    assert sweep("seeds: [0.0, 2e0]\ngrid: {train.batch_size: [1e1, 20.0]}").levels("train.batch_size") == ("10", "20")
+
+
+@pytest.mark.parametrize(
+    ("key", "in_grid", "at_the_top"),
+    [
+        ("lr", "'optimizer.lr'", "'grid: {optimizer.lr: …}'"),
+        ("learning_rate", "'optimizer.lr'", "'grid: {optimizer.lr: …}'"),
+        ("hidden", "'model.hidden'", "'model: {mlp: {hidden: …}}'"),
+        ("epochs", "'train.epochs'", "'train: {epochs: …}'"),
+        ("sgd", "'optimizer: sgd'", "'grid: {optimizer: sgd}'"),
+        ("saddle", "'model: saddle'", "'model: saddle'"),
+        ("every", "'schedule.every'", "'grid: {schedule.every: …}' or 'evaluate: {every: …}'"),
+        ("dropout", "'regularizer: dropout' or ", "'grid: {regularizer: dropout}' or "),
+    ],
+)
+def test_a_name_without_its_field_is_understood(sweep: Load, key: str, in_grid: str, at_the_top: str) -> None:
+    for text, said in ((f"grid: {{{key}: [1, 2]}}", f"no factor {key!r}; did you mean {in_grid}"),
+                       (f"{key}: 3", f"no key {key!r}; did you mean {at_the_top}")):  # fmt: skip
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            sweep(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("plots: [▲response]", None),
+        ("plots: [▲{response: {y: loss}}]\ngrid: {activation: [relu, tanh]}", None),
+        ("plots: [▲{response: {y: loss}}]\nmodel: saddle", None),
+        (
+            "plots: [response: {x: ▲optimizer.alpha}]\ngrid: {optimizer.lr: [0.1, 1]}",
+            "plots.response.x must name a numeric setting of this sweep, got 'optimizer.alpha'; did you mean "
+            "'optimizer.lr'? (choices: data.validation, optimizer.lr, train.batch_size, train.iterations)",
+        ),
+    ],
+)
+def test_a_plot_along_a_number_needs_one_that_varies(refused: Refused, text: str, sentence: str | None) -> None:
+    none = "response shows a numeric setting, and none varies in this sweep; give several values of one, such as grid: "
+    refused(text, sentence or none + "{optimizer.lr: [0.01, 0.1]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plots: [response]\ngrid: {optimizer.lr: [0.1, 1]}",
+        "plots: [response]\ngrid: {optimizer: {sgd: [0.1, 1]}}",
+        "plots: [response: {x: optimizer.alpha}]\ngrid: {optimizer: [sgd, {momentum: {alpha: [0.1, 0.9]}}]}",
+        "plots: [response: {x: regularizer.ratio}]\ngrid: {regularizer: dropout, regularizer.ratio: [0.1, 0.2]}",
+        "plots: [response: {x: optimizer.lr}]",
+    ],
+)
+def test_plots_along_a_number(sweep: Load, text: str) -> None:
+    assert sweep(text).plots
+
+
+def test_one_list_for_a_setting_that_is_a_list_is_noted(sweep: Load, tmp_path: Path) -> None:
+    said = "model.mlp.hidden has one level, [50, 100]; for 2 levels, write [[50], [100]]"
+    assert sweep("grid:\n  model.mlp.hidden: [50, 100]").notes == (f"{tmp_path / 'sweep.yaml'}:2:21: {said}",)
+    assert sweep("seeds: 1", "grid.model.mlp.hidden=50,100").notes == (f"command line: {said}",)
+    for grid in (
+        "model.hidden: [50]",
+        "model.mlp.hidden: [[50, 100]]",
+        "model: {mlp: {hidden: [50, 100]}}",
+        "init: he",
+    ):
+        assert sweep(f"grid: {{{grid}}}").notes == ()
+    assert sweep("model: saddle\ngrid: {model.start: [1, 2]}").notes == ()

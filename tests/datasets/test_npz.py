@@ -129,6 +129,9 @@ def test_many_data_sets_are_read_once_each(tmp_path: Path) -> None:
         ({"t_train": np.zeros((6, 1), int)}, "t_train has one class only; a network needs two to tell apart"),
         ({"t_train": np.eye(3)[[1] * 6]}, "t_train has one class only; a network needs two to tell apart"),
         ({"t_train": np.arange(6) / 2}, "t_train must hold whole numbers or names, found 0.5; a class is no quantity"),
+        ({"t_train": np.arange(6)[:, None] / 2}, "t_train must hold whole numbers or names, found 0.5"),
+        ({"t_train": np.arange(6) * 1e300}, "t_train must hold whole numbers or names, found 1e+300"),
+        ({"t_train": np.array([[np.inf]] * 6)}, "t_train has labels that are no numbers"),
         ({"t_train": np.arange(6) * 1j}, "t_train must hold whole numbers or names, found complex128"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_file_without_a_test_part(file: Path, names: str, share: float) -> Non
 def test_names_that_may_mean_two_things(file: Path) -> None:
     assert "t_train and y_train may both be t_train; save one of them" in problems(saved(file, y_train=T))
     data = npz(saved(file, x_val=X, y_val=T))
-    assert "x_val, y_val not used; validation: 1000 takes samples out of x_train" in told(data, file)
+    assert "x_val, y_val not used; validation: 3 takes a tenth of x_train" in told(data, file)
 
 
 LAST = {"x_train": RNG.random((30, 8, 6, 3), np.float32), "x_test": RNG.random((12, 8, 6, 3), np.float32)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dlsweep.datasets import Dataset, datasets, open_dataset
+from dlsweep.datasets import Dataset, datasets, kind_of, open_dataset
 from dlsweep.errors import DataError
 from dlsweep.registry import Choice
 
@@ -123,3 +124,25 @@ def test_get_dummies_makes_numbers(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused(tmp_path / "absent.csv")
     assert "cannot be read: Is a directory" in refused(tmp_path)
+
+
+def test_files_of_other_programs(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    assert "is a single NumPy array; numpy.savez(file, x_train=…, t_train=…) saves several" in refused(
+        tmp_path / "x.npy"
+    )
+    with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<xml/>")
+    assert kind_of(tmp_path / "x.xlsx") == "npz"
+    with pytest.raises(DataError, match=r"is a document of an office program; save its table as CSV, for data: .table"):
+        open_dataset(Choice("npz", datasets["npz"].complete({"path": str(tmp_path / "x.xlsx")})))
+
+
+@pytest.mark.parametrize("test", [0, -1, 1.0, 1.5])
+def test_a_number_of_samples_or_a_share(test: float) -> None:
+    for name in ("npz", "table"):
+        (fault,) = datasets[name].check({"path": "x", "test": test})[1]
+        number = "a number of samples such as 500, or a share below 1 such as 0.2"
+        assert fault.sentence == f"{name}.test must be {number}, got {test:g}"
+        for good in (1, 500, 0.2):
+            assert datasets[name].check({"path": "x", "test": good}) == ({"path": "x", "test": good}, [])

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from tests.support import PROGRAMS
 
 Done = subprocess.CompletedProcess[str]
@@ -57,3 +58,34 @@ def python(*arguments: object, folder: Path, environment: dict[str, str] | None 
 def dlsweep(*arguments: object, **options: Any) -> Done:
     """Run `python -m dlsweep ARGUMENTS`; the options are those of `python`."""
     return python("-m", "dlsweep", *arguments, **options)
+
+
+TINY = """\
+name: tiny
+data: {npz: {path: tiny.npz}}
+model: {mlp: {hidden: [8]}}
+train: {iterations: 20, batch_size: 10}
+seeds: 3
+grid:
+  activation: [tanh, relu]
+  init: [xavier, he]
+"""
+
+
+class Dlsweep:
+    """`dlsweep` in a folder with a tiny data set and a config."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        rng = np.random.default_rng(0)
+        x, t = rng.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
+        x[:, 0] += 3 * t
+        np.savez(folder / "tiny.npz", x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
+        (folder / "tiny.yaml").write_text(TINY, "utf-8")
+
+    def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
+        env = {"COLUMNS": "200", **environment}
+        done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done

@@ -84,7 +84,7 @@ def test_a_worker_may_take_longer_to_start_than_to_make_progress(make: Make, exe
 
 def test_a_dry_run_tells_what_fails_in_a_sentence(make: Make, execute: Execute, tmp_path: Path) -> None:
     config = make(grid={"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": 0.5}}]})
-    dry = SCRIPT.replace("dlsweep.run(", "dlsweep.dry_run(")
+    dry = SCRIPT.replace("dlsweep.run(config, report=dlsweep.Reporter(), ", "dlsweep.dry_run(config, ")
     told = execute(dry, json.dumps(config), json.dumps({"output": str(tmp_path)}))
     assert told == (1, "training the cohort of tiny fails: ValueError: no such luck\n")
 
@@ -139,7 +139,7 @@ def doubled(name, shape):
 
 
 def test_a_layer_that_a_script_registers_is_known_to_its_workers(make: Make, launch: Launch, tmp_path: Path) -> None:
-    script = KIND + "import json, sys\nif __name__ == '__main__': dlsweep.run(json.loads(sys.argv[1]), "
+    script = KIND + "import json, sys\nif __name__ == '__main__': dlsweep.run(json.loads(sys.argv[1]), quiet=True, "
     config = json.dumps(make(model={"layers": {"of": ["doubled", {"dense": 4}, "activation"]}}))
     for i, options in enumerate(("output=sys.argv[2])", "output=sys.argv[2], executor='processes', jobs=2)")):
         assert finish(launch(script + options, config, tmp_path / str(i))) == (0, "")
@@ -148,7 +148,7 @@ def test_a_layer_that_a_script_registers_is_known_to_its_workers(make: Make, lau
 
 @pytest.mark.parametrize("first", ["", "from dlsweep.execution.startup import warm_up; warm_up()\n"])
 def test_a_script_needs_no_main_guard(make: Make, execute: Execute, tmp_path: Path, first: str) -> None:
-    bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2)"
+    bare = "import json, sys, dlsweep\ndlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], jobs=2, quiet=True)"
     assert execute(first + bare, json.dumps(make()), tmp_path) == (0, "")
     assert len(dlsweep.open_results(tmp_path / "tiny").runs) == 12
 

@@ -14,9 +14,9 @@ from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.errors import UsageError
+from dlsweep.progress import Reporter
 from dlsweep.storage import parts
 from dlsweep.storage.results import Results
-from dlsweep.sweep import Reporter
 
 OPTIMIZERS = list(dlsweep.optimizers)
 STACKED = {"activation": ["relu"], "init": ["he"]}

@@ -19,13 +19,14 @@ from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
+from dlsweep import forecast
 from dlsweep.errors import DataError, DlsweepError, Interrupted, ResultsDamaged, UsageError
 from dlsweep.execution.worker import Receipt
+from dlsweep.progress import Reporter
 from dlsweep.storage import parts
 from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import Store
-from dlsweep.sweep import Reporter
 
 
 class Listener(Reporter):
@@ -145,24 +146,109 @@ def test_another_title_is_recorded_and_nothing_else(make: Make, sweep: Sweep) ->
 
 def test_another_config_is_refused_and_the_difference_shown(make: Make, sweep: Sweep, bits: Bits) -> None:
     first, _ = sweep(make())
-    other = make(train={"iterations": 4, "batch_size": 5, "sampling": "replacement"})
-    with pytest.raises(UsageError, match=r"(?s)belongs to a different config:\n.*iterations: 6 there, 4 now.*--force"):
+    other = make(train={"iterations": 6, "batch_size": 4, "sampling": "replacement"})
+    with pytest.raises(UsageError, match=r"(?s)belongs to a different config:\n.*batch_size: 5 there, 4 now.*--force"):
         sweep(other)
-    for smaller in (make(seeds=2), make(grid={"init": ["he"]})):
-        with pytest.raises(UsageError, match="belongs to a different config"):
-            sweep(smaller)
     assert bits(first) == bits(dlsweep.open_results(first.folder))
 
     forced, listener = sweep(other, force=True)
-    assert listener.started == [(12, 0, 48)]
-    assert set(forced.runs["iterations"]) == {4}
-    assert len(forced.curves) == 12 * 3 * 2
+    assert listener.started == [(12, 0, 72)]
+    assert set(forced.runs["train.batch_size"]) == {4}
+    assert len(forced.curves) == 12 * 4 * 2
 
 
-def test_a_label_that_has_changed_is_told_as_that(make: Make, sweep: Sweep) -> None:
-    sweep(make(grid={"activation": [{"relu": {}, "label": "a"}, "tanh"]}))
-    with pytest.raises(UsageError, match=r"different config:\n  only the label 'a' has become 'b'\ngive"):
-        sweep(make(grid={"activation": [{"relu": {}, "label": "b"}, "tanh"]}))
+@pytest.mark.parametrize(
+    ("changes", "runs"),
+    [
+        ({"seeds": 2}, 8),
+        ({"seeds": [2, 0]}, 8),
+        ({"grid": {"init": ["he"]}}, 6),
+        ({"grid": {"init": ["he"], "activation": ["tanh"]}}, 3),
+        ({"exclude": [{"activation": "relu", "init": "he"}]}, 9),
+    ],
+)
+def test_a_subset_shows_the_subset(
+    make: Make, sweep: Sweep, tmp_path: Path, changes: dict[str, Any], runs: int
+) -> None:
+    whole, _ = sweep(make())
+    smaller, listener = sweep(make(**changes))
+    note = (
+        f"tiny: the config has changed; {12 - runs} runs in {whole.folder} that this config does not ask for stay there"
+    )
+    assert listener.notes == [f"{note}, and are not shown", f"{runs} of {runs} runs are done already"]
+    assert listener.started == [(runs, runs, 0)]
+    alone, _ = sweep(make(**changes), output=tmp_path / "alone")
+    assert_same(smaller, alone)
+    again, listener = sweep(make())
+    assert listener.started == [(12, 12, 0)]
+    assert_same(again, whole)
+
+
+def assert_same(one: Results, other: Results) -> None:
+    """Both have the same rows in all tables, besides the times that they took."""
+    assert one.counts == other.counts
+    assert one.record.levels == other.record.levels
+    pd.testing.assert_frame_equal(
+        one.runs.drop(columns="seconds"), other.runs.drop(columns="seconds"), check_categorical=False
+    )
+    for table in ("curves", *one.record.tables.optional):
+        pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table), check_categorical=False)
+    assert [list(one.runs[f].cat.categories) for f in one.record.levels] == list(one.record.levels.values())
+
+
+SGD = {"sgd": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "runs"),
+    [
+        ({}, {"activation": ["relu", "tanh", "silu"]}, 12),
+        ({"optimizer": "sgd"}, {"optimizer": ["sgd", "momentum"]}, 12),  # a new column, optimizer.alpha
+        ({"activation": "relu"}, {"activation": ["relu", "tanh"]}, 6),  # the arms have other names
+        ({"optimizer": SGD}, {"optimizer": [SGD, {"sgd": {"lr": 0.2}}]}, 12),  # and the level another label
+        ({"optimizer": SGD}, {"optimizer.lr": [0.1, 0.2], "optimizer": "sgd"}, 12),  # another factor
+        ({"optimizer.lr": [0.1, 0.2]}, {"optimizer": SGD}, 12),  # a subset, without the factor
+        (
+            {"activation": [{"relu": {}, "label": "a"}, "tanh"]},
+            {"activation": [{"relu": {}, "label": "b"}, "tanh"]},
+            12,
+        ),
+        ({"activation": ["relu", "tanh"]}, {"activation": ["silu", "tanh"]}, 6),  # some gone, others new
+    ],
+)
+def test_a_config_with_runs_in_common_goes_on_with_them(
+    make: Make, sweep: Sweep, tmp_path: Path, first: dict[str, Any], then: dict[str, Any], runs: int
+) -> None:
+    changed = {"evaluate": {"every": 2, "on": ["test"], "layers": True, "keep": "final"}}
+    sweep(make(grid=first, seeds=3, **changed))
+    whole, listener = sweep(make(grid=then, seeds=3, **changed))
+    total = len(whole.runs)
+    assert listener.started[0][:2] == (total, runs)
+    at_once, _ = sweep(make(grid=then, seeds=3, **changed), output=tmp_path / "at once")
+    assert_same(whole, at_once)
+    assert_same(dlsweep.open_results(whole.folder), at_once)
+    run = whole.runs["run_id"].iloc[0]
+    assert whole.load(run).parameters.keys() == at_once.load(run).parameters.keys()
+    again, listener = sweep(make(grid=first, seeds=3, **changed))
+    assert listener.started == [(len(again.runs), len(again.runs), 0)]
+
+
+def test_ensembles_of_a_subset_of_arms(make: Make, sweep: Sweep, tmp_path: Path) -> None:
+    ensembles = {"evaluate": {"every": 2, "on": ["test"], "ensemble": True}}
+    sweep(make(**ensembles))
+    smaller = make(grid={"activation": "relu"}, **ensembles)
+    assert_same(sweep(smaller)[0], sweep(smaller, output=tmp_path / "alone")[0])
+    with pytest.raises(UsageError, match="belongs to a different config"):
+        sweep(make(seeds=2, **ensembles))  # other members
+
+
+def test_a_record_of_a_subset_is_made_again(make: Make, sweep: Sweep) -> None:
+    sweep(make())
+    smaller, _ = sweep(make(seeds=2))
+    before = smaller.runs
+    path = smaller.folder / "sweep.json"
+    path.write_text(path.read_text().replace("relu", "rdlu"))
+    pd.testing.assert_frame_equal(dlsweep.open_results(smaller.folder).runs, before)
 
 
 def test_classes_that_are_never_trained_are_told(make: Make, sweep: Sweep, data: Path, tmp_path: Path) -> None:
@@ -193,6 +279,18 @@ def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep
     assert (again.runs, again.done, again.chunks, again.seconds, again.disk) == (24, 24, 0, 0.0, 0)
     with pytest.raises(UsageError, match="belongs to a different config"):
         dlsweep.dry_run(make(seeds=1), output=tmp_path)
+
+
+def test_the_prediction_includes_start_up_and_figures(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "seconds_of_a_run", lambda *_: 2.0)
+    plain, drawn = (
+        dlsweep.dry_run(config, output=tmp_path, executor="inline").seconds
+        for config in (make(), make(plots=["curves", "final"]))
+    )
+    assert plain == pytest.approx(24 + forecast.START_UP)
+    assert drawn - plain == pytest.approx(forecast.DRAWING + 2 * forecast.FIGURE)
 
 
 @pytest.mark.parametrize("table", ["runs", "curves"])

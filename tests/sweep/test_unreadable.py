@@ -15,7 +15,7 @@ from tests.support.sweeps import Bits, Execute, Launch, Make
 
 import dlsweep
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
-from dlsweep.sweep import Reporter
+from dlsweep.progress import Reporter
 
 KEEP = {"every": 2, "on": ["test"], "keep": "final", "layers": True}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
+import resource
 import sys
 import warnings
 from typing import Annotated, Any
@@ -13,15 +16,17 @@ from typer import Option
 import dlsweep
 from dlsweep.cli.data import data
 from dlsweep.cli.explain import explain
+from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
 from dlsweep.cli.results import plot, show
 from dlsweep.cli.run import run
-from dlsweep.cli.terminal import say
-from dlsweep.errors import DlsweepError
+from dlsweep.cli.terminal import output, say
+from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.text import size
 
 app = typer.Typer(
     help="Answer comparison questions about deep learning: a YAML grid in, paired curves and figures out.",
-    epilog="Start with: dlsweep run configs/activation_init.yaml",
+    epilog="Start with: dlsweep run example:activation_init; dlsweep init lists all examples.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -32,32 +37,56 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plot)
 app.command()(show)
+app.command()(init)
 app.command("list")(list_)
 app.command()(schema)
 app.add_typer(data, name="data")
 app.add_typer(explain, name="explain")
 
 
+# Bytes of address space that the imports of a command take, with a margin.
+LEAST = 800_000_000
+
+
 def main() -> None:
     """Run the command line. An error prints a sentence to stderr, and ends with its exit code."""
     warnings.showwarning = _warn
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack some characters
+    logging.disable(logging.WARNING)  # of libraries
     try:
-        try:
+        with output():
+            _check_address_space()
             app(prog_name="dlsweep")
-        finally:
-            sys.stdout.flush()
     except DlsweepError as error:
         say(str(error))
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (`| head`) has ended. The rest of the buffer is discarded, without an error message at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head`) has ended
         sys.exit(1)
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
-        sys.exit(1)
+    except Exception as error:
+        if not (sentence := _sentence(error)):
+            raise
+        say(sentence)
+        atexit._run_exitfuncs()
+        os._exit(1)  # with too few threads or too little memory, libraries crash at the usual end
+
+
+def _check_address_space() -> None:
+    """Raise a `UsageError` if `ulimit -v` is too low; with any limit, let Arrow reserve less than a gigabyte."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+        if limit < LEAST:
+            raise UsageError(f"dlsweep needs {size(LEAST)} of address space, but ulimit -v allows {size(limit)}")
+
+
+def _sentence(error: Exception) -> str:
+    """Return a sentence on an error that comes from the system; "" for other errors."""
+    if isinstance(error, MemoryError) or "failed to map segment" in str(error):
+        return "memory ran out (see also ulimit -v); finished runs are kept"
+    if "worker thread" in str(error) or "new thread" in str(error):
+        return "the system allows no more processes or threads to this user (see ulimit -u); finished runs are kept"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return ""
 
 
 def _warn(message: Warning | str, *place: Any, **more: Any) -> None:

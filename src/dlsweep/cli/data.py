@@ -9,7 +9,7 @@ import typer
 from typer import Argument
 
 from dlsweep.cli.options import Json, Quiet
-from dlsweep.cli.terminal import print_json, say
+from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.text import table
 
@@ -59,7 +59,7 @@ def data_get(name: Name, quiet: Quiet = False) -> None:
     hidden = True if quiet or source.here else None  # None: except on a terminal
     with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
         fetch(source, (lambda sentence: None) if quiet else say, bar.update)
-    print(source.folder)
+    print_paths([source.folder])
 
 
 @data.command("path")
@@ -67,7 +67,7 @@ def data_path(name: Name) -> None:
     """Print the folder of a data set, which may not exist yet."""
     from dlsweep.datasets import published_as
 
-    print(published_as(name).folder)
+    print_paths([published_as(name).folder])
 
 
 @data.command("import")
@@ -83,7 +83,7 @@ def data_import(
         raise UsageError(f"{name} comes with its package; there is nothing to import")
     if missing := take(source, files, say):
         say(f"{name} is not complete yet: {', '.join(file.name for file in missing)} missing")
-    print(source.folder)
+    print_paths([source.folder])
 
 
 @data.command("check")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from dlsweep.cli.init import example
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
@@ -124,7 +125,10 @@ def _given(text: str | None, default: str) -> str:
 
 @explain.command("model")
 def explain_model(
-    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file.")],
+    model: Annotated[
+        str,
+        Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file (- for standard input)."),
+    ],
     words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
     shape: Annotated[str | None, Option("--input", metavar="C,H,W", help=SHAPE)] = None,
     classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,
@@ -136,6 +140,7 @@ def explain_model(
     """
     from dlsweep.explain import networks, reading
 
+    model = str(example(model))
     if not networks.is_config(model):
         sample = reading.sample("--input", _given(shape, "1,28,28"))
         _explained(networks.explain_network(model, words or (), sample, classes or 10), as_json)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -12,25 +14,43 @@ from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry, Registry
-from dlsweep.settings import ItemsOf, Setting
-from dlsweep.text import GAP, nearest, value_text
+from dlsweep.settings import ItemsOf
+from dlsweep.text import GAP, similar, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.
 KINDS = (*BY_NAME, "layer", "plots", "executor")
 
 
 def list_(
-    kind: Annotated[str | None, Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")] = None,
+    word: Annotated[str | None, Argument(metavar="KIND|NAME", help=f"A name, or one of: {', '.join(KINDS)}.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the names that a config may use, with settings."""
-    registries = {k: _registry(k) for k in ([kind] if kind else KINDS)}
+    """List the names that a config may use, with settings: all, those of one kind, or one name."""
+    found = _find(word)
     if as_json:
-        print_json({k: [entry_data(r[name]) for name in r] for k, r in registries.items()})
-    else:
-        also = {"layer": ["  … and every activation and every normalization by its name"]}
-        blocks = ["\n".join([k, *(entry_text(r[name]) for name in r), *also.get(k, [])]) for k, r in registries.items()]
-        print("\n\n".join(blocks))
+        print_json({kind: [entry_data(entry) for entry in entries] for kind, entries in found.items()})
+        return
+    blocks = ["\n".join([kind, *map(entry_text, entries)]) for kind, entries in found.items()]
+    if "layer" in (word, None):
+        also = "  … and every activation and every normalization by its name"
+        blocks = [f"{block}\n{also}" if block.startswith("layer\n") else block for block in blocks]
+    print("\n\n".join(blocks))
+
+
+def _find(word: str | None) -> dict[str, list[Entry]]:
+    """Return the entries of all kinds, of the kind that a word means in singular or plural, or with this name."""
+    every = {kind: [registry[name] for name in registry] for kind in KINDS for registry in [_registry(kind)]}
+    if word is None:
+        return every
+    kinds = {f"{name.removesuffix('s')}{end}": k for k in KINDS for name in (k, _registry(k).kind) for end in ("", "s")}
+    if word in kinds:
+        return {kinds[word]: every[kinds[word]]}
+    found = {kind: [entry for entry in entries if entry.name == word] for kind, entries in every.items()}
+    if not any(found.values()):
+        near = similar(word, [*kinds, *(entry.name for entries in every.values() for entry in entries)])
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise UnknownName(f"there is no kind and no name {word!r}{hint} (kinds: {', '.join(KINDS)})")
+    return {kind: entries for kind, entries in found.items() if entries}
 
 
 def _registry(kind: str) -> Registry:
@@ -39,8 +59,6 @@ def _registry(kind: str) -> Registry:
     from dlsweep.nn import sequences  # noqa: F401  it registers kinds of layer
     from dlsweep.nn.layers import kinds
 
-    if kind not in KINDS:
-        raise UnknownName(f"there is no kind {kind!r}{nearest(kind, KINDS)}")
     others = {"layer": kinds, "executor": executors}
     return others[kind] if kind in others else registry(kind)
 
@@ -53,25 +71,40 @@ def schema() -> None:
 
 
 def entry_text(entry: Entry) -> str:
-    """Format a registered name with one line of help, and one line for each setting: allowed values and default."""
+    """Format a registered name with one line of help, and each setting: allowed values, default and description."""
     lines = [f"{GAP}{entry.name}: {entry.summary}"]
-    lines += [f"{GAP * 3}{s.name}: {kind(s.annotation)}, {default(s)}" for s in entry.settings.values()]
+    described = descriptions(entry)
+    for setting in entry.settings.values():
+        default = "required" if setting.required else f"default {value_text(setting.default)}"
+        lines.append(f"{GAP * 3}{setting.name}: {kind(setting.annotation)}, {default}")
+        if setting.name in described:
+            lines.append(f"{GAP * 5}{described[setting.name]}")
     return "\n".join(lines)
 
 
 def entry_data(entry: Entry) -> dict[str, Any]:
     """Return a registered name, its help and its settings, for JSON."""
+    described = descriptions(entry)
     settings = [
         {"name": s.name, "kind": kind(s.annotation), "required": s.required}
         | ({} if s.required else {"default": s.default})
+        | ({"description": described[s.name]} if s.name in described else {})
         for s in entry.settings.values()
     ]
     return {"name": entry.name, "summary": entry.summary, "settings": settings}
 
 
-def default(setting: Setting) -> str:
-    """Return `default 0.9`, or `required`."""
-    return "required" if setting.required else f"default {value_text(setting.default)}"
+def descriptions(entry: Entry) -> dict[str, str]:
+    """Return the descriptions of settings from a docstring, as in `jobs: workers, by default one for every core.`"""
+    text = (inspect.getdoc(entry.function) or "").partition(">>>")[0]
+    name = f"(?:{'|'.join(map(re.escape, entry.settings))})"
+    described: dict[str, str] = {}
+    for paragraph in text.split("\n\n") if entry.settings else ():
+        _, *pieces = re.split(rf"(?:^|(?<=[.;] ))({name}(?:, {name})*): ", " ".join(paragraph.split()))
+        for names, told in zip(pieces[::2], pieces[1::2]):
+            first = re.split(r"(?<=\.) (?=[A-Z])", told)[0].rstrip(".; ")
+            described |= dict.fromkeys(names.split(", "), first)
+    return described
 
 
 def kind(annotation: Any) -> str:

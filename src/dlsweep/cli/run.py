@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from dlsweep.cli.init import example
 from dlsweep.cli.options import Formats, Quiet, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import Interrupted, UsageError
 from dlsweep.text import duration, plural, printable, size, table
 
 if TYPE_CHECKING:
-    from dlsweep.cli.progress import Progress
     from dlsweep.config import Config
     from dlsweep.execution.executors import Options
     from dlsweep.forecast import Forecast
+    from dlsweep.progress import Progress
 
+CONFIG = "YAML file; - for standard input; example:NAME for one of dlsweep init."
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
+    config: Annotated[Path, Argument(metavar="CONFIG", help=CONFIG, show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
@@ -56,12 +58,12 @@ def run(
     if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
 
-    from dlsweep.cli.progress import Progress
     from dlsweep.config import load
     from dlsweep.execution.executors import Options
+    from dlsweep.progress import Progress
 
     drawn = suffixes(formats)
-    asked = load(config, overrides or (), max_runs=max_runs)
+    asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else _bytes(max_memory)
     options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
     if dry_run:
@@ -86,12 +88,9 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
         results = train_missing(asked, options, progress)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
-        progress.close()
         done = f"{progress.done} of {plural(progress.total, 'run')}"
         say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
-    finally:
-        progress.close()
     if not (as_json or progress.quiet):
         print(closing_table(results, most=MOST), flush=True)
     clear(results)

@@ -9,11 +9,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import get_args
 
-from dlsweep.config.document import Key, Node, Place, Reading
+from dlsweep.config.document import STDIN, Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
-from dlsweep.config.words import EVALUATE, FIELDS, KEYS
-from dlsweep.factors import STANDARD
+from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, Factor, dotted_names, entries, meant
+from dlsweep.factors import BY_NAME, STANDARD
+from dlsweep.settings import as_whole, plain_number
 from dlsweep.text import nearest, steering
 from dlsweep.types import Split
 
@@ -24,16 +25,30 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 
 def unknown_key(key: Key) -> str:
     """Return a message about an unknown key."""
-    field, dot, setting = key.partition(".")
+    field, _, rest = key.partition(".")
+    choice, _, setting = rest.rpartition(".")
     if key == "claims":
         return "claims are not part of the language yet; take them out for now"
-    if key in STANDARD:
+    if field in STANDARD:
         return f"{key} is a factor; it belongs under grid, as in grid: {{{key}: …}}"
-    if dot and field in FIELDS:
-        return f"{key} can be a factor under grid; here write {field}: {{{setting.replace('.', ': {')}: …" + "}" * (
-            key.count(".")
-        )
-    return f"there is no key {str(key)!r}{nearest(key, KEYS)}"
+    if field in FIELDS and key in dotted_names(field):
+        return f"{key} can be a factor under grid; here write {_in_config(Factor(key, field, choice or None, setting))}"
+    hint = nearest(key, KEYS)
+    found = [_in_config(f) for f in meant(key)]
+    found += [f"evaluate: {{{key}: …}}"] if key in EVALUATE.settings else []
+    if found:
+        hint = f"; did you mean {' or '.join(map(repr, found))}? {hint[hint.index('(choices') :]}"
+    return f"there is no key {str(key)!r}{hint}"
+
+
+def _in_config(f: Factor) -> str:
+    """Return a setting, or a level, as a config has it."""
+    if f.field == "train":
+        return f"train: {{{f.setting}: …}}"
+    if f.field in OUTSIDE:
+        owners = sorted((owner.name for owner in f.owners(entries(f.field))), key=BY_NAME[f.field].default.__ne__)
+        return f"{f.field}: {{{owners[0]}: {{{f.setting}: …}}}}" if f.setting else f"{f.field}: {f.choice}"
+    return f"grid: {{{f.name}: {'…' if f.setting else f.choice}}}"
 
 
 def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
@@ -47,7 +62,9 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
     fits = len(name) <= LONGEST_NAME and len(name.encode(errors="replace")) <= 2 * LONGEST_NAME
     if letters and starts_well and ends_well and fits and not device:
         return name
-    if node is None:
+    if node is None and file == STDIN:
+        yield top.mistake("a config from standard input needs a name, as in name: my-question")
+    elif node is None:
         yield top.mistake(f"give the sweep a name: the file's own name, {text!r}, cannot be a folder everywhere")
     elif device:
         yield node.place.mistake(f"name must not be a device name of Windows, got {node}")
@@ -72,7 +89,7 @@ def read_title(document: Node, text: str) -> Reading[str | None]:
 
 
 def _question(text: str) -> str | None:
-    """Return the first question in the opening comment of a YAML text, as one line; None if there is none.
+    r"""Return the first question in the opening comment of a YAML text, as one line; None if there is none.
 
     >>> _question("# Does it help?\n#\n# We compare two.\nname: x")
     'Does it help?'
@@ -91,19 +108,24 @@ def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
     if node.is_list:
         seeds: dict[int, None] = {}
         for one in node.value:
-            if type(one.value) is not int or one.value < 0:
-                yield one.place.mistake(f"a seed must be a whole number of at least 0, got {one}")
-            elif one.value in seeds:
-                yield one.place.mistake(f"the seed {one.value} is given twice")
+            seed = as_whole(one.value)
+            if type(seed) is not int or seed < 0:
+                yield one.place.mistake(
+                    f"a seed must be a whole number of at least 0, got {one}{plain_number(one.text)}"
+                )
+            elif seed in seeds:
+                yield one.place.mistake(f"the seed {seed} is given twice")
             else:
-                seeds[one.value] = None
+                seeds[seed] = None
         if not node.value:
             yield node.place.mistake("seeds must have at least one seed, got an empty list")
         return tuple(seeds) or range(1)
-    if type(node.value) is not int or node.value < 1:
-        yield node.place.mistake(f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}")
+    count = as_whole(node.value)
+    if type(count) is not int or count < 1:
+        told = f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}{plain_number(node.text)}"
+        yield node.place.mistake(told)
         return range(1)
-    return range(node.value)
+    return range(count)
 
 
 def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:

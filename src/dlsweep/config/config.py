@@ -31,7 +31,7 @@ class Config:
     mapping. text: the bytes as they were given. seeds: of the replicates. factors: the columns of the tables that hold
     levels, in the order of the grid, and then those of the six standard factors that are not in it. plots: names from
     the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper bound, known
-    without expanding the grid.
+    without expanding the grid. notes: sentences for the user on what may not be meant.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Config:
     plots: tuple[Choice, ...]
     evaluate: Evaluate
     count: int
+    notes: tuple[str, ...]
     _task: str
     _blocks: Grids
     _rules: Rules

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from dlsweep.errors import ConfigError, Mistake
 
 COMMAND_LINE = "command line"
+STANDARD_INPUT = "standard input"
+STDIN = Path("-")  # stands for it
 
 MOST_MISTAKES = 100  # shown at once
 _LONGEST_SHOWN = 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike, fspath
@@ -11,12 +12,14 @@ from typing import Any, NamedTuple
 
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
 from dlsweep.config.checks import CHECKS
+from dlsweep.config.checks.unused import single_lists
 from dlsweep.config.config import Config
-from dlsweep.config.document import Node, Place, Reading, each, gather, whole
+from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
+from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
@@ -44,9 +47,9 @@ def load(
 ) -> Config:
     """The checked config of a sweep.
 
-    source: path of a YAML file, or the same as a mapping; overrides: "key=value", as on the command line; max_runs: a
-    grid of more runs is refused. Raises a `ConfigError` with every mistake, each with its place in the file. The data
-    is opened, to check sizes and labels; nothing is trained.
+    source: path of a YAML file, "-" for standard input, or the same as a mapping; overrides: "key=value", as on the
+    command line; max_runs: a grid of more runs is refused. Raises a `ConfigError` with every mistake, each with its
+    place in the file. The data is opened, to check sizes and labels; nothing is trained.
 
     >>> config = load({"name": "x", "grid": {"activation": ["relu", "tanh"]}}, ["train.iterations=200"])
     >>> [(arm.name, arm.train.iterations) for arm in config.arms()]
@@ -55,7 +58,8 @@ def load(
     given, unread = gather(read(source))
     config, mistakes = gather(_load(given, overrides, max_runs))
     if unread or mistakes or config is None:
-        raise ConfigError([*unread, *mistakes], given.text)
+        lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
+        raise ConfigError([named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
     return config
 
 
@@ -76,6 +80,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
+        notes=tuple(dict.fromkeys(map(str, single_lists(sweep)))),
         _task=sweep.task.name,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
@@ -177,12 +182,13 @@ def _factors(sweep: Sweep) -> tuple[Factor, ...]:
 
 
 def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
-    """Read a config from a file or a mapping."""
+    """Read a config from a file, from standard input (`-`), or from a mapping."""
     if isinstance(source, Mapping):
         document = yield from read_mapping(source)
         text = json.dumps(document.plain(), indent=2, ensure_ascii=False) if document else ""
         return Source(document, None, text.encode(errors="replace"))
-    shown, path = fspath(source), Path(source)
+    path = Path(source)
+    shown = STANDARD_INPUT if path == STDIN else fspath(source)
     data = yield from _bytes(path, Place(shown))
     if data is None:
         return Source(None, path, b"")
@@ -197,8 +203,12 @@ def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
 @whole
 def _bytes(path: Path, place: Place) -> Reading[bytes]:
     try:
-        if path.exists() and not path.is_file():
-            yield place.mistake("this is no file; a config is a YAML file")
+        if path == STDIN:
+            if sys.stdin is not None:
+                return sys.stdin.buffer.read(MAX_BYTES + 1)
+            yield place.mistake("it is closed; give the config's file")
+        elif path.exists() and not path.is_file():
+            yield place.mistake("this is no file; a config is a YAML file, or - for standard input")
         else:
             with path.open("rb") as file:
                 return file.read(MAX_BYTES + 1)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
-from dlsweep.config.words import EVALUATE, KEYS, OUTSIDE, TRAIN, dotted_names, registry
+from dlsweep.config.words import EVALUATE, KEYS, OTHER_NAMES, OUTSIDE, TRAIN, dotted_names, meant, registry
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.text import nearest, similar
 
@@ -22,7 +22,7 @@ def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
     """Return the document with the overrides made, in their order."""
     for text in overrides:
         path, equals, value = text.partition("=")
-        if not equals or not path:
+        if not equals or not all(path.split(".")):
             yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
         node, mistakes = gather(_read(value))
@@ -74,12 +74,14 @@ def _meant(path: str) -> str:
     """The end of a sentence about a key that is not there: the whole path of what has such a name further inside."""
     inner = _inner_paths()
     ends = {known.split(".", dots)[-1] for known in inner for dots in range(1, known.count(".") + 1)}
-    for word in filter(None, (path, similar(path, ends.union(KEYS)))):
+    for word in filter(None, (OTHER_NAMES.get(path, path), similar(path, ends.union(KEYS)))):
         if word in ends.difference(KEYS):
-            meant = [known for known in inner if known.endswith(f".{word}")]
-            shortest = min(known.count(".") for known in meant)
-            shown = [repr(known) for known in meant if known.count(".") == shortest]
+            fitting = [known for known in inner if known.endswith(f".{word}")]
+            shortest = min(known.count(".") for known in fitting)
+            shown = [repr(known) for known in fitting if known.count(".") == shortest]
             return f"; did you mean {' or '.join(shown[:3])}?"
+    if levels := [f"grid.{f.field}={f.choice}" for f in meant(path) if not f.setting]:
+        return f"; did you mean {' or '.join(map(repr, levels))}?"
     return nearest(path.partition(".")[0], KEYS)
 
 

@@ -6,13 +6,17 @@ Building from events counts as it goes, and knows the line and column of every v
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from numbers import Integral, Real
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from dlsweep.config.document import Key, Node, Place, Reading
@@ -39,6 +43,9 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = {".nan", ".NaN", ".NAN"}
 
+# What YAML 1.2 forbids, section 5.1, and the characters that reorder a text.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
 _PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 
 
@@ -60,18 +67,26 @@ def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | N
         if len(data) > MAX_BYTES:
             raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
         text = data.decode("utf-8-sig")
+        forbidden = list(_FORBIDDEN.finditer(text))
+        for found in forbidden:
+            place = Place(file, *_position(text, found.start()))
+            reorders = "a character that reorders the text around it"
+            why = (
+                reorders if unicodedata.category(found[0]) == "Cf" else "a control character, which YAML does not allow"
+            )
+            yield place.mistake(f"{why}; take it out")
+        if forbidden:
+            return None
         return (yield from _Reader(file, lines, yaml.parse(text, Loader=_Loader)).document())
     except _Unreadable as error:
         yield error.mistake
     except UnicodeDecodeError as error:
-        yield _place_of_byte(data, error.start, file).mistake("not UTF-8; save the file as UTF-8")
+        place = Place(file, *_position(data[: error.start].decode(errors="replace"), None))
+        yield place.mistake("not UTF-8; save the file as UTF-8")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         yield place.mistake(_syntax_sentence(error, text, place))
-    except yaml.reader.ReaderError as error:
-        place = _place_of_byte(text.encode(), error.position, file)
-        yield place.mistake("a control character, which YAML does not allow; take it out")
     return None
 
 
@@ -83,10 +98,10 @@ def _syntax_sentence(error: yaml.MarkedYAMLError, text: str, place: Place) -> st
     return f"not valid YAML: {', '.join(parts)}; look for a missing colon, bracket, quote or indent"
 
 
-def _place_of_byte(data: bytes, position: int, file: str) -> Place:
-    before = data[:position]
-    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-    return Place(file, before.count(b"\n") + 1, column)
+def _position(text: str, at: int | None) -> tuple[int, int]:
+    """Return the line and the column of a character of a text, or of its end."""
+    before = text[:at]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 class _Value(NamedTuple):
@@ -238,6 +253,25 @@ def read_mapping(mapping: Mapping[Any, Any]) -> Reading[Node | None]:
     return None
 
 
+def tidy(value: np.floating[Any]) -> float:
+    """Return a number of an array as a person would write it: without rounding noise, and with at most 12 digits.
+
+    A longer one keeps four digits.
+
+    >>> tidy(np.linspace(0.1, 0.5, 5)[2]), tidy(np.float32(0.1)), tidy(np.geomspace(0.1, 1, 3)[1])
+    (0.3, 0.1, 0.3162)
+    """
+    shortest, near = float(str(value)), float(f"{value:.12g}")
+    if not math.isfinite(shortest) or _digits(shortest) <= 12:
+        return shortest
+    return near if _digits(near) < 12 else float(f"{value:.4g}")
+
+
+def _digits(number: float) -> int:
+    """Return the number of significant digits."""
+    return len(Decimal(repr(number)).normalize().as_tuple().digits)
+
+
 def _from_python(value: Any, path: str, depth: int) -> Node:
     place = Place(path or "config")
     if depth > MAX_DEPTH:
@@ -245,11 +279,12 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
     if isinstance(value, Mapping):
         inner = {key: f"{path}.{key}" if path else str(key) for key in value}
         return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
-    if hasattr(value, "dtype"):  # NumPy's arrays and numbers; those of single precision by their own digits
-        single = value.dtype.kind == "f" and value.dtype.itemsize < 8
-        return _from_python((value.astype(str).astype(float) if single else value).tolist(), path, depth)
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = list(value)
     if isinstance(value, (list, tuple, range)):
         return Node(tuple(_from_python(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)), place)
+    if isinstance(value, (np.generic, np.ndarray)):  # a scalar
+        value = tidy(value) if isinstance(value, np.floating) else value.item()
     if value is None or isinstance(value, (bool, str)):
         return Node(value, place, value_text(value))
     if isinstance(value, Integral):

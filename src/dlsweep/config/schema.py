@@ -9,6 +9,7 @@ from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
 from dlsweep.config.levels import LONGEST_LABEL
+from dlsweep.config.ranges import RANGES
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, Factor, dotted_names, entries, registry
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Entry
@@ -61,6 +62,7 @@ def schema() -> Schema:
         },
         "$defs": {
             "grid": _grid(),
+            "range": _ranges(),
             "partialArm": {
                 "type": "object",
                 "minProperties": 1,
@@ -156,4 +158,16 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     if not expand:
         return value
     default = {"default": value.pop("default")} if "default" in value else {}
-    return {**default, "anyOf": [value, {"type": "array", "items": value, "minItems": 1}]}
+    one = [value, {"$ref": "#/$defs/range"}] if setting.is_number else [value]
+    item = {"anyOf": one} if setting.is_number else value
+    return {**default, "anyOf": [*one, {"type": "array", "items": item, "minItems": 1}]}
+
+
+def _ranges() -> Schema:
+    """Levels of a number by a range."""
+    numbers = {"type": "array", "items": {"type": "number"}, "maxItems": 3}
+    forms = [
+        _object({word: {**numbers, "minItems": 2 if word == "range" else 3, "description": meaning}}, required=[word])
+        for word, (meaning, _) in RANGES.items()
+    ]
+    return {"anyOf": forms}

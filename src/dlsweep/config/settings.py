@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from dlsweep.config.document import Key, Node, Place, Reading, each, whole
+from dlsweep.config.ranges import is_range, read_range
 from dlsweep.registry import Entry
 
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
@@ -48,13 +50,13 @@ def named_settings(entry: Entry, node: Node | None) -> Node:
     """Return settings as a mapping by name; a value without a name is the first setting's."""
     if node is None or node.value is None:
         return Node({}, node.place if node else Place("config"))
-    if entry.short and not node.is_mapping:
+    if entry.short and (not node.is_mapping or (is_range(node) and node.value.keys().isdisjoint(entry.settings))):
         return Node({Key(entry.short, node.place): node}, node.place)
     return node
 
 
 def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: bool) -> Reading[tuple[Node, ...]]:
-    """Return the values that a node lists.
+    """Return the values that a node lists, or gives as a range.
 
     For a setting that is a list itself, only a list of lists is several values. A setting that is a list of lists has
     one value.
@@ -63,14 +65,23 @@ def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: boo
     several = node.is_list and not setting.holds_lists
     if setting.holds_list:
         several = several and bool(node.value) and all(item.is_list for item in node.value)
-    if several and not expand:
+    ranged = setting.is_number and any(map(is_range, node.items()))
+    if (several or ranged) and not expand:
         yield node.place.mistake(
             f"{where} has one value here, got {node}; to compare several, use a factor of the grid"
         )
         return ()
     if several and not node.value:
         yield node.place.mistake(f"{where} must have at least one value, got {node}")
-    return node.items() if several else (node,)
+    if not ranged:
+        return node.items() if several else (node,)
+    found = yield from each(_values(one, where, setting.is_whole) for one in node.items())
+    return tuple(chain.from_iterable(found))
+
+
+def _values(node: Node, where: str, integers: bool) -> Reading[tuple[Node, ...]]:
+    """Read a value, or those of a range."""
+    return ((yield from read_range(node, where, integers=integers)) or ()) if is_range(node) else (node,)
 
 
 @whole
@@ -91,4 +102,5 @@ def check(entry: Entry, name: str, node: Node, where: str) -> Reading[Node]:
 def _absolute(node: Node) -> str:
     """An absolute path; one in a config is relative to the config's file, elsewhere to the working directory."""
     folder = Path(node.place.file).parent if node.place.line else Path()
-    return os.path.abspath(folder / Path(node.value).expanduser())  # noqa: PTH100  resolve() would follow links
+    # Path.expanduser raises an error for an unknown user; resolve() would follow links.
+    return os.path.abspath(folder / os.path.expanduser(str(node.value)))  # noqa: PTH100, PTH111

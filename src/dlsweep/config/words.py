@@ -23,6 +23,8 @@ FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
 KEYS = ("name", "title", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
 
+OTHER_NAMES = {"learning_rate": "lr", "epoch": "epochs", "iteration": "iterations", "steps": "iterations"}
+
 # The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
 _PLOTS = "dlsweep.plots:plots"
 
@@ -145,8 +147,11 @@ def factor(name: str, place: Place) -> Reading[Factor | None]:
     if not rest and field in CHOSEN:
         return Factor(field, field)
     if field not in FIELDS or not rest:
-        known = [*CHOSEN, *dotted_names("train")]
-        yield place.mistake(f"there is no factor {name!r}{nearest(name, known)}")
+        hint = nearest(name, [*CHOSEN, *dotted_names("train")])
+        if field not in FIELDS and (found := meant(name)):
+            shown = [f.name if f.setting else f"{f.field}: {f.choice}" for f in found]
+            hint = f"; did you mean {' or '.join(map(repr, shown))}? {hint[hint.index('(choices') :]}"
+        yield place.mistake(f"there is no factor {name!r}{hint}")
         return None
     names = dotted_names(field)
     if name not in names:
@@ -155,6 +160,18 @@ def factor(name: str, place: Place) -> Reading[Factor | None]:
         return None
     choice, _, setting = rest.rpartition(".")
     return Factor(name, field, choice or None, setting)
+
+
+def meant(word: str) -> list[Factor]:
+    """Return what a word without its field can mean: levels of that name, as a factor with a choice, and settings.
+
+    >>> [f.name for f in meant("learning_rate")], [(f.field, f.choice) for f in meant("sgd")]
+    (['optimizer.lr'], [('optimizer', 'sgd')])
+    """
+    name = OTHER_NAMES.get(word, word)
+    levels = [Factor(field, field, name) for field in CHOSEN if name in registry(field)]
+    fields = [field for field in ("train", *CHOSEN) if f"{field}.{name}" in dotted_names(field)]
+    return [*levels, *(Factor(f"{field}.{name}", field, None, name) for field in fields)]
 
 
 def dotted_names(field: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 # Labels up to this are class numbers, if most of the numbers in between are used. Beyond, a number is a name (a year).
 MAX_CLASSES = 100_000
+MAX_WHOLE = 2.0**53  # larger floats are not whole numbers
 
 
 def listed(items: Iterable[object], most: int = 10) -> str:
@@ -35,12 +36,10 @@ def problems(name: str, t: np.ndarray, samples: str, count: int) -> Iterator[str
         yield f"{name} has {len(t):,} labels for the {count:,} samples of {samples}; each sample needs one label"
     if t.dtype.kind not in "biufSU":
         yield f"{name} must hold whole numbers or names, found {t.dtype}; {name}.astype(str) makes names of its values"
-    elif t.dtype.kind == "f" and t.ndim == 1 and not (np.floor(t) == t).all():
-        odd = t[np.floor(t) != t][0]
-        if np.isfinite(odd):
-            yield f"{name} must hold whole numbers or names, found {odd}; a class is no quantity"
-        else:
-            yield f"{name} has labels that are no numbers; keep = numpy.isfinite({name}) selects the other samples"
+    elif t.dtype.kind == "f" and not np.isfinite(t).all():
+        yield f"{name} has labels that are no numbers; keep = numpy.isfinite({name}) selects the other samples"
+    elif t.dtype.kind == "f" and (odd := t[(np.floor(t) != t) | (np.abs(t.astype(np.float64)) > MAX_WHOLE)]).size:
+        yield f"{name} must hold whole numbers or names, found {odd[0]}; a class is no quantity"
 
 
 def _remedy(name: str, t: np.ndarray, count: int) -> str:

@@ -13,7 +13,7 @@ from dlsweep import files
 from dlsweep.datasets import features
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.labels import listed
-from dlsweep.datasets.own import Part, Share, Wanted, dataset, memory, refuse, unreadable
+from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
 from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
 from dlsweep.text import size
@@ -38,7 +38,7 @@ def npz(
     path: Path,
     train: Count | None = None,
     validation: CountOrZero = 0,
-    test: Count | Share | None = None,
+    test: CountOrShare | None = None,
     standardize: bool = False,
     channels: features.Channels | None = None,
 ) -> Dataset:
@@ -84,7 +84,8 @@ def _load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray], list[str]]
         raise DataError(f"{path} is not an .npz file, or is damaged; {_SAVE}") from None
     notes = [f"samples and labels are {listed(found.values())}"] * any(role != name for role, name in found.items())
     if unused := [name for name in held if "val" in name.lower() and name not in wanted.values()]:
-        notes.append(f"{listed(unused)} not used; validation: 1000 takes samples out of {found['x_train']}")
+        few = max(1, len(arrays["x_train"]) // 10) if arrays["x_train"].ndim else 1
+        notes.append(f"{listed(unused)} not used; validation: {few} takes a tenth of {found['x_train']}")
     return found, arrays, notes
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from annotated_types import Gt, Lt
 
 from dlsweep.datasets import features, labels
 from dlsweep.datasets.base import Dataset
@@ -20,7 +19,23 @@ from dlsweep.errors import DataError
 from dlsweep.randomness import stream
 from dlsweep.text import plural
 
-Share = Annotated[float, Gt(0), Lt(1)]
+
+class _CountOrShare:
+    """In an annotation: a whole number of at least 1, or a number between 0 and 1."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    @staticmethod
+    def check(value: float) -> float:
+        if (isinstance(value, int) and value >= 1) or 0 < value < 1:
+            return value
+        raise ValueError("a number of samples such as 500, or a share below 1 such as 0.2")
+
+
+CountOrShare = Annotated[int | float, _CountOrShare()]
 
 
 class Part(NamedTuple):

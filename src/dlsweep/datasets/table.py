@@ -12,7 +12,7 @@ import numpy as np
 from dlsweep import files
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.labels import listed
-from dlsweep.datasets.own import Part, Share, Wanted, dataset, memory, refuse, unreadable
+from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
 from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
 from dlsweep.text import nearest, size
@@ -31,7 +31,7 @@ def table(
     label: str = "label",
     train: Count | None = None,
     validation: CountOrZero = 0,
-    test: Count | Share = 0.2,
+    test: CountOrShare = 0.2,
     standardize: bool = False,
 ) -> Dataset:
     """Your own table, CSV or Parquet: a column of labels, and columns of numbers, the features.

@@ -30,18 +30,24 @@ executors = Registry("executor", "dlsweep.executors", Contract())
 # The options that belong to an executor, with their flags on the command line.
 FLAGS = {"jobs": "-j", "timeout": "--timeout"}
 
+ALONE = (
+    "training in one process, because this script or notebook registers functions, which workers cannot import; "
+    "to use all cores, move these functions to a module and import it"
+)
+
 
 @dataclass(frozen=True)
 class Executor:
     """A map from chunks to receipts, which it yields as they become ready, and its description.
 
     workers: the number of chunks that train at once. memory: bytes that each worker may use; if None, the workers
-    share half of this machine's.
+    share half of this machine's. hint: a note for the user on the choice of this executor.
     """
 
     map: Callable[[Task, Iterable[Chunk], Progress], Receipts]
     workers: int = 1
     memory: int | None = None
+    hint: str = ""
 
     @property
     def stack_memory(self) -> int:
@@ -51,7 +57,8 @@ class Executor:
 
     def notes(self, plan: Plan) -> list[str]:
         """Return notes for the user on training a plan: on its data, and on memory."""
-        notes = list(dict.fromkeys(note for cohort in plan.cohorts for note in data_of(cohort.arm).notes))
+        notes = [self.hint] if self.hint else []
+        notes += dict.fromkeys(note for cohort in plan.cohorts for note in data_of(cohort.arm).notes)
         large = max(plan.cohorts, key=lambda cohort: cohort.memory * cohort.together)
         if (memory := large.memory * large.together) > self.stack_memory:
             unit = "an ensemble" if large.together > 1 else "a run"
@@ -116,14 +123,15 @@ def choose(options: Options) -> Executor:
     By default it is this process if one worker is enough, or if the main module registered functions: a worker cannot
     import every script, and no notebook.
     """
-    name = options.executor
+    name, hint = options.executor, ""
     if name is None:
         alone = (options.jobs or machine.cores()) == 1 and options.timeout is None
-        name = "inline" if alone or "__main__" in registering_modules() else "processes"
+        hint = ALONE if not alone and "__main__" in registering_modules() else ""
+        name = "inline" if alone or hint else "processes"
     entry = executors[name]
     given = {option: value for option in FLAGS if (value := getattr(options, option)) is not None}
-    if "jobs" not in entry.settings and given.get("jobs") == 1:
-        del given["jobs"]
+    if "jobs" not in entry.settings and (given.get("jobs") == 1 or hint):
+        given.pop("jobs", None)
     for option in given:
         if option not in entry.settings:
             raise UsageError(f"executor.{name} has no setting {option!r}; remove {FLAGS[option]}")
@@ -134,7 +142,8 @@ def choose(options: Options) -> Executor:
     executor = entry(**given)
     if not isinstance(executor, Executor):
         raise entry.broken("an Executor", type(executor).__name__)
-    return replace(executor, memory=options.max_memory // executor.workers) if options.max_memory else executor
+    memory = options.max_memory // executor.workers if options.max_memory else executor.memory
+    return replace(executor, memory=memory, hint=hint)
 
 
 def registering_modules() -> tuple[str, ...]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-# The memory limit of a container or a batch job (Linux, cgroup v2); the memory to assume if the system gives none.
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+# Where Linux has the limits of a container or of a batch job (control groups), and the groups of this process.
+GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+# The memory to assume if the system gives none.
 _MODEST = 4 << 30
 
 # Bytes into which BLAS packs blocks of matrices, once per process: OpenBLAS reserves 32 MiB a thread. Its kernel, which
@@ -21,8 +25,16 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 256 << 20), (-3, 32 << 20)
 
 
 def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processor cores that this process may use: a part of a core counts as one."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for group in _groups("cpu"):
+        with suppress(ValueError, OSError):  # no such file, or `max` in it
+            quota, period = map(int, (group / "cpu.max").read_text().split())
+            usable = min(usable, math.ceil(quota / period))
+        with suppress(ValueError, OSError):
+            quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+            usable = min(usable, math.ceil(quota / period) if quota > 0 else usable)
+    return max(1, usable)
 
 
 def memory() -> int:
@@ -30,9 +42,22 @@ def memory() -> int:
     limits = []
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(ValueError, OSError):
-        limits.append(int(_CGROUP_LIMIT.read_text()))
+    for group in _groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with suppress(ValueError, OSError):
+                limits.append(int((group / name).read_text()))
     return min(limits, default=_MODEST)
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Yield the folders of this process's control groups with a controller, of version 1 or 2, from inner to outer."""
+    with suppress(OSError):
+        for line in OWN.read_text().splitlines():
+            controllers, _, path = line.partition(":")[2].partition(":")
+            if not controllers or controller in controllers.split(","):  # version 2 has none
+                root = GROUPS / controller if controllers else GROUPS
+                group = root / path.lstrip("/")
+                yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(root))
 
 
 def keep_freed_memory() -> None:

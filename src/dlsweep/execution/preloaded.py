@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shutil
 import sys
+from types import TracebackType
 
-import pyarrow as pa
+LIMITS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
-from dlsweep.execution import worker
+
+def _hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Print an uncaught exception, unless it is about a limit of this machine: the parent has a sentence on these."""
+    limited = isinstance(error, EOFError | MemoryError) or getattr(error, "errno", None) in LIMITS
+    if not limited and "new thread" not in str(error):
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _hook
+
+import pyarrow as pa  # noqa: E402
+
+from dlsweep.execution import worker  # noqa: E402
 
 __all__ = ["worker"]
 

@@ -6,6 +6,7 @@ worker has its own pipe, so its death reveals its chunk and disturbs no other wo
 
 from __future__ import annotations
 
+import resource
 import signal
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 
 from dlsweep.errors import DlsweepError, Interrupted
-from dlsweep.execution.startup import CONTEXT, worker_environment
+from dlsweep.execution.startup import CONTEXT, UNGUARDED, worker_environment
 from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible, serve
 from dlsweep.training.plan import Chunk
 
@@ -32,7 +33,8 @@ class Worker:
     """The handle of a worker process and of its chunk.
 
     left: runs of the chunk without a receipt. unsettled: run-iterations reported since the last receipt. ready: it has
-    started, and imported its modules. alive, death: it is running, or the reason why not.
+    started, and imported its modules. silence: seconds since its last message, without those in which this process was
+    stopped, too. alive, death: it is running, or the reason why not.
     """
 
     def __init__(self, task: Task, chunk: Chunk):
@@ -41,22 +43,17 @@ class Worker:
         self.alive = True
         self.death = ""
         self.ready = False
-        self._heard = time.monotonic()
-        self.connection, theirs = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
+        self.silence = 0.0
         with worker_environment(task.modules):
+            self.connection, theirs = CONTEXT.Pipe()
+            self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
             self._process.start()
         theirs.close()
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last message of the worker."""
-        return time.monotonic() - self._heard
 
     def give(self, chunk: Chunk) -> None:
         """Give the worker a chunk."""
         self.left = chunk
-        self._heard = time.monotonic()
+        self.silence = 0.0
         if self.ready:
             with suppress(OSError):  # if it has died, `hear` finds out
                 self.connection.send(chunk)
@@ -68,7 +65,7 @@ class Worker:
         except (EOFError, OSError):
             self.end(None)
             return
-        self._heard = time.monotonic()
+        self.silence = 0.0
         match message:
             case int():  # 0 is a sign of life
                 self.unsettled += message
@@ -97,10 +94,15 @@ class Worker:
 
 def exit_reason(code: int | None) -> str:
     """Return a sentence on the exit code of a worker process."""
-    if code is not None and code < 0:
-        memory = ", perhaps because memory ran out" if -code == signal.SIGKILL else ""
-        return f"the worker process was killed by {signal.Signals(-code).name}{memory}"
-    return f"the worker process ended with exit code {code}"
+    if code == UNGUARDED:
+        return 'each imports the script, which starts the sweep again; call run under `if __name__ == "__main__":`'
+    if code is None or code >= 0:
+        return f"the worker process ended with exit code {code}"
+    limit = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    reasons = {signal.SIGXCPU: ", because of a limit of CPU time", signal.SIGKILL: ", perhaps because memory ran out"}
+    if limit != resource.RLIM_INFINITY:
+        reasons[signal.SIGKILL] += f" or the limit of CPU time ({limit} s, see ulimit -t) was reached"
+    return f"the worker process was killed by {signal.Signals(-code).name}{reasons.get(signal.Signals(-code), '')}"
 
 
 def train_in_processes(
@@ -126,9 +128,12 @@ def train_in_processes(
             if not busy:
                 return
             progress(0)  # raises if the sweep is to stop
+            started = time.monotonic()
             for worker in _heard(busy, TICK):
                 yield from worker.hear(progress)
+            passed = min(time.monotonic() - started, 2 * TICK)  # more, if this process was stopped meanwhile
             for worker in busy:
+                worker.silence += passed
                 limit = timeout if worker.ready else START
                 if limit and worker.silence > limit:
                     worker.end(f"no progress for {limit:g} s")
@@ -137,7 +142,7 @@ def train_in_processes(
                 elif not worker.alive:
                     again.append(worker.left)
                     failed_starts += 1
-                    if failed_starts == MAX_FAILED_STARTS:
+                    if failed_starts == MAX_FAILED_STARTS or worker.death == exit_reason(UNGUARDED):
                         raise DlsweepError(f"worker processes cannot start: {worker.death}")
     except Interrupted:
         # Chunks that end within a moment are kept; the others train again when the sweep is resumed.

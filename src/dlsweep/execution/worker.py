@@ -132,8 +132,6 @@ def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
 def serve(connection: Connection, task: Task) -> None:
     """Run a worker process: receive chunks, send progress and receipts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    keep_freed_memory()
 
     def tell(message: object) -> None:
         try:
@@ -143,8 +141,14 @@ def serve(connection: Connection, task: Task) -> None:
 
     with threadpool_limits(1), suppress(EOFError):
         try:
+            threading.Thread(target=_die_with_parent, daemon=True).start()
+        except RuntimeError as error:
+            tell(DlsweepError(f"worker processes cannot start: {error}"))
+            return
+        try:
             for module in task.modules:
                 import_module(module)
+            keep_freed_memory()
             tell(READY)
             while True:
                 for receipt in task.work(connection.recv(), tell):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.explain.drawing import FEW, Explained, aligned, counted, grid, more, notes, side_by_side, text
+from dlsweep.explain.drawing import FEW, INDENT, Explained, aligned, counted, grid, more, notes, side_by_side, text
 from dlsweep.explain.example import Example
 from dlsweep.explain.reading import refuse_large
 from dlsweep.text import shape_text
@@ -35,25 +35,31 @@ def explain(example: Example, filters: int) -> Explained:
     """Explain the right and the wrong result of both steps, and the reason that nothing fails."""
     refuse_large("im2col: the output", example.rows, filters)
     output, matrix = after(example, filters), before(example)
-
-    def named(value: int) -> str:
-        return f"{ascii_uppercase[value % filters]}{value // filters}"
-
-    (oh, ow), (kh, kw), n, c = example.over.output, example.over.size, example.n, example.c
-    product = side_by_side(("", grid(counted(example.rows, filters), named, labels=example.labels)))
-    maps = side_by_side(
-        *(
-            (f"{word}, map {f}", grid(a[0, f], named))
-            for word, a in (("right", output.right), ("wrong", output.wrong))
-            for f in range(min(FEW, filters))
-        )
-    )
-    rows = side_by_side(("right", grid(matrix.right)), ("wrong", grid(matrix.wrong)))
-    first = ", ".join(map(named, range(min(4, output.right.size))))
+    steps = [*_after_product(example, filters, output), *_before_product(example, matrix)]
     told = text(
         "im2col with the axes in the wrong order",
         "A convolution by im2col reorders axes twice. Without the transpose every shape still fits, but the numbers "
         "are in the wrong positions.",
+        *steps,
+        "Such a network still trains, but worse, and without any error. A test finds the mistake if it compares with a "
+        "plain loop over all positions, for several images, channels and filters.",
+        notes(*(step for step in steps if step.startswith(INDENT))),
+    )
+    return Explained(told, example.data | {"output_order": output.data, "matrix_order": matrix.data})
+
+
+def _after_product(example: Example, filters: int, output: Orders) -> list[str]:
+    """Return the first step: a letter stands for a filter, and a number for a row of the matrix."""
+
+    def named(value: int) -> str:
+        return f"{ascii_uppercase[value % filters]}{value // filters}"
+
+    (oh, ow), n = example.over.output, example.n
+    product = side_by_side(("", grid(counted(example.rows, filters), named, labels=example.labels)))
+    orders = [("right", output.right), ("wrong", output.wrong)]
+    maps = [(f"{word}, map {f}", grid(a[0, f], named)) for word, a in orders for f in range(min(FEW, filters))]
+    first = ", ".join(map(named, range(min(4, output.right.size))))
+    return [
         "1. After the product. It is a matrix with a row for each position and a column for each filter, "
         f"{shape_text((example.rows, filters))}. Here a letter stands for the filter, and a number for the row:",
         product,
@@ -61,7 +67,7 @@ def explain(example: Example, filters: int) -> Explained:
             ("right", f"reshape{shape_text((n, oh, ow, filters))}", ".transpose(0, 3, 1, 2)", "(N, F, OH, OW)"),
             ("wrong", f"reshape{shape_text((n, filters, oh, ow))}", "", "(N, F, OH, OW)"),
         ),
-        maps + more(filters, "map"),
+        side_by_side(*maps) + more(filters, "map"),
         output.verdict(
             f"Both have the shape {shape_text(output.right.shape)}, so nothing fails. But a reshape does not move "
             f"numbers: it splits the same sequence, {first}, …, in another way. A map must hold the numbers of one "
@@ -69,6 +75,13 @@ def explain(example: Example, filters: int) -> Explained:
             "the image.",
             "with one filter or one position there is only one order",
         ),
+    ]
+
+
+def _before_product(example: Example, matrix: Orders) -> list[str]:
+    """Return the second step."""
+    (oh, ow), (kh, kw), n, c = example.over.output, example.over.size, example.n, example.c
+    return [
         "2. Before the product. im2col is often written with six axes, (N, C, KH, KW, OH, OW) = "
         f"{shape_text((n, c, kh, kw, oh, ow))}: for each pixel of the window, its values at all positions. The matrix "
         "needs the other order: for each position, all numbers of the window.",
@@ -76,17 +89,13 @@ def explain(example: Example, filters: int) -> Explained:
             ("right", "transpose(0, 4, 5, 1, 2, 3)", f".reshape{shape_text(example.matrix.shape)}"),
             ("wrong", "", f".reshape{shape_text(example.matrix.shape)}"),
         ),
-        rows,
+        side_by_side(("right", grid(matrix.right)), ("wrong", grid(matrix.wrong))),
         matrix.verdict(
             "Each right row holds the numbers of the window at one position. The wrong rows begin with the first pixel "
             "of the window at one position after the other, so that a wrong row belongs to no position.",
             "with one position, or a window of one number, there is only one order",
         ),
-        "Such a network still trains, but worse, and without any error. A test finds the mistake if it compares with a "
-        "plain loop over all positions, for several images, channels and filters.",
-        notes(product, maps, rows),
-    )
-    return Explained(told, example.data | {"output_order": output.data, "matrix_order": matrix.data})
+    ]
 
 
 def after(example: Example, filters: int) -> Orders:

@@ -63,8 +63,8 @@ class Table(NamedTuple):
 
 
 def is_config(name: str) -> bool:
-    """Return True if a word means the file of a config, and not a model."""
-    return Path(name).suffix in (".yaml", ".yml") or (name not in networks and Path(name).is_file())
+    """Return True if a word means the file of a config or standard input, and not a model."""
+    return name == "-" or Path(name).suffix in (".yaml", ".yml") or (name not in networks and Path(name).is_file())
 
 
 def explain_network(name: str, words: Sequence[str], shape: Shape, classes: int) -> Explained:

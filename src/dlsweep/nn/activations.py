@@ -111,6 +111,8 @@ def relu(x: Array) -> tuple[Array, Back]:
 def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
     """Leaky ReLU: y = max(x, 0) + slope · min(x, 0); derivative 1 for x > 0, else slope (Maas et al. 2013).
 
+    slope: for negative inputs.
+
     >>> y, back = leaky_relu(np.array([-1.0, 0.0, 2.0]))
     >>> y.round(4).tolist(), back(np.ones(3)).round(4).tolist()
     ([-0.01, 0.0, 2.0], [0.01, 0.01, 1.0])
@@ -127,6 +129,8 @@ def leaky_relu(x: Array, *, slope: NonNegative = 0.01) -> tuple[Array, Back]:
 @activations.register
 def elu(x: Array, *, alpha: Positive = 1.0) -> tuple[Array, Back]:
     """Exponential linear unit: y = x for x > 0, else α (exp(x) - 1); derivative 1, else y + α (Clevert et al. 2016).
+
+    alpha: α, the limit for large negative inputs.
 
     >>> y, back = elu(np.array([-1.0, 0.0, 2.0]))
     >>> y.round(4).tolist(), back(np.ones(3)).round(4).tolist()

@@ -51,6 +51,8 @@ def dropconnect(
     their inputs from the Gaussian with the moments of the masks, N(W v, ratio / (1 − ratio) · W² v²), as in the paper's
     Algorithm 1. All samples of an evaluation share the draws, so the result of a sample does not depend on the others.
 
+    samples: draws of each mean, for `gaussian`.
+
     >>> dropconnect(ratio=np.array([0.5]), inference="gaussian", samples=5).columns  # draws of each sample
     5
     """

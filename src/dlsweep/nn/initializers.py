@@ -175,6 +175,8 @@ def lsuv(
     their standard deviation. It ends when the variance is within `tolerance` of 1, or after the given number of
     `rounds` (Mishkin & Matas 2016, Algorithm 1).
 
+    tolerance: largest difference of a variance from 1. rounds: largest number of corrections.
+
     >>> x = np.random.default_rng(1).standard_normal((3, 200))
     >>> w = lsuv(np.random.default_rng(0), (5, 3), 3, 5, lambda w: w @ x)
     >>> bool(abs((w @ x).var() - 1) < 0.1)

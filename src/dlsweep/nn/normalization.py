@@ -67,6 +67,8 @@ def batch(
     running variance at 1. In a dense layer, a minibatch of one sample equals its mean: the output is β, and preceding
     layers do not learn. position: before the activation, as in the paper, or after it.
 
+    momentum: weight of the earlier running statistics. eps: added to the variance.
+
     >>> (layer,) = batch("normalization1", (3, 8, 8)).before
     >>> layer.parameters["scale"].shape, layer.parameters["mean"].trained
     ((3, 1, 1, 1), False)
@@ -97,6 +99,8 @@ def layer(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Position =
     convolutions μ and σ² are over channels, height and width. γ and β: one of each for every feature of a sample.
     position: before or after the activation.
 
+    eps: added to the variance.
+
     >>> (made,) = layer("normalization1", (3,), eps=np.array([1e-9])).before
     >>> x, p = np.array([[[1.0], [2.0], [3.0]]]), {"scale": np.ones((1, 3, 1)), "shift": np.zeros((1, 3, 1))}
     >>> made.apply(p, x, Context(True, None)).y.ravel().round(4).tolist()
@@ -111,6 +115,8 @@ def instance(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Positio
 
     y = γ (x − μ) / √(σ² + ε) + β, the same in training and in evaluation, γ and β by channel (Ulyanov et al. 2016,
     Equation 5). Not for dense layers. position: before or after the activation.
+
+    eps: added to the variance.
 
     >>> instance("normalization1", (3,)).pointless[:22]
     'instance normalization'
@@ -132,6 +138,8 @@ def group(name: str, shape: Shape, *, groups: Count = 2, eps: Positive = 1e-5, p
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
     evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group has the statistics of `layer`,
     one group for each channel has those of `instance`. position: before or after the activation.
+
+    eps: added to the variance.
 
     >>> group("normalization1", (4, 8, 8), groups=2).before[0].parameters["scale"].shape
     (4, 1, 1, 1)
@@ -160,6 +168,9 @@ def lrn(
     y_c = x_c / (k + α Σ x_c'²)^β. The sum is over the `size` channels centred on c, as far as they exist, at the same
     position of the image (Krizhevsky et al. 2012, Section 3.3). PyTorch uses the mean instead of the sum, so its α is
     `size` times this one. Not for dense layers. position: after the activation, as in the paper, or before it.
+
+    size: number of channels in the sum. k: the constant of the divisor. alpha: factor of the sum of squares. beta:
+    exponent of the divisor.
 
     >>> lrn("normalization1", (4, 8, 8)).after[0].name
     'normalization1'

@@ -23,6 +23,8 @@ optimizers = Registry(
 def sgd(w: Array, g: Array, t: int, *, lr: Positive = 0.01) -> tuple[Array, ...]:
     """Stochastic gradient descent: w ← w − η g (Robbins & Monro 1951).
 
+    lr: learning rate η.
+
     >>> w, *slots = sgd(np.ones(2), np.array([0.5, -2.0]), 1, lr=0.1)
     >>> w.round(4).tolist()
     [0.95, 1.2]
@@ -33,6 +35,8 @@ def sgd(w: Array, g: Array, t: int, *, lr: Positive = 0.01) -> tuple[Array, ...]
 @optimizers.register
 def momentum(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha: Fraction = 0.9) -> tuple[Array, ...]:
     """Momentum: v ← α v − η g, w ← w + v (Polyak 1964; Sutskever et al. 2013, Equations 1-2).
+
+    lr: learning rate η. alpha: α, the part of the last step that is repeated.
 
     >>> w, *slots = momentum(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -48,6 +52,8 @@ def nesterov(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha
 
     Sutskever et al. 2013, Equations 3-4, in the variables of Bengio et al. 2013, Equation 7.
 
+    lr: learning rate η. alpha: α, the part of the last step that is repeated.
+
     >>> w, *slots = nesterov(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()
     [0.905, 1.38]
@@ -59,6 +65,8 @@ def nesterov(w: Array, g: Array, t: int, v: Array, *, lr: Positive = 0.01, alpha
 @optimizers.register
 def adagrad(w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.01, eps: NonNegative = 1e-7) -> tuple[Array, ...]:
     """AdaGrad: h ← h + g², w ← w − η g / (√h + ε) (Duchi et al. 2011, Section 1.1, diagonal form).
+
+    lr: learning rate η. eps: ε, added to the divisor.
 
     >>> w, *slots = adagrad(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -76,6 +84,8 @@ def adadelta(
 
     Algorithm 1, whose η is 1. Without ε there would be no motion: the first steps have the size √ε.
 
+    lr: factor η of a step. rho: ρ, which averages squares. eps: ε, which sets the size of the first steps.
+
     >>> w, *slots = adadelta(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
     [0.9996, 1.0004]
@@ -90,6 +100,8 @@ def rmsprop(
     w: Array, g: Array, t: int, h: Array, *, lr: Positive = 0.001, rho: Fraction = 0.9, eps: NonNegative = 1e-7
 ) -> tuple[Array, ...]:
     """RMSProp: h ← ρ h + (1 − ρ) g², w ← w − η g / (√h + ε), without bias correction (Tieleman & Hinton 2012).
+
+    lr: learning rate η. rho: ρ, which averages squared gradients. eps: ε, added to the divisor.
 
     >>> w, *slots = rmsprop(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -115,6 +127,9 @@ def adam(
     """Adam, with both bias corrections (Kingma & Ba 2015, Algorithm 1).
 
     m, v: the moment estimates. The first step is η · sign(g), for gradients of any size.
+
+    lr: learning rate η. beta1: β₁, which averages gradients. beta2: β₂, which averages squared gradients. eps: ε,
+    added to the divisor.
 
     >>> w, *slots = adam(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -144,6 +159,9 @@ def adamw(
 
     Algorithm 2, with the decay scaled by η, as in PyTorch, and not by the schedule's factor alone.
 
+    lr: learning rate η. beta1: β₁, which averages gradients. beta2: β₂, which averages squared gradients. eps: ε,
+    added to the divisor. weight_decay: λ, the decoupled decay.
+
     >>> w, *slots = adamw(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
     [0.899, 1.099]
@@ -169,6 +187,9 @@ def amsgrad(
     """AMSGrad: Adam that divides by the largest second moment so far, v_max ← max(v_max, v) (Reddi et al. 2018).
 
     Algorithm 2, with Adam's bias corrections, so that the maximum is the only difference from `adam`.
+
+    lr: learning rate η. beta1: β₁, which averages gradients. beta2: β₂, which averages squared gradients. eps: ε,
+    added to the divisor.
 
     >>> w, *slots = amsgrad(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((3, 2)), lr=0.1)
     >>> w.round(4).tolist()
@@ -198,6 +219,9 @@ def nadam(
 
     Algorithm 2 with the same μ = β₁ at every step; v̂ is Adam's.
 
+    lr: learning rate η. beta1: β₁, which averages gradients. beta2: β₂, which averages squared gradients. eps: ε,
+    added to the divisor.
+
     >>> w, *slots = nadam(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((2, 2)), lr=0.1)
     >>> w.round(4).tolist()
     [0.8526, 1.1474]
@@ -224,6 +248,9 @@ def lion(
     """Lion: w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), m ← β₂ m + (1 − β₂) g (Chen et al. 2023, Algorithm 2).
 
     Every step changes every weight by η, so `lr` is usually three to ten times smaller than for Adam.
+
+    lr: learning rate η. beta1: β₁, the part of m in a step. beta2: β₂, which averages gradients. weight_decay: λ, the
+    decoupled decay.
 
     >>> w, *slots = lion(np.ones(2), np.array([0.5, -2.0]), 1, *np.zeros((1, 2)), lr=0.1)
     >>> w.round(4).tolist()

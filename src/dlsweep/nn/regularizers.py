@@ -65,6 +65,8 @@ def l1(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
 
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
 
+    strength: factor of the penalty.
+
     >>> r, w = l1(strength=np.array([0.1])), np.array([[[1.0, -2.0]]])
     >>> r.penalty.value(w).round(6).tolist(), r.penalty.gradient(w).tolist()
     ([0.3], [[[0.1, -0.1]]])
@@ -78,6 +80,8 @@ def l2(*, strength: Strength = 1e-4, on: Where = "kernel") -> Regularizer:
 
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
 
+    strength: factor of the penalty.
+
     >>> r, w = l2(strength=np.array([0.1])), np.array([[[1.0, -2.0]]])
     >>> r.penalty.value(w).tolist(), r.penalty.gradient(w).tolist()
     ([0.25], [[[0.1, -0.2]]])
@@ -90,6 +94,8 @@ def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel
     """Elastic net λ₁ ‖w‖₁ + ½ λ₂ ‖w‖² (Zou & Hastie 2005, Equation 3, with a half for the gradient λ₂ w).
 
     on: the kernels, or the activity of every hidden layer, as a mean over the samples.
+
+    l1: strength of the L1 part. l2: strength of the L2 part.
 
     >>> r, w = elastic_net(l1=np.array([0.1]), l2=np.array([0.1])), np.array([[[1.0, -2.0]]])
     >>> r.penalty.value(w).round(6).tolist(), r.penalty.gradient(w).round(6).tolist()
@@ -126,6 +132,8 @@ def label_smoothing(*, epsilon: Ratio = 0.1) -> Regularizer:
 
     The minimized sum grows by ε (z_t − mean z), which is reported as penalty; the reported loss uses the plain labels
     (Szegedy et al. 2016, Section 7).
+
+    epsilon: probability that is spread over all classes.
 
     >>> label_smoothing(epsilon=np.array([0.1])).smoothing.tolist()
     [0.1]

@@ -60,7 +60,10 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
 
 
 def _remade(folder: Folder, config: Config | None) -> record.Record | None:
-    """Return a new record for a folder, if it has runs and all of them are those of the config."""
+    """Return a new record for a folder, if its runs are proved to be those of the config.
+
+    That is, all of them are; or some are, and every part names the same sweep.
+    """
     try:
         if config is None:
             with TemporaryDirectory() as scratch:
@@ -74,12 +77,14 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
         raise
     except (parts.Damaged, DlsweepError, FileNotFoundError):
         return None
-    proved = committed and _asks_for_all(config, committed, found)
-    return replace(describe(config, None), tables=found, sessions=[], sources=None) if proved else None
+    left = others(config, committed)
+    proved = len(left) < _count(committed) and (found.sweep or not left)
+    return replace(describe(config, None, committed), tables=found, sessions=[], sources=None) if proved else None
 
 
-def describe(config: Config, old: record.Record | None) -> record.Record:
-    """Return the record of a folder that this process trains `config` into."""
+def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
+    """Return the record of a folder that this process trains `config` into. committed: the runs that are there."""
+    relabelled, hidden = _differing(config, committed or {})
     return record.Record(
         name=config.name,
         config=canonical(config),
@@ -93,13 +98,16 @@ def describe(config: Config, old: record.Record | None) -> record.Record:
             f"{entry.kind} {entry.name}": sources.digest(entry.function)
             for entry in _foreign(_words(config.resolved()))
         },
+        relabelled=relabelled,
+        hidden=hidden,
     )
 
 
 def check(config: Config, old: record.Record | None, committed: Committed, folder: Folder) -> list[str]:
-    """Refuse a config that is not compatible with the folder's runs; return a note on one that adds to them.
+    """Refuse a config that is not compatible with the folder's runs; return notes on the runs that they share.
 
-    A config that differs from the recorded one is compatible if it has all of the runs, with the same labels.
+    A config that differs from the recorded one is compatible if they have runs in common: then they differ in arms and
+    seeds only. Runs that it does not ask for are kept, and not shown.
     """
     if not committed:
         return []
@@ -118,10 +126,56 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
     ]
     if _untitled(old.config) == _untitled(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
         return unknown
-    if old.tables != tables(config) or not _asks_for_all(config, committed, old.tables):
+    count, left = _count(committed), others(config, committed)
+    same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config))
+    if not same or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
-    runs = plural(sum(map(len, committed.values())), "run")
-    return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
+    if not left:
+        runs = plural(count, "run")
+        return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
+    kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
+    return [*unknown, f"{config.name}: the config has changed; {kept} stay there, and are not shown"]
+
+
+def _count(committed: Committed) -> int:
+    return sum(map(len, committed.values()))
+
+
+def others(config: Config, committed: Committed) -> set[str]:
+    """Return the ids of the committed runs that a config does not ask for."""
+    there = {run for rows in committed.values() for run in rows["run_id"].to_pylist()}
+    return there - {run.id for run in config.runs()}
+
+
+def asked(config: Config, found: Mapping[str, str]) -> dict[str, str]:
+    """Return the status of the committed runs that a config asks for."""
+    return {run.id: found[run.id] for run in config.runs() if run.id in found}
+
+
+def _same_tables(then: Tables, now: Tables) -> bool:
+    """Tell if rows of one fit the other. A column that is added or gone belongs to an arm that is added or gone.
+
+    The rows of ensembles have no run that would tell their levels of another factor.
+    """
+    same = replace(then, settings=(), factors=()) == replace(now, settings=(), factors=())
+    return same and ("ensembles" not in then.optional or then.factors == now.factors)
+
+
+def _differing(config: Config, committed: Committed) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
+    stored: dict[str, list[str | None]] = {}
+    for rows in committed.values():
+        ids = rows["run_id"].to_pylist()
+        columns = [
+            rows[c].to_pylist() if c in rows.column_names else [None] * len(ids) for c in ("arm", *config.factors)
+        ]
+        stored |= dict(zip(ids, map(list, zip(*columns, strict=True)), strict=True))
+    relabelled: dict[str, list[str]] = {}
+    for run in config.runs() if stored else ():
+        labels = [run.arm.name, *(run.arm.levels[factor] for factor in config.factors)]
+        if run.id in stored and stored.pop(run.id) != labels:
+            relabelled[run.id] = labels
+    return relabelled, sorted(stored)
 
 
 def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> list[tuple[str, str]]:
@@ -176,38 +230,9 @@ def _untitled(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "title"}
 
 
-def _asks_for_all(config: Config, committed: Committed, tables: Tables) -> bool:
-    """Tell if every committed run is one of the config's, with the same labels."""
-    labels: dict[str, tuple[str, ...]] = {}
-    for rows in committed.values():
-        names = zip(*(rows[column].to_pylist() for column in ("arm", *tables.factors)), strict=True)
-        labels.update(zip(rows["run_id"].to_pylist(), names, strict=True))
-    for run in config.runs():
-        if run.id in labels and labels.pop(run.id) != (run.arm.name, *(run.arm.levels[f] for f in tables.factors)):
-            return False
-    return not labels
-
-
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
-    differences = _renamed(_untitled(old.config), _untitled(canonical(config))) or config.difference(dict(old.config))
+    differences = config.difference(dict(old.config))
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]
     return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])
-
-
-def _renamed(old: Any, new: Any) -> list[str]:
-    """Return a sentence for each changed label; none if more than labels has changed."""
-    then: list[str] = []
-    now: list[str] = []
-    if _unlabelled(old, then) != _unlabelled(new, now):
-        return []
-    return [f"only the label {a!r} has become {b!r}" for a, b in zip(then, now, strict=True) if a != b]
-
-
-def _unlabelled(value: Any, labels: list[str]) -> Any:
-    """Return a resolved config without its labels, which are added to a list."""
-    if isinstance(value, dict):
-        labels += [value["label"]] if "label" in value else []
-        return {key: _unlabelled(inner, labels) for key, inner in value.items() if key != "label"}
-    return [_unlabelled(item, labels) for item in value] if isinstance(value, list) else value

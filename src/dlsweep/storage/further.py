@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from dlsweep.config import Config, load
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.storage import compatibility, parts, record
@@ -122,7 +122,7 @@ def adopted(config: Config, folder: Folder) -> Config:
     """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
     try:
         old = record.read(folder)
-    except ResultsDamaged:  # told by the one who repairs it
+    except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     asked = config.resolved()["evaluate"]
     if old is None or "every" in asked or "planned" in asked:
@@ -178,6 +178,11 @@ def goes_on(
     except UsageError:
         compatibility.check(config, old, committed, folder)  # tells every difference
         raise
+    if compatibility.others(shorter, committed) or old.relabelled:
+        raise UsageError(
+            f"{folder} holds runs from before its config had other arms or seeds, which cannot be trained further; "
+            "give the sweep another name, or replace its results with --force"
+        )
     unit, then, now = _lengths(config, old)
     if now < then:
         raise UsageError(

@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, Unreadable
+from dlsweep.factors import BY_NAME
+from dlsweep.settings import NUMBER
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
@@ -94,12 +96,16 @@ def encode_weights(parameters: Mapping[str, Array], state: Mapping[str, Array] |
 def read_table(folder: Folder, name: str, schema: pa.Schema, most: int = sys.maxsize) -> pa.Table:
     """Return a part's table. Raise `ResultsDamaged` if it is not a part of this sweep.
 
-    Raise `Damaged` if a bit changed, or if the part has more than `most` rows.
+    Raise `Damaged` if a bit changed, or if the part has more than `most` rows. A part from before the sweep had an arm
+    may lack the columns that belong to this arm: they are null. Those of an arm that is gone are left out.
     """
     with _opened(folder, name, schema) as file:
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
-        return file.read(use_threads=False).replace_schema_metadata()
+        table = file.read(use_threads=False).replace_schema_metadata()
+    if table.schema.equals(schema):
+        return table
+    return pa.table([_column(table, field) for field in schema], schema=schema.remove_metadata())
 
 
 def open_weights(folder: Folder, name: str, checksum: int) -> Any:
@@ -133,7 +139,7 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         own = file.schema_arrow
-        if schema is not None and not own.equals(schema):
+        if schema is not None and not _fits(own, schema):
             raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
         if schema is not None and "" not in (_sweep(schema), _sweep(own)) and _sweep(schema) != _sweep(own):
             raise ResultsDamaged(
@@ -144,6 +150,26 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
         raise Unreadable(f"cannot read {folder}/{name}: not enough memory; nothing was changed") from error
     except (pa.ArrowException, OSError) as error:  # the checksum is right: another program wrote this file
         raise Damaged(f"{folder}/{name} is damaged: it cannot be read as Parquet") from error
+
+
+def _column(table: pa.Table, field: pa.Field) -> Any:
+    """Return a column of a part as the sweep has it now. A setting may have been a factor, whose labels are words."""
+    if field.name not in table.column_names:
+        return pa.nulls(len(table), field.type)
+    column = table[field.name]
+    if column.type == field.type:
+        return column
+    if field.type != pa.float64():
+        return pa.nulls(len(table), field.type)
+    words = column.to_pylist()
+    return pa.array([float(word) if word and NUMBER.fullmatch(word) else None for word in words], field.type)
+
+
+def _fits(own: pa.Schema, schema: pa.Schema) -> bool:
+    """Tell if a part has the columns of a schema, except for those of factors and of settings."""
+    fixed = {name for name in {*own.names, *schema.names} if name not in BY_NAME and "." not in name}
+    there = fixed.intersection(own.names, schema.names)
+    return there == fixed and all(own.field(name).type == schema.field(name).type for name in fixed)
 
 
 def _sweep(schema: pa.Schema) -> str:

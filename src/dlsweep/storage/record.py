@@ -8,7 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -36,6 +36,8 @@ FILE = "sweep.json"
 T = TypeVar("T")
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
+_OPTIONAL = ("further", "earlier", "relabelled", "hidden")  # left out where they are empty
+
 
 class OtherVersion(ResultsDamaged):
     """Results in a layout that this version does not know. They are not damaged, so they are not repaired."""
@@ -55,6 +57,7 @@ class Outline:
     only: list[dict[str, list[str]]]
     data: dict[str, Any] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Record:
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
     further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
     has replaced (`dlsweep.storage.further`).
+    relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
+    from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -79,6 +84,8 @@ class Record:
     schema_version: int = SCHEMA_VERSION
     further: str = ""
     earlier: str = ""
+    relabelled: Mapping[str, list[str]] = field(default_factory=dict)
+    hidden: Sequence[str] = ()
 
     @property
     def beside(self) -> str:
@@ -87,7 +94,7 @@ class Record:
 
     def write(self, folder: Folder) -> None:
         """Write the record into its folder."""
-        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v != ""}))
+        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v or name not in _OPTIONAL}))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
         folder.put(FILE, text.encode(errors="backslashreplace") + b"\n")  # as JSON writes a byte of a path
 
@@ -152,6 +159,8 @@ def _compare(record: Record) -> None:
         raise ValueError(f"tables.task is {tables.task!r}")
     if list(record.levels) != list(tables.factors):
         raise ValueError("its levels are not those of its factors")
+    if any(len(own) != 1 + len(record.levels) for own in record.relabelled.values()):
+        raise ValueError("a run has other labels than an arm and its levels")
     if any(len(set(labels)) < len(labels) for labels in record.levels.values()):
         raise ValueError("a factor has a level twice")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlsweep.config.runs import Run
 from dlsweep.config.words import data_files
@@ -154,7 +155,8 @@ class Results:
         rows = _joined(self._run_parts.values(), self.record.tables.schemas["runs"])
         if len(set(rows["run_id"].to_pylist())) < len(rows):
             raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
-        return rows
+        hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
+        return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
 
     @cached_property
     def _run_parts(self) -> dict[str, pa.Table]:
@@ -188,6 +190,13 @@ class Results:
 
     def _frame(self, table: pa.Table) -> DataFrame:
         frame: DataFrame = table.to_pandas()
+        if self.record.hidden:
+            by = "run_id" if "run_id" in frame else "arm"
+            frame = frame[frame[by].isin(self._run_rows[by].to_pylist())]
+            words = {str(c): frame[c].cat.remove_unused_categories() for c in frame.select_dtypes("category")}
+            frame = frame.assign(**words)
+        if self.record.relabelled:
+            self._relabel(frame)
         for factor, levels in self.record.levels.items():
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
@@ -196,6 +205,19 @@ class Results:
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
         return frame
+
+    def _relabel(self, frame: DataFrame) -> None:
+        """Give rows from before the config changed the arm and the labels that it has now."""
+        columns = ["arm", *self.record.levels]
+        if "run_id" in frame:
+            keys, labels = frame["run_id"].astype(str), self.record.relabelled
+        else:  # the rows of ensembles: by the arm of its runs
+            rows = {row["run_id"]: row["arm"] for row in self._run_rows.select(["run_id", "arm"]).to_pylist()}
+            keys = frame["arm"].astype(str)
+            labels = {rows[run]: own for run, own in self.record.relabelled.items() if run in rows}
+        for i, column in enumerate(columns):
+            now = keys.map({key: own[i] for key, own in labels.items()})
+            frame[column] = now.where(now.notna(), frame[column].astype(object)).astype("category")
 
 
 def _with_files(form: Any, folder: Path, owner: str = "") -> Any:

@@ -30,7 +30,7 @@ config, before = dlsweep.load(config), before and dlsweep.load(before)
 
 
 def sweep(config=config, **options):
-    dlsweep.run(config, output=output, executor="inline", **options)
+    dlsweep.run(config, output=output, executor="inline", quiet=True, **options)
 
 
 def doomed(number):

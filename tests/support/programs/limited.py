@@ -18,7 +18,7 @@ for i, size in enumerate(sys.argv[4:]):
     if not (pid := os.fork()):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
         try:
-            dlsweep.run(config, output=folder / str(i), executor=executor)
+            dlsweep.run(config, output=folder / str(i), executor=executor, quiet=True)
         except DlsweepError as error:
             print(error, file=sys.stderr)
             sys.exit(error.exit_code)

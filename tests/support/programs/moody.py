@@ -39,7 +39,7 @@ def moody(w, g, t, *, lr: float = 0.1, mood: str = "fail"):
 if __name__ == "__main__":
     config, options = map(json.loads, sys.argv[1:])
     try:
-        dlsweep.run(config, **options)
+        dlsweep.run(config, report=dlsweep.Reporter(), **options)
     except DlsweepError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -14,4 +14,4 @@ def rude(x, *, mood: str = "SystemExit"):
 
 
 if __name__ == "__main__":
-    dlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], executor=sys.argv[3])
+    dlsweep.run(json.loads(sys.argv[1]), output=sys.argv[2], executor=sys.argv[3], report=dlsweep.Reporter())

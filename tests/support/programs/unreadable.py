@@ -43,7 +43,7 @@ def doomed(number):
     plain_open = os.open
     for function in ("open", "listdir", "scandir"):
         setattr(os, function, failing(getattr(os, function)))
-    dlsweep.run(config, output=output, executor="inline")
+    dlsweep.run(config, output=output, executor="inline", quiet=True)
     os._exit(0 if count >= number else 42)
 
 
@@ -53,7 +53,9 @@ def look():
     return hashlib.sha256(repr([(str(p), p.read_bytes()) for p in files]).encode()).hexdigest()
 
 
-dlsweep.run(config, output=output, executor="inline")  # import and cache once, and not in each fork, what it needs
+dlsweep.run(
+    config, output=output, executor="inline", quiet=True
+)  # import and cache once, and not in each fork, what it needs
 gc.freeze()
 number, ended = 0, 0
 while ended != 42:

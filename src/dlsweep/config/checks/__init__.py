@@ -22,5 +22,6 @@ CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
     data.regularizers,
     plots.names,
     plots.weights,
+    plots.numeric,
     plots.tasks,
 )

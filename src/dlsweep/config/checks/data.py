@@ -28,7 +28,9 @@ def splits(sweep: Sweep) -> Iterator[Mistake]:
         for node in sweep.evaluate_nodes["on"].items() if "on" in sweep.evaluate_nodes else ():
             split = node.value
             if dataset is not None and split != "batch" and not dataset.sizes[split]:
-                hint = f"such as data: {{{choice.name}: {{{split}: 5000}}}}"
+                pool = 50_000 if choice.settings.get("train") else dataset.sizes["train"]
+                some = max(1, min(5000, pool // 10))
+                hint = f"such as data: {{{choice.name}: {{{split}: {some}}}}}"
                 yield node.place.mistake(
                     f"evaluate.on has {split}, but {choice.name} has no {split} samples here; set aside some, {hint}"
                 )

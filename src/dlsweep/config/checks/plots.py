@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from dlsweep.config.document import Key, Node
+from dlsweep.config.document import Key, Node, gather
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import entry, factor, registry
+from dlsweep.config.words import FIELDS, entry, factor, numbers, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
+from dlsweep.settings import NUMBER
 from dlsweep.tasks import CLASSIFICATION, DESCENT
 from dlsweep.text import nearest
 from dlsweep.types import Split, name_of
@@ -35,6 +36,39 @@ def tasks(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake(f"{plot.name} shows networks, and the models here are {task.noun}s")
         if classifies and plot.name == DESCENT.plot:
             yield node.place.mistake("paths are those of descents on a landscape, and the models here are networks")
+
+
+def numeric(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
+    if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):
+        return
+    values = _numbers(sweep)
+    for node, plot in sweep.plots:
+        setting = getattr(entry("plots", plot.name), "numeric", None)
+        if setting is None:
+            continue
+        chosen = plot.settings[setting]
+        if chosen is None and max(map(len, values.values()), default=0) < 2:
+            none = f"{plot.name} shows a numeric setting, and none varies in this sweep"
+            yield node.place.mistake(f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}")
+        elif chosen is not None and chosen not in values:
+            found = f"got {chosen!r}{nearest(chosen, values)}"
+            place = node.at((plot.name, setting)).place
+            if "." in chosen and gather(factor(chosen, place))[1]:
+                continue  # `names` tells it
+            yield place.mistake(f"plots.{plot.name}.{setting} must name a numeric setting of this sweep, {found}")
+
+
+def _numbers(sweep: Sweep) -> dict[str, set[float]]:
+    """The values of every numeric setting, and of every dotted factor with numbers for levels."""
+    found: dict[str, set[float]] = {}
+    for one in sweep.combinations():
+        numeric = {c: v for f, value in one.fields.items() if f in FIELDS for c, v in numbers(f, value).items()}
+        levels = {f: float(label) for f, label in one.labels.items() if "." in f and NUMBER.fullmatch(label)}
+        for column, value in (numeric | levels).items():
+            if sweep.task.concerns(column):
+                found.setdefault(column, set()).add(value)
+    return found
 
 
 def shows_networks(plot: Choice) -> bool:

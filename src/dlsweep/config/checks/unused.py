@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlsweep.config.document import COMMAND_LINE
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import EVALUATE, TRAIN, Factor, entry, registry
+from dlsweep.config.words import EVALUATE, TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
+from dlsweep.text import value_text
 
 
 def idle_settings(level: Level, grids: Sequence[Grid]) -> dict[str, tuple[Axis, Factor]]:
@@ -99,6 +100,21 @@ def needless(sweep: Sweep) -> Iterator[Mistake]:
                 yield axis.place.mistake(f"{f.name} {effect}; take it out")
 
 
+def single_lists(sweep: Sweep) -> Iterator[Mistake]:
+    """Yield notes on factors with a list for their only level, whose items could be the levels: `hidden: [50, 100]`."""
+    grids = sweep.top["grid"].items() if "grid" in sweep.top else ()
+    written = {(key.place, key.strip()): node for grid in grids for key, node in grid.value.items()}
+    for axis in sweep.axes:
+        f, *others = axis.factors
+        if not f.setting or others or len(axis) > 1:
+            continue
+        node, setting = written[axis.place, f.name], f.owners(entries(f.field))[0].settings[f.setting]
+        several = [[item.plain()] for item in node.items()]
+        if setting.holds_list and len(several) > 1 and not any(setting.check(one, f.name, str)[1] for one in several):
+            told = f"{f.name} has one level, {node}; for {len(several)} levels, write {value_text(several)}"
+            yield node.place.mistake(told)
+
+
 # The names that a list of layers needs for a factor to have an effect.
 _ASKS = {
     "activation": "the layers name their own; write `activation` in the list where the arm's is meant",
@@ -124,15 +140,14 @@ def _asks(field: str, model: Choice) -> bool:
     return "activation" in names or (field == "normalization" and not names.isdisjoint(registry("activation")))
 
 
-def named(of: Iterable[Any]) -> Iterator[str]:
-    """Yield the names of all layers of a list, those within blocks of branches too."""
-    for item in of:
+def named(of: Any) -> Iterator[str]:
+    """Yield the names of all layers of a list, in blocks of branches too. Mistakes in it are told elsewhere."""
+    for item in of if isinstance(of, list) else ():
         if isinstance(item, str):
             yield item
         elif isinstance(item, list):
             yield from named(item)
-        else:
-            ((name, value),) = item.items()
-            yield name
-            if name in ("residual", "parallel"):
-                yield from named(value["of"] if isinstance(value, Mapping) else value)
+        elif isinstance(item, Mapping):
+            yield from item
+            for value in item.values():
+                yield from named(value.get("of") if isinstance(value, Mapping) else value)

@@ -1,0 +1,149 @@
+"""Levels by a range: `{logspace: [0.0001, 1, 9]}`, `{linspace: [0, 0.5, 6]}` or `{range: [10, 60, 10]}`.
+
+The values between the ends have as few digits as a person would write: 0.3, not 0.30000000000000004 or 0.316227766.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Any
+
+from dlsweep.config.document import Node, Reading, whole
+from dlsweep.text import nearest, plural, similar, value_text
+
+# The words, each with the meaning of its list and an example.
+RANGES = {
+    "logspace": ("[first, last, number of values]", "[0.0001, 1, 9]"),
+    "linspace": ("[first, last, number of values]", "[0, 0.5, 6]"),
+    "range": ("[start, stop, step], without the stop", "[10, 60, 10]"),
+}
+MOST_VALUES = 10_000
+
+# How far rounding may move a value, as a part of the distance to the next one; and the most digits that are tried.
+_LOG_TOLERANCE, _TOLERANCE, _DIGITS = 0.1, Decimal("0.02"), 15
+
+_EXACT = Context(prec=700)  # enough for any float
+
+
+def is_range(node: Node) -> bool:
+    """Return True for a mapping that is meant as a range; its word may be misspelt."""
+    if not node.is_mapping or not node.value:
+        return False
+    first = next(iter(node.value))
+    return any(key in RANGES for key in node.value) or (len(node.value) == 1 and similar(first, RANGES) is not None)
+
+
+@whole
+def read_range(node: Node, where: str, *, integers: bool) -> Reading[tuple[Node, ...]]:
+    """Read the values of a range; None if there is a mistake. integers: round the values to whole numbers."""
+    word, given = next(iter(node.value.items()))
+    if len(node.value) > 1:
+        yield node.place.mistake(f"{where} has one range, such as {_example('logspace')}, got {node}")
+        return ()
+    if word not in RANGES:
+        yield word.place.mistake(
+            f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, RANGES)}"
+        )
+        return ()
+    numbers = given.items() if given.is_list else ()
+    if len(numbers) not in ((2, 3) if word == "range" else (3,)):
+        told = f"{word} in {where} is {RANGES[word][0]}, such as {_example(word)}, got {given}"
+        yield given.place.mistake(told)
+        return ()
+    wrong = [one for one in numbers if not _is_finite(one.value)]
+    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
+    if wrong:
+        return ()
+    values = yield from _SPACES[word](*numbers)
+    if integers and word != "range":
+        values = [Decimal(round(value)) for value in values]
+        if len(set(values)) < len(values):
+            different = plural(len(set(values)), "different whole number")
+            yield given.place.mistake(f"{word} in {where} gives {different} only; ask for fewer values")
+    return tuple(_node(value, node, integers) for value in values)
+
+
+def _example(word: str) -> str:
+    return f"{{{word}: {RANGES[word][1]}}}"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _node(value: Decimal, node: Node, integers: bool) -> Node:
+    number = int(value) if integers and value == int(value) else float(value)
+    return Node(number, node.place, value_text(number))
+
+
+def _logspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
+    """Read equal ratios: the fewest significant digits that keep each value near its place."""
+    for end in (first, last):
+        if end.value <= 0:
+            yield end.place.mistake(f"logspace goes between numbers above 0, got {end}")
+            return []
+    steps = yield from _steps("logspace", first, last, number)
+    if not steps:
+        return []
+    begin, ratio = math.log(first.value), math.log(last.value) - math.log(first.value)
+    exact = [math.exp(begin + ratio * i / steps) for i in range(1, steps)]
+    for digits in range(1, _DIGITS):
+        inner = [float(f"{value:.{digits - 1}e}") for value in exact]
+        if all(abs(math.log(a / b)) <= _LOG_TOLERANCE * abs(ratio) / steps for a, b in zip(inner, exact)):
+            break
+    return [_decimal(first), *(Decimal(str(value)) for value in inner), _decimal(last)]
+
+
+def _linspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
+    """Read equal distances: the fewest decimals that keep each value near its place."""
+    steps = yield from _steps("linspace", first, last, number)
+    if not steps:
+        return []
+    step = (_decimal(last) - _decimal(first)) / steps
+    exact = [_decimal(first) + step * i for i in range(1, steps)]
+    start = max(0, -step.adjusted() - 1)
+    for decimals in range(start, start + _DIGITS):
+        inner = [value.quantize(Decimal(1).scaleb(-decimals), context=_EXACT) for value in exact]
+        if all(abs(a - b) <= _TOLERANCE * abs(step) for a, b in zip(inner, exact)):
+            break
+    return [_decimal(first), *inner, _decimal(last)]
+
+
+def _steps(word: str, first: Node, last: Node, number: Node) -> Reading[int]:
+    """Read the number of steps between the ends; 0 if there is a mistake."""
+    count = number.value
+    if count != int(count) or not 2 <= count <= MOST_VALUES:
+        told = f"the number of values of {word} must be a whole number from 2 to {MOST_VALUES:,}, got {number}"
+        yield number.place.mistake(told)
+        return 0
+    if first.value == last.value:
+        yield last.place.mistake(f"{word} goes from one number to another, got {first} twice")
+        return 0
+    return int(count) - 1
+
+
+def _range(start: Node, stop: Node, step: Node | None = None) -> Reading[list[Decimal]]:
+    """Read the values from the start, without the stop, as in Python."""
+    begin, end, by = _decimal(start), _decimal(stop), _decimal(step) if step else Decimal(1)
+    if by == 0:
+        yield (step or stop).place.mistake(f"the step of range must not be 0, got {step}")
+        return []
+    count = math.ceil((end - begin) / by)
+    if not 1 <= count <= MOST_VALUES:
+        found = "no values" if count < 1 else f"more than {plural(MOST_VALUES, 'value')}"
+        yield stop.place.mistake(f"range from {start} to {stop} with the step {value_text(float(by))} has {found}")
+        return []
+    return [begin + by * i for i in range(count)]
+
+
+def _decimal(node: Node) -> Decimal:
+    return Decimal(str(node.value))
+
+
+_SPACES: dict[str, Callable[..., Reading[list[Decimal]]]] = {
+    "logspace": _logspace,
+    "linspace": _linspace,
+    "range": _range,
+}
