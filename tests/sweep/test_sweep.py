@@ -508,3 +508,22 @@ def test_names_of_files_may_be_any_bytes(make: Make, data: Path, tmp_path: Path)
     assert results.load(results.runs["run_id"][0]).predict(np.zeros((1, 6))).shape == (1,)
     assert commands.dlsweep("plot", "results", "-q", folder=folder).returncode == 0
     assert (results.folder / "figures" / "curves-accuracy.png").exists()
+
+
+def test_a_setting_that_is_a_factor_has_its_numbers_beside_its_labels(make: Make, tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd"], "optimizer.lr": [100, 30, 0.1], "model.mlp.hidden": [[4], [5]]}
+    results = dlsweep.run(make(grid=grid, seeds=1), output=tmp_path, executor="inline")
+    for frame in (results.runs, results.curves):
+        assert frame["optimizer.lr"].cat.categories.tolist() == ["100", "30", "0.1"]
+        assert frame["optimizer.lr.value"].tolist() == [float(label) for label in frame["optimizer.lr"]]
+        assert "model.mlp.hidden.value" not in frame
+    arms = results.summary(["final_test_loss"])
+    assert len(arms) == 24
+    (chart,) = results.plot("response", y="loss", rows="activation", columns="init", lines="model.mlp.hidden")
+    assert set(chart.data["optimizer.lr"]) == {0.1, 30, 100}
+    assert chart._repr_png_().startswith(b"\x89PNG")
+    for table in ("runs", "curves"):
+        about = json.loads(pq.read_schema(next((results.folder / table).iterdir())).metadata[b"dlsweep"])
+        assert about["table"] == table
+        assert about["factors"] == list(results.record.levels)
+        assert about["splits"] == ["batch", "test"]
