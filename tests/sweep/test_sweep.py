@@ -512,7 +512,7 @@ def test_names_of_files_may_be_any_bytes(make: Make, data: Path, tmp_path: Path)
 
 def test_a_setting_that_is_a_factor_has_its_numbers_beside_its_labels(make: Make, tmp_path: Path) -> None:
     grid = {"optimizer": ["sgd"], "optimizer.lr": [100, 30, 0.1], "model.mlp.hidden": [[4], [5]]}
-    results = dlsweep.run(make(grid=grid, seeds=1), output=tmp_path, executor="inline")
+    results = dlsweep.run(make(grid=grid, seeds=1, model="mlp"), output=tmp_path, executor="inline")
     for frame in (results.runs, results.curves):
         assert frame["optimizer.lr"].cat.categories.tolist() == ["100", "30", "0.1"]
         assert frame["optimizer.lr.value"].tolist() == [float(label) for label in frame["optimizer.lr"]]
