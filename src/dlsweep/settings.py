@@ -14,7 +14,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
 from dlsweep.errors import UnknownName
-from dlsweep.text import nearest, value_text
+from dlsweep.text import NUMBER, nearest, plain_number, value_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -59,9 +59,6 @@ class Needs(NamedTuple):
 
     setting: str
 
-
-# A number as YAML 1.2 writes it.
-NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 Steps = tuple[int | str, ...]  # the keys and positions that lead to a value
 Shown = Callable[[Steps], str]  # the value there, as a sentence shows it
@@ -143,14 +140,9 @@ class Setting:
         return self.annotation is Path
 
     @property
-    def is_number(self) -> bool:
-        """True if it is a number, so that a range can give its levels."""
-        return not {int, float}.isdisjoint(_branches(self.annotation))
-
-    @property
-    def is_whole(self) -> bool:
-        """True if it is a whole number."""
-        return self.is_number and float not in _branches(self.annotation)
+    def number(self) -> type | None:
+        """The type of number that it is, so that a range can give its levels; None if it is no number."""
+        return next((kind for kind in (float, int) if kind in _branches(self.annotation)), None)
 
     @property
     def holds_list(self) -> bool:
@@ -231,16 +223,6 @@ def as_whole(value: Any) -> Any:
     if isinstance(value, list):
         return [as_whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
-
-
-def plain_number(text: str) -> str:
-    """Return the end of a sentence about a text that is a number with separators: how to write it; "" for any other.
-
-    >>> plain_number("1_000"), plain_number("10,000.5"), plain_number("1,0")
-    ('; write 1000', '; write 10000.5', '')
-    """
-    plain = re.sub(r"(?<=[0-9])[_,' ](?=[0-9]{3}(?![0-9]))", "", text)
-    return f"; write {plain}" if plain != text and NUMBER.fullmatch(plain) else ""
 
 
 def _types(annotation: Any) -> set[Any]:

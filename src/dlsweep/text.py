@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 GAP = "  "
+
+# A number as YAML 1.2 writes it.
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
 _JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
@@ -98,6 +103,16 @@ def label_text(value: Any) -> str:
     if isinstance(value, float) and len(rounded := value_text(float(f"{value:.15g}"))) < len(value_text(value)) - 3:
         return rounded
     return value_text(value)
+
+
+def plain_number(text: str) -> str:
+    """Return the end of a sentence about a text that is a number with separators: how to write it; "" for any other.
+
+    >>> plain_number("1_000"), plain_number("10,000.5"), plain_number("1,0")
+    ('; write 1000', '; write 10000.5', '')
+    """
+    plain = re.sub(r"(?<=[0-9])[_,' ](?=[0-9]{3}(?![0-9]))", "", text)
+    return f"; write {plain}" if plain != text and NUMBER.fullmatch(plain) else ""
 
 
 def similar(word: str, names: Iterable[str]) -> str | None:

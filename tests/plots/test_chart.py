@@ -124,11 +124,24 @@ def test_an_own_plot_gets_facets_and_makes_a_figure_for_each_level_that_is_left(
         seen.append({cell: len(part) for cell, part in facets})
         return Chart(of_figure(), "", y, facets.frame[[y]])
 
-    assert list(plots["bars"].settings) == ["columns", "y"]
+    assert list(plots["bars"].settings)[:3] == ["columns", "y", "title"]
     assert plots["bars"].summary == "Bars."
     names = [path.name for path in draw(results, [Choice("bars", {"columns": "activation"})])]
     assert names == ["bars-seconds-optimizer.lr-0.01.png", "bars-seconds-optimizer.lr-0.1.png"]
     assert seen == [{(0, 0): 3, (0, 1): 3}] * 2
+
+
+def test_an_own_plot_gets_titles_labels_and_sizes(results: Results, own: None) -> None:
+    @register(table="runs")
+    def dots(facets: Facets) -> Chart:
+        figure = of_figure()
+        figure.subplots().plot([0, 1], [0, 1])
+        return Chart(figure, "", "", facets.frame)
+
+    ((_, one),) = charts(results, Choice("dots", {"title": "$a", "x_label": "b", "y_limits": [0, 9], "size": [4, 3]}))
+    assert one.figure.get_suptitle() == "$a\nmnist, 60 training samples · simple_cnn · 3 seeds"
+    (ax,) = one.figure.axes
+    assert (ax.get_xlabel(), ax.get_ylim(), tuple(one.figure.get_size_inches())) == ("b", (0, 9), (4, 3))
 
 
 def test_an_own_plot_without_places_is_one_figure_whatever_its_settings_are_called(results: Results, own: None) -> None:

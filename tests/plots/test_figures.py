@@ -96,7 +96,7 @@ def test_another_plot_leaves_the_figures_of_the_config_alone(results: Results) -
     assert names() == ["curves-accuracy", "curves-loss"]
     assert names(rows="init") == ["curves-accuracy-rows-init", "curves-loss-rows-init"]
     assert names(y="loss") == ["curves-loss-rows-activation-columns-init", "curves-loss"]
-    assert names(y="penalty") == ["curves-penalty", "curves-penalty-2"]
+    assert names(y="penalty") == ["curves-penalty-rows-activation-columns-init", "curves-penalty"]
     assert [path.stem for path in draw(asked, mine[1:])] == ["curves-loss"]
 
 

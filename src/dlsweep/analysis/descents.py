@@ -17,6 +17,8 @@ from dlsweep.types import Array
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+SHORTEST = 0.4  # side of a box, as a share of its longest side
+
 Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
 
 
@@ -39,6 +41,13 @@ class Path:
         middle, size = np.array([left + right, low + high]) / 2, np.array([right - left, high - low]) / 2
         away = (self.points - middle) / size
         return np.asarray(middle + size * away / np.maximum(1, np.abs(away).max(axis=1, keepdims=True) / times))
+
+    def drawn(self, box: Box) -> Array:
+        """The points with a gap, NaN, after each outside the box: a jump back into it would cross the picture."""
+        (left, right), (low, high) = box
+        points = self.within(box, 100)
+        outside = np.any((points < [left, low]) | (points > [right, high]), axis=1)
+        return np.insert(points, np.flatnonzero(outside) + 1, np.nan, axis=0)
 
     def exit(self, box: Box) -> Array | None:
         """The point where the path leaves a box for the last time; None if it ends inside."""
@@ -81,14 +90,21 @@ def paths_of(part: DataFrame, lines: str | None) -> Iterator[Path]:
 
 
 def box_of(landscape: Landscape, paths: Sequence[Path]) -> Box:
-    """Return the landscape's window, widened until every start lies well inside."""
+    """Return the landscape's window, widened until every start lies well inside and no side is far shorter."""
     starts = np.array([path.points[0] for path in paths]).reshape(-1, 2)
 
     def widened(window: tuple[float, float], values: Array) -> tuple[float, float]:
         room = 0.05 * (window[1] - window[0])
         return min([window[0], *(values - room)]), max([window[1], *(values + room)])
 
-    return widened(landscape.window[0], starts[:, 0]), widened(landscape.window[1], starts[:, 1])
+    x, y = widened(landscape.window[0], starts[:, 0]), widened(landscape.window[1], starts[:, 1])
+    longest = max(x[1] - x[0], y[1] - y[0])
+
+    def grown(side: tuple[float, float]) -> tuple[float, float]:
+        more = max(0.0, SHORTEST * longest - (side[1] - side[0])) / 2
+        return side[0] - more, side[1] + more
+
+    return grown(x), grown(y)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ FactorName = Annotated[str, NameOf("factor", COLUMNS)]
 SplitName = Annotated[Split, NameOf("split")]
 SettingName = Annotated[str, NameOf("setting")]
 
+MOST_LINES = 8  # colours that readers can tell apart
+
 Cell = tuple[int, int]  # the row and the column of a panel
 
 
@@ -47,10 +49,11 @@ class Facets:
     def of(cls, frame: DataFrame, given: Mapping[str, Any], places: Collection[str] = PLACES) -> Facets:
         """Check the given factors and choose a factor for each other place.
 
-        One factor that varies makes lines; two make rows and columns; a third makes lines again. Without lines, one
-        factor makes columns. Where x is a numeric setting, few panels with several lines are easier to read: the last
-        factor makes lines. A factor that moves together with the given ones, or with x, needs no place. Where arms have
-        a place, no factor is left. A `UsageError` names a factor that is missing or has two places.
+        One factor that varies makes lines, or columns if its levels are many words; two make rows and columns; a third
+        makes lines again. Without lines, one factor makes columns. Where x is a numeric setting, few panels with
+        several lines are easier to read: the last factor makes lines. A factor that moves together with the given ones,
+        or with x, needs no place. Where arms have a place, no factor is left. A `UsageError` names a factor that is
+        missing or has two places.
 
         given: the plot's settings, of which `rows`, `columns`, `lines` and `x` count. places: the plot's places.
         """
@@ -70,7 +73,7 @@ class Facets:
             left = []
         empty = [rows, columns].count(None)
         if lines is None and "lines" in places:
-            if (left and "." in x) or (len(left) == 1 and empty == 2):
+            if (left and "." in x) or (len(left) == 1 and empty == 2 and _tell_apart(frame, left[0])):
                 lines = left.pop()
             elif len(left) > empty:
                 lines = left.pop(empty)
@@ -149,6 +152,12 @@ class Facets:
         return replace(self, frame=frame)
 
 
+def _tell_apart(frame: DataFrame, factor: str) -> bool:
+    """True if lines in one panel can show the levels of a factor: there are few, or they are numbers in order."""
+    found = levels(frame, factor)
+    return len(found) <= MOST_LINES or len({re.sub(r"[-+\d.e]+$", "", level) for level in found}) == 1
+
+
 def _follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
     """True if each combination of levels of the others has a single level of the factor."""
     by = [name for name in others if name != "split"]
@@ -158,6 +167,18 @@ def _follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
 def _together(frame: DataFrame, factor: str, x: str) -> bool:
     """True if a factor and a setting have a single value for each of the other."""
     return _follows(frame, factor, [x]) and _follows(frame, x, [factor])
+
+
+def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:
+    """Return the other settings that change together with a setting, each with its level by the setting's value."""
+    found = {}
+    frame = frame.sort_values(x)
+    for name in (column for column in map(str, frame.columns) if "." in column and column != x):
+        by = dict(zip(labels(frame, x), labels(frame, name)))
+        moves = len(set(by.values())) > 1 and any(value != level for value, level in by.items())
+        if moves and _together(frame, name, x):
+            found[name] = by
+    return found
 
 
 def _either(places: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from dlsweep.storage.results import Results
 from dlsweep.storage.tables import MOMENTS
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 Table = Literal["runs", "curves", "layers"]
 
@@ -36,8 +36,9 @@ def curves_of(results: Results) -> DataFrame:
     """Return the curves, a row per run, iteration and split.
 
     A failed run without a curve has one row without an iteration. A run that diverged before its first point has a row
-    for each split, at iteration 0 and without a value. With ensembles, `ensemble_loss` and `ensemble_accuracy` are the
-    metrics of the averaged predictions of the run's arm.
+    for each split, at iteration 0 and without a value. If runs stopped early, `restored` is True at the evaluations
+    that their final metrics are of. With ensembles, `ensemble_loss` and `ensemble_accuracy` are the metrics of the
+    averaged predictions of the run's arm.
     """
     import pandas as pd
 
@@ -50,6 +51,8 @@ def curves_of(results: Results) -> DataFrame:
         starts = pd.MultiIndex.from_product([lost, results.record.tables.splits], names=["run_id", "split"])
         curves = pd.concat([curves, starts.to_frame(index=False).assign(iteration=0, epoch=0.0)])
     frame = runs.merge(curves, on="run_id", how="left")
+    if (frame["status"] == "stopped").any():
+        frame["restored"] = _restored(frame, results)
     if "ensembles" not in results.record.tables.schemas:
         return frame
     at = ["arm", "iteration", "split"]
@@ -58,6 +61,19 @@ def curves_of(results: Results) -> DataFrame:
     return frame.assign(arm=frame["arm"].astype(str), split=frame["split"].astype(object)).merge(
         together, on=at, how="left"
     )
+
+
+def _restored(frame: DataFrame, results: Results) -> Series[bool]:
+    """Return True at the last evaluation of each stopped run and split whose loss is the run's final one."""
+    import pandas as pd
+
+    of_run = results.runs.set_index("run_id")
+    final = pd.concat({split: of_run[f"final_{split}_loss"] for split in results.record.tables.splits})
+    where = pd.MultiIndex.from_frame(frame[["split", "run_id"]].astype(str))
+    same = (frame["status"] == "stopped") & (frame["loss"] == final.reindex(where).to_numpy())
+    later = frame[same].groupby(["run_id", "split"], observed=True)["iteration"].transform("max")
+    restored: Series[bool] = same & (frame["iteration"] == later.reindex(frame.index))
+    return restored
 
 
 def _known(results: Results) -> DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +13,7 @@ from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_m
 from dlsweep.analysis.frames import counted, metric_columns
 from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.errors import UsageError
+from dlsweep.text import nearest
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
@@ -50,6 +52,11 @@ class Metric:
     def name(self) -> str:
         """Its name on an axis."""
         return self.column.replace("_", " ").replace("batch", "minibatch")
+
+    @property
+    def without_split(self) -> str:
+        """The name of its column in a frame of several splits."""
+        return f"{self.moment}_{self.y}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,12 @@ class Scores:
         low, high = interval(self.values, bounds=bounds_of(self.metric)) if self.n else (np.nan, np.nan)
         return float(low), float(high)
 
+    def minus(self, other: Scores) -> Scores:
+        """The differences to another arm, of the seeds that both have."""
+        seeds, mine, theirs = np.intersect1d(self.seeds, other.seeds, return_indices=True)
+        values, diverged = self.values[mine] - other.values[theirs], self.diverged[mine] | other.diverged[theirs]
+        return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference")
+
     def record(self) -> dict[str, float]:
         """The numbers of a row of `Chart.data`."""
         low, high = self.interval
@@ -123,8 +136,16 @@ class Rows:
     dots: dict[Cell, dict[tuple[str, str], Scores]]
 
     @staticmethod
-    def of(facets: Facets, rows: str, metric: Metric, *, best_first: bool = False) -> Rows:
-        """The scores with a row for each level of `rows`: a factor, or "arm" for all factors without another place."""
+    def of(facets: Facets, rows: str, metrics: Sequence[Metric], *, best_first: bool = False) -> Rows:
+        """The scores with a row for each level of `rows`: a factor, or "arm" for all factors without another place.
+
+        metrics: one, or one for each of several splits, which then are the levels within a row.
+        """
+        import pandas as pd
+
+        by_split = {metric.split: metric for metric in metrics} if len(metrics) > 1 else {}
+        if by_split:
+            facets = replace(facets.on(pd.concat([facets.frame.assign(split=s) for s in by_split])), lines="split")
         runs, grid = facets.frame, replace(facets, rows=None)
         row, name = arms(runs, (facets.columns, facets.lines)) if rows == "arm" else (labels(runs, rows), rows)
         frame = runs.assign(row=row, level=labels(runs, facets.lines) if facets.lines else "")
@@ -133,26 +154,38 @@ class Rows:
             dots[cell] = {}
             for (own, level), group in part.groupby(["row", "level"], sort=False, observed=True):
                 refuse_mixed(group, "row")
-                dots[cell][str(own), str(level)] = Scores.of(group, metric)
+                scores = Scores.of(group, by_split.get(str(level), metrics[0]))
+                scores = replace(scores, metric=metrics[0].without_split) if by_split else scores
+                dots[cell][str(own), str(level)] = scores
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
 
         def rank(name: str) -> float:
             means = [one.mean for part in dots.values() for (row, _), one in part.items() if row == name]
             mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
-            return -mean if metric.y == "accuracy" and np.isfinite(mean) else mean
+            return -mean if metrics[0].y == "accuracy" and np.isfinite(mean) else mean
 
         return Rows(name, sorted(names, key=rank) if best_first else names, row, grid, dots)
+
+    def minus(self, name: str) -> Rows:
+        """The differences of all rows to one row, paired by seed. A `UsageError` says that there is no such row."""
+        if name not in self.names:
+            raise UsageError(f"there is no row {name!r} to compare with{nearest(name, self.names)}")
+        dots = {
+            cell: {(row, level): one.minus(part[name, level]) for (row, level), one in part.items() if row != name}
+            for cell, part in self.dots.items()
+        }
+        return replace(self, names=[row for row in self.names if row != name], dots=dots)
 
     @cached_property
     def every(self) -> list[Scores]:
         """The scores of all panels."""
         return [one for part in self.dots.values() for one in part.values()]
 
-    def table(self, metric: Metric) -> DataFrame:
+    def table(self) -> DataFrame:
         """One row per arm."""
         arms = ((cell, *arm) for cell, part in self.dots.items() for arm in part.items())
         rows = ((cell, level, {self.name: row, **one.record()}) for cell, (row, level), one in arms)
-        table = self.facets.tidy(rows, [self.name, metric.column])
+        table = self.facets.tidy(rows, [self.name])
         return table[[self.name, *table.columns.drop(self.name)]]
 
 

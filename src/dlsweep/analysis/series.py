@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ class Series:
 
     x: `(P,)`; each: `(runs, P)`, NaN after the end of a run; status: per run. chance: the accuracy at which a diverged
     run counts, NaN if unknown or for another metric. ends: the points where runs diverged, `(diverged, 2)`; stops: the
-    points where runs stopped early, `(stopped, 2)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is
-    one. bounds: the lowest and highest possible mean.
+    points where runs stopped early, `(stopped, 2)`. restored: True at the evaluations that the final metrics of stopped
+    runs are of, `(runs, P)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is one. bounds: the lowest
+    and highest possible mean.
     """
 
     level: str
@@ -36,6 +37,7 @@ class Series:
     chance: float = float("nan")
     ends: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
     stops: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    restored: np.ndarray | None = None
     ensemble: np.ndarray | None = None
     bounds: Bounds = UNBOUNDED
 
@@ -44,17 +46,27 @@ class Series:
         """The curves as the mean takes them, `(runs, P)`.
 
         After its end, a diverged run counts at chance accuracy (a loss has no value there), and a run that stopped
-        early keeps its last value.
+        early keeps the value of its restored weights, as in tables, or its last one.
         """
         filled = self.each.copy()
-        for curve, status in zip(filled, self.status):
+        kept = np.zeros(self.each.shape, bool) if self.restored is None else self.restored
+        for curve, status, at in zip(filled, self.status, kept):
             last = np.flatnonzero(np.isfinite(curve))[-1:]
             after = slice(last[0] + 1 if len(last) else 0, None)
             if status == "diverged":
                 curve[after] = self.chance
             elif status == "stopped" and len(last):
-                curve[after] = curve[last[0]]
+                curve[after] = curve[[*last, *np.flatnonzero(at)][-1]]
         return filled
+
+    @property
+    def rings(self) -> np.ndarray:
+        """The evaluations to which stopped runs were restored, `(n, 2)`, if they are not the last ones."""
+        if self.restored is None:
+            return np.empty((0, 2))
+        last = [tuple(point) for point in self.stops]
+        every = [(self.x[at], self.each[run, at]) for run, at in np.argwhere(self.restored)]
+        return np.array([point for point in every if point not in last]).reshape(-1, 2)
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -64,6 +76,24 @@ class Series:
     def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
         return interval(self.counted.T, bounds=self.bounds, log=log)
+
+
+def coinciding(panel: Sequence[Series], heights: Callable[[np.ndarray], np.ndarray]) -> list[list[Series]]:
+    """Return the groups of series on one split that no reader can tell apart.
+
+    heights: the heights of values in a panel, which is 1 high. Coinciding lines are nowhere further apart than 0.01.
+    """
+    groups: list[list[Series]] = []
+    for one in panel:
+        for group in groups:
+            if one.split == group[0].split and np.array_equal(one.x, group[0].x):
+                apart = np.abs(heights(one.mean) - heights(group[0].mean))
+                if np.isfinite(apart).any() and np.nanmax(apart) <= 0.01:
+                    group.append(one)
+                    break
+        else:
+            groups.append([one])
+    return [group for group in groups if len(group) > 1]
 
 
 Placed = tuple[Cell, Series]  # a series in its panel
@@ -113,16 +143,19 @@ def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
             if np.isfinite(guess) and "diverged" in status and "done" not in status:
                 others = np.unique(_numbers(curves[alike == alike[group.index[0]]], x))
                 points = np.append(points, others[others > points[-1]])
-            each, ensemble = np.full((len(runs), len(points)), np.nan), None
+            each, ensemble, restored = np.full((len(runs), len(points)), np.nan), None, None
             each[run, at] = _numbers(group, y)
             if f"ensemble_{y}" in group and group[f"ensemble_{y}"].notna().any():
                 ensemble = np.full(len(points), np.nan)
                 ensemble[at] = _numbers(group, f"ensemble_{y}")
+            if "restored" in group:
+                restored = np.zeros(each.shape, bool)
+                restored[run, at] = group["restored"]
             # A run without a point diverged at the first one: at chance if that is known, else above all.
             ends = _last(points, each[status == "diverged"], (points[0], guess if np.isfinite(guess) else np.inf))
             stops = _last(points, each[status == "stopped"])
-            bounds = bounds_of(y)
-            yield cell, Series(str(level), str(split), points, each, status, guess, ends, stops, ensemble, bounds)
+            marks = (guess, ends, stops, restored, ensemble, bounds_of(y))
+            yield cell, Series(str(level), str(split), points, each, status, *marks)
 
 
 def _lines(facets: Facets, frame: DataFrame) -> np.ndarray:

@@ -11,12 +11,17 @@ from typer import Option
 from dlsweep.cli.options import Formats, Json, Quiet, Results, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.text import NUMBER
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
 Y = "Metric, such as test_loss or best_test_accuracy."
 X = "Such as epoch; or optimizer.lr for a response."
+TITLE = "Title of the figures; by default the config's, empty for none."
+LIMITS = "Ends of the {} axis; one may be empty: 0.8, or ,1."
+FONT = "Size of tick labels; other texts are in proportion. 10 by default."
+OUTPUT = "Folder for the figures, or a file for a single one; by default figures/ of each sweep."
 ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
 
 
@@ -32,6 +37,16 @@ def plot(
     seed: Annotated[int | None, Option(min=0, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
     log_y: Annotated[bool, Option("--log-y", help="Logarithmic y axis, or colour scale.")] = False,
+    title: Annotated[str | None, Option(metavar="TEXT", help=TITLE)] = None,
+    subtitle: Annotated[str | None, Option(metavar="TEXT", help="Line below the title; empty for none.")] = None,
+    x_label: Annotated[str | None, Option("--x-label", metavar="TEXT", help="Name of the x axis.")] = None,
+    y_label: Annotated[str | None, Option("--y-label", metavar="TEXT", help="Name of the y axis.")] = None,
+    x_limits: Annotated[str | None, Option("--x-limits", metavar="LOW,HIGH", help=LIMITS.format("x"))] = None,
+    y_limits: Annotated[str | None, Option("--y-limits", metavar="LOW,HIGH", help=LIMITS.format("y"))] = None,
+    size: Annotated[str | None, Option(metavar="WIDTH,HEIGHT", help="Size in inches: 8,4.5.")] = None,
+    dpi: Annotated[int | None, Option(metavar="N", help="Pixels per inch of a PNG; 200 by default.")] = None,
+    font_size: Annotated[float | None, Option("--font-size", metavar="POINTS", help=FONT)] = None,
+    output: Annotated[Path | None, Option("-o", "--output", metavar="PATH", help=OUTPUT)] = None,
     formats: Formats = "png",
     quiet: Quiet = False,
 ) -> None:
@@ -46,14 +61,28 @@ def plot(
     drawn = suffixes(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
     given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
+    given |= {"title": title, "subtitle": subtitle, "x_label": x_label, "y_label": y_label}
+    given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}
+    given |= {"size": _pair(size, "--size"), "dpi": dpi, "font_size": font_size}
     changes = {name: value for name, value in given.items() if value is not None}
 
     def draw_all(sweep: Sweep) -> None:
-        figures = draw(sweep, choices(sweep.record.plots, kind, changes, default(sweep)), formats=drawn)
+        asked = choices(sweep.record.plots, kind, changes, default(sweep))
+        figures = draw(sweep, asked, formats=drawn, output=output)
         if not quiet:
             print_paths(figures)
 
     _each(results, "plot", draw_all)
+
+
+def _pair(text: str | None, option: str) -> list[float | None] | None:
+    """Return the two numbers of an option, None for one that is left empty: "0.5," is 0.5 and None."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(not part or NUMBER.fullmatch(part) for part in parts):
+        raise UsageError(f"{option} must be two numbers with a comma, such as 0,1, got {text!r}")
+    return [float(part) if part else None for part in parts]
 
 
 def _levels(pairs: list[str] | None) -> dict[str, str] | None:
@@ -87,10 +116,11 @@ def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = Tr
     """Act on each sweep of a folder. begun: only on those that have runs to plot or to show; report the others.
 
     A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
+    If some sweeps suit the request, those that do not are no error: they are reported.
     """
     from dlsweep.storage.results import open_each
 
-    lost: list[DlsweepError] = []
+    done, lost = 0, list[DlsweepError]()
     waiting: list[str] = []
     opened = open_each(path)
     for sweep in opened:
@@ -101,12 +131,16 @@ def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = Tr
                 waiting.append(f"there is nothing to {do} in {sweep.folder}: no run is done yet")
             else:
                 act(sweep)
+                done += 1
         except DlsweepError as error:
             lost.append(error)
     if len(waiting) == len(opened):
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
+    for one in [one for one in lost if done and isinstance(one, UsageError)]:
+        say(str(one))
+        lost.remove(one)
     if len(opened) == 1 and lost:
         raise lost[0]
     if lost:

@@ -14,8 +14,8 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, Factor, dotted_names, entries, meant
 from dlsweep.factors import BY_NAME, STANDARD
-from dlsweep.settings import as_whole, plain_number
-from dlsweep.text import nearest, steering
+from dlsweep.settings import as_whole
+from dlsweep.text import nearest, plain_number, steering
 from dlsweep.types import Split
 
 LONGEST_NAME = 100

@@ -20,8 +20,7 @@ import numpy as np
 import yaml
 
 from dlsweep.config.document import Key, Node, Place, Reading
-from dlsweep.settings import NUMBER
-from dlsweep.text import plural, value_text
+from dlsweep.text import NUMBER, plural, value_text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50

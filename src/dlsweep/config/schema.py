@@ -63,11 +63,7 @@ def schema() -> Schema:
         "$defs": {
             "grid": _grid(),
             "range": _ranges(),
-            "partialArm": {
-                "type": "object",
-                "minProperties": 1,
-                "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "minItems": 1}]},
-            },
+            "partialArm": _PARTIAL_ARM,
             **{field: _field(field) for field in CHOSEN},
         },
     }
@@ -84,6 +80,11 @@ _SEEDS = {
 _GRID = {"$ref": "#/$defs/grid"}
 _RULES = {"type": "array", "items": {"$ref": "#/$defs/partialArm"}}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
+_PARTIAL_ARM = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "minItems": 1}]},
+}
 
 
 def _object(properties: Schema, **further: Any) -> Schema:
@@ -158,8 +159,8 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     if not expand:
         return value
     default = {"default": value.pop("default")} if "default" in value else {}
-    one = [value, {"$ref": "#/$defs/range"}] if setting.is_number else [value]
-    item = {"anyOf": one} if setting.is_number else value
+    one = [value, {"$ref": "#/$defs/range"}] if setting.number else [value]
+    item = {"anyOf": one} if setting.number else value
     return {**default, "anyOf": [*one, {"type": "array", "items": item, "minItems": 1}]}
 
 

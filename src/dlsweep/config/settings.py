@@ -65,7 +65,7 @@ def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: boo
     several = node.is_list and not setting.holds_lists
     if setting.holds_list:
         several = several and bool(node.value) and all(item.is_list for item in node.value)
-    ranged = setting.is_number and any(map(is_range, node.items()))
+    ranged = setting.number is not None and any(map(is_range, node.items()))
     if (several or ranged) and not expand:
         yield node.place.mistake(
             f"{where} has one value here, got {node}; to compare several, use a factor of the grid"
@@ -75,7 +75,7 @@ def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: boo
         yield node.place.mistake(f"{where} must have at least one value, got {node}")
     if not ranged:
         return node.items() if several else (node,)
-    found = yield from each(_values(one, where, setting.is_whole) for one in node.items())
+    found = yield from each(_values(one, where, setting.number is int) for one in node.items())
     return tuple(chain.from_iterable(found))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.series import Series
+from dlsweep.plots.fitting import text_width
+from dlsweep.plots.options import NORMAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,16 +24,31 @@ if TYPE_CHECKING:
 _ABSURD, _ABSURD_LOG = 100.0, 1e4
 _CUT, _CUT_LOG = 3.0, 10.0
 
-_OWN_TICKS = 6  # points on an axis that have a tick each; of more, only round numbers have one
+_EMPTY = 4.0  # a panel whose lines end before this fraction of the axis is nearly empty
+
+# Lower ends of an axis of accuracies on which every line ends well above the bottom; else the axis begins at 0.
+_FLOORS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True)
 class XAxis:
-    """The x axis of all panels. points: True where its values are few settings, each with a dot."""
+    """The x axis of all panels. points: True where its values are few settings, each with a dot.
+
+    log: None for a logarithmic axis where some panels would be nearly empty on a linear one, after early stopping.
+    """
 
     name: str
-    log: bool = False
+    log: bool | None = False
     points: bool = False
+
+    def suited(self, panels: Iterable[Sequence[Series]]) -> XAxis:
+        """Return the axis with its scale chosen."""
+        if self.log is not None:
+            return self
+        full = [panel for panel in panels if panel]
+        ends = [max(one.x[-1] for one in panel) for panel in full]
+        stopped = any(len(one.stops) for panel in full for one in panel)
+        return replace(self, log=bool(stopped and min(ends) < max(ends) / _EMPTY))
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,7 @@ class YAxis:
 
     @staticmethod
     def of(series: Sequence[Series], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> YAxis:
-        """The axis that shows these series. An accuracy runs from a floor, mostly 0, to 1."""
+        """The axis that shows these series. An accuracy runs from a floor to 1."""
         low, high, start = _range(series, positive=log)
         absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
         cut = y == "loss" and 0 < start < high / absurd
@@ -73,6 +90,14 @@ class YAxis:
         filled: np.ndarray = (series.mean <= self.high) & (low <= bottom) & (high >= top)
         return filled
 
+    def heights(self, values: np.ndarray) -> np.ndarray:
+        """The heights of values in a panel that is 1 high; beyond the panel those of its edges."""
+        values = np.clip(values, self.low, self.high)
+        low, high = self.low, self.high
+        if self.log:
+            values, low, high = np.log(values), np.log(low), np.log(high)
+        return np.asarray((values - low) / (high - low))
+
     @property
     def locator(self) -> Locator:
         """The positions of the ticks."""
@@ -93,24 +118,40 @@ def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
     """Set the limits, scales and ticks of one panel, and so of all panels."""
     points = np.concatenate([one.x for one in series]) if series else np.array([0.0, 1.0])
     low, high = points.min(), max(points.max(), points.min() + 1e-9)
-    own = np.unique(points)
-    apart = len(own) <= _OWN_TICKS and np.diff(own).min(initial=np.inf) >= (high - low) / 8
     if x.log:  # linear from 0, the start of training, to the first step
         first = min(points[points > 0], default=1.0)
         ax.set_xscale("symlog", linthresh=first)
-        set_ticks(ax.xaxis, [0.0][: int(low <= 0)] + decades(first, high))
     else:
-        set_ticks(ax.xaxis, own if x.points and apart else None, whole=x.name == "iteration")
+        set_ticks(ax.xaxis, whole=x.name == "iteration")
     ax.set_xlim(low, high)
+    if x.log:
+        _tick_values(ax, [0.0][: int(low <= 0)] + decades(first, high))
     if x.points:  # room for the dots at the ends
         ends = ax.transData.transform([(low, 1), (high, 1)])[:, 0]
         room = 0.04 * (ends[1] - ends[0])
         low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
         ax.set_xlim(low, high)
+        _tick_values(ax, np.unique(points))
     if y.log:
         ax.set_yscale("log")
     ax.set_ylim(y.low, y.high)
     set_ticks(ax.yaxis, y.locator)
+
+
+def _tick_values(ax: Axes, values: ArrayLike) -> None:
+    """Set a tick at each of these values of the x axis, and a label where there is room."""
+    values = np.asarray(values, float)
+    at = ax.transData.transform(np.column_stack([values, np.ones_like(values)]))[:, 0] / ax.figure.dpi
+    texts = [short(value) for value in values]
+    halves = [text_width(text, NORMAL) / 2 for text in texts]
+    end, last = -np.inf, at[-1] - halves[-1]
+    for i, (place, half) in enumerate(zip(at[:-1], halves)):
+        if place - half > end + 0.05 and place + half < last - 0.05:
+            end = place + half
+        else:
+            texts[i] = ""
+    ax.set_xticks(values, texts)
+    ax.minorticks_off()
 
 
 def set_ticks(axis: Axis, ticks: Locator | ArrayLike | None = None, *, most: int = 4, whole: bool = False) -> None:
@@ -142,7 +183,9 @@ class ScoreAxis:
         points = drawable([one.values for one in scores], log)
         if not len(points):
             return ScoreAxis(0.1, 1.0, log)
-        seen = points if log else points[points <= _ABSURD * np.quantile(points, 0.25)]
+        sizes = np.abs(points)
+        usual = np.quantile(sizes[sizes > 0], 0.25) if sizes.any() else 1.0
+        seen = points if log else points[sizes <= _ABSURD * usual]
         ends, span = drawable([np.array(one.interval) for one in scores], log), np.ptp(seen)
         ends = ends[(ends >= seen.min() - span) & (ends <= seen.max() + span)]
         low, high = min([*seen, *ends]), max([*seen, *ends])
@@ -169,6 +212,16 @@ def decades(low: float, high: float, most: int = 6) -> list[float]:
     fine = [m * 10.0**power for power in powers for m in (1, 2, 5) if 0.999 * low <= m * 10.0**power <= 1.001 * high]
     tens = [10.0**power for power in powers if 0.999 * low <= 10.0**power <= 1.001 * high]
     return fine if len(fine) <= most else tens[:: -(-len(tens) // most)]
+
+
+def floor_of(series: Sequence[Series], *, whole: bool) -> float:
+    """Return the lower end of an axis of accuracies: well below the last fifth of all lines, or below the whole lines.
+
+    It is 0 if a line is low.
+    """
+    means = [mean for one in series if len(mean := drawable([one.mean], False))]
+    lowest = min((mean.min() if whole else np.median(mean[-max(1, len(mean) // 5) :]) for mean in means), default=0.0)
+    return next((floor for floor in _FLOORS if floor <= lowest - (1 - lowest) / 2), 0.0)
 
 
 def _range(series: Sequence[Series], *, positive: bool) -> tuple[float, float, float]:
@@ -202,6 +255,8 @@ def short(value: float) -> str:
     >>> [short(value) for value in (0.2, 1000, 20_000, 1e6, 4.5e30)]
     ['0.2', '1000', '20k', '1M', '4.5e+30']
     """
+    if value < 0:
+        return f"\N{MINUS SIGN}{short(-value)}"
     for size, unit, least, below in ((1e6, "M", 1e6, 1e9), (1e3, "k", 1e4, 1e6)):
         if least <= abs(value) < below:
             return f"{value / size:g}{unit}"

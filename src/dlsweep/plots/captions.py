@@ -9,22 +9,23 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, levels
 from dlsweep.analysis.scores import Scores
-from dlsweep.plots import style
+from dlsweep.plots.names import factor_name, level_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+INTERVAL_FROM = 3  # seeds: the interval of two is too wide to read
 MANY = 12  # levels that an alternative text does not list
 
 
 def headings(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
     return {
-        "row_factor": facets.rows or "",
-        "rows": _names(facets.rows, facets.row_levels),
-        "column_factor": facets.columns or "",
-        "columns": _names(facets.columns, facets.column_levels),
-        "title": joined(*(f"{factor}: {level}" for factor, level in facets.fixed.items()), title),
+        "row_factor": factor_name(facets.rows or ""),
+        "rows": _names(facets, facets.rows, facets.row_levels),
+        "column_factor": factor_name(facets.columns or ""),
+        "columns": _names(facets, facets.columns, facets.column_levels),
+        "title": joined(*_fixed(facets), title),
     }
 
 
@@ -37,8 +38,14 @@ def joined(*parts: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _names(factor: str | None, found: list[str]) -> list[str]:
-    return [style.SPLITS[level] if factor == "split" else level for level in found]
+def _names(facets: Facets, factor: str | None, found: list[str]) -> list[str]:
+    names = level_names(facets.frame, factor)
+    return [names.get(level, level) for level in found]
+
+
+def _fixed(facets: Facets) -> list[str]:
+    """Return the levels that are fixed here and vary in the sweep, each with its factor."""
+    return [f"{factor_name(f)}: {level_names(facets.frame, f)[level]}" for f, level in facets.fixed.items()]
 
 
 def seeds(counts: Iterable[int]) -> str:
@@ -51,14 +58,15 @@ def seeds(counts: Iterable[int]) -> str:
     return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
 
 
-def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed", least: int = 2) -> str:
-    """Explain a mean and its interval. single: how one seed is shown; least: the fewest seeds that have an interval."""
+def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed") -> str:
+    """Explain a mean and its interval. single: how one seed is shown."""
     n = sorted(set(counts))
     if n[-1] == 1:
         return "One seed."
-    if n[-1] < least:
-        return f"Mean of {seeds(n)}{single}; no interval below {least} seeds."
-    return f"Mean of {seeds(n)} with its 95 % t interval{single}."
+    if n[-1] < INTERVAL_FROM:
+        return f"Mean of {seeds(n)}{single}; no interval below {INTERVAL_FROM} seeds."
+    few = f"; no interval below {INTERVAL_FROM} seeds" * (n[0] < INTERVAL_FROM)
+    return f"Mean of {seeds(n)} with its 95 % t interval{single}{few}."
 
 
 def divergence(diverged: bool, *, known: bool) -> list[str]:
@@ -70,7 +78,25 @@ def of_scores(scores: Sequence[Scores], single: str, guess: float) -> list[str]:
     """Explain the means of some arms. single: how one seed is shown; guess: chance accuracy, NaN if unknown."""
     diverged = any(one.diverged.any() for one in scores)
     counts = [max(one.n, 1) for one in scores]
-    return [mean_of(counts, single), *divergence(diverged, known=bool(np.isfinite(guess)))]
+    values = np.concatenate([one.values for one in scores])
+    return [
+        mean_of(counts, single),
+        *divergence(diverged, known=bool(np.isfinite(guess))),
+        *one_class(values, guess),
+    ]
+
+
+def one_class(accuracies: np.ndarray, chance: float) -> list[str]:
+    """Explain the accuracy of networks that give every image the same class, if some seem to.
+
+    Their accuracy is the share of that class, near chance, and the same number in several runs.
+    """
+    near = accuracies[(abs(accuracies - chance) < 0.6 * chance) & (accuracies != chance)]
+    values, counts = np.unique(near, return_counts=True)
+    if not (counts > 1).any():
+        return []
+    share = values[counts.argmax()]
+    return [f"A network that gives all images one class is right on the share of that class, here {share:.4g}."]
 
 
 def ended(runs: int, diverged: int, failed: int) -> str:
@@ -102,11 +128,10 @@ def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> s
     places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
-            found = _names(factor, levels(facets.frame, factor))
+            found = _names(facets, factor, levels(facets.frame, factor))
             many = f"{len(found)} levels, from {found[0]} to {found[-1]}" if len(found) > MANY else ", ".join(found)
-            words.append(f"{place}: {factor} ({many}).")
-    words += [f"{factor}: {level}." for factor, level in facets.fixed.items()]
-    return " ".join([*words, *filter(None, sentences)])
+            words.append(f"{place}: {factor_name(factor)} ({many}).")
+    return " ".join([*words, *(f"{fixed}." for fixed in _fixed(facets)), *filter(None, sentences)])
 
 
 def words_of(data: DataFrame) -> list[str]:

@@ -19,6 +19,9 @@ annotations `FactorName`, `SplitName` and `SettingName` of `dlsweep.analysis.fac
 in the sweep: a config with an unknown name is refused before training. A `SettingName` chooses a numeric x axis, by
 default the setting that varies most. A setting `y` with a `Literal` annotation also names the figure's file.
 
+Every plot has the options of `dlsweep.plots.options` too: titles, names and limits of axes, size. A figure made with
+`dlsweep.plots.panels.panels` leaves room for them; they are applied to any other figure after it is drawn.
+
 Another package registers a plot in the entry-point group `dlsweep.plots`; the function carries the same decorator.
 """
 
@@ -35,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.errors import UsageError
+from dlsweep.plots import options
 from dlsweep.registry import Contract, Entry, Registry
 from dlsweep.settings import Setting
 from dlsweep.sources import place
@@ -92,7 +96,7 @@ class Plot(Entry):
         given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
         if self.table == "networks":
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
-        return {**given, **own}
+        return {**given, **own, **{name: one for name, one in options.settings().items() if name not in own}}
 
     @cached_property
     def numeric(self) -> str | None:
@@ -135,10 +139,16 @@ class Plot(Entry):
     def __call__(self, data: Any, **settings: Any) -> Chart:
         facets, complete = self.facets(data, settings)
         own = inspect.signature(self.function).parameters
-        chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
+        further = {name: complete[name] for name in options.settings() if name not in own}
+        asked = options.Options(**further)
+        with options.applied(asked):
+            chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
         if not isinstance(chart, Chart):
             where = f"plot {self.name!r} ({place(self.function)})"
             raise UsageError(f"{where} must return a Chart, got {type(chart).__name__}")
+        if chart.figure.get_label() != options.LAID_OUT:
+            options.apply_to(chart.figure, asked)
+        chart.figure.set_dpi(asked.dpi)
         return chart
 
 

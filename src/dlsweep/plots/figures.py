@@ -16,8 +16,11 @@ from dlsweep.analysis.frames import frame_of
 from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import Charts
+from dlsweep.plots.names import about
+from dlsweep.plots.options import settings as option_settings
 from dlsweep.registry import Choice
-from dlsweep.text import nearest
+from dlsweep.tasks import Task
+from dlsweep.text import nearest, value_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,42 +33,40 @@ FORMATS: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-_DPI = 200
 _PIXELS = 30_000  # at most, along a side
 
 
-def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[str] = ("png",)) -> list[Path]:
+def draw(
+    results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[str] = ("png",), output: Path | None = None
+) -> list[Path]:
     """Draw figures of a sweep into its folder `figures/`, and return their paths.
 
     choices: plots with their settings, such as a config's `plots`; without any, the default plot. A factor that varies
-    and has no place in a plot makes a file per level, named after it. A figure never takes the name of another figure
-    of the config: then its places are added to its name.
+    and has no place in a plot makes a file per level, named after it. Plots of the same kind and quantity are named
+    after the settings in which they differ. output: another folder, where names begin with the sweep's; or a file, for
+    a single figure.
 
     A plot that cannot be drawn does not stop the others: it is reported in a warning, or, if nothing could be drawn, in
     a `UsageError` or `ConfigError`. Damaged results and failed writes are raised after the other plots. Another warning
     names characters for which no font is installed.
     """
     check_formats(formats)
-    folder = _folder(results)
+    folder = _folder(results) if output is None else output
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
-    written: list[Path] = []
-    stems: list[str] = []
-    unknown: set[str] = set()
     refused: list[DlsweepError] = []
-    asked = list(choices) or [Choice(default(results), {})]
-    known = [choice for choice in asked if choice.name in plots]
-    for choice in asked:
-        if choice.name not in plots:
-            refused.append(UsageError(f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"))
-    for name, choice in zip(_names(known, [c for c in results.record.plots if c.name in plots]), known):
+    drawn = _drawn(results, list(choices) or [Choice(default(results), {})], refused)
+    single = output is not None and output.suffix[1:].lower() in FORMATS
+    if single and len(found := list(drawn)) > 1:
+        raise UsageError(f"{output} is one file, and there are {len(found)} figures; give the name of a folder")
+    written: list[Path] = []
+    unknown: set[str] = set()
+    for stem, chart in found if single else drawn:
+        stem = stem if output is None else f"{safe(results.record.name)}-{stem}"
         try:
-            for page, chart in charts(results, choice):
-                files.make_folder(folder)
-                stems.append(_free(safe(name + page), stems))
-                for suffix in formats:
-                    written.append(folder / f"{stems[-1]}.{suffix}")
-                    unknown |= save(chart.figure, written[-1])
+            for path in [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]:
+                unknown |= save(chart.figure, path)
+                written.append(path)
         except DlsweepError as reason:
             refused.append(reason)
     serious = [error for error in refused if not isinstance(error, UsageError | ConfigError)]
@@ -78,6 +79,23 @@ def draw(results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[
         text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
         warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
     return written
+
+
+def _drawn(results: Results, asked: Sequence[Choice], refused: list[DlsweepError]) -> Iterator[tuple[str, Chart]]:
+    """Yield the charts of some plots, each after the stem of its file; add the reasons for others to `refused`."""
+    stems: list[str] = []
+    task = results.record.tables.of_task
+    known = [_suited(choice, task) for choice in asked if choice.name in plots]
+    for choice in asked:
+        if choice.name not in plots:
+            refused.append(UsageError(f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"))
+    for name, choice in zip(_names(known, [c for c in results.record.plots if c.name in plots]), known):
+        try:
+            for page, chart in charts(results, choice):
+                stems.append(_free(safe(name + page), stems))
+                yield stems[-1], chart
+        except DlsweepError as reason:
+            refused.append(reason)
 
 
 def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
@@ -97,14 +115,24 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
 
 def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
-    plot = plots[choice.name]
-    task, y = results.record.tables.of_task, plot.complete(choice.settings).get("y")
-    if y == "accuracy" and y not in task.metrics:
+    plot, record, task = plots[choice.name], results.record, results.record.tables.of_task
+    choice = _suited(choice, task)
+    if (y := choice.settings.get("y")) == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
         raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
     data = results if plot.table == "networks" else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
-        yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **settings)
+        heads = {"title": record.config.get("title") or "", "subtitle": about(record.config, record.levels)}
+        heads = {name: text for name, text in heads.items() if settings[name] is None}
+        yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **{**settings, **heads})
+
+
+def _suited(choice: Choice, task: Task) -> Choice:
+    """Return a plot without a quantity with one that the task has: a descent has a loss, and no accuracy."""
+    usual = plots[choice.name].complete({}).get("y")
+    if "y" in choice.settings or usual != "accuracy" or usual in task.metrics:
+        return choice
+    return Choice(choice.name, {**choice.settings, "y": task.metrics[0]})
 
 
 def default(results: Results) -> str:
@@ -130,8 +158,8 @@ def clear(results: Results) -> None:
 
 def save(figure: Figure, path: Path) -> set[str]:
     """Write a figure in the format of the path's ending, whole or not at all; return the characters without a font."""
-    content, unknown = rendered(figure, path.suffix[1:])
-    files.refuse_links(path.parents[1], path.parent.name)
+    content, unknown = rendered(figure, path.suffix[1:].lower())
+    files.make_folder(path.parent)
     files.write(path, content)
     return unknown
 
@@ -139,7 +167,7 @@ def save(figure: Figure, path: Path) -> set[str]:
 def rendered(figure: Figure, suffix: str) -> tuple[bytes, set[str]]:
     """Return the content of a figure's file in a format, and the characters without a font."""
     content = io.BytesIO()
-    dpi = min(_DPI, _PIXELS / max(figure.get_size_inches()))
+    dpi = min(figure.dpi, _PIXELS / max(figure.get_size_inches()))
     with style.look(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(content, format=suffix, dpi=dpi, metadata=FORMATS[suffix])
@@ -167,24 +195,37 @@ def safe(name: str) -> str:
 
 
 def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
-    """Name each plot: `curves-accuracy`, and `curves-accuracy-2` for the second plot of that name.
+    """Name each plot: `curves-accuracy`, or `final-accuracy-split-train` where others differ in the split.
 
-    The config's plots keep their names. Where another plot would take one of them, its places are added:
-    `curves-accuracy-rows-init`.
+    The config's plots keep their names, whatever else is asked for. Titles, sizes and other options are in no name.
     """
-    theirs: dict[str, Choice] = {}
-    for plot in of_config:
-        theirs[_free(_title(plot.name, plot.settings), theirs)] = plot
-    names: list[str] = []
-    for plot in asked:
-        whole = plots[plot.name].complete
-        same = [n for n, c in theirs.items() if c.name == plot.name and whole(c.settings) == whole(plot.settings)]
-        name = _title(plot.name, plot.settings)
-        if name in theirs:
-            given = {place: plot.settings[place] for place in plots[plot.name].places if plot.settings.get(place)}
-            name = "-".join([name, *(f"{place}-{factor}" for place, factor in given.items())])
-        names.append(next((n for n in same if n not in names), "") or _free(name, [*theirs, *names]))
-    return names
+    names: dict[Choice, str] = {}
+    whole = [[_without_options(choice) for choice in some] for some in (of_config, asked)]
+    for group in (whole[0], [*whole[0], *whole[1]]):
+        for choice in group:
+            if choice not in names:
+                names[choice] = _free(_differing(choice, group), names.values())
+    taken: list[str] = []
+    for choice in whole[1]:
+        taken.append(_free(names[choice], taken))
+    return taken
+
+
+def _without_options(choice: Choice) -> Choice:
+    """Return a plot with all its settings, without its options, which do not change its content."""
+    settings = plots[choice.name].complete(choice.settings)
+    return Choice(choice.name, {name: value for name, value in settings.items() if name not in option_settings()})
+
+
+def _differing(choice: Choice, group: Sequence[Choice]) -> str:
+    """Name a plot after its kind, its quantity, and the settings in which it differs from its like in a group."""
+    title = _title(choice.name, choice.settings)
+    like = [other.settings for other in group if _title(other.name, other.settings) == title]
+    words = [title]
+    for name, value in choice.settings.items():
+        if value != plots[choice.name].settings[name].usual and any(other[name] != value for other in like):
+            words += [name] if value is True else [name, value_text(value).strip("[]{}")]
+    return "-".join(words)
 
 
 def _free(name: str, taken: Collection[str]) -> str:
@@ -208,4 +249,5 @@ def _folder(results: Results) -> Path:
     folder = results.folder / "figures"
     if folder.is_symlink():
         raise UsageError(f"{folder} is a link; figures are written into the results folder and nowhere else")
+    files.refuse_links(results.folder, folder.name)
     return folder

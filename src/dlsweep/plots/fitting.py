@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 
-from dlsweep.plots import style
+from dlsweep.plots import options, style
 
-LABEL, NAME, NOTE, FOOT = 11.0, 9.5, 8.5, 8.0  # sizes of text in points
+HEAD, LABEL, NAME, NOTE, FOOT = 13.0, 11.0, 9.5, 8.5, 8.0  # sizes of text in points, at the normal font size
 
 
 def block_height(texts: Sequence[str], size: float) -> float:
     """Return the height in inches of the tallest text, with a little room; 0 for empty texts."""
     lines = max((len(text.splitlines()) for text in texts), default=0)
-    return lines * 1.25 * size / 72 + 0.06 if lines else 0.0
+    return lines * 1.25 * points(size) / 72 + 0.06 if lines else 0.0
 
 
 def fit(text: str, width: float, size: float, lines: int = 1) -> str:
@@ -48,9 +48,18 @@ def under(labels: Sequence[str], width: float) -> tuple[list[str], float, float]
     return turned, 90.0, 0.12 + max(text_width(label, NAME) for label in turned)
 
 
-@cache
+def points(size: float) -> float:
+    """Return the size of a text in points, with the font size that the figure was given."""
+    return size * options.current().scale
+
+
 def text_width(text: str, size: float) -> float:
     """Return the width of a bold text in inches."""
+    return _width(text, points(size))
+
+
+@cache
+def _width(text: str, size: float) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

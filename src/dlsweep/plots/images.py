@@ -48,7 +48,7 @@ def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours
     size = min(wide / width, high / height)
     x, y = left + (wide - size * width) / 2, bottom + (high - size * height) / 2
     extent = (x, x + size * width, y, y + size * height)
-    common: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
+    common: dict[str, Any] = {"extent": extent, "aspect": "equal", "interpolation": "nearest"}
     if image.ndim == 3:
         return ax.imshow(np.clip(image, 0, 1), **common)
     mapping = (colours or Colours(0, 1, "gray")).mapping

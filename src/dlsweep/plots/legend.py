@@ -11,6 +11,7 @@ from dlsweep.analysis.facets import Facets, all_levels, levels
 from dlsweep.analysis.series import Series
 from dlsweep.plots import style
 from dlsweep.plots.axes import short
+from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Bar
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ def mark(label: str, **settings: Any) -> Line2D:
 
 def level_group(facets: Facets, **settings: Any) -> list[tuple[str, list[Line2D]]]:
     """Return the group of a legend that explains the colours of lines; no group without a factor."""
-    levels = level_colours(facets, facets.lines).items()
-    return [(facets.lines, [mark(level, **{**settings, "color": c}) for level, c in levels])] if facets.lines else []
+    if not facets.lines:
+        return []
+    names, colours = level_names(facets.frame, facets.lines), level_colours(facets, facets.lines)
+    marks = [mark(names[level], **{**settings, "color": colour}) for level, colour in colours.items()]
+    return [(factor_name(facets.lines), marks)]
 
 
 class Legend:
@@ -54,8 +58,10 @@ class Legend:
         self.of_split = facets.lines == "split"
         self.colours = level_colours(facets, facets.lines) if facets.lines else {}
         self.levels = list(self.colours)
+        self.names = level_names(facets.frame, facets.lines)
         self.dashed = not (self.one_split or "split" in facets.places.values())
         self.prefix, self.numbers = style.numbers(self.levels) if len(self.levels) >= BAR_FROM else ("", [])
+        self.group = [] if self.numbers or self.of_split else level_group(facets)
 
     def style(self, series: Series) -> dict[str, Any]:
         """Return the colour and the dashes of a line."""
@@ -96,7 +102,7 @@ class Legend:
             return None
         ticks = range(n) if n <= _LABELS else [round(at) for at in np.linspace(0, n - 1, 6)]
         colours = ScalarMappable(BoundaryNorm(np.arange(n + 1) - 0.5, n), ListedColormap([*self.colours.values()]))
-        name = f"{self.factor}: {self.prefix}" if self.prefix else self.factor or ""
+        name = factor_name(self.factor or "") + f": {self.prefix}" * bool(self.prefix)
         return Bar(colours, ticks, [short(self.numbers[at]) for at in ticks], name)
 
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
@@ -104,13 +110,13 @@ class Legend:
         groups = []
         if self.of_split and not self.one_split:
             groups.append(("", [mark(style.SPLITS[s], color=self.colours[s]) for s in self.shown]))
-        elif self.factor and not self.of_split and not self.numbers:
-            groups.append((self.factor, [mark(level, color=self.colours[level]) for level in self.levels]))
+        groups += self.group
         if self.dashed:
             groups.append(("split", [mark(style.SPLITS[s], linestyle=style.SPLIT_DASHES[s]) for s in self.shown]))
         marks = [mark("ensemble", **style.ENSEMBLE)] * any(one.ensemble is not None for one in every)
         marks += [mark("diverged", **style.CROSS)] * any(len(one.ends) for one in every)
         marks += [mark("stopped early", **style.STOP)] * any(len(one.stops) for one in every)
+        marks += [mark("restored", **style.RING)] * any(len(one.rings) for one in every)
         if marks and (not groups or groups[-1][0]):  # they belong under no title
             groups.append(("", []))
         if marks:

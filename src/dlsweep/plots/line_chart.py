@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.series import Placed, Series, panels_of, series_frame
+from dlsweep.analysis.series import Placed, Series, coinciding, panels_of, series_frame
 from dlsweep.plots import captions, style
-from dlsweep.plots.axes import XAxis, YAxis, scale
+from dlsweep.plots.axes import XAxis, YAxis, floor_of, scale
 from dlsweep.plots.chart import Chart
 from dlsweep.plots.legend import Legend
+from dlsweep.plots.names import factor_name
 from dlsweep.plots.panels import Words, empty, panels
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-BAND_FROM = 3  # seeds: the interval of two is too wide to read
+_WIDER = 3.0  # points: a line behind another one that coincides with it
 
 
 def line_chart(
@@ -35,25 +36,29 @@ def line_chart(
     name: str,
     log: bool = False,
     signed: bool = False,
-    floor: float = 0.0,
+    floor: float | None = None,
+    notes: Sequence[str] = (),
 ) -> Chart:
     """Draw series in the panels of some facets.
 
-    y: the quantity; name: of its axis; signed: True for a difference; floor: the lower end of an axis of accuracies;
-    splits: those of the series.
+    y: the quantity; name: of its axis; signed: True for a difference; floor: the lower end of an axis of accuracies, by
+    default one that shows the ends of all lines; splits: those of the series; notes: further sentences of the caption.
     """
-    grid = panels_of(facets, series)
-    every = list(chain(*grid.values()))
-    axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     legend = Legend(facets, splits)
+    grid = {cell: sorted(panel, key=legend.order) for cell, panel in panels_of(facets, series).items()}
+    every = list(chain(*grid.values()))
+    x = x.suited(grid.values())
+    floor = floor_of(every, whole=x.points) if floor is None else floor
+    axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
+    same = [group for panel in grid.values() for group in coinciding(panel, axis.heights)] if legend.group else []
     most = max((len(one.each) for one in every), default=0)
     words = Words(
-        x=x.name,
+        x=factor_name(x.name),
         y=name,
         **captions.headings(facets),
         legend=legend.groups(every),
         notes={cell: note for cell, part in facets if (note := _note(grid[cell], part, most))},
-        foot=_caption(every, axis, legend) if every else "",
+        foot=" ".join([_caption(every, axis, legend), *_told(same, legend), *notes]) if every else "",
         ticks=axis.labels,
         bar=legend.bar,
     )
@@ -62,14 +67,15 @@ def line_chart(
         scale(axes[0, 0], every, x, axis)
         for cell, part in facets:
             panel = grid[cell]
-            for one in sorted(panel, key=legend.order):
-                _draw(axes[cell], one, legend, axis, many=len(panel) > 2, points=x.points)
+            behind = {id(one): i for group in same for one, i in zip(group, reversed(range(len(group))))}
+            for one in panel:
+                _draw(axes[cell], one, legend, axis, many=len(panel) > 2, points=x.points, behind=behind.get(id(one)))
             if not panel:
                 empty(axes[cell], "no curve" if len(part) else "no runs")
             elif level is not None:
                 axes[cell].axhline(level, label="zero" if signed else "chance", **style.DOTTED)
     data = series_frame(facets, grid, x.name, y)
-    alt = captions.alt(f"Lines of {name} by {x.name}", facets, _extremes(data, x, y, splits))
+    alt = captions.alt(f"Lines of {name} by {words.x}", facets, _extremes(data, x, y, splits))
     return Chart(figure, words.foot, alt, data)
 
 
@@ -84,16 +90,20 @@ def _extremes(data: DataFrame, x: XAxis, y: str, splits: Sequence[str]) -> str:
     return captions.extremes(data.groupby(captions.words_of(data), sort=False).tail(1), y, when)
 
 
-def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, points: bool) -> None:
-    """Draw band, seeds and mean, and marks at the ends of runs. Each artist has a label for tests."""
+def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, points: bool, behind: int | None) -> None:
+    """Draw band, seeds and mean, and marks at the ends of runs. Each artist has a label for tests.
+
+    behind: the number of lines in front of this one that coincide with it; it is wider, so that all are seen.
+    """
     from matplotlib.patheffects import withStroke
 
     line = legend.style(series)
+    line["linewidth"] += _WIDER * min(behind or 0, 2)
     name = f"{series.level}, {series.split}" if series.level != series.split else series.split
     runs, colour = len(series.each), line["color"]
     far = np.inf if y.log else 1000 * y.high  # a renderer cannot draw arbitrarily large numbers
     dots: dict[str, Any] = {"marker": "o", "markeredgewidth": 0} if points else {}
-    if runs >= BAND_FROM and legend.band(series):
+    if runs >= captions.INTERVAL_FROM and legend.band(series):
         # The band ends where the mean leaves the panel, and is left out where it would fill the panel.
         seen = (series.mean <= y.high) & ~y.filled_by(series)
         low, high = (np.clip(np.where(seen, end, np.nan), -far, far) for end in series.band(log=y.log))
@@ -106,13 +116,18 @@ def _draw(ax: Axes, series: Series, legend: Legend, y: YAxis, *, many: bool, poi
         faint: dict[str, Any] = {"linewidth": 0.6, "alpha": float(min(0.4, max(0.1, 0.8 / np.sqrt(runs)))), **dots}
         ax.plot(x, np.minimum(each, far), color=colour, label=f"seeds: {name}", markersize=2.5, **faint)
     casing = [withStroke(linewidth=line["linewidth"] + 1.6, foreground="white")]
-    line |= {"path_effects": casing} if legend.band(series) and not points else {"markersize": 5, **dots}
+    cased = legend.band(series) and not points and behind is None
+    line |= {"path_effects": casing} if cased else {"markersize": 5, **dots}
     ax.plot(series.x, np.minimum(series.mean, far), label=f"mean: {name}", zorder=2.5, **line)
     if series.ensemble is not None and legend.band(series):
         ensemble = np.minimum(series.ensemble, far)
         ax.plot(series.x, ensemble, color=colour, label=f"ensemble: {name}", zorder=2.6, **style.ENSEMBLE)
-    stops = series.stops if legend.band(series) else series.stops[:0]
-    for how, marks, mark in (("stopped", stops, style.STOP), ("diverged", series.ends, style.CROSS)):
+    stops, rings = (marks if legend.band(series) else marks[:0] for marks in (series.stops, series.rings))
+    for how, marks, mark in (
+        ("stopped", stops, style.STOP),
+        ("restored", rings, style.RING),
+        ("diverged", series.ends, style.CROSS),
+    ):
         if len(marks):  # beyond the panel, such as an exploding loss: at its edge
             at = np.clip(marks, [-np.inf, y.low], [np.inf, y.high]).T
             ax.plot(*at, color=colour, clip_on=False, label=f"{how}: {name}", **mark)
@@ -127,20 +142,23 @@ def _note(panel: Sequence[Series], part: DataFrame, most: int) -> str:
 def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     """Explain how to read the figure: the number of seeds, the band, the effect of diverged and stopped runs."""
     n = [len(one.each) for one in every]
-    words = [captions.mean_of(n, least=BAND_FROM)]
+    words = [captions.mean_of(n)]
     if max(n) > 1 and legend.numbers:
         words.append(f"Bands and thin lines: {legend.levels[0]} and {legend.levels[-1]}.")
     elif max(n) > 1 and not all(map(legend.band, every)):
         which = "Bands and thin lines" if legend.dashed else "Bands"
-        words.append(f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= BAND_FROM or legend.dashed))
+        words.append(
+            f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= captions.INTERVAL_FROM or legend.dashed)
+        )
     known = y.y == "accuracy" and all(np.isfinite(one.chance) for one in every)
     words += captions.divergence(any(len(one.ends) for one in every), known=known)
     if any(one.ensemble is not None for one in every):
         words.append("Diamonds: the seeds' averaged predictions.")
     if any(len(one.stops) for one in every):
-        words.append("A dot is a run that stopped early; the mean keeps its last value.")
-        words.append("Tables count its restored weights, if any.")
-    if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= BAND_FROM):
+        restored = any(len(one.rings) for one in every)
+        kept = "its last value" if not restored else "the value of the weights that it restores, a ring, as tables do"
+        words.append(f"A dot is a run that stopped early; the mean keeps {kept}.")
+    if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= captions.INTERVAL_FROM):
         words.append("No band where it would fill the panel.")
     if y.cut:
         words.append("Lines leave the panel at the top: their loss is far above.")
@@ -148,7 +166,17 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
         words.append(f"The axis begins at {y.floor:g}.")
     if not y.signed and (_chance(every) or 0) > y.low:
         words.append("Thin dotted: chance.")
+    if y.y == "accuracy" and (guess := _chance(every)):
+        ends = [curve[np.isfinite(curve)][-1:] for one in every if one.split != "batch" for curve in one.each]
+        words += captions.one_class(np.concatenate([np.empty(0), *ends]), guess)
     return " ".join(filter(None, words))
+
+
+def _told(same: Sequence[Sequence[Series]], legend: Legend) -> list[str]:
+    """Explain which lines coincide, each group once."""
+    groups = dict.fromkeys(tuple(dict.fromkeys(legend.names.get(one.level, one.level) for one in g)) for g in same)
+    texts = [" and ".join(filter(None, [", ".join(group[:-1]), group[-1]])) for group in groups if len(group) > 1]
+    return [f"Lines that coincide are drawn on each other: {'; '.join(texts)}."] * bool(texts)
 
 
 def _chance(every: Sequence[Series]) -> float | None:

@@ -9,25 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.plots import style
-from dlsweep.plots.fitting import FOOT, LABEL, NAME, NOTE, block_height, fit, text_width
+from dlsweep.errors import UsageError
+from dlsweep.plots import options, style
+from dlsweep.plots.fitting import FOOT, HEAD, LABEL, NAME, NOTE, block_height, fit, points, text_width
+from dlsweep.plots.options import Options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PAD = 0.12  # inches around the figure
+MOST_ACROSS = 5  # panels in a row, if a figure has no rows of panels
 GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
 TICKS = 0.22  # inches for the tick labels below the panels
 AXIS = 0.24  # inches for the name of an axis
 
 SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
-FLATTEST, LOWEST, LEAST = 1 / 3, 1.3, 0.8  # least height of a panel: over its width; for a slide's shape; its size
+FLATTEST, LOWEST, LEAST = 1 / 3, 2.0, 0.8  # least height of a panel: over its width; for a slide's shape; its size
+NARROWEST = 4.5  # inches: a figure
+SMALLEST = 0.3  # inches: side of a panel in a figure whose size was given
 BAR = 0.16  # inches: width of a colour bar
 
 
@@ -47,8 +52,9 @@ class Words:
 
     rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
     a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
-    figure. ticks: labels of the y axis; beside: words right of the panels; below: inches below the x axis. The layout
-    leaves room for them.
+    figure. ticks: labels of the y axis; beside: words right of the panels; below: inches for the labels of the x axis.
+    head, about: the title of the figure, and the line below. across: panels beside each other on the page, by default
+    all of a row. The layout leaves room for all.
     """
 
     x: str = ""
@@ -62,9 +68,26 @@ class Words:
     notes: dict[tuple[int, int], str] = field(default_factory=dict)
     foot: str = ""
     ticks: Sequence[str] = ()
-    below: float = TICKS
+    below: float | None = None
     beside: Sequence[str] = ()
     bar: Bar | None = None
+    head: str = ""
+    about: str = ""
+    across: int | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Number of rows and columns of panels on the page: many columns without rows take several rows."""
+        rows, n = len(self.rows), len(self.columns)
+        if rows > 1:
+            return rows, n
+        across = self.across or math.ceil(n / math.ceil(n / MOST_ACROSS))
+        return math.ceil(n / across), across
+
+    def with_options(self, asked: Options) -> Words:
+        """Return the texts with the titles and the names of axes that a figure was given."""
+        labels: dict[str, Any] = {"x": asked.x_label, "y": asked.y_label, "head": asked.title, "about": asked.subtitle}
+        return replace(self, **{name: text for name, text in labels.items() if text is not None})
 
 
 class Layout:
@@ -72,34 +95,44 @@ class Layout:
 
     def __init__(self, words: Words, width: float, height: float):
         self.words, self.width, self.height = words, width, height
-        rows, columns = len(words.rows), len(words.columns)
+        rows, columns = words.grid
         self.column_labels = [fit(level, width, LABEL, lines=3) for level in words.columns]
         self.row_labels = [fit(level, height, LABEL, lines=2) for level in words.rows]
         self.inner = columns * width + (columns - 1) * GAP
-        self.left = PAD + (AXIS if words.y else 0) + tick_width(words.ticks)
+        self.axis = points(AXIS)
+        self.below = points(TICKS) if words.below is None else words.below
+        self.left = PAD + (self.axis if words.y else 0) + tick_width(words.ticks)
         self.beside = max((text_width(text, NOTE) + 0.1 for text in words.beside), default=0.0)
         labels = self.beside + block_height(self.row_labels, LABEL) + block_height([words.row_factor], NAME)
-        bar = BAR + 0.1 + tick_width(words.bar.labels) + AXIS if words.bar else 0.0
-        self.full = max(self.left + self.inner + max(GAP, PAD + labels) + bar, 4.5)
+        bar = BAR + 0.1 + tick_width(words.bar.labels) + self.axis if words.bar else 0.0
+        self.full = max(
+            self.left + self.inner + max(GAP, PAD + labels) + bar, 0.0 if options.current().size else NARROWEST
+        )
 
-        room = self.full - self.left - PAD  # for a line of text
+        self.head = fit(words.head, self.full - 2 * PAD, HEAD, lines=3)
+        self.about = fit(words.about, self.full - 2 * PAD, NOTE, lines=2)
+        room = self.full - self.left - PAD  # for a line of text over and under the panels
         self.title = fit(words.title, room, LABEL, lines=3)
         self.foot = fit(words.foot, room, FOOT, lines=6)
         self.names = max((text_width(name, NAME) + 0.15 for name, _ in words.legend if name), default=0.0)
         self.legend = [LegendGroup(name, handles, room - self.names) for name, handles in words.legend]
-        self.heads = [block_height([self.title], LABEL), *(group.height for group in self.legend)]
+        self.heads = block_height([self.head], HEAD) + block_height([self.about], NOTE)
+        self.heads += 0.08 * bool(self.heads)
+        inner = block_height([self.title], LABEL) + sum(group.height for group in self.legend)
         self.note = block_height(["x"], NOTE) if words.notes else 0.0
         labels = block_height([words.column_factor], NAME) + block_height(self.column_labels, LABEL)
-        self.top = PAD + sum(self.heads) + labels + self.note
+        self.top = PAD + self.heads + inner + labels + self.note
         foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
-        self.bottom = PAD + words.below + (AXIS if words.x else 0) + foot
+        self.bottom = PAD + self.below + (self.axis if words.x else 0) + foot
         self.gap = 0.16 + self.note
+        if rows > len(words.rows):  # each panel has its label
+            self.gap += block_height(self.column_labels, LABEL)
         self.tall = self.top + rows * height + (rows - 1) * self.gap + self.bottom
 
     @staticmethod
     def of(words: Words) -> Layout:
         """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
-        rows, columns = len(words.rows), len(words.columns)
+        rows, columns = words.grid
         width = float(np.clip(8.4 / columns, 1.7, 4.6))
         start = float(np.clip(0.72 * width, 1.45, 3.2))
         shape = SLIDE[1] / SLIDE[0]
@@ -112,9 +145,27 @@ class Layout:
             layout = layout.lower(shape * layout.full, min(start, LOWEST))
         return layout.lower(SLIDE[1], LEAST) if rows > 1 else layout
 
+    @staticmethod
+    def within(words: Words, size: Sequence[float]) -> Layout:
+        """The layout of a figure of a given width and height. A `UsageError` says that its texts need more."""
+        wide, tall = size
+        width = height = 2.0
+        for _ in range(3):  # the lines that texts need follow from the size, and its panels from the lines
+            layout = Layout(words, width, height)
+            width = max(width + (wide - layout.full) / words.grid[1], 0.1)
+            height = max(height + (tall - layout.tall) / words.grid[0], 0.1)
+        layout = Layout(words, width, height)
+        if layout.full > wide + 0.05 or layout.tall > tall + 0.05 or min(width, height) < SMALLEST:
+            raise UsageError(
+                f"size must leave room for the texts of this figure, got {wide:g} × {tall:g} inches; "
+                "a larger size, fewer panels or a smaller font_size fits"
+            )
+        layout.full, layout.tall = wide, tall
+        return layout
+
     def lower(self, tall: float, least: float) -> Layout:
         """Make the panels low enough for a figure of some height, but no lower than `least`."""
-        height = self.height - (self.tall - tall) / len(self.words.rows)
+        height = self.height - (self.tall - tall) / self.words.grid[0]
         return Layout(self.words, self.width, min(self.height, max(height, least)))
 
 
@@ -123,8 +174,8 @@ class LegendGroup:
 
     def __init__(self, title: str, handles: Sequence[Any], width: float):
         self.title, self.handles = title, handles
-        handle = (style.LEGEND["handlelength"] + style.LEGEND["handletextpad"]) * NAME / 72
-        gap = style.LEGEND["columnspacing"] * NAME / 72
+        handle = (style.LEGEND["handlelength"] + style.LEGEND["handletextpad"]) * points(NAME) / 72
+        gap = style.LEGEND["columnspacing"] * points(NAME) / 72
         self.texts = [fit(one.get_label(), min(3.0, width - handle), NAME) for one in handles]
         entry = max(text_width(text, NAME) for text in self.texts) + handle
         self.columns = min(len(handles), max(1, int((width + gap) / (entry + gap))))
@@ -145,9 +196,12 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    asked = options.current()
+    words = words.with_options(asked)
     with style.look():
-        lay = Layout(words, *size) if size else Layout.of(words)
+        lay = Layout.within(words, asked.size) if asked.size else Layout(words, *size) if size else Layout.of(words)
         figure = Figure(figsize=(lay.full, lay.tall))
+        figure.set_label(options.LAID_OUT)
         FigureCanvasAgg(figure)
         edges = {
             "left": lay.left / lay.full,
@@ -157,8 +211,13 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
             "wspace": GAP / lay.width,
             "hspace": lay.gap / lay.height,
         }
+        page = figure.subplots(*words.grid, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
         rows, columns = len(words.rows), len(words.columns)
-        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges)
+        axes = page.ravel()[: rows * columns].reshape(rows, columns)
+        for ax in page.ravel()[rows * columns :]:
+            ax.set_visible(False)
+        for ax in page.ravel()[max(0, rows * columns - page.shape[1]) : rows * columns]:
+            ax.tick_params(labelbottom=True)  # also where no panel is below
         _write(figure, lay)
         for ax, label in zip(axes[0], lay.column_labels):
             _outside(ax, label, (0.5, 1), (0, 72 * lay.note + 6), ha="center", va="baseline")
@@ -168,8 +227,29 @@ def panels(words: Words, size: tuple[float, float] | None = None) -> Iterator[tu
         for cell, text in words.notes.items():
             _outside(axes[cell], text, (1, 1), (0, 3), ha="right", va="bottom", **note)
         yield figure, axes
+        for name, limits in (("x", asked.x_limits), ("y", asked.y_limits)):
+            if limits:
+                _limit(axes[0, 0], name, limits)
+        for ax in axes.flat:
+            ax.tick_params(labelsize=points(options.NORMAL))
+            for text in (*ax.texts, ax.title, ax._left_title, ax._right_title):
+                text.set_size(points(text.get_size()))
         if words.bar:
-            _draw_bar(axes, words.bar)
+            _draw_bar(page, words.bar, lay)
+
+
+def _limit(ax: Axes, name: str, limits: Sequence[float | None]) -> None:
+    """Set the ends of the axis x or y of all panels, with ticks at round numbers if they were."""
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator
+
+    low, high = limits
+    axis = getattr(ax, f"{name}axis")
+    log = axis.get_scale() == "log"
+    if low == high or (log and any(end is not None and end <= 0 for end in limits)):
+        raise UsageError(f"{name}_limits must be two different numbers{' above 0' * log}, got {limits}")
+    getattr(ax, f"set_{name}lim")(low, high)
+    if not isinstance(axis.get_major_locator(), FixedLocator):
+        axis.set_major_locator(LogLocator() if log else MaxNLocator(5))
 
 
 def _write(figure: Figure, lay: Layout) -> None:
@@ -181,38 +261,42 @@ def _write(figure: Figure, lay: Layout) -> None:
     def write(x: float, y: float, text: str, size: float, **settings: Any) -> None:
         """Write text at a position in inches from the left and from the top."""
         if text:
-            figure.text(x / lay.full, 1 - y / lay.tall, text, size=size, linespacing=1.2, **settings)
+            figure.text(x / lay.full, 1 - y / lay.tall, text, size=points(size), linespacing=1.2, **settings)
 
     middle, centre = lay.left + lay.inner / 2, lay.top + (lay.tall - lay.top - lay.bottom) / 2
-    write(lay.left, PAD, lay.title, LABEL, va="top", weight="bold")
-    y = PAD + lay.heads[0]
+    bold: dict[str, Any] = {"va": "top", "weight": "bold"}
+    write(PAD, PAD, lay.head, HEAD, **bold)
+    write(PAD, PAD + block_height([lay.head], HEAD), lay.about, NOTE, va="top", color=style.FAINT)
+    y = PAD + lay.heads
+    write(lay.left, y, lay.title, LABEL, **bold)
+    y += block_height([lay.title], LABEL)
     for group in lay.legend:
         write(lay.left, y - 0.02, group.title, NAME, va="top", color=style.FAINT)
-        legend = Legend(figure, group.handles, group.texts, loc="upper left", fontsize=NAME, ncols=group.columns)
+        form: dict[str, Any] = {"loc": "upper left", "fontsize": points(NAME), "ncols": group.columns}
+        legend = Legend(figure, group.handles, group.texts, **form)
         legend.set_bbox_to_anchor(((lay.left + lay.names) / lay.full, 1 - y / lay.tall))
         figure.add_artist(legend)
         y += group.height
     write(middle, y, words.column_factor, NAME, va="top", ha="center", color=style.FAINT)
-    write(middle, lay.tall - lay.bottom + words.below, words.x, NAME + 0.5, va="top", ha="center")
+    write(middle, lay.tall - lay.bottom + lay.below, words.x, NAME + 0.5, va="top", ha="center")
     write(PAD, centre, words.y, NAME + 0.5, va="center", rotation=90)
     write(lay.left, lay.tall - PAD, lay.foot, FOOT, va="bottom", color=style.FAINT)
     beside = lay.left + lay.inner + 0.07 + lay.beside + block_height(lay.row_labels, LABEL)
     write(beside, centre, words.row_factor, NAME, va="center", rotation=270, color=style.FAINT)
 
 
-def _draw_bar(axes: np.ndarray, bar: Bar) -> None:
+def _draw_bar(axes: np.ndarray, bar: Bar, lay: Layout) -> None:
     """Draw a colour bar for all panels at the right of the figure."""
-    figure = axes[0, 0].figure
-    full, tall = figure.get_size_inches()
+    figure, full, tall = axes[0, 0].figure, lay.full, lay.tall
     top, bottom = axes[0, 0].get_position().y1, axes[-1, 0].get_position().y0
     centre, high = (top + bottom) / 2, min(top - bottom, 3.2 / tall)
-    left = full - PAD - AXIS - tick_width(bar.labels) - BAR
+    left = full - PAD - lay.axis - tick_width(bar.labels) - BAR
     ax = figure.add_axes((left / full, centre - high / 2, BAR / full, high), label="colour bar")
     drawn = figure.colorbar(bar.colours, cax=ax, ticks=bar.ticks)
     drawn.outline.set_visible(False)
     drawn.minorticks_off()
-    drawn.set_ticklabels(bar.labels)
-    figure.text(1 - PAD / full, centre, bar.name, size=NAME + 0.5, va="center", ha="right", rotation=90)
+    drawn.set_ticklabels(bar.labels, size=points(options.NORMAL))
+    figure.text(1 - PAD / full, centre, bar.name, size=points(NAME + 0.5), va="center", ha="right", rotation=90)
 
 
 def _outside(ax: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **settings: Any) -> None:

@@ -45,6 +45,8 @@ SPLIT_DASHES: dict[str, Any] = {
 ENSEMBLE: dict[str, Any] = {"linewidth": 1.1, "marker": "D", "markersize": 4, "markerfacecolor": "white"}
 ENSEMBLE |= {"markevery": 0.1}  # the averaged predictions of an arm's runs
 STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  # a run stopped early
+RING: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "white", "markeredgewidth": 1.6}
+RING |= {"linestyle": "none", "zorder": 3}  # the evaluation that a stopped run was restored to
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
 DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero
 
@@ -139,14 +141,14 @@ def _is_scale(levels: Sequence[str]) -> bool:
 
 
 def numbers(levels: Sequence[str]) -> tuple[str, list[float]]:
-    """Return the words before the number in each level, and the numbers; no numbers unless they increase.
+    """Return the words before the number in each level, and the numbers; no numbers unless they rise or fall.
 
     >>> numbers(["sgd lr=0.1", "sgd lr=1"])
     ('sgd lr', [0.1, 1.0])
     """
     found = [match for level in levels if (match := re.fullmatch(rf"(.*?[ =]|)({_NUMBER})", level))]
     prefixes, values = {match[1] for match in found}, [float(match[2]) for match in found]
-    if len(prefixes) != 1 or len(found) < len(levels) or values != sorted(set(values)):
+    if len(prefixes) != 1 or len(found) < len(levels) or sorted(set(values)) not in (values, values[::-1]):
         return "", []
     return prefixes.pop().rstrip(" ="), values
 

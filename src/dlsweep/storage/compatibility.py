@@ -19,7 +19,7 @@ from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice, Entry
 from dlsweep.sources import place
-from dlsweep.storage import parts, record
+from dlsweep.storage import changes, parts, record
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
@@ -84,7 +84,7 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
 
 def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
     """Return the record of a folder that this process trains `config` into. committed: the runs that are there."""
-    relabelled, hidden = _differing(config, committed or {})
+    relabelled, hidden = changes.differing(config, committed or {})
     return record.Record(
         name=config.name,
         config=canonical(config),
@@ -159,23 +159,6 @@ def _same_tables(then: Tables, now: Tables) -> bool:
     """
     same = replace(then, settings=(), factors=()) == replace(now, settings=(), factors=())
     return same and ("ensembles" not in then.optional or then.factors == now.factors)
-
-
-def _differing(config: Config, committed: Committed) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
-    stored: dict[str, list[str | None]] = {}
-    for rows in committed.values():
-        ids = rows["run_id"].to_pylist()
-        columns = [
-            rows[c].to_pylist() if c in rows.column_names else [None] * len(ids) for c in ("arm", *config.factors)
-        ]
-        stored |= dict(zip(ids, map(list, zip(*columns, strict=True)), strict=True))
-    relabelled: dict[str, list[str]] = {}
-    for run in config.runs() if stored else ():
-        labels = [run.arm.name, *(run.arm.levels[factor] for factor in config.factors)]
-        if run.id in stored and stored.pop(run.id) != labels:
-            relabelled[run.id] = labels
-    return relabelled, sorted(stored)
 
 
 def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> list[tuple[str, str]]:

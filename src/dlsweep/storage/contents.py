@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlsweep.factors import BY_NAME
-from dlsweep.storage import parts
+from dlsweep.storage import changes, parts
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Damaged
 from dlsweep.storage.tables import STATUSES, WORD
@@ -31,7 +30,7 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     whole = [f.name for f in schema if f.type == WORD or f.name in ("run_id", "seed", "iterations", "parameters")]
     if parts.joint_name(map(str, rows["run_id"].to_pylist())) != parts.key(name):
         reason = "its rows are not those of the runs in its name"
-    elif lacking := [column for column in whole if rows[column].null_count and not _is_new(rows, column)]:
+    elif lacking := [column for column in whole if rows[column].null_count and not changes.is_new(rows, column)]:
         reason = f"it has no {lacking[0]} for some runs"
     elif strange := set(rows["status"].to_pylist()) - set(STATUSES):
         reason = f"it has the status {min(strange)!r}"
@@ -40,11 +39,6 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     else:
         return rows
     raise Damaged(f"{folder}/{name} is damaged: {reason}")
-
-
-def _is_new(rows: pa.Table, column: str) -> bool:
-    """Tell if a part is from before the sweep had a factor."""
-    return (column in BY_NAME or "." in column) and rows[column].null_count == len(rows)
 
 
 def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) -> pa.Table:

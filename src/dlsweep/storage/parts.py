@@ -24,8 +24,7 @@ import pyarrow.parquet as pq
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, Unreadable
-from dlsweep.factors import BY_NAME
-from dlsweep.settings import NUMBER
+from dlsweep.storage import changes
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
@@ -103,9 +102,7 @@ def read_table(folder: Folder, name: str, schema: pa.Schema, most: int = sys.max
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
         table = file.read(use_threads=False).replace_schema_metadata()
-    if table.schema.equals(schema):
-        return table
-    return pa.table([_column(table, field) for field in schema], schema=schema.remove_metadata())
+    return changes.with_columns(table, schema)
 
 
 def open_weights(folder: Folder, name: str, checksum: int) -> Any:
@@ -139,7 +136,7 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         own = file.schema_arrow
-        if schema is not None and not _fits(own, schema):
+        if schema is not None and not changes.fits(own, schema):
             raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
         if schema is not None and "" not in (_sweep(schema), _sweep(own)) and _sweep(schema) != _sweep(own):
             raise ResultsDamaged(
@@ -150,26 +147,6 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
         raise Unreadable(f"cannot read {folder}/{name}: not enough memory; nothing was changed") from error
     except (pa.ArrowException, OSError) as error:  # the checksum is right: another program wrote this file
         raise Damaged(f"{folder}/{name} is damaged: it cannot be read as Parquet") from error
-
-
-def _column(table: pa.Table, field: pa.Field) -> Any:
-    """Return a column of a part as the sweep has it now. A setting may have been a factor, whose labels are words."""
-    if field.name not in table.column_names:
-        return pa.nulls(len(table), field.type)
-    column = table[field.name]
-    if column.type == field.type:
-        return column
-    if field.type != pa.float64():
-        return pa.nulls(len(table), field.type)
-    words = column.to_pylist()
-    return pa.array([float(word) if word and NUMBER.fullmatch(word) else None for word in words], field.type)
-
-
-def _fits(own: pa.Schema, schema: pa.Schema) -> bool:
-    """Tell if a part has the columns of a schema, except for those of factors and of settings."""
-    fixed = {name for name in {*own.names, *schema.names} if name not in BY_NAME and "." not in name}
-    there = fixed.intersection(own.names, schema.names)
-    return there == fixed and all(own.field(name).type == schema.field(name).type for name in fixed)
 
 
 def _sweep(schema: pa.Schema) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.storage import contents, parts, record
+from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.folder import Folder
 
 if TYPE_CHECKING:
@@ -74,13 +74,9 @@ class Reader:
     def frame(self, table: pa.Table) -> DataFrame:
         """Return a table with the arms, labels and levels of the record."""
         frame: DataFrame = table.to_pandas()
-        if self.record.hidden:
-            by = "run_id" if "run_id" in frame else "arm"
-            frame = frame[frame[by].isin(self.run_rows[by].to_pylist())]
-            words = {str(c): frame[c].cat.remove_unused_categories() for c in frame.select_dtypes("category")}
-            frame = frame.assign(**words)
-        if self.record.relabelled:
-            self._relabel(frame)
+        if self.record.hidden or self.record.relabelled:
+            rows = self.run_rows.select(["run_id", "arm"]).to_pylist()
+            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
         for factor, levels in self.record.levels.items():
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
@@ -100,19 +96,6 @@ class Reader:
         if "." in factor and set(levels) - {"-"} <= {level for level, x in zip(levels, numbers) if x == x}:
             column = frame[factor].astype(object).map(dict(zip(levels, numbers))).astype(float)
             frame.insert(list(frame.columns).index(factor) + 1, f"{factor}.value", column)
-
-    def _relabel(self, frame: DataFrame) -> None:
-        """Give rows from before the config changed the arm and the labels that it has now."""
-        columns = ["arm", *self.record.levels]
-        if "run_id" in frame:
-            keys, labels = frame["run_id"].astype(str), self.record.relabelled
-        else:  # the rows of ensembles: by the arm of its runs
-            rows = {row["run_id"]: row["arm"] for row in self.run_rows.select(["run_id", "arm"]).to_pylist()}
-            keys = frame["arm"].astype(str)
-            labels = {rows[run]: own for run, own in self.record.relabelled.items() if run in rows}
-        for i, column in enumerate(columns):
-            now = keys.map({key: own[i] for key, own in labels.items()})
-            frame[column] = now.where(now.notna(), frame[column].astype(object)).astype("category")
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_any_number_of_rows_and_columns(rows: int, columns: int) -> None:
         row, column = divmod(i, columns)
         expected = [f"i{column}"] * (row == 0) + [f"a{row}"] * (column == columns - 1)
         assert [text.get_text() for text in ax.texts] == expected
-    assert {"activation", "init", "iteration", "accuracy"} <= set(texts(figure))
+    assert {"activation", "initialization", "iteration", "accuracy"} <= set(texts(figure))
 
 
 def test_an_accuracy_runs_from_0_to_1() -> None:

@@ -29,6 +29,7 @@ SIX: list[Any] = [
     "rmsprop",
     {"adam": {"lr": 0.3}},
 ]
+NAMES = ["sgd lr=0.95", "momentum lr=0.1", "nesterov lr=0.01", "adagrad lr=1.5", "rmsprop lr=0.001", "adam lr=0.3"]
 
 
 def sweep(folder: Path, **changes: Any) -> Results:
@@ -68,25 +69,27 @@ def legend(figure: Figure) -> list[str]:
 
 def test_six_optimizers_are_two_rows_of_three(six: Results) -> None:
     figure = paths(curves_of(six))
-    assert [ax.get_title("left") for ax in figure.axes] == ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+    assert [ax.get_title("left") for ax in figure.axes] == NAMES
     corners = np.array([ax.get_position().corners()[0] for ax in figure.axes]).round(6)
     assert [len(np.unique(corners[:, i])) for i in (0, 1)] == [3, 2]
     assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in figure.axes}) == 1
-    assert legend(figure) == ["start", "minimum"]
+    assert legend(figure) == ["start", "end", "minimum"]
     for ax, (_, curve) in zip(figure.axes, six.curves.groupby("run_id", observed=True, sort=False)):
         (path,) = artists(ax, "path")
         assert path == pytest.approx(curve[["x", "y"]].to_numpy().T)
         assert np.concatenate(artists(ax, "start"), axis=1).T.tolist() == [[-7, 2]]
+        assert pytest.approx(curve[["x", "y"]].to_numpy()[-1:]) == np.concatenate(artists(ax, "end"), axis=1).T
         assert np.concatenate(artists(ax, "minimum"), axis=1).T.tolist() == [[0, 0]]
         assert f"final f {curve['loss'].iloc[-1]:.2g}" in ax.get_title("right")
-    assert figure.axes[0].get_title("right").startswith("lr 0.95, ")
+    scale = np.diff(figure.axes[0].transData.transform([(0, 0), (1, 1)]), axis=0)[0]
+    assert scale[0] == pytest.approx(scale[1])  # of x and of y
 
 
 def test_a_panel_has_the_colour_of_its_level(six: Results) -> None:
     expected = style.colours(["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"])
     for ax in paths(curves_of(six)).axes:
         (path,) = [line for line in ax.lines if str(line.get_label()).startswith("path")]
-        assert path.get_color() == expected[ax.get_title("left")]
+        assert path.get_color() == expected[ax.get_title("left").partition(" ")[0]]
 
 
 def test_contours_are_levels_of_the_landscape_at_a_constant_ratio(six: Results) -> None:
@@ -110,7 +113,7 @@ def test_five_panels_leave_one_empty_and_label_what_is_above_it(six: Results) ->
 def test_lines_are_colours_in_one_panel(six: Results) -> None:
     figure = paths(curves_of(six), lines="optimizer")
     assert len(artists(figure.axes[0], "path")) == 6
-    assert legend(figure) == ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "start", "minimum"]
+    assert legend(figure) == [*NAMES, "start", "end", "minimum"]
 
 
 def test_a_figure_for_each_landscape(several: Results) -> None:
@@ -119,7 +122,7 @@ def test_a_figure_for_each_landscape(several: Results) -> None:
     assert names[0].startswith("paths-model-rosenbrock-optimizer.lr-0.01")
     frame = curves_of(several)
     found = list(plots["paths"].pages(frame, {"lines": "optimizer.lr"}))
-    assert [settings for _, _, settings in found] == [{"columns": "optimizer", "lines": "optimizer.lr"}] * 2
+    assert [(settings["columns"], settings["lines"]) for _, _, settings in found] == [("optimizer", "optimizer.lr")] * 2
     assert sum(len(part) for _, part, _ in found) == len(frame)
     with pytest.raises(UsageError, match="shown on one landscape, got rosenbrock, saddle"):
         paths(frame)
@@ -139,7 +142,7 @@ def test_diverged_paths_are_cut_marked_and_counted(several: Results, tmp_path: P
     for x, y in crosses.T:
         assert left - 1e-9 <= x <= right + 1e-9
         assert low - 1e-9 <= y <= high + 1e-9
-    assert max(np.abs(path).max() for path in artists(sgd, "path")) < 1e3
+    assert max(np.nanmax(np.abs(path)) for path in artists(sgd, "path")) < 1e3
     for suffix in ("png", "svg", "pdf"):
         save(figure, tmp_path / f"x.{suffix}")
     with Image.open(tmp_path / "x.png") as image:
@@ -198,7 +201,8 @@ def test_what_is_asked_of_paths_must_be_there(six: Results, several: Results) ->
     with pytest.raises(UsageError, match="there are no paths to show"):
         paths(pd.DataFrame({"x": []}))
     with pytest.raises(UsageError, match="a landscape has no accuracy"):
-        draw(six, [Choice("curves", {})])
+        draw(six, [Choice("curves", {"y": "accuracy"})])
+    assert [path.name for path in draw(six, [Choice("curves", {})])] == ["curves-loss.png"]
 
 
 def test_changes_go_to_the_plots_that_have_such_settings() -> None:

@@ -11,9 +11,8 @@ from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import FIELDS, entry, factor, numbers, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
-from dlsweep.settings import NUMBER
 from dlsweep.tasks import CLASSIFICATION, DESCENT
-from dlsweep.text import nearest
+from dlsweep.text import NUMBER, nearest
 from dlsweep.types import Split, name_of
 
 

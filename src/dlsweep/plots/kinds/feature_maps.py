@@ -34,7 +34,7 @@ def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart
     Layers without rows and columns are left out. Each layer has its own scale of colours, written beside it: white is
     0. Of many maps the first are shown.
 
-    >>> list(plots["feature_maps"].settings)
+    >>> list(plots["feature_maps"].settings)[:3]
     ['arm', 'seed', 'image']
     """
     model, status, first = facets.first()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlsweep.analysis.facets import Facets, FactorName, SplitName
 from dlsweep.analysis.scores import Metric, Moment, Rows, Scores, chance
+from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
+from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, panels
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ def final(
     rows: FactorName = "arm",
     y: Literal["accuracy", "loss"] = "accuracy",
     split: SplitName | None = None,
+    splits: list[SplitName] | None = None,
+    minus: str | None = None,
     moment: Moment = "final",
     order: Literal["config", "value"] = "config",
     log_y: bool = False,
@@ -35,8 +40,9 @@ def final(
     """The final metric of every arm, in rows: a dot per seed, the mean and its 95 % interval.
 
     rows: arm, or a factor whose levels are the rows; columns: a factor whose levels are panels; lines: a factor whose
-    levels are colours within a row. split: by default the split furthest from training. moment: final, best or last.
-    order: of the rows, as in the config, or by value, the best above.
+    levels are colours within a row. split: by default the split furthest from training; splits: several, such as train
+    and test, joined by a line within each row. minus: a row, such as none; the others show their differences to it,
+    paired by seed. moment: final, best or last. order: of the rows, as in the config, or by value, the best above.
 
     A diverged run is a cross at chance accuracy, where it counts. Its loss has no value: its cross is at the edge, and
     its arm has no mean. The figure has the number of such runs.
@@ -46,50 +52,68 @@ def final(
     >>> plots["final"](runs.assign(final_test_accuracy=[0.5, 0.75])).data["final_test_accuracy"].tolist()
     [0.625]
     """
-    metric = Metric.of(facets.frame, y, split, moment)
-    shown = Rows.of(facets, rows, metric, best_first=order == "value")
-    axis, guess = ScoreAxis.of(shown.every, log=log_y), chance(facets.frame, y)
-    words, colours = _words(shown, metric, axis, guess), level_colours(facets, facets.lines)
-    height = float(np.clip(5.6 / len(shown.names), 0.17, 0.19 + 0.13 * len(colours)))
+    if splits and facets.lines:
+        raise UsageError(f"splits are the colours within a row, and so are lines: {facets.lines}; give one of them")
+    metrics = [Metric.of(facets.frame, y, one, moment) for one in (splits or (split,))]
+    shown = Rows.of(facets, rows, metrics, best_first=order == "value")
+    name = metrics[0].name if len(metrics) == 1 else f"{moment} {y}"
+    level = chance(facets.frame, y)
+    if minus is not None:
+        shown, name, level = shown.minus(minus), f"{name}: difference to {minus}", 0.0
+    axis = ScoreAxis.of(shown.every, log=log_y and minus is None)
+    words, colours = _words(shown, name, axis, level), level_colours(shown.facets, shown.facets.lines)
+    beside = 1 if splits else len(colours)  # levels that have a height of their own within a row
+    offsets = dict(zip(colours, np.linspace(-0.3, 0.3, beside) if beside > 1 else [0.0] * len(colours)))
+    height = float(np.clip(5.6 / max(len(shown.names), 1), 0.17, 0.19 + 0.13 * beside))
     size = float(np.clip(8.4 / len(shown.dots), 2.2, 6.0)), max(1.0, height * len(shown.names))
-    offsets = dict(zip(colours, np.linspace(-0.3, 0.3, len(colours)) if len(colours) > 1 else [0.0]))
     with panels(words, size) as (figure, axes):
         axis.scale(axes[0, 0])
         axes[0, 0].set_ylim(len(shown.names) - 0.5, -0.5)
         axes[0, 0].set_yticks(range(len(shown.names)), words.ticks)
         for cell, part in shown.dots.items():
             axes[cell].grid(False, axis="y")
-            if axis.low <= guess <= axis.high:
-                axes[cell].axvline(guess, label="chance", **style.DOTTED)
-            for (row, level), one in part.items():
-                at, name = shown.names.index(row) + offsets[level], captions.joined(row, level)
-                _draw_arm(axes[cell], name, one, at, 0.3 / len(colours), colours[level], axis.high)
+            if axis.low <= level <= axis.high:
+                axes[cell].axvline(level, label="chance" if minus is None else "zero", **style.DOTTED)
+            if splits:
+                _join(axes[cell], shown.names, part)
+            for (row, one), scores in part.items():
+                at, text = shown.names.index(row) + offsets[one], captions.joined(row, one)
+                _draw_arm(axes[cell], text, scores, at, 0.3 / beside, colours[one], axis.high)
         for i, text in enumerate(words.beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             axes[0, 0].annotate(text, (1, i), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
-    data = shown.table(metric)
-    extremes = captions.extremes(data, metric.column)
-    alt = captions.alt(f"Dots of {metric.name}, a row for each {shown.name}", shown.facets, extremes)
+    data = shown.table()
+    extremes = captions.extremes(data, shown.every[0].metric) if shown.every else ""
+    alt = captions.alt(f"Dots of {name}, a row for each {factor_name(shown.name)}", shown.facets, extremes)
     return Chart(figure, words.foot, alt, data)
 
 
-def _words(shown: Rows, metric: Metric, axis: ScoreAxis, guess: float) -> Words:
-    """Return the texts around the panels."""
+def _join(ax: Axes, names: Sequence[str], part: Mapping[tuple[str, str], Scores]) -> None:
+    """Join the means of each row by a line."""
+    for i, name in enumerate(names):
+        ends = [one.mean for (row, _), one in part.items() if row == name]
+        ax.plot(ends, [i] * len(ends), color=style.FAINT, linewidth=1.2, label=f"joined: {name}")
+
+
+def _words(shown: Rows, name: str, axis: ScoreAxis, level: float) -> Words:
+    """Return the texts around the panels. level: of the dotted line, chance or 0."""
     diverged = any(one.diverged.any() for one in shown.every)
-    caption = captions.of_scores(shown.every, "; a dot is one seed", guess)
+    caption = captions.of_scores(shown.every, "; a dot is one seed", level)
     caption += ["Triangles: far beyond the edge."] * axis.cut
-    caption += ["Thin dotted: chance."] * bool(axis.low <= guess <= axis.high)
+    caption += ["Thin dotted: chance."] * bool(level and axis.low <= level <= axis.high)
+    caption += ["Differences are within seeds, so their intervals compare arms."] * (level == 0)
     runs = shown.facets.frame
+    names = level_names(runs, shown.name if shown.name != "arm" else None)
     single = len(shown.dots) == 1
     return Words(
-        x=metric.name,
-        y="" if shown.name == "arm" else shown.name,
+        x=name,
+        y="" if shown.name == "arm" else factor_name(shown.name),
         **captions.headings(shown.facets),
         legend=level_group(shown.facets, **MEAN) + [("", [mark("diverged", **style.CROSS)])] * diverged,
         notes={} if single else captions.notes(dict(shown.facets)),
         foot=" ".join(caption),
-        ticks=[fit(name, 4, LABEL) for name in shown.names],
-        beside=[captions.how_ended(runs[shown.row == name]) for name in shown.names] if single else [],
+        ticks=[fit(names.get(row, row), 4, LABEL) for row in shown.names],
+        beside=[captions.how_ended(runs[shown.row == row]) for row in shown.names] if single else [],
     )
 
 
@@ -98,9 +122,10 @@ def _draw_arm(ax: Axes, name: str, scores: Scores, at: float, width: float, colo
     y = at + width * np.linspace(-1, 1, scores.n + 2)[1:-1]
     far = scores.values > top
     x = np.where(np.isfinite(scores.values) & ~far, scores.values, top)
-    if scores.n > 1 and scores.mean <= top:
+    if scores.n >= captions.INTERVAL_FROM and scores.mean <= top:
         wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
         ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
+    if scores.n > 1 and scores.mean <= top:
         ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
     common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
     dot: dict[str, Any] = {"markeredgewidth": 0, "alpha": 0.7}

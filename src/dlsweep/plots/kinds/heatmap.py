@@ -50,13 +50,13 @@ def heatmap(
     headings = captions.headings(facets)
     below, turned, room = under(headings["columns"], width)
     words = Words(
-        x=facets.columns or "",
-        y=facets.rows or "",
+        x=headings["column_factor"],
+        y=headings["row_factor"],
         title=captions.joined(metric.name, headings["title"]),
         foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
-        bar=colours.bar(),
+        bar=colours.bar() if rows > 1 else None,
     )
     with panels(words, (max(width * columns, 1.2), max(height * rows, 0.6))) as (figure, axes):
         ax = axes[0, 0]
@@ -79,7 +79,9 @@ def _write(ax: Axes, cell: Cell, one: Scores, colours: Colours, *, fewer: bool) 
     dark = np.isfinite(one.mean) and np.dot(colours.mapping.to_rgba(one.mean)[:3], (0.3, 0.59, 0.11)) < 0.5
     common: dict[str, Any] = {"ha": "center", "color": "white" if dark else style.INK}
     low, high = one.interval
-    lines = [f"{_number(low)} to {_number(high)}"] * bool(np.isfinite(low)) + [f"n = {one.n}"] * fewer
+    lines = [f"{_number(low)} to {_number(high)}"] * (one.n >= captions.INTERVAL_FROM and bool(np.isfinite(low))) + [
+        f"n = {one.n}"
+    ] * fewer
     lines += filter(None, [captions.ended(one.n + one.failed, int(one.diverged.sum()), one.failed)])
     ax.text(column, row - 0.12, _number(one.mean), va="center", size=LABEL, weight="bold", **common)
     ax.text(column, row + 0.12, "\n".join(lines), va="top", size=6.5, **common)

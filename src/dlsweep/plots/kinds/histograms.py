@@ -9,7 +9,7 @@ import numpy as np
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.layers import At, Ridges
 from dlsweep.plots import captions, style
-from dlsweep.plots.axes import set_ticks
+from dlsweep.plots.axes import set_ticks, short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.panels import Words, empty, panels
 
@@ -37,7 +37,7 @@ def histograms(facets: Facets, *, y: Literal["activation", "weight"] = "activati
     many, layers, bins = max(ridges.seeds, default=1) > 1, ridges.layers, ridges.bins
     caption = f"Filled: mean of {captions.seeds(ridges.seeds)}; a thin line is one seed." if many else "One seed."
     caption += " Each ridge is as high as its highest bin."
-    caption += " Values far beyond the axis are left out." * ridges.cut
+    caption += _beyond(ridges)
     headings = captions.headings(facets, ridges.when)
     words = Words(x=y, y="layer", **headings, notes=captions.notes(parts), foot=caption, ticks=layers)
     with panels(words) as (figure, axes):
@@ -51,6 +51,19 @@ def histograms(facets: Facets, *, y: Literal["activation", "weight"] = "activati
         set_ticks(axes[0, 0].xaxis)
     alt = captions.alt(f"Histograms of {y}s by layer", facets)
     return Chart(figure, caption, alt, facets.tidy(ridges.columns(), ["layer", "low", "high", "share"]))
+
+
+def _beyond(ridges: Ridges) -> str:
+    """Tell which values lie beyond the axis, if some do."""
+    every = [ridge for panel in ridges.panels.values() for ridge in panel.values()]
+    if not every:
+        return ""
+    low, high = min(r.edges.min() for r in every), max(r.edges.max() for r in every)
+    shares = [1 - ridge.on(ridges.bins).sum(axis=1).min() for ridge in every]
+    if max(shares) < 1e-9:
+        return ""
+    values = f"{short(float(f'{low:.2g}'))} to {short(float(f'{high:.2g}'))}"
+    return f" At most {100 * max(shares):.1g} % of a layer's values lie beyond the axis; all are within {values}."
 
 
 def _draw_ridge(ax: Axes, base: int, bins: np.ndarray, shares: np.ndarray, name: str) -> None:

@@ -17,6 +17,17 @@ from dlsweep.plots.panels import TICKS, Words, empty, panels
 
 _NAMES = 12  # of layers are written at most
 
+_MEANINGS = {
+    "gradient_rms": "root mean square of the loss's gradient with respect to the weights",
+    "weight_norm": "Euclidean norm of the weights",
+    "update_ratio": "norm of a step over the norm of the weights",
+    "activation_mean": "mean of the outputs after the activation",
+    "activation_std": "standard deviation of the outputs after the activation",
+    "saturated": "share of outputs where the activation's slope is at most 0.36 of its maximum",
+    "dead": "share of units whose slope is 0 for all images of the minibatch",
+    "sparsity": "share of weights within ±0.001",
+}
+
 
 @plots.register(table="layers", places=("rows", "columns"))
 def layers(
@@ -51,7 +62,7 @@ def layers(
         y="layer",
         **captions.headings(facets, maps.when),
         notes=captions.notes(maps.parts),
-        foot=_caption(maps, log=log),
+        foot=_caption(maps, y, log=log),
         ticks=layers[:: -(-len(layers) // _NAMES)],
         below=below,
         bar=colours.bar(y.replace("_", " ")),
@@ -73,10 +84,11 @@ def layers(
     return Chart(figure, words.foot, alt, facets.tidy(maps.columns(y), []))
 
 
-def _caption(maps: LayerMaps, *, log: bool) -> str:
+def _caption(maps: LayerMaps, y: str, *, log: bool) -> str:
     """Explain how to read the figure."""
     mean = "Geometric mean" if log else "Mean"
-    words = [f"{mean} of {captions.seeds(maps.seeds)}." if max(maps.seeds) > 1 else "One seed."]
+    words = [f"{y.replace('_', ' ').capitalize()}: {_MEANINGS[y]}."]
+    words += [f"{mean} of {captions.seeds(maps.seeds)}." if max(maps.seeds) > 1 else "One seed."]
     if any(not np.isfinite(values).all() for values in maps.values.values()):
         words.append("Grey: no value" + (", or a run has diverged." if captions.notes(maps.parts) else "."))
     return " ".join(words)

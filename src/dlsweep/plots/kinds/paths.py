@@ -11,10 +11,12 @@ import numpy as np
 from dlsweep.analysis.descents import Box, Descents, Path, descent_facets
 from dlsweep.analysis.facets import Facets, labels
 from dlsweep.plots import captions, style
+from dlsweep.plots.axes import set_ticks, short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NOTE, fit, text_width
 from dlsweep.plots.legend import level_colours, level_group, mark
-from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.names import level_names
+from dlsweep.plots.panels import GAP, Words, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,7 @@ SEED: dict[str, Any] = {"linewidth": 0.7, "markersize": 2.5, "alpha": 0.8}
 CROSS: dict[str, Any] = {**style.CROSS, "color": style.ALARM}
 _MARK: dict[str, Any] = {"linestyle": "none", "markeredgecolor": style.INK}
 START: dict[str, Any] = {**_MARK, "marker": "o", "markersize": 6.5, "markerfacecolor": "white", "markeredgewidth": 1.3}
+END: dict[str, Any] = {"linestyle": "none", "marker": "s", "markersize": 6, "markeredgecolor": "white"}
 MINIMUM: dict[str, Any] = {**_MARK, "marker": "*", "markersize": 11, "markeredgewidth": 0.7}
 MINIMUM |= {"markerfacecolor": style.PALETTE[4]}
 
@@ -38,8 +41,9 @@ def paths(facets: Facets) -> Chart:
     columns: the factor whose levels are panels, in as many rows as make the figure about square; the optimizer, if it
     varies. lines: a factor whose levels are colours. Raises a `UsageError` for several landscapes, or none.
 
-    The contours are at values that grow by a constant factor. All panels show the same part of the landscape. A path
-    continues outside its panel, and a diverged run is marked at its end or where it left the panel.
+    The contours are at values that grow by a constant factor. All panels show the same part of the landscape, with the
+    same scale along x and y. A path that leaves its panel is drawn again where it is inside. A diverged run is marked
+    at its end or where it left the panel.
 
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"run_id": "a", "arm": "all", "seed": 0, "landscape": "saddle", "iteration": [0, 1]})
@@ -48,12 +52,12 @@ def paths(facets: Facets) -> Chart:
     [[0.0, 0.1], [0.5, 0.2]]
     """
     found = Descents.of(facets)
-    across = math.ceil(math.sqrt(len(found.panels)))
-    words, colours = _words(facets, found, across), level_colours(facets, facets.lines or facets.columns)
-    with panels(words) as (figure, axes):
-        x, y = map(_ticks, found.box)
-        axes[0, 0].set(xlim=found.box[0], ylim=found.box[1], xticks=x, yticks=y)
-        axes[0, 0].set(xticklabels=map(_text, x), yticklabels=map(_text, y))
+    names = level_names(facets.frame, facets.columns)
+    words, colours = _words(facets, found), level_colours(facets, facets.lines or facets.columns)
+    with panels(words, _size(found.box, *words.grid)) as (figure, axes):
+        axes[0, 0].set(xlim=found.box[0], ylim=found.box[1])
+        for axis, side in zip((axes[0, 0].xaxis, axes[0, 0].yaxis), found.box):
+            set_ticks(axis, _ticks(side))
         for ax, (level, paths) in zip(axes.flat, found.panels.items()):
             _draw_ground(ax, found)
             for path in paths:
@@ -62,11 +66,8 @@ def paths(facets: Facets) -> Chart:
                 _draw_path(ax, path, found.box, color=colour, **(ALONE if alone else SEED))
             if paths:
                 ax.plot(*np.unique([path.points[0] for path in paths], axis=0).T, label="start", zorder=4, **START)
-            _write_head(ax, level, paths, found.parts[level])
-        for ax in axes.flat[len(found.panels) :]:
-            ax.set_visible(False)
-        for ax in axes.flat[max(0, len(found.panels) - across) : len(found.panels)]:
-            ax.tick_params(labelbottom=True)  # also where no panel is below
+            ax.set_aspect("equal")
+            _write_head(ax, names.get(level, level), paths, found.parts[level])
     alt = captions.alt(f"Paths on {words.title}", facets, of="")
     return Chart(figure, words.foot, alt, facets.tidy(found.columns(), ["run_id", "x", "y"]))
 
@@ -78,8 +79,12 @@ def _ticks(side: tuple[float, float]) -> list[float]:
     return [float(tick) for tick in ticks if side[0] <= tick <= side[1]]
 
 
-def _text(tick: float) -> str:
-    return f"{tick:g}".replace("-", "\N{MINUS SIGN}")
+def _size(box: Box, rows: int, columns: int) -> tuple[float, float]:
+    """Return width and height in inches of panels in which x and y have the same scale."""
+    (left, right), (low, high) = box
+    ratio = (high - low) / (right - left)
+    width = min(4.6, 11.0 / columns - GAP, 5.2 / rows / ratio)
+    return width, ratio * width
 
 
 def _draw_ground(ax: Axes, found: Descents) -> None:
@@ -97,7 +102,9 @@ def _draw_ground(ax: Axes, found: Descents) -> None:
 
 def _draw_path(ax: Axes, path: Path, box: Box, **settings: Any) -> None:
     """Draw a path with a dot per point, and a cross where it diverged. Each artist has a label for tests."""
-    ax.plot(*path.within(box, 100).T, marker=".", label=f"path: {path.level}", **settings)
+    ax.plot(*path.drawn(box).T, marker=".", label=f"path: {path.level}", **settings)
+    if not path.diverged and path.exit(box) is None:
+        ax.plot(*path.points[-1:].T, label=f"end: {path.level}", zorder=4, color=settings["color"], **END)
     if path.diverged:
         leaves = path.exit(box)
         at = path.points[-1] if leaves is None else leaves
@@ -120,21 +127,21 @@ def _write_head(ax: Axes, level: str, paths: Sequence[Path], frame: DataFrame) -
     ax.set_title(fit(level, max(room, 0.5), LABEL), loc="left", size=LABEL, weight="bold", pad=4)
 
 
-def _words(facets: Facets, found: Descents, across: int) -> Words:
+def _words(facets: Facets, found: Descents) -> Words:
     """Return the texts around the panels."""
     fixed = (f"{factor}: {level}" for factor, level in facets.fixed.items() if factor != "model")
-    marks = [mark("start", **START)] + [mark("minimum", **MINIMUM)] * bool(found.landscape.minima)
+    marks = [mark("start", **START), mark("end", **END)] + [mark("minimum", **MINIMUM)] * bool(found.landscape.minima)
     marks += [mark("diverged", **CROSS)] * any(path.diverged for path in found.every)
     return Words(
         x="x",
         y="y",
-        rows=[""] * math.ceil(len(found.panels) / across),
-        columns=[""] * across,
+        columns=[""] * len(found.panels),
+        across=math.ceil(math.sqrt(len(found.panels))),
         title=captions.joined(f"{found.name}: f(x, y) = {found.landscape.formula}", *fixed),
         legend=[*level_group(facets), ("", marks)],
         notes={(0, 0): ""},  # room for the heads of the panels
         foot=_caption(found, facets.frame["seed"].nunique()),
-        ticks=[*map(_text, _ticks(found.box[1]))],
+        ticks=[*map(short, _ticks(found.box[1]))],
     )
 
 
@@ -145,5 +152,5 @@ def _caption(found: Descents, seeds: int) -> str:
     words = [f"{length} iteration{'s' if length != 1 else ''}; {dots}."]
     words += [f"A path for each of {seeds} seeds."] * (seeds > 1)
     words.append("The value of f grows by the same factor from one contour to the next.")
-    leaves = any(path.exit(found.box) is not None for path in found.every)
-    return " ".join([*words, *["A path that leaves its panel goes on outside."] * leaves])
+    leaves = any(np.isnan(path.drawn(found.box)).any() for path in found.every)
+    return " ".join([*words, *["A path that leaves its panel goes on outside; its way back is not drawn."] * leaves])

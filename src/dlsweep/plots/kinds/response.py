@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Facets, SettingName, SplitName
+from dlsweep.analysis.facets import Facets, SettingName, SplitName, moving_with
 from dlsweep.analysis.scores import Metric, Moment
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
+from dlsweep.plots.names import factor_name
 from dlsweep.registry import Fraction
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @plots.register(table="runs", places=("rows", "columns", "lines"))
@@ -25,14 +29,15 @@ def response(
     moment: Moment = "final",
     log_x: bool | None = None,
     log_y: bool = False,
-    low: Fraction = 0.0,
+    low: Fraction | None = None,
 ) -> Chart:
     """A metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
 
     x: the setting, such as `optimizer.lr`; by default the setting that varies most. An arm without the setting is a
     horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd lr=1" become one level,
     "sgd". split: by default the split furthest from training. moment: final, best or last. log_x: by default
-    logarithmic where the setting's values span more than a decade. low: the lower end of an axis of accuracies.
+    logarithmic where the setting's values span more than a decade. low: the lower end of an axis of accuracies,
+    by default well below all points.
 
     A diverged run is marked, counted above its panel, and counts at chance accuracy; a mean loss has no value there.
 
@@ -48,4 +53,24 @@ def response(
     if log_x is None:
         log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
     series, axis = response_series(facets, setting, metric), XAxis(setting, log_x, points=True)
-    return line_chart(facets, series, axis, y, splits=[metric.split], name=metric.name, log=log_y, floor=low)
+    return line_chart(
+        facets,
+        series,
+        axis,
+        y,
+        splits=[metric.split],
+        name=metric.name,
+        log=log_y,
+        floor=low,
+        notes=_moving(frame, setting),
+    )
+
+
+def _moving(frame: DataFrame, setting: str) -> list[str]:
+    """Explain which other settings change along the axis."""
+    notes = []
+    for name, by in moving_with(frame, setting).items():
+        (first, start), *_, (last, end) = by.items()
+        text = f"{factor_name(name)} moves along the axis too, from {start} at {first} to {end} at {last}."
+        notes.append(text[0].upper() + text[1:])
+    return notes

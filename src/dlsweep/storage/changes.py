@@ -1,0 +1,93 @@
+"""A sweep whose config has changed: the rows from before, as the config has them now.
+
+Runs are known by their ids. Their arms, labels and columns depend on the whole config: a second level of a factor gives
+other names to the arms, a new optimizer a new column. `sweep.json` has the arm and the labels of runs whose rows have
+others, and the ids of the runs that the config does not ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dlsweep.config import Config
+from dlsweep.factors import BY_NAME
+from dlsweep.text import NUMBER
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def differing(config: Config, committed: Mapping[str, pa.Table]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
+    stored: dict[str, list[str | None]] = {}
+    for rows in committed.values():
+        ids = rows["run_id"].to_pylist()
+        columns = [
+            rows[c].to_pylist() if c in rows.column_names else [None] * len(ids) for c in ("arm", *config.factors)
+        ]
+        stored |= dict(zip(ids, map(list, zip(*columns, strict=True)), strict=True))
+    relabelled: dict[str, list[str]] = {}
+    for run in config.runs() if stored else ():
+        labels = [run.arm.name, *(run.arm.levels[factor] for factor in config.factors)]
+        if run.id in stored and stored.pop(run.id) != labels:
+            relabelled[run.id] = labels
+    return relabelled, sorted(stored)
+
+
+def as_now(
+    frame: DataFrame, runs: Iterable[Mapping[str, str]], factors: Iterable[str], relabelled: Mapping[str, list[str]]
+) -> DataFrame:
+    """Return the rows of the runs that a config asks for, with the arms and the labels that it gives them.
+
+    runs: the id and the stored arm of these runs. Rows of ensembles are known by the arm of their runs.
+    """
+    arms = {run["run_id"]: run["arm"] for run in runs}
+    by = "run_id" if "run_id" in frame else "arm"
+    labels = {run if by == "run_id" else arms[run]: own for run, own in relabelled.items() if run in arms}
+    frame = frame[frame[by].isin(arms if by == "run_id" else arms.values())]
+    words = {str(column): frame[column].cat.remove_unused_categories() for column in frame.select_dtypes("category")}
+    keys = frame[by].astype(str)
+    for i, column in enumerate(("arm", *factors) if labels else ()):
+        now = keys.map({key: own[i] for key, own in labels.items()})
+        words[column] = now.where(now.notna(), words[column].astype(object)).astype("category")
+    return frame.assign(**words)
+
+
+def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a part's table with the columns of a schema; those that it lacks are null."""
+    if table.schema.equals(schema):
+        return table
+    return pa.table([_column(table, field) for field in schema], schema=schema.remove_metadata())
+
+
+def _column(table: pa.Table, field: pa.Field) -> Any:
+    """Return a column of a part as the sweep has it now. A setting may have been a factor, whose labels are words."""
+    if field.name not in table.column_names:
+        return pa.nulls(len(table), field.type)
+    column = table[field.name]
+    if column.type == field.type:
+        return column
+    if field.type != pa.float64():
+        return pa.nulls(len(table), field.type)
+    words = column.to_pylist()
+    return pa.array([float(word) if word and NUMBER.fullmatch(word) else None for word in words], field.type)
+
+
+def fits(own: pa.Schema, schema: pa.Schema) -> bool:
+    """Tell if a part has the columns of a schema, except for those of factors and of settings."""
+    fixed = {name for name in {*own.names, *schema.names} if not _may_change(name)}
+    there = fixed.intersection(own.names, schema.names)
+    return there == fixed and all(own.field(name).type == schema.field(name).type for name in fixed)
+
+
+def is_new(rows: pa.Table, column: str) -> bool:
+    """Tell if rows are from before the sweep had a factor."""
+    return _may_change(column) and rows[column].null_count == len(rows)
+
+
+def _may_change(column: str) -> bool:
+    """Tell if a column is of a factor or a setting, which a changed config may have or not."""
+    return column in BY_NAME or "." in column
