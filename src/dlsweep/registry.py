@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from annotated_types import Ge, Gt, Lt
 
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.settings import Off
+from dlsweep.marks import Off
 from dlsweep.signatures import Signature
 from dlsweep.sources import place
 from dlsweep.text import nearest

@@ -130,11 +130,8 @@ def test_a_folder_that_has_been_removed(dlsweep: Dlsweep) -> None:
 
 
 def test_letters_of_turkish(dlsweep: Dlsweep) -> None:
-    assert shell(dlsweep, "$D run tiny.yaml -j 1 -q name=TITLE", LC_ALL="tr_TR.UTF-8", LANG="tr_TR.UTF-8") == (
-        0,
-        "",
-        "",
-    )
+    code, out, _ = shell(dlsweep, "$D run tiny.yaml -j 1 -q name=TITLE", LC_ALL="tr_TR.UTF-8")
+    assert (code, out) == (0, "")  # a shell may warn that it has no such locale
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8, 1.2])

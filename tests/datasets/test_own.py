@@ -12,6 +12,7 @@ import pytest
 from tests.datasets.test_npz import npz, problems, save
 
 from dlsweep.datasets import Dataset
+from dlsweep.errors import DataError
 
 RNG = np.random.default_rng(0)
 T, T_TEST = np.arange(30) % 3, np.arange(12) % 3
@@ -314,3 +315,42 @@ def test_memory_is_bounded_by_the_headers(file: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("dlsweep.datasets.npz.memory", lambda: 3000)
     monkeypatch.setattr("dlsweep.datasets.npz._array", None)
     assert "it needs about 3.0 kB of memory, and there is 3.0 kB" in problems(file)
+
+
+def drawn(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return an array of any kind and shape."""
+    shape = (int(rng.choice([n, n, 0, 1])), *rng.integers(0, 5, rng.integers(0, 5)))[: rng.integers(0, 6)]
+    kind = rng.choice(["f2", "f4", "f8", "u1", "i1", "i8", "u8", "?", "U3", "S2", "c8", "M8[D]", "V3"])
+    if kind[0] in "fc":
+        numbers = rng.choice([1.0, 1e3, 1e39, np.nan, np.inf]) * rng.random(shape)
+    else:
+        numbers = rng.integers(0, rng.choice([2, 3, 120]), shape)
+    with np.errstate(all="ignore"):
+        if kind == "V3":
+            return np.zeros(shape, kind)
+        return np.asarray(numbers.astype("i8").astype(kind) if kind[0] == "M" else numbers.astype(kind))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(4))
+def test_any_arrays_are_data_or_sentences(file: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        good: dict[str, Any] = {"x_train": X, "t_train": T, "x_test": X_TEST, "t_test": T_TEST}
+        good |= {name: drawn(rng, 30) for name in rng.choice([*good, "class_names"], rng.integers(0, 3))}
+        settings = (
+            {"test": rng.choice([0.2, 0.99])} if rng.random() < 0.3 else {"channels": rng.choice(["first", "last"])}
+        )
+        if "test" in settings:
+            del good["x_test"], good["t_test"]
+        save(file, good)
+        try:
+            data = npz(file, **{name: value.item() for name, value in settings.items()})
+        except DataError as error:
+            sentences = str(error).splitlines()
+        else:
+            sentences = [*data.notes]
+            labels = np.concatenate([data.arrays.t_train, data.arrays.t_test])
+            assert 0 <= labels.min() <= labels.max() < data.classes
+            assert data.arrays.x_train.shape[1:] == data.shape
+        assert all(sentence.startswith(f"{file}: ") for sentence in sentences)

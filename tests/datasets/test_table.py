@@ -97,7 +97,9 @@ def test_labels_that_are_numbers(tmp_path: Path) -> None:
         ("1,2,kind\n", "it has no rows"),
         ("kind\na\nb\n", "there is no column but kind"),
         ("a,a,kind\n1,2,x\n1,2,y\n", "several columns are called a; rename them"),
-        ("a,b,kind\n1,,x\n1,2,y\n", "column b has 1 empty values; remove these rows"),
+        ("a,b,kind\n1,,x\n1,2,y\n", "column b has 1 empty value; remove these rows"),
+        ("a,b,kind\n1,nan,x\n1,2,y\n", "column b has 1 empty value; remove these rows"),
+        ("a,b,kind\n1,inf,x\n1,1e99,y\n", "column b has 2 values beyond float32 (NaN, infinite, too large)"),
         ("a,b,kind\n1,red,x\n1,blue,y\n", "column b holds string, no numbers; remove it, or make numbers of it"),
         ("a,kind\n1,x\n2,y,z\n", "cannot be read as CSV or Parquet: CSV parse error"),
         ("a,kind\n" + "1,x\n" * 9, "column kind has one class only, x; a network needs two"),
@@ -119,6 +121,15 @@ def test_get_dummies_makes_numbers(tmp_path: Path) -> None:
     assert "pandas.get_dummies" in refused(tmp_path / "t.csv")
     pd.get_dummies(frame, columns=["b"]).to_csv(tmp_path / "t.csv", index=False)
     assert table(tmp_path / "t.csv").shape == (3,)
+
+
+def test_text_that_is_not_utf8(tmp_path: Path) -> None:
+    """Spreadsheets save CSV in the system's encoding."""
+    for text in (IRIS.replace("setosa", "Schwertlilie ä"), IRIS.replace("petal", "Blütenblatt")):
+        (tmp_path / "t.csv").write_text(text, "latin-1")
+        assert "has text that is not UTF-8; save it as UTF-8" in refused(tmp_path / "t.csv")
+        (tmp_path / "t.csv").write_text(text, "utf-8")
+        assert table(tmp_path / "t.csv").classes == 2
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
+from dlsweep.marks import ItemsOf
 from dlsweep.registry import Entry, Registry
-from dlsweep.settings import ItemsOf
 from dlsweep.text import GAP, similar, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.

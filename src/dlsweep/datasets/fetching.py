@@ -10,9 +10,10 @@ import os
 import platform
 import re
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 from dlsweep.datasets.download import CHUNK, PAUSE, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError, Unreadable
-from dlsweep.files import created, opened, read
+from dlsweep.files import created, held, opened, read
 from dlsweep.text import printable, size
 
 
@@ -114,38 +115,33 @@ def _sole_writer(
     note: Callable[[str], object],
     progress: Callable[[int], object] = lambda count: None,
 ) -> Iterator[None]:
-    """Make the folder, wait until no other process writes to it, and delete what killed ones have left.
-
-    The lock file itself is emptied by each process that tries it, so another file says who holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    folder, waits = published.folder, False
-    lock, holder = FileLock(folder / ".lock"), folder / ".holder"
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / ".lock").is_symlink():
-            (folder / ".lock").unlink()  # the lock would be created at the link's target
-        while not lock.is_locked:
-            with suppress(Timeout):
-                lock.acquire(timeout=PAUSE)
-                break
-            if not waits:
-                note(f"{folder} is in use: {_told(holder)}; waiting for it")
-            waits = True
-            progress(0)
-    try:
-        with _writing(holder), created(holder) as file:
+    """Make the folder, wait until no other process writes to it, and delete what killed ones have left."""
+    folder, holder, waits = published.folder, published.folder / ".holder", False
+    with ExitStack() as stack:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                try:
+                    stack.enter_context(held(folder / ".lock"))
+                    break
+                except BlockingIOError:
+                    if not waits:
+                        note(f"{folder} is in use: {_told(holder)}; waiting for it")
+                    waits = True
+                    progress(0)
+                    time.sleep(PAUSE)
             now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-            file.write(f"process {os.getpid()} on {platform.node()} has worked on it since {now}".encode())
-        for part in _unfinished(published):
-            with _writing(part):
-                part.unlink()
+            with created(holder) as file:
+                file.write(f"process {os.getpid()} on {platform.node()} has worked on it since {now}".encode())
+            stack.callback(_remove, [holder])
+            _remove(_unfinished(published))
         yield
-    finally:
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
         with suppress(OSError):
-            holder.unlink()
-        lock.release()
+            path.unlink()
 
 
 def _told(holder: Path) -> str:
@@ -187,8 +183,7 @@ def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
                 temporary.replace(path)
             return good
         finally:
-            with suppress(OSError):
-                temporary.unlink()
+            _remove([temporary])
 
 
 def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:

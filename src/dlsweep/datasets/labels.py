@@ -47,7 +47,7 @@ def _remedy(name: str, t: np.ndarray, count: int) -> str:
         return f"; {name}.ravel() is one"
     if t.ndim != 2 or t.dtype.kind not in "biuf":
         return ""
-    if t.dtype.kind == "f" and np.allclose(t.sum(axis=1), 1):
+    if t.dtype.kind == "f" and np.allclose(t.sum(axis=1, dtype=np.float64), 1):
         return f"; numpy.argmax({name}, axis=1) makes labels of rows of probabilities"
     return "; its rows are not one-hot, and a sample has one label only"
 
@@ -67,7 +67,7 @@ def understand(names: Sequence[str], t: np.ndarray, t_test: np.ndarray, class_na
     notes = []
     if form := _form(t) or _form(t_test):
         notes.append(f"labels in {' and '.join(dict.fromkeys(names))} are {form}")
-    whole = np.concatenate([_plain(t), _plain(t_test)])
+    whole = np.concatenate([plain(t), plain(t_test)])
     found, inverse = np.unique(whole, return_inverse=True)
     inverse = inverse.reshape(-1)  # NumPy 2.0 gives another shape
     if found.dtype.kind == "U" or _is_boolean(t) or _are_names(found):
@@ -105,7 +105,7 @@ def _is_boolean(t: np.ndarray) -> bool:
     return t.dtype.kind == "b" and not _is_one_hot(t)
 
 
-def _plain(t: np.ndarray) -> np.ndarray:
+def plain(t: np.ndarray) -> np.ndarray:
     """Return labels as `(N,)`, int64 or text."""
     t = t.argmax(axis=1) if _is_one_hot(t) else t.reshape(-1)
     if t.dtype.kind == "S":

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from dlsweep import files
-from dlsweep.datasets import features
+from dlsweep.datasets import features, labels
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.labels import listed
 from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
@@ -60,7 +60,7 @@ def npz(
     found, arrays, notes = _load(path)
     first = Part(found["x_train"], found["t_train"], arrays["x_train"], arrays["t_train"])
     second = Part(found["x_test"], found["t_test"], arrays["x_test"], arrays["t_test"]) if "x_test" in found else None
-    class_names = arrays[CLASS_NAMES].astype(str).ravel().tolist() if CLASS_NAMES in arrays else ()
+    class_names = labels.plain(arrays[CLASS_NAMES]).tolist() if CLASS_NAMES in arrays else ()
     return dataset(path, first, second, Wanted(train, validation, test, standardize, channels), class_names, notes)
 
 
@@ -75,9 +75,11 @@ def _load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray], list[str]]
             held = [i.filename.removesuffix(".npy") for i in archive.infolist() if i.filename.endswith(".npy")]
             found, problems = _roles(held)
             refuse(path, problems)
-            wanted = {**found, **({CLASS_NAMES: CLASS_NAMES} if CLASS_NAMES in held else {})}
+            wanted = {**found, **{name: name for name in (CLASS_NAMES,) if name in held}}
             refuse(path, [*_size_problems(archive, [*wanted.values()])])
             arrays = {role: _array(path, archive, role, name) for role, name in wanted.items()}
+            if CLASS_NAMES in arrays and arrays[CLASS_NAMES].dtype.kind not in "US":
+                raise DataError(f"{path}: {CLASS_NAMES} must be text, found {arrays[CLASS_NAMES].dtype}")
     except (FileNotFoundError, Unreadable) as error:
         raise unreadable(path, error) from None
     except (ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile):

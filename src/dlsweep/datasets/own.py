@@ -120,10 +120,11 @@ def refuse(path: Path, problems: Sequence[str]) -> None:
 
 
 def _problems(train: Part, test: Part | None, wanted: Wanted) -> Iterator[str]:
+    count = len(train.x) if train.x.ndim else 0
     if test is None and wanted.test is None:
         yield "it has no test samples; test: 0.2 sets a fifth of its samples aside"
-    elif test is None and not 1 <= _count(wanted.test, len(train.x)) < len(train.x):
-        yield f"test: {wanted.test} of its {len(train.x):,} samples leaves none to train on, or none to test"
+    elif test is None and not 1 <= _count(wanted.test, count) < count:
+        yield f"test: {wanted.test} of its {plural(count, 'sample')} leaves none to train on, or none to test"
     elif test is not None and isinstance(wanted.test, float):
         yield f"test: {wanted.test} is a share, for a file without a test part; with {test.x_name}, give a number"
     if test is not None:

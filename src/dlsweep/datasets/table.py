@@ -15,13 +15,14 @@ from dlsweep.datasets.labels import listed
 from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
 from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
-from dlsweep.text import nearest, size
+from dlsweep.text import nearest, plural, size
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET = b"PAR1"
 DELIMITERS = ",;\t|"
+_INSTEAD = "remove these rows, or write numbers in their place"
 
 
 @datasets.register
@@ -47,11 +48,18 @@ def table(
     ((2,), ('cat', 'dog'), {'train': 4, 'validation': 0, 'test': 1})
     """
     path = Path(path)
-    found = _load(path)
-    refuse(path, [*_problems(found, label)])
-    columns = [name for name in found.column_names if name != label]
-    x = np.column_stack([_numbers(found[name]) for name in columns])
-    part = Part("the features", f"column {label}", x, _labels(found[label]))
+    try:
+        found = _load(path)
+        refuse(path, [*_problems(found, label)])
+        columns = [name for name in found.column_names if name != label]
+        part = Part(
+            "the table",
+            f"column {label}",
+            np.column_stack([_numbers(found[name]) for name in columns]),
+            _labels(found[label]),
+        )
+    except UnicodeError:
+        raise DataError(f"{path} has text that is not UTF-8; save it as UTF-8") from None
     notes = [f"features are {listed(columns)}; labels are {label}"]
     return dataset(path, part, None, Wanted(train, validation, test, standardize), (), notes)
 
@@ -75,7 +83,7 @@ def _load(path: Path) -> pa.Table:
             return _parquet(file, path) if begin == PARQUET else _csv(file)
     except (FileNotFoundError, Unreadable) as error:
         raise unreadable(path, error) from None
-    except (pa.ArrowException, UnicodeError) as error:
+    except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} cannot be read as CSV or Parquet: {reason}") from None
 
@@ -114,10 +122,12 @@ def _problems(found: pa.Table, label: str) -> Iterator[str]:
         yield "it has no rows"
     for name in names:
         if empty := found[name].null_count:
-            yield f"column {name} has {empty:,} empty values; remove these rows, or write numbers in their place"
+            yield f"column {name} has {plural(empty, 'empty value')}; {_INSTEAD}"
         elif name != label and not _is_numeric(found[name].type):
             kind = found[name].type
             yield f"column {name} holds {kind}, no numbers; remove it, or make numbers of it (pandas.get_dummies)"
+        elif name != label and (odd := int((~np.isfinite(_numbers(found[name]))).sum())):
+            yield f"column {name} has {plural(odd, 'value')} beyond float32 (NaN, infinite, too large); {_INSTEAD}"
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -127,7 +137,8 @@ def _is_numeric(kind: Any) -> bool:
 
 
 def _numbers(column: Any) -> np.ndarray:
-    return np.asarray(column.to_numpy(), dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite values are refused
+        return np.asarray(column.to_numpy(), dtype=np.float64).astype(np.float32)
 
 
 def _labels(column: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ LIMITS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 def _hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """Print an uncaught exception, unless it is about a limit of this machine: the parent has a sentence on these."""
+    atexit.unregister(shutil.rmtree)  # the parent lives, and removes the folder itself
     limited = isinstance(error, EOFError | MemoryError) or getattr(error, "errno", None) in LIMITS
     if not limited and "new thread" not in str(error):
         sys.__excepthook__(kind, error, traceback)

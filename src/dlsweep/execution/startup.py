@@ -58,11 +58,14 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     `if __name__ == "__main__"` would start its sweep a second time in the worker. Raise a `DlsweepError` if they cannot
     start.
     """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise DlsweepError("worker processes cannot start: the current folder has been removed") from error
     before = {name: os.environ[name] for name in (*ENVIRONMENT, SOCKETS) if name in os.environ}
     main, folder = sys.modules["__main__"], tempfile.tempdir
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        Path.cwd()  # workers start in the current folder
         tempfile.tempdir = _short_folder()
         os.environ.update({**ENVIRONMENT, SOCKETS: get_temp_dir()})
         if "__main__" not in modules:
@@ -73,8 +76,6 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
     except EOFError as error:
         reason = "a limit on processes, open files or memory may be too low (ulimit -a shows them)"
         raise DlsweepError(f"worker processes cannot start: {reason}; {ALONE}") from error
-    except FileNotFoundError as error:
-        raise DlsweepError("worker processes cannot start: the current folder has been removed") from error
     except OSError as error:
         raise DlsweepError(f"worker processes cannot start: {error.strerror or error}; {ALONE}") from error
     finally:

@@ -149,7 +149,7 @@ def others(config: Config, committed: Committed) -> set[str]:
 
 def asked(config: Config, found: Mapping[str, str]) -> dict[str, str]:
     """Return the status of the committed runs that a config asks for."""
-    return {run.id: found[run.id] for run in config.runs() if run.id in found}
+    return {run.id: found[run.id] for run in config.runs() if run.id in found} if found else {}
 
 
 def _same_tables(then: Tables, now: Tables) -> bool:
