@@ -14,7 +14,18 @@ import pytest
 import dlsweep
 
 PACKAGE = Path(dlsweep.__path__[0])
-FOUNDATION = ["text", "errors", "files", "types", "randomness", "settings", "sources", "signatures", "registry"]
+FOUNDATION = [
+    "text",
+    "errors",
+    "files",
+    "types",
+    "randomness",
+    "marks",
+    "settings",
+    "sources",
+    "signatures",
+    "registry",
+]
 STAGES = [
     "nn",
     "datasets",

@@ -169,4 +169,4 @@ def refuse_links(root: Path, *inside: str) -> None:
     for name in map(Path, inside):
         for here in (root / folder for folder in (*reversed(name.parents[:-1]), name)):
             if here.is_symlink() and not (here.is_dir() and here.resolve().is_relative_to(root.resolve())):
-                raise UsageError(f"{here} is a link that leads out of {root}; nothing is written through it")
+                raise UsageError(f"{here} is a link that leads out of {root} or nowhere; nothing is written through it")

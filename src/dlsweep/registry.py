@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from annotated_types import Ge, Gt, Lt
 
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
-from dlsweep.settings import Off
+from dlsweep.marks import Off
 from dlsweep.signatures import Signature
 from dlsweep.sources import place
 from dlsweep.text import nearest
@@ -80,6 +80,11 @@ class Entry(Signature):
     """A registered function with what its signature and its docstring say."""
 
     passed: int = field(default=0, kw_only=True)  # how many positional parameters the program itself passes
+
+    @property
+    def shared(self) -> Collection[str]:
+        """The settings that all entries of its kind have, and that a list describes once."""
+        return ()
 
     def columns(self, choices: Sequence[Choice], dtype: Any) -> dict[str, Any]:
         """Return the settings of every run of a stack: numbers as arrays `(R,)`; the rest is the same for all.

@@ -11,9 +11,10 @@ from functools import cached_property
 from math import copysign, inf
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from dlsweep.errors import UnknownName
+from dlsweep.marks import ItemsOf, Names, Needs, Off, Spells
 from dlsweep.text import NUMBER, nearest, plain_number, value_text
 
 if TYPE_CHECKING:
@@ -21,43 +22,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 D = TypeVar("D")
-
-
-class Off(NamedTuple):
-    """In an annotation: the value at which a setting does nothing."""
-
-    value: float
-
-
-class Names(Protocol):
-    """A registry, as far as settings know it."""
-
-    kind: str
-
-    def __getitem__(self, name: str, /) -> Any: ...
-
-    def __iter__(self) -> Iterator[str]: ...
-
-
-class ItemsOf(NamedTuple):
-    """In an annotation of a list: each item is one of these names, or a name with settings."""
-
-    names: Names
-
-
-class Spells(NamedTuple):
-    """In an annotation: a quantity that several settings spell, such as a length in `iterations` or in `epochs`.
-
-    Exactly one of them is set; the others are null.
-    """
-
-    quantity: str
-
-
-class Needs(NamedTuple):
-    """In an annotation: the setting without which this one has no effect."""
-
-    setting: str
 
 
 Steps = tuple[int | str, ...]  # the keys and positions that lead to a value

@@ -8,8 +8,8 @@ import pytest
 from annotated_types import Ge, Gt, Le, MinLen
 
 from dlsweep.cli.listing import kind
+from dlsweep.marks import ItemsOf
 from dlsweep.registry import Count, Fraction, Positive, Registry
-from dlsweep.settings import ItemsOf
 from dlsweep.text import duration, number, size, table
 
 

@@ -102,7 +102,7 @@ CONTENTS: dict[tuple[str, str], Callable[[pa.Table], pa.Table]] = {
     ("runs", "it has the status 'ready'"): column("status", "ready"),
     ("runs", "no classes"): column("classes", 0),
     ("runs", "it has no seed for some runs"): column("seed", None),
-    ("runs", "it has no init for some runs"): column("init", None),
+    ("runs", "it has no init for some runs"): lambda t: pa.concat_tables([column("init", None)(t[:1]), t[1:]]),
     ("runs", "a negative number of iterations"): column("iterations", -1),
     ("curves", "it has rows of other runs or iterations"): column("run_id", "0" * 16),
     ("curves", "it has rows of other runs or iterations "): column("iteration", 7),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -490,3 +492,38 @@ def test_impossible_options_are_told(make: Make, sweep: Sweep, options: dict[str
     with pytest.raises(UsageError) as told:
         sweep(make(), **options)
     assert sentence in str(told.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes")
+def test_names_of_files_may_be_any_bytes(make: Make, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    shutil.copy(data, folder / "own.npz")
+    config = os.fsdecode(b"caf\xe9.yaml")
+    (folder / config).write_text(json.dumps(make(data={"npz": {"path": "own.npz"}}, evaluate={"keep": "final"})))
+    for _ in range(2):
+        done = commands.dlsweep("run", config, "-q", "-j", "1", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+    results = dlsweep.open_results(folder / "results" / "tiny")
+    assert results.load(results.runs["run_id"][0]).predict(np.zeros((1, 6))).shape == (1,)
+    assert commands.dlsweep("plot", "results", "-q", folder=folder).returncode == 0
+    assert (results.folder / "figures" / "curves-accuracy.png").exists()
+
+
+def test_a_setting_that_is_a_factor_has_its_numbers_beside_its_labels(make: Make, tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd"], "optimizer.lr": [100, 30, 0.1], "model.mlp.hidden": [[4], [5]]}
+    results = dlsweep.run(make(grid=grid, seeds=1, model="mlp"), output=tmp_path, executor="inline")
+    for frame in (results.runs, results.curves):
+        assert frame["optimizer.lr"].cat.categories.tolist() == ["100", "30", "0.1"]
+        assert frame["optimizer.lr.value"].tolist() == [float(label) for label in frame["optimizer.lr"]]
+        assert "model.mlp.hidden.value" not in frame
+    arms = results.summary(["final_test_loss"])
+    assert len(arms) == 24
+    (chart,) = results.plot("response", y="loss", rows="activation", columns="init", lines="model.mlp.hidden")
+    assert set(chart.data["optimizer.lr"]) == {0.1, 30, 100}
+    assert chart._repr_png_().startswith(b"\x89PNG")
+    for table in ("runs", "curves"):
+        about = json.loads(pq.read_schema(next((results.folder / table).iterdir())).metadata[b"dlsweep"])
+        assert about["table"] == table
+        assert about["factors"] == list(results.record.levels)
+        assert about["splits"] == ["batch", "test"]

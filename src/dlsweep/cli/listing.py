@@ -13,8 +13,8 @@ from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
+from dlsweep.marks import ItemsOf
 from dlsweep.registry import Entry, Registry
-from dlsweep.settings import ItemsOf
 from dlsweep.text import GAP, similar, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.
@@ -34,6 +34,10 @@ def list_(
     if "layer" in (word, None):
         also = "  … and every activation and every normalization by its name"
         blocks = [f"{block}\n{also}" if block.startswith("layer\n") else block for block in blocks]
+    if "plots" in found:
+        from dlsweep.plots.options import EVERY_PLOT
+
+        blocks = [f"{block}\n{entry_text(EVERY_PLOT)}" if block.startswith("plots\n") else block for block in blocks]
     print("\n\n".join(blocks))
 
 
@@ -75,6 +79,8 @@ def entry_text(entry: Entry) -> str:
     lines = [f"{GAP}{entry.name}: {entry.summary}"]
     described = descriptions(entry)
     for setting in entry.settings.values():
+        if setting.name in entry.shared:
+            continue
         default = "required" if setting.required else f"default {value_text(setting.default)}"
         lines.append(f"{GAP * 3}{setting.name}: {kind(setting.annotation)}, {default}")
         if setting.name in described:

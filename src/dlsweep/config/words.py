@@ -12,8 +12,8 @@ from annotated_types import Ge, Le, MinLen
 from dlsweep.config.document import Place, Reading
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
 from dlsweep.factors import BY_NAME, FACTORS
+from dlsweep.marks import Needs, Spells
 from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
-from dlsweep.settings import Needs, Spells
 from dlsweep.text import label_text, nearest
 from dlsweep.types import Split
 

@@ -10,10 +10,10 @@ import numpy as np
 from annotated_types import Ge
 
 from dlsweep.errors import UsageError
+from dlsweep.marks import Off
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, materialize
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Ratio, Strength
-from dlsweep.settings import Off
 from dlsweep.types import Array, Shape
 
 

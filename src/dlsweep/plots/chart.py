@@ -96,7 +96,12 @@ class Plot(Entry):
         given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
         if self.table == "networks":
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
-        return {**given, **own, **{name: one for name, one in options.settings().items() if name not in own}}
+        return {**given, **own, **{name: one for name, one in options.EVERY_PLOT.settings.items() if name not in own}}
+
+    @property
+    def shared(self) -> Collection[str]:
+        """The options of every plot, without those that are parameters of its own."""
+        return options.EVERY_PLOT.settings.keys() - inspect.signature(self.function).parameters.keys()
 
     @cached_property
     def numeric(self) -> str | None:
@@ -139,8 +144,7 @@ class Plot(Entry):
     def __call__(self, data: Any, **settings: Any) -> Chart:
         facets, complete = self.facets(data, settings)
         own = inspect.signature(self.function).parameters
-        further = {name: complete[name] for name in options.settings() if name not in own}
-        asked = options.Options(**further)
+        asked = options.Options(**{name: complete[name] for name in self.shared})
         with options.applied(asked):
             chart = self.function(facets, **{name: value for name, value in complete.items() if name in own})
         if not isinstance(chart, Chart):

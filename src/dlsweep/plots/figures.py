@@ -17,7 +17,7 @@ from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import Charts
 from dlsweep.plots.names import about
-from dlsweep.plots.options import settings as option_settings
+from dlsweep.plots.options import EVERY_PLOT
 from dlsweep.registry import Choice
 from dlsweep.tasks import Task
 from dlsweep.text import nearest, value_text
@@ -214,7 +214,7 @@ def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
 def _without_options(choice: Choice) -> Choice:
     """Return a plot with all its settings, without its options, which do not change its content."""
     settings = plots[choice.name].complete(choice.settings)
-    return Choice(choice.name, {name: value for name, value in settings.items() if name not in option_settings()})
+    return Choice(choice.name, {name: value for name, value in settings.items() if name not in EVERY_PLOT.settings})
 
 
 def _differing(choice: Choice, group: Sequence[Choice]) -> str:

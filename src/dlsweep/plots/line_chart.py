@@ -46,8 +46,7 @@ def line_chart(
     """
     legend = Legend(facets, splits)
     grid = {cell: sorted(panel, key=legend.order) for cell, panel in panels_of(facets, series).items()}
-    every = list(chain(*grid.values()))
-    x = x.suited(grid.values())
+    every, x = list(chain(*grid.values())), x.suited(grid.values())
     floor = floor_of(every, whole=x.points) if floor is None else floor
     axis = YAxis.of(every, y, log=log, signed=signed, floor=floor)
     same = [group for panel in grid.values() for group in coinciding(panel, axis.heights)] if legend.group else []
@@ -62,12 +61,12 @@ def line_chart(
         ticks=axis.labels,
         bar=legend.bar,
     )
+    behind = {id(one): len(group) - i for group in same for i, one in enumerate(group, 1)}
     level = 0.0 if signed else _chance(every)
     with panels(words) as (figure, axes):
         scale(axes[0, 0], every, x, axis)
         for cell, part in facets:
             panel = grid[cell]
-            behind = {id(one): i for group in same for one, i in zip(group, reversed(range(len(group))))}
             for one in panel:
                 _draw(axes[cell], one, legend, axis, many=len(panel) > 2, points=x.points, behind=behind.get(id(one)))
             if not panel:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
-from dlsweep.settings import Setting
+from dlsweep.registry import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,13 +22,13 @@ LAID_OUT = "laid out"  # label of a figure that has its options
 NORMAL = 10.0  # points: the font of tick labels; other sizes are relative to it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of one figure.
+    """Options of a figure, in every plot.
 
-    title, subtitle: above everything; "" for none, by default the title of the config, and its data, network and seeds.
-    x_label, y_label: the names of the axes; x_limits, y_limits: their ends, null for an end that follows from the data.
-    size: width and height in inches; dpi: pixels per inch of a PNG; font_size: of tick labels in points, to which other
+    title: by default the one of the config, "" for none; subtitle: by default data, network and number of seeds, "" for
+    none. x_label, y_label: the name of the axis; x_limits, y_limits: its ends, null for an end that follows from the
+    data. size: width and height in inches; dpi: pixels per inch of a PNG; font_size: of tick labels, in points; other
     texts are in proportion.
     """
 
@@ -78,7 +78,4 @@ def apply_to(figure: Figure, asked: Options) -> None:
         ax.set(**{name: value for name, value in labels.items() if value is not None})
 
 
-def settings() -> Mapping[str, Setting]:
-    """Return the options as settings of a plot."""
-    hints: dict[str, Any] = get_type_hints(Options, include_extras=True)
-    return {field.name: Setting(field.name, hints[field.name], field.default) for field in fields(Options)}
+EVERY_PLOT = Entry("plots", "every plot", Options)  # its settings are those of every plot

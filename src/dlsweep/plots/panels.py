@@ -1,190 +1,23 @@
-"""A grid of panels with shared axes, labelled by the levels of two factors, and the layout of the texts around it.
-
-Sizes are in inches and follow from measured texts: panels keep their shape in every figure, and no label, legend or
-note covers the data.
-"""
+"""A grid of panels with shared axes, labelled by the levels of two factors."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlsweep.errors import UsageError
 from dlsweep.plots import options, style
-from dlsweep.plots.fitting import FOOT, HEAD, LABEL, NAME, NOTE, block_height, fit, points, text_width
-from dlsweep.plots.options import Options
+from dlsweep.plots.fitting import FOOT, HEAD, LABEL, NAME, NOTE, block_height, points
+from dlsweep.plots.layout import BAR, GAP, PAD, TICKS, Bar, Layout, Words, tick_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAD = 0.12  # inches around the figure
-MOST_ACROSS = 5  # panels in a row, if a figure has no rows of panels
-GAP = 0.42  # inches between panels: the last tick label of one stays clear of the first of the next
-TICKS = 0.22  # inches for the tick labels below the panels
-AXIS = 0.24  # inches for the name of an axis
-
-SLIDE = (13.33, 7.5)  # inches: a figure fits into it, text included, and takes its shape
-FLATTEST, LOWEST, LEAST = 1 / 3, 2.0, 0.8  # least height of a panel: over its width; for a slide's shape; its size
-NARROWEST = 4.5  # inches: a figure
-SMALLEST = 0.3  # inches: side of a panel in a figure whose size was given
-BAR = 0.16  # inches: width of a colour bar
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A colour bar at the right of the figure: its colours (a `ScalarMappable`), its ticks with labels, its name."""
-
-    colours: Any
-    ticks: Sequence[float]
-    labels: Sequence[str]
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Words:
-    """The texts around the panels.
-
-    rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
-    a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
-    figure. ticks: labels of the y axis; beside: words right of the panels; below: inches for the labels of the x axis.
-    head, about: the title of the figure, and the line below. across: panels beside each other on the page, by default
-    all of a row. The layout leaves room for all.
-    """
-
-    x: str = ""
-    y: str = ""
-    row_factor: str = ""
-    rows: Sequence[str] = ("",)
-    column_factor: str = ""
-    columns: Sequence[str] = ("",)
-    title: str = ""
-    legend: Sequence[tuple[str, Sequence[Any]]] = ()
-    notes: dict[tuple[int, int], str] = field(default_factory=dict)
-    foot: str = ""
-    ticks: Sequence[str] = ()
-    below: float | None = None
-    beside: Sequence[str] = ()
-    bar: Bar | None = None
-    head: str = ""
-    about: str = ""
-    across: int | None = None
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Number of rows and columns of panels on the page: many columns without rows take several rows."""
-        rows, n = len(self.rows), len(self.columns)
-        if rows > 1:
-            return rows, n
-        across = self.across or math.ceil(n / math.ceil(n / MOST_ACROSS))
-        return math.ceil(n / across), across
-
-    def with_options(self, asked: Options) -> Words:
-        """Return the texts with the titles and the names of axes that a figure was given."""
-        labels: dict[str, Any] = {"x": asked.x_label, "y": asked.y_label, "head": asked.title, "about": asked.subtitle}
-        return replace(self, **{name: text for name, text in labels.items() if text is not None})
-
-
-class Layout:
-    """The position of everything, in inches, around panels of a width and a height."""
-
-    def __init__(self, words: Words, width: float, height: float):
-        self.words, self.width, self.height = words, width, height
-        rows, columns = words.grid
-        self.column_labels = [fit(level, width, LABEL, lines=3) for level in words.columns]
-        self.row_labels = [fit(level, height, LABEL, lines=2) for level in words.rows]
-        self.inner = columns * width + (columns - 1) * GAP
-        self.axis = points(AXIS)
-        self.below = points(TICKS) if words.below is None else words.below
-        self.left = PAD + (self.axis if words.y else 0) + tick_width(words.ticks)
-        self.beside = max((text_width(text, NOTE) + 0.1 for text in words.beside), default=0.0)
-        labels = self.beside + block_height(self.row_labels, LABEL) + block_height([words.row_factor], NAME)
-        bar = BAR + 0.1 + tick_width(words.bar.labels) + self.axis if words.bar else 0.0
-        self.full = max(
-            self.left + self.inner + max(GAP, PAD + labels) + bar, 0.0 if options.current().size else NARROWEST
-        )
-
-        self.head = fit(words.head, self.full - 2 * PAD, HEAD, lines=3)
-        self.about = fit(words.about, self.full - 2 * PAD, NOTE, lines=2)
-        room = self.full - self.left - PAD  # for a line of text over and under the panels
-        self.title = fit(words.title, room, LABEL, lines=3)
-        self.foot = fit(words.foot, room, FOOT, lines=6)
-        self.names = max((text_width(name, NAME) + 0.15 for name, _ in words.legend if name), default=0.0)
-        self.legend = [LegendGroup(name, handles, room - self.names) for name, handles in words.legend]
-        self.heads = block_height([self.head], HEAD) + block_height([self.about], NOTE)
-        self.heads += 0.08 * bool(self.heads)
-        inner = block_height([self.title], LABEL) + sum(group.height for group in self.legend)
-        self.note = block_height(["x"], NOTE) if words.notes else 0.0
-        labels = block_height([words.column_factor], NAME) + block_height(self.column_labels, LABEL)
-        self.top = PAD + self.heads + inner + labels + self.note
-        foot = block_height([self.foot], FOOT) + 0.05 * bool(self.foot)
-        self.bottom = PAD + self.below + (self.axis if words.x else 0) + foot
-        self.gap = 0.16 + self.note
-        if rows > len(words.rows):  # each panel has its label
-            self.gap += block_height(self.column_labels, LABEL)
-        self.tall = self.top + rows * height + (rows - 1) * self.gap + self.bottom
-
-    @staticmethod
-    def of(words: Words) -> Layout:
-        """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
-        rows, columns = words.grid
-        width = float(np.clip(8.4 / columns, 1.7, 4.6))
-        start = float(np.clip(0.72 * width, 1.45, 3.2))
-        shape = SLIDE[1] / SLIDE[0]
-        layout = Layout(words, width, start)
-        layout = layout.lower(shape * layout.full, LOWEST)
-        wider = min(layout.tall / shape, SLIDE[0]) - layout.full
-        if wider > 0:
-            width = max(width, min(width + wider / columns, layout.height / FLATTEST))
-            layout = Layout(words, width, start)
-            layout = layout.lower(shape * layout.full, min(start, LOWEST))
-        return layout.lower(SLIDE[1], LEAST) if rows > 1 else layout
-
-    @staticmethod
-    def within(words: Words, size: Sequence[float]) -> Layout:
-        """The layout of a figure of a given width and height. A `UsageError` says that its texts need more."""
-        wide, tall = size
-        width = height = 2.0
-        for _ in range(3):  # the lines that texts need follow from the size, and its panels from the lines
-            layout = Layout(words, width, height)
-            width = max(width + (wide - layout.full) / words.grid[1], 0.1)
-            height = max(height + (tall - layout.tall) / words.grid[0], 0.1)
-        layout = Layout(words, width, height)
-        if layout.full > wide + 0.05 or layout.tall > tall + 0.05 or min(width, height) < SMALLEST:
-            raise UsageError(
-                f"size must leave room for the texts of this figure, got {wide:g} × {tall:g} inches; "
-                "a larger size, fewer panels or a smaller font_size fits"
-            )
-        layout.full, layout.tall = wide, tall
-        return layout
-
-    def lower(self, tall: float, least: float) -> Layout:
-        """Make the panels low enough for a figure of some height, but no lower than `least`."""
-        height = self.height - (self.tall - tall) / self.words.grid[0]
-        return Layout(self.words, self.width, min(self.height, max(height, least)))
-
-
-class LegendGroup:
-    """A group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
-
-    def __init__(self, title: str, handles: Sequence[Any], width: float):
-        self.title, self.handles = title, handles
-        handle = (style.LEGEND["handlelength"] + style.LEGEND["handletextpad"]) * points(NAME) / 72
-        gap = style.LEGEND["columnspacing"] * points(NAME) / 72
-        self.texts = [fit(one.get_label(), min(3.0, width - handle), NAME) for one in handles]
-        entry = max(text_width(text, NAME) for text in self.texts) + handle
-        self.columns = min(len(handles), max(1, int((width + gap) / (entry + gap))))
-        self.height = block_height(["\n".join("x" * math.ceil(len(handles) / self.columns))], NAME)
-
-
-def tick_width(ticks: Sequence[str]) -> float:
-    """Return the width of some tick labels."""
-    return max(text_width(label, 10) for label in ("0.00", *ticks)) + 0.08
+__all__ = ["GAP", "TICKS", "Bar", "Words", "bare", "empty", "panels"]
 
 
 @contextmanager

@@ -60,3 +60,14 @@ def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) ->
         if ((iteration >= 0) & (iteration <= ends)).all():
             return rows
     raise Damaged(f"{folder}/{name} is damaged: it has rows of other runs or iterations than its part of runs/")
+
+
+def check(folder: Folder, name: str, expected: pa.Schema | int, runs: pa.Table) -> None:
+    """Raise what reading another file of a chunk would raise.
+
+    expected: the columns of a part; the checksum of weights. runs: the rows of the chunk in runs/.
+    """
+    if isinstance(expected, int):
+        parts.checked(folder, name, expected)
+    else:
+        read_others(folder, name, expected, runs)

@@ -171,6 +171,30 @@ def goes_on(
     committed: the folder's runs. Raise `UsageError` if they are not those of the same config with a shorter training,
     or cannot go on.
     """
+    shorter, notes = _shorter(config, old, committed, folder)
+    found: dict[str, Before] = {}
+    rows = {row["run_id"]: (stem, row) for stem, own in committed.items() for row in own.to_pylist()}
+    same = cache(_same_factors)
+    for longer, run in zip(config.runs(), shorter.runs(), strict=True):
+        stem, row = rows.get(run.id, ("", {"status": "failed"}))
+        samples = data_of(run.arm).sizes["train"]
+        steps = run.arm.train.steps(samples)
+        # Divergence may be found at the last evaluation, which a longer training does not have.
+        irregular = row["status"] == "diverged" and row["iterations"] == steps and steps % run.arm.evaluate.every
+        if row["status"] == "failed" or irregular:  # it starts from the beginning
+            continue
+        if not same(run.arm.schedule, steps, longer.arm.train.steps(samples)):
+            reason = f"the schedule {run.arm.schedule.name} depends on the length of training"
+            raise _refusal(config, old, folder, reason)
+        if row["status"] == "done" and not _has_state(folder, row, run, steps):
+            reason = "an older dlsweep kept their weights without the state of training"
+            raise _refusal(config, old, folder, reason)
+        found[longer.id] = Before(run.id, stem, steps)
+    return _whole_arms(config, found), notes
+
+
+def _shorter(config: Config, old: record.Record, committed: Committed, folder: Folder) -> tuple[Config, list[str]]:
+    """Return the config with the length of the folder's runs, and notes. Raise `UsageError` if none of them goes on."""
     shorter = before(config, old)
     assert shorter is not None
     try:
@@ -189,33 +213,20 @@ def goes_on(
             f"{folder} holds runs of {then} {unit}, and this config asks for {now}; trained runs cannot be made "
             "shorter: give the sweep another name, or replace its results with --force"
         )
-    refused = f"{folder} holds runs of {then} {unit} that cannot go on to {now}"
-    remedy = "train from the start: give the sweep another name, or replace its results with --force"
     if config.evaluate.keep != "final":
         keep = "; with evaluate.keep=final the runs keep it, for the next time" if config.task.concerns("init") else ""
-        raise UsageError(f"{refused}, because they kept no state of training; {remedy}{keep}")
+        raise _refusal(config, old, folder, "they kept no state of training", keep)
     if not old.tables.sweep:
-        raise UsageError(f"{refused}, because an older dlsweep has trained them; {remedy}")
-    found: dict[str, Before] = {}
-    rows = {row["run_id"]: (stem, row) for stem, own in committed.items() for row in own.to_pylist()}
-    same = cache(_same_factors)
-    for longer, run in zip(config.runs(), shorter.runs(), strict=True):
-        stem, row = rows.get(run.id, ("", {"status": "failed"}))
-        samples = data_of(run.arm).sizes["train"]
-        steps = run.arm.train.steps(samples)
-        # Divergence may be found at the last evaluation, which a longer training does not have.
-        irregular = row["status"] == "diverged" and row["iterations"] == steps and steps % run.arm.evaluate.every
-        if row["status"] == "failed" or irregular:  # it starts from the beginning
-            continue
-        if not same(run.arm.schedule, steps, longer.arm.train.steps(samples)):
-            name = run.arm.schedule.name
-            raise UsageError(f"{refused}, because the schedule {name} depends on the length of training; {remedy}")
-        if row["status"] == "done" and not _has_state(folder, row, run, steps):
-            raise UsageError(
-                f"{refused}, because an older dlsweep kept their weights without the state of training; {remedy}"
-            )
-        found[longer.id] = Before(run.id, stem, steps)
-    return _whole_arms(config, found), notes
+        raise _refusal(config, old, folder, "an older dlsweep has trained them")
+    return shorter, notes
+
+
+def _refusal(config: Config, old: record.Record, folder: Folder, reason: str, hint: str = "") -> UsageError:
+    unit, then, now = _lengths(config, old)
+    return UsageError(
+        f"{folder} holds runs of {then} {unit} that cannot go on to {now}, because {reason}; train from the start: "
+        f"give the sweep another name, or replace its results with --force{hint}"
+    )
 
 
 def _whole_arms(config: Config, found: dict[str, Before]) -> dict[str, Before]:

@@ -96,7 +96,7 @@ class Record:
         """Write the record into its folder."""
         content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v or name not in _OPTIONAL}))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
-        folder.put(FILE, text.encode() + b"\n")
+        folder.put(FILE, text.encode(errors="backslashreplace") + b"\n")  # as JSON writes a byte of a path
 
 
 def read(folder: Folder) -> Record | None:
@@ -128,7 +128,7 @@ def read(folder: Folder) -> Record | None:
 
 def _bound(content: Any) -> None:
     """Raise a `ValueError` for values that are nested too deeply, or have text that no file can hold."""
-    json.dumps(content, ensure_ascii=False).encode()
+    json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")  # a path may have any bytes
     values = [content]
     for _ in range(_DEEPEST):
         inside = (one.values() if isinstance(one, dict) else one for one in values if isinstance(one, (dict, list)))

@@ -5,23 +5,20 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+import dlsweep
 from dlsweep.config.runs import Run
 from dlsweep.config.words import data_files
 from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
-from dlsweep.storage import changes, compatibility, contents, parts, record
+from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.reading import Reader, advised
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import label_text, nearest, plural
 from dlsweep.training.result import Checkpoint
@@ -31,11 +28,6 @@ if TYPE_CHECKING:
 
     from dlsweep.config import Config
     from dlsweep.training.model import Model
-
-MISSING = {
-    "layers": "measurements of layers; train with evaluate.layers: true",
-    "ensembles": "ensembles; train with evaluate.ensemble: true",
-}
 
 
 @dataclass(frozen=True)
@@ -61,6 +53,10 @@ class Results:
         """Access to the files of the results."""
         return open_folder(self.folder)
 
+    @cached_property
+    def _tables(self) -> Reader:
+        return Reader(self.files, self.record)
+
     @property
     def name(self) -> str:
         """Name of the sweep."""
@@ -74,29 +70,29 @@ class Results:
     @cached_property
     def runs(self) -> DataFrame:
         """One row per run: its factors and settings, its status, its final, best and last metrics."""
-        frame = self._frame(self._run_rows)
+        frame = self._tables.frame(self._tables.run_rows)
         return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
-        found = Counter(self._run_rows["status"].to_pylist())
+        found = Counter(self._tables.run_rows["status"].to_pylist())
         return {status: found[status] for status in STATUSES}
 
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
-        return self._measured("curves", by="run_id")
+        return self._tables.measured("curves", "run_id", self.runs)
 
     @cached_property
     def layers(self) -> DataFrame:
         """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms."""
-        return self._measured("layers", by="run_id")
+        return self._tables.measured("layers", "run_id", self.runs)
 
     @cached_property
     def ensembles(self) -> DataFrame:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
-        return self._measured("ensembles", by="arm")
+        return self._tables.measured("ensembles", "arm", self.runs)
 
     def load(
         self,
@@ -119,6 +115,14 @@ class Results:
         row = _row(self, run, arm, seed)
         found = _run(self, row)
         return Model(found, data_of(found.arm), start(found) if at == "start" else _kept(self, row))
+
+    def plot(self, kind: str | None = None, **settings: Any) -> dlsweep.plots.chart.Charts:
+        """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
+        return dlsweep.plot(self, kind, **settings)
+
+    def summary(self, metrics: Sequence[str] | None = None) -> DataFrame:
+        """Return one row per arm with means and intervals, as `dlsweep.summary` does."""
+        return dlsweep.summary(self, metrics)
 
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
@@ -150,58 +154,6 @@ class Results:
         """Names of the files with kept weights, by run."""
         return parts.listing(self.files, parts.WEIGHTS)
 
-    @cached_property
-    def _run_rows(self) -> pa.Table:
-        rows = _joined(self._run_parts.values(), self.record.tables.schemas["runs"])
-        if len(set(rows["run_id"].to_pylist())) < len(rows):
-            raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
-        hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
-        return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
-
-    @cached_property
-    def _run_parts(self) -> dict[str, pa.Table]:
-        # Listed once for all tables, since the sweep may be training.
-        schema, beside = self.record.tables.schemas["runs"], self.record.beside
-        with _advised():
-            return {
-                stem: contents.read_runs(self.files, name, schema)
-                for stem, name in parts.listing(self.files, "runs").items()
-                if not beside or parts.sweep(self.files, name) != beside
-            }
-
-    def _measured(self, table: str, by: str) -> DataFrame:
-        """Return another table, in the order in which `runs` has the values of the column `by`."""
-        schemas = self.record.tables.schemas
-        if table not in schemas:
-            raise UsageError(f"{self.folder} has no {MISSING[table]}")
-        there = parts.listing(self.files, table)
-        if self._run_parts.keys() - there.keys():
-            raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        with _advised():
-            own = [
-                contents.read_others(self.files, there[stem], schemas[table], runs)
-                for stem, runs in self._run_parts.items()
-            ]
-        frame = self._frame(_joined(own, schemas[table]))
-        rank = {name: i for i, name in enumerate(dict.fromkeys(self.runs[by]))}
-        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
-        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
-
-    def _frame(self, table: pa.Table) -> DataFrame:
-        frame: DataFrame = table.to_pandas()
-        if self.record.hidden or self.record.relabelled:
-            rows = self._run_rows.select(["run_id", "arm"]).to_pylist()
-            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
-        for factor, levels in self.record.levels.items():
-            if unknown := set(frame[factor].cat.categories) - set(levels):
-                raise ResultsDamaged(
-                    f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
-                    "not the record of these runs; give their sweep another name, or replace its results with --force"
-                )
-            frame[factor] = frame[factor].cat.set_categories(levels)
-        return frame
-
 
 def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
     """Return a part of a config in which data files that are gone are replaced by their like near a folder.
@@ -223,19 +175,6 @@ def _near(path: str, folder: Path) -> str:
         return path
     ends = [Path(*whole.parts[-length:]) for length in range(len(whole.parts) - 1, 0, -1)]
     return str(next((there for end in ends for place in folder.parents[:3] if (there := place / end).is_file()), path))
-
-
-@contextmanager
-def _advised(again: str = "its runs") -> Iterator[None]:
-    """Turn `Damaged` into `ResultsDamaged`, with a way to go on."""
-    try:
-        yield
-    except parts.Damaged as damage:
-        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
-
-
-def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
 
 
 def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
@@ -270,7 +209,7 @@ def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
         raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
     if checksum != checksum:
         raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    with _advised("its run"):
+    with advised("its run"):
         if run not in results.weights:
             raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
         parameters = parts.read_weights(results.files, results.weights[run], int(checksum))

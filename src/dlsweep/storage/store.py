@@ -75,9 +75,7 @@ class Store:
         Raise `Unreadable` if one of the files cannot be read at the moment: its runs are then unknown.
         """
         listed = self._listed()
-        committed: Committed = {}
-        bad: dict[str, str] = {}
-        ids: set[str] = set()
+        committed, bad, ids = Committed(), dict[str, str](), set[str]()
         for stem, name in listed["runs"].items():
             try:
                 if self._is_beside(name):
@@ -86,20 +84,14 @@ class Store:
                 for inside, key, expected in self._others(stem, rows):
                     if key not in listed[inside]:
                         raise Damaged(f"{self.folder}/{name} lacks its part of {inside}/")
-                    if isinstance(expected, int):
-                        parts.checked(self.folder, listed[inside][key], expected)
-                    else:
-                        contents.read_others(self.folder, listed[inside][key], expected, rows)
-            except Damaged as damage:
-                bad[stem] = str(damage)
-                continue
-            own = set(rows["run_id"].to_pylist())
-            if own & ids:
-                # A worker outlived its killed runner for a moment, and committed runs that the next one trained again.
-                bad[stem] = f"{self.folder}/{name} holds runs that are in another part"
-            else:
+                    contents.check(self.folder, listed[inside][key], expected, rows)
+                if ids & (own := set(rows["run_id"].to_pylist())):
+                    # A worker outlived its killed runner for a moment. The next runner trained the same runs again.
+                    raise Damaged(f"{self.folder}/{name} holds runs that are in another part")
                 committed[stem] = rows
                 ids |= own
+            except Damaged as damage:
+                bad[stem] = str(damage)
         return committed, bad
 
     def repair(self) -> tuple[Committed, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -103,9 +104,14 @@ class Tables:
                 **dict.fromkeys(self.kept, pa.int64()),
             },
         }
-        sweep = {"sweep": self.sweep} if self.sweep else None
         tables = [table for table in TABLES if table not in OPTIONAL or table in self.optional]
-        return {table: pa.schema(list(columns[table].items()), sweep) for table in tables}
+        return {table: pa.schema(list(columns[table].items()), self._about(table)) for table in tables}
+
+    def _about(self, table: str) -> dict[str, str] | None:
+        """Return the metadata of a part: its sweep, and for other programs its table and the kinds of its columns."""
+        about = {"table": table, "factors": self.factors, "splits": self.splits, "metrics": self.metrics}
+        about |= {"settings": self.settings} if table == "runs" else {}
+        return {"sweep": self.sweep, "dlsweep": json.dumps(about)} if self.sweep else None
 
     def rows(
         self, runs: Sequence[Run], result: TrainingResult, checksums: Mapping[str, int], error: str | None = None

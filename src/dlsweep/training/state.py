@@ -107,23 +107,27 @@ class State:
     def resumed(cls, stack: Stack, before: TrainingResult) -> State:
         """Return the state that the runs have kept which have not ended early."""
         stack = stack.keep(np.flatnonzero([before.status[position] == "done" for position in stack.positions]))
-        states = [before.states[position] for position in stack.positions]
-        kept = [before.kept[position] for position in stack.positions]
-        last = [{**own.parameters, **named("last", s)} for own, s in zip(kept, states, strict=True) if own is not None]
-        slots, layers = [named("slots", state) for state in states], stack.network.layers if last else ()
-        rest = stack.optimizer[0].rest if last else ()
-        return cls(
-            stack,
-            [{k: np.stack([own[f"{layer.name}/{k}"] for own in last]) for k in layer.parameters} for layer in layers],
-            [
-                {
-                    k: [np.stack([own[f"{layer.name}/{k}/{name}"] for own in slots]) for name in rest]
-                    for k, parameter in layer.parameters.items()
-                    if parameter.trained
-                }
-                for layer in layers
-            ],
-        )
+        found: list[dict[str, Array]] = []  # all arrays of each run, by name
+        for position in stack.positions:
+            kept, state = before.kept[position], before.states[position]
+            found.append({**(kept.parameters if kept else {}), **named("last", state), **named("slots", state)})
+        if not found:
+            return cls(stack, [], [])
+
+        def stacked(name: str) -> Array:
+            return np.stack([own[name] for own in found])
+
+        layers, rest = stack.network.layers, stack.optimizer[0].rest
+        parameters = [{k: stacked(f"{layer.name}/{k}") for k in layer.parameters} for layer in layers]
+        slots = [
+            {
+                k: [stacked(f"{layer.name}/{k}/{slot}") for slot in rest]
+                for k, p in layer.parameters.items()
+                if p.trained
+            }
+            for layer in layers
+        ]
+        return cls(stack, parameters, slots)
 
     def copy(self, iteration: int, row: int) -> Checkpoint:
         """Return a copy of the parameters of a row."""

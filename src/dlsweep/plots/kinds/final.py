@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from dlsweep.plots.panels import Words, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MEAN: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 12, "markeredgewidth": 2.2}
 
@@ -61,8 +61,18 @@ def final(
     if minus is not None:
         shown, name, level = shown.minus(minus), f"{name}: difference to {minus}", 0.0
     axis = ScoreAxis.of(shown.every, log=log_y and minus is None)
-    words, colours = _words(shown, name, axis, level), level_colours(shown.facets, shown.facets.lines)
-    beside = 1 if splits else len(colours)  # levels that have a height of their own within a row
+    words = _words(shown, name, axis, level)
+    figure = _draw(shown, words, axis, level, joined=bool(splits))
+    data = shown.table()
+    extremes = captions.extremes(data, shown.every[0].metric) if shown.every else ""
+    alt = captions.alt(f"Dots of {name}, a row for each {factor_name(shown.name)}", shown.facets, extremes)
+    return Chart(figure, words.foot, alt, data)
+
+
+def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: bool) -> Figure:
+    """Draw the rows of all panels. level: of the dotted line; joined: True if a line joins the means of a row."""
+    colours = level_colours(shown.facets, shown.facets.lines)
+    beside = 1 if joined else len(colours)  # levels that have a height of their own within a row
     offsets = dict(zip(colours, np.linspace(-0.3, 0.3, beside) if beside > 1 else [0.0] * len(colours)))
     height = float(np.clip(5.6 / max(len(shown.names), 1), 0.17, 0.19 + 0.13 * beside))
     size = float(np.clip(8.4 / len(shown.dots), 2.2, 6.0)), max(1.0, height * len(shown.names))
@@ -73,26 +83,17 @@ def final(
         for cell, part in shown.dots.items():
             axes[cell].grid(False, axis="y")
             if axis.low <= level <= axis.high:
-                axes[cell].axvline(level, label="chance" if minus is None else "zero", **style.DOTTED)
-            if splits:
-                _join(axes[cell], shown.names, part)
+                axes[cell].axvline(level, label="chance" if level else "zero", **style.DOTTED)
+            for i, name in enumerate(shown.names if joined else ()):
+                ends = [one.mean for (row, _), one in part.items() if row == name]
+                axes[cell].plot(ends, [i] * len(ends), color=style.FAINT, linewidth=1.2, label=f"joined: {name}")
             for (row, one), scores in part.items():
                 at, text = shown.names.index(row) + offsets[one], captions.joined(row, one)
                 _draw_arm(axes[cell], text, scores, at, 0.3 / beside, colours[one], axis.high)
         for i, text in enumerate(words.beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             axes[0, 0].annotate(text, (1, i), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
-    data = shown.table()
-    extremes = captions.extremes(data, shown.every[0].metric) if shown.every else ""
-    alt = captions.alt(f"Dots of {name}, a row for each {factor_name(shown.name)}", shown.facets, extremes)
-    return Chart(figure, words.foot, alt, data)
-
-
-def _join(ax: Axes, names: Sequence[str], part: Mapping[tuple[str, str], Scores]) -> None:
-    """Join the means of each row by a line."""
-    for i, name in enumerate(names):
-        ends = [one.mean for (row, _), one in part.items() if row == name]
-        ax.plot(ends, [i] * len(ends), color=style.FAINT, linewidth=1.2, label=f"joined: {name}")
+    return figure
 
 
 def _words(shown: Rows, name: str, axis: ScoreAxis, level: float) -> Words:

@@ -13,7 +13,8 @@ from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import CENTRED, Colours
 from dlsweep.plots.fitting import under
-from dlsweep.plots.panels import TICKS, Words, empty, panels
+from dlsweep.plots.names import factor_name
+from dlsweep.plots.panels import Words, empty, panels
 
 _NAMES = 12  # of layers are written at most
 
@@ -56,9 +57,9 @@ def layers(
     colours = Colours.of([*maps.values.values()], CENTRED if y == "activation_mean" else "viridis", log=log)
     layers, marks, steps = maps.layers, maps.marks, x == "iteration"
     size = None if steps else (max(2.0, 0.5 * len(marks)), float(np.clip(0.35 * len(layers), 1.4, 3.5)))
-    names, turned, below = under(marks, size[0] / len(marks)) if size else ([], 0.0, TICKS)
+    names, turned, below = under(marks, size[0] / len(marks)) if size else ([], 0.0, None)
     words = Words(
-        x=maps.x,
+        x=factor_name(maps.x),
         y="layer",
         **captions.headings(facets, maps.when),
         notes=captions.notes(maps.parts),
@@ -76,10 +77,7 @@ def layers(
             axes[cell].grid(False)
         axes[0, 0].set_yticks([layers.index(name) for name in words.ticks], words.ticks)
         for ax in axes[-1]:
-            if steps:
-                set_ticks(ax.xaxis, whole=True)
-            else:
-                ax.set_xticks(range(len(marks)), names, rotation=turned)
+            set_ticks(ax.xaxis, whole=True) if steps else ax.set_xticks(range(len(marks)), names, rotation=turned)
     alt = captions.alt(f"Maps of {y.replace('_', ' ')} by layer and {maps.x}", facets)
     return Chart(figure, words.foot, alt, facets.tidy(maps.columns(y), []))
 

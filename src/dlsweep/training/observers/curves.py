@@ -117,13 +117,8 @@ def long_columns(rows: Sequence[Row], *names: str) -> dict[str, Array]:
     """Return rows as long columns: words and numbers are repeated as often as the arrays of their row are long."""
     if not rows:
         return {name: np.empty(0, str if name == "split" else int) for name in names}
-    lengths = [len(row["run"]) for row in rows]
-    return {
-        name: np.concatenate(
-            [
-                value if isinstance(value := row[name], np.ndarray) else np.full(length, value)
-                for row, length in zip(rows, lengths, strict=True)
-            ]
-        )
-        for name in names
-    }
+    return {name: np.concatenate([_long(row[name], len(row["run"])) for row in rows]) for name in names}
+
+
+def _long(value: Any, length: int) -> Array:
+    return value if isinstance(value, np.ndarray) else np.repeat(value, length)

@@ -1,0 +1,111 @@
+"""Read the tables of some results as frames, with the arms and labels that their record has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.storage import changes, contents, parts, record
+from dlsweep.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MISSING = {
+    "layers": "measurements of layers; train with evaluate.layers: true",
+    "ensembles": "ensembles; train with evaluate.ensemble: true",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The tables in a folder of results. A table that the sweep lacks raises `UsageError`."""
+
+    files: Folder
+    record: record.Record
+
+    @cached_property
+    def run_rows(self) -> pa.Table:
+        """The rows of runs/, in the order of their parts."""
+        rows = _joined(self.run_parts.values(), self.record.tables.schemas["runs"])
+        if len(set(rows["run_id"].to_pylist())) < len(rows):
+            raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
+        hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
+        return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
+
+    @cached_property
+    def run_parts(self) -> dict[str, pa.Table]:
+        # Listed once for all tables, since the sweep may be training.
+        schema, beside = self.record.tables.schemas["runs"], self.record.beside
+        with advised():
+            return {
+                stem: contents.read_runs(self.files, name, schema)
+                for stem, name in parts.listing(self.files, "runs").items()
+                if not beside or parts.sweep(self.files, name) != beside
+            }
+
+    def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
+        """Return another table, in the order in which `runs` has the values of the column `by`."""
+        schemas = self.record.tables.schemas
+        if table not in schemas:
+            raise UsageError(f"{self.files} has no {MISSING[table]}")
+        there = parts.listing(self.files, table)
+        if self.run_parts.keys() - there.keys():
+            raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
+        with advised():
+            own = [
+                contents.read_others(self.files, there[stem], schemas[table], runs)
+                for stem, runs in self.run_parts.items()
+            ]
+        frame = self.frame(_joined(own, schemas[table]))
+        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
+        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
+        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    def frame(self, table: pa.Table) -> DataFrame:
+        """Return a table with the arms, labels and levels of the record."""
+        frame: DataFrame = table.to_pandas()
+        if self.record.hidden or self.record.relabelled:
+            rows = self.run_rows.select(["run_id", "arm"]).to_pylist()
+            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
+        for factor, levels in self.record.levels.items():
+            if unknown := set(frame[factor].cat.categories) - set(levels):
+                raise ResultsDamaged(
+                    f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
+                    "not the record of these runs; give their sweep another name, or replace its results with --force"
+                )
+            frame[factor] = frame[factor].cat.set_categories(levels)
+            self._add_numbers(frame, factor, levels)
+        return frame
+
+    @staticmethod
+    def _add_numbers(frame: DataFrame, factor: str, levels: Sequence[str]) -> None:
+        """Add the numbers beside the labels of a setting: `optimizer.lr.value`; NaN in an arm without the setting."""
+        import pandas as pd
+
+        numbers = pd.to_numeric(pd.Series(levels).replace("-", None), errors="coerce")
+        if "." in factor and set(levels) - {"-"} <= {level for level, x in zip(levels, numbers) if x == x}:
+            column = frame[factor].astype(object).map(dict(zip(levels, numbers))).astype(float)
+            frame.insert(list(frame.columns).index(factor) + 1, f"{factor}.value", column)
+
+
+@contextmanager
+def advised(again: str = "its runs") -> Iterator[None]:
+    """Turn `Damaged` into `ResultsDamaged`, with a way to go on."""
+    try:
+        yield
+    except parts.Damaged as damage:
+        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
+
+
+def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
