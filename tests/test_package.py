@@ -24,6 +24,8 @@ def test_the_registries_are_registries() -> None:
     kinds = ("activations", "initializers", "networks", "normalizations", "optimizers", "regularizers", "schedules")
     for name in (*kinds, "executors"):
         assert isinstance(getattr(dlsweep, name), Registry)
+    assert dlsweep.datasets.register == dlsweep.datasets.datasets.register
+    assert dlsweep.plots.register == dlsweep.plots.plots.register
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

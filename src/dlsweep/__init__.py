@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Where each name comes from. The registries of data sets and plots are dlsweep.datasets.datasets and
-# dlsweep.plots.plots: their packages have taken the short names.
+# Where each name comes from. dlsweep.datasets and dlsweep.plots are packages; each has its registry's `register`.
 _SOURCES = {
     "load": "config",
     "plan": "training.plan",

@@ -97,8 +97,14 @@ def test_failed_runs_are_kept_or_tried_again(make: Make, execute: Execute, tmp_p
     assert execute(SCRIPT, *arguments)[0] == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == parts
 
-    healed = SCRIPT.replace("np.float32(0.5)", "np.float32(0.7)")
     retry = json.dumps({"output": str(tmp_path), "retry": True})
+    another = SCRIPT.replace("np.float32(0.5)", "np.float32(0.7)")  # one run is done with the function as it was
+    code, message = execute(another, arguments[0], retry)
+    assert code == 2
+    assert "has another source now" in message
+    assert "give the sweep another name" in message
+
+    healed = SCRIPT.replace('raise ValueError("no such luck")', "pass")  # the function finds it by its name, as data
     assert execute(healed, arguments[0], retry)[0] == 0
     results = dlsweep.open_results(tmp_path / "tiny")
     assert results.runs["status"].tolist() == ["done", "done"]

@@ -23,7 +23,9 @@ from dlsweep.errors import DataChanged, DataError, UnknownName, Unreadable, Usag
 from dlsweep.registry import Choice
 from dlsweep.text import nearest
 
-__all__ = ["Arrays", "Dataset", "data_of", "datasets", "kind_of", "named", "open_dataset", "published_as"]
+__all__ = ["Arrays", "Dataset", "data_of", "datasets", "kind_of", "named", "open_dataset", "published_as", "register"]
+
+register = datasets.register
 
 
 class Planned(Protocol):
