@@ -262,6 +262,11 @@ def test_classes_that_are_never_trained_are_told(make: Make, sweep: Sweep, data:
     assert repr(results) == f"Results('{tmp_path}/tiny', 12 runs)"
 
 
+def test_a_dry_run_of_networks_that_diverge_at_once_is_a_prediction(make: Make, tmp_path: Path) -> None:
+    config = make(grid={"optimizer": [{"sgd": {"lr": 1e30}}]}, seeds=1)
+    assert dlsweep.dry_run(config, output=tmp_path, executor="inline").seconds > 0
+
+
 def test_the_dry_run_says_what_the_run_does_and_writes_nothing(make: Make, sweep: Sweep, tmp_path: Path) -> None:
     config = make(grid={"optimizer": [{"sgd": {"lr": [0.1, 0.2]}}]})
     forecast = dlsweep.dry_run(config, output=tmp_path, executor="inline")

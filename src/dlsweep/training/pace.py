@@ -57,6 +57,8 @@ def _training(cohort: Cohort, chunk: Chunk, whole: Dataset) -> float:
 
     def step() -> None:
         nonlocal t
+        if not training.state:  # all runs have diverged: the others of the cohort will do so, too
+            return
         t += 1
         training.step(t)
         training.next_batch(t)
