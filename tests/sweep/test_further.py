@@ -283,3 +283,18 @@ def test_a_slot_is_kept_beside_the_weights(make: Make, tmp_path: Path) -> None:
     with np.load(next((results.folder / "weights").iterdir()), allow_pickle=False) as arrays:
         names = [f"{layer}/{k}" for layer in ("dense1", "dense2") for k in "Wb"]
         assert list(arrays) == [*names, *(f"state/slots/{name}/{slot}" for name in names for slot in "mv")]
+
+
+def test_layers_with_activations_of_their_own_are_loaded_and_trained_further(make: Make, tmp_path: Path) -> None:
+    config = kept(make, model={"layers": [{"dense": {"units": 4}}, "tanh"]}, plots=["confusion"])
+    del config["grid"]["activation"]
+    short = run(config, tmp_path)
+    assert short.load(seed=0).layers
+    assert [path.name for path in figures(short)] == ["confusion.png"]
+    assert run(length(config, iterations=8), tmp_path).runs["iterations"].tolist() == [8, 8]
+
+
+def figures(results: Results) -> list[Path]:
+    told = commands.dlsweep("plot", results.folder, folder=results.folder.parent)
+    assert (told.returncode, told.stderr) == (0, "")
+    return sorted((results.folder / "figures").iterdir())

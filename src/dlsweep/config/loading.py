@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
-from dlsweep.config.checks import CHECKS
-from dlsweep.config.checks.unused import single_lists
+from dlsweep.config.checks import CHECKS, Check, unused
 from dlsweep.config.config import Config
 from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
 from dlsweep.config.expansion import expand
@@ -55,19 +54,30 @@ def load(
     >>> [(arm.name, arm.train.iterations) for arm in config.arms()]
     [('relu', 200), ('tanh', 200)]
     """
+    return _load(source, overrides, max_runs, CHECKS)
+
+
+def load_resolved(resolved: Mapping[str, Any]) -> Config:
+    """The config of some results, from its resolved form, which has every factor: one without effect is no mistake."""
+    return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
+
+
+def _load(
+    source: str | PathLike[str] | Mapping[str, Any], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]
+) -> Config:
     given, unread = gather(read(source))
-    config, mistakes = gather(_load(given, overrides, max_runs))
+    config, mistakes = gather(_config(given, overrides, max_runs, checks))
     if unread or mistakes or config is None:
         lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
         raise ConfigError([named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
     return config
 
 
-def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Config | None]:
+def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iterable[Check]) -> Reading[Config | None]:
     if given.document is None:
         return None
     document = yield from override(given.document, overrides)
-    sweep = yield from _read(document, given, max_runs)
+    sweep = yield from _read(document, given, max_runs, checks)
     if sweep is None:
         return None
     config = Config(
@@ -80,7 +90,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
-        notes=tuple(dict.fromkeys(map(str, single_lists(sweep)))),
+        notes=tuple(dict.fromkeys(map(str, unused.single_lists(sweep)))),
         _task=sweep.task.name,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
@@ -93,7 +103,7 @@ def _load(given: Source, overrides: Iterable[str], max_runs: int) -> Reading[Con
 
 
 @whole
-def _read(document: Node, given: Source, max_runs: int) -> Reading[Sweep | None]:
+def _read(document: Node, given: Source, max_runs: int, checks: Iterable[Check]) -> Reading[Sweep | None]:
     sweep = yield from adapted((yield from _read_sweep(document, given)))
     sweep = replace(sweep, factors=_factors(sweep))
     if sweep.count > max_runs:
@@ -102,7 +112,7 @@ def _read(document: Node, given: Source, max_runs: int) -> Reading[Sweep | None]
         sweep = replace(sweep, labels=(yield from label(sweep)))
         sweep = replace(sweep, blocks=expand(sweep))
         sweep = replace(sweep, rules=(yield from read_rules(sweep)))
-    for check in CHECKS:
+    for check in checks:
         yield from check(sweep)
     return sweep
 

@@ -12,7 +12,6 @@ leaves `evaluate.every` open, `evaluate.planned` holds the first length, which t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlsweep.config import Config, load
+from dlsweep.config import Config, load_resolved
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
@@ -159,7 +158,7 @@ def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
     resolved = {key: value for key, value in config.resolved().items() if key != "fingerprints"}
     for part, settings in changes.items():
         resolved[part] = {name: v for name, v in (resolved[part] | settings).items() if v is not None}
-    made = load(resolved, max_runs=sys.maxsize)
+    made = load_resolved(resolved)
     return replace(made, file=config.file, text=config.text, plots=config.plots)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -144,10 +143,10 @@ class Results:
     @cached_property
     def expanded(self) -> Config:
         """Config of the results, loaded again."""
-        from dlsweep.config import load
+        from dlsweep.config import load_resolved
 
         config = {key: value for key, value in self.config.items() if key != "fingerprints"}
-        return load(_with_files(config, self.folder.absolute()), max_runs=sys.maxsize)
+        return load_resolved(_with_files(config, self.folder.absolute()))
 
     @cached_property
     def weights(self) -> dict[str, str]:

@@ -8,7 +8,9 @@ from dlsweep.config.checks import data, plots, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
-CHECKS: tuple[Callable[[Sweep], Iterator[Mistake]], ...] = (
+Check = Callable[[Sweep], Iterator[Mistake]]
+
+CHECKS: tuple[Check, ...] = (
     unused.settings,
     unused.stopping,
     unused.factors,
