@@ -92,15 +92,14 @@ def check(entry: Entry, name: str, node: Node, where: str) -> Reading[Node]:
     for fault in faults:
         yield node.place_of(fault.steps, fault.at_key).mistake(fault.sentence)
     if setting.is_file and not faults:
-        try:
-            value = _absolute(node)
-        except RuntimeError:
+        expanded = os.path.expanduser(node.value)  # noqa: PTH111  Path.expanduser raises an error for an unknown user
+        if expanded.startswith("~"):
             yield node.place.mistake(f"{where} is {node}, and there is no such home folder; write the whole path")
+        value = _absolute(node.place, expanded)
     return replace(node, meaning=value)
 
 
-def _absolute(node: Node) -> str:
+def _absolute(place: Place, path: str) -> str:
     """An absolute path; one in a config is relative to the config's file, elsewhere to the working directory."""
-    folder = Path(node.place.file).parent if node.place.line else Path()
-    # Path.expanduser raises an error for an unknown user; resolve() would follow links.
-    return os.path.abspath(folder / os.path.expanduser(str(node.value)))  # noqa: PTH100, PTH111
+    folder = Path(place.file).parent if place.line else Path()
+    return os.path.abspath(folder / path)  # noqa: PTH100  resolve() would follow links

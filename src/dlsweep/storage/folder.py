@@ -108,6 +108,7 @@ class LocalFolder:
                 file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
         except DlsweepError as error:
             if not isinstance(error.__cause__, FileExistsError):
+                _remove(note)  # a part of it may be there
                 raise
             crash = f"it cannot be locked ({lockless}): if no process works on it, delete {note}"
             raise ResultsInUse(f"{self} is in use: {_holder(note)}; {crash}") from None
