@@ -71,7 +71,7 @@ def test_a_user_that_is_unknown_or_has_no_home(dlsweep: Dlsweep) -> None:
     (dlsweep.folder / "home.yaml").write_text(TINY.replace("path: tiny", "path: ~nosuch/tiny"))
     told = dlsweep("run", "home.yaml", code=2).stderr
     assert "home.yaml:2:20: " in told
-    assert "is ~nosuch/tiny.npz, and there is no such home folder; write the whole path" in told
+    assert "is '~nosuch/tiny.npz', and there is no such home folder; write the whole path" in told
     told = dlsweep("data", "list", code=2, DLSWEEP_DATA="~nosuch/x").stderr
     assert told == "no home folder is known for ~nosuch/x; set DLSWEEP_DATA to a folder for data sets\n"
 
