@@ -98,6 +98,8 @@ def test_labels_that_are_numbers(tmp_path: Path) -> None:
         ("kind\na\nb\n", "there is no column but kind"),
         ("a,a,kind\n1,2,x\n1,2,y\n", "several columns are called a; rename them"),
         ("a,b,kind\n1,,x\n1,2,y\n", "column b has 1 empty value; remove these rows"),
+        ("a,b,kind\n1,2,x\n1,2,\n1,2,y\n", "column kind has 1 empty value; remove these rows"),
+        (",a,kind\n0,2,x\n1,2,y\n", "a column has no name; name it, or remove it"),
         ("a,b,kind\n1,nan,x\n1,2,y\n", "column b has 1 empty value; remove these rows"),
         ("a,b,kind\n1,inf,x\n1,1e99,y\n", "column b has 2 values beyond float32 (NaN, infinite, too large)"),
         ("a,b,kind\n1,red,x\n1,blue,y\n", "column b holds string, no numbers; remove it, or make numbers of it"),

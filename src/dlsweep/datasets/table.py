@@ -121,13 +121,24 @@ def _problems(found: pa.Table, label: str) -> Iterator[str]:
     if not len(found):
         yield "it has no rows"
     for name in names:
-        if empty := found[name].null_count:
+        if not name:
+            yield "a column has no name; name it, or remove it (pandas writes its index so, without index=False)"
+        elif empty := found[name].null_count + _blank(found[name]):
             yield f"column {name} has {plural(empty, 'empty value')}; {_INSTEAD}"
         elif name != label and not _is_numeric(found[name].type):
             kind = found[name].type
             yield f"column {name} holds {kind}, no numbers; remove it, or make numbers of it (pandas.get_dummies)"
         elif name != label and (odd := int((~np.isfinite(_numbers(found[name]))).sum())):
             yield f"column {name} has {plural(odd, 'value')} beyond float32 (NaN, infinite, too large); {_INSTEAD}"
+
+
+def _blank(column: Any) -> int:
+    """Count the empty texts of a column."""
+    import pyarrow.compute as compute
+    import pyarrow.types as types
+
+    text = types.is_string(column.type) or types.is_large_string(column.type)
+    return compute.sum(compute.equal(column, "")).as_py() or 0 if text else 0
 
 
 def _is_numeric(kind: Any) -> bool:
