@@ -55,3 +55,9 @@ def test_chance_is_known_for_an_accuracy_of_one_number_of_classes() -> None:
     assert chance(RUNS, "accuracy") == 0.1
     assert np.isnan(chance(RUNS, "loss"))
     assert np.isnan(chance(RUNS.assign(classes=[2, 3, 4, 5]), "accuracy"))
+
+
+def test_an_unknown_metric_is_a_sentence() -> None:
+    frame = pd.DataFrame({"arm": ["he"], "status": ["done"], "final_test_accuracy": [0.5]})
+    with pytest.raises(UsageError, match="there is no metric 'final_test_acc'; did you mean 'final_test_accuracy'"):
+        summary(frame, ["final_test_acc"])

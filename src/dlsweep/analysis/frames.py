@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import MOMENTS
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -109,6 +111,8 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
 
     runs = results.runs if isinstance(results, Results) else results
     names = metric_columns(runs) if metrics is None else list(metrics)
+    for unknown in (name for name in names if name not in runs):
+        raise UsageError(f"there is no metric {unknown!r}{nearest(unknown, metric_columns(runs))}")
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
     table = arms[factors].first()
