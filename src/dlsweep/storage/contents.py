@@ -44,7 +44,7 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
 def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) -> pa.Table:
     """Return a part of another table. runs: the rows of its chunk in runs/.
 
-    Raise `Damaged` if a row is of none of these runs.
+    Raise `Damaged` if a row is of none of these runs, or a curve does not reach the end of its run.
     """
     by = "run_id" if "run_id" in schema.names else "arm"
     last: dict[str, int] = {}
@@ -57,9 +57,25 @@ def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) ->
         of = rows.unify_dictionaries()[by].combine_chunks()
         ends = np.array([last.get(word, -1) for word in of.dictionary.to_pylist()] or [-1])[of.indices.to_numpy()]
         iteration = rows["iteration"].to_numpy()
-        if ((iteration >= 0) & (iteration <= ends)).all():
+        if not ((iteration >= 0) & (iteration <= ends)).all():
+            reason = "it has rows of other runs or iterations than its part of runs/"
+        elif name.startswith("curves/") and not _whole(rows, runs):
+            reason = "the curve of a run does not reach its end"
+        else:
             return rows
-    raise Damaged(f"{folder}/{name} is damaged: it has rows of other runs or iterations than its part of runs/")
+    else:
+        reason = "it has rows that are of no run"
+    raise Damaged(f"{folder}/{name} is damaged: {reason}")
+
+
+def _whole(curves: pa.Table, runs: pa.Table) -> bool:
+    """Return True if every run that ended well has an evaluation of each split at its last iteration."""
+    ended = runs.filter(pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"])))
+    found = curves.unify_dictionaries().group_by(["run_id", "split"]).aggregate([("iteration", "max")]).to_pydict()
+    ends = dict(zip(zip(found["run_id"], found["split"]), found["iteration_max"]))
+    splits = set(found["split"]) or {""}
+    last = zip(ended["run_id"].to_pylist(), ended["iterations"].to_pylist())
+    return all(ends.get((run, split)) == iteration for run, iteration in last for split in splits)
 
 
 def check(folder: Folder, name: str, expected: pa.Schema | int, runs: pa.Table) -> None:
