@@ -48,7 +48,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "plots.0.settings": lambda c: c["plots"].append({"name": "curves", "settings": 3}),
     "sessions": lambda c: c.update(sessions="x"),
     "config": lambda c: c.update(config=[]),
-    "'NoneType' object": lambda c: c.update(tables=None),
+    "it has not the fields of a record": lambda c: c.update(tables=None),
     "seeds: Field required": lambda c: c["config"].pop("seeds"),
 }
 

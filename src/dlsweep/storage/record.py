@@ -122,8 +122,16 @@ def read(folder: Folder) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ResultsDamaged(f"{path} is damaged, or not made by dlsweep: {reason}") from error
+        raise ResultsDamaged(f"{path} is damaged, or not made by dlsweep: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a record whose reading raised an error."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON (line {error.lineno}, column {error.colno})"
+    return str(error) if isinstance(error, ValueError) else "it has not the fields of a record"
 
 
 def _bound(content: Any) -> None:
