@@ -31,7 +31,7 @@ def sweep(config: dict[str, Any]) -> Sweep:
     given, _ = gather(read(config))
     assert given.document is not None
     whole: Any = loading._read
-    found, _ = gather(whole.__wrapped__(given.document, given, loading.MAX_RUNS))
+    found, _ = gather(whole.__wrapped__(given.document, given, loading.MAX_RUNS, CHECKS))
     assert isinstance(found, Sweep)
     return found
 
