@@ -126,7 +126,7 @@ def read(folder: Folder) -> Record | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong with a record whose reading raised an error."""
+    """Return the fault of a record whose reading raised this error."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError):
