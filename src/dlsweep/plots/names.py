@@ -66,6 +66,8 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
     >>> model = {"mlp": {"hidden": [100, 100, 50]}}
     >>> about({"data": {"mnist": {"train": 300}}, "model": model, "seeds": [0, 1]}, {"optimizer": ["sgd", "adam"]})
     'mnist, 300 training samples · mlp 2 × 100, 50 · 2 seeds'
+    >>> about({"data": {"mnist": {"validation": 59700}}, "seeds": [0]}, {})
+    'mnist, 59,700 samples for validation, the others for training · 1 seed'
     """
     words = []
     for field in ("data", "model"):
@@ -73,7 +75,9 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
             ((name, settings),) = config[field].items()
             words.append(name)
             if settings.get("train") and "data.train" not in levels:
-                words[-1] += f", {settings['train']} training samples"
+                words[-1] += f", {settings['train']:,} training samples"
+            elif settings.get("validation") and levels.keys().isdisjoint(("data.train", "data.validation")):
+                words[-1] += f", {settings['validation']:,} samples for validation, the others for training"
             hidden = settings.get("hidden")
             if isinstance(hidden, list) and not any(factor.endswith(".hidden") for factor in levels):
                 words[-1] += f" {_units(hidden)}"
