@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, plots, unused
+from dlsweep.config.checks import claims, data, plots, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -26,4 +26,5 @@ CHECKS: tuple[Check, ...] = (
     plots.weights,
     plots.numeric,
     plots.tasks,
+    claims.possible,
 )
