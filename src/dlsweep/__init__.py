@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from dlsweep.nn.schedules import schedules as schedules
     from dlsweep.plots.figures import plot as plot
     from dlsweep.progress import Reporter as Reporter
-    from dlsweep.storage.results import open_all as open_all
-    from dlsweep.storage.results import open_results as open_results
+    from dlsweep.storage.opening import open_all as open_all
+    from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
 
@@ -44,8 +44,8 @@ _SOURCES = {
     "run": "sweep",
     "dry_run": "forecast",
     "Reporter": "progress",
-    "open_results": "storage.results",
-    "open_all": "storage.results",
+    "open_results": "storage.opening",
+    "open_all": "storage.opening",
     "plot": "plots.figures",
     "summary": "analysis.frames",
     "activations": "nn.activations",

@@ -19,7 +19,8 @@ from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.further import Before, Earlier
-from dlsweep.storage.results import Results, open_results
+from dlsweep.storage.opening import open_results
+from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.text import plural
 from dlsweep.training.plan import Plan, plan

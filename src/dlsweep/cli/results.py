@@ -118,7 +118,7 @@ def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = Tr
     A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
     If some sweeps suit the request, those that do not are no error: they are reported.
     """
-    from dlsweep.storage.results import open_each
+    from dlsweep.storage.opening import open_each
 
     done, lost = 0, list[DlsweepError]()
     waiting: list[str] = []

@@ -107,6 +107,8 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         tables=tables(config, old),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
+        claims=config.claims,
+        alpha=config.alpha,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         further=old.further if old else "",
         earlier=old.earlier if old else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
 from dlsweep.config.runs import Run
-from dlsweep.config.words import data_files
-from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
+from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.reading import Reader, advised
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import label_text, nearest, plural
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pandas import DataFrame
 
     from dlsweep.config import Config
@@ -93,6 +93,13 @@ class Results:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
         return self._tables.measured("ensembles", "arm", self.runs)
 
+    def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
+        """Return some columns of `curves` or `layers` in no order, only of rows with a word, such as `split="test"`.
+
+        Arrow reads them in a small share of the time and memory of the whole frame.
+        """
+        return self._tables.columns(table, names, **words)
+
     def load(
         self,
         run: str | None = None,
@@ -146,34 +153,12 @@ class Results:
         from dlsweep.config import load_resolved
 
         config = {key: value for key, value in self.config.items() if key != "fingerprints"}
-        return load_resolved(_with_files(config, self.folder.absolute()))
+        return load_resolved(with_moved_files(config, self.folder.absolute()))
 
     @cached_property
     def weights(self) -> dict[str, str]:
         """Names of the files with kept weights, by run."""
         return parts.listing(self.files, parts.WEIGHTS)
-
-
-def _with_files(form: Any, folder: Path, owner: str = "") -> Any:
-    """Return a part of a config in which data files that are gone are replaced by their like near a folder.
-
-    owner: the name of the data set in whose settings the part is. Results are moved together with their data: then a
-    path is the same from some parent of the results on.
-    """
-    if isinstance(form, Mapping):
-        return {
-            key: _near(value, folder) if (owner, key) in data_files() else _with_files(value, folder, key)
-            for key, value in form.items()
-        }
-    return [_with_files(one, folder, owner) for one in form] if isinstance(form, list) else form
-
-
-def _near(path: str, folder: Path) -> str:
-    whole = Path(path)
-    if whole.exists():
-        return path
-    ends = [Path(*whole.parts[-length:]) for length in range(len(whole.parts) - 1, 0, -1)]
-    return str(next((there for end in ends for place in folder.parents[:3] if (there := place / end).is_file()), path))
 
 
 def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
@@ -213,59 +198,3 @@ def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
             raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
         parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
         return Checkpoint(int(row["kept_iteration"]), parameters)
-
-
-def open_results(path: str | Path) -> Results:
-    """Return the results in the folder `path`, such as `results/activation-init`.
-
-    >>> import dlsweep
-    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
-    >>> _ = dlsweep.run(config, executor="inline")
-    >>> open_results("results/one").runs["status"].tolist()
-    ['done']
-    """
-    folder = Path(path)
-    if folder.is_file():
-        meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
-        raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
-    found, _ = compatibility.open_record(open_folder(folder))
-    if found is None:
-        inside = ", ".join(map(str, open_folder(folder).subfolders(record.FILE)))
-        hint = f"; there are some in {inside}" if inside else ""
-        raise UsageError(f"there are no results in {folder}{hint}")
-    return Results(folder, found)
-
-
-def open_all(path: str | Path) -> list[Results]:
-    """Return the results in the folder `path`; if it is a folder of sweeps, those of each sweep, by name.
-
-    Of several sweeps, one that cannot be opened is left out with a warning.
-
-    >>> import dlsweep
-    >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
-    >>> for name in ("one", "two"):
-    ...     _ = dlsweep.run({"name": name, **config}, executor="inline")
-    >>> [results.folder.name for results in open_all("results")]
-    ['one', 'two']
-    """
-    found = open_each(path)
-    opened = [one for one in found if isinstance(one, Results)]
-    lost = [one for one in found if isinstance(one, DlsweepError)]
-    if not opened:
-        raise lost[0]
-    for error in lost:
-        warnings.warn(str(error), stacklevel=2)
-    return opened
-
-
-def open_each(path: str | Path) -> list[Results | DlsweepError]:
-    """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
-    folder = open_folder(Path(path))
-    inside = folder.subfolders(record.FILE)
-    found: list[Results | DlsweepError] = []
-    for one in [path] if not inside or record.FILE in folder.list() else map(str, inside):
-        try:
-            found.append(open_results(one))
-        except DlsweepError as error:
-            found.append(error)
-    return found

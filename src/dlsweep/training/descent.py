@@ -31,13 +31,32 @@ def descend(
     ends before the point at which its run diverges (`dlsweep.training.divergence`).
     """
     start = time.perf_counter()
-    arms = [run.arm for run in runs]
-    arm = arms[0]  # whatever is code is the same in every arm of a cohort
+    arm = runs[0].arm  # whatever is code is the same in every arm of a cohort
     landscape: Landscape = landscapes[arm.model.name](**arm.model.settings)
-    optimizer, schedule = optimizers[arm.optimizer.name], schedules[arm.schedule.name]
-    stepped, steps = fastest(optimizer.function), arm.train.iterations
+    steps = arm.train.iterations
     assert steps is not None  # a landscape has no epochs
 
+    path, ended = _paths(runs, landscape, steps, progress, dtype)
+    curves = long_columns(path, "iteration", "run", "loss", "x", "y")
+    none = np.full(len(curves["run"]), np.nan)
+    curves |= {"epoch": none, "split": np.full(len(none), "train"), "penalty": np.zeros(len(none)), "accuracy": none}
+    return TrainingResult(
+        curves=curves | {"distance": landscape.distance(curves["x"], curves["y"])},
+        status=["done" if at < 0 else "diverged" for at in ended],
+        iterations=[steps if at < 0 else int(at) for at in ended],
+        final=[steps] * len(runs),
+        parameters=2,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _paths(
+    runs: Sequence[Run], landscape: Landscape, steps: int, progress: Callable[[int], None], dtype: Any
+) -> tuple[list[Row], Array]:
+    """Return the evaluated points of the paths, and the iteration at which each run diverges, or -1."""
+    arms = [run.arm for run in runs]
+    optimizer, schedule = optimizers[arms[0].optimizer.name], schedules[arms[0].schedule.name]
+    stepped, every = fastest(optimizer.function), arms[0].evaluate.every
     w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
     gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.rest]
@@ -58,7 +77,7 @@ def descend(
             finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1) & (loss <= limits)
             ended[(ended < 0) & ~finite] = t  # it stays in the stack, and disturbs no other row of it
             which = np.flatnonzero(ended < 0)
-            if t % arm.evaluate.every == 0 or t == steps:
+            if t % every == 0 or t == steps:
                 x, y = w[which].T
                 path.append({"iteration": t, "run": which, "loss": loss[which], "x": x, "y": y})
             progress(len(runs) if t else 0)
@@ -66,17 +85,7 @@ def descend(
                 progress(len(runs) * (steps - t))
                 break
 
-    curves = long_columns(path, "iteration", "run", "loss", "x", "y")
-    none = np.full(len(curves["run"]), np.nan)
-    curves |= {"epoch": none, "split": np.full(len(none), "train"), "penalty": np.zeros(len(none)), "accuracy": none}
-    return TrainingResult(
-        curves=curves | {"distance": landscape.distance(curves["x"], curves["y"])},
-        status=["done" if at < 0 else "diverged" for at in ended],
-        iterations=[steps if at < 0 else int(at) for at in ended],
-        final=[steps] * len(runs),
-        parameters=2,
-        seconds=time.perf_counter() - start,
-    )
+    return path, ended
 
 
 def _at(landscape: Landscape, w: Array) -> tuple[Array, Array]:

@@ -25,7 +25,8 @@ from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.plots import plots
 from dlsweep.plots.figures import draw
 from dlsweep.registry import Choice
-from dlsweep.storage.results import Results, open_results
+from dlsweep.storage.opening import open_results
+from dlsweep.storage.results import Results
 from dlsweep.sweep import run
 
 CONFIG: dict[str, Any] = {

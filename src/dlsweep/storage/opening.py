@@ -1,0 +1,67 @@
+"""Open the results in a folder: of one sweep, or of several."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.storage import compatibility, record
+from dlsweep.storage.folder import open_folder
+from dlsweep.storage.results import Results
+
+
+def open_results(path: str | Path) -> Results:
+    """Return the results in the folder `path`, such as `results/activation-init`.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> _ = dlsweep.run(config, executor="inline")
+    >>> open_results("results/one").runs["status"].tolist()
+    ['done']
+    """
+    folder = Path(path)
+    if folder.is_file():
+        meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
+        raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
+    found, _ = compatibility.open_record(open_folder(folder))
+    if found is None:
+        inside = ", ".join(map(str, open_folder(folder).subfolders(record.FILE)))
+        hint = f"; there are some in {inside}" if inside else ""
+        raise UsageError(f"there are no results in {folder}{hint}")
+    return Results(folder, found)
+
+
+def open_all(path: str | Path) -> list[Results]:
+    """Return the results in the folder `path`; if it is a folder of sweeps, those of each sweep, by name.
+
+    Of several sweeps, one that cannot be opened is left out with a warning.
+
+    >>> import dlsweep
+    >>> config = {"data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> for name in ("one", "two"):
+    ...     _ = dlsweep.run({"name": name, **config}, executor="inline")
+    >>> [results.folder.name for results in open_all("results")]
+    ['one', 'two']
+    """
+    found = open_each(path)
+    opened = [one for one in found if isinstance(one, Results)]
+    lost = [one for one in found if isinstance(one, DlsweepError)]
+    if not opened:
+        raise lost[0]
+    for error in lost:
+        warnings.warn(str(error), stacklevel=2)
+    return opened
+
+
+def open_each(path: str | Path) -> list[Results | DlsweepError]:
+    """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
+    folder = open_folder(Path(path))
+    inside = folder.subfolders(record.FILE)
+    found: list[Results | DlsweepError] = []
+    for one in [path] if not inside or record.FILE in folder.list() else map(str, inside):
+        try:
+            found.append(open_results(one))
+        except DlsweepError as error:
+            found.append(error)
+    return found
