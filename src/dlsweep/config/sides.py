@@ -84,8 +84,8 @@ class Alignment:
     sides: Sequence[Rows]
 
     @cached_property
-    def common(self) -> set[tuple[str, ...]]:
-        return reduce(and_, (set(rows) for rows in self.sides))
+    def common(self) -> list[tuple[str, ...]]:
+        return in_all(self.sides)
 
     @property
     def disjoint(self) -> list[str]:
@@ -108,6 +108,11 @@ def aligned(sides: Sequence[Sequence[Candidate]], factors: Iterable[str]) -> Ali
 
     kept = [factor for factor in factors if lacking(factor) in (0, len(sides))]
     return Alignment(kept, [_rows((tuple(arm.labels[f] for f in kept), arm) for arm in side) for side in sides])
+
+
+def in_all(sides: Sequence[Rows]) -> list[tuple[str, ...]]:
+    """Return the combinations that all sides have, in the order of the first."""
+    return [key for key in sides[0] if all(key in rows for rows in sides[1:])]
 
 
 def _rows(pairs: Iterable[tuple[tuple[str, ...], Candidate]]) -> Rows:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
 from itertools import combinations
 from math import isfinite
-from operator import and_
 from typing import Any, NamedTuple
 
 from dlsweep.config.checks.data import try_layers
@@ -19,6 +17,7 @@ from dlsweep.config.sides import (
     aligned,
     along,
     candidates,
+    in_all,
     open_factors,
     partial_arms,
 )
@@ -65,7 +64,7 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
     yield from _timing(stated, metric)
     there = [arm for arm in arms.trained if arm.fits(claim.where)]
     if not there:
-        yield stated.nodes["where"].place.mistake(_none(claim.where, arms))
+        yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
     factors = [factor for factor in arms.factors if factor != metric.factor]
     if metric.factor:
@@ -129,7 +128,7 @@ def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
     places = _places(stated, len(sides))
     for place, side, one in zip(places, sides, partial):
         if not side:
-            yield place.mistake(_none({**stated.claim.where, **one}, arms))
+            yield place.mistake(_none(arms, one, stated.claim.where))
     if not all(sides):
         return []
     alignment = aligned(sides, open_factors(partial, factors))
@@ -151,17 +150,18 @@ def _places(stated: Stated, count: int) -> list[Place]:
     return own if count == len(own) else [nodes[key].place for key in ("more", "than") for _ in own]
 
 
-def _none(partial: PartialArm, arms: _Arms) -> str:
-    """Return a sentence on a partial arm that fits no arm that trains."""
-    if folded := next((arm for arm in arms.folded if arm.fits(partial)), None):
+def _none(arms: _Arms, *partial: PartialArm) -> str:
+    """Return a sentence on partial arms that fit no arm together: one, and the part of the grid."""
+    told = " where ".join(arm_text(one) for one in partial if one)
+    if folded := next((arm for arm in arms.folded if all(map(arm.fits, partial))), None):
         first = arms.name(arms.folded[folded])
-        return f"{arm_text(partial)}: such an arm is the same network as {first}, which trains in its place; name that"
+        return f"{told}: such an arm is the same network as {first}, which trains in its place; name that"
     left_out = any(all(any(_fits(one, partial) for one in block) for block in blocks) for blocks in arms.sweep.blocks)
-    return f"no arm of the grid has {arm_text(partial)}" + ("; exclude and only leave none" if left_out else "")
+    return f"no arm of the grid has {told}" + ("; exclude and only leave none" if left_out else "")
 
 
-def _fits(one: Combination, partial: PartialArm) -> bool:
-    return all(one.labels[factor] in labels for factor, labels in partial.items() if factor in one.labels)
+def _fits(one: Combination, partial: Sequence[PartialArm]) -> bool:
+    return all(one.labels[f] in labels for arm in partial for f, labels in arm.items() if f in one.labels)
 
 
 def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
@@ -179,7 +179,7 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
         why = f"{setting} has one value" if rows else f"got {setting!r}"
         yield place.mistake(f"{told}, {why}{nearest(setting, varying) or '; none does'}")
         return []
-    common = reduce(and_, (set(own) for own in rows.values()))
+    common = in_all([*rows.values()])
     if not common:
         yield place.mistake(
             f"there is no combination of the other factors with all values of {setting} "
