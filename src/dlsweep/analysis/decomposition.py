@@ -11,8 +11,9 @@ from math import prod
 import numpy as np
 from numpy.typing import ArrayLike
 
-EXACT_UP_TO = 20  # seeds, whose sign patterns are all tried; of more, a random sample of PATTERNS
-PATTERNS = 10_000
+from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
+from dlsweep.randomness import stream
+
 _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, are equal
 
 
@@ -111,7 +112,8 @@ class Decomposition:
 
     @property
     def _by_seed(self) -> np.ndarray:
-        return np.mean(self.values.reshape(len(self.values), -1), axis=1)
+        means: np.ndarray = self.values.reshape(len(self.values), -1).mean(axis=1)
+        return means
 
 
 def _terms(values: np.ndarray, order: int) -> Iterator[Term]:
@@ -121,7 +123,7 @@ def _terms(values: np.ndarray, order: int) -> Iterator[Term]:
         for own in combinations(axes, count):
             others = tuple(axis for axis in axes if axis not in own)
             part = values.mean(axis=others, keepdims=True)
-            for axis in own:  # what is left is orthogonal to every term of fewer factors
+            for axis in own:  # then it is orthogonal to every term of fewer factors
                 part = part - part.mean(axis=axis, keepdims=True)
             df = prod(values.shape[axis] - 1 for axis in own)
             cells = prod(values.shape[axis] for axis in others)
@@ -146,11 +148,9 @@ def flip_whole_seeds(contrasts: ArrayLike, *, key: str = "") -> tuple[float, boo
         return float("nan"), False
     gram = contrasts @ contrasts.T  # the sum of squares under the signs e is e' G e
     least = gram.sum() - _TIES * np.abs(gram).sum()
-    if n > EXACT_UP_TO:
-        from dlsweep.randomness import stream
-
-        signs = stream(0, f"effects/{key}").choice([-1.0, 1.0], (PATTERNS, n))
-        return float((1 + (_squares(signs, gram) >= least).sum()) / (1 + PATTERNS)), False
+    if n > MOST_EXACT:
+        signs = stream(0, f"effects/{key}").choice([-1.0, 1.0], (RANDOM_PATTERNS, n))
+        return float((1 + (_squares(signs, gram) >= least).sum()) / (1 + RANDOM_PATTERNS)), False
     half = n // 2
     first = _patterns(half)
     second = _patterns(n - half)[: 2 ** (n - half - 1)]  # a pattern and its negative have the same sum of squares

@@ -120,7 +120,7 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 def adopted(config: Config, folder: Folder) -> Config:
     """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
     try:
-        old = record.read(folder)
+        old = compatibility.own_record(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     asked = config.resolved()["evaluate"]
@@ -159,7 +159,8 @@ def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
     for part, settings in changes.items():
         resolved[part] = {name: v for name, v in (resolved[part] | settings).items() if v is not None}
     made = load_resolved(resolved)
-    return replace(made, file=config.file, text=config.text, plots=config.plots)
+    kept = {name: getattr(config, name) for name in ("file", "text", "plots", "claims", "alpha")}
+    return replace(made, **kept)
 
 
 def goes_on(

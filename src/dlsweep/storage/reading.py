@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,6 +56,23 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
+        frame = self.frame(_joined(self._parts(table), self.record.tables.schemas[table]))
+        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
+        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
+        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
+        """Return some columns of another table, as its parts have them: a small share of the memory of all.
+
+        words: only the rows with a word in a column, such as `split="test"`.
+        """
+        schema = self.record.tables.schemas.get(table, pa.schema([]))
+        found = [_rows(part, words).select(names) for part in self._parts(table)]
+        return _joined(found, pa.schema([schema.field(name) for name in names]))
+
+    def _parts(self, table: str) -> Iterator[pa.Table]:
+        """Yield the checked parts of another table, in the order of those of runs/."""
         schemas = self.record.tables.schemas
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
@@ -63,15 +80,8 @@ class Reader:
         if self.run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
         with advised():
-            own = [
-                contents.read_others(self.files, there[stem], schemas[table], runs)
-                for stem, runs in self.run_parts.items()
-            ]
-        frame = self.frame(_joined(own, schemas[table]))
-        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
-        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
-        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
+            for stem, runs in self.run_parts.items():
+                yield contents.read_others(self.files, there[stem], schemas[table], runs)
 
     def frame(self, table: pa.Table) -> DataFrame:
         """Return a table with the arms, labels and levels of the record."""
@@ -85,7 +95,7 @@ class Reader:
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
                     f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
-                    "not the record of these runs; give their sweep another name, or replace its results with --force"
+                    "not the record of these runs; delete it, and `dlsweep run` with their config writes it again"
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
             self._add_numbers(frame, factor, levels)
@@ -128,6 +138,12 @@ def advised(again: str = "its runs") -> Iterator[None]:
         yield
     except parts.Damaged as damage:
         raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
+
+
+def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
+    for column, word in words.items():
+        part = part.filter(pc.equal(part[column].cast(pa.string()), word))
+    return part
 
 
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
