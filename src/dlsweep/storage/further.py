@@ -126,7 +126,7 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 def adopted(config: Config, folder: Folder) -> Config:
     """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
     try:
-        old = compatibility.own_record(folder)
+        old = record.read(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     asked = config.resolved()["evaluate"]
