@@ -109,8 +109,8 @@ MOST_SEEDS = 10**6
 def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Needed:
     """Return the seeds that would decide whether the mean difference is above or below the margin.
 
-    half: the half-width of the t interval equals |mean − margin|; eighty: the t test has a power of 80 %. Never below
-    the fewest seeds of a sign-flip test. Differences that are not finite are left out.
+    half: the half-width of the t interval equals |mean − margin|; eighty: they detect the effect with a power of 80 %.
+    Never below the fewest seeds of a sign-flip test. Differences that are not finite are left out.
 
     >>> seeds_to_decide([0.02, -0.01, 0.03, 0.0, 0.01, 0.02], 0.0, 0.05)
     Needed(half=9, eighty=15)
@@ -133,38 +133,39 @@ def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Need
 
     return Needed(
         smallest(lambda n: stdtrit(n - 1, 1 - alpha / 2) * sd <= effect * np.sqrt(n)),
-        smallest(lambda n: power(n, effect / sd, alpha) >= 0.8),
+        smallest(lambda n: detectable(n, 1, alpha) * sd <= effect),
     )
 
 
-def power(n: int, effect: float, alpha: float) -> float:
-    """Return the probability that the two-sided t test of n seeds rejects, for an effect above 0 in units of one sd.
+def attainable_level(n: int, alpha: float) -> float:
+    """Return the largest two-sided p of n pairs that is at most alpha; 0 if there is none.
 
-    >>> round(power(10, 1.0, 0.05), 2)
-    0.8
+    The p-values of a sign-flip test are multiples of 2/2ⁿ.
+
+    >>> attainable_level(6, 0.05), attainable_level(5, 0.05)
+    (0.03125, 0.0)
     """
-    from scipy.special import nctdtr, stdtrit
-
-    return float(1 - nctdtr(n - 1, effect * np.sqrt(n), stdtrit(n - 1, 1 - alpha / 2)))
+    p = 2.0 ** (1 - min(n, 50))
+    return floor(alpha / p) * p
 
 
 def detectable(n: int, claims: int, alpha: float, power: float = 0.8) -> float:
-    """Return the difference that n seeds detect with this probability, in units of one sd of the paired differences.
+    """Return the difference that a sign-flip test of n seeds detects with this power, in sd of the paired differences.
 
-    One of several claims, at Holm's first step. Infinite if n seeds cannot decide.
+    For one of several claims, at Holm's first step, and normal differences. Of the t test at the level that sign flips
+    attain; exact if only equal signs are significant. Infinite if n seeds cannot decide.
 
     >>> round(detectable(10, 1, 0.05), 2)
     1.0
     """
     from scipy.special import nctdtrinc, ndtri, stdtrit
 
-    patterns = floor(alpha / claims * 2.0 ** (n - 1))  # that the two-sided sign-flip test rejects, on each side
-    if patterns < 1:
+    level = attainable_level(n, alpha / claims)
+    if level == 0:
         return np.inf
-    if patterns == 1:  # all signs agree
-        return float(ndtri(power ** (1 / n)))
-    critical = stdtrit(n - 1, 1 - patterns / 2.0**n)
-    return float(nctdtrinc(n - 1, 1 - power, critical) / np.sqrt(n))
+    if level == 2.0 ** (1 - n):
+        return float(ndtri(power ** (1 / n)))  # the probability that all differences are above 0 is Φ(d)ⁿ
+    return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2)) / np.sqrt(n))
 
 
 def pairing(first: ArrayLike, second: ArrayLike) -> float:

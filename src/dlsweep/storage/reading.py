@@ -95,7 +95,7 @@ class Reader:
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
                     f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
-                    "not the record of these runs; delete it, and `dlsweep run` with their config writes it again"
+                    "not the record of these runs; give their sweep another name, or replace its results with --force"
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
             self._add_numbers(frame, factor, levels)
