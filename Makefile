@@ -8,8 +8,8 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests bench bench-techniques \
-  bench-convolution format clean
+.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests reference bench bench-techniques \
+  bench-convolution simulations format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ parity: .venv-parity/.installed ## compare layers, losses, optimizers and traini
 digests: $(VENV)/.installed ## compare every number of small sweeps with bench/digests.json (DIGESTS=--record: take today's)
 	$(BIN)/python -m bench.digests $(DIGESTS)
 
+reference: $(VENV)/.installed ## train the sweep of tests/reference again, after a change that is meant to change bits
+	rm -rf tests/reference/results
+	$(BIN)/dlsweep run tests/reference/reference.yaml --output tests/reference/results
+
 lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -62,6 +66,9 @@ bench-techniques: $(VENV)/.installed .venv-bench/.installed ## the same for batc
 
 bench-convolution: $(VENV)/.installed .venv-bench/.installed ## the same for convolutional networks
 	$(BIN)/python -m bench.convolution --python .venv-bench/bin/python $(BENCH)
+
+simulations: $(VENV)/.installed ## simulate the coverage of intervals, the error rates of tests, and tests until decided
+	for name in coverage error_rates until_decided; do $(BIN)/python -m bench.$$name || exit 1; done
 
 format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff check --fix

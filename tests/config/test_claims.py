@@ -404,6 +404,15 @@ def test_levels_folded_into_none_count_as_zero_along_a_trend(sweep: Load) -> Non
     assert sweep(grid).claims[0].along == "regularizer.dropout.ratio"
 
 
+def test_crossed_seeds_have_no_claims(told: Told) -> None:
+    grid = """
+        seeds: {init: 10, batches: 10}
+        grid: {init: [he, xavier]}
+        ▲claims: [{A: {arm: {init: he}, above: 0.5}}]
+        """
+    told(grid, "claims compare independent runs, and those of crossed seeds are not; write a number of seeds")
+
+
 def test_mistakes_of_claims_are_told_with_all_others(told: Told) -> None:
     text = """
         grid: {init: [he, xavier]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import claims, data, plots, unused
+from dlsweep.config.checks import claims, data, plots, seeds, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -22,9 +22,12 @@ CHECKS: tuple[Check, ...] = (
     data.ensembles,
     data.networks,
     data.regularizers,
+    seeds.sources,
+    seeds.ensembles,
     plots.names,
     plots.weights,
     plots.numeric,
     plots.tasks,
     claims.possible,
+    claims.crossed,
 )

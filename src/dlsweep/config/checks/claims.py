@@ -58,6 +58,16 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
         yield from _claim(stated, arms)
 
 
+def crossed(sweep: Sweep) -> Iterator[Mistake]:
+    """Report claims on crossed seeds."""
+    if sweep.claims and sweep.seeds.crossed:
+        place = next(key.place for key in sweep.top if key == "claims")
+        yield place.mistake(
+            "claims compare independent runs, and those of crossed seeds are not; write a number of seeds, such as "
+            "seeds: 10, or take the claims out"
+        )
+
+
 def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
     claim, metric = stated.claim, metric_of(arms.sweep, stated.claim.metric)
     yield from _range(stated, metric)
