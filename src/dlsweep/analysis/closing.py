@@ -81,8 +81,7 @@ def _of_arms(shown: Shown, one: Compared) -> Iterator[Column]:
         yield Column("ensemble", list(map(number, own["ensemble"])))
     if shown.several:
         difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
-        if one.reference is not None:
-            difference[frame["arm"] == shown.board.names[one.reference]] = np.nan
+        difference[own["difference_low"].eq(0) & own["difference_high"].eq(0)] = np.nan  # to itself
         half = (high - low) / 2
         yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
         if shown.seeds[1] > 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlsweep.analysis.frames import crossing
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.ranking import Compared
 from dlsweep.errors import UsageError
@@ -128,6 +129,11 @@ class Board:
         """The names of the arms."""
         return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
 
+    @property
+    def crossed(self) -> tuple[int, ...]:
+        """The number of seeds of each source, if seeds are crossed."""
+        return tuple(crossing(self.results.runs).values())
+
     @cached_property
     def compared(self) -> list[Compared]:
         """The arms of each metric."""
@@ -140,7 +146,7 @@ class Board:
             values[(frame["reason"] == "diverged").to_numpy()] = undefined
             matrix = np.full((len(first), seed.max(initial=-1) + 1), np.nan)
             matrix[arm, seed] = values
-            found.append(Compared(metric, matrix, shown, self.given))
+            found.append(Compared(metric, matrix, shown, self.given, self.crossed))
         return found
 
     def frame(self, rows: str = "arms") -> DataFrame:
@@ -163,14 +169,15 @@ class Board:
                 table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
         return table.iloc[self.compared[0].order].reset_index(drop=True)
 
-    def _counts(self, group: Array) -> dict[str, Array]:
+    def _counts(self, group: Array, groups: int = 0) -> dict[str, Array]:
         """Return the number of runs of each group that count and that ended in another way, and the mean seconds."""
         frame = self.values[0]
         status = frame["status"].to_numpy(dtype=str)
-        ended = {name: np.bincount(group, status == name).astype(int) for name in ENDED}
+        ended = {name: np.bincount(group, status == name, groups).astype(int) for name in ENDED}
         seconds = self.results.runs.set_index("run_id")["seconds"].reindex(frame["run_id"]).to_numpy(np.float64)
-        runs = np.bincount(group)
-        return {"n": runs - ended["failed"], **ended, "seconds": np.bincount(group, seconds) / runs}
+        runs = np.bincount(group, minlength=groups)
+        with np.errstate(invalid="ignore"):  # of groups without runs
+            return {"n": runs - ended["failed"], **ended, "seconds": np.bincount(group, seconds, groups) / runs}
 
     def _runs(self) -> DataFrame:
         arm, seed, _ = self.arms
@@ -193,7 +200,45 @@ class Board:
         return table.iloc[kept[np.lexsort((seed[kept], rank[arm[kept]]))]].reset_index(drop=True)
 
     def _factors(self) -> DataFrame:
-        return self._arms()
+        """A row for each level of each factor that varies, in the order of the config."""
+        import pandas as pd
+
+        frame = self.values[0]
+        shown = self.fitting(self.where)
+        varying = [factor for factor in self.factors if frame.loc[shown, factor].nunique() > 1]
+        tables = [self._levels(factor, [one for one in varying if one != factor], shown) for factor in varying]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["factor", "level", "n"])
+
+    def _levels(self, factor: str, others: Sequence[str], shown: Array) -> DataFrame:
+        """A row for each level of a factor: means, seed by seed, over the combinations of the others that all have."""
+        import pandas as pd
+
+        frame = self.values[0]
+        level = frame[factor].cat.codes.to_numpy()
+        used = np.unique(level[shown])
+        names = frame[factor].cat.categories[used].astype(str).tolist()
+        combination = np.zeros(len(frame), int)
+        if others:
+            combination = frame.groupby([*others], sort=False, observed=True).ngroup().to_numpy()
+        at = np.searchsorted(used, np.where(shown, level, used[0]))[shown], combination[shown], self.arms[1][shown]
+        shape = len(used), combination.max() + 1, self.arms[1].max() + 1
+        there = np.zeros(shape, bool)
+        there[at] = True
+        common = there.any(axis=2).all(axis=0)
+        table = pd.DataFrame({"factor": factor, "level": names})
+        given = [i for i, name in enumerate(names) if name in self.results.partial_arm(self.reference).get(factor, ())]
+        counts = self._counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
+        table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
+        for one, own in zip(self.compared, self.values):
+            values = np.full(shape, np.nan)
+            values[at] = one.values[self.arms[0], self.arms[1]][shown]
+            with np.errstate(invalid="ignore"):
+                means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
+            levels = Compared(one.metric, means, np.ones(len(used), bool), given[0] if given else None, self.crossed)
+            columns = levels.columns()
+            table = table.assign(**{f"{one.metric.name}{end}": column for end, column in columns.items()})
+            table["n"] = (~np.isnan(means)).sum(axis=1)
+        return table
 
 
 def words_of(arm: Mapping[str, Any]) -> str:

@@ -39,11 +39,12 @@ def _comparison(shown: Shown) -> Iterator[str]:
         return
     seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
     on = " on these test images" if any(metric.split == "test" for metric in board.metrics) else ""
-    yield f"Means over {seeds}, with 95 % t intervals{on}."
+    kind = "intervals from the variance components of the crossed seeds" if board.crossed else "t intervals"
+    yield f"Means over {seeds}, with 95 % {kind}{on}."
     if shown.several:
         yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
-        if board.compared[0].best is not None:
-            alike = int(board.compared[0].columns()["_marked"].sum()) - 1
+        if board.compared[0].best is not None and shown.rows == "arms" and not board.crossed:
+            alike = int(board.compared[0].marked.sum()) - 1
             arms = int(board.compared[0].shown.sum())
             yield (
                 f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from the best "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,14 +19,16 @@ class Compared:
     """A metric of some rows, and its differences to one of them, paired by seed.
 
     values: as they count, `(rows, seeds)`, NaN without a value; infinite for a loss of a run that diverged, and for a
-    level that was never reached. shown: the rows that are compared with the best of them. reference: the index of a
-    row; None for the best one.
+    level that was never reached. shown: the rows that are compared with the best of them. given: the index of the row
+    that others are compared with; None for the best one. crossed: the number of seeds of each source, if seeds are
+    crossed.
     """
 
     metric: Metric
     values: Array
     shown: Array
     given: int | None = None
+    crossed: tuple[int, ...] = ()
 
     @property
     def mean(self) -> Array:
@@ -64,18 +67,29 @@ class Compared:
     def columns(self) -> dict[str, Array]:
         """Return the columns of all rows, by the end of their names."""
         mean = self.mean
-        low, high = row_intervals(self._reached(self.values), self.metric.bounds)
+        low, high = self._intervals(self._reached(self.values), self.metric.bounds)
         columns = {"": mean, "_low": low, "_high": high}
         if self.metric.kind == "iterations_to":
             columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
         columns |= self._differences()
-        best, marked = np.zeros((2, len(mean)), bool)
+        best = np.zeros(len(mean), bool)
         if self.best is not None:
             best[self.best] = True
-            at = np.flatnonzero(self.shown)
-            oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
-            marked[at] = indistinguishable(oriented, int(np.searchsorted(at, self.best)), ALPHA)
-        return columns | {"_best": best, "_marked": marked}
+        return columns | {"_best": best, "_marked": self.marked}
+
+    @cached_property
+    def marked(self) -> Array:
+        """True for the best row and those that cannot be distinguished from it; with crossed seeds only the best one.
+
+        Crossed seeds are not independent, as the tests would need.
+        """
+        marked = np.zeros(len(self.values), bool)
+        if self.best is None:
+            return marked
+        at = np.flatnonzero(self.shown)
+        oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
+        marked[at] = indistinguishable(oriented, int(np.searchsorted(at, self.best)), ALPHA)
+        return np.arange(len(marked)) == self.best if self.crossed else marked
 
     def _differences(self) -> dict[str, Array]:
         """Return the differences to the reference, their intervals and the effect of pairing."""
@@ -89,7 +103,7 @@ class Compared:
         with np.errstate(invalid="ignore"):  # of two infinite values
             differences = values - own
         differences[np.isinf(values) | np.isinf(own)] = np.inf  # no mean, whatever the sign
-        low, high = row_intervals(differences, UNBOUNDED)
+        low, high = self._intervals(differences, UNBOUNDED)
         others = np.arange(len(values)) != self.reference
         return {
             "_difference": _mean(differences),
@@ -99,6 +113,17 @@ class Compared:
             "_pairing": np.array([pairing(row, own) if other else np.nan for row, other in zip(values, others)]),
         }
 
+    def _intervals(self, values: Array, bounds: Bounds) -> tuple[Array, Array]:
+        """Return the 95 % interval of each row over its values; rows may have different numbers of them."""
+        there = ~np.isnan(values)
+        counts = there.sum(axis=1)
+        low, high = np.full((2, len(values)), np.nan)
+        for n in set(counts.tolist()) - {0, 1}:
+            rows = counts == n
+            by_row = values[rows][there[rows]].reshape(-1, n)
+            low[rows], high[rows] = interval(by_row, bounds=bounds, crossed=self.crossed)
+        return low, high
+
 
 def _mean(values: Array) -> Array:
     """Return the mean of each row over its values, NaN if there are none or one is infinite."""
@@ -106,15 +131,3 @@ def _mean(values: Array) -> Array:
     with np.errstate(all="ignore"):
         mean = np.nansum(values, axis=1) / n
     return np.where(np.isfinite(mean), mean, np.nan)
-
-
-def row_intervals(values: Array, bounds: Bounds) -> tuple[Array, Array]:
-    """Return the 95 % t interval of each row over its values; rows may have different numbers of them."""
-    there = ~np.isnan(values)
-    counts = there.sum(axis=1)
-    low, high = np.full((2, len(values)), np.nan)
-    for n in set(counts.tolist()) - {0, 1}:
-        rows = counts == n
-        with np.errstate(invalid="ignore"):
-            low[rows], high[rows] = interval(values[rows][there[rows]].reshape(-1, n), bounds=bounds)
-    return low, high

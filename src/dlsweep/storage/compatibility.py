@@ -36,7 +36,8 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
         if old
         else blake2b(json.dumps(_untitled(canonical(config))).encode(), digest_size=8).hexdigest()
     )
-    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
+    sources = tuple(config.replicates.crossed)
+    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sources, sweep)
 
 
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
@@ -216,8 +217,10 @@ def _untitled(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
-    differences = config.difference(dict(old.config))
+    differences = [line for line in config.difference(dict(old.config)) if not line.startswith("evaluate.planned: new")]
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
+    if config.evaluate.ensemble and sorted(config.seeds) != sorted(old.config["seeds"]):
+        differences.append("evaluate.ensemble: the members of an ensemble train together, so their seeds cannot change")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]
     return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])
