@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 GAP = "  "
 Form = Literal["plain", "markdown", "latex", "csv", "html"]  # of a table
+_ROUNDING = 1e-9  # of a value: a smaller half-width is one of equal values
 _DECIMALS = 6  # more of them are written as a power of ten
 
 # A number as YAML 1.2 writes it.
@@ -54,7 +55,7 @@ def measured(value: float, half: float, *, sign: bool = False) -> str:
     plus = "+" if sign else ""
     if value != value:
         return "–"
-    if not 0 < half < inf:
+    if not _ROUNDING * abs(value) < half < inf:
         return plus * (value >= 0) + number(value + 0.0)
     decimals = max(0, 1 - floor(log10(half)))
     if decimals <= _DECIMALS:

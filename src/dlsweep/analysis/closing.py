@@ -12,7 +12,6 @@ from dlsweep.analysis.frames import metric_columns, summary
 from dlsweep.analysis.leaderboard import ENDED, ensembles
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
-from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -48,8 +47,8 @@ def _names(shown: Shown) -> Iterator[Column]:
 
 
 def _metrics(shown: Shown) -> Iterator[Column]:
-    for one in shown.board.compared:
-        yield from _of_runs(shown, one.metric) if shown.rows == "runs" else _of_arms(shown, one)
+    for metric in shown.board.metrics:
+        yield from _of_runs(shown, metric) if shown.rows == "runs" else _of_arms(shown, metric)
 
 
 def _counts(shown: Shown) -> Iterator[Column]:
@@ -63,11 +62,11 @@ def _counts(shown: Shown) -> Iterator[Column]:
     yield Column("seconds", [f"{value:.3g}" for value in shown.frame["seconds"]])
 
 
-def _of_arms(shown: Shown, one: Compared) -> Iterator[Column]:
+def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
     """Yield the columns of a metric: marks, mean, interval, and the difference with its interval."""
-    frame, name = shown.frame, one.metric.name
+    frame, name = shown.frame, metric.name
     own: dict[str, Any] = {end: frame[f"{name}_{end}"] for end in _ENDS if f"{name}_{end}" in frame}
-    if shown.several and shown.seeds[1] > 1 and one.metric.less_is_better is not None:
+    if shown.several and shown.seeds[1] > 1 and metric.less_is_better is not None:
         marks = ["best" if best else ALIKE if alike else "" for best, alike in zip(own["best"], own["marked"])]
         yield Column("", marks, right=False)
     half = (own["high"] - own["low"]) / 2
@@ -81,7 +80,7 @@ def _of_arms(shown: Shown, one: Compared) -> Iterator[Column]:
         yield Column("ensemble", list(map(number, own["ensemble"])))
     if shown.several:
         difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
-        difference[own["difference_low"].eq(0) & own["difference_high"].eq(0)] = np.nan  # to itself
+        difference[own["reference"]] = np.nan
         half = (high - low) / 2
         yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
         if shown.seeds[1] > 1:
@@ -99,7 +98,7 @@ def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
 
 
 _ENDS = (
-    *("low", "high", "iteration", "not_reached", "ensemble", "best", "marked"),
+    *("low", "high", "iteration", "not_reached", "ensemble", "reference", "best", "marked"),
     *("difference", "difference_low", "difference_high", "pairing"),
 )
 

@@ -45,7 +45,7 @@ def leaderboard(
     For each metric, under its name, the mean; with `_low` and `_high` the ends of its 95 % interval; with
     `_difference`, `_difference_low` and `_difference_high` the difference to the reference and its 95 % interval;
     `_pairs`, the number of seeds that both have; `_pairing`, the variance of these differences over the one of unpaired
-    ones; `_best`, True for the best arm; `_marked`, True for an arm that cannot be distinguished from it, by one-sided
+    ones; `_reference` and `_best`, True for these arms; `_marked`, True for an arm that cannot be distinguished from it, by one-sided
     paired t tests at level 0.05 / (arms - 1). Of a best value `_iteration`, the median over the seeds, of
     `iterations_to` `_not_reached`, the number of runs, and of ensembles `_ensemble`, the value of the averaged
     predictions.
@@ -135,19 +135,27 @@ class Board:
         return tuple(crossing(self.results.runs).values())
 
     @cached_property
-    def compared(self) -> list[Compared]:
-        """The arms of each metric."""
+    def matrices(self) -> list[Array]:
+        """The values of each metric as they count, `(arms, seeds)`; infinite where `Compared` has it."""
         arm, seed, first = self.arms
-        shown = self.fitting(self.where)[first]
         found = []
         for metric, frame in zip(self.metrics, self.values):
             values = frame["value"].to_numpy(copy=True)
-            undefined = -np.inf if metric.less_is_better is False else np.inf
-            values[(frame["reason"] == "diverged").to_numpy()] = undefined
+            worst = -np.inf if metric.less_is_better is False else np.inf
+            values[(frame["reason"] == "diverged").to_numpy()] = worst
             matrix = np.full((len(first), seed.max(initial=-1) + 1), np.nan)
             matrix[arm, seed] = values
-            found.append(Compared(metric, matrix, shown, self.given, self.crossed))
+            found.append(matrix)
         return found
+
+    @cached_property
+    def compared(self) -> list[Compared]:
+        """The arms of each metric."""
+        shown = self.fitting(self.where)[self.arms[2]]
+        return [
+            Compared(metric, values, shown, self.given, self.crossed)
+            for metric, values in zip(self.metrics, self.matrices)
+        ]
 
     def frame(self, rows: str = "arms") -> DataFrame:
         """Return the frame of `leaderboard`."""
@@ -229,14 +237,14 @@ class Board:
         given = [i for i, name in enumerate(names) if name in self.results.partial_arm(self.reference).get(factor, ())]
         counts = self._counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
         table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
-        for one, own in zip(self.compared, self.values):
+        for metric, matrix in zip(self.metrics, self.matrices):
             values = np.full(shape, np.nan)
-            values[at] = one.values[self.arms[0], self.arms[1]][shown]
+            values[at] = matrix[self.arms[0], self.arms[1]][shown]
             with np.errstate(invalid="ignore"):
                 means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
-            levels = Compared(one.metric, means, np.ones(len(used), bool), given[0] if given else None, self.crossed)
-            columns = levels.columns()
-            table = table.assign(**{f"{one.metric.name}{end}": column for end, column in columns.items()})
+            every, reference = np.ones(len(used), bool), given[0] if given else None
+            columns = Compared(metric, means, every, reference, self.crossed).columns()
+            table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
             table["n"] = (~np.isnan(means)).sum(axis=1)
         return table
 

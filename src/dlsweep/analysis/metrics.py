@@ -19,7 +19,7 @@ from dlsweep.types import Array
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_UNDEFINED = ("gap", "rise", "probe", "turning_angle")  # kinds without a value for a run that diverged
+UNDEFINED = ("gap", "rise", "probe", "turning_angle")  # kinds without a value for a run that diverged
 
 
 def metric_of(results: Results, name: str | None = None) -> Metric:
@@ -79,7 +79,7 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
 def _as_it_counts(results: Results, metric: Metric) -> Array:
     """Return the value at which each run would count if it diverged."""
     runs = results.runs
-    if metric.kind in _UNDEFINED:
+    if metric.kind in UNDEFINED:
         return np.full(len(runs), np.nan)
     if metric.y == "accuracy" and metric.kind != "iterations_to":
         return 1 / _column(results, "classes")

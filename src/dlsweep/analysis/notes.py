@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.leaderboard import last_line
+from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.ranking import ALPHA
 from dlsweep.analysis.shown import Shown
 from dlsweep.text import plural
@@ -43,7 +44,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
     yield f"Means over {seeds}, with 95 % {kind}{on}."
     if shown.several:
         yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
-        if board.compared[0].best is not None and shown.rows == "arms" and not board.crossed:
+        if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
             alike = int(board.compared[0].marked.sum()) - 1
             arms = int(board.compared[0].shown.sum())
             yield (
@@ -66,7 +67,7 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
             yield f"{metric.name} is optimistic: the evaluation is chosen on the images that it is measured on."
         if metric.kind == "iterations_to":
             yield f"{metric.name}: means over the runs that reach it."
-        elif diverged and metric.bounds == (0.0, 1.0):
+        elif diverged and metric.y == "accuracy" and metric.kind not in UNDEFINED:
             yield f"{metric.name}: diverged runs count at chance."
         elif diverged and metric.kind != "column":
             yield f"{metric.name}: no mean where a run has diverged."
@@ -77,8 +78,8 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
 
 def _errors(shown: Shown) -> Iterator[str]:
     """Yield the last line of the error of each failed run, up to a number of them."""
-    runs = shown.board.results.runs
-    failed = runs[(runs["status"] == "failed") & runs["arm"].isin(shown.frame["arm"])]
+    runs = shown.board.results.fitting(shown.board.where)
+    failed = runs[runs["status"] == "failed"]
     for _, run in failed.head(_MOST_ERRORS).iterrows():
         yield f"failed: {run['arm']}, seed {run['seed']}: {last_line(str(run['error']))}"
     if len(failed) > _MOST_ERRORS:

@@ -72,16 +72,18 @@ class Compared:
         if self.metric.kind == "iterations_to":
             columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
         columns |= self._differences()
-        best = np.zeros(len(mean), bool)
-        if self.best is not None:
-            best[self.best] = True
-        return columns | {"_best": best, "_marked": self.marked}
+        at = np.arange(len(mean))
+        return columns | {
+            "_reference": at == self.reference,
+            "_best": at == self.best,
+            "_marked": self.marked,
+        }
 
     @cached_property
     def marked(self) -> Array:
-        """True for the best row and those that cannot be distinguished from it; with crossed seeds only the best one.
+        """True for the best row and those that cannot be distinguished from it; rows without a mean have no mark.
 
-        Crossed seeds are not independent, as the tests would need.
+        With crossed seeds only the best row has one: they are not independent, as the tests would need.
         """
         marked = np.zeros(len(self.values), bool)
         if self.best is None:
@@ -89,7 +91,8 @@ class Compared:
         at = np.flatnonzero(self.shown)
         oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
         marked[at] = indistinguishable(oriented, int(np.searchsorted(at, self.best)), ALPHA)
-        return np.arange(len(marked)) == self.best if self.crossed else marked
+        alone: Array = np.arange(len(marked)) == self.best
+        return alone if self.crossed else marked & ~np.isnan(self.mean)
 
     def _differences(self) -> dict[str, Array]:
         """Return the differences to the reference, their intervals and the effect of pairing."""

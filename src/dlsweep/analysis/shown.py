@@ -60,7 +60,8 @@ class Shown(NamedTuple):
     @property
     def minus(self) -> str:
         """The name of the reference in the head of a column of differences."""
-        return ", ".join(map(str, self.board.reference.values())) or "the best"
+        given = ", ".join(map(str, self.board.reference.values()))
+        return f"{given} or the best" if given and self.rows == "factors" else given or "the best"
 
     @property
     def several(self) -> bool:
