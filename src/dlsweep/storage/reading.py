@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.folder import Folder
+from dlsweep.storage.predictions import decoded
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MISSING = {
     "layers": "measurements of layers; train with evaluate.layers: true",
     "ensembles": "ensembles; train with evaluate.ensemble: true",
+    "predictions": "predictions; they are kept by sweeps that evaluate test, without evaluate.predictions: false. "
+    "Results of an older dlsweep have none: --force trains them again",
 }
 
 
@@ -54,22 +58,49 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
+        schema, there = self._listed(table)
+        frame = self.frame(_joined((self._part(stem, schema, there) for stem in self.run_parts), schema))
+        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
+        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
+        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
+
+    def _listed(self, table: str) -> tuple[pa.Schema, dict[str, str]]:
+        """Return the columns of another table, and the names of its parts."""
         schemas = self.record.tables.schemas
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
         there = parts.listing(self.files, table)
         if self.run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
+        return schemas[table], there
+
+    def _part(self, stem: str, schema: pa.Schema, there: Mapping[str, str]) -> pa.Table:
         with advised():
-            own = [
-                contents.read_others(self.files, there[stem], schemas[table], runs)
-                for stem, runs in self.run_parts.items()
-            ]
-        frame = self.frame(_joined(own, schemas[table]))
-        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
-        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
-        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
+            return contents.read_others(self.files, there[stem], schema, self.run_parts[stem])
+
+    def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
+        """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
+        read = self._read_predictions
+        found = ((run, read(self._stems[run]).get(run)) for run in runs)
+        return {run: own for run, own in found if own is not None}
+
+    @cached_property
+    def _stems(self) -> dict[str, str]:
+        """The part that each run is in."""
+        return {run: stem for stem, rows in self.run_parts.items() for run in rows["run_id"].to_pylist()}
+
+    @cached_property
+    def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
+        """Read a part of predictions/. The last ones stay in memory: arms that follow each other share parts."""
+        schema, there = self._listed("predictions")
+
+        @lru_cache(maxsize=16)
+        def read(stem: str) -> dict[str, Array]:
+            rows, classes = self._part(stem, schema, there), pc.max(self.run_parts[stem]["classes"]).as_py()
+            return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}
+
+        return read
 
     def frame(self, table: pa.Table) -> DataFrame:
         """Return a table with the arms, labels and levels of the record."""
