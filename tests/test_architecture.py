@@ -31,6 +31,7 @@ STAGES = [
     "datasets",
     "factors",
     "tasks",
+    "metrics",
     "config",
     "training",
     "storage",

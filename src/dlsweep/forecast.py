@@ -17,7 +17,7 @@ from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, further, record
+from dlsweep.storage import compatibility, further
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.further import Before
 from dlsweep.storage.store import Store, statuses
@@ -30,6 +30,9 @@ from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
+
+# Bytes of a run's prediction for an image, which resemble those of the chunk's other runs.
+PREDICTION = 0.2
 
 # Bytes of the histograms of a layer at an evaluation, in a file of weights.
 STATE_ROW = 280
@@ -142,7 +145,7 @@ def predict(config: Config, options: Options) -> Forecast:
 
 def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
     """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
-    old = record.read(folder)
+    old, _ = compatibility.open_record(folder, config)
     if old is None:
         return {}, {}
     committed, _ = Store(folder, old.tables, old.beside).scan()
@@ -213,7 +216,8 @@ def _rows(cohort: Cohort) -> int:
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
     layer += STATE_ROW * times if evaluate.layers and evaluate.keep == "final" else 0
     kept = cohort.kept * (FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels)
-    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
+    predictions = round(PREDICTION * data_of(cohort.arm).sizes["test"]) if evaluate.predicts else 0
+    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept + predictions
 
 
 def _data(cohort: Cohort) -> int:

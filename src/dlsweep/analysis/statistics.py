@@ -1,12 +1,19 @@
-"""Confidence intervals for a mean over few seeds.
+"""Statistics over few seeds: confidence intervals of a mean, several tests at once, and the seeds that a test needs.
 
-Student's t throughout: bootstraps of 3 to 40 values cover less than they promise (`python -m bench.intervals`).
+Intervals are Student's t: bootstraps of 3 to 40 values cover less than they promise (`python -m bench.intervals`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
+from math import ceil, floor, log2
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+from dlsweep.analysis.sign_flips import paired
 
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-np.inf, np.inf)
@@ -51,3 +58,142 @@ def interval(
         else:
             low, high = mean - half, mean + half
     return np.clip(low, *bounds), np.clip(high, *bounds)
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Return p-values adjusted for their number (Holm 1979): those of at most alpha hold together at level alpha.
+
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    p = np.asarray(p, np.float64)
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(adjusted, 1.0, out=adjusted)
+
+
+def fewest_seeds(claims: int, alpha: float, *, one_sided: bool = False) -> int:
+    """Return the fewest seeds at which a sign-flip test can decide one of several claims with Holm's first step.
+
+    The smallest p of n seeds is 2/2ⁿ, and 1/2ⁿ one-sided.
+
+    >>> fewest_seeds(1, 0.05), fewest_seeds(10, 0.05), fewest_seeds(10, 0.05, one_sided=True)
+    (6, 9, 8)
+    """
+    return ceil(log2(claims / alpha)) + (not one_sided)
+
+
+class Needed(NamedTuple):
+    """Seeds needed if the effect is as seen, to decide every second time and four times of five; None: too many."""
+
+    half: int | None
+    eighty: int | None
+
+
+MOST_SEEDS = 10**6
+
+
+def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Needed:
+    """Return the seeds that would decide whether the mean difference is above or below the margin.
+
+    half: the half-width of the t interval equals |mean − margin|; eighty: the t test has a power of 80 %. Never below
+    the fewest seeds of a sign-flip test. Differences that are not finite are left out.
+
+    >>> seeds_to_decide([0.02, -0.01, 0.03, 0.0, 0.01, 0.02], 0.0, 0.05)
+    Needed(half=9, eighty=15)
+    """
+    from scipy.special import stdtrit
+
+    d = np.asarray(differences, np.float64)
+    d = d[np.isfinite(d)]
+    fewest = fewest_seeds(1, alpha)
+    effect = abs(d.mean() - margin) if len(d) else 0.0
+    sd = d.std(ddof=1) if len(d) > 1 else np.nan
+    if np.isnan(sd) or not effect > 1e-12 * max(sd, abs(margin)):
+        return Needed(None, None)
+    if sd <= 1e-12 * effect:
+        return Needed(fewest, fewest)
+
+    def smallest(enough: Callable[[int], bool]) -> int | None:
+        n = fewest + bisect_left(range(fewest, MOST_SEEDS), True, key=enough)
+        return n if n < MOST_SEEDS else None
+
+    return Needed(
+        smallest(lambda n: stdtrit(n - 1, 1 - alpha / 2) * sd <= effect * np.sqrt(n)),
+        smallest(lambda n: power(n, effect / sd, alpha) >= 0.8),
+    )
+
+
+def power(n: int, effect: float, alpha: float) -> float:
+    """Return the probability that the two-sided t test of n seeds rejects, for an effect above 0 in units of one sd.
+
+    >>> round(power(10, 1.0, 0.05), 2)
+    0.8
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    return float(1 - nctdtr(n - 1, effect * np.sqrt(n), stdtrit(n - 1, 1 - alpha / 2)))
+
+
+def detectable(n: int, claims: int, alpha: float, power: float = 0.8) -> float:
+    """Return the difference that n seeds detect with this probability, in units of one sd of the paired differences.
+
+    One of several claims, at Holm's first step. Infinite if n seeds cannot decide.
+
+    >>> round(detectable(10, 1, 0.05), 2)
+    1.0
+    """
+    from scipy.special import nctdtrinc, ndtri, stdtrit
+
+    patterns = floor(alpha / claims * 2.0 ** (n - 1))  # that the two-sided sign-flip test rejects, on each side
+    if patterns < 1:
+        return np.inf
+    if patterns == 1:  # all signs agree
+        return float(ndtri(power ** (1 / n)))
+    critical = stdtrit(n - 1, 1 - patterns / 2.0**n)
+    return float(nctdtrinc(n - 1, 1 - power, critical) / np.sqrt(n))
+
+
+def pairing(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the variance of paired differences, divided by the variance of unpaired ones: small where seeds help.
+
+    The factor by which pairing divides the seeds needed. NaN if no two pairs are finite, or nothing varies.
+
+    >>> pairing([1.0, 2.0, 3.0, 4.0], [1.5, 2.4, 3.5, 4.4])
+    0.001...
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 2:
+        return np.nan
+    unpaired = a[both].var(ddof=1) + b[both].var(ddof=1)
+    return float((a[both] - b[both]).var(ddof=1) / unpaired) if unpaired > 0 else np.nan
+
+
+def indistinguishable(values: ArrayLike, best: int, alpha: float) -> np.ndarray:
+    """Mark the arms that cannot be told from the best, `(arms, seeds) -> (arms,)`; larger values are better.
+
+    One-sided paired t tests against the best in the sample, at alpha / (arms − 1): the truly best arm stays marked with
+    a probability of at least 1 − alpha. NaN is a missing value; arms are compared on the seeds that both have. Infinite
+    differences outweigh finite ones: t is its limit as they grow together. An arm without values is not marked.
+
+    >>> indistinguishable([[0.90, 0.92, 0.91], [0.91, 0.90, 0.92], [0.50, 0.51, 0.52]], best=0, alpha=0.05)
+    array([ True,  True, False])
+    """
+    from scipy.special import stdtr
+
+    x = np.asarray(values, np.float64)
+    with_values = ~np.isnan(x).all(axis=1)
+    d = paired(x[best], x)
+    infinite = np.isinf(d)
+    d = np.where(infinite.any(axis=1, keepdims=True) & ~np.isnan(d), np.where(infinite, np.sign(d), 0.0), d)
+    shared = ~np.isnan(d)
+    n = shared.sum(axis=1)
+    with np.errstate(all="ignore"):  # of arms with fewer than two shared seeds, or without variance
+        mean = np.where(shared, d, 0).sum(axis=1) / n
+        variance = (np.where(shared, d - mean[:, None], 0) ** 2).sum(axis=1) / (n - 1)
+        p = stdtr(n - 1, -mean / np.sqrt(variance / n))
+    marked: np.ndarray = ~(p <= alpha / max(1, with_values.sum() - 1)) & with_values
+    marked[best] = True
+    return marked

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from dlsweep.config.claims import ALPHA, Claim
 from dlsweep.config.expansion import arms
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
@@ -31,7 +32,8 @@ class Config:
     mapping. text: the bytes as they were given. seeds: of the replicates. factors: the columns of the tables that hold
     levels, in the order of the grid, and then those of the six standard factors that are not in it. plots: names from
     the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper bound, known
-    without expanding the grid. notes: sentences for the user on what may not be meant.
+    without expanding the grid. notes: sentences for the user on what may not be meant. claims: on its arms; alpha: of
+    the tests of all claims together.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Config:
     _blocks: Grids
     _rules: Rules
     _resolved: Mapping[str, Any]
+    claims: tuple[Claim, ...] = ()
+    alpha: float = ALPHA
 
     @property
     def _combinations(self) -> Iterator[Combination]:

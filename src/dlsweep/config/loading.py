@@ -54,18 +54,21 @@ def load(
     >>> [(arm.name, arm.train.iterations) for arm in config.arms()]
     [('relu', 200), ('tanh', 200)]
     """
-    return _load(source, overrides, max_runs, CHECKS)
+    return _load(read(source), overrides, max_runs, CHECKS)
+
+
+def load_text(text: bytes, file: Path) -> Config:
+    """The config with a text, as if it was in a file."""
+    return _load(_parsed(text, file, str(file)), (), sys.maxsize, CHECKS)
 
 
 def load_resolved(resolved: Mapping[str, Any]) -> Config:
     """The config of some results, from its resolved form, which has every factor: one without effect is no mistake."""
-    return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
+    return _load(read(resolved), (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
-def _load(
-    source: str | PathLike[str] | Mapping[str, Any], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]
-) -> Config:
-    given, unread = gather(read(source))
+def _load(source: Reading[Source], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]) -> Config:
+    given, unread = gather(source)
     config, mistakes = gather(_config(given, overrides, max_runs, checks))
     if unread or mistakes or config is None:
         lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
@@ -202,6 +205,10 @@ def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
     data = yield from _bytes(path, Place(shown))
     if data is None:
         return Source(None, path, b"")
+    return (yield from _parsed(data, path, shown))
+
+
+def _parsed(data: bytes, path: Path, shown: str) -> Reading[Source]:
     document = yield from read_yaml(data, shown)
     if document is not None and not document.is_mapping:
         told = f"a config is a mapping with keys such as name, data, train and grid, got {document}"

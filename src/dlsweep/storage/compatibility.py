@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dlsweep import sources
-from dlsweep.config import Config, load
+from dlsweep.config import Config
+from dlsweep.config.loading import load_text
 from dlsweep.config.runs import Arm
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.factors import BY_NAME, foreign
@@ -46,38 +45,56 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
     """Return the record of a results folder, if there is one, and a note if it had to be remade.
 
-    A damaged record is remade from `config`, by default the one in `sweep.yaml`, if the folder's runs are proved to be
-    those of this config; else raise `ResultsDamaged`. Nothing is written.
+    A record that is damaged, missing or another sweep's is remade from `config`, by default the one in `sweep.yaml`, if
+    the folder's runs are proved to be those of this config; else raise `ResultsDamaged`. Nothing is written.
     """
     try:
-        return record.read(folder), ""
+        return own_record(folder), ""
     except record.OtherVersion:
         raise
     except ResultsDamaged as damage:
         source = "this config" if config else f"{folder}/sweep.yaml"
         if remade := _remade(folder, config):
-            return remade, f"{damage}; its runs are those of {source}, so it is written again"
+            return remade, f"{damage}; the runs are those of {source}, so {record.FILE} is written again"
         raise ResultsDamaged(
-            f"{damage}; it cannot be remade from {source}, whose runs are not proved to be those of the folder; run "
-            "its config with all overrides, or give the sweep another name"
+            f"{damage}; {record.FILE} cannot be remade from {source}, whose runs are not proved to be those of the "
+            "folder; run its config with all overrides, or give the sweep another name"
         ) from damage
+
+
+def own_record(folder: Folder) -> record.Record | None:
+    """Return the record of a results folder; None if there are neither record nor runs.
+
+    Raise `ResultsDamaged` if the record is damaged or missing, or belongs to none of the folder's parts.
+    """
+    found = record.read(folder)
+    try:
+        names = list(parts.listing(folder, "runs").values())
+        known = [found.tables.schemas["runs"], found.beside] if found else []
+        foreign = bool(known) and not any(parts.belongs(folder, name, *known) for name in names)
+    except (parts.Damaged, ResultsDamaged, Unreadable):  # told by the one who needs the parts
+        return found
+    if found is None and names:
+        raise ResultsDamaged(f"{folder} holds runs but no {record.FILE}")
+    if foreign and names:
+        raise ResultsDamaged(f"{folder}/{record.FILE} belongs to another sweep than the runs in {folder}")
+    return found
 
 
 def _remade(folder: Folder, config: Config | None) -> record.Record | None:
     """Return a new record for a folder, if its runs are proved to be those of the config.
 
-    That is, all of them are; or some are, and every part names the same sweep.
+    That is, all of them are; or some are, and every part names the same sweep. Own data that sweep.yaml names by a
+    relative path is looked for in the working directory.
     """
     try:
         if config is None:
-            with TemporaryDirectory() as scratch:
-                path = Path(scratch, "sweep.yaml")
-                path.write_bytes(folder.get(path.name))
-                config = load(path, max_runs=sys.maxsize)
+            config = load_text(folder.get("sweep.yaml"), Path(f"{Path(str(folder)).name}.yaml"))
         listed = list(parts.listing(folder, "runs").values())
         found = replace(tables(config), sweep=parts.sweep(folder, listed[0]) if listed else "")
-        if listed and not folder.list("predictions"):  # results of an older dlsweep have none
-            found = replace(found, optional=tuple(table for table in found.optional if table != "predictions"))
+        if listed:  # predictions are there for all runs or for none, whatever the config says
+            there = ["predictions"] * bool(folder.list("predictions"))
+            found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
         committed, _ = Store(folder, found).scan()
     except Unreadable:
         raise
@@ -97,6 +114,8 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         tables=tables(config, old),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
+        claims=config.claims,
+        alpha=config.alpha,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         further=old.further if old else "",
         earlier=old.earlier if old else "",
@@ -215,7 +234,7 @@ def canonical(config: Config) -> Any:
 
 
 def _question(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved config without what is no part of the question: its title, and if predictions are kept."""
+    """Return a resolved config without its title and the choice to keep predictions: no parts of the question."""
     evaluate = {name: value for name, value in config["evaluate"].items() if name != "predictions"}
     return {key: value for key, value in config.items() if key != "title"} | {"evaluate": evaluate}
 

@@ -118,13 +118,25 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 
 
 def adopted(config: Config, folder: Folder) -> Config:
-    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
+    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer.
+
+    More runs of the same length have predictions if the folder's runs have.
+    """
     try:
-        old = record.read(folder)
+        old = compatibility.own_record(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
+    if old is None:
+        return config
+    config, (_, then, now) = _evaluated(config, old), _lengths(config, old)
+    predictions = "predictions" in old.tables.optional
+    return replace(config, evaluate=replace(config.evaluate, predictions=predictions)) if then == now else config
+
+
+def _evaluated(config: Config, old: record.Record) -> Config:
+    """Return a config with the evaluations of a record, if it leaves them open and may be longer."""
     asked = config.resolved()["evaluate"]
-    if old is None or "every" in asked or "planned" in asked:
+    if "every" in asked or "planned" in asked:
         return config
     given = old.config["evaluate"]
     if "every" in given:
@@ -159,7 +171,8 @@ def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
     for part, settings in changes.items():
         resolved[part] = {name: v for name, v in (resolved[part] | settings).items() if v is not None}
     made = load_resolved(resolved)
-    return replace(made, file=config.file, text=config.text, plots=config.plots)
+    kept = {name: getattr(config, name) for name in ("file", "text", "plots", "claims", "alpha")}
+    return replace(made, **kept)
 
 
 def goes_on(

@@ -58,26 +58,40 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        schema, there = self._listed(table)
-        frame = self.frame(_joined((self._part(stem, schema, there) for stem in self.run_parts), schema))
+        frame = self.frame(_joined(self._parts(table), self.record.tables.schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
         return frame.iloc[order].reset_index(drop=True)
 
-    def _listed(self, table: str) -> tuple[pa.Schema, dict[str, str]]:
-        """Return the columns of another table, and the names of its parts."""
+    def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
+        """Return some columns of another table, as its parts have them: a small share of the memory of all.
+
+        words: only the rows with a word in a column, such as `split="test"`.
+        """
+        schema = self.record.tables.schemas.get(table, pa.schema([]))
+        found = [_rows(part, words).select(names) for part in self._parts(table)]
+        return _joined(found, pa.schema([schema.field(name) for name in names]))
+
+    def _parts(self, table: str) -> Iterator[pa.Table]:
+        """Yield the checked parts of another table, in the order of those of runs/."""
+        read = self._part(table)
+        yield from map(read, self.run_parts)
+
+    def _part(self, table: str) -> Callable[[str], pa.Table]:
+        """Return a function that reads the part of another table with a stem, and checks it."""
         schemas = self.record.tables.schemas
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
         there = parts.listing(self.files, table)
         if self.run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        return schemas[table], there
 
-    def _part(self, stem: str, schema: pa.Schema, there: Mapping[str, str]) -> pa.Table:
-        with advised():
-            return contents.read_others(self.files, there[stem], schema, self.run_parts[stem])
+        def read(stem: str) -> pa.Table:
+            with advised():
+                return contents.read_others(self.files, there[stem], schemas[table], self.run_parts[stem])
+
+        return read
 
     def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
         """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
@@ -93,11 +107,11 @@ class Reader:
     @cached_property
     def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
         """Read a part of predictions/. The last ones stay in memory: arms that follow each other share parts."""
-        schema, there = self._listed("predictions")
+        part = self._part("predictions")
 
         @lru_cache(maxsize=16)
         def read(stem: str) -> dict[str, Array]:
-            rows, classes = self._part(stem, schema, there), pc.max(self.run_parts[stem]["classes"]).as_py()
+            rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
             return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}
 
         return read
@@ -112,7 +126,7 @@ class Reader:
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
                     f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
-                    "not the record of these runs; give their sweep another name, or replace its results with --force"
+                    "not the record of these runs; delete it, and `dlsweep run` with their config writes it again"
                 )
             frame[factor] = frame[factor].cat.set_categories(levels)
             self._add_numbers(frame, factor, levels)
@@ -136,6 +150,12 @@ def advised(again: str = "its runs") -> Iterator[None]:
         yield
     except parts.Damaged as damage:
         raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
+
+
+def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
+    for column, word in words.items():
+        part = part.filter(pc.equal(part[column].cast(pa.string()), word))
+    return part
 
 
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:

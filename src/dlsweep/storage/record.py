@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_args
 
 from threadpoolctl import threadpool_info
 
+from dlsweep.config.claims import ALPHA, Claim
 from dlsweep.config.resolved import differences
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import RANDOMNESS_VERSION
@@ -36,7 +37,7 @@ FILE = "sweep.json"
 T = TypeVar("T")
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
-_OPTIONAL = ("further", "earlier", "relabelled", "hidden")  # left out where they are empty
+_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed")  # left out where empty
 
 
 class OtherVersion(ResultsDamaged):
@@ -70,6 +71,8 @@ class Record:
     has replaced (`dlsweep.storage.further`).
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
+    claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
+    run was trained; removed: of claims that were taken out since then.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -86,6 +89,10 @@ class Record:
     earlier: str = ""
     relabelled: Mapping[str, list[str]] = field(default_factory=dict)
     hidden: Sequence[str] = ()
+    claims: tuple[Claim, ...] = ()
+    alpha: float = ALPHA
+    late: Sequence[str] = ()
+    removed: Sequence[str] = ()
 
     @property
     def beside(self) -> str:

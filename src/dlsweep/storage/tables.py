@@ -15,6 +15,7 @@ from dlsweep.config.runs import Arm, Run
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
+from dlsweep.metrics import MEASURED
 from dlsweep.tasks import CLASSIFICATION, TASKS, Task
 from dlsweep.training.result import PREDICTED, TrainingResult
 from dlsweep.types import Array
@@ -36,11 +37,7 @@ STATUSES = ("done", "diverged", "stopped", "failed")
 # The columns of runs/ on kept weights; null in a run without.
 KEPT = ("kept_iteration", "kept_checksum")
 
-# The measurements of a layer. A histogram has equal bins from low to high, and is null at iterations without one.
-MEASURED = (
-    *("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std"),
-    *("saturated", "dead", "sparsity"),
-)
+# A histogram of a layer has equal bins from low to high, and is null at iterations without one.
 HISTOGRAM = {"low": pa.float64(), "high": pa.float64(), "histogram": pa.list_(pa.float64())}
 
 

@@ -1,0 +1,170 @@
+"""Crossed sources of chance, such as seeds and test images, or initial weights and minibatches: intervals and shares.
+
+Each cell has one value, so the interaction of all sources is the residual. The estimates are those of the analysis of
+variance with random effects (Searle, Casella & McCulloch 1992, chapter 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlsweep.randomness import stream
+
+DRAWS = 10_000  # of the sums of squares, for the interval of a share
+
+
+class Crossed(NamedTuple):
+    """Variance of a mean over seeds and images, and its parts; NaN if there are fewer than two of either.
+
+    seeds: variance of the seeds' means / S; images: variance of the images' means / N; residual: their common part;
+    variance: of the mean over new seeds and new images; df: its degrees of freedom; size: S.
+    """
+
+    seeds: float
+    images: float
+    residual: float
+    variance: float
+    df: float
+    size: int
+
+    @property
+    def remaining(self) -> float:
+        """Variance of one seed's mean that would remain on infinitely many images (Jordan 2024, distribution-wise)."""
+        return max(0.0, self.seeds - self.residual) * self.size
+
+
+def crossed(d: ArrayLike) -> Crossed:
+    """Return the variance of the mean of d over seeds and images, `(S, N)`, both drawn at random.
+
+    Two-way clustering (Cameron, Gelbach & Miller 2011) with the degrees of freedom of Satterthwaite (1946).
+
+    >>> round(crossed([[1, 0, 1], [1, 1, 0]]).variance, 4)
+    0.0278
+    """
+    d = np.asarray(d)
+    seeds, images = d.shape
+    if min(d.shape) < 2:
+        return Crossed(np.nan, np.nan, np.nan, np.nan, np.nan, seeds)
+    rows, columns = d.mean(axis=1, dtype=np.float64), d.mean(axis=0, dtype=np.float64)
+    rest = d - rows[:, None]
+    rest -= columns - rows.mean()
+    v_s, v_i = rows.var(ddof=1) / seeds, columns.var(ddof=1) / images
+    v_r = np.vdot(rest, rest) / ((seeds - 1) * (images - 1)) / d.size
+    variance = max(v_s + v_i - v_r, v_s, v_i)
+    spread = v_s**2 / (seeds - 1) + v_i**2 / (images - 1)
+    df = max(seeds - 1, variance**2 / spread) if spread > 0 else seeds - 1
+    return Crossed(float(v_s), float(v_i), float(v_r), float(variance), float(df), seeds)
+
+
+def crossed_interval(d: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the mean of d on new seeds and new images, `(S, N)`: t with Satterthwaite's df.
+
+    >>> crossed_interval([[1, 1], [1, 1]])
+    (1.0, 1.0)
+    """
+    found = crossed(d)
+    return _t_interval(np.asarray(d).mean(dtype=np.float64), found.variance, found.df, confidence)
+
+
+def overlapping_splits_interval(
+    differences: ArrayLike, n_test: int, n_train: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of a mean over J random splits of one data set (Nadeau & Bengio 2003, corrected resampled t).
+
+    The splits share samples, so the variance of the mean is s² (1/J + n_test/n_train). One split has no interval: NaN.
+
+    >>> low, high = overlapping_splits_interval([0.1, 0.2, 0.3], 20, 80)
+    >>> f"{low:.3f} {high:.3f}"
+    '-0.129 0.529'
+    """
+    d = np.asarray(differences, np.float64)
+    if len(d) < 2:
+        return np.nan, np.nan
+    return _t_interval(d.mean(), d.var(ddof=1) * (1 / len(d) + n_test / n_train), len(d) - 1, confidence)
+
+
+class Share(NamedTuple):
+    """Share of the variance of one run that a source of chance, or an interaction of sources, has.
+
+    sources: their names; variance: of the source; low, high: interval of the share; negative: the estimate was below
+    zero, and is taken as zero.
+    """
+
+    sources: tuple[str, ...]
+    variance: float
+    share: float
+    low: float
+    high: float
+    negative: bool
+
+
+def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float = 0.95) -> list[Share]:
+    """Return the share of each source and each interaction in the variance, `(A, B, …)`, one value a cell.
+
+    The last one, of all sources together, is the residual. Intervals are generalized confidence intervals (Weerahandi
+    1993): quantiles of the shares that follow if each sum of squares is divided by a random χ² of its degrees of
+    freedom in place of its own. NaN if nothing varies.
+
+    >>> [(*s.sources, round(s.share, 2)) for s in variance_shares([[1.0, 1.1], [2.0, 2.1], [3.0, 3.1]], ["a", "b"])]
+    [('a', 1.0), ('b', 0.0), ('a', 'b', 0.0)]
+    """
+    x = np.asarray(values, np.float64)
+    squares, dfs = _sums_of_squares(x)
+    found = _components(squares / dfs, x.shape)
+    draws = squares[:, None] / stream(0, "variance_shares").chisquare(dfs[:, None], (len(dfs), DRAWS))
+    with np.errstate(invalid="ignore"):  # nothing varies
+        shares, drawn = (_share(np.maximum(0, part)) for part in (found, _components(draws, x.shape)))
+        low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
+    return [
+        Share(tuple(names[axis] for axis in axes), max(0.0, v), float(s), float(a), float(b), bool(v < 0))
+        for axes, v, s, a, b in zip(_subsets(x.ndim), found.tolist(), shares, low, high)
+    ]
+
+
+def _share(components: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = components / components.sum(axis=0)
+    return shares
+
+
+def _t_interval(mean: float, variance: float, df: float, confidence: float) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    half = stdtrit(df, (1 + confidence) / 2) * np.sqrt(variance)
+    return float(mean - half), float(mean + half)
+
+
+def _subsets(n: int) -> list[tuple[int, ...]]:
+    """Return the non-empty subsets of n axes, smaller ones first."""
+    return [axes for size in range(1, n + 1) for axes in combinations(range(n), size)]
+
+
+def _sums_of_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of squares and the degrees of freedom of every main effect and interaction."""
+    squares, dfs = [], []
+    for axes in _subsets(x.ndim):
+        effect = x
+        for axis in range(x.ndim):
+            mean = effect.mean(axis=axis, keepdims=True)
+            effect = effect - mean if axis in axes else mean
+        squares.append(np.sum(effect**2) * x.size / effect.size)
+        dfs.append(prod(x.shape[axis] - 1 for axis in axes))
+    return np.array(squares), np.array(dfs, np.float64)
+
+
+def _components(mean_squares: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the variance components, from mean squares `(effects, …)`.
+
+    A mean square is the sum of the components of all effects that contain its own, each times the cells in which its
+    level recurs. So a component is an alternating sum of these mean squares.
+    """
+    effects = _subsets(len(shape))
+    signs = np.array([[(-1) ** (len(u) - len(t)) * (set(u) >= set(t)) for u in effects] for t in effects])
+    cells = np.array([prod(n for axis, n in enumerate(shape) if axis not in t) for t in effects])
+    components: np.ndarray = (signs @ mean_squares).T / cells
+    return components.T

@@ -1,0 +1,318 @@
+"""Values of a metric: one number for each run, from the tables `runs/`, `curves/` and `layers/`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlsweep.analysis.layers import layer_names
+from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric, parse_metric
+from dlsweep.storage.results import Results
+from dlsweep.text import nearest
+from dlsweep.types import Array
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_UNDEFINED = ("gap", "rise", "probe", "turning_angle")  # kinds without a value for a run that diverged
+
+
+def metric_of(results: Results, name: str | None = None) -> Metric:
+    """Return the metric of a name; of None the one that arms are compared by: on the split furthest from training.
+
+    A `UsageError` names an unknown or unrecorded metric.
+    """
+    tables = results.record.tables
+    return parse_metric(
+        name or f"final_{tables.splits[-1]}_{tables.metrics[0]}",
+        splits=tables.splits,
+        factors=tables.factors,
+        task=tables.of_task,
+        layers="layers" in tables.optional,
+    )
+
+
+def metric_values(results: Results, metric: Metric, at: int | None = None) -> DataFrame:
+    """Return one row per run, in the order of `results.runs`: `run_id`, `arm`, `seed`, factors, `status`, `value`.
+
+    at: the iteration after which training counts as ended; of a run that stopped before it, the restored network.
+    The column `reason` says why a value is NaN. A best value has the column `iteration` too.
+
+    A failed run has no value. A diverged run counts: each of its accuracies is chance, 1 / `classes`; each of its
+    losses is infinite, and so is the number of iterations to a level that a run never reaches. A gap, a rise, a probe
+    or a turning angle of a diverged run is not defined. A spread over a factor has one row for each seed and
+    combination of the other factors.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> results = dlsweep.run(config, executor="inline")
+    >>> found = metric_values(results, metric_of(results, "test_accuracy"))["value"]
+    >>> found.tolist() == results.runs["final_test_accuracy"].tolist()
+    True
+    """
+    if at is not None and not metric.timed:
+        raise UsageError(f"{metric.name} cannot be taken at another iteration; a final metric, a gap or a probe can")
+    if metric.kind == "spread" and metric.inner is not None:
+        return _spreads(metric_values(results, metric.inner, at), metric.factor, results.record.levels[metric.factor])
+    runs = results.runs
+    found = _KINDS[metric.kind](results, metric, at)
+    status = runs["status"].to_numpy(dtype=str)
+    values = found.values.copy()
+    reason = np.where(np.isnan(values), found.lacking, "").astype(object)
+    if metric.kind != "column":
+        diverged = status == "diverged"
+        values[diverged] = _as_it_counts(results, metric)[diverged]
+        reason[diverged] = np.where(np.isnan(values[diverged]), "diverged", "")
+        values[status == "failed"] = np.nan
+    reason[np.isnan(values) & (status == "failed")] = "failed"
+    frame = runs[["run_id", "arm", "seed", *results.record.tables.factors, "status"]].assign(value=values)
+    if found.iteration is not None:
+        frame["iteration"] = np.where(np.isin(status, ["done", "stopped"]), found.iteration, np.nan)
+    return frame.assign(reason=reason)
+
+
+def _as_it_counts(results: Results, metric: Metric) -> Array:
+    """Return the value at which each run would count if it diverged."""
+    runs = results.runs
+    if metric.kind in _UNDEFINED:
+        return np.full(len(runs), np.nan)
+    if metric.y == "accuracy" and metric.kind != "iterations_to":
+        return 1 / _column(results, "classes")
+    return np.full(len(runs), np.inf)
+
+
+class Found(NamedTuple):
+    """The values of a metric as recorded, `(runs,)`; why a value is NaN; the iteration that a value is from."""
+
+    values: Array
+    lacking: str = "no value"
+    iteration: Array | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A quantity of all runs during training; rows are in the order of the runs, then of the iterations.
+
+    run: the index of each row's run. starts: the index of each run's first row, `(runs + 1,)`.
+    """
+
+    run: Array
+    iteration: Array
+    value: Array
+    starts: Array
+
+    @staticmethod
+    def of(results: Results, y: str, *, table: str = "curves", **words: str) -> Measured:
+        """The rows of a table with some words, such as `split="test"`; `objective` is the loss with its penalty."""
+        columns = ["loss", "penalty"] if y == "objective" else [y]
+        rows = results.columns(table, ["run_id", "iteration", *columns], **words)
+        index = {name: i for i, name in enumerate(results.runs["run_id"])}
+        ids = rows["run_id"].combine_chunks()
+        known = np.array([index.get(name, -1) for name in ids.dictionary.to_pylist()], np.int64)
+        run = known[ids.indices.to_numpy()] if len(rows) else known[:0]
+        iteration = rows["iteration"].to_numpy()
+        value = sum(rows[c].to_numpy().astype(np.float64, copy=False) for c in columns)
+        order = np.lexsort((iteration, run))
+        order = order[run[order] >= 0]  # rows of runs that the config does not ask for
+        return Measured._sorted(run[order], iteration[order], np.asarray(value)[order], len(index))
+
+    @staticmethod
+    def _sorted(run: Array, iteration: Array, value: Array, runs: int) -> Measured:
+        return Measured(run, iteration, value, np.searchsorted(run, np.arange(runs + 1)))
+
+    def kept(self, mask: Array) -> Measured:
+        """The rows of a mask."""
+        return self._sorted(self.run[mask], self.iteration[mask], self.value[mask], self.runs)
+
+    @property
+    def runs(self) -> int:
+        """The number of runs, those without a row too."""
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> Array:
+        """The number of rows of each run."""
+        return np.diff(self.starts)
+
+    def reduced(self, ufunc: np.ufunc, values: Array) -> Array:
+        """Reduce the rows of each run by `np.add`, `np.fmin` or another; NaN for a run without rows."""
+        some = self.lengths > 0
+        found = np.full(self.runs, np.nan)
+        if some.any():
+            found[some] = ufunc.reduceat(values, self.starts[:-1][some])
+        return found
+
+    def at(self, iterations: Array) -> Array:
+        """The value of each run at an iteration of its own; NaN where it has none."""
+        found = np.full(self.runs, np.nan)
+        rows = self.iteration == iterations[self.run]
+        found[self.run[rows]] = self.value[rows]
+        return found
+
+    def last(self, mask: Array) -> Array:
+        """The iteration of each run's last row in a mask; -1 if there is none."""
+        found = self.reduced(np.maximum, np.where(mask, self.iteration, -1))
+        return np.where(np.isnan(found), -1, found)
+
+    def first(self, mask: Array) -> Array:
+        """The iteration of each run's first row in a mask; infinite if there is none."""
+        found = self.reduced(np.minimum, np.where(mask, self.iteration, np.inf))
+        return np.where(np.isnan(found), np.inf, found)
+
+    def mean_of_last(self, k: int) -> Array:
+        """The mean of the last k values of each run; NaN for a run with fewer."""
+        late = self.kept(np.arange(len(self.run)) >= self.starts[1:][self.run] - k)
+        mean: Array = np.where(late.lengths == k, late.reduced(np.add, late.value) / k, np.nan)
+        return mean
+
+    def area(self) -> Array:
+        """The area under the curve of each run by trapezoids, divided by its length; of a single value the value."""
+        of, within = self.run[:-1], self.run[1:] == self.run[:-1]
+        width = np.where(within, np.diff(self.iteration), 0)
+        with np.errstate(all="ignore"):
+            parts = np.where(within, width * (self.value[1:] + self.value[:-1]) / 2, 0.0)
+            area = np.bincount(of, parts, self.runs) / np.bincount(of, width, self.runs)
+        area[self.lengths == 1] = self.value[self.starts[:-1][self.lengths == 1]]
+        return area
+
+
+def _curve(results: Results, metric: Metric, y: str = "") -> Measured:
+    return Measured.of(results, y or metric.y, split=metric.split)
+
+
+def _column(results: Results, name: str) -> Array:
+    values: Array = results.runs[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
+
+
+def _last_iterations(results: Results, split: str) -> Array:
+    """Return the iteration of each run's final network; a run that stopped early has taken it from before its end."""
+    runs, ends = results.runs, _column(results, "iterations")
+    stopped = runs["status"].to_numpy(dtype=str) == "stopped"
+    if not stopped.any():
+        return ends
+    loss = Measured.of(results, "loss", split=split)
+    final = _column(results, f"final_{split}_loss")
+    return np.where(stopped, loss.last(loss.value == final[loss.run]), ends)
+
+
+def _final(results: Results, metric: Metric, at: int | None) -> Found:
+    column = f"final_{metric.split}_{metric.y}"
+    if at is None and column in results.runs:
+        return Found(_column(results, column))
+    return _network(results, _curve(results, metric), metric.split, at)
+
+
+def _network(results: Results, measured: Measured, split: str, at: int | None) -> Found:
+    """Return the measurements of each run's final network, or of its network at an iteration."""
+    final = _last_iterations(results, split)
+    if at is None:
+        return Found(measured.at(final), "not measured at the end")
+    if measured.runs and at not in (there := np.unique(measured.iteration)):
+        near = sorted(there[np.argsort(abs(there - at), kind="stable")[:2]])
+        raise UsageError(f"iteration {at} was not evaluated; the nearest are {' and '.join(map(str, near))}")
+    over = (results.runs["status"].to_numpy(dtype=str) == "stopped") & (_column(results, "iterations") <= at)
+    return Found(measured.at(np.where(over, final, at)), f"not measured at iteration {at}")
+
+
+def _best(results: Results, metric: Metric, at: int | None) -> Found:
+    curve = _curve(results, metric)
+    best = curve.reduced(np.fmax if metric.y == "accuracy" else np.fmin, curve.value)
+    return Found(best, iteration=curve.first(curve.value == best[curve.run]))
+
+
+def _last(results: Results, metric: Metric, at: int | None) -> Found:
+    return Found(_curve(results, metric).mean_of_last(1))
+
+
+def _mean_last(results: Results, metric: Metric, at: int | None) -> Found:
+    k = int(metric.number or 1)
+    return Found(_curve(results, metric).mean_of_last(k), f"fewer than {k} evaluations")
+
+
+def _auc(results: Results, metric: Metric, at: int | None) -> Found:
+    return Found(_curve(results, metric).area())
+
+
+def _iterations_to(results: Results, metric: Metric, at: int | None) -> Found:
+    curve, level = _curve(results, metric), metric.number or 0.0
+    return Found(curve.first(curve.value >= level if metric.y == "accuracy" else curve.value <= level))
+
+
+def _gap(results: Results, metric: Metric, at: int | None) -> Found:
+    """Return train minus held-out accuracy, or held-out minus train loss."""
+    train, other = (_final(results, replace(metric, kind="final", split=s), at) for s in ("train", metric.split))
+    difference = train.values - other.values
+    return Found(difference if metric.y == "accuracy" else -difference, other.lacking)
+
+
+def _rise(results: Results, metric: Metric, at: int | None) -> Found:
+    final = _final(results, metric, at)
+    return Found(final.values - _best(results, metric, at).values, final.lacking)
+
+
+def _probe(results: Results, metric: Metric, at: int | None) -> Found:
+    measured = Measured.of(results, metric.y, table="layers", layer=metric.layer)
+    if not len(measured.run):
+        raise UsageError(f"there is no layer {metric.layer!r}{nearest(metric.layer, layer_names(results.layers))}")
+    return _network(results, measured, results.record.tables.splits[-1], at)
+
+
+def _turning_angle(results: Results, metric: Metric, at: int | None) -> Found:
+    """Return the mean angle between successive steps of a descent, in degrees; steps of length 0 have no direction."""
+    x, y = (Measured.of(results, name, split="train") for name in "xy")
+    step = np.diff(x.value) + 1j * np.diff(y.value)
+    of = x.run[1:-1]
+    with np.errstate(all="ignore"):
+        angle = np.degrees(np.abs(np.angle(step[1:] / step[:-1])))
+        turns = (x.run[2:] == x.run[:-2]) & np.isfinite(angle)
+        total, count = (np.bincount(of[turns], w, x.runs) for w in (angle[turns], np.ones(turns.sum())))
+        return Found(total / count, "no turn")
+
+
+def _of_run(results: Results, metric: Metric, at: int | None) -> Found:
+    return Found(_column(results, metric.y))
+
+
+_KINDS = {
+    "final": _final,
+    "best": _best,
+    "last": _last,
+    "mean_last": _mean_last,
+    "auc": _auc,
+    "iterations_to": _iterations_to,
+    "gap": _gap,
+    "rise": _rise,
+    "probe": _probe,
+    "turning_angle": _turning_angle,
+    "column": _of_run,
+}
+
+
+def _spreads(values: DataFrame, factor: str, levels: Sequence[str]) -> DataFrame:
+    """Return the maximum minus the minimum over the levels of a factor, for each seed and combination of the others.
+
+    A combination that lacks a level, or has a run without a finite value of its own, has no spread.
+    """
+    others = [str(name) for name in values.select_dtypes("category") if name not in ("status", "arm", factor)]
+    group = values.groupby(["seed", *others], sort=False, observed=True).ngroup().to_numpy()
+    first = np.unique(group, return_index=True)[1]
+    level = values[factor].cat.codes.to_numpy()
+    status, each = values["status"].to_numpy(dtype=str), values["value"].to_numpy()
+    why = np.where(np.isinf(each), "not reached", values["reason"].to_numpy(dtype=object))
+    why[status == "diverged"] = "diverged"
+    matrix, reasons = np.full((len(first), len(levels)), np.nan), np.full((len(first), len(levels)), "", object)
+    reasons[:] = [f"without {label}" for label in levels]
+    matrix[group, level], reasons[group, level] = np.where(why == "", each, np.nan), why
+    frame = values.iloc[first].drop(columns=[factor, "iteration"], errors="ignore").reset_index(drop=True)
+    varying = [name for name in others if frame[name].nunique() > 1]
+    names = frame[varying].astype(str).agg(", ".join, axis=1) if varying else "all"
+    return frame.assign(
+        arm=names,
+        value=matrix.max(axis=1, initial=-np.inf) - matrix.min(axis=1, initial=np.inf),
+        reason=[", ".join(dict.fromkeys(filter(None, row))) for row in reasons],
+    )
