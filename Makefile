@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests bench bench-techniques \
+.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests reference bench bench-techniques \
   bench-convolution format clean
 
 help: ## list the targets
@@ -46,6 +46,10 @@ parity: .venv-parity/.installed ## compare layers, losses, optimizers and traini
 
 digests: $(VENV)/.installed ## compare every number of small sweeps with bench/digests.json (DIGESTS=--record: take today's)
 	$(BIN)/python -m bench.digests $(DIGESTS)
+
+reference: $(VENV)/.installed ## train the sweep of tests/reference again, after a change that is meant to change bits
+	rm -rf tests/reference/results
+	$(BIN)/dlsweep run tests/reference/reference.yaml --output tests/reference/results
 
 lint: $(VENV)/.installed-lint ## check style and formatting (ruff)
 	$(BIN)/ruff check

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.layers import Layer, Output, kinds
 from dlsweep.nn.sequences import items
 from dlsweep.randomness import Seeds
-from dlsweep.registry import Choice, Contract, Entry, Registry
+from dlsweep.registry import Choice, Contract, Entry, Positive, Registry
 from dlsweep.training.loop import train
 
 Install = Callable[[str, str], None]
@@ -108,9 +111,42 @@ def with_argument(strength):
     return strength
 
 
+def rate_of_text(w, g, t, *, lr: str = "a"):
+    return (w - g,)
+
+
+def rate_without_default(w, g, t, *, lr: float):
+    return (w - g,)
+
+
+def start_of_text(x, slope, *, start: str = "x"):
+    return x, lambda dy: (dy, dy)
+
+
+def default_of_another_type(x, *, k: float = "y"):  # type: ignore[assignment]
+    return x, lambda dy: dy
+
+
+def default_out_of_bounds(x, *, k: Positive = -1.0):
+    return x, lambda dy: dy
+
+
+def arrays_as_settings(x, *, k: np.ndarray | None = None):
+    return x, lambda dy: dy
+
+
+NUMBER = "must have a number with a default as its setting"
+
+
 @pytest.mark.parametrize(
     ("registry", "function", "sentence"),
     [
+        ("optimizers", rate_of_text, f"{NUMBER} 'lr', as in lr: float = 0.1, because schedules multiply it"),
+        ("optimizers", rate_without_default, f"{NUMBER} 'lr', as in lr: float = 0.1, because schedules multiply it"),
+        ("activations", start_of_text, f"{NUMBER} 'start', as in start: float = 0.1, because its learned parameters"),
+        ("activations", default_of_another_type, "has a default that its type refuses: k must be a number, got 'y'"),
+        ("activations", default_out_of_bounds, "has a default that its type refuses: k must be above 0, got -1.0"),
+        ("activations", arrays_as_settings, "has a type for its setting 'k' that no value in a config can have: "),
         ("optimizers", without_rate, "must have a keyword-only setting 'lr', because schedules multiply it"),
         ("activations", without_start, "must have a keyword-only setting 'start', because its learned"),
         ("schedules", without_step, "must take the positional parameters t, steps, and has t; settings come after a *"),
@@ -126,6 +162,21 @@ def test_a_wrong_signature_is_refused_where_it_is_written(registry: str, functio
         found.register(function)
     assert str(told.value).startswith(place + sentence)
     assert function.__name__ not in found
+
+
+@pytest.mark.parametrize("thing", [3, "relu", lambda x: x, partial(with_argument, 3)], ids=repr)
+@pytest.mark.parametrize("registry", ["activations", "datasets.datasets", "plots.plots"])
+def test_what_has_no_name_is_refused_where_it_registers(registry: str, thing: Any) -> None:
+    found: Registry = attrgetter(registry)(dlsweep)
+    with pytest.raises(UsageError) as told:
+        found.register(thing)
+    place = rf"{re.escape(__file__)}:\d+: what registers as {found.kind} must be a function with a name, "
+    assert re.fullmatch(place + rf"which is its word in a config, got {re.escape(repr(thing))}", str(told.value))
+
+
+def test_a_compiled_function_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"activation 'max' \(builtins\) must be a function whose parameters can be"):
+        dlsweep.activations.register(max)
 
 
 def unreadable(x, *, slope: Undefined = 0.1):  # type: ignore[name-defined]  # noqa: F821

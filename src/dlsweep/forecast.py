@@ -17,7 +17,7 @@ from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.execution.executors import Options, choose
 from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, further
+from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.further import Before
 from dlsweep.storage.store import Store, statuses
@@ -145,7 +145,7 @@ def predict(config: Config, options: Options) -> Forecast:
 
 def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
     """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
-    old, _ = compatibility.open_record(folder, config)
+    old = record.read(folder)
     if old is None:
         return {}, {}
     committed, _ = Store(folder, old.tables, old.beside).scan()

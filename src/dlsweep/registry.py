@@ -55,7 +55,10 @@ class Contract:
 
     def broken(self, function: Callable[..., Any]) -> str:
         """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
-        parameters = inspect.signature(function).parameters.values()
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):  # compiled, or no function
+            return "must be a function whose parameters can be read; define a Python function that calls it"
         for p in parameters:
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
@@ -73,6 +76,22 @@ class Contract:
             if name not in settings:
                 return f"must have a keyword-only setting {name!r}, because {reason}"
         return ""
+
+    def unfit(self, entry: Entry) -> str:
+        """Return the mistake in the settings of an entry, as the end of a sentence; "" if there is none.
+
+        A type that cannot be read may be defined later in its module. Of dlsweep's own entries, tests check the rest.
+        """
+        try:
+            settings = entry.settings
+        except UsageError:
+            return ""
+        for name, reason in {**self.needs, **(self.with_rest if entry.rest else {})}.items():
+            if settings[name].number is None or type(settings[name].default) not in (int, float):
+                told = f"must have a number with a default as its setting {name!r}"
+                return f"{told}, as in {name}: float = 0.1, because {reason}"
+        found = (setting.refused_default() for setting in settings.values()) if entry.foreign else iter(())
+        return next(filter(None, found), "")
 
 
 @dataclass(frozen=True)
@@ -179,8 +198,19 @@ class Registry:
         cell runs twice. Results that were trained with a function of another source are then refused, see
         `dlsweep.sources`.
         """
-        self._add(function.__name__.rstrip("_"), function)
+        self._add(self._name(function), function)
         return function
+
+    def _name(self, function: Callable[..., Any]) -> str:
+        """Return the name of a function that registers. Raise a `UsageError` with the caller's line if it has none."""
+        name = getattr(function, "__name__", None)
+        if isinstance(name, str) and name.isidentifier() and callable(function):
+            return name.rstrip("_")
+        frame = sys._getframe(2)
+        raise UsageError(
+            f"{frame.f_code.co_filename}:{frame.f_lineno}: what registers as {self.kind} must be a function with a "
+            f"name, which is its word in a config, got {function!r}"
+        )
 
     def _add(self, name: str, function: Callable[..., Any]) -> None:
         present = self._entries.get(name)
@@ -191,7 +221,10 @@ class Registry:
             )
         if self.contract and (broken := self.contract.broken(function)):
             raise UsageError(f"{self.kind} {name!r} ({place(function)}) {broken}")
-        self._entries[name] = self._entry(name, function)
+        entry = self._entry(name, function)
+        if self.contract and (unfit := self.contract.unfit(entry)):
+            raise UsageError(f"{self.kind} {name!r} ({place(function)}) {unfit}")
+        self._entries[name] = entry
 
     def _entry(self, name: str, function: Callable[..., Any]) -> Entry:
         return Entry(self.kind, name, function, passed=len(self.contract.passed) if self.contract else 0)
@@ -229,6 +262,7 @@ class Registry:
     def _load(self, point: EntryPoint) -> Callable[..., Any]:
         try:
             function: Callable[..., Any] = point.load()
+            inspect.signature(function)
         except Exception as error:
             package = point.dist.name if point.dist else point.value
             raise DlsweepError(

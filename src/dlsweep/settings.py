@@ -133,6 +133,19 @@ class Setting:
 
         return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
+    def refused_default(self) -> str:
+        """Return the mistake in its annotation or its default, as the end of a sentence; "" if there is none."""
+        from pydantic import PydanticUserError
+
+        try:
+            _ = self.adapter
+        except PydanticUserError:
+            return f"has a type for its setting {self.name!r} that no value in a config can have: {self.annotation!r}"
+        if self.required or self.is_file or (self.default is None and self.quantity != self.name):
+            return ""
+        _, faults = self.check(self.usual, self.name, lambda steps: repr(self.default))
+        return f"has a default that its type refuses: {faults[0].sentence}" if faults else ""
+
     def check(self, value: Any, where: str, shown: Shown) -> tuple[Any, list[Fault]]:
         """Return a value as its annotation wants it, and the mistakes in it; where: its name in sentences."""
         from pydantic import ValidationError

@@ -1,12 +1,28 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
-from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.analysis.sign_flips import sign_flip_test
+from dlsweep.analysis.statistics import (
+    attainable_level,
+    bounds_of,
+    detectable,
+    fewest_seeds,
+    holm,
+    indistinguishable,
+    interval,
+    pairing,
+    seeds_to_decide,
+)
+
+INF = float("inf")
 
 values = arrays(float, st.integers(2, 40), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 3)))
 
@@ -83,3 +99,142 @@ def test_it_covers_what_it_says(n: int, least: float) -> None:
     x = np.random.default_rng(n).normal(size=(4000, n))
     low, high = interval(x)
     assert least < np.mean((low <= 0) & (high >= 0)) < 0.96
+
+
+@pytest.mark.parametrize(("a", "b", "noise"), [(1.0, 1.0, 1.0), (1.0, 0.0, 0.2), (0.0, 0.0, 1.0)])
+def test_an_interval_over_crossed_seeds_covers_what_independent_values_miss(a: float, b: float, noise: float) -> None:
+    draw = np.random.default_rng(0)
+    first, second = draw.normal(0, a, (4000, 10, 1)), draw.normal(0, b, (4000, 1, 5))
+    values = (first + second + draw.normal(0, noise, (4000, 10, 5))).reshape(4000, 50)
+    low, high = interval(values, crossed=[10, 5])
+    covered = np.mean((low <= 0) & (high >= 0))
+    assert 0.93 <= covered <= 0.995
+    plain_low, plain_high = interval(values)
+    assert np.mean((plain_low <= 0) & (plain_high >= 0)) < (0.7 if a else 0.96)
+
+
+def test_an_interval_over_one_crossed_source_is_that_of_plain_seeds() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 6))
+    for crossed in ([6], [6, 1], [1, 6]):
+        np.testing.assert_allclose(interval(values, crossed=crossed), interval(values))
+    assert np.isnan(interval(values, crossed=[3, 3])).all()
+    assert np.isnan(interval(values[:, :1], crossed=[1, 1])).all()
+    np.testing.assert_allclose(interval(np.full(6, 0.5), crossed=[3, 2]), [0.5, 0.5])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
+    """A claim's adjusted p is the largest over all sets of claims that contain it (Marcus, Peritz & Gabriel 1976)."""
+    sets = [s for size in range(1, len(p) + 1) for s in combinations(range(len(p)), size)]
+    expected = [max(min(1, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(len(p))]
+    np.testing.assert_allclose(holm(p), expected)
+
+
+def test_holm_by_hand() -> None:
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03, 0.5]), [0.09, 0.04, 0.09, 0.5])
+    assert holm([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("claims", "two_sided", "one_sided"), [(1, 6, 5), (2, 7, 6), (3, 7, 6), (10, 9, 8), (25, 10, 9)]
+)
+def test_fewest_seeds(claims: int, two_sided: int, one_sided: int) -> None:
+    assert fewest_seeds(claims, 0.05) == two_sided
+    assert fewest_seeds(claims, 0.05, one_sided=True) == one_sided
+    assert claims * sign_flip_test([1.0] * two_sided).two_sided <= 0.05
+    assert claims * sign_flip_test([1.0] * (two_sided - 1)).two_sided > 0.05
+
+
+def test_levels_that_sign_flips_attain() -> None:
+    assert [attainable_level(n, 0.05) for n in (5, 6, 7, 8)] == [0, 2 / 64, 6 / 128, 12 / 256]
+    assert attainable_level(2000, 0.05) == pytest.approx(0.05)
+
+
+@given(st.integers(2, 40), st.floats(0.05, 3), st.floats(-1, 1), st.sampled_from([0.05, 0.005]))
+def test_at_the_seeds_needed_the_half_width_is_the_effect(n: int, effect: float, margin: float, alpha: float) -> None:
+    shape = np.tile([1, -1], n)
+    unit = shape / shape.std(ddof=1)
+    needed = seeds_to_decide(margin - effect + unit, margin, alpha)
+    assert needed == seeds_to_decide(-margin + effect + unit, -margin, alpha)
+    assert needed.half
+    assert needed.eighty
+    assert fewest_seeds(1, alpha) <= needed.half <= needed.eighty
+
+    def half_width(seeds: int) -> float:
+        return float(stats.t.ppf(1 - alpha / 2, seeds - 1) / np.sqrt(seeds))
+
+    assert half_width(needed.half) <= effect * (1 + 1e-9)
+    assert needed.half == fewest_seeds(1, alpha) or half_width(needed.half - 1) >= effect * (1 - 1e-9)
+    assert detectable(needed.eighty, 1, alpha) <= effect * (1 + 1e-9)
+
+
+def test_seeds_needed_of_an_effect_that_never_varies_or_is_the_margin() -> None:
+    assert seeds_to_decide([0.1] * 4, 0, 0.05) == (6, 6)
+    assert seeds_to_decide([0.1] * 4, 0.1, 0.05) == (None, None)
+    assert seeds_to_decide([1.0, -1.0], 0, 0.05) == (None, None)
+    assert seeds_to_decide([0.1], 0, 0.05) == (None, None)
+    assert seeds_to_decide([], 0, 0.05) == (None, None)
+    assert seeds_to_decide([1, 2, 3.001], 2, 0.05) == (None, None)  # more than a million
+    assert seeds_to_decide([0.1, 0.2, 0.3, INF], 0, 0.05) == seeds_to_decide([0.1, 0.2, 0.3], 0, 0.05)
+
+
+@pytest.mark.parametrize(("n", "claims"), [(7, 1), (10, 1), (20, 3), (30, 10), (500, 1)])
+def test_the_t_test_detects_the_effect_with_its_power(n: int, claims: int) -> None:
+    level = attainable_level(n, 0.05 / claims)
+    nc = detectable(n, claims, 0.05, power=0.9) * np.sqrt(n)
+    assert stats.nct.sf(stats.t.ppf(1 - level / 2, n - 1), n - 1, nc) == pytest.approx(0.9, abs=1e-6)
+
+
+def test_six_seeds_detect_an_effect_at_which_all_signs_are_equal() -> None:
+    assert stats.norm.cdf(detectable(6, 1, 0.05)) ** 6 == pytest.approx(0.8)
+    assert detectable(5, 1, 0.05) == detectable(8, 10, 0.05) == INF
+
+
+def test_pairing() -> None:
+    a = np.array([1.0, 2, 4, 7])
+    assert pairing(a, a + 3) == 0
+    assert pairing(a, -a) == pytest.approx(2)
+    assert pairing(a, [1, 4, 2, 8]) == pytest.approx(
+        np.var([0, -2, 2, -1], ddof=1) / (7 + np.var([1, 4, 2, 8], ddof=1))
+    )
+    assert pairing([*a, INF, np.nan], [*(a + 3), 1, 1]) == 0
+    assert np.isnan(pairing([1.0, INF], [2.0, 3.0]))
+    assert np.isnan(pairing([1.0, 1.0], [2.0, 2.0]))
+
+
+def test_marks_are_paired_one_sided_t_tests() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, 8) + rng.normal(np.linspace(0, 1.5, 12)[:, None], 0.5, (12, 8))
+    values[3, :2] = np.nan
+    best = int(np.nanmean(values, axis=1).argmax())
+    p = [stats.ttest_rel(values[best], arm, alternative="greater", nan_policy="omit").pvalue for arm in values]
+    expected = ~(np.array(p) <= 0.05 / 11)
+    expected[best] = True
+    found = indistinguishable(values, best, 0.05)
+    assert found.tolist() == expected.tolist()
+    assert 1 < found.sum() < 12
+
+
+def test_marks_of_infinite_missing_and_equal_values() -> None:
+    values = [
+        [0.5, 0.6, 0.7, 0.65, 0.55],
+        [-INF, -INF, -INF, -INF, -INF],
+        [-INF, 0.6, 0.7, 0.65, 0.55],
+        [np.nan, np.nan, np.nan, np.nan, 0.1],  # one shared seed: nothing can be told
+        [np.nan] * 5,
+        [0.5, 0.6, 0.7, 0.65, 0.55],
+        [0.4, 0.5, 0.6, 0.55, 0.45],
+    ]
+    assert indistinguishable(values, 0, 0.05).tolist() == [True, False, True, True, False, True, False]
+    assert indistinguishable([[-INF, -INF], [-INF, -INF]], 0, 0.05).all()
+    assert indistinguishable([[0.3]], 0, 0.05).all()
+
+
+@given(arrays(float, (3, 6), elements=st.integers(-5, 5)), st.integers(10**3, 10**5))
+def test_an_infinite_difference_is_the_limit_of_a_large_one(values: np.ndarray, large: int) -> None:
+    at_5 = values == -5
+    best = 0
+    values[best] = np.abs(values[best])
+    at_5[best] = False
+    infinite, far = np.where(at_5, -INF, values), np.where(at_5, -(10.0**9) * large, values)
+    assert indistinguishable(infinite, best, 0.04).tolist() == indistinguishable(far, best, 0.04).tolist()

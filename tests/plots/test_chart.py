@@ -190,7 +190,7 @@ def plot(facets: Facets) -> Chart:
         (lambda r: r(table="runs")(untyped), "must have a type for its setting 'y'"),
         (
             lambda r: r(table="runs", places=("rows",))(number_of_rows),
-            r"'number_of_rows' \(.*py:\d+\): its place 'rows' must have the type FactorName",
+            r"'number_of_rows' \(.*py:\d+\): its place 'rows' must be a keyword-only setting of the type",
         ),
     ],
 )

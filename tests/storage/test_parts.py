@@ -80,7 +80,7 @@ def test_a_part_with_the_right_checksum_that_is_not_parquet_is_found(
 
 def test_a_part_of_another_table_is_refused(folder: LocalFolder, part: Path) -> None:
     other = pa.schema([("run_id", pa.string())])
-    with pytest.raises(ResultsDamaged, match=r"has other columns than sweep\.json tells; one of the two was copied"):
+    with pytest.raises(ResultsDamaged, match="has other columns than this sweep's table; move it elsewhere"):
         parts.read_table(folder, name(part), other)
 
 

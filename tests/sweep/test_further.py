@@ -23,7 +23,8 @@ STACKED = {"activation": ["relu"], "init": ["he"]}
 
 
 def length(config: Mapping[str, Any], **train: Any) -> dict[str, Any]:
-    return {**config, "train": {**config["train"], **train}}
+    seeds = train.pop("seeds", config.get("seeds"))
+    return {**config, "seeds": seeds, "train": {**config["train"], **train}}
 
 
 def kept(make: Make, *, grid: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -176,6 +177,46 @@ def test_runs_that_are_missing_or_failed_start_from_the_beginning(make: Make, tm
     assert bits(longer) == bits(run(length(config, iterations=12), tmp_path / "whole"))
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("evaluate", [{"ensemble": True}, {"layers": True}])
+def test_runs_from_before_the_config_had_other_arms_go_on(
+    make: Make, tmp_path: Path, bits: Bits, evaluate: dict[str, Any], at_once: bool
+) -> None:
+    grids = [{"activation": ["tanh"]}, {"init": ["xavier", "he"], "activation": ["relu", "tanh"]}]
+    fewer, more = (kept(make, grid=grid, evaluate=evaluate) for grid in grids)
+    run(fewer, tmp_path)
+    if not at_once:
+        run(more, tmp_path)  # the arm "tiny" is "he, tanh" now
+    notes = Notes()
+    longer = run(length(more, iterations=12), tmp_path, report=notes)
+    assert f"{2 if at_once else 8} runs to train further, from the state after 5 iterations" in notes.taken
+    assert bits(longer) == bits(run(length(more, iterations=12), tmp_path / "whole"))
+    assert one_length(longer)
+
+
+def test_runs_that_are_not_asked_for_are_not_replaced(make: Make, tmp_path: Path) -> None:
+    config = kept(make, grid={"activation": ["relu", "tanh"]})
+    fewer = config | {"seeds": 1}
+    run(config, tmp_path)
+    run(fewer, tmp_path)
+    with pytest.raises(UsageError) as error:
+        run(length(fewer, iterations=9), tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/tiny holds 2 runs that this config does not ask for (arms 'relu', 'tanh'; seed 1), and a longer "
+        "training replaces all runs of a folder; add these to the config, give the sweep another name, or replace its "
+        "results with --force"
+    )
+    assert run(length(config, iterations=9), tmp_path).runs["iterations"].tolist() == [9] * 4  # as the message says
+
+
+def test_members_of_an_ensemble_do_not_change(make: Make, tmp_path: Path) -> None:
+    config = kept(make, evaluate={"ensemble": True})
+    run(config, tmp_path)
+    for more in (config | {"seeds": 3}, length(config | {"seeds": 3}, iterations=9)):
+        with pytest.raises(UsageError, match="the members of an ensemble train together, so their seeds cannot change"):
+            run(more, tmp_path)
+
+
 REMEDY = "train from the start: give the sweep another name, or replace its results with --force"
 
 
@@ -207,13 +248,19 @@ REMEDY = "train from the start: give the sweep another name, or replace its resu
             f"{REMEDY}; with evaluate.keep=final the runs keep it, for the next time",
         ),
         (
+            {"evaluate": {"keep": None}},
+            {"iterations": 9, "seeds": 1},
+            "holds runs of 5 iterations that cannot go on to 9, because they kept no state of training; "
+            f"{REMEDY}; with evaluate.keep=final the runs keep it, for the next time",
+        ),
+        (
             {},
             {"iterations": 9, "batch_size": 3},
             "belongs to a different config:\n  train.iterations: 5 there, 9 now\n  train.batch_size: 7 there, 3 now\n"
             "give the sweep another name, or replace its results with --force",
         ),
     ],
-    ids=["shorter", "schedule", "nothing kept", "best kept", "other difference"],
+    ids=["shorter", "schedule", "nothing kept", "best kept", "other seeds too", "other difference"],
 )
 def test_what_cannot_go_on_says_why(
     make: Make, tmp_path: Path, changes: dict[str, Any], train: dict[str, Any], sentence: str

@@ -117,12 +117,13 @@ def sequential_test(differences: ArrayLike, plan: Plan, *, sides: Sides = "both"
         if exact:
             rejected = np.repeat(rejected, 2 ** (n - before))  # with every sign of the new differences
         room = floor(share * plan.spent(n) * len(extremes) * (1 + _ROUNDING)) - np.count_nonzero(rejected)
-        remaining = extremes[~rejected]
-        if np.count_nonzero(remaining >= extremes[0] - tie) <= room:
+        if np.count_nonzero((extremes >= extremes[0] - tie) & ~rejected) <= room:
             return Decision(int(np.sign(weights.sum())), n, plan.spent(n))
-        last = len(remaining) - 1 - room  # in ascending order, the first that does not fit
-        rejected |= extremes > np.partition(remaining, last)[last] + tie
         before = n
+        if n < plan.most:
+            remaining = extremes[~rejected]
+            last = len(remaining) - 1 - room  # in ascending order, the first that does not fit
+            rejected |= extremes > np.partition(remaining, last)[last] + tie
     return Decision(0, before, plan.spent(before))
 
 
@@ -181,4 +182,8 @@ def _patterns(plan: Plan) -> np.ndarray:
 def _extremes(weights: np.ndarray, flipped: np.ndarray, sides: Sides) -> np.ndarray:
     """Return each pattern's sum of differences, its negative or its absolute value, from the sums that it flips."""
     sums: np.ndarray = weights.sum() - 2 * flipped
-    return {"both": abs(sums), "greater": sums, "less": -sums}[sides]
+    if sides == "both":
+        np.abs(sums, out=sums)
+    elif sides == "less":
+        np.negative(sums, out=sums)
+    return sums

@@ -6,13 +6,14 @@ Intervals are Student's t: bootstraps of 3 to 40 values cover less than they pro
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from math import ceil, floor, log2
+from collections.abc import Callable, Collection
+from math import ceil, floor, log2, prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlsweep.analysis.crossed import variance_of_mean
 from dlsweep.analysis.sign_flips import paired
 
 Bounds = tuple[float, float]
@@ -29,14 +30,21 @@ def bounds_of(metric: str) -> Bounds:
 
 
 def interval(
-    values: ArrayLike, confidence: float = 0.95, *, bounds: Bounds = UNBOUNDED, log: bool = False
+    values: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    bounds: Bounds = UNBOUNDED,
+    log: bool = False,
+    crossed: Collection[int] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end of a confidence interval for the mean over the last axis, `(…, n) -> (…), (…)`.
 
     The interval is mean ± h with h = t · s / √n and Student's t of n-1 degrees of freedom; of differences of pairs, it
     is the paired t interval. bounds: where it is cut, such as `bounds_of("accuracy")`. log: for an axis of logarithms,
     mean · exp(± h / mean): the interval of the mean's logarithm by the delta method, always above 0.
-    One value has no interval: NaN and NaN. The same holds for values that are not finite.
+    One value has no interval: NaN and NaN. The same holds for values that are not finite. crossed: the number of seeds
+    of each source of chance, if the values are those of all combinations, the last source fastest: combinations are not
+    independent, and the variance of their mean comes from its components. If combinations are missing, NaN and NaN.
 
     >>> low, high = interval([0.8, 0.9, 0.85])
     >>> f"{low:.3f} {high:.3f}"
@@ -46,12 +54,16 @@ def interval(
 
     values = np.asarray(values, dtype=np.float64)
     n = values.shape[-1]
-    if n < 2:
+    if n < 2 or (crossed and n != prod(crossed)):
         low = high = np.full(values.shape[:-1], np.nan)
         return low, high
     with np.errstate(all="ignore"):  # of values that are not finite, or too large to be squared
         mean = values.mean(axis=-1)
-        half = stdtrit(n - 1, (1 + confidence) / 2) * values.std(axis=-1, ddof=1) / np.sqrt(n)
+        if crossed:
+            variance, df = variance_of_mean(np.moveaxis(values, -1, 0).reshape(*crossed, *mean.shape), len(crossed))
+        else:
+            variance, df = values.var(axis=-1, ddof=1) / n, n - 1
+        half = stdtrit(df, (1 + confidence) / 2) * np.sqrt(variance)
         if log:
             mean = np.where(mean > 0, mean, np.nan)
             low, high = mean * np.exp(-half / mean), mean * np.exp(half / mean)
@@ -97,8 +109,8 @@ MOST_SEEDS = 10**6
 def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Needed:
     """Return the seeds that would decide whether the mean difference is above or below the margin.
 
-    half: the half-width of the t interval equals |mean − margin|; eighty: the t test has a power of 80 %. Never below
-    the fewest seeds of a sign-flip test. Differences that are not finite are left out.
+    half: the half-width of the t interval equals |mean − margin|; eighty: they detect the effect with a power of 80 %.
+    Never below the fewest seeds of a sign-flip test. Differences that are not finite are left out.
 
     >>> seeds_to_decide([0.02, -0.01, 0.03, 0.0, 0.01, 0.02], 0.0, 0.05)
     Needed(half=9, eighty=15)
@@ -121,38 +133,39 @@ def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Need
 
     return Needed(
         smallest(lambda n: stdtrit(n - 1, 1 - alpha / 2) * sd <= effect * np.sqrt(n)),
-        smallest(lambda n: power(n, effect / sd, alpha) >= 0.8),
+        smallest(lambda n: detectable(n, 1, alpha) * sd <= effect),
     )
 
 
-def power(n: int, effect: float, alpha: float) -> float:
-    """Return the probability that the two-sided t test of n seeds rejects, for an effect above 0 in units of one sd.
+def attainable_level(n: int, alpha: float) -> float:
+    """Return the largest two-sided p of n pairs that is at most alpha; 0 if there is none.
 
-    >>> round(power(10, 1.0, 0.05), 2)
-    0.8
+    The p-values of a sign-flip test are multiples of 2/2ⁿ.
+
+    >>> attainable_level(6, 0.05), attainable_level(5, 0.05)
+    (0.03125, 0.0)
     """
-    from scipy.special import nctdtr, stdtrit
-
-    return float(1 - nctdtr(n - 1, effect * np.sqrt(n), stdtrit(n - 1, 1 - alpha / 2)))
+    p = 2.0 ** (1 - min(n, 50))
+    return floor(alpha / p) * p
 
 
 def detectable(n: int, claims: int, alpha: float, power: float = 0.8) -> float:
-    """Return the difference that n seeds detect with this probability, in units of one sd of the paired differences.
+    """Return the difference that a sign-flip test of n seeds detects with this power, in sd of the paired differences.
 
-    One of several claims, at Holm's first step. Infinite if n seeds cannot decide.
+    For one of several claims, at Holm's first step, and normal differences. Of the t test at the level that sign flips
+    attain; exact if only equal signs are significant. Infinite if n seeds cannot decide.
 
     >>> round(detectable(10, 1, 0.05), 2)
     1.0
     """
     from scipy.special import nctdtrinc, ndtri, stdtrit
 
-    patterns = floor(alpha / claims * 2.0 ** (n - 1))  # that the two-sided sign-flip test rejects, on each side
-    if patterns < 1:
+    level = attainable_level(n, alpha / claims)
+    if level == 0:
         return np.inf
-    if patterns == 1:  # all signs agree
-        return float(ndtri(power ** (1 / n)))
-    critical = stdtrit(n - 1, 1 - patterns / 2.0**n)
-    return float(nctdtrinc(n - 1, 1 - power, critical) / np.sqrt(n))
+    if level == 2.0 ** (1 - n):
+        return float(ndtri(power ** (1 / n)))  # the probability that all differences are above 0 is Φ(d)ⁿ
+    return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2)) / np.sqrt(n))
 
 
 def pairing(first: ArrayLike, second: ArrayLike) -> float:

@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
+from dlsweep.config.basics import read_evaluate, read_name, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, Check, unused
 from dlsweep.config.config import Config
 from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
@@ -22,6 +22,7 @@ from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
+from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.sweep import Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
@@ -54,21 +55,18 @@ def load(
     >>> [(arm.name, arm.train.iterations) for arm in config.arms()]
     [('relu', 200), ('tanh', 200)]
     """
-    return _load(read(source), overrides, max_runs, CHECKS)
-
-
-def load_text(text: bytes, file: Path) -> Config:
-    """The config with a text, as if it was in a file."""
-    return _load(_parsed(text, file, str(file)), (), sys.maxsize, CHECKS)
+    return _load(source, overrides, max_runs, CHECKS)
 
 
 def load_resolved(resolved: Mapping[str, Any]) -> Config:
     """The config of some results, from its resolved form, which has every factor: one without effect is no mistake."""
-    return _load(read(resolved), (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
+    return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
-def _load(source: Reading[Source], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]) -> Config:
-    given, unread = gather(source)
+def _load(
+    source: str | PathLike[str] | Mapping[str, Any], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]
+) -> Config:
+    given, unread = gather(read(source))
     config, mistakes = gather(_config(given, overrides, max_runs, checks))
     if unread or mistakes or config is None:
         lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
@@ -88,7 +86,7 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         title=sweep.title,
         file=given.file,
         text=given.text,
-        seeds=tuple(sweep.seeds),
+        replicates=sweep.seeds,
         factors=tuple(f.name for f in sweep.factors),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
@@ -205,10 +203,6 @@ def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading[Source]:
     data = yield from _bytes(path, Place(shown))
     if data is None:
         return Source(None, path, b"")
-    return (yield from _parsed(data, path, shown))
-
-
-def _parsed(data: bytes, path: Path, shown: str) -> Reading[Source]:
     document = yield from read_yaml(data, shown)
     if document is not None and not document.is_mapping:
         told = f"a config is a mapping with keys such as name, data, train and grid, got {document}"

@@ -176,11 +176,12 @@ class Plots(Registry):
         A `UsageError` names file and line of a function that is no plot.
         """
         if function is not None:  # without a declaration
-            self._add(function.__name__, function)
+            self._add(self._name(function), function)
 
         def add(function: F) -> F:
+            name = self._name(function)
             self._declared[function] = {"table": table, "places": tuple(places), "arrange": arrange}
-            self._add(function.__name__.rstrip("_"), function)
+            self._add(name, function)
             return function
 
         return add
@@ -200,8 +201,8 @@ class Plots(Registry):
         if not set(plot.places) <= set(PLACES):
             raise UsageError(f"{where}: places must be some of {', '.join(PLACES)}, got {plot.places}")
         for one in plot.places:
-            if name_of(plot.settings[one].annotation) != name_of(FactorName):
-                raise UsageError(f"{where}: its place {one!r} must have the type FactorName")
+            if one not in plot.settings or name_of(plot.settings[one].annotation) != name_of(FactorName):
+                raise UsageError(f"{where}: its place {one!r} must be a keyword-only setting of the type FactorName")
         return plot
 
 

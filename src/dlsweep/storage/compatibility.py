@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dlsweep import sources
-from dlsweep.config import Config
-from dlsweep.config.loading import load_text
+from dlsweep.config import Config, load
 from dlsweep.config.runs import Arm
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.factors import BY_NAME, foreign
@@ -39,57 +40,41 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
         if old
         else blake2b(json.dumps(_question(canonical(config))).encode(), digest_size=8).hexdigest()
     )
-    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
+    sources = tuple(config.replicates.crossed)
+    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sources, sweep)
 
 
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
     """Return the record of a results folder, if there is one, and a note if it had to be remade.
 
-    A record that is damaged, missing or another sweep's is remade from `config`, by default the one in `sweep.yaml`, if
-    the folder's runs are proved to be those of this config; else raise `ResultsDamaged`. Nothing is written.
+    A damaged record is remade from `config`, by default the one in `sweep.yaml`, if the folder's runs are proved to be
+    those of this config; else raise `ResultsDamaged`. Nothing is written.
     """
     try:
-        return own_record(folder), ""
+        return record.read(folder), ""
     except record.OtherVersion:
         raise
     except ResultsDamaged as damage:
         source = "this config" if config else f"{folder}/sweep.yaml"
         if remade := _remade(folder, config):
-            return remade, f"{damage}; the runs are those of {source}, so {record.FILE} is written again"
+            return remade, f"{damage}; its runs are those of {source}, so it is written again"
         raise ResultsDamaged(
-            f"{damage}; {record.FILE} cannot be remade from {source}, whose runs are not proved to be those of the "
-            "folder; run its config with all overrides, or give the sweep another name"
+            f"{damage}; it cannot be remade from {source}, whose runs are not proved to be those of the folder; run "
+            "its config with all overrides, or give the sweep another name"
         ) from damage
-
-
-def own_record(folder: Folder) -> record.Record | None:
-    """Return the record of a results folder; None if there are neither record nor runs.
-
-    Raise `ResultsDamaged` if the record is damaged or missing, or belongs to none of the folder's parts.
-    """
-    found = record.read(folder)
-    try:
-        names = list(parts.listing(folder, "runs").values())
-        known = [found.tables.schemas["runs"], found.beside] if found else []
-        foreign = bool(known) and not any(parts.belongs(folder, name, *known) for name in names)
-    except (parts.Damaged, ResultsDamaged, Unreadable):  # told by the one who needs the parts
-        return found
-    if found is None and names:
-        raise ResultsDamaged(f"{folder} holds runs but no {record.FILE}")
-    if foreign and names:
-        raise ResultsDamaged(f"{folder}/{record.FILE} belongs to another sweep than the runs in {folder}")
-    return found
 
 
 def _remade(folder: Folder, config: Config | None) -> record.Record | None:
     """Return a new record for a folder, if its runs are proved to be those of the config.
 
-    That is, all of them are; or some are, and every part names the same sweep. Own data that sweep.yaml names by a
-    relative path is looked for in the working directory.
+    That is, all of them are; or some are, and every part names the same sweep.
     """
     try:
         if config is None:
-            config = load_text(folder.get("sweep.yaml"), Path(f"{Path(str(folder)).name}.yaml"))
+            with TemporaryDirectory() as scratch:
+                path = Path(scratch, "sweep.yaml")
+                path.write_bytes(folder.get(path.name))
+                config = load(path, max_runs=sys.maxsize)
         listed = list(parts.listing(folder, "runs").values())
         found = replace(tables(config), sweep=parts.sweep(folder, listed[0]) if listed else "")
         if listed:  # predictions are there for all runs or for none, whatever the config says
@@ -240,8 +225,10 @@ def _question(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
-    differences = config.difference(dict(old.config))
+    differences = [line for line in config.difference(dict(old.config)) if not line.startswith("evaluate.planned: new")]
     if old.randomness_version != RANDOMNESS_VERSION:
         differences.append(f"randomness version: {old.randomness_version} there, {RANDOMNESS_VERSION} now")
+    if config.evaluate.ensemble and sorted(config.seeds) != sorted(old.config["seeds"]):
+        differences.append("evaluate.ensemble: the members of an ensemble train together, so their seeds cannot change")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]
     return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])

@@ -12,7 +12,7 @@ leaves `evaluate.every` open, `evaluate.planned` holds the first length, which t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
@@ -32,11 +32,13 @@ from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import STATE
 from dlsweep.storage.store import Committed, Store
+from dlsweep.text import plural
 from dlsweep.training.observers.probes import BINS
 from dlsweep.training.result import Begun, Checkpoint, TrainingResult, named
 from dlsweep.types import Array
 
 UNITS = ("iterations", "epochs")
+_NAMED = 4  # arms in a message
 EVERY = 10  # the default of evaluate.every in results of schema version 1, whose configs hold it as if it was given
 
 
@@ -61,10 +63,10 @@ class Earlier:
         if len(before) < len(chunk):
             return None
         ids = [own.id for own in before]
-        rows = {row["run_id"]: row for row in self._read("runs", before).to_pylist()}
+        rows = {row["run_id"]: row for part in self._read("runs", before).values() for row in part.to_pylist()}
         found = [rows[id] for id in ids]
         curves, layers = (self._columns(table, before, "run_id", ids) for table in ("curves", "layers"))
-        ensembles = self._columns("ensembles", before, "arm", [run.arm.name for run in chunk])
+        ensembles = self._columns("ensembles", before, "arm", [row["arm"] for row in found])
         files = [self._kept(row) for row in found]
         kept = [_checkpoint(row, file) if file else None for row, file in zip(found, files, strict=True)]
         status, iterations = ([row[column] for row in found] for column in ("status", "iterations"))
@@ -75,24 +77,28 @@ class Earlier:
         )
         return Begun(before[0].steps, result)
 
-    def _read(self, table: str, before: Sequence[Before]) -> pa.Table:
+    def _read(self, table: str, before: Sequence[Before]) -> dict[str, pa.Table]:
+        """Return the parts of a table that these runs are in, by stem."""
         listed = parts.listing(self.store.folder, table)
         schema = self.store.tables.schemas[table]
         stems = dict.fromkeys(own.stem for own in before)
-        tables = [parts.read_table(self.store.folder, listed[stem], schema) for stem in stems]
-        return pa.concat_tables(tables).unify_dictionaries()
+        return {stem: parts.read_table(self.store.folder, listed[stem], schema) for stem in stems}
 
     def _columns(self, table: str, before: Sequence[Before], by: str, names: Sequence[str]) -> dict[str, Array]:
         """Return the measurements of a table as training had them; `run`: the first of `names` that a row is of."""
         if table not in self.store.tables.schemas:
             return {}
-        rows = self._read(table, before)
-        which = pc.index_in(rows[by].cast(pa.string()), pa.array(names))
-        rows, which = rows.filter(which.is_valid()), which.drop_null()
+        found, which = [], []
+        for stem, rows in self._read(table, before).items():  # arms of two parts may have the same name
+            own = pa.array([name if run.stem == stem else None for run, name in zip(before, names)], pa.string())
+            index = pc.index_in(rows[by].cast(pa.string()), own)
+            found.append(rows.filter(index.is_valid()))
+            which.append(index.drop_null().to_numpy().astype(int))
+        rows = pa.concat_tables(found).unify_dictionaries()
         measured = rows.column_names[rows.column_names.index("iteration") :]
         measured += ["members"] if "members" in rows.column_names else []
         columns = {name: _numbers(rows[name]) for name in measured}
-        return columns | {"run": which.to_numpy().astype(int)} if len(rows) else {}
+        return columns | {"run": np.concatenate(which)} if len(rows) else {}
 
     def _kept(self, row: Mapping[str, Any]) -> dict[str, Array]:
         """Return the arrays that a run has kept; none if it diverged or failed."""
@@ -123,7 +129,7 @@ def adopted(config: Config, folder: Folder) -> Config:
     More runs of the same length have predictions if the folder's runs have.
     """
     try:
-        old = compatibility.own_record(folder)
+        old = record.read(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     if old is None:
@@ -214,11 +220,6 @@ def _shorter(config: Config, old: record.Record, committed: Committed, folder: F
     except UsageError:
         compatibility.check(config, old, committed, folder)  # tells every difference
         raise
-    if compatibility.others(shorter, committed) or old.relabelled:
-        raise UsageError(
-            f"{folder} holds runs from before its config had other arms or seeds, which cannot be trained further; "
-            "give the sweep another name, or replace its results with --force"
-        )
     unit, then, now = _lengths(config, old)
     if now < then:
         raise UsageError(
@@ -230,7 +231,22 @@ def _shorter(config: Config, old: record.Record, committed: Committed, folder: F
         raise _refusal(config, old, folder, "they kept no state of training", keep)
     if not old.tables.sweep:
         raise _refusal(config, old, folder, "an older dlsweep has trained them")
+    if left := compatibility.others(shorter, committed):
+        raise UsageError(
+            f"{folder} holds {plural(len(left), 'run')} that this config does not ask for ({_where(left, committed)}), "
+            "and a longer training replaces all runs of a folder; add these to the config, give the sweep another "
+            "name, or replace its results with --force"
+        )
     return shorter, notes
+
+
+def _where(runs: Collection[str], committed: Committed) -> str:
+    """Return the arms and the seeds of some runs, with the names that the arms had when they were trained."""
+    rows = [row for part in committed.values() for row in part.to_pylist() if row["run_id"] in runs]
+    arms, seeds = sorted({row["arm"] for row in rows}), sorted({row["seed"] for row in rows})
+    names = ", ".join(map(repr, arms[:_NAMED])) + (", …" if len(arms) > _NAMED else "")
+    seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"{'arm' if len(arms) == 1 else 'arms'} {names}; {seed}"
 
 
 def _refusal(config: Config, old: record.Record, folder: Folder, reason: str, hint: str = "") -> UsageError:

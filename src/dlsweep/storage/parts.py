@@ -130,29 +130,17 @@ def sweep(folder: Folder, name: str) -> str:
         return _sweep(file.schema_arrow)
 
 
-def belongs(folder: Folder, name: str, schema: pa.Schema, beside: str) -> bool:
-    """Tell if a part is of the sweep with this schema, or of the one beside it, as far as it says.
-
-    Raise `Damaged` as `read_table` does.
-    """
-    with _opened(folder, name, None) as file:
-        own = file.schema_arrow
-    return _sweep(own) in ("", _sweep(schema), beside) and changes.fits(own, schema)
-
-
 @contextmanager
 def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.ParquetFile]:
     content = checked(folder, name, int(name[-16:-8], 16))
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         own = file.schema_arrow
+        if schema is not None and not changes.fits(own, schema):
+            raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
         if schema is not None and "" not in (_sweep(schema), _sweep(own)) and _sweep(schema) != _sweep(own):
             raise ResultsDamaged(
-                f"{folder}/{name} belongs to another sweep than sweep.json; one of the two was copied there"
-            )
-        if schema is not None and not changes.fits(own, schema):
-            raise ResultsDamaged(
-                f"{folder}/{name} has other columns than sweep.json tells; one of the two was copied there"
+                f"{folder}/{name} belongs to another sweep than sweep.json, which may have been copied there"
             )
         yield file
     except MemoryError as error:

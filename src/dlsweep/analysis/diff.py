@@ -1,0 +1,213 @@
+"""Two result sets of the same question, paired by arm and seed: what differs around them, and which numbers differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlsweep.analysis.frames import counted
+from dlsweep.analysis.sign_flips import sign_flip_test
+from dlsweep.analysis.statistics import holm, interval
+from dlsweep.config.resolved import differences
+from dlsweep.errors import UsageError
+from dlsweep.storage.results import Results
+from dlsweep.storage.tables import STATUSES
+from dlsweep.text import value_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ALPHA = 0.05
+NEAR = {"accuracy": 0.01, "loss": 0.02, "distance": 0.02}  # of an accuracy absolute, of others relative to their mean
+KEY = ["arm", "seed"]
+
+Outcome = Literal["same bits", "same", "different", "undecided"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One final metric of one arm in two result sets A and B.
+
+    n: paired seeds; same_bits: pairs with equal numbers. difference: mean of B − A, with its 95 % interval (t). p: of
+    the sign-flip test that the difference is 0, two-sided, adjusted by Holm over all changes. near: a difference
+    within ± near counts as none. outcome: "same bits"; "same": the difference lies within ± near (two one-sided
+    tests at 0.05); "different": it is real and not shown to be within; "undecided": the seeds decide neither.
+    """
+
+    arm: str
+    metric: str
+    n: int
+    same_bits: int
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    near: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Differences between the result sets `a` and `b`.
+
+    config: a sentence for each difference of their configs. circumstances: the versions and machines that differ, with
+    the value of each. only_a, only_b: the numbers of runs without a partner. statuses: the pairs that ended otherwise,
+    by `(status in A, status in B)`. curves: how many of the paired runs have the same curves, bit by bit, and how many
+    pairs there are. changes: of every arm and final metric.
+    """
+
+    a: Results
+    b: Results
+    config: list[str]
+    circumstances: dict[str, tuple[str, str]]
+    only_a: int
+    only_b: int
+    statuses: dict[tuple[str, str], int]
+    curves: tuple[int, int]
+    changes: list[Change]
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """The outcome of the whole: the worst one of its parts."""
+        found = {one.outcome for one in self.changes}
+        if self.statuses:
+            found.add("different")
+        if self.curves[0] < self.curves[1]:
+            found.add("same")
+        order: tuple[Outcome, ...] = ("different", "undecided", "same", "same bits")
+        return next(outcome for outcome in order if outcome in found)
+
+    @property
+    def exit_code(self) -> int:
+        """0 for the same numbers, 1 for different ones, 3 if the seeds cannot decide."""
+        return {"different": 1, "undecided": 3}.get(self.outcome, 0)
+
+
+def diff(a: Results, b: Results, alpha: float = ALPHA) -> Diff:
+    """Compare two result sets, paired by arm and seed. A `UsageError` says that they have no runs in common.
+
+    Arms are the same if their labels are. A diverged run counts at chance accuracy; pairs in which a run failed do
+    not count, nor do losses of diverged runs.
+
+    >>> import dlsweep
+    >>> config = {"name": "x", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> a, b = (dlsweep.run(config, output=folder, executor="inline") for folder in ("a", "b"))
+    >>> diff(a, b).outcome
+    'same bits'
+    """
+    pairs = _paired(a, b)
+    if pairs.empty:
+        raise UsageError(f"{a.folder} and {b.folder} have no runs in common: no arm and seed of one is in the other")
+    ended = Counter(zip(pairs["status_a"], pairs["status_b"], strict=True))
+    return Diff(
+        a,
+        b,
+        config=[one for one in differences(a.config, b.config) if not one.startswith("name: ")],
+        circumstances=_circumstances(a, b),
+        only_a=len(a.runs) - len(pairs),
+        only_b=len(b.runs) - len(pairs),
+        statuses={both: count for both, count in ended.items() if both[0] != both[1]},
+        curves=_same_curves(a, b, pairs),
+        changes=list(_changes(a, b, pairs, alpha)),
+    )
+
+
+def _paired(a: Results, b: Results) -> DataFrame:
+    """Return the pairs of runs: an arm, a seed, and the status, the id and the final metrics on both sides."""
+    metrics = _metrics(a, b)
+
+    def side(results: Results) -> DataFrame:
+        runs = results.runs
+        frame = runs[[*KEY, "run_id", "status"]].astype({"arm": str, "status": str})
+        frame[metrics] = counted(runs, metrics)
+        return frame
+
+    return side(a).merge(side(b), on=KEY, suffixes=("_a", "_b"))
+
+
+def _metrics(a: Results, b: Results) -> list[str]:
+    """Return the final metrics that both have."""
+    there, here = ([c for c in x.runs.columns if str(c).startswith("final_")] for x in (a, b))
+    return [str(metric) for metric in there if metric in here]
+
+
+def _changes(a: Results, b: Results, pairs: DataFrame, alpha: float) -> Iterator[Change]:
+    """Yield the change of every metric of every arm."""
+    found: list[tuple[str, str, np.ndarray, np.ndarray]] = []
+    for arm, rows in pairs.groupby("arm", sort=False):
+        for metric in _metrics(a, b):
+            both = rows[[f"{metric}_a", f"{metric}_b"]].to_numpy(np.float64)
+            both = both[np.isfinite(both).all(axis=1)]
+            if len(both):
+                found.append((str(arm), metric, *both.T))
+    tests = [sign_flip_test(y - x, key=f"{arm} {metric}") for arm, metric, x, y in found]
+    adjusted = holm([test.two_sided for test in tests])
+    for (arm, metric, x, y), p in zip(found, adjusted, strict=True):
+        d, near = y - x, _near(metric, x)
+        low, high = interval(d)
+        within = max(sign_flip_test(d + near).greater, sign_flip_test(d - near).less) <= alpha
+        same = int((d == 0).sum())
+        outcome: Outcome = (
+            "same bits" if same == len(d) else "same" if within else "different" if p <= alpha else "undecided"
+        )
+        yield Change(arm, metric, len(d), same, float(d.mean()), (float(low), float(high)), float(p), near, outcome)
+
+
+def _near(metric: str, values: np.ndarray) -> float:
+    """Return the size of a difference that counts as none."""
+    y = metric.rpartition("_")[2]
+    return NEAR[y] if y == "accuracy" else float(NEAR[y] * np.abs(values).mean())
+
+
+def _same_curves(a: Results, b: Results, pairs: DataFrame) -> tuple[int, int]:
+    """Return how many pairs have the same curves, bit by bit, and how many pairs have curves on both sides."""
+    columns = ["iteration", "split", "loss", "accuracy"]
+
+    def by_run(results: Results) -> Mapping[str, DataFrame]:
+        groups = results.curves[["run_id", *columns]].astype({"split": str}).groupby("run_id", observed=True)
+        return {str(run): rows[columns].reset_index(drop=True) for run, rows in groups}
+
+    there, here = by_run(a), by_run(b)
+    both = [(there[x], here[y]) for x, y in pairs[["run_id_a", "run_id_b"]].to_numpy() if x in there and y in here]
+    return sum(x.equals(y) for x, y in both), len(both)
+
+
+def _circumstances(a: Results, b: Results) -> dict[str, tuple[str, str]]:
+    """Return what differs between the trainings: versions and machine, each with its values in A and B."""
+
+    def values(results: Results) -> dict[str, str]:
+        found: dict[str, dict[str, None]] = {}
+        for session in results.record.sessions:
+            for name, value in _flat({**session.get("versions", {}), "machine": session.get("machine", {})}):
+                found.setdefault(name, {})[value] = None
+        return {name: ", ".join(several) for name, several in found.items()}
+
+    there, here = values(a), values(b)
+    names = [*there, *(name for name in here if name not in there)]
+    return {n: (there.get(n, "–"), here.get(n, "–")) for n in names if there.get(n) != here.get(n)}
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the parts of a nested record by names such as `machine.cores`."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _flat(inner, name)
+    else:
+        yield name, value_text(value)
+
+
+def status_words(statuses: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return a sentence for each pair of endings.
+
+    >>> status_words({("done", "diverged"): 2})
+    ['done in A, diverged in B: 2 pairs']
+    """
+    known = sorted(statuses, key=lambda pair: (STATUSES.index(pair[0]), STATUSES.index(pair[1])))
+    return [f"{x} in A, {y} in B: {statuses[x, y]} pair{'s' * (statuses[x, y] != 1)}" for x, y in known]

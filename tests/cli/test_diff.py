@@ -1,0 +1,107 @@
+"""`dlsweep diff`: two result sets, paired by arm and seed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from tests.support.commands import Dlsweep
+
+import dlsweep as api
+
+pytestmark = pytest.mark.slow
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
+    """The command, in a folder with results of one config, of a shorter training, and of other seeds."""
+    dlsweep = Dlsweep(tmp_path_factory.mktemp("pair"))
+    for name, *changes in [
+        ("a", "seeds=10"),
+        ("b", "seeds=10"),
+        ("short", "seeds=10", "train.iterations=1"),
+        ("few", "seeds=3"),
+        ("others", "seeds=[17, 18]"),
+    ]:
+        dlsweep("run", "tiny.yaml", f"name={name}", *changes, "plots=[]", "-q", "-j", "1")
+    return dlsweep
+
+
+def data(dlsweep: Dlsweep, a: str, b: str, code: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(dlsweep("diff", f"results/{a}", f"results/{b}", "--json", code=code).stdout)
+    return found
+
+
+def test_the_same_config_gives_the_same_bits(pair: Dlsweep) -> None:
+    found = data(pair, "a", "b", 0)
+    assert found["outcome"] == "same bits"
+    assert found["config"] == []
+    assert found["circumstances"] == {}
+    assert found["curves"] == {"same_bits": 40, "pairs": 40}
+    assert {change["same_bits"] for change in found["changes"]} == {10}
+    text = pair("diff", "results/a", "results/b").stdout
+    assert "40 of 40 pairs of runs have the same bits" in text
+    assert text.endswith("A and B have the same numbers, bit by bit.\n")
+
+
+def test_a_shorter_training_is_different_and_the_numbers_are_those_of_scipy(pair: Dlsweep) -> None:
+    found = data(pair, "a", "short", 1)
+    assert found["outcome"] == "different"
+    assert found["config"] == ["train.iterations: 20 there, 1 now"]
+    runs = {name: api.open_results(pair.folder / "results" / name).runs for name in ("a", "short")}
+    for change in found["changes"]:
+        a, b = (
+            frame[frame["arm"] == change["arm"]].sort_values("seed")[change["metric"]].to_numpy()
+            for frame in runs.values()
+        )
+        assert change["difference"] == pytest.approx((b - a).mean())
+        assert change["interval"] == pytest.approx(stats.ttest_rel(b, a).confidence_interval())
+        if change["outcome"] == "different":
+            raw = stats.permutation_test((b - a,), np.sum, permutation_type="samples", n_resamples=10**6).pvalue
+            assert raw <= change["p"] <= 0.05
+    text = pair("diff", "results/a", "results/short", code=1).stdout
+    assert "The configs differ:\n  train.iterations: 20 there, 1 now" in text
+    assert text.endswith("A and B differ.\n")
+
+
+def test_few_seeds_decide_nothing(pair: Dlsweep) -> None:
+    found = data(pair, "few", "short", 3)
+    assert (found["outcome"], found["only_a"], found["only_b"]) == ("undecided", 0, 28)
+    text = pair("diff", "results/few", "results/short", code=3).stdout
+    assert "28 runs of B are not in A." in text
+    assert text.endswith("The seeds do not decide if A and B are the same.\n")
+
+
+def test_a_wide_margin_is_statistically_the_same() -> None:
+    from dlsweep.analysis import diff
+
+    assert diff.NEAR["accuracy"] == 0.01
+    assert diff._near("final_test_loss", np.array([2.0, 4.0])) == pytest.approx(0.06)
+
+
+def test_runs_that_are_not_in_common_are_refused(pair: Dlsweep) -> None:
+    stderr = pair("diff", "results/a", "results/others", code=2).stderr
+    assert "results/a and results/others have no runs in common" in stderr
+    assert "there are no results in results/nowhere" in pair("diff", "results/a", "results/nowhere", code=2).stderr
+
+
+def test_the_reference_sweep_has_the_numbers_that_it_had(tmp_path: Path) -> None:
+    """Bit by bit where BLAS and NumPy are the same, and statistically the same elsewhere."""
+    dlsweep = Dlsweep(tmp_path)
+    shutil.copy(REFERENCE / "reference.yaml", tmp_path)
+    dlsweep("run", "reference.yaml", "-q")
+    shutil.copytree(REFERENCE / "results", tmp_path / "there")
+    done = dlsweep("diff", "there/reference", "results/reference", "--json")
+    found = json.loads(done.stdout)
+    assert (found["only_a"], found["only_b"], found["config"]) == (0, 0, [])
+    same_software = not {"numpy", "blas.version", "blas.architecture"} & found["circumstances"].keys()
+    if same_software and "OPENBLAS_CORETYPE" not in os.environ:
+        assert found["outcome"] == "same bits", done.stdout
