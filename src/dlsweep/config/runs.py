@@ -23,6 +23,9 @@ Monitor = Literal[
 ]  # fmt: skip
 Keep = Literal["final", "best"]
 
+# About how often a run is evaluated where the config does not say.
+EVALUATIONS = 50
+
 # The meaning of the measurements of layers, a part of the identity of runs that have them. 2: the row of iteration t
 # describes the network after t updates. 1: before update t.
 MEASUREMENTS_VERSION = 2
@@ -106,9 +109,20 @@ class Evaluate:
         """True if predictions are kept: of test images, which must be evaluated."""
         return self.predictions and "test" in self.on
 
+    def during(self, train: Train, samples: int) -> Evaluate:
+        """Return it for a training: where the config leaves `every` open, for about `EVALUATIONS` evaluations."""
+        if self.every:
+            return self
+        planned = train.lasting(self.planned) if self.planned else train
+        return replace(self, every=max(1, round(planned.steps(samples) / EVALUATIONS)), planned=None)
+
     def times(self, steps: int) -> int:
         """Return the number of evaluations of a run of `steps` updates."""
         return 1 + -(-steps // self.every)
+
+    def iterations(self, steps: int) -> list[int]:
+        """Return the iterations of the evaluations of a run of `steps` updates."""
+        return [*range(0, steps, self.every), steps]
 
 
 @dataclass(frozen=True, init=False)

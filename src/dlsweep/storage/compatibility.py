@@ -91,7 +91,11 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
 
 
 def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
-    """Return the record of a folder that this process trains `config` into. committed: the runs that are there."""
+    """Return the record of a folder that this process trains `config` into.
+
+    committed: the runs that are there; None for the record of a training that has gone further, and has results.
+    """
+    trained = committed is None or any(status != "failed" for status in statuses(committed).values())
     relabelled, hidden = changes.differing(config, committed or {})
     return record.Record(
         name=config.name,
@@ -99,8 +103,6 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         tables=tables(config, old),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
-        claims=config.claims,
-        alpha=config.alpha,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         further=old.further if old else "",
         earlier=old.earlier if old else "",
@@ -110,6 +112,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         },
         relabelled=relabelled,
         hidden=hidden,
+        **changes.claims(config, old, trained),
     )
 
 
