@@ -77,6 +77,7 @@ def evaluate(
     layers: bool = False,
     keep: Keep | None = None,
     planned: Count | None = None,
+    predictions: bool = True,
 ) -> Evaluate:
     """Iterations and splits at which loss and accuracy are measured.
 
@@ -88,9 +89,10 @@ def evaluate(
     equals the first, on validation or, if it is not evaluated, on the last of the splits. Final weights come with the
     state of training, from which `dlsweep run` with a longer training goes on. planned: the length of training that the
     default of `every` is for, in the unit of train's, if it is not this one; set in sweeps that were trained further.
+    predictions: false to keep no predictions: the class that each run's final network gives each test image.
     """
     splits = tuple(split for split in get_args(Split) if split in on)
-    return Evaluate(every or 0, splits, ensemble, layers, keep, planned)
+    return Evaluate(every or 0, splits, ensemble, layers, keep, planned, predictions)
 
 
 def statistics(*, alpha: Annotated[float, Gt(0), Lt(0.5)] = ALPHA) -> float:
