@@ -44,9 +44,10 @@ def test_a_sentence_for_each_claim_that_cannot_be_decided() -> None:
 
 
 def test_more_seeds_detect_smaller_differences() -> None:
-    found = [outlook(config(n, HE))[0].detectable for n in (5, 6, 10, 20, 100)]
-    assert found[0] is None
-    assert found[1:] == sorted(found[1:], reverse=True)
+    found = [one.detectable for n in (6, 10, 20, 100) for one in outlook(config(n, HE)) if one.detectable]
+    assert len(found) == 4
+    assert found == sorted(found, reverse=True)
+    assert outlook(config(5, HE))[0].detectable is None
     assert 0.2 < found[-1] < 0.4  # about 2.8 / √n
     assert detected(outlook(config(10, HE)), 0.05) == (
         "1 claim at the level 0.05: 10 seeds detect a difference of 1.0 standard deviations of the paired differences "
@@ -58,7 +59,7 @@ def test_more_seeds_detect_smaller_differences() -> None:
 def test_descents_without_noise_are_compared_exactly() -> None:
     claim = {"arm": {"optimizer": "adam"}, "beats": {"optimizer": "sgd"}}
     descents = {"train": {"iterations": 10}, "grid": {"optimizer": ["sgd", "adam"]}}
-    noisy = {**descents, "model": {"beale": {"noise": 0.1}}}
+    noisy: dict[str, Any] = {**descents, "model": {"beale": {"noise": 0.1}}}
     exact = {"name": "x", "claims": [{"A": claim}], **descents, "model": "beale"}
     assert outlook(load(exact)) == []
     assert len(outlook(config(5, claim, **noisy))) == 1
