@@ -6,10 +6,10 @@ import math
 import shlex
 from typing import Any
 
-from dlsweep.analysis.frames import metric_columns, summary
+from dlsweep.analysis.frames import metric_columns, nearest_metric, summary
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import nearest, number, plural, table
+from dlsweep.text import number, plural, table
 
 MOST = 50  # arms that `run` shows
 
@@ -70,7 +70,7 @@ def checked(results: Results, metric: str | None) -> str:
     for name in (metric, f"final_{metric}"):
         if name in known:
             return name
-    raise UsageError(f"there is no metric {metric!r} in {results.folder}{nearest(metric, known)}")
+    raise UsageError(f"there is no metric {metric!r} in {results.folder}{nearest_metric(metric, known)}")
 
 
 def closing_data(results: Results) -> dict[str, Any]:
