@@ -101,6 +101,27 @@ def test_it_covers_what_it_says(n: int, least: float) -> None:
     assert least < np.mean((low <= 0) & (high >= 0)) < 0.96
 
 
+@pytest.mark.parametrize(("a", "b", "noise"), [(1.0, 1.0, 1.0), (1.0, 0.0, 0.2), (0.0, 0.0, 1.0)])
+def test_an_interval_over_crossed_seeds_covers_what_independent_values_miss(a: float, b: float, noise: float) -> None:
+    draw = np.random.default_rng(0)
+    first, second = draw.normal(0, a, (4000, 10, 1)), draw.normal(0, b, (4000, 1, 5))
+    values = (first + second + draw.normal(0, noise, (4000, 10, 5))).reshape(4000, 50)
+    low, high = interval(values, crossed=[10, 5])
+    covered = np.mean((low <= 0) & (high >= 0))
+    assert 0.93 <= covered <= 0.995
+    plain_low, plain_high = interval(values)
+    assert np.mean((plain_low <= 0) & (plain_high >= 0)) < (0.7 if a else 0.96)
+
+
+def test_an_interval_over_one_crossed_source_is_that_of_plain_seeds() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 6))
+    for crossed in ([6], [6, 1], [1, 6]):
+        np.testing.assert_allclose(interval(values, crossed=crossed), interval(values))
+    assert np.isnan(interval(values, crossed=[3, 3])).all()
+    assert np.isnan(interval(values[:, :1], crossed=[1, 1])).all()
+    np.testing.assert_allclose(interval(np.full(6, 0.5), crossed=[3, 2]), [0.5, 0.5])
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
     """A claim's adjusted p is the largest over all sets of claims that contain it (Marcus, Peritz & Gabriel 1976)."""

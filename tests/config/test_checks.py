@@ -23,6 +23,7 @@ NETWORKS = {
 }
 STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}, "plots": ["response"]}
 UNREADABLE = {"name": "x", "data": {"npz": "nowhere.npz"}}
+CROSSED = {"name": "x", "seeds": {"init": 2, "dropout": 2}, "evaluate": {"ensemble": True}}
 LANDSCAPES = {"name": "x", "model": "beale", "data": "mnist", "grid": {"init": "he"}, "plots": ["curves"]}
 
 
@@ -38,7 +39,7 @@ def sweep(config: dict[str, Any]) -> Sweep:
 
 @pytest.fixture(scope="module")
 def sweeps() -> list[Sweep]:
-    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, LANDSCAPES)]
+    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES)]
 
 
 def test_no_check_needs_another(sweeps: list[Sweep]) -> None:

@@ -149,7 +149,6 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
             "grid.optmizer=sgd",
             f"there is no factor 'optmizer'; did you mean 'optimizer'? {FACTORS}",
         ),
-        ("seeds.x=3", "seeds.x=3: seeds has no parts; write seeds=… instead"),
         (
             "data.npz.path=x",
             "data.npz.path=x: data is mnist here; its settings are set by name, such as data.mnist.train=…",

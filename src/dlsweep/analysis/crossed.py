@@ -89,6 +89,35 @@ def overlapping_splits_interval(
     return _t_interval(d.mean(), d.var(ddof=1) * (1 / len(d) + n_test / n_train), len(d) - 1, confidence)
 
 
+def variance_of_mean(values: ArrayLike, sources: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variance of the mean over crossed sources, and its degrees of freedom, `(A, B, …, rest) -> (rest)`.
+
+    It is the sum of all variance components, each divided by its number of levels: an effect of ten initial weights
+    does not average out over the minibatches that they are combined with. A component below zero is zero. The degrees
+    of freedom are those of Satterthwaite (1946), and at least those of the source with the fewest seeds. sources: the
+    number of their axes; one with a single seed does not count.
+
+    >>> variance, df = variance_of_mean([[1.0, 1.1], [2.0, 2.1], [3.0, 3.1]], 2)
+    >>> f"{variance:.4f} {df:.1f}"
+    '0.3358 2.0'
+    """
+    x = np.asarray(values, np.float64)
+    x = x.reshape(*(n for n in x.shape[:sources] if n > 1), *x.shape[sources:])
+    sources = x.ndim - (np.ndim(values) - sources)
+    if not sources:
+        return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    shape = x.shape[:sources]
+    squares, dfs = _sums_of_squares(x, sources)
+    dfs = dfs.reshape(-1, *[1] * (x.ndim - sources))
+    mean_squares = squares / dfs
+    kept = _components(mean_squares, shape) > 0
+    parts = np.tensordot(_signs(sources).T, kept, 1) * mean_squares / prod(shape)
+    variance = parts.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # nothing varies
+        df = np.nan_to_num(variance**2 / (parts**2 / dfs).sum(axis=0), nan=1.0)
+    return variance, np.maximum(df, min(shape) - 1)
+
+
 class Share(NamedTuple):
     """Share of the variance of one run that a source of chance, or an interaction of sources, has.
 
@@ -115,7 +144,7 @@ def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float =
     [('a', 1.0), ('b', 0.0), ('a', 'b', 0.0)]
     """
     x = np.asarray(values, np.float64)
-    squares, dfs = _sums_of_squares(x)
+    squares, dfs = _sums_of_squares(x, x.ndim)
     found = _components(squares / dfs, x.shape)
     draws = squares[:, None] / stream(0, "variance_shares").chisquare(dfs[:, None], (len(dfs), DRAWS))
     with np.errstate(invalid="ignore"):  # nothing varies
@@ -144,15 +173,19 @@ def _subsets(n: int) -> list[tuple[int, ...]]:
     return [axes for size in range(1, n + 1) for axes in combinations(range(n), size)]
 
 
-def _sums_of_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum of squares and the degrees of freedom of every main effect and interaction."""
+def _sums_of_squares(x: np.ndarray, sources: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of squares, `(effects, …)`, and the degrees of freedom of every main effect and interaction.
+
+    x: `(A, B, …)`, with an axis for each source, and further axes that it is computed along.
+    """
     squares, dfs = [], []
-    for axes in _subsets(x.ndim):
+    for axes in _subsets(sources):
         effect = x
-        for axis in range(x.ndim):
+        for axis in range(sources):
             mean = effect.mean(axis=axis, keepdims=True)
             effect = effect - mean if axis in axes else mean
-        squares.append(np.sum(effect**2) * x.size / effect.size)
+        cells = prod(x.shape[axis] for axis in range(sources) if axis not in axes)
+        squares.append(cells * np.sum(effect**2, axis=tuple(range(sources))))
         dfs.append(prod(x.shape[axis] - 1 for axis in axes))
     return np.array(squares), np.array(dfs, np.float64)
 
@@ -163,8 +196,12 @@ def _components(mean_squares: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     A mean square is the sum of the components of all effects that contain its own, each times the cells in which its
     level recurs. So a component is an alternating sum of these mean squares.
     """
-    effects = _subsets(len(shape))
-    signs = np.array([[(-1) ** (len(u) - len(t)) * (set(u) >= set(t)) for u in effects] for t in effects])
-    cells = np.array([prod(n for axis, n in enumerate(shape) if axis not in t) for t in effects])
-    components: np.ndarray = (signs @ mean_squares).T / cells
+    cells = np.array([prod(n for axis, n in enumerate(shape) if axis not in t) for t in _subsets(len(shape))])
+    components: np.ndarray = np.tensordot(_signs(len(shape)), mean_squares, 1).T / cells
     return components.T
+
+
+def _signs(sources: int) -> np.ndarray:
+    """Return the sign of each mean square in each component, `(components, mean squares)`."""
+    effects = _subsets(sources)
+    return np.array([[(-1) ** (len(u) - len(t)) * (set(u) >= set(t)) for u in effects] for t in effects])

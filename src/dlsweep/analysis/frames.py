@@ -138,6 +138,7 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
     values = counted(runs, names)
     kept = (runs["status"] != "failed").to_numpy()
     arm = arms.ngroup().to_numpy()
+    crossed = crossing(runs).values()
     statistics = np.full((len(names), 3, len(table)), np.nan)
     for n in set(table["n"]) - {0}:
         members = np.flatnonzero(table["n"] == n)
@@ -145,10 +146,22 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
         by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
         for i, name in enumerate(names):
             seeds = values[by_arm, i]  # (arms, n)
-            statistics[i][:, members] = seeds.mean(axis=-1), *interval(seeds, bounds=bounds_of(name))
+            ends = interval(seeds, bounds=bounds_of(name), crossed=crossed)
+            statistics[i][:, members] = seeds.mean(axis=-1), *ends
     for i, name in enumerate(names):
         table[[name, f"{name}_low", f"{name}_high"]] = statistics[i].T
     return table.reset_index()
+
+
+def crossing(runs: DataFrame) -> dict[str, int]:
+    """Return the number of seeds of each source of chance, if the seeds of some runs are crossed; else {}.
+
+    >>> import pandas as pd
+    >>> crossing(pd.DataFrame({"seed": [0, 1, 2, 3], "seed_init": [0, 0, 1, 1], "seed_batches": [0, 1, 0, 1]}))
+    {'init': 2, 'batches': 2}
+    """
+    sources = [str(column) for column in runs if str(column).startswith("seed_")]
+    return {column.removeprefix("seed_"): int(runs[column].nunique()) for column in sources}
 
 
 def counted(runs: DataFrame, metrics: Sequence[str]) -> np.ndarray:

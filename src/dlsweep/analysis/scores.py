@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
-from dlsweep.analysis.frames import counted, metric_columns
+from dlsweep.analysis.frames import counted, crossing, metric_columns
 from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.text import nearest
@@ -63,7 +63,8 @@ class Metric:
 class Scores:
     """A metric of the runs of one arm, as they count: a diverged run at chance accuracy, its loss as NaN.
 
-    values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name.
+    values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name. crossed:
+    the number of seeds of each source, if they are crossed.
     """
 
     values: np.ndarray
@@ -71,6 +72,7 @@ class Scores:
     seeds: np.ndarray
     failed: int
     metric: str
+    crossed: Mapping[str, int] = field(default_factory=dict)
 
     @staticmethod
     def of(runs: DataFrame, metric: Metric) -> Scores:
@@ -85,7 +87,7 @@ class Scores:
         kept = status != "failed"
         values = counted(runs, [metric.column])[kept, 0]
         diverged, seeds = status[kept] == "diverged", runs["seed"].to_numpy()[kept]
-        return Scores(values, diverged, seeds, int((~kept).sum()), metric.column)
+        return Scores(values, diverged, seeds, int((~kept).sum()), metric.column, crossing(runs))
 
     @property
     def n(self) -> int:
@@ -100,14 +102,16 @@ class Scores:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the mean."""
-        low, high = interval(self.values, bounds=bounds_of(self.metric)) if self.n else (np.nan, np.nan)
+        if not self.n:
+            return np.nan, np.nan
+        low, high = interval(self.values, bounds=bounds_of(self.metric), crossed=self.crossed.values())
         return float(low), float(high)
 
     def minus(self, other: Scores) -> Scores:
         """The differences to another arm, of the seeds that both have."""
         seeds, mine, theirs = np.intersect1d(self.seeds, other.seeds, return_indices=True)
         values, diverged = self.values[mine] - other.values[theirs], self.diverged[mine] | other.diverged[theirs]
-        return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference")
+        return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference", self.crossed)
 
     def record(self) -> dict[str, float]:
         """The numbers of a row of `Chart.data`."""

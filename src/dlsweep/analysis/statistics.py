@@ -6,13 +6,14 @@ Intervals are Student's t: bootstraps of 3 to 40 values cover less than they pro
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from math import ceil, floor, log2
+from collections.abc import Callable, Collection
+from math import ceil, floor, log2, prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlsweep.analysis.crossed import variance_of_mean
 from dlsweep.analysis.sign_flips import paired
 
 Bounds = tuple[float, float]
@@ -29,14 +30,21 @@ def bounds_of(metric: str) -> Bounds:
 
 
 def interval(
-    values: ArrayLike, confidence: float = 0.95, *, bounds: Bounds = UNBOUNDED, log: bool = False
+    values: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    bounds: Bounds = UNBOUNDED,
+    log: bool = False,
+    crossed: Collection[int] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end of a confidence interval for the mean over the last axis, `(…, n) -> (…), (…)`.
 
     The interval is mean ± h with h = t · s / √n and Student's t of n-1 degrees of freedom; of differences of pairs, it
     is the paired t interval. bounds: where it is cut, such as `bounds_of("accuracy")`. log: for an axis of logarithms,
     mean · exp(± h / mean): the interval of the mean's logarithm by the delta method, always above 0.
-    One value has no interval: NaN and NaN. The same holds for values that are not finite.
+    One value has no interval: NaN and NaN. The same holds for values that are not finite. crossed: the number of seeds
+    of each source of chance, if the values are those of all combinations, the last source fastest: combinations are not
+    independent, and the variance of their mean comes from its components. If combinations are missing, NaN and NaN.
 
     >>> low, high = interval([0.8, 0.9, 0.85])
     >>> f"{low:.3f} {high:.3f}"
@@ -46,12 +54,16 @@ def interval(
 
     values = np.asarray(values, dtype=np.float64)
     n = values.shape[-1]
-    if n < 2:
+    if n < 2 or (crossed and n != prod(crossed)):
         low = high = np.full(values.shape[:-1], np.nan)
         return low, high
     with np.errstate(all="ignore"):  # of values that are not finite, or too large to be squared
         mean = values.mean(axis=-1)
-        half = stdtrit(n - 1, (1 + confidence) / 2) * values.std(axis=-1, ddof=1) / np.sqrt(n)
+        if crossed:
+            variance, df = variance_of_mean(np.moveaxis(values, -1, 0).reshape(*crossed, *mean.shape), len(crossed))
+        else:
+            variance, df = values.var(axis=-1, ddof=1) / n, n - 1
+        half = stdtrit(df, (1 + confidence) / 2) * np.sqrt(variance)
         if log:
             mean = np.where(mean > 0, mean, np.nan)
             low, high = mean * np.exp(-half / mean), mean * np.exp(half / mean)

@@ -1,10 +1,9 @@
-"""The plain keys of a config: `name`, `seeds`, `evaluate`; and a message about unknown keys."""
+"""The plain keys of a config: `name`, `title`, `evaluate`; and a message about unknown keys."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import get_args
@@ -14,8 +13,7 @@ from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
 from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, Factor, dotted_names, entries, meant
 from dlsweep.factors import BY_NAME, STANDARD
-from dlsweep.settings import as_whole
-from dlsweep.text import nearest, plain_number, steering
+from dlsweep.text import nearest, steering
 from dlsweep.types import Split
 
 LONGEST_NAME = 100
@@ -99,33 +97,6 @@ def _question(text: str) -> str | None:
     sentences = re.split(r"(?<=[.!?])\s+", " ".join(line.lstrip("# ") for line in comment))
     question = next((sentence for sentence in sentences if sentence.endswith("?")), "")
     return question if 0 < len(question) <= LONGEST_TITLE and not steering(question) else None
-
-
-def read_seeds(node: Node | None) -> Reading[Sequence[int]]:
-    """Read the seeds: a count of n stands for 0 … n-1; five by default."""
-    if node is None:
-        return range(5)
-    if node.is_list:
-        seeds: dict[int, None] = {}
-        for one in node.value:
-            seed = as_whole(one.value)
-            if type(seed) is not int or seed < 0:
-                yield one.place.mistake(
-                    f"a seed must be a whole number of at least 0, got {one}{plain_number(one.text)}"
-                )
-            elif seed in seeds:
-                yield one.place.mistake(f"the seed {seed} is given twice")
-            else:
-                seeds[seed] = None
-        if not node.value:
-            yield node.place.mistake("seeds must have at least one seed, got an empty list")
-        return tuple(seeds) or range(1)
-    count = as_whole(node.value)
-    if type(count) is not int or count < 1:
-        told = f"seeds must be a count of at least 1, or a list such as [0, 1, 2], got {node}{plain_number(node.text)}"
-        yield node.place.mistake(told)
-        return range(1)
-    return range(count)
 
 
 def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:

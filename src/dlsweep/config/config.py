@@ -14,9 +14,9 @@ from dlsweep.config.expansion import arms
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
+from dlsweep.config.seeds import Replicates
 from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.words import FIELDS, numbers
-from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.tasks import TASKS, Task
 
@@ -29,18 +29,18 @@ class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
     name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
-    mapping. text: the bytes as they were given. seeds: of the replicates. factors: the columns of the tables that hold
-    levels, in the order of the grid, and then those of the six standard factors that are not in it. plots: names from
-    the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper bound, known
-    without expanding the grid. notes: sentences for the user on what may not be meant. claims: on its arms; alpha: of
-    the tests of all claims together.
+    mapping. text: the bytes as they were given. replicates: of each arm, with their seeds. factors: the columns of the
+    tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
+    plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
+    upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
+    its arms; alpha: of the tests of all claims together.
     """
 
     name: str
     title: str | None
     file: Path | None
     text: bytes
-    seeds: tuple[int, ...]
+    replicates: Replicates
     factors: tuple[str, ...]
     plots: tuple[Choice, ...]
     evaluate: Evaluate
@@ -82,6 +82,11 @@ class Config:
         return tuple(sorted(c for c in found - set(self.factors) if self.task.concerns(c)))
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The numbers of the replicates, as in the column `seed`."""
+        return tuple(self.replicates.numbers)
+
+    @property
     def task(self) -> Task:
         """The task of its models; they have one in common."""
         return TASKS[self._task]
@@ -108,8 +113,8 @@ class Config:
         return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)), planned=None)
 
     def runs(self) -> Iterator[Run]:
-        """Yield the runs, lazily: each arm with all its seeds."""
-        return (Run(arm, Seeds(seed)) for arm in self.arms() for seed in self.seeds)
+        """Yield the runs, lazily: each arm with all its replicates."""
+        return (Run(arm, seeds) for arm in self.arms() for seeds in self.replicates)
 
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""

@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlsweep.config.basics import read_evaluate, read_name, read_seeds, read_title, unknown_key
+from dlsweep.config.basics import read_evaluate, read_name, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, Check, unused
 from dlsweep.config.config import Config
 from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
@@ -22,6 +22,7 @@ from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
+from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.sweep import Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
@@ -85,7 +86,7 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         title=sweep.title,
         file=given.file,
         text=given.text,
-        seeds=tuple(sweep.seeds),
+        replicates=sweep.seeds,
         factors=tuple(f.name for f in sweep.factors),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,

@@ -13,6 +13,7 @@ from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
 from dlsweep.config.words import EVALUATE, KEYS, OTHER_NAMES, OUTSIDE, TRAIN, dotted_names, meant, registry
 from dlsweep.factors import BY_NAME, STANDARD
+from dlsweep.randomness import SOURCES
 from dlsweep.text import nearest, similar
 
 _PLACE = Place(COMMAND_LINE)
@@ -53,6 +54,8 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
         inner = None  # a key with nothing after it
     if head == "grid":
         return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
+    if head == "seeds":
+        return _with(document, head, _with(inner, rest, value))
     if head in ("train", "evaluate"):
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in OUTSIDE:
@@ -88,9 +91,10 @@ def _meant(path: str) -> str:
 def _inner_paths() -> list[str]:
     """The paths that an override can set below the keys of the config."""
     evaluate = (f"evaluate.{setting}" for setting in EVALUATE.settings)
+    seeds = (f"seeds.{source}" for source in SOURCES)
     outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
     standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))
-    return [*dotted_names("train"), *evaluate, *outside, *standard]
+    return [*dotted_names("train"), *evaluate, *seeds, *outside, *standard]
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:

@@ -27,7 +27,7 @@ def resolve(sweep: Sweep) -> dict[str, Any]:
         **resolved,
         "train": _effective(sweep, "train", _base_form(sweep, "train")["train"]),
         "evaluate": _effective(sweep, "evaluate", measured),
-        "seeds": list(sweep.seeds),
+        "seeds": sweep.seeds.resolved(),
         "grid": [_grid_form(sweep, grid) for grid in sweep.grids],
         "exclude": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.exclude],
         "only": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.only],
@@ -110,8 +110,14 @@ def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
         elif key in ("exclude", "only"):
             found |= {(key, value_text(rule)): "" for rule in value}
         else:
-            found |= _flat((key,), sorted(value) if key == "seeds" else value)
+            found |= _flat((key,), _sorted(value) if key == "seeds" else value)
     return {path: text for path, text in found.items() if path[-2:] not in data_files()}
+
+
+def _sorted(seeds: Any) -> Any:
+    if isinstance(seeds, Mapping):
+        return {source: sorted(own) for source, own in seeds.items()}
+    return sorted(seeds)
 
 
 def _flat(path: tuple[str, ...], value: Any) -> dict[tuple[str, ...], str]:

@@ -12,6 +12,7 @@ from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.ranges import RANGES
 from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, Factor, dotted_names, entries, registry
 from dlsweep.factors import BY_NAME
+from dlsweep.randomness import SOURCES
 from dlsweep.registry import Entry
 from dlsweep.types import name_of
 
@@ -69,12 +70,22 @@ def schema() -> Schema:
     }
 
 
+_NUMBERS: list[Schema] = [
+    {"type": "integer", "minimum": 1},
+    {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+]
 _SEEDS = {
-    "description": "Number of replicates, with the seeds 0, 1, 2, …; or the list of their seeds.",
+    "description": "Number of replicates, with the seeds 0, 1, 2, …; or the list of their seeds; or such seeds for "
+    "each of several sources of chance, in all combinations.",
     "default": 5,
     "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+        *_NUMBERS,
+        {
+            "type": "object",
+            "properties": {source: {"anyOf": _NUMBERS} for source in SOURCES},
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
     ],
 }
 _GRID = {"$ref": "#/$defs/grid"}

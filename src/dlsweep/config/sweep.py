@@ -14,6 +14,7 @@ from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, LevelSpec, default_level
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Evaluate
+from dlsweep.config.seeds import Replicates
 from dlsweep.config.words import Factor, data_files
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, Mistake
@@ -91,7 +92,7 @@ class Sweep:
     place: Place
     name: str
     title: str | None
-    seeds: Sequence[int]
+    seeds: Replicates
     evaluate: Evaluate
     evaluate_nodes: Mapping[str, Node]
     base: Mapping[str, Level]
@@ -207,16 +208,21 @@ def _task(sweep: Sweep) -> Reading[Task]:
     return tasks[0] if len(set(tasks)) == 1 else CLASSIFICATION
 
 
-def _replicates(sweep: Sweep, task: Task) -> Reading[Sequence[int]]:
+def _replicates(sweep: Sweep, task: Task) -> Reading[Replicates]:
     """Return the seeds: without chance (noise) a descent is the same for every seed, and one is enough."""
     models = sweep.specs("model")
     noises = [value for model in models for value in model.values(task.chance)]
     noises += [level.value for axis in sweep.axes for level in axis.setting_levels("model", task.chance)]
     node = sweep.top.get("seeds")
+    if node is not None and sweep.seeds.crossed:
+        yield node.place.mistake(
+            f"a {task.noun} has no sources of chance to cross, got {node}; write a number of seeds"
+        )
+        return sweep.seeds
     if any(noises):
         return sweep.seeds
     if node is None:
-        return range(1)
+        return Replicates(range(1))
     if len(sweep.seeds) > 1:
         yield node.place.mistake(
             f"without {task.chance} a descent is the same for every seed, got {node}; take seeds out, or add "

@@ -97,7 +97,7 @@ class Task:
         """
         self.store.remove([parts.stem(unit)])  # a killed attempt may have left some
         self.store.commit(self.store.encode(unit, nothing_learned(unit), error))
-        who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seed) for run in unit)}"
+        who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seeds) for run in unit)}"
         statuses = ("failed",) * len(unit)
         return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {line}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,9 +59,19 @@ def seeds(counts: Iterable[int]) -> str:
     return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
 
 
-def mean_of(counts: Iterable[int], single: str = "; a thin line is one seed") -> str:
-    """Explain a mean and its interval. single: how one seed is shown."""
+def mean_of(
+    counts: Iterable[int], single: str = "; a thin line is one seed", crossed: Mapping[str, int] | None = None
+) -> str:
+    """Explain a mean and its interval. single: how one seed is shown; crossed: the number of seeds of each source.
+
+    >>> mean_of([6], "", {"init": 3, "batches": 2})
+    'Mean of 3 init × 2 batches seeds with its 95 % interval over these sources of chance.'
+    """
     n = sorted(set(counts))
+    if crossed:
+        missing = "; no interval where a combination of seeds is missing" * (n[0] < prod(crossed.values()))
+        of = " × ".join(f"{number} {source}" for source, number in crossed.items())
+        return f"Mean of {of} seeds with its 95 % interval over these sources of chance{single}{missing}."
     if n[-1] == 1:
         return "One seed."
     if n[-1] < INTERVAL_FROM:
@@ -80,7 +91,7 @@ def of_scores(scores: Sequence[Scores], single: str, guess: float) -> list[str]:
     counts = [max(one.n, 1) for one in scores]
     values = np.concatenate([one.values for one in scores])
     return [
-        mean_of(counts, single),
+        mean_of(counts, single, scores[0].crossed if scores else None),
         *divergence(diverged, known=bool(np.isfinite(guess))),
         *one_class(values, guess),
     ]

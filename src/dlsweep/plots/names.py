@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.facets import all_levels, labels
+from dlsweep.config.seeds import words as seeds_text
 from dlsweep.plots import style
 
 if TYPE_CHECKING:
@@ -81,10 +82,9 @@ def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:
             hidden = settings.get("hidden")
             if isinstance(hidden, list) and not any(factor.endswith(".hidden") for factor in levels):
                 words[-1] += f" {_units(hidden)}"
-    seeds = len(config["seeds"])
-    if seeds == 1 and "data" not in config:  # a descent without noise is the same for every seed
+    if len(config["seeds"]) == 1 and "data" not in config:  # a descent without noise is the same for every seed
         return " · ".join(words)
-    return " · ".join([*words, f"{seeds} seed{'s' if seeds > 1 else ''}"])
+    return " · ".join([*words, seeds_text(config["seeds"])])
 
 
 def _units(hidden: list[int]) -> str:

@@ -36,7 +36,8 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
         if old
         else blake2b(json.dumps(_untitled(canonical(config))).encode(), digest_size=8).hexdigest()
     )
-    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sweep)
+    sources = tuple(config.replicates.crossed)
+    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sources, sweep)
 
 
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:

@@ -27,7 +27,8 @@ _MOST_RUNS, _MOST_LAYERS = 100_000, 10_000
 def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     """Return a part of runs/. Raise `Damaged` if its rows are not those of the runs in its name."""
     rows = parts.read_table(folder, name, schema, most=_MOST_RUNS)
-    whole = [f.name for f in schema if f.type == WORD or f.name in ("run_id", "seed", "iterations", "parameters")]
+    numbers = {"run_id", "seed", "iterations", "parameters"}
+    whole = [f.name for f in schema if f.type == WORD or f.name in numbers or f.name.startswith("seed_")]
     if parts.joint_name(map(str, rows["run_id"].to_pylist())) != parts.key(name):
         reason = "its rows are not those of the runs in its name"
     elif lacking := [column for column in whole if rows[column].null_count and not changes.is_new(rows, column)]:

@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlsweep.config.seeds import Replicates
 from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.folder import Folder
 
@@ -87,6 +89,8 @@ class Reader:
         if self.record.hidden or self.record.relabelled:
             rows = self.run_rows.select(["run_id", "arm"]).to_pylist()
             frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
+        if self.record.tables.sources and "seed" in frame:
+            frame["seed"] = self._numbers(frame)
         for factor, levels in self.record.levels.items():
             if unknown := set(frame[factor].cat.categories) - set(levels):
                 raise ResultsDamaged(
@@ -96,6 +100,25 @@ class Reader:
             frame[factor] = frame[factor].cat.set_categories(levels)
             self._add_numbers(frame, factor, levels)
         return frame
+
+    def _numbers(self, frame: DataFrame) -> np.ndarray:
+        """Return the number of each row's replicate: the position of its seeds among all combinations.
+
+        They are not on disk, since they change when a source gets further seeds.
+        """
+        replicates = Replicates.of(self.record.config["seeds"])
+        number = dict(zip(replicates, replicates.numbers))
+        columns = (frame[f"seed_{source}"] for source in self.record.tables.sources)
+        keys = zip(*(column.tolist() for column in columns))
+        try:
+            return np.array(
+                [number[Seeds.crossed(dict(zip(self.record.tables.sources, own)))] for own in keys], np.int64
+            )
+        except KeyError as unknown:
+            raise ResultsDamaged(
+                f"{self.files}/{record.FILE} has no seeds {unknown.args[0]}, and there are runs with them: it is not "
+                "the record of these runs; give their sweep another name, or replace its results with --force"
+            ) from unknown
 
     @staticmethod
     def _add_numbers(frame: DataFrame, factor: str, levels: Sequence[str]) -> None:

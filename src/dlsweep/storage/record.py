@@ -52,7 +52,7 @@ class Outline:
     model: dict[str, Any]
     train: dict[str, Any]
     evaluate: dict[str, Any]
-    seeds: list[int]
+    seeds: list[int] | dict[str, list[int]]
     grid: list[dict[str, list[Any]]]
     exclude: list[dict[str, list[str]]]
     only: list[dict[str, list[str]]]
@@ -172,6 +172,8 @@ def _compare(record: Record) -> None:
             raise ValueError(f"tables.{name} has {min(unknown)!r}")
     if tables.task not in TASKS:
         raise ValueError(f"tables.task is {tables.task!r}")
+    if list(tables.sources) != (list(seeds) if isinstance(seeds := record.config["seeds"], dict) else []):
+        raise ValueError("its sources of chance are not those of its seeds")
     if list(record.levels) != list(tables.factors):
         raise ValueError("its levels are not those of its factors")
     if any(len(own) != 1 + len(record.levels) for own in record.relabelled.values()):

@@ -105,15 +105,16 @@ class Results:
         run: str | None = None,
         *,
         arm: Mapping[str, Any] | None = None,
-        seed: int | None = None,
+        seed: int | Mapping[str, int] | None = None,
         at: Literal["kept", "start"] = "kept",
     ) -> Model:
         """Return a run's network: with the weights that it kept, or from before training (`at="start"`).
 
         run: its id. Or arm: levels that only one arm has, such as `{"activation": "relu"}`, which a sweep of one arm
-        does not need; and seed: by default the arm's first. The network from before training comes from the run's
-        random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or if
-        the run kept no weights.
+        does not need; and seed: by default the arm's first. Each combination of crossed seeds has a
+        number, and `{"init": 3, "batches": 0}` gives the seeds instead. The network from before training comes from the
+        run's random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or
+        if the run kept no weights.
         """
         from dlsweep.datasets import data_of
         from dlsweep.training.model import Model, start
@@ -130,7 +131,7 @@ class Results:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""
         return dlsweep.summary(self, metrics)
 
-    def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | None = None) -> DataFrame:
+    def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | Mapping[str, int] | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
         rows = self.runs
         for factor, level in (arm or {}).items():
@@ -143,9 +144,17 @@ class Results:
             rows = rows[rows[factor].isin(same)]
         if rows.empty:
             raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
-        if seed is not None and str(seed) not in (seeds := set(map(str, rows["seed"]))):
-            raise UsageError(f"there is no seed {seed} in {self.folder}{nearest(str(seed), seeds)}")
-        return rows if seed is None else rows[rows["seed"] == seed]
+        sources = self.record.tables.sources
+        for source, number in seed.items() if isinstance(seed, Mapping) else [] if seed is None else [("", seed)]:
+            if source and source not in sources:
+                raise UsageError(f"the seeds of {source} do not vary in {self.folder}{nearest(source, sources)}")
+            column = f"seed_{source}" if source else "seed"
+            if str(number) not in (seeds := set(map(str, rows[column]))):
+                raise UsageError(
+                    f"there is no {f'{source} seed'.strip()} {number} in {self.folder}{nearest(str(number), seeds)}"
+                )
+            rows = rows[rows[column] == number]
+        return rows
 
     @cached_property
     def expanded(self) -> Config:
@@ -161,7 +170,9 @@ class Results:
         return parts.listing(self.files, parts.WEIGHTS)
 
 
-def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | None) -> Mapping[str, Any]:
+def _row(
+    results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | Mapping[str, int] | None
+) -> Mapping[str, Any]:
     """Return the row of `runs` of one run."""
     if run is None:
         rows = results.fitting(arm, seed)
@@ -179,8 +190,11 @@ def _row(results: Results, run: str | None, arm: Mapping[str, Any] | None, seed:
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
     """Return the run of a row, expanded from the config."""
+    sources = results.record.tables.sources
+    crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
+    seeds = crossed if sources else Seeds(int(row["seed"]))
     for arm in results.expanded.arms():
-        if arm.name == row["arm"] and (run := Run(arm, Seeds(int(row["seed"])))).id == row["run_id"]:
+        if arm.name == row["arm"] and (run := Run(arm, seeds)).id == row["run_id"]:
             compatibility.check_sources([arm], results.record, results.files)
             return run
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")

@@ -46,8 +46,8 @@ class Tables:
     """The parts of the tables that depend on the sweep.
 
     factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its own.
-    optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sweep: an id shared by
-    `sweep.json` and every part; "" in results older than this id.
+    optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sources: those of crossed
+    seeds, each with a column. sweep: an id shared by `sweep.json` and every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
@@ -56,6 +56,7 @@ class Tables:
     task: str = CLASSIFICATION.name
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     sweep: str = field(default="", compare=False)
 
     @property
@@ -72,7 +73,8 @@ class Tables:
     def schemas(self) -> dict[str, pa.Schema]:
         """Columns of every table of the sweep, in the order of `TABLES`."""
         arm = {"arm": WORD, **dict.fromkeys(self.factors, WORD)}
-        seed, iteration = {"seed": pa.int64()}, {"iteration": pa.int32()}
+        seed = {"seed": pa.int64(), **{f"seed_{source}": pa.int64() for source in self.sources}}
+        iteration = {"iteration": pa.int32()}
         run = {"run_id": WORD, **arm, **seed}
         evaluation = {**iteration, "epoch": pa.float64(), "split": WORD}
         columns = {
@@ -154,6 +156,7 @@ class Tables:
             "arm": _words([run.arm.name for run in runs], which),
             **{f: _words([run.arm.levels[f] for run in runs], which) for f in self.factors},
             "seed": np.array([run.seed for run in runs], np.int64)[which],
+            **{f"seed_{s}": np.array([run.seeds.of(s) for run in runs], np.int64)[which] for s in self.sources},
         }
 
     def _metrics(self, result: TrainingResult) -> dict[str, pa.Array]:

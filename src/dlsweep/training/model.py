@@ -42,7 +42,7 @@ class Model:
     kept: Checkpoint
 
     def __repr__(self) -> str:
-        return f"Model({self.run.arm.name!r}, seed {self.run.seed}, iteration {self.iteration})"
+        return f"Model({self.run.arm.name!r}, seed {self.run.seeds}, iteration {self.iteration})"
 
     @property
     def iteration(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, plots, unused
+from dlsweep.config.checks import data, plots, seeds, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -22,6 +22,8 @@ CHECKS: tuple[Check, ...] = (
     data.ensembles,
     data.networks,
     data.regularizers,
+    seeds.sources,
+    seeds.ensembles,
     plots.names,
     plots.weights,
     plots.numeric,
