@@ -60,7 +60,8 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        frame = self.frame(_joined(self._parts(table), self.record.tables.schemas[table]))
+        found = [*self._parts(table)]  # a table that the sweep lacks is told here
+        frame = self.frame(_joined(found, self.record.tables.schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
