@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlsweep.analysis.effects import effects as effects
     from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
     from dlsweep.execution.executors import executors as executors
@@ -48,6 +49,7 @@ _SOURCES = {
     "open_all": "storage.opening",
     "plot": "plots.figures",
     "summary": "analysis.frames",
+    "effects": "analysis.effects",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

@@ -16,6 +16,7 @@ from typer import Option
 import dlsweep
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
+from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plot)
 app.command()(show)
+app.command()(effects)
 app.command()(diff)
 app.command()(init)
 app.command("list")(list_)
