@@ -20,8 +20,9 @@ from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
-from dlsweep.cli.results import plot, show
+from dlsweep.cli.plot import plot
 from dlsweep.cli.run import run
+from dlsweep.cli.show import show
 from dlsweep.cli.terminal import output, say
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.text import size

@@ -80,7 +80,7 @@ def _bytes(gigabytes: float) -> int:
 
 def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
     """Train the missing runs of a sweep, draw its plots, and print its closing table."""
-    from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
+    from dlsweep.analysis.closing import MOST, closing_data, closing_table
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
 
