@@ -67,7 +67,6 @@ BAD = [
     "nmae: x",
     "name: ../x",
     "name: ''",
-    "claims: []",
     "seeds: 0",
     "seeds: [0, 0]",
     "seeds: [-1]",

@@ -12,7 +12,7 @@ import pytest
 
 import dlsweep.sweep
 from dlsweep.errors import ResultsDamaged
-from dlsweep.storage import results
+from dlsweep.storage import opening, results
 from dlsweep.storage.folder import Folder, LocalFolder
 
 
@@ -67,7 +67,8 @@ CONFIG: dict[str, Any] = {
 def test_a_sweep_in_a_folder_that_is_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     memory = MemoryFolder("tiny")
     monkeypatch.setattr(dlsweep.sweep, "make_folder", lambda *_: memory)
-    monkeypatch.setattr(results, "open_folder", lambda path: memory)
+    for module in (opening, results):
+        monkeypatch.setattr(module, "open_folder", lambda path: memory)
     monkeypatch.chdir(tmp_path)
 
     def run(**options: Any) -> results.Results:
@@ -80,7 +81,7 @@ def test_a_sweep_in_a_folder_that_is_no_disk(monkeypatch: pytest.MonkeyPatch, tm
     assert first.load(first.runs["run_id"][0]).iteration == 4
     whole = {name: content for name, content in memory.content.items() if name.startswith("weights/")}
     assert len(whole) == 4
-    for damaged in ("runs", "curves", "weights"):
+    for damaged in ("runs", "curves", "predictions", "weights"):
         name = memory.list(damaged)[0]
         memory.content[name] = memory.content[name][:-1]
         assert run().curves.equals(first.curves)

@@ -16,6 +16,7 @@ from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
+from dlsweep.analysis.predictions import correctness
 from dlsweep.errors import ResultsDamaged
 from dlsweep.storage import parts
 from dlsweep.storage.results import Results
@@ -112,6 +113,16 @@ CONTENTS: dict[tuple[str, str], Callable[[pa.Table], pa.Table]] = {
     ("curves", "it has 1,000,008 rows, and its runs have at most"): lambda t: t.take(
         np.arange(1_000_008) // 1_000_000 * np.arange(1_000_008) % len(t)
     ),
+    ("predictions", "its rows are not those of the runs that ended well"): column("run_id", "0" * 16),
+    ("predictions", "its rows are not those of the runs that ended well "): lambda t: t.slice(0, len(t) - 1),
+    ("predictions", "its rows are not those of the runs that ended  well"): lambda t: pa.concat_tables([t[1:], t[1:2]]),
+    ("predictions", "its rows are of another split"): column("split", "train"),
+    ("predictions", "it has not one class for each image"): column("predicted", b""),
+    ("predictions", "it has not one class for each image "): column("predicted", None),
+    ("predictions", "it has not one class for each  image"): lambda t: pa.concat_tables(
+        [t[1:], column("predicted", bytes(29))(t[:1])]
+    ),
+    ("predictions", "it has a class that the data does not have"): column("predicted", bytes([3] * 30)),
 }
 
 
@@ -132,17 +143,26 @@ def test_a_part_of_wrong_content_is_set_aside_as_the_message_says(
     whole = bits(results)
     path = replace(results, table, CONTENTS[table, reason])
     with pytest.raises(ResultsDamaged) as caught:
-        _ = dlsweep.open_results(results.folder).curves
+        _ = getattr(dlsweep.open_results(results.folder), table)
     assert str(caught.value).startswith(f"{path} is damaged: ")
-    assert reason.strip() in str(caught.value)
+    assert reason.replace("  ", " ").strip() in str(caught.value)
     assert str(caught.value).endswith("; `dlsweep run` sets it aside and trains its runs again")
     assert bits(dlsweep.run(make(), output=results.folder.parent, executor="inline")) == whole
     assert (results.folder / "quarantine" / table / path.name).exists()
 
 
+@pytest.mark.parametrize("forged", [bytes(30), bytes(60)])
+def test_predictions_that_contradict_the_accuracy_of_their_run(results: Results, forged: bytes) -> None:
+    replace(results, "predictions", column("predicted", forged))
+    again = dlsweep.open_results(results.folder)
+    assert again.predictions["predicted"].map(len).max() == len(forged)
+    with pytest.raises(ResultsDamaged, match=r"the predictions of the run [0-9a-f]{16} contradict its accuracy"):
+        correctness(again)
+
+
 def test_metadata_of_other_programs_is_not_read(results: Results, bits: Bits) -> None:
     whole = bits(results)
-    for table in ("runs", "curves"):
+    for table in ("runs", "curves", "predictions"):
         replace(results, table, lambda t: t.replace_schema_metadata({**t.schema.metadata, b"pandas": b"{"}))
     again = dlsweep.open_results(results.folder)
     assert bits(again) == whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,12 @@ from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.moved_files import with_moved_files
+from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader, advised
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import label_text, nearest, plural
-from dlsweep.training.result import Checkpoint
+from dlsweep.training.result import PREDICTED, Checkpoint
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,6 +94,45 @@ class Results:
     def ensembles(self) -> DataFrame:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
         return self._tables.measured("ensembles", "arm", self.runs)
+
+    @cached_property
+    def predictions(self) -> DataFrame:
+        """One row per run that ended well: `predicted` holds the class that its network gives each test image."""
+        found = self._tables.predictions(self.runs["run_id"])
+        columns = ["run_id", "arm", *self.record.tables.factors, "seed"]
+        rows = self.runs.loc[self.runs["run_id"].isin(found), columns].reset_index(drop=True)
+        return rows.assign(split=PREDICTED, predicted=rows["run_id"].map(found))
+
+    def predicted(self, runs: Iterable[str]) -> dict[str, Array]:
+        """Return what `predictions` has of some runs, by their ids; only their parts are read."""
+        return self._tables.predictions(runs)
+
+    def labels(
+        self, split: str = PREDICTED, arm: Mapping[str, Any] | None = None, runs: DataFrame | None = None
+    ) -> Array:
+        """Return the true classes of a split, `(N,)`, in the order of the data as given, as predictions are.
+
+        split: test, validation, or train: the samples that training sets are drawn from. arm: levels that choose the
+        data, in a sweep over several data sets; or runs: rows of `runs`. Raise a `UsageError` if the data has changed.
+
+        >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 50}}, "train": {"iterations": 2}}
+        >>> results = dlsweep.run(config, executor="inline")
+        >>> right = [float((own == results.labels()).mean()) for own in results.predictions["predicted"]]
+        >>> right == results.runs["final_test_accuracy"].tolist()
+        True
+        """
+        rows = self.fitting(arm) if runs is None else runs
+        by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
+        if several := [factor for factor in by if rows[factor].nunique() > 1]:
+            raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
+        key = (split, *rows.iloc[0][by])
+        if key not in self._labels:
+            self._labels[key] = true_classes(_expanded(self, dict(rows.iloc[0])).arm, split)
+        return self._labels[key]
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, ...], Array]:
+        return {}
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
         """Return some columns of `curves` or `layers` in no order, only of rows with a word, such as `split="test"`.
@@ -231,13 +272,19 @@ def _row(
 
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
-    """Return the run of a row, expanded from the config."""
+    """Return the run of a row, expanded from the config. Refuse functions that have changed since."""
+    run = _expanded(results, row)
+    compatibility.check_sources([run.arm], results.record, results.files)
+    return run
+
+
+def _expanded(results: Results, row: Mapping[str, Any]) -> Run:
+    """Return the run of a row, whatever the sources of its functions."""
     sources = results.record.tables.sources
     crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
     seeds = crossed if sources else Seeds(int(row["seed"]))
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, seeds)).id == row["run_id"]:
-            compatibility.check_sources([arm], results.record, results.files)
             return run
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
 
