@@ -53,7 +53,7 @@ def _records(frame: DataFrame) -> list[dict[str, Any]]:
 
 
 def _of_effects(found: Effects, form: Form) -> Iterator[str]:
-    """Yield the table of effects, and that of the levels of each factor."""
+    """Yield the table of effects, and the one of the levels of each factor."""
     effects, levels = found.table, found.levels
     names = {"effect": effects["effect"]} | ({} if found.complete else {"where": effects["where"]})
     numbers = {

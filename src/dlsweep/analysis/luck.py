@@ -12,6 +12,7 @@ from dlsweep.analysis.crossed import components, variance_shares
 from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.frames import crossing
 from dlsweep.analysis.metrics import finite, metric_of, metric_values
+from dlsweep.analysis.predictions import correctness, has_predictions
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.randomness import SOURCES
@@ -107,10 +108,8 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
     The images are one more source of chance, crossed with all others: its interactions with them are the part of their
     variance that comes from the choice of images.
     """
-    if metric.name != "final_test_accuracy" or "predictions" not in results.record.tables.optional:
+    if metric.name != "final_test_accuracy" or not has_predictions(results):
         return np.full(2 ** len(shape) - 1, np.nan)
-    from dlsweep.analysis.predictions import correctness
-
     runs = results.runs.set_index("run_id", drop=False).loc[rows["run_id"]].reset_index(drop=True)
     right = correctness(results, runs).reshape(*shape, -1)
     images = len(shape)
