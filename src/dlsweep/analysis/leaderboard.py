@@ -45,10 +45,10 @@ def leaderboard(
     For each metric, under its name, the mean; with `_low` and `_high` the ends of its 95 % interval; with
     `_difference`, `_difference_low` and `_difference_high` the difference to the reference and its 95 % interval;
     `_pairs`, the number of seeds that both have; `_pairing`, the variance of these differences over the one of unpaired
-    ones; `_reference` and `_best`, True for these arms; `_marked`, True for an arm that cannot be distinguished from it, by one-sided
-    paired t tests at level 0.05 / (arms - 1). Of a best value `_iteration`, the median over the seeds, of
-    `iterations_to` `_not_reached`, the number of runs, and of ensembles `_ensemble`, the value of the averaged
-    predictions.
+    ones; `_reference` and `_best`, True for these arms; `_marked`, True for an arm that cannot be distinguished from
+    the best, by one-sided paired t tests at level 0.05 / (arms - 1). Of a best value `_iteration`, the median over the
+    seeds, of `iterations_to` `_not_reached`, the number of runs, and of ensembles `_ensemble`, the value of the
+    averaged predictions.
 
     Diverged runs count at chance accuracy. A loss has no mean as soon as one run diverged. `iterations_to` is the mean
     over the runs that reach the level.
@@ -59,7 +59,7 @@ def leaderboard(
     >>> results = dlsweep.run({**config, "seeds": 3, "grid": grid}, executor="inline")
     >>> board = leaderboard(results, "test_loss")
     >>> board[["init", "n", "final_test_loss_best"]].values.tolist()
-    [['he', 3, True], ['normal std=1e-09', 3, False]]
+    [['he', 3, True], ['normal', 3, False]]
     """
     names = [metric] if isinstance(metric, str) or metric is None else metric
     metrics = [metric_of(results, name) for name in names]
@@ -255,7 +255,7 @@ def words_of(arm: Mapping[str, Any]) -> str:
 
 
 def last_line(error: str) -> str:
-    """Return the last line of an error, which has its type and message.
+    r"""Return the last line of an error, which has its type and message.
 
     >>> last_line("Traceback:\n  …\nValueError: too small\n")
     'ValueError: too small'
