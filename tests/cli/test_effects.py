@@ -129,7 +129,7 @@ def test_a_failed_run_leaves_its_seed_out(finished: Dlsweep) -> None:
     runs = sweep.runs.assign(status=sweep.runs["status"].astype(str))
     runs.loc[3, "status"] = "failed"
     runs.loc[3, [c for c in runs if str(c).startswith("final_")]] = np.nan
-    seed = runs.loc[3, "seed"]
+    seed = int(runs["seed"].iloc[3])
     sweep.__dict__["runs"] = runs
     found = sweep.effects()
     assert isinstance(found, Effects)
