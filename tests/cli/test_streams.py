@@ -122,6 +122,20 @@ def test_a_path_cannot_steer_the_terminal(dlsweep: Dlsweep) -> None:
     assert not {"\x1b", "\u202e", "\x9b"} & set(seen.decode())
 
 
+def test_a_path_with_a_line_break_is_exact_in_a_pipe_and_one_line_in_messages(dlsweep: Dlsweep) -> None:
+    odd = "a\nb\udcff"
+    (dlsweep.folder / odd).mkdir()
+    done = shell(dlsweep.folder, '$D run tiny.yaml -o "$ODD" seeds=1 -j 1', ODD=odd)
+    assert b"\ndlsweep plot 'a\xef\xbf\xbdb" in done.stderr
+    (dlsweep.folder / odd / "tiny" / "sweep.json").write_text("{")
+    (dlsweep.folder / odd / "tiny" / "sweep.yaml").unlink()
+    told = shell(dlsweep.folder, '$D show "$ODD"', ODD=odd).stderr.decode("utf-8")
+    assert told.startswith("a\N{REPLACEMENT CHARACTER}b")
+    assert len(told.splitlines()) == 1
+    paths = shell(dlsweep.folder, '$D run tiny.yaml -o "$ODD" seeds=1 -j 1 -q && $D plot "$ODD"', ODD=odd).stdout
+    assert paths.endswith(b"a\nb\xff/tiny/figures/curves-accuracy.png\n")
+
+
 def test_ctrl_c_on_a_terminal_ends_a_sweep_with_its_bar(dlsweep: Dlsweep) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", "train.iterations=100000000", "-j", "2"]
