@@ -82,9 +82,12 @@ def run(
 def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
     """Train the missing runs of a sweep, draw its plots, and print its closing table."""
     from dlsweep.analysis.closing import MOST, closing_data, closing_table
+    from dlsweep.analysis.outlook import outlook, undecidable
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
 
+    for note in undecidable(outlook(asked)):
+        progress.note(note)
     try:
         results = train_missing(asked, options, progress)
     except Interrupted as stop:
@@ -109,14 +112,17 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
 
 def _forecast(asked: Config, options: Options, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Print the result of a dry run."""
+    from dlsweep.analysis.outlook import detected, outlook, undecidable
     from dlsweep.forecast import predict
 
-    told = predict(asked, options)
+    told, claims = predict(asked, options), outlook(asked)
     if as_json:
-        print_json({"name": asked.name, **asdict(told)})
+        print_json({"name": asked.name, **asdict(told), "claims": [asdict(claim) for claim in claims]})
     else:
         print(forecast_text(asked.name, told, verbose))
-    for note in () if quiet else told.notes:
+        if sentence := detected(claims, asked.alpha):
+            print(sentence)
+    for note in () if quiet else (*told.notes, *undecidable(claims)):
         say(note)
 
 
