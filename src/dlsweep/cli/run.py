@@ -81,6 +81,7 @@ def run(
 
 def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
     """Train the missing runs of a sweep, draw its plots, and print its closing table."""
+    from dlsweep.analysis.checked import check
     from dlsweep.analysis.closing import MOST, closing_data, closing_table
     from dlsweep.analysis.outlook import outlook, undecidable
     from dlsweep.plots.figures import clear, draw
@@ -97,10 +98,13 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
         raise typer.Exit(stop.exit_code) from None
     if not (as_json or progress.quiet):
         print(closing_table(results, most=MOST), flush=True)
+        if results.record.claims:
+            print(f"\n{check(results)}", flush=True)
     clear(results)
     figures = draw(results, asked.plots, formats=formats) if asked.plots else []
     if as_json:
-        print_json({**closing_data(results), "figures": figures})
+        claims = {"claims": check(results).data()["claims"]} if results.record.claims else {}
+        print_json({**closing_data(results), **claims, "figures": figures})
     elif not progress.quiet:
         print_paths(figures)
         if not asked.plots:
