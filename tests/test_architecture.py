@@ -18,6 +18,7 @@ FOUNDATION = [
     "text",
     "errors",
     "files",
+    "machine",
     "types",
     "randomness",
     "marks",

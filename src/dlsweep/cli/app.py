@@ -14,6 +14,7 @@ import typer
 from typer import Option
 
 import dlsweep
+from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
 from dlsweep.cli.explain import explain
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plot)
 app.command()(show)
+app.command()(check)
 app.command()(diff)
 app.command()(init)
 app.command("list")(list_)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from dlsweep.cli.each import each
-from dlsweep.cli.options import Formats, Quiet, Results, suffixes
+from dlsweep.cli.options import Formats, Quiet, Results, scalar, suffixes
 from dlsweep.cli.terminal import print_paths
 from dlsweep.errors import UsageError
 from dlsweep.text import NUMBER
@@ -33,7 +33,7 @@ def plot(
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
     x: Annotated[str | None, Option("-x", metavar="NAME", help=X)] = None,
     arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
-    seed: Annotated[int | None, Option(min=0, metavar="N", help="Seed of the networks that are shown.")] = None,
+    seed: Annotated[int | None, Option(parser=scalar, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
     log_y: Annotated[bool, Option("--log-y", help="Logarithmic y axis, or colour scale.")] = False,
     title: Annotated[str | None, Option(metavar="TEXT", help=TITLE)] = None,
@@ -43,8 +43,10 @@ def plot(
     x_limits: Annotated[str | None, Option("--x-limits", metavar="LOW,HIGH", help=LIMITS.format("x"))] = None,
     y_limits: Annotated[str | None, Option("--y-limits", metavar="LOW,HIGH", help=LIMITS.format("y"))] = None,
     size: Annotated[str | None, Option(metavar="WIDTH,HEIGHT", help="Size in inches: 8,4.5.")] = None,
-    dpi: Annotated[int | None, Option(metavar="N", help="Pixels per inch of a PNG; 200 by default.")] = None,
-    font_size: Annotated[float | None, Option("--font-size", metavar="POINTS", help=FONT)] = None,
+    dpi: Annotated[
+        int | None, Option(parser=scalar, metavar="N", help="Pixels per inch of a PNG; 200 by default.")
+    ] = None,
+    font_size: Annotated[float | None, Option("--font-size", parser=scalar, metavar="POINTS", help=FONT)] = None,
     output: Annotated[Path | None, Option("-o", "--output", metavar="PATH", help=OUTPUT)] = None,
     formats: Formats = "png",
     quiet: Quiet = False,

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from annotated_types import Ge
 from typer import Argument, Option
 
 from dlsweep.cli.each import each
+from dlsweep.cli.options import AtLeast1, checked
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 from dlsweep.text import Form
@@ -24,15 +26,18 @@ SORT = "Column to sort by; by default the first metric, best first."
 ROWS = "arms, factors (a row for each level, averaged over the others), or runs."
 AT = "Iteration of final metrics, gaps and measurements of layers."
 
+TOP = Option(parser=checked("--top", AtLeast1), metavar="N", help="Show the first N rows.")
+ITERATION = Option(parser=checked("--at", Annotated[int, Ge(0)]), metavar="ITERATION", help=AT)
+
 
 def show(
     results: Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=RESULTS, show_default=False)],
     metrics: Annotated[list[str] | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
     reference: Annotated[str | None, Option(metavar="FACTOR=LEVEL,…", help=REFERENCE)] = None,
     sort_by: Annotated[str | None, Option("--sort-by", metavar="COLUMN", help=SORT)] = None,
-    top: Annotated[int | None, Option(min=1, metavar="N", help="Show the first N rows.")] = None,
+    top: Annotated[int | None, TOP] = None,
     rows: Annotated[str, Option(metavar="KIND", help=ROWS)] = "arms",
-    at: Annotated[int | None, Option(min=0, metavar="ITERATION", help=AT)] = None,
+    at: Annotated[int | None, ITERATION] = None,
     as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,

@@ -233,6 +233,23 @@ class Results:
             fitting[factor] = tuple(dict.fromkeys(found))
         return fitting
 
+    def compare(
+        self,
+        first: Mapping[str, Any],
+        second: Mapping[str, Any],
+        *,
+        metric: str | None = None,
+        by: float = 0.0,
+        where: Mapping[str, Any] | None = None,
+        at: int | None = None,
+    ) -> dlsweep.analysis.comparison.Comparison:
+        """Return the difference of two partial arms, paired by seed, as `dlsweep.compare` does."""
+        return dlsweep.compare(self, first, second, metric=metric, by=by, where=where, at=at)
+
+    def check(self) -> dlsweep.analysis.checked.Checked:
+        """Return the verdicts on the claims of the sweep, as `dlsweep.check` does."""
+        return dlsweep.check(self)
+
     @cached_property
     def expanded(self) -> Config:
         """Config of the results, loaded again."""
