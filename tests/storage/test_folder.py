@@ -12,7 +12,7 @@ import pytest
 
 import dlsweep.sweep
 from dlsweep.errors import ResultsDamaged
-from dlsweep.storage import results
+from dlsweep.storage import opening, results
 from dlsweep.storage.folder import Folder, LocalFolder
 
 
@@ -67,7 +67,8 @@ CONFIG: dict[str, Any] = {
 def test_a_sweep_in_a_folder_that_is_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     memory = MemoryFolder("tiny")
     monkeypatch.setattr(dlsweep.sweep, "make_folder", lambda *_: memory)
-    monkeypatch.setattr(results, "open_folder", lambda path: memory)
+    for module in (opening, results):
+        monkeypatch.setattr(module, "open_folder", lambda path: memory)
     monkeypatch.chdir(tmp_path)
 
     def run(**options: Any) -> results.Results:
