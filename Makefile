@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests reference bench bench-techniques \
-  bench-convolution format clean
+  bench-convolution simulations format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-techniques: $(VENV)/.installed .venv-bench/.installed ## the same for batc
 
 bench-convolution: $(VENV)/.installed .venv-bench/.installed ## the same for convolutional networks
 	$(BIN)/python -m bench.convolution --python .venv-bench/bin/python $(BENCH)
+
+simulations: $(VENV)/.installed ## simulate the coverage of intervals, the error rates of tests, and tests until decided
+	for name in coverage error_rates until_decided; do $(BIN)/python -m bench.$$name || exit 1; done
 
 format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff check --fix

@@ -13,6 +13,7 @@ from bench.coverage import DIFFERENCES
 from bench.simulations import Table, command
 from dlsweep.analysis.sign_flips import sign_flip_test
 from dlsweep.analysis.statistics import attainable_level, detectable, holm, indistinguishable, seeds_to_decide
+from dlsweep.text import plural
 
 ALPHA = 0.05
 
@@ -128,7 +129,7 @@ def seeds_needed(share: float) -> Table:
 
     for claims, n in ((1, 6), (1, 8), (1, 10), (10, 9), (10, 10), (10, 12)):
         effect = detectable(n, claims, ALPHA)
-        table.rows.append([f"detectable, {claims} claims", effect, str(n), decided(effect, n, claims)])
+        table.rows.append([f"detectable, {plural(claims, 'claim')}", effect, str(n), decided(effect, n, claims)])
     for effect in (0.6, 0.8, 1.2):
         example = effect + np.array([-1, 1]) / np.sqrt(2)  # two differences with this mean, and standard deviation 1
         for name, n in zip(("half-width", "80 %"), seeds_to_decide(example, 0, ALPHA)):

@@ -76,7 +76,7 @@ def large(output: Path, arms: int, seeds: int, points: int) -> Results:
         "name": f"store-{arms}-{seeds}-{points}",
         "data": {"mnist": {"train": 300, "test": 200}},
         "train": {"iterations": 10 * points},
-        "evaluate": {"every": 10, "on": ["test"]},
+        "evaluate": {"every": 10, "on": ["test"], "predictions": False},
         "grid": {"optimizer": {"momentum": {"lr": rates, "alpha": np.linspace(0.05, 0.95, 10).round(3).tolist()}}},
         "seeds": seeds,
     }

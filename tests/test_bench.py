@@ -71,6 +71,19 @@ def test_convolution_smoke_run(tmp_path: Path) -> None:
         assert f"| {row['name']} | {row['other']} |" in (tmp_path / "convolution.md").read_text()
 
 
+@pytest.mark.parametrize("name", ["coverage", "error_rates", "until_decided"])
+def test_a_simulation_writes_its_tables(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", f"bench.{name}", "--quick", "--output", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / f"{name}.md").read_text("utf-8")
+    assert done.stdout.strip() in written
+    assert "nan" not in written
+    recorded = (ROOT / "bench" / "results" / f"{name}.md").read_text("utf-8")
+    titles = [line for line in written.splitlines() if line.startswith("#")]
+    assert [line for line in recorded.splitlines() if line.startswith("#")] == titles
+
+
 @pytest.mark.parametrize("job", convolution_jobs.JOBS.values(), ids=list(convolution_jobs.JOBS))
 def test_the_config_of_a_convolutional_network_has_its_runs_and_its_weights(job: convolution_jobs.Job) -> None:
     plan = dlsweep.plan(dlsweep.load(convolution_jobs.config(job)))

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlsweep.analysis.checked import check as check
+    from dlsweep.analysis.comparison import compare as compare
     from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
     from dlsweep.execution.executors import executors as executors
@@ -48,6 +50,8 @@ _SOURCES = {
     "open_all": "storage.opening",
     "plot": "plots.figures",
     "summary": "analysis.frames",
+    "compare": "analysis.comparison",
+    "check": "analysis.checked",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

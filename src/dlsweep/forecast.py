@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config import Config, load
 from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.execution.executors import Options, choose
-from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
+from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder
@@ -30,6 +30,9 @@ from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
+
+# Bytes of a run's prediction for an image, which resemble those of the chunk's other runs.
+PREDICTION = 0.2
 
 # Bytes of the histograms of a layer at an evaluation, in a file of weights.
 STATE_ROW = 280
@@ -213,7 +216,8 @@ def _rows(cohort: Cohort) -> int:
     layer = LAYER_ROW * times + HISTOGRAMS_ROW * min(times, HISTOGRAMS + 1) if evaluate.layers else 0
     layer += STATE_ROW * times if evaluate.layers and evaluate.keep == "final" else 0
     kept = cohort.kept * (FLOAT * cohort.parameters + 2 * ARRAY * cohort.kernels)
-    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept
+    predictions = round(PREDICTION * data_of(cohort.arm).sizes["test"]) if evaluate.predicts else 0
+    return RUN_ROW + CURVE_ROW * times * len(evaluate.on) + layer * cohort.kernels + kept + predictions
 
 
 def _data(cohort: Cohort) -> int:

@@ -34,7 +34,11 @@ MEASURED = (
     *("weight_norm", "gradient_rms", "update_ratio", "activation_mean", "activation_std"),
     *("saturated", "dead", "sparsity"),
 )
-_SHARES = ("saturated", "dead", "sparsity")
+_SHARES = {
+    "saturated": "share of saturated outputs",
+    "dead": "share of dead units",
+    "sparsity": "share of weights near 0",
+}
 
 COLUMNS = ("seconds", "iterations", "parameters")  # of the table of runs
 OBJECTIVE = "objective"  # loss + penalty, as the optimizer sees it
@@ -118,7 +122,7 @@ class Metric:
             "iterations_to": f"iterations to a {quantity} of {number}",
             "gap": f"train-{self.split} gap in {self.y}",
             "rise": f"rise of {quantity} after its minimum",
-            "probe": f"{quantity} of {self.layer}",
+            "probe": f"{_SHARES.get(self.y, quantity)} of {self.layer}",
             "turning_angle": "mean turning angle",
             "column": quantity,
         }
@@ -244,6 +248,7 @@ class _Grammar(NamedTuple):
 
     def _names(self) -> Iterator[str]:
         """Yield the names that a misspelled one may have meant."""
+        yield from self.quantities
         curve = ("", "final_", "best_", "last_", "mean_last_5_", "auc_", "iterations_to_0.9_")
         for split in self.splits:
             yield from (f"{kind}{split}_{y}" for kind in curve for y in self.quantities)

@@ -61,3 +61,5 @@ def test_an_unknown_metric_is_a_sentence() -> None:
     frame = pd.DataFrame({"arm": ["he"], "status": ["done"], "final_test_accuracy": [0.5]})
     with pytest.raises(UsageError, match="there is no metric 'final_test_acc'; did you mean 'final_test_accuracy'"):
         summary(frame, ["final_test_acc"])
+    with pytest.raises(UsageError, match="there is no metric 'acuracy'; did you mean 'final_test_accuracy'"):
+        summary(frame, ["acuracy"])

@@ -25,6 +25,7 @@ STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True
 UNREADABLE = {"name": "x", "data": {"npz": "nowhere.npz"}}
 CROSSED = {"name": "x", "seeds": {"init": 2, "dropout": 2}, "evaluate": {"ensemble": True}}
 LANDSCAPES = {"name": "x", "model": "beale", "data": "mnist", "grid": {"init": "he"}, "plots": ["curves"]}
+CLAIMS = {"name": "x", "seeds": {"init": 2}, "claims": [{"he learns": {"arm": {"init": "he"}, "above": 1.5}}]}
 
 
 def sweep(config: dict[str, Any]) -> Sweep:
@@ -39,7 +40,7 @@ def sweep(config: dict[str, Any]) -> Sweep:
 
 @pytest.fixture(scope="module")
 def sweeps() -> list[Sweep]:
-    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES)]
+    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES, CLAIMS)]
 
 
 def test_no_check_needs_another(sweeps: list[Sweep]) -> None:

@@ -13,7 +13,7 @@ from dlsweep.config import load
 from dlsweep.errors import ConfigError
 from dlsweep.plots import plots
 
-KEYS = "(choices: data, evaluate, exclude, grid, model, name, only, plots, seeds, title, train)"
+KEYS = "(choices: claims, data, evaluate, exclude, grid, model, name, only, plots, seeds, statistics, title, train)"
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )
@@ -97,7 +97,6 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         ("seeds: ▲!mine {a: 1}", "the tag !mine is not allowed …"),
         ("seeds: [0, ▲!mine 1]", "the tag !mine is not allowed …"),
         ("? ▲[seeds, x]\n: 5", "a key is a word, got [seeds, x]"),
-        ("▲claims: []", "claims are not part of the language yet; take them out for now"),
         ("▲optimizer: {sgd: {lr: 1}}", "optimizer is a factor; it belongs under grid, as in grid: {optimizer: …}"),
         (
             "▲train.batch_size: 5",

@@ -118,8 +118,8 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("seeds=", "seeds=: there is no value after the equals sign"),
         (
             "sedes=3",
-            "sedes=3: there is no key 'sedes'; did you mean 'seeds'? (choices: data, evaluate, exclude, grid, model,"
-            " name, only, plots, seeds, title, train)",
+            "sedes=3: there is no key 'sedes'; did you mean 'seeds'? (choices: claims, data, evaluate, exclude, grid,"
+            " model, name, only, plots, seeds, statistics, title, train)",
         ),
         (
             "train.iteration=3",

@@ -81,7 +81,7 @@ def test_a_sweep_in_a_folder_that_is_no_disk(monkeypatch: pytest.MonkeyPatch, tm
     assert first.load(first.runs["run_id"][0]).iteration == 4
     whole = {name: content for name, content in memory.content.items() if name.startswith("weights/")}
     assert len(whole) == 4
-    for damaged in ("runs", "curves", "weights"):
+    for damaged in ("runs", "curves", "predictions", "weights"):
         name = memory.list(damaged)[0]
         memory.content[name] = memory.content[name][:-1]
         assert run().curves.equals(first.curves)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support import commands
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
+from dlsweep.analysis.predictions import correctness
 from dlsweep.errors import ResultsDamaged
 from dlsweep.storage import parts
 from dlsweep.storage.results import Results
@@ -35,6 +37,8 @@ def nested(depth: int) -> Any:
     return value
 
 
+CLAIM = {"name": "A", "relation": "above", "arms": [{"init": ["he"]}], "metric": "final_test_loss"}
+
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "levels.init": lambda c: c["levels"].update(init=True),
     "tables.factors.0": lambda c: c["tables"]["factors"].insert(0, []),
@@ -50,6 +54,18 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "config": lambda c: c.update(config=[]),
     "it has not the fields of a record": lambda c: c.update(tables=None),
     "seeds: Field required": lambda c: c["config"].pop("seeds"),
+    "claims": lambda c: c.update(claims=5),
+    "claims.0.relation": lambda c: c.update(claims=[CLAIM | {"relation": "wins"}]),
+    "claims.0.expect": lambda c: c.update(claims=[CLAIM | {"expect": "true"}]),
+    "claims.0.arms": lambda c: c.update(claims=[CLAIM | {"arms": "he"}]),
+    "the claim 'A' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"arms": [{"init": ["lecun"]}]}]),
+    "the claim 'B' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "B", "arms": []}]),
+    "the claim 'C' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "C", "margin": math.nan}]),
+    "the claim 'D\\n' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "D\n"}]),
+    "there is no metric 'x'": lambda c: c.update(claims=[CLAIM | {"metric": "x"}]),
+    "two have one name": lambda c: c.update(claims=[CLAIM, CLAIM]),
+    "its late or removed claims are not those of the sweep": lambda c: c.update(late=["E"]),
+    "alpha is 2": lambda c: c.update(alpha=2),
 }
 
 
@@ -112,6 +128,16 @@ CONTENTS: dict[tuple[str, str], Callable[[pa.Table], pa.Table]] = {
     ("curves", "it has 1,000,008 rows, and its runs have at most"): lambda t: t.take(
         np.arange(1_000_008) // 1_000_000 * np.arange(1_000_008) % len(t)
     ),
+    ("predictions", "its rows are not those of the runs that ended well"): column("run_id", "0" * 16),
+    ("predictions", "its rows are not those of the runs that ended well "): lambda t: t.slice(0, len(t) - 1),
+    ("predictions", "its rows are not those of the runs that ended  well"): lambda t: pa.concat_tables([t[1:], t[1:2]]),
+    ("predictions", "its rows are of another split"): column("split", "train"),
+    ("predictions", "it has not one class for each image"): column("predicted", b""),
+    ("predictions", "it has not one class for each image "): column("predicted", None),
+    ("predictions", "it has not one class for each  image"): lambda t: pa.concat_tables(
+        [t[1:], column("predicted", bytes(29))(t[:1])]
+    ),
+    ("predictions", "it has a class that the data does not have"): column("predicted", bytes([3] * 30)),
 }
 
 
@@ -132,17 +158,26 @@ def test_a_part_of_wrong_content_is_set_aside_as_the_message_says(
     whole = bits(results)
     path = replace(results, table, CONTENTS[table, reason])
     with pytest.raises(ResultsDamaged) as caught:
-        _ = dlsweep.open_results(results.folder).curves
+        _ = getattr(dlsweep.open_results(results.folder), table)
     assert str(caught.value).startswith(f"{path} is damaged: ")
-    assert reason.strip() in str(caught.value)
+    assert reason.replace("  ", " ").strip() in str(caught.value)
     assert str(caught.value).endswith("; `dlsweep run` sets it aside and trains its runs again")
     assert bits(dlsweep.run(make(), output=results.folder.parent, executor="inline")) == whole
     assert (results.folder / "quarantine" / table / path.name).exists()
 
 
+@pytest.mark.parametrize("forged", [bytes(30), bytes(60)])
+def test_predictions_that_contradict_the_accuracy_of_their_run(results: Results, forged: bytes) -> None:
+    replace(results, "predictions", column("predicted", forged))
+    again = dlsweep.open_results(results.folder)
+    assert again.predictions["predicted"].map(len).max() == len(forged)
+    with pytest.raises(ResultsDamaged, match=r"the predictions of the run [0-9a-f]{16} contradict its accuracy"):
+        correctness(again)
+
+
 def test_metadata_of_other_programs_is_not_read(results: Results, bits: Bits) -> None:
     whole = bits(results)
-    for table in ("runs", "curves"):
+    for table in ("runs", "curves", "predictions"):
         replace(results, table, lambda t: t.replace_schema_metadata({**t.schema.metadata, b"pandas": b"{"}))
     again = dlsweep.open_results(results.folder)
     assert bits(again) == whole

@@ -298,7 +298,7 @@ def test_the_prediction_includes_start_up_and_figures(
     assert drawn - plain == pytest.approx(forecast.DRAWING + 2 * forecast.FIGURE)
 
 
-@pytest.mark.parametrize("table", ["runs", "curves"])
+@pytest.mark.parametrize("table", ["runs", "curves", "predictions"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
 def test_a_damaged_part_is_never_read_and_its_runs_train_again(
     make: Make, sweep: Sweep, bits: Bits, table: str, damage: str
@@ -317,7 +317,7 @@ def test_a_damaged_part_is_never_read_and_its_runs_train_again(
         with pytest.raises(
             ResultsDamaged, match=r"`dlsweep run` (sets it aside and )?trains its runs again|lacks parts"
         ):
-            _ = dlsweep.open_results(first.folder).curves
+            _ = getattr(dlsweep.open_results(first.folder), table)
     again, listener = sweep(make())
     assert listener.started == [(12, 6, 36)]
     assert bits(again) == whole
@@ -325,7 +325,8 @@ def test_a_damaged_part_is_never_read_and_its_runs_train_again(
     if (table, damage) == ("runs", "gone"):
         assert not aside
     else:
-        assert aside == (["curves", "runs"] if damage != "gone" else ["runs"])
+        gone = [table] if damage == "gone" else []
+        assert aside == [name for name in ("curves", "predictions", "runs") if name not in gone]
         assert "it is set aside in quarantine/ and its runs train again" in listener.notes[0]
 
 
@@ -339,21 +340,21 @@ def test_a_commit_of_a_dead_worker_that_is_damaged_is_set_aside(make: Make, swee
     assert rows["run_id"].to_pylist() == [run.id]
     (results.folder / parts.listing(folder, "runs")[parts.stem([run])]).write_bytes(b"")
     assert store.committed([run]) is None
-    for table in ("runs", "curves"):
+    for table in ("runs", "curves", "predictions"):
         assert len(parts.listing(folder, table)) == 11
         assert [parts.key(name) for name in folder.list(f"quarantine/{table}")] == [parts.stem([run])]
 
 
 def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, sweep: Sweep, bits: Bits) -> None:
     results, _ = sweep(make())
-    runs, curves = (sorted((results.folder / table).iterdir()) for table in ("runs", "curves"))
+    runs, *others = (sorted((results.folder / table).iterdir()) for table in ("runs", "curves", "predictions"))
     for path in runs:  # the same chunk once more, with other seconds
         path.with_name(path.name[:17] + "00000000.parquet").write_bytes(path.read_bytes())
     again, listener = sweep(make())
     assert [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")] == [2, 2]
     assert bits(again) == bits(results)
 
-    for path in (runs[0], curves[0]):  # one of the runs in another chunk
+    for path in (runs[0], *(own[0] for own in others)):  # one of the runs in another chunk
         table = pq.read_table(path)
         run = table["run_id"][0].as_py()
         content = parts.encode_table(table.filter(pc.equal(table["run_id"].cast("string"), run)))

@@ -11,7 +11,17 @@ from typing import get_args
 from dlsweep.config.document import STDIN, Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_settings
-from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, Factor, dotted_names, entries, meant
+from dlsweep.config.words import (
+    EVALUATE,
+    FIELDS,
+    KEYS,
+    OUTSIDE,
+    STATISTICS,
+    Factor,
+    dotted_names,
+    entries,
+    meant,
+)
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.text import nearest, steering
 from dlsweep.types import Split
@@ -25,8 +35,6 @@ def unknown_key(key: Key) -> str:
     """Return a message about an unknown key."""
     field, _, rest = key.partition(".")
     choice, _, setting = rest.rpartition(".")
-    if key == "claims":
-        return "claims are not part of the language yet; take them out for now"
     if field in STANDARD:
         return f"{key} is a factor; it belongs under grid, as in grid: {{{key}: …}}"
     if field in FIELDS and key in dotted_names(field):
@@ -102,8 +110,8 @@ def _question(text: str) -> str | None:
 def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:
     """Read `evaluate`, and the settings in it that are given."""
     given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"), expand=False)
-    if given is None:  # the mistake is told, so no plot is told that its splits are not evaluated, or no weights kept
-        return Evaluate(1, get_args(Split), keep="final"), {}
+    if given is None:  # the mistake is told, so no plot or claim is told that its splits or layers are not evaluated
+        return Evaluate(1, get_args(Split), layers=True, keep="final"), {}
     nodes = {name: node for name, (node,) in given.items()}
     splits = set()
     for one in nodes["on"].value if "on" in nodes else ():
@@ -113,3 +121,11 @@ def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]
     if "planned" in nodes and "every" in nodes and nodes["every"].value is not None:
         yield nodes["planned"].place.mistake("evaluate.planned has no effect where evaluate.every is set; take it out")
     return EVALUATE(**EVALUATE.complete({name: node.meaning for name, node in nodes.items()})), nodes
+
+
+def read_statistics(node: Node | None) -> Reading[float]:
+    """Read `statistics`: the level of the tests."""
+    given = yield from read_settings(STATISTICS, node, "statistics", Place("config"), expand=False)
+    settings = {name: one.meaning for name, (one,) in (given or {}).items()}
+    level: float = STATISTICS(**STATISTICS.complete(settings))
+    return level

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Any, Literal, NamedTuple
+
+from annotated_types import MinLen
+
+from dlsweep.config.document import Key, Node
+from dlsweep.config.words import ALPHA as ALPHA
+from dlsweep.config.words import Section
+from dlsweep.registry import Count, NonNegative, Positive
 
 Relation = Literal["beats", "equals", "above", "below", "order", "trend", "monotone"]
 Expected = Literal["supported", "refuted", "undecided"]
+Direction = Literal["up", "down"]
+Better = Literal["more", "less"]
+
+LONGEST_CLAIM = 200  # characters of its name
 
 PartialArm = Mapping[str, tuple[str, ...]]  # for each factor that it speaks of, the labels that fit
-
-ALPHA = 0.05  # level of the tests, for all claims of a sweep together
 
 
 @dataclass(frozen=True)
@@ -33,13 +42,87 @@ class Claim:
     than: PartialArm = field(default_factory=dict)
     where: PartialArm = field(default_factory=dict)
     along: str = ""
-    direction: Literal["up", "down"] = "up"
+    direction: Direction = "up"
     metric: str = ""
     at: int | None = None
-    better: Literal["", "more", "less"] = ""
+    better: Better | Literal[""] = ""
     expect: Expected = "supported"
 
     @property
     def question(self) -> Claim:
         """The claim without the verdict that is expected: a change of `expect` is not another question."""
         return replace(self, expect="supported")
+
+
+OF_EVERY = ("where", "metric", "at", "expect")
+
+
+class Form(NamedTuple):
+    """Meaning of a relation, the number of its arms, and its settings, besides those of every claim."""
+
+    meaning: str
+    arms: int
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """All settings that a claim with this relation can have."""
+        return (*self.required, *self.optional, *OF_EVERY)
+
+
+RELATIONS: Mapping[Relation, Form] = {
+    "beats": Form("One arm is better than another.", 2, ("arm", "beats"), ("by", "more", "than", "better")),
+    "equals": Form("Two arms differ by less than a margin.", 2, ("arm", "equals", "within")),
+    "above": Form("The mean of an arm lies above a value.", 1, ("arm", "above")),
+    "below": Form("The mean of an arm lies below a value.", 1, ("arm", "below")),
+    "order": Form("Each arm is better than the next one.", 2, ("order",), ("better",)),
+    "trend": Form("The metric tends up or down along a numeric setting.", 0, ("trend",), ("direction",)),
+    "monotone": Form("The metric goes up or down at each step of a numeric setting.", 0, ("monotone",), ("direction",)),
+}
+PARTS = ("arm", "beats", "equals", "more", "than", "where")  # settings that are a partial arm
+
+_Part = Annotated[dict[str, Any], MinLen(1)]
+
+
+def claim(
+    *,
+    arm: _Part,
+    beats: _Part,
+    equals: _Part,
+    above: float,
+    below: float,
+    order: Annotated[list[_Part], MinLen(2)],
+    trend: str,
+    monotone: str,
+    by: NonNegative = 0.0,
+    within: Positive,
+    more: _Part,
+    than: _Part,
+    where: _Part,
+    direction: Direction = "up",
+    metric: str,
+    at: Count,
+    better: Better,
+    expect: Expected = "supported",
+) -> None:
+    """Settings of claims; `RELATIONS` says which of them a relation has, and which it needs.
+
+    arm, beats: the first is better than the second, by more than `by`; more, than: its lead is larger in the first part
+    of the grid than in the second. equals: they differ by less than `within`. above, below: the mean lies there. order:
+    each is better than the next. trend, monotone: the metric goes up or down (direction) along a numeric setting: in
+    tendency, or from each level to the next. where: the part of the grid that the claim is about. metric: by default
+    the final accuracy. at: an iteration. better: more or less, for a metric that does not say it. expect: the verdict
+    that is expected.
+    """
+
+
+CLAIM = Section("part of a config", "claim", claim)
+
+
+class Stated(NamedTuple):
+    """A claim with the places of its name and its settings."""
+
+    claim: Claim
+    name: Key
+    nodes: Mapping[str, Node]

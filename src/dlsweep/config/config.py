@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,6 @@ from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.registry import Choice
 from dlsweep.tasks import TASKS, Task
-
-# About how often a run is evaluated where the config does not say.
-EVALUATIONS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +99,12 @@ class Config:
             yield Arm(name=name, levels=levels, evaluate=evaluate, members=members, **fields)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
-        """Say when an arm is evaluated: where the config leaves it open, so that there are about `EVALUATIONS`."""
+        """Return the evaluations of an arm. The data is read only if their number depends on it."""
         if self.evaluate.every:
             return self.evaluate
         from dlsweep.datasets import open_dataset
 
-        samples = open_dataset(data).sizes["train"] if train.epochs else 0
-        if planned := self.evaluate.planned:
-            train = train.lasting(planned)
-        return replace(self.evaluate, every=max(1, round(train.steps(samples) / EVALUATIONS)), planned=None)
+        return self.evaluate.during(train, open_dataset(data).sizes["train"] if train.epochs else 0)
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its replicates."""

@@ -96,7 +96,7 @@ def _shown(entry: Entry, name: str, value: Any) -> str:
     return PurePath(value).name if entry.settings[name].is_file else label_text(value)
 
 
-def _words(sweep: Sweep) -> dict[str, dict[str, set[str]]]:
+def words_of(sweep: Sweep) -> dict[str, dict[str, set[str]]]:
     """Return for each factor the labels that a word stands for: itself, and all whose level has that name."""
     words: dict[str, dict[str, set[str]]] = {f.name: {} for f in sweep.factors}
     for combination in sweep.combinations():
@@ -110,7 +110,7 @@ def _words(sweep: Sweep) -> dict[str, dict[str, set[str]]]:
 
 def read_rules(sweep: Sweep) -> Reading[Rules]:
     """Read `exclude` and `only`."""
-    words = _words(sweep)
+    words = words_of(sweep)
     exclude = yield from _read_partial_arms(sweep, "exclude", words)
     only = yield from _read_partial_arms(sweep, "only", words)
     return Rules(exclude, only)
@@ -123,8 +123,8 @@ def _read_partial_arms(sweep: Sweep, key: str, words: Words) -> Reading[tuple[Pa
     if not node.is_list:
         yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
         return ()
-    faulty = sweep.faulty.union(*(grid.faulty for grid in sweep.grids))
-    read = yield from each(_read_partial_arm(key, one, words, faulty) for one in node.value)
+    faulty = sweep.every_fault
+    read = yield from each(read_partial_arm(key, one, words, faulty) for one in node.value)
     good = [(one, partial) for one, partial in zip(node.value, read) if partial]
     rules = Rules((), tuple(partial for _, partial in good))
     # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
@@ -135,13 +135,13 @@ def _read_partial_arms(sweep: Sweep, key: str, words: Words) -> Reading[tuple[Pa
     for i, (one, partial) in enumerate(good):
         known = not any(factor.partition(".")[0] in faulty for factor in partial)
         if known and not reduce(or_, fit, 0) >> i & 1:
-            arm = ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
-            yield one.place.mistake(f"{key} names levels that no arm has together: {arm}")
+            yield one.place.mistake(f"{key} names levels that no arm has together: {arm_text(partial)}")
     return rules.only
 
 
 @whole
-def _read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]) -> Reading[PartialArm]:
+def read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]) -> Reading[PartialArm]:
+    """Read a partial arm. words: of the sweep; faulty: fields with a mistake, whose factors are left out."""
     if not node.is_mapping or not node.value:
         yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
         return {}
@@ -162,6 +162,15 @@ def _read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]
             found |= known.get(text, set())
         partial[str(factor)] = frozenset(found)
     return partial
+
+
+def arm_text(partial: Mapping[str, Iterable[str]]) -> str:
+    """Return a partial arm as a sentence shows it.
+
+    >>> arm_text({"activation": ["relu"], "init": ["he", "xavier"]})
+    'activation relu, init he or xavier'
+    """
+    return ", ".join(f"{factor} {' or '.join(sorted(labels))}" for factor, labels in partial.items())
 
 
 def _some(known: Mapping[str, set[str]]) -> list[str]:

@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlsweep.config.basics import read_evaluate, read_name, read_title, unknown_key
+from dlsweep.config.basics import read_evaluate, read_name, read_statistics, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, Check, unused
 from dlsweep.config.config import Config
 from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
@@ -24,6 +24,7 @@ from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
 from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
+from dlsweep.config.stating import read_claims
 from dlsweep.config.sweep import Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
@@ -96,6 +97,8 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         _blocks=sweep.blocks,
         _rules=sweep.rules,
         _resolved=resolve(sweep),
+        claims=tuple(stated.claim for stated in sweep.claims),
+        alpha=sweep.alpha,
     )
     if sweep.rules and next(config.arms(), None) is None:
         place = next(key.place for key in sweep.top if key in ("exclude", "only"))
@@ -113,6 +116,7 @@ def _read(document: Node, given: Source, max_runs: int, checks: Iterable[Check])
         sweep = replace(sweep, labels=(yield from label(sweep)))
         sweep = replace(sweep, blocks=expand(sweep))
         sweep = replace(sweep, rules=(yield from read_rules(sweep)))
+        sweep = replace(sweep, claims=(yield from read_claims(sweep)))
     for check in checks:
         yield from check(sweep)
     return sweep
@@ -150,6 +154,7 @@ def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:
         plots=(yield from _read_plots(top.get("plots"))),
         faulty=faulty,
         blocks=[()] * len(grids),
+        alpha=(yield from read_statistics(top.get("statistics"))),
     )
 
 

@@ -11,7 +11,17 @@ from collections.abc import Iterable
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
-from dlsweep.config.words import EVALUATE, KEYS, OTHER_NAMES, OUTSIDE, TRAIN, dotted_names, meant, registry
+from dlsweep.config.words import (
+    EVALUATE,
+    KEYS,
+    OTHER_NAMES,
+    OUTSIDE,
+    STATISTICS,
+    TRAIN,
+    dotted_names,
+    meant,
+    registry,
+)
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.randomness import SOURCES
 from dlsweep.text import nearest, similar
@@ -56,7 +66,7 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
         return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
     if head == "seeds":
         return _with(document, head, _with(inner, rest, value))
-    if head in ("train", "evaluate"):
+    if head in ("train", "evaluate", "statistics"):
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in OUTSIDE:
         name, _, setting = rest.partition(".")
@@ -90,11 +100,11 @@ def _meant(path: str) -> str:
 
 def _inner_paths() -> list[str]:
     """The paths that an override can set below the keys of the config."""
-    evaluate = (f"evaluate.{setting}" for setting in EVALUATE.settings)
+    parts = (f"{part.name}.{setting}" for part in (EVALUATE, STATISTICS) for setting in part.settings)
     seeds = (f"seeds.{source}" for source in SOURCES)
     outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
     standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))
-    return [*dotted_names("train"), *evaluate, *seeds, *outside, *standard]
+    return [*dotted_names("train"), *parts, *seeds, *outside, *standard]
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:

@@ -19,6 +19,7 @@ def resolve(sweep: Sweep) -> dict[str, Any]:
     """Return the normal form of a config."""
     evaluate = sweep.evaluate
     measured = vars(evaluate) | {"every": evaluate.every or None, "on": list(evaluate.on)}
+    measured |= {"predictions": None if evaluate.predictions else False}
     resolved: dict[str, Any] = {"name": sweep.name} | ({"title": sweep.title} if sweep.title else {})
     for field in filter(sweep.task.concerns, OUTSIDE):
         resolved |= {field: _base_form(sweep, field)}
@@ -107,6 +108,8 @@ def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
                     found |= _flat(path, {_label(row): _content(row) for row in rows})
         elif key == "title":
             continue  # another title is not another question
+        elif key == "evaluate":
+            found |= _flat((key,), {name: one for name, one in value.items() if name != "predictions"})
         elif key in ("exclude", "only"):
             found |= {(key, value_text(rule)): "" for rule in value}
         else:

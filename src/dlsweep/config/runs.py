@@ -23,6 +23,9 @@ Monitor = Literal[
 ]  # fmt: skip
 Keep = Literal["final", "best"]
 
+# About how often a run is evaluated where the config does not say.
+EVALUATIONS = 50
+
 # The meaning of the measurements of layers, a part of the identity of runs that have them. 2: the row of iteration t
 # describes the network after t updates. 1: before update t.
 MEASUREMENTS_VERSION = 2
@@ -89,7 +92,8 @@ class Evaluate:
 
     ensemble: whether also those of the averaged predictions of an arm's runs. layers: whether every layer is measured.
     keep: of which evaluation the weights are kept; None for none. planned: the length of training that `every` is left
-    open for, if it is another than the arm's; None in an arm.
+    open for, if it is another than the arm's; None in an arm. predictions: whether the class is kept that each run
+    predicts for each test image; no part of a run's identity.
     """
 
     every: int  # 0 in a config that leaves it open; in an arm at least 1
@@ -98,10 +102,27 @@ class Evaluate:
     layers: bool = False
     keep: Keep | None = None
     planned: int | None = None
+    predictions: bool = True
+
+    @property
+    def predicts(self) -> bool:
+        """True if predictions are kept: of test images, which must be evaluated."""
+        return self.predictions and "test" in self.on
+
+    def during(self, train: Train, samples: int) -> Evaluate:
+        """Return it for a training: where the config leaves `every` open, for about `EVALUATIONS` evaluations."""
+        if self.every:
+            return self
+        planned = train.lasting(self.planned) if self.planned else train
+        return replace(self, every=max(1, round(planned.steps(samples) / EVALUATIONS)), planned=None)
 
     def times(self, steps: int) -> int:
         """Return the number of evaluations of a run of `steps` updates."""
         return 1 + -(-steps // self.every)
+
+    def iterations(self, steps: int) -> list[int]:
+        """Return the iterations of the evaluations of a run of `steps` updates."""
+        return [*range(0, steps, self.every), steps]
 
 
 @dataclass(frozen=True, init=False)
@@ -166,7 +187,7 @@ class Arm:
         counted = [factor for factor in FACTORS if factor.name != "data"]  # the data counts by its fingerprint
         inner = sorted(counted, key=lambda factor: factor.combines)
         parts = [self.fingerprint, *(c.canonical for factor in inner for c in self.chosen(factor.name))]
-        parts += [_text(self.train), _text(self.evaluate)]
+        parts += [_text(self.train), _text(replace(self.evaluate, predictions=True))]
         parts += [f"members {self.members}"] if self.members else []
         parts += [f"layers {MEASUREMENTS_VERSION}"] if self.evaluate.layers else []
         return "\n".join(parts)

@@ -8,9 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
+from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS
 from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.ranges import RANGES
-from dlsweep.config.words import CHOSEN, EVALUATE, FIELDS, TRAIN, Factor, dotted_names, entries, registry
+from dlsweep.config.words import (
+    CHOSEN,
+    EVALUATE,
+    FIELDS,
+    STATISTICS,
+    TRAIN,
+    Factor,
+    dotted_names,
+    entries,
+    registry,
+)
 from dlsweep.factors import BY_NAME
 from dlsweep.randomness import SOURCES
 from dlsweep.registry import Entry
@@ -60,6 +71,12 @@ def schema() -> Schema:
                 "type": "array",
                 "items": {"anyOf": _levels(plots, expand=False)},
             },
+            "claims": {
+                "description": "Sentences that the results support or refute.",
+                "type": "array",
+                "items": _named_claim(),
+            },
+            "statistics": _settings(STATISTICS, expand=False),
         },
         "$defs": {
             "grid": _grid(),
@@ -96,6 +113,25 @@ _PARTIAL_ARM = {
     "minProperties": 1,
     "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "minItems": 1}]},
 }
+
+
+def _named_claim() -> Schema:
+    """A name with one relation."""
+    settings = _settings(CLAIM, expand=False)["properties"]
+    settings |= {key: {"$ref": "#/$defs/partialArm"} for key in PARTS}
+    settings["order"]["items"] = {"$ref": "#/$defs/partialArm"}
+    forms = [
+        _object({k: settings[k] for k in form.settings}, description=form.meaning, required=list(form.required))
+        for form in RELATIONS.values()
+    ]
+    name = {"minLength": 1, "maxLength": LONGEST_CLAIM}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": name,
+        "additionalProperties": {"anyOf": forms},
+    }
 
 
 def _object(properties: Schema, **further: Any) -> Schema:

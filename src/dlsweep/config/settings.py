@@ -12,6 +12,8 @@ from dlsweep.config.document import Key, Node, Place, Reading, each, whole
 from dlsweep.config.ranges import is_range, read_range
 from dlsweep.registry import Entry
 
+_ONCE = ("evaluate.", "statistics.")  # parts of a config that no factor varies
+
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
 
 
@@ -67,9 +69,9 @@ def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: boo
         several = several and bool(node.value) and all(item.is_list for item in node.value)
     ranged = setting.number is not None and any(map(is_range, node.items()))
     if (several or ranged) and not expand:
-        yield node.place.mistake(
-            f"{where} has one value here, got {node}; to compare several, use a factor of the grid"
-        )
+        told = f"{where} has one value{'' if where.startswith(_ONCE) else ' here'}, got {node}"
+        hint = "" if where.startswith(_ONCE) else "; to compare several, use a factor of the grid"
+        yield node.place.mistake(f"{told}{hint}")
         return ()
     if several and not node.value:
         yield node.place.mistake(f"{where} must have at least one value, got {node}")

@@ -9,6 +9,7 @@ from itertools import product
 from operator import and_
 from typing import Any
 
+from dlsweep.config.claims import ALPHA, Stated
 from dlsweep.config.document import Node, Place, Reading
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, LevelSpec, default_level
@@ -85,7 +86,8 @@ class Sweep:
 
     top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given;
     plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake; task:
-    of its models; blocks: of each grid, none until they are made; datasets: that its arms use.
+    of its models; blocks: of each grid, none until they are made; datasets: that its arms use; alpha: of the tests of
+    the claims.
     """
 
     top: Mapping[Any, Node]
@@ -105,11 +107,18 @@ class Sweep:
     blocks: Grids = ()
     rules: Rules = field(default_factory=Rules)
     datasets: Datasets = field(default_factory=Datasets)
+    claims: Sequence[Stated] = ()
+    alpha: float = ALPHA
 
     @property
     def count(self) -> int:
         """The number of runs before folding, `exclude` and `only`."""
         return sum(grid.count for grid in self.grids) * len(self.seeds)
+
+    @property
+    def every_fault(self) -> frozenset[str]:
+        """The fields with a mistake, in some grid or outside."""
+        return self.faulty.union(*(grid.faulty for grid in self.grids))
 
     @property
     def axes(self) -> Iterator[Axis]:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Any, Literal, get_args
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from dlsweep.config.document import Place, Reading
 from dlsweep.config.runs import Evaluate, Keep, Monitor, Stopping, Train
 from dlsweep.factors import BY_NAME, FACTORS
 from dlsweep.marks import Needs, Spells
 from dlsweep.registry import Choice, Count, Entry, Positive, Registry, imported
-from dlsweep.text import label_text, nearest
+from dlsweep.tasks import Task
+from dlsweep.text import NUMBER, label_text, nearest
 from dlsweep.types import Split
 
 CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with settings
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
-KEYS = ("name", "title", *OUTSIDE, "train", "evaluate", "seeds", "grid", "exclude", "only", "plots")
+KEYS = (
+    "name",
+    "title",
+    *OUTSIDE,
+    "train",
+    "evaluate",
+    "seeds",
+    "grid",
+    "exclude",
+    "only",
+    "plots",
+    "claims",
+    "statistics",
+)
+
+ALPHA = 0.05  # the default level of the tests, for all claims of a sweep together
 
 OTHER_NAMES = {"learning_rate": "lr", "epoch": "epochs", "iteration": "iterations", "steps": "iterations"}
 
@@ -61,6 +77,7 @@ def evaluate(
     layers: bool = False,
     keep: Keep | None = None,
     planned: Count | None = None,
+    predictions: bool = True,
 ) -> Evaluate:
     """Iterations and splits at which loss and accuracy are measured.
 
@@ -72,9 +89,18 @@ def evaluate(
     equals the first, on validation or, if it is not evaluated, on the last of the splits. Final weights come with the
     state of training, from which `dlsweep run` with a longer training goes on. planned: the length of training that the
     default of `every` is for, in the unit of train's, if it is not this one; set in sweeps that were trained further.
+    predictions: false to keep no predictions: the class that each run's final network gives each test image.
     """
     splits = tuple(split for split in get_args(Split) if split in on)
-    return Evaluate(every or 0, splits, ensemble, layers, keep, planned)
+    return Evaluate(every or 0, splits, ensemble, layers, keep, planned, predictions)
+
+
+def statistics(*, alpha: Annotated[float, Gt(0), Lt(0.5)] = ALPHA) -> float:
+    """Tests of the claims.
+
+    alpha: the probability that a sweep whose claims all lie on their margins decides any of them.
+    """
+    return alpha
 
 
 class Section(Entry):
@@ -87,6 +113,7 @@ class Section(Entry):
 
 TRAIN = Section("part of a config", "train", train)
 EVALUATE = Section("part of a config", "evaluate", evaluate)
+STATISTICS = Section("part of a config", "statistics", statistics)
 
 
 def registry(word: str) -> Registry:
@@ -195,6 +222,13 @@ def numbers(field: str, value: Any) -> dict[str, float]:
     if isinstance(value, tuple):
         return {f"{field}.{c.name}.{name}": v for c in value for name, v in c.settings.items() if _is_number(v)}
     return {f"{field}.{name}": v for name, v in value.settings.items() if _is_number(v)}
+
+
+def numeric_settings(fields: Mapping[str, Any], labels: Mapping[str, str], task: Task) -> dict[str, float]:
+    """Return the numeric settings in some fields of an arm, and its dotted factors that have numbers for levels."""
+    settings = {c: v for f, value in fields.items() if f in FIELDS for c, v in numbers(f, value).items()}
+    levels = {f: float(label) for f, label in labels.items() if "." in f and NUMBER.fullmatch(label)}
+    return {column: value for column, value in (settings | levels).items() if task.concerns(column)}
 
 
 def _is_number(value: Any) -> bool:

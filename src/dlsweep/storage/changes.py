@@ -19,6 +19,8 @@ from dlsweep.text import NUMBER
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from dlsweep.storage.record import Record
+
 
 def differing(config: Config, committed: Mapping[str, pa.Table]) -> tuple[dict[str, list[str]], list[str]]:
     """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
@@ -35,6 +37,26 @@ def differing(config: Config, committed: Mapping[str, pa.Table]) -> tuple[dict[s
         if run.id in stored and stored.pop(run.id) != labels:
             relabelled[run.id] = labels
     return relabelled, sorted(stored)
+
+
+def claims(config: Config, old: Record | None, trained: bool) -> dict[str, Any]:
+    """Return the claims of a config as fields of a record, with those that are not from before the results.
+
+    old: the record so far; trained: True if the folder has results. A claim is `late` if it was stated or changed after
+    some run was trained, or if the level of the tests was. One that was taken out since then is `removed`.
+    """
+    names = [claim.name for claim in config.claims]
+    then = {claim.name: claim.question for claim in old.claims} if old else {}
+    known = then if old and old.alpha == config.alpha else {}
+    new = {claim.name for claim in config.claims if trained and known.get(claim.name) != claim.question}
+    late = new.union(old.late) if old else new
+    gone = [*old.removed, *(then if trained else ())] if old else []
+    return {
+        "claims": config.claims,
+        "alpha": config.alpha,
+        "late": [name for name in names if name in late],
+        "removed": [name for name in dict.fromkeys(gone) if name not in names],
+    }
 
 
 def as_now(

@@ -27,14 +27,18 @@ from dlsweep.text import plural
 
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
-    """Return the tables of a sweep: the one that `old` describes, or a new one."""
-    asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers}
+    """Return the tables of a sweep: the one that `old` describes, or a new one.
+
+    Predictions are no part of the question: a folder keeps them for all of its runs, or for none.
+    """
+    predicts = "predictions" in old.tables.optional if old else config.evaluate.predicts
+    asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers, "predictions": predicts}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
     sweep = (
         old.tables.sweep
         if old
-        else blake2b(json.dumps(_untitled(canonical(config))).encode(), digest_size=8).hexdigest()
+        else blake2b(json.dumps(_question(canonical(config))).encode(), digest_size=8).hexdigest()
     )
     sources = tuple(config.replicates.crossed)
     return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sources, sweep)
@@ -73,6 +77,9 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
                 config = load(path, max_runs=sys.maxsize)
         listed = list(parts.listing(folder, "runs").values())
         found = replace(tables(config), sweep=parts.sweep(folder, listed[0]) if listed else "")
+        if listed:  # predictions are there for all runs or for none, whatever the config says
+            there = ["predictions"] * bool(folder.list("predictions"))
+            found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
         committed, _ = Store(folder, found).scan()
     except Unreadable:
         raise
@@ -84,7 +91,11 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
 
 
 def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
-    """Return the record of a folder that this process trains `config` into. committed: the runs that are there."""
+    """Return the record of a folder that this process trains `config` into.
+
+    committed: the runs that are there; None for the record of a training that has gone further, and has results.
+    """
+    trained = committed is None or any(status != "failed" for status in statuses(committed).values())
     relabelled, hidden = changes.differing(config, committed or {})
     return record.Record(
         name=config.name,
@@ -92,8 +103,6 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         tables=tables(config, old),
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
-        claims=config.claims,
-        alpha=config.alpha,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         further=old.further if old else "",
         earlier=old.earlier if old else "",
@@ -103,6 +112,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         },
         relabelled=relabelled,
         hidden=hidden,
+        **changes.claims(config, old, trained),
     )
 
 
@@ -127,10 +137,10 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
         f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
         for function, reason in check_sources(arms, old, folder)
     ]
-    if _untitled(old.config) == _untitled(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
+    if _question(old.config) == _question(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
         return unknown
     count, left = _count(committed), others(config, committed)
-    same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config))
+    same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config, old))
     if not same or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
     if not left:
@@ -211,9 +221,10 @@ def canonical(config: Config) -> Any:
     return json.loads(json.dumps(config.resolved()))
 
 
-def _untitled(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved config without its title, which is no part of the question."""
-    return {key: value for key, value in config.items() if key != "title"}
+def _question(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved config without its title and the choice to keep predictions: no parts of the question."""
+    evaluate = {name: value for name, value in config["evaluate"].items() if name != "predictions"}
+    return {key: value for key, value in config.items() if key != "title"} | {"evaluate": evaluate}
 
 
 def _refusal(folder: Folder, old: record.Record, config: Config) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlsweep.storage import changes, parts
+from dlsweep.storage import changes, parts, predictions
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Damaged
 from dlsweep.storage.tables import STATUSES, WORD
@@ -47,6 +47,8 @@ def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) ->
 
     Raise `Damaged` if a row is of none of these runs, or a curve does not reach the end of its run.
     """
+    if "predicted" in schema.names:
+        return predictions.read_part(folder, name, schema, runs, _ended_well(runs))
     by = "run_id" if "run_id" in schema.names else "arm"
     last: dict[str, int] = {}
     for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
@@ -71,7 +73,7 @@ def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) ->
 
 def _whole(curves: pa.Table, runs: pa.Table) -> bool:
     """Return True if every run that ended well has an evaluation of each split at its last iteration."""
-    ended = runs.filter(pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"])))
+    ended = _ended_well(runs)
     # pyarrow's group_by imports many of its modules, which takes longer than a small sweep.
     curves = curves.unify_dictionaries()
     run, split = (curves[name].combine_chunks() for name in ("run_id", "split"))
@@ -80,6 +82,10 @@ def _whole(curves: pa.Table, runs: pa.Table) -> bool:
     reached = dict(zip(run.dictionary.to_pylist(), ends[:, (ends >= 0).any(axis=0)].tolist()))
     last = zip(ended["run_id"].to_pylist(), ended["iterations"].to_pylist())
     return all(set(reached.get(run, ())) == {iteration} for run, iteration in last)
+
+
+def _ended_well(runs: pa.Table) -> pa.Table:
+    return runs.filter(pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"])))
 
 
 def check(folder: Folder, name: str, expected: pa.Schema | int, runs: pa.Table) -> None:

@@ -124,13 +124,25 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 
 
 def adopted(config: Config, folder: Folder) -> Config:
-    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer."""
+    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer.
+
+    More runs of the same length have predictions if the folder's runs have.
+    """
     try:
         old = record.read(folder)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
+    if old is None:
+        return config
+    config, (_, then, now) = _evaluated(config, old), _lengths(config, old)
+    predictions = "predictions" in old.tables.optional
+    return replace(config, evaluate=replace(config.evaluate, predictions=predictions)) if then == now else config
+
+
+def _evaluated(config: Config, old: record.Record) -> Config:
+    """Return a config with the evaluations of a record, if it leaves them open and may be longer."""
     asked = config.resolved()["evaluate"]
-    if old is None or "every" in asked or "planned" in asked:
+    if "every" in asked or "planned" in asked:
         return config
     given = old.config["evaluate"]
     if "every" in given:

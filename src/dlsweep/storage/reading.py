@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,8 @@ from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.folder import Folder
+from dlsweep.storage.predictions import decoded
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MISSING = {
     "layers": "measurements of layers; train with evaluate.layers: true",
     "ensembles": "ensembles; train with evaluate.ensemble: true",
+    "predictions": "predictions; they are kept by sweeps that evaluate test, without evaluate.predictions: false. "
+    "Results of an older dlsweep have none: --force trains them again",
 }
 
 
@@ -56,7 +60,8 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        frame = self.frame(_joined(self._parts(table), self.record.tables.schemas[table]))
+        own = [*self._parts(table)]
+        frame = self.frame(_joined(own, self.record.tables.schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
@@ -67,21 +72,51 @@ class Reader:
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
-        schema = self.record.tables.schemas.get(table, pa.schema([]))
         found = [_rows(part, words).select(names) for part in self._parts(table)]
-        return _joined(found, pa.schema([schema.field(name) for name in names]))
+        return _joined(found, pa.schema([self.record.tables.schemas[table].field(name) for name in names]))
 
     def _parts(self, table: str) -> Iterator[pa.Table]:
         """Yield the checked parts of another table, in the order of those of runs/."""
+        read = self._part(table)
+        yield from map(read, self.run_parts)
+
+    def _part(self, table: str) -> Callable[[str], pa.Table]:
+        """Return a function that reads the part of another table with a stem, and checks it."""
         schemas = self.record.tables.schemas
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
         there = parts.listing(self.files, table)
         if self.run_parts.keys() - there.keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
-        with advised():
-            for stem, runs in self.run_parts.items():
-                yield contents.read_others(self.files, there[stem], schemas[table], runs)
+
+        def read(stem: str) -> pa.Table:
+            with advised():
+                return contents.read_others(self.files, there[stem], schemas[table], self.run_parts[stem])
+
+        return read
+
+    def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
+        """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
+        read = self._read_predictions
+        found = ((run, read(self._stems[run]).get(run)) for run in runs)
+        return {run: own for run, own in found if own is not None}
+
+    @cached_property
+    def _stems(self) -> dict[str, str]:
+        """The part that each run is in."""
+        return {run: stem for stem, rows in self.run_parts.items() for run in rows["run_id"].to_pylist()}
+
+    @cached_property
+    def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
+        """Read a part of predictions/. The last ones stay in memory: arms that follow each other share parts."""
+        part = self._part("predictions")
+
+        @lru_cache(maxsize=16)
+        def read(stem: str) -> dict[str, Array]:
+            rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
+            return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}
+
+        return read
 
     def frame(self, table: pa.Table) -> DataFrame:
         """Return a table with the arms, labels and levels of the record."""

@@ -15,19 +15,22 @@ from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from threadpoolctl import threadpool_info
 
-from dlsweep.config.claims import ALPHA, Claim
+from dlsweep.config.claims import ALPHA, RELATIONS, Claim
 from dlsweep.config.resolved import differences
-from dlsweep.errors import ResultsDamaged
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.metrics import parse_metric
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
 from dlsweep.tasks import DESCENT, TASKS
+from dlsweep.text import steering
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
@@ -190,6 +193,31 @@ def _compare(record: Record) -> None:
         raise ValueError("a run has other labels than an arm and its levels")
     if any(len(set(labels)) < len(labels) for labels in record.levels.values()):
         raise ValueError("a factor has a level twice")
+    _compare_claims(record)
+
+
+def _compare_claims(record: Record) -> None:
+    """Raise a `ValueError` for claims that no config has."""
+    tables, names = record.tables, [claim.name for claim in record.claims]
+    if len(set(names)) < len(names) or not set(record.late) <= set(names) or set(record.removed) & set(names):
+        raise ValueError("its late or removed claims are not those of the sweep, or two have one name")
+    if not 0 < record.alpha < 1:
+        raise ValueError(f"alpha is {record.alpha!r}")
+    for claim in record.claims:
+        partial = (*claim.arms, claim.more, claim.than, claim.where)
+        known = all(set(labels) <= set(record.levels.get(f, ())) for arm in partial for f, labels in arm.items())
+        if (
+            not known
+            or len(claim.arms) < RELATIONS[claim.relation].arms
+            or not isfinite(claim.margin)
+            or steering(claim.name)
+        ):
+            raise ValueError(f"the claim {claim.name!r} is not one about its arms")
+        try:
+            layers = "layers" in tables.optional
+            parse_metric(claim.metric, splits=tables.splits, factors=tables.factors, task=tables.of_task, layers=layers)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

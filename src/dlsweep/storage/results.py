@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.moved_files import with_moved_files
+from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader, advised
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import label_text, nearest, plural
-from dlsweep.training.result import Checkpoint
+from dlsweep.training.result import PREDICTED, Checkpoint
+from dlsweep.types import Array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +95,45 @@ class Results:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
         return self._tables.measured("ensembles", "arm", self.runs)
 
+    @cached_property
+    def predictions(self) -> DataFrame:
+        """One row per run that ended well: `predicted` holds the class that its network gives each test image."""
+        found = self._tables.predictions(self.runs["run_id"])
+        columns = ["run_id", "arm", *self.record.tables.factors, "seed"]
+        rows = self.runs.loc[self.runs["run_id"].isin(found), columns].reset_index(drop=True)
+        return rows.assign(split=PREDICTED, predicted=rows["run_id"].map(found))
+
+    def predicted(self, runs: Iterable[str]) -> dict[str, Array]:
+        """Return what `predictions` has of some runs, by their ids; only their parts are read."""
+        return self._tables.predictions(runs)
+
+    def labels(
+        self, split: str = PREDICTED, arm: Mapping[str, Any] | None = None, runs: DataFrame | None = None
+    ) -> Array:
+        """Return the true classes of a split, `(N,)`, in the order of the data as given, as predictions are.
+
+        split: test, validation, or train: the samples that training sets are drawn from. arm: levels that choose the
+        data, in a sweep over several data sets; or runs: rows of `runs`. Raise a `UsageError` if the data has changed.
+
+        >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 50}}, "train": {"iterations": 2}}
+        >>> results = dlsweep.run(config, executor="inline")
+        >>> right = [float((own == results.labels()).mean()) for own in results.predictions["predicted"]]
+        >>> right == results.runs["final_test_accuracy"].tolist()
+        True
+        """
+        rows = self.fitting(arm) if runs is None else runs
+        by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
+        if several := [factor for factor in by if rows[factor].nunique() > 1]:
+            raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
+        key = (split, *rows.iloc[0][by])
+        if key not in self._labels:
+            self._labels[key] = true_classes(_expanded(self, dict(rows.iloc[0])).arm, split)
+        return self._labels[key]
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, ...], Array]:
+        return {}
+
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
         """Return some columns of `curves` or `layers` in no order, only of rows with a word, such as `split="test"`.
 
@@ -131,17 +172,34 @@ class Results:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""
         return dlsweep.summary(self, metrics)
 
+    def leaderboard(
+        self,
+        metric: str | Sequence[str] | None = None,
+        *,
+        reference: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
+        at: int | None = None,
+        rows: str = "arms",
+    ) -> DataFrame:
+        """Return arms with means and paired differences, as `dlsweep.analysis.leaderboard.leaderboard` does."""
+        from dlsweep.analysis.leaderboard import leaderboard
+
+        return leaderboard(self, metric, reference=reference, where=where, at=at, rows=rows)
+
+    def _repr_html_(self) -> str | None:
+        """Return the leaderboard for a notebook; None, for the plain text, if there are no runs to show."""
+        from dlsweep.analysis.closing import page
+
+        try:
+            return page(self) if len(self.runs) else None
+        except DlsweepError:
+            return None
+
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | Mapping[str, int] | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
         rows = self.runs
-        for factor, level in (arm or {}).items():
-            if factor not in self.record.levels:
-                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels, text = self.record.levels[factor], label_text(level)
-            same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
-            if not same:
-                raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
-            rows = rows[rows[factor].isin(same)]
+        for factor, labels in self.partial_arm(arm or {}).items():
+            rows = rows[rows[factor].isin(labels)]
         if rows.empty:
             raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
         sources = self.record.tables.sources
@@ -155,6 +213,42 @@ class Results:
                 )
             rows = rows[rows[column] == number]
         return rows
+
+    def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+        fitting: dict[str, tuple[str, ...]] = {}
+        for factor, level in arm.items():
+            if factor not in self.record.levels:
+                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
+            labels = self.record.levels[factor]
+            one = not isinstance(level, (list, tuple)) or label_text(level) in labels
+            found: list[str] = []
+            for text in map(label_text, [level] if one else level):
+                same = [label for label in labels if label == text] or [
+                    x for x in labels if x.partition(" ")[0] == text
+                ]
+                if not same:
+                    raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
+                found += same
+            fitting[factor] = tuple(dict.fromkeys(found))
+        return fitting
+
+    def compare(
+        self,
+        first: Mapping[str, Any],
+        second: Mapping[str, Any],
+        *,
+        metric: str | None = None,
+        by: float = 0.0,
+        where: Mapping[str, Any] | None = None,
+        at: int | None = None,
+    ) -> dlsweep.analysis.comparison.Comparison:
+        """Return the difference of two partial arms, paired by seed, as `dlsweep.compare` does."""
+        return dlsweep.compare(self, first, second, metric=metric, by=by, where=where, at=at)
+
+    def check(self) -> dlsweep.analysis.checked.Checked:
+        """Return the verdicts on the claims of the sweep, as `dlsweep.check` does."""
+        return dlsweep.check(self)
 
     @cached_property
     def expanded(self) -> Config:
@@ -189,13 +283,19 @@ def _row(
 
 
 def _run(results: Results, row: Mapping[str, Any]) -> Run:
-    """Return the run of a row, expanded from the config."""
+    """Return the run of a row, expanded from the config. Refuse functions that have changed since."""
+    run = _expanded(results, row)
+    compatibility.check_sources([run.arm], results.record, results.files)
+    return run
+
+
+def _expanded(results: Results, row: Mapping[str, Any]) -> Run:
+    """Return the run of a row, whatever the sources of its functions."""
     sources = results.record.tables.sources
     crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
     seeds = crossed if sources else Seeds(int(row["seed"]))
     for arm in results.expanded.arms():
         if arm.name == row["arm"] and (run := Run(arm, seeds)).id == row["run_id"]:
-            compatibility.check_sources([arm], results.record, results.files)
             return run
     raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
 

@@ -17,14 +17,14 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.metrics import MEASURED
 from dlsweep.tasks import CLASSIFICATION, TASKS, Task
-from dlsweep.training.result import TrainingResult
+from dlsweep.training.result import PREDICTED, TrainingResult
 from dlsweep.types import Array
 
 # Words repeat from row to row: their column holds codes and a dictionary, on disk, in Arrow and in pandas.
 WORD = pa.dictionary(pa.int32(), pa.string())
 
 # In the order of a commit: a run exists when its row in runs/ does. A sweep may lack the optional tables.
-OPTIONAL = ("ensembles", "layers")
+OPTIONAL = ("ensembles", "layers", "predictions")
 TABLES = ("curves", *OPTIONAL, "runs")
 
 # The metrics of runs/ for each split: of the trained network, which early stopping may take from before the end; the
@@ -87,6 +87,7 @@ class Tables:
                 **_numbers(*MEASURED),
                 **{f"{name}_{part}": type for name in ("activation", "weight") for part, type in HISTOGRAM.items()},
             },
+            "predictions": {"run_id": WORD, "split": WORD, "predicted": pa.binary()},
             "runs": {
                 "run_id": pa.string(),
                 **arm,
@@ -135,6 +136,8 @@ class Tables:
         }
         measured = {"curves": result.curves, "ensembles": result.ensembles, "layers": result.layers}
         columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}
+        if predicted := {run.id: own for run, own in zip(runs, result.predictions) if own is not None}:
+            columns["predictions"] = _predictions(predicted)
         return {
             table: _table(columns[table], schema) if table in columns else schema.empty_table()
             for table, schema in self.schemas.items()
@@ -177,6 +180,12 @@ class Tables:
                 for moment, column in zip(MOMENTS, (final, best, last), strict=True):
                     columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
         return columns
+
+
+def _predictions(predicted: Mapping[str, Array]) -> dict[str, Any]:
+    """Return the columns of predictions, by run: the classes of all images in their bytes."""
+    classes = [own.tobytes() for own in predicted.values()]
+    return {"run_id": list(predicted), "split": [PREDICTED] * len(predicted), "predicted": classes}
 
 
 def _numbers(*names: str) -> dict[str, pa.DataType]:

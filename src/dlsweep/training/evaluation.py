@@ -46,9 +46,15 @@ class Evaluation(NamedTuple):
 
 
 def evaluation(
-    state: State, iteration: int, epoch: float, samples: Samples, batch: Batch, watches: Sequence[Watch] = ()
+    state: State,
+    iteration: int,
+    epoch: float,
+    samples: Samples,
+    batch: Batch,
+    watches: Sequence[Watch] = (),
+    on: Sequence[str] = (),
 ) -> Evaluation:
-    """Evaluate a stack on its splits; `batch` is the current minibatch.
+    """Evaluate a stack on some splits, by default on its own; `batch` is the current minibatch.
 
     watches: are given every block of the splits whose samples all seeds share.
     """
@@ -62,7 +68,7 @@ def evaluation(
     layers, parameters = fuse_for_evaluation(stack.network.layers, state.parameters, Context(False, draws))
     network = stack.network._replace(layers=layers)
     splits: dict[str, Metrics] = {}
-    for split in stack.arm.evaluate.on:
+    for split in on or stack.arm.evaluate.on:
         groups = samples.groups(split, stack.slices, batch)
         seen = [partial(watch, split) for watch in watches if samples.same(split)]
         metrics = evaluate(network, parameters, groups, draws, *seen)

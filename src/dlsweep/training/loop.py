@@ -18,6 +18,7 @@ from dlsweep.training.initial import first_state
 from dlsweep.training.observers import Observer
 from dlsweep.training.observers.curves import Curves, Ensembles
 from dlsweep.training.observers.endings import Checkpoints, Endings
+from dlsweep.training.observers.predictions import Predictions
 from dlsweep.training.observers.probes import Probes
 from dlsweep.training.result import Begun, TrainingResult
 from dlsweep.training.samples import Samples
@@ -71,7 +72,7 @@ def train(
                 reported = t
         if reported < steps:
             progress(len(runs) * (steps - reported))
-    return training.result(time.perf_counter() - start + (begun.result.seconds if begun else 0))
+        return training.result(time.perf_counter() - start + (begun.result.seconds if begun else 0))
 
 
 class Training:
@@ -89,8 +90,11 @@ class Training:
         self.limits = Limits(len(runs), data.classes)
         endings = Endings(runs)
         self.observers: list[Observer] = [Curves(), endings]
-        if arm.evaluate.keep:
-            self.observers.append(Checkpoints(runs, endings))
+        checkpoints = Checkpoints(runs, endings) if arm.evaluate.keep else None
+        if checkpoints:
+            self.observers.append(checkpoints)
+        if arm.evaluate.predicts:
+            self.observers.append(Predictions(stack, self.steps, self.samples, endings, checkpoints))
         self.ensembles = arm.evaluate.ensemble
         if self.ensembles:
             self.observers.append(Ensembles())
@@ -134,7 +138,7 @@ class Training:
                 observer.evaluated(found, self.state)
 
     def _evaluation(self, t: int) -> Evaluation:
-        watches = [watch for observer in self.observers if (watch := observer.watch(self.state))]
+        watches = [watch for observer in self.observers if (watch := observer.watch(t, self.state))]
         return evaluation(self.state, t, t / self.per_epoch, self.samples, self.batch, watches)
 
     def next_batch(self, t: int) -> None:

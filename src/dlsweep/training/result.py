@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dlsweep.types import Array
+import numpy as np
+
+from dlsweep.types import Array, Split
+
+PREDICTED: Split = "test"  # the split of which predictions are kept
 
 
 class Checkpoint(NamedTuple):
@@ -28,7 +32,8 @@ class TrainingResult:
     of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
     layers: a row per run, iteration and layer, see `dlsweep.training.probes`. kept: per run, the parameters that were
     asked for; a run that diverged has no final ones, and no best ones if it never was evaluated. states: per run, the
-    arrays besides its final parameters that a longer training goes on from; none of runs that ended early.
+    arrays besides its final parameters that a longer training goes on from; none of runs that ended early. predictions:
+    per run, the class that its final network gives each test image, in the order of the data; None if it diverged.
     """
 
     curves: dict[str, Array]
@@ -41,11 +46,21 @@ class TrainingResult:
     layers: dict[str, Array] = field(default_factory=dict)
     kept: list[Checkpoint | None] = field(default_factory=list)
     states: Sequence[Mapping[str, Array]] = field(default_factory=list)
+    predictions: Sequence[Array | None] = field(default_factory=list)
 
 
 def named(group: str, state: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays of a state in a group, such as the `last` parameters, by the rest of their names."""
     return {name.removeprefix(f"{group}/"): a for name, a in state.items() if name.startswith(f"{group}/")}
+
+
+def class_type(classes: int) -> np.dtype:
+    """Return the type that holds a class in predictions: of one byte up to 256 classes, else of two or four.
+
+    >>> [class_type(classes).itemsize for classes in (10, 256, 257)]
+    [1, 1, 2]
+    """
+    return np.min_scalar_type(classes - 1).newbyteorder("<")
 
 
 class Begun(NamedTuple):

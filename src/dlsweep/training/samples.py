@@ -196,6 +196,11 @@ class Samples:
         """Return True if all seeds are evaluated on the same samples of a split."""
         return split in ("validation", "test") or (split == "train" and not self.own)
 
+    def order(self, split: str) -> Array:
+        """Return the samples of a split that all seeds share, in the order of its blocks."""
+        blocks = self.split(split)
+        return (blocks if isinstance(blocks, Blocks) else next(iter(blocks.values()))).samples
+
     def split(self, split: str) -> Blocks | dict[Seeds, Blocks]:
         """Return the blocks of a split: one for all seeds, or one for each."""
         if split not in self._splits:

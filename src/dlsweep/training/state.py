@@ -129,6 +129,14 @@ class State:
         ]
         return cls(stack, parameters, slots)
 
+    @classmethod
+    def of(cls, stack: Stack, kept: Checkpoint) -> State:
+        """Return the state of a stack of one run with the parameters of a checkpoint, and without slots."""
+        layers = stack.network.layers
+        return cls(
+            stack, [{k: kept.parameters[f"{layer.name}/{k}"][None] for k in layer.parameters} for layer in layers], []
+        )
+
     def copy(self, iteration: int, row: int) -> Checkpoint:
         """Return a copy of the parameters of a row."""
         named = zip(self.stack.network.layers, self.parameters, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import data, plots, seeds, unused
+from dlsweep.config.checks import claims, data, plots, seeds, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -28,4 +28,6 @@ CHECKS: tuple[Check, ...] = (
     plots.weights,
     plots.numeric,
     plots.tasks,
+    claims.possible,
+    claims.crossed,
 )

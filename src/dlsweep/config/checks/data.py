@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dlsweep.config.document import Place
 from dlsweep.config.runs import Train
@@ -13,6 +13,9 @@ from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
 from dlsweep.tasks import task_of
 from dlsweep.text import plural
+
+if TYPE_CHECKING:
+    from dlsweep.nn.layers import Layer
 
 
 def readable(sweep: Sweep) -> Iterator[Mistake]:
@@ -96,13 +99,18 @@ def networks(sweep: Sweep) -> Iterator[Mistake]:
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:
             tried.add(asked)
-            culprit, sentence = _try_layers(*asked)
+            _, culprit, sentence = try_layers(*asked)
             if sentence:
                 yield (arm.places.get(culprit) or arm.places["model"]).mistake(sentence)
 
 
-def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice) -> tuple[str, str]:
-    """Make a network's layers, which hold no arrays yet; return the field at fault and a sentence, "" for none."""
+def try_layers(
+    shape: tuple[int, ...], classes: int, model: Choice, normalization: Choice
+) -> tuple[Sequence[Layer], str, str]:
+    """Make a network's layers, which hold no arrays yet.
+
+    Return them, the field at fault and a sentence on the fault; "" if there is none.
+    """
     from dlsweep.nn.normalization import Around, refuse_pointless
     from dlsweep.nn.sequences import LayerError
 
@@ -120,17 +128,17 @@ def _try_layers(shape: tuple[int, ...], classes: int, model: Choice, normalizati
         return [*around.before, *around.after]
 
     try:
-        entry("model", model.name)(shape, classes, activated, **model.settings)
+        layers = entry("model", model.name)(shape, classes, activated, **model.settings)
         at_fault = "normalization"
         refuse_pointless(places)
     except LayerError as error:
-        return at_fault if at_fault == "normalization" else f"layer {error.number}", str(error)
+        return (), at_fault if at_fault == "normalization" else f"layer {error.number}", str(error)
     except DlsweepError as error:
-        return at_fault, str(error)
+        return (), at_fault, str(error)
     except Exception as error:  # somebody's own model or normalization
         name = {"model": model, "normalization": normalization}[at_fault].name
-        return at_fault, f"the {at_fault} {name} cannot be built: {type(error).__name__}: {error}"
-    return "", ""
+        return (), at_fault, f"the {at_fault} {name} cannot be built: {type(error).__name__}: {error}"
+    return layers, "", ""
 
 
 def regularizers(sweep: Sweep) -> Iterator[Mistake]:

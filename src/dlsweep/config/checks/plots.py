@@ -8,11 +8,11 @@ from typing import get_args
 from dlsweep.config.document import Key, Node, gather
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import FIELDS, entry, factor, numbers, registry
+from dlsweep.config.words import entry, factor, numeric_settings, registry
 from dlsweep.errors import Mistake
 from dlsweep.registry import Choice
 from dlsweep.tasks import CLASSIFICATION, DESCENT
-from dlsweep.text import NUMBER, nearest
+from dlsweep.text import nearest
 from dlsweep.types import Split, name_of
 
 
@@ -41,7 +41,10 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):
         return
-    values = _numbers(sweep)
+    values: dict[str, set[float]] = {}
+    for one in sweep.combinations():
+        for column, value in numeric_settings(one.fields, one.labels, sweep.task).items():
+            values.setdefault(column, set()).add(value)
     for node, plot in sweep.plots:
         setting = getattr(entry("plots", plot.name), "numeric", None)
         if setting is None:
@@ -56,18 +59,6 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
             if "." in chosen and gather(factor(chosen, place))[1]:
                 continue  # `names` tells it
             yield place.mistake(f"plots.{plot.name}.{setting} must name a numeric setting of this sweep, {found}")
-
-
-def _numbers(sweep: Sweep) -> dict[str, set[float]]:
-    """The values of every numeric setting, and of every dotted factor with numbers for levels."""
-    found: dict[str, set[float]] = {}
-    for one in sweep.combinations():
-        numeric = {c: v for f, value in one.fields.items() if f in FIELDS for c, v in numbers(f, value).items()}
-        levels = {f: float(label) for f, label in one.labels.items() if "." in f and NUMBER.fullmatch(label)}
-        for column, value in (numeric | levels).items():
-            if sweep.task.concerns(column):
-                found.setdefault(column, set()).add(value)
-    return found
 
 
 def shows_networks(plot: Choice) -> bool:

@@ -28,8 +28,8 @@ class Observer:
     def updated(self, t: int, state: State) -> None:
         """Note the update of step t."""
 
-    def watch(self, state: State) -> Watch | None:
-        """Return a function that is given the blocks of an evaluation that begins, or None."""
+    def watch(self, t: int, state: State) -> Watch | None:
+        """Return a function that is given the blocks of the evaluation that begins after t updates, or None."""
         return None
 
     def evaluated(self, evaluation: Evaluation, state: State) -> None:

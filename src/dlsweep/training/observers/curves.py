@@ -45,7 +45,7 @@ class Ensembles(Observer):
         self.rows: list[Row] = []
         self.averages: dict[str, Averages] = {}
 
-    def watch(self, state: State) -> Watch:
+    def watch(self, t: int, state: State) -> Watch:
         """Begin anew: runs may have left the stack."""
         arms: dict[str, list[int]] = {}  # the rows of each
         for row, run in enumerate(state.stack.runs):

@@ -1,0 +1,149 @@
+"""Sides of a claim: the arms that fit each partial arm, over the combinations of the open factors that all sides have.
+
+`dlsweep.analysis.contrasts` aligns runs in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import compress
+from operator import and_
+from typing import Any
+
+from dlsweep.config.claims import Claim, PartialArm
+from dlsweep.config.expansion import Whole, arms
+from dlsweep.config.sweep import Sweep
+from dlsweep.config.words import numeric_settings
+from dlsweep.tasks import Task
+
+ABSENT = "-"  # level of a factor that an arm does not have
+NONE = "none"  # level at which a setting along a trend counts as 0
+
+Rows = Mapping[tuple[str, ...], list["Candidate"]]  # arms by their levels of the open factors
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An arm as claims see it."""
+
+    whole: Whole
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The labels of its levels, by factor."""
+        return {factor: label for one in self.whole for factor, label in one.labels.items()}
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The values of its fields."""
+        return {name: value for one in self.whole for name, value in one.fields.items()}
+
+    def fits(self, partial: PartialArm) -> bool:
+        """Return True if a partial arm fits."""
+        return all(self.labels.get(factor) in labels for factor, labels in partial.items())
+
+
+def candidates(sweep: Sweep) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield every arm that the rules leave, with the arm that trains in its place: itself, unless it is folded."""
+    made: dict[int, Candidate] = {}
+    for arm, first in arms(sweep.blocks, sweep.rules):
+        own = made.setdefault(id(arm), Candidate(arm))
+        yield own, made[id(first)]
+
+
+def partial_arms(claim: Claim) -> Sequence[PartialArm]:
+    """Return the partial arms of the sides of a claim: two, four with `more` and `than`, none along a setting."""
+    parts = [claim.more, claim.than] if claim.more else [{}]
+    return [{**arm, **part} for part in parts for arm in claim.arms]
+
+
+def open_factors(partial: Sequence[PartialArm], factors: Iterable[str]) -> list[str]:
+    """Return the factors that some partial arms leave open: all but those that each of them gives levels of its own.
+
+    A factor that only one side names stays open: the other sides are then restricted to its levels.
+
+    >>> open_factors([{"init": ("he",), "optimizer": ("adam",)}, {"init": ("normal",)}], ["init", "optimizer"])
+    ['optimizer']
+    """
+
+    def told_apart(factor: str) -> bool:
+        given = [arm.get(factor) for arm in partial]
+        return None not in given and any(sorted(one or ()) != sorted(given[0] or ()) for one in given)
+
+    return [factor for factor in factors if not told_apart(factor)]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The arms of some sides by their levels of the open factors. common: the combinations that all sides have."""
+
+    factors: Sequence[str]
+    sides: Sequence[Rows]
+
+    @cached_property
+    def common(self) -> list[tuple[str, ...]]:
+        return in_all(self.sides)
+
+    @property
+    def disjoint(self) -> list[str]:
+        """The open factors of which no level is common to all sides; all that vary if there is none alone."""
+        levels = [[{key[i] for key in rows} for rows in self.sides] for i in range(len(self.factors))]
+        alone = [factor for factor, sides in zip(self.factors, levels) if not reduce(and_, sides)]
+        return alone or [f for f, sides in zip(self.factors, levels) if len(set().union(*sides)) > 1]
+
+    def shared(self, one: int, other: int) -> Candidate | None:
+        """Return an arm that two sides have in common, if there is one."""
+        both = (arm for key in self.common for arm in self.sides[one][key] if arm in self.sides[other][key])
+        return next(both, None)
+
+
+def aligned(sides: Sequence[Sequence[Candidate]], factors: Iterable[str]) -> Alignment:
+    """Align the arms of some sides by the open factors. A factor that no arm of some sides has is not open."""
+
+    def lacking(factor: str) -> int:
+        return sum(all(arm.labels[factor] == ABSENT for arm in side) for side in sides)
+
+    kept = [factor for factor in factors if lacking(factor) in (0, len(sides))]
+    return Alignment(kept, [_rows((tuple(arm.labels[f] for f in kept), arm) for arm in side) for side in sides])
+
+
+def in_all(sides: Sequence[Rows]) -> list[tuple[str, ...]]:
+    """Return the combinations that all sides have, in the order of the first."""
+    return [key for key in sides[0] if all(key in rows for rows in sides[1:])]
+
+
+def _rows(pairs: Iterable[tuple[tuple[str, ...], Candidate]]) -> Rows:
+    found: dict[tuple[str, ...], list[Candidate]] = {}
+    for key, arm in pairs:
+        found.setdefault(key, []).append(arm)
+    return found
+
+
+def along(there: Iterable[Candidate], setting: str, factors: Iterable[str], task: Task) -> dict[float, Rows]:
+    """Return the arms at each value of a numeric setting, by their levels of the other factors.
+
+    A factor whose levels name the setting loses that part: "sgd lr=0.1" becomes "sgd". An arm with the level `none`
+    counts as one with the value 0 of every other level.
+    """
+    owner, name = setting.partition(".")[0], setting.rpartition(".")[2]
+    said = re.compile(rf" {re.escape(name)}=\S+")
+    others = [factor for factor in factors if factor != setting]
+    own = [factor.partition(".")[0] == owner for factor in others]
+    keys: dict[Candidate, tuple[str, ...]] = {}
+    values: dict[Candidate, float | None] = {}
+    for arm in there:
+        keys[arm] = tuple(said.sub("", arm.labels[f]) if f == owner else arm.labels[f] for f in others)
+        values[arm] = numeric_settings(arm.fields, arm.labels, task).get(setting)
+    levels = dict.fromkeys(tuple(compress(keys[arm], own)) for arm in keys if values[arm] is not None)
+    pairs: dict[float, list[tuple[tuple[str, ...], Candidate]]] = {}
+    for arm, value in values.items():
+        if value is not None:
+            pairs.setdefault(value, []).append((keys[arm], arm))
+        elif arm.labels.get(owner) == NONE:
+            for level in map(iter, levels):
+                key = tuple(next(level) if of_owner else label for label, of_owner in zip(keys[arm], own))
+                pairs.setdefault(0.0, []).append((key, arm))
+    return {value: _rows(pairs[value]) for value in sorted(pairs)}

@@ -1,0 +1,149 @@
+"""Read `claims:`, a list of names, each with a relation between arms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS, Claim, PartialArm, Relation, Stated
+from dlsweep.config.document import Key, Node, Reading, each, whole
+from dlsweep.config.labels import Words, read_partial_arm, words_of
+from dlsweep.config.settings import check
+from dlsweep.config.sweep import Sweep
+from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric, parse_metric
+from dlsweep.text import nearest, similar, steering
+
+_EXAMPLE = "{He beats Xavier: {arm: {init: he}, beats: {init: xavier}}}"
+
+
+def read_claims(sweep: Sweep) -> Reading[list[Stated]]:
+    """Read the claims of a sweep, whose levels have their labels."""
+    node = sweep.top.get("claims")
+    if node is None:
+        return []
+    if not node.is_list:
+        yield node.place.mistake(f"claims must be a list of claims such as [{_EXAMPLE}], got {node}")
+        return []
+    words = words_of(sweep)
+    read = yield from each(_read_claim(sweep, one, words) for one in node.value)
+    first: dict[str, Key] = {}
+    for name in (key for one in node.value if one.is_mapping for key in one.value):
+        if (known := first.setdefault(name.strip(), name)) is not name:
+            line = f", first on line {known.place.line}" if known.place.line else ""
+            yield name.place.mistake(f"two claims have the name {str(name)!r}{line}; give one of them another")
+    return [stated for stated in read if stated is not None]
+
+
+@whole
+def _read_claim(sweep: Sweep, node: Node, words: Words) -> Reading[Stated | None]:
+    if not node.is_mapping or len(node.value) != 1:
+        yield node.place.mistake(f"a claim is a name with a relation, such as {_EXAMPLE}, got {node}")
+        return None
+    ((name, body),) = node.value.items()
+    if not name.strip() or len(name) > LONGEST_CLAIM or steering(name):
+        yield name.place.mistake(
+            f"the name of a claim must be a line of text, of 1 to {LONGEST_CLAIM} characters, got {str(name)[:40]!r}"
+        )
+    if not body.is_mapping:
+        yield body.place.mistake(f"a claim is a name with a relation, such as {_EXAMPLE}, got {body} as the relation")
+        return None
+    relation = yield from _read_relation(body, name)
+    if relation is None:
+        return None
+    settings = yield from _read_settings(body, name, relation)
+    parts = yield from _read_parts(sweep, body, words)
+    metric = yield from _read_metric(sweep, body.value.get("metric"))
+    if settings is None or parts is None or metric is None:
+        return None
+    return Stated(_claim(str(name).strip(), relation, settings, parts, metric), name, body.value)
+
+
+@whole
+def _read_relation(body: Node, name: Key) -> Reading[Relation | None]:
+    """Read the relation of a claim: the one of its settings that names one."""
+    given: list[Key] = [key for key in body.value if key in RELATIONS]
+    if len(given) > 1:
+        yield given[1].place.mistake(f"a claim has one relation, got {' and '.join(given)}; make two claims of it")
+    if given:
+        return next(relation for relation in RELATIONS if relation == given[0])
+    known = {setting for form in RELATIONS.values() for setting in form.settings}
+    word: Key | None = next((key for key in body.value if key not in known and similar(key, RELATIONS)), None)
+    place, told = (word.place, f"there is no relation {str(word)!r}") if word else (name.place, "it has no relation")
+    yield place.mistake(f"{told}{nearest(word or '', RELATIONS)}; a claim is written such as {_EXAMPLE}")
+    return None
+
+
+@whole
+def _read_settings(body: Node, name: Key, relation: Relation) -> Reading[dict[str, Any]]:
+    """Read the settings of a claim, with defaults for the rest."""
+    form = RELATIONS[relation]
+    for key in body.value:
+        if key not in form.settings and key not in RELATIONS:
+            yield key.place.mistake(f"{relation} has no setting {str(key)!r}{nearest(key, form.settings)}")
+    known = {key: node for key, node in body.value.items() if key in form.settings}
+    checked = yield from each(check(CLAIM, key, node, f"claims.{key}") for key, node in known.items())
+    for missing in (word for word in form.required if word not in known):
+        example = {"within": "0.01", "arm": "{init: he}"}[missing]
+        yield name.place.mistake(f"{relation} needs {missing} as well, such as {missing}: {example}")
+    for one, other in (("more", "than"), ("than", "more")):
+        if one in known and other not in known:
+            yield next(key for key in known if key == one).place.mistake(
+                f"{one} goes with {other}; give both, or neither"
+            )
+    return CLAIM.complete({key: node.meaning for key, node in zip(known, checked) if node is not None})
+
+
+@whole
+def _read_parts(sweep: Sweep, body: Node, words: Words) -> Reading[dict[str, list[PartialArm]]]:
+    """Read the partial arms of a claim, by the setting that has them."""
+    parts: dict[str, list[PartialArm]] = {}
+    for key, node in body.value.items():
+        nodes = node.items() if key == "order" else (node,) if key in PARTS else ()
+        good = [one for one in nodes if one.is_mapping and one.value]  # the others are told as settings
+        read = yield from each(read_partial_arm(str(key), one, words, sweep.every_fault) for one in good)
+        parts[str(key)] = [_in_order(partial, words) for partial in read if partial is not None]
+    return parts
+
+
+def _in_order(partial: Mapping[str, Collection[str]], words: Words) -> PartialArm:
+    """Return a partial arm with its levels in the order of the grid."""
+    return {factor: tuple(word for word in words[factor] if word in labels) for factor, labels in partial.items()}
+
+
+@whole
+def _read_metric(sweep: Sweep, node: Node | None) -> Reading[Metric | None]:
+    """Read the metric of a claim: by default the one that arms are compared by."""
+    name = sweep.task.metrics[0] if node is None else node.value
+    try:
+        return metric_of(sweep, name) if isinstance(name, str) else None
+    except UsageError as error:
+        if node is not None:
+            yield node.place.mistake(str(error))
+    return None
+
+
+def metric_of(sweep: Sweep, name: str) -> Metric:
+    """Return a metric of a sweep. A `UsageError` says that the sweep does not record it."""
+    factors = [factor.name for factor in sweep.factors]
+    return parse_metric(name, splits=sweep.evaluate.on, factors=factors, task=sweep.task, layers=sweep.evaluate.layers)
+
+
+def _claim(
+    name: str, relation: Relation, settings: Mapping[str, Any], parts: Mapping[str, list[PartialArm]], metric: Metric
+) -> Claim:
+    arms = [arm for key in ("arm", "beats", "equals", "order") for arm in parts.get(key, ())]
+    margins = {"beats": "by", "equals": "within", "above": "above", "below": "below"}
+    return Claim(
+        name=name,
+        relation=relation,
+        arms=tuple(arms),
+        margin=settings[margins[relation]] if relation in margins else 0.0,
+        **{key: parts[key][0] for key in ("more", "than", "where") if parts.get(key)},
+        along=settings[relation] if relation in ("trend", "monotone") else "",
+        direction=settings["direction"],
+        metric=metric.name,
+        at=settings.get("at"),
+        better=settings.get("better", ""),
+        expect=settings["expect"],
+    )
