@@ -529,6 +529,18 @@ def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> 
     assert told.startswith("there is no kind and no name 'adma'; did you mean 'adam'? (kinds: data, model, ")
 
 
+@pytest.mark.parametrize("kind", listing.KINDS)
+def test_every_setting_has_a_line_of_description(dlsweep: Dlsweep, kind: str) -> None:
+    entries = json.loads(dlsweep("list", kind, "--json").stdout)[kind]
+    missing = [
+        f"{entry['name']}.{setting['name']}"
+        for entry in entries
+        for setting in entry["settings"]
+        if "description" not in setting
+    ]
+    assert missing == []
+
+
 def test_list_knows_every_registry_of_the_config_language() -> None:
     assert set(listing.KINDS) == {*words.CHOSEN, "layer", "plots", "executor"}
 

@@ -39,10 +39,11 @@ def final(
 ) -> Chart:
     """The final metric of every arm, in rows: a dot per seed, the mean and its 95 % interval.
 
-    rows: arm, or a factor whose levels are the rows; columns: a factor whose levels are panels; lines: a factor whose
-    levels are colours within a row. split: by default the split furthest from training; splits: several, such as train
-    and test, joined by a line within each row. minus: a row, such as none; the others show their differences to it,
-    paired by seed. moment: final, best or last. order: of the rows, as in the config, or by value, the best above.
+    y: the metric; log_y: a logarithmic axis of the metric. rows: arm, or a factor whose levels are the rows; columns: a
+    factor whose levels are panels; lines: a factor whose levels are colours within a row. split: by default the split
+    furthest from training; splits: several, such as train and test, joined by a line within each row. minus: a row,
+    such as none; the others show their differences to it, paired by seed. moment: final, best or last. order: of the
+    rows, as in the config, or by value, the best above.
 
     A diverged run is a cross at chance accuracy, where it counts. Its loss has no value: its cross is at the edge, and
     its arm has no mean. The figure has the number of such runs.

@@ -32,9 +32,9 @@ def heatmap(
 ) -> Chart:
     """The final metric over two factors, as a matrix: in each cell the mean and its 95 % interval.
 
-    rows, columns: the factors; by default the first two that vary. split: by default the split furthest from training.
-    moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its diverged runs: they
-    count at chance accuracy; a loss then has no mean.
+    y: the metric. rows, columns: the factors; by default the first two that vary. split: by default the split furthest
+    from training. moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its
+    diverged runs: they count at chance accuracy; a loss then has no mean.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": ["a"], "arm": ["all"], "seed": [0], "status": ["done"]})

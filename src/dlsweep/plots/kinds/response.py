@@ -33,11 +33,11 @@ def response(
 ) -> Chart:
     """A metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
 
-    x: the setting, such as `optimizer.lr`; by default the setting that varies most. An arm without the setting is a
-    horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd lr=1" become one level,
-    "sgd". split: by default the split furthest from training. moment: final, best or last. log_x: by default
-    logarithmic where the setting's values span more than a decade. low: the lower end of an axis of accuracies,
-    by default well below all points.
+    y: the metric; log_y: a logarithmic y axis. x: the setting, such as `optimizer.lr`; by default the setting that
+    varies most. An arm without the setting is a horizontal line. rows, columns, lines: factors, as for `curves`; "sgd
+    lr=0.1" and "sgd lr=1" become one level, "sgd". split: by default the split furthest from training. moment: final,
+    best or last. log_x: by default logarithmic where the setting's values span more than a decade. low: the lower end
+    of an axis of accuracies, by default well below all points.
 
     A diverged run is marked, counted above its panel, and counts at chance accuracy; a mean loss has no value there.
 
