@@ -11,12 +11,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from threadpoolctl import threadpool_info
 
@@ -33,12 +34,14 @@ from dlsweep.tasks import DESCENT, TASKS
 from dlsweep.text import steering
 from dlsweep.types import Split
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 # The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
 
 FILE = "sweep.json"
-T = TypeVar("T")
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
 _OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks")  # left out where empty
@@ -128,7 +131,7 @@ def read(folder: Folder) -> Record | None:
         if content["tables"].pop("coordinates", ()):  # written before tables had a task
             content["tables"]["task"] = DESCENT.name
         _typed(Outline, content["config"])
-        record = _typed(Record, content)
+        record: Record = _typed(Record, content)
         _compare(record)
         return record
     except FileNotFoundError:
@@ -157,15 +160,22 @@ def _bound(content: Any) -> None:
         raise ValueError("it is nested too deeply")
 
 
-def _typed(kind: type[T], content: Any) -> T:
+def _typed(kind: type, content: Any) -> Any:
     """Return JSON as an object of a type. Raise a `ValueError` that names the first value of another type."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(kind).validate_python(content)
+        return _adapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def _compare(record: Record) -> None:
