@@ -6,7 +6,7 @@ python -m bench.coverage
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from scipy.stats import norm
@@ -130,37 +130,49 @@ def splits(share: float) -> Table:
 COMPONENTS: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {
     "a 1, b 1, rest 1": ((10, 10), (1, 1, 1)),
     "a 4, b 0, rest 1": ((10, 10), (4, 0, 1)),
-    "a 1, b 1, rest 1 ": ((10, 5), (1, 1, 1)),
+    "a 1, b 0.5, rest 1": ((10, 5), (1, 0.5, 1)),
     "a 0.1, b 0.1, rest 1": ((10, 5), (0.1, 0.1, 1)),
     "a 1, b 1, c 1, ab 0, ac 0.5, bc 0, rest 1": ((6, 6, 6), (1, 1, 1, 0, 0.5, 0, 1)),
 }
 
 
+def random_effects(rng: np.random.Generator, shape: tuple[int, ...], components: tuple[float, ...]) -> np.ndarray:
+    """Return normal values of mean 0 by crossed sources, with the variances of all main effects and interactions."""
+    sizes = range(1, len(shape) + 1)
+    effects = [axes for size in sizes for axes in combinations(range(len(shape)), size)]
+    return sum(
+        (
+            rng.normal(0, np.sqrt(variance), [n if axis in axes else 1 for axis, n in enumerate(shape)])
+            for axes, variance in zip(effects, components)
+        ),
+        np.zeros(shape),
+    )
+
+
 def shares(share: float) -> Table:
-    """Return the coverage of the shares of variance of crossed sources."""
+    """Return the coverage of the shares of variance of crossed sources, and of the mean over them."""
     table = Table(
-        "Shares of variance",
-        "Normal random effects with these variances. 95 % intervals of the shares of a and of the rest. Standard error "
-        "0.010.",
-        ["variances", "levels", "share of a", "covered", "share of the rest", "covered"],
+        "Crossed sources of chance",
+        "Normal random effects with these variances. 95 % intervals of the share of a, of the share of the rest, and "
+        "of the mean; and of the mean with all combinations taken as independent. Standard error 0.010, of the last "
+        "two 0.005.",
+        ["variances", "levels", "a's share", "covered", "rest's share", "covered", "mean", "as independent"],
     )
     for name, (shape, components) in COMPONENTS.items():
         rng = np.random.default_rng(len(components))
-        effects = [(0,), (1,), (0, 1)] if len(shape) == 2 else [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
         truth = np.array(components) / sum(components)
         found = []
         for _ in range(int(500 * share)):
-            x = sum(
-                rng.normal(0, np.sqrt(v), [n if axis in axes else 1 for axis, n in enumerate(shape)])
-                for axes, v in zip(effects, components)
-            )
-            estimates = variance_shares(x, "abc"[: len(shape)])
+            estimates = variance_shares(random_effects(rng, shape, components), "abc"[: len(shape)])
             found.append([covers((s.low, s.high), t) for s, t in zip(estimates, truth)])
-        covered = np.mean(found, axis=0)
+        means = []
+        for _ in range(int(2000 * share)):
+            values = random_effects(rng, shape, components).ravel()
+            means.append([covers(interval(values, crossed=shape), 0), covers(interval(values), 0)])
+        of_a, *_, of_rest = np.mean(found, axis=0).tolist()
         levels = " × ".join(map(str, shape))
-        table.rows.append(
-            [name.strip(), levels, float(truth[0]), float(covered[0]), float(truth[-1]), float(covered[-1])]
-        )
+        of_mean = np.mean(means, axis=0).tolist()
+        table.rows.append([name, levels, float(truth[0]), of_a, float(truth[-1]), of_rest, *of_mean])
     return table
 
 

@@ -36,7 +36,7 @@ def _work(job: jobs.Job, number: int, barrier: Any, seconds: Any) -> None:
 
     import dlsweep
     from dlsweep.datasets import open_dataset
-    from dlsweep.execution.machine import keep_freed_memory
+    from dlsweep.machine import keep_freed_memory
     from dlsweep.training.loop import Training
 
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""Errors, power and seeds of the sequential sign-flip test of `dlsweep run --until-decided`, by simulation.
+"""Errors, power and seeds of the sequential sign-flip test, by simulation.
 
 python -m bench.until_decided
 """

@@ -18,6 +18,7 @@ FOUNDATION = [
     "text",
     "errors",
     "files",
+    "machine",
     "types",
     "randomness",
     "marks",
@@ -46,12 +47,13 @@ STAGES = [
 ]
 ORDER = [*FOUNDATION, *STAGES]
 # A config names plots, so the language looks into their registry, a later stage's; a task names
-# its training. Nothing else knows what comes later.
+# its training; results show themselves. Nothing else knows what comes later.
 VOCABULARY: dict[tuple[str, ...], set[str]] = {
     ("config", "words"): {"plots.plots"},
     ("tasks",): {
         f"training.{name}" for name in ("loop.train", "descent.descend", "costs.of_network", "costs.of_descent")
     },
+    ("storage", "results"): {"analysis.leaderboard.leaderboard", "analysis.closing.page"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STAGED = [p for p in SOURCES if p.relative_to(PACKAGE).parts[0] not in ("__init__.py", "__main__.py")]  # these use all

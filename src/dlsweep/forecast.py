@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config import Config, load
 from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.execution.executors import Options, choose
-from dlsweep.execution.machine import BLAS_BUFFER, keep_freed_memory
+from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder

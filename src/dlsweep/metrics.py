@@ -248,6 +248,7 @@ class _Grammar(NamedTuple):
 
     def _names(self) -> Iterator[str]:
         """Yield the names that a misspelled one may have meant."""
+        yield from self.quantities
         curve = ("", "final_", "best_", "last_", "mean_last_5_", "auc_", "iterations_to_0.9_")
         for split in self.splits:
             yield from (f"{kind}{split}_{y}" for kind in curve for y in self.quantities)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from html import escape
+from io import StringIO
+from math import floor, inf, log10
+from typing import Any, Literal
 
 GAP = "  "
+Form = Literal["plain", "markdown", "latex", "csv", "html"]  # of a table
+_ROUNDING = 1e-9  # of a value: a smaller half-width is one of equal values
+_DECIMALS = 6  # more of them are written as a power of ten
 
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -35,6 +42,25 @@ def number(value: float, digits: int = 4) -> str:
     if value != value:
         return "–"
     return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.1e}"
+
+
+def measured(value: float, half: float, *, sign: bool = False) -> str:
+    """Return a value with as many digits as an interval supports: two significant ones of its half-width.
+
+    sign: True for the sign of a difference. Without an interval (NaN), as `number` has it.
+
+    >>> measured(0.87931, 0.0081), measured(123.456, 30), measured(0.00512, 0.002, sign=True), measured(2.5e-7, 3e-9)
+    ('0.8793', '123', '+0.0051', '2.500e-07')
+    """
+    plus = "+" if sign else ""
+    if value != value:
+        return "–"
+    if not _ROUNDING * abs(value) < half < inf:
+        return plus * (value >= 0) + number(value + 0.0)
+    decimals = max(0, 1 - floor(log10(half)))
+    if decimals <= _DECIMALS:
+        return f"{value + 0.0:{plus}.{decimals}f}"
+    return f"{value:{plus}.{max(0, decimals + floor(log10(abs(value) or half)))}e}"
 
 
 def duration(seconds: float) -> str:
@@ -136,11 +162,24 @@ def nearest(word: str, names: Iterable[str]) -> str:
     return f"{hint} (choices: {', '.join(choices)})" if choices else hint
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
-    """Return columns of text, aligned as a terminal shows them: text to the left, numbers to the right."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = (), form: Form = "plain"
+) -> str:
+    """Return columns of text in a form: text to the left, numbers to the right.
+
+    plain: aligned as a terminal shows them; markdown; latex: a `tabular` with the rules of booktabs; csv; html.
+
+    >>> print(table(["arm", "n"], [["a|b", "5"]], [False, True], "markdown"))
+    | arm | n |
+    |---|--:|
+    | a\\|b | 5 |
+    """
+    return _FORMS[form](header, rows, numeric or [False] * len(header))
+
+
+def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
     cells = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    numeric = numeric or [False] * len(widths)
     lines = []
     for row in cells:
         padded = [
@@ -149,6 +188,66 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
         ]
         lines.append(GAP.join(padded).rstrip())
     return "\n".join(lines)
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    cells = [[re.sub(r"([\\`*_<>|\[\]])", r"\\\1", printable(cell)) for cell in row] for row in (header, *rows)]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([lines[0], "|" + "|".join("--:" if right else "---" for right in numeric) + "|", *lines[1:]])
+
+
+_LATEX = {
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "≈": r"$\approx$",
+    "×": r"$\times$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "–": "--",
+    "…": r"\dots{}",
+}
+
+
+def latex(text: str) -> str:
+    """Return a text as LaTeX prints it: its special characters escaped, a minus before a number as one.
+
+    >>> print(latex("L1_0.1 & -0.5 %"))
+    L1\\_0.1 \\& $-$0.5 \\%
+    """
+    escaped = "".join(_LATEX.get(c, c) for c in printable(text))
+    return re.sub(r"(?<![\w.])-(?=[.\d])", "$-$", escaped)
+
+
+def _latex(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    columns = "".join("r" if right else "l" for right in numeric)
+    first, *others = [f"  {' & '.join(map(latex, row))} \\\\" for row in (header, *rows)]
+    body = [r"  \toprule", first, r"  \midrule", *others, r"  \bottomrule"]
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"])
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    content = StringIO()
+    csv.writer(content, lineterminator="\n").writerows([header, *rows])
+    return content.getvalue().removesuffix("\n")
+
+
+def _html(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    sides = [' style="text-align: right"' if right else ' style="text-align: left"' for right in numeric]
+
+    def line(row: Sequence[str], tag: str) -> str:
+        cells = (f"<{tag}{side}>{escape(printable(cell))}</{tag}>" for cell, side in zip(row, sides, strict=True))
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = "\n".join(line(row, "td") for row in rows)
+    return f"<table>\n<thead>{line(header, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+_FORMS = {"plain": _plain, "markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
 
 
 def excerpt(line: str, column: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -127,6 +127,7 @@ def test_the_interval_leaves_out_the_means_that_the_test_rejects(hundredths: lis
     assert inside == (sign_flip_test(np.array(hundredths) - m).two_sided > alpha)
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.sampled_from([0.01, 0.05, 0.2]))
 def test_above_twenty_they_agree_too(seed: int, alpha: float) -> None:
     d = np.random.default_rng(seed).standard_normal(30)

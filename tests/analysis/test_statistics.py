@@ -238,3 +238,12 @@ def test_an_infinite_difference_is_the_limit_of_a_large_one(values: np.ndarray, 
     at_5[best] = False
     infinite, far = np.where(at_5, -INF, values), np.where(at_5, -(10.0**9) * large, values)
     assert indistinguishable(infinite, best, 0.04).tolist() == indistinguishable(far, best, 0.04).tolist()
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_the_level_of_a_mark_is_shared_by_the_other_arms(others: int) -> None:
+    best, other = np.array([0.5, 0.7, 0.6, 0.9]), np.array([0.4, 0.5, 0.6, 0.6])
+    p = stats.ttest_rel(best, other, alternative="greater").pvalue
+    values = [best, *[other] * others]
+    assert indistinguishable(values, 0, others * p * 1.01).tolist() == [True, *[False] * others]
+    assert indistinguishable(values, 0, others * p * 0.99).all()

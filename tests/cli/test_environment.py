@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from tests.support import PROGRAMS
 from tests.support.commands import TINY, Dlsweep, python
 
-from dlsweep.execution import machine
+from dlsweep import machine
 
 pytestmark = pytest.mark.slow
 
@@ -226,6 +227,21 @@ def test_the_quota_of_a_container_bounds_the_workers(dlsweep: Dlsweep, name: str
     command = ("run", "tiny.yaml", "--dry-run", "--json", "--executor", "processes")
     done = python(PROGRAMS / "grouped.py", *command, folder=dlsweep.folder)
     assert json.loads(done.stdout)["workers"] == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("own", "limit"), [("0::/job", "job/memory.max"), ("3:memory:/", "memory/memory.limit_in_bytes")]
+)
+def test_the_memory_of_a_container_bounds_own_data(dlsweep: Dlsweep, own: str, limit: str) -> None:
+    path = dlsweep.folder / "groups" / limit
+    path.parent.mkdir(parents=True)
+    path.write_text("3000\n")
+    (dlsweep.folder / "own").write_text(own)
+    done = python(PROGRAMS / "grouped.py", "run", "tiny.yaml", "--dry-run", folder=dlsweep.folder)
+    assert done.returncode == 2
+    assert re.search(r"tiny\.npz: it needs about \S+ kB of memory, and there is 3\.0 kB", done.stderr)
+    path.write_text("max\n")
+    assert python(PROGRAMS / "grouped.py", "run", "tiny.yaml", "--dry-run", folder=dlsweep.folder).returncode == 0
 
 
 def test_no_quota(dlsweep: Dlsweep, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from tests.support.configs import Load
 from dlsweep.config import load
 from dlsweep.config.claims import ALPHA, CLAIM, RELATIONS, Claim
 from dlsweep.errors import ConfigError
+from dlsweep.metrics import parse_metric
+from dlsweep.tasks import CLASSIFICATION, DESCENT
 
 GRID = """
 data: {mnist: {train: 300, test: 200}}
@@ -447,3 +450,25 @@ def test_nothing_is_said_of_arms_that_could_not_be_read(told: Told) -> None:
 def test_every_relation_has_settings_with_a_type() -> None:
     used = {setting for form in RELATIONS.values() for setting in form.settings}
     assert used == set(CLAIM.settings)
+
+
+ANSWERS = Path(__file__).parents[2] / "docs/answers.md"
+
+
+def test_the_config_of_the_documentation_has_every_relation(sweep: Load) -> None:
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", ANSWERS.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    config = sweep(text)
+    assert {claim.relation for claim in config.claims} == set(RELATIONS) - {"above"}
+
+
+def test_the_metrics_of_the_documentation_are_known() -> None:
+    table = ANSWERS.read_text("utf-8").partition("## Metrics")[2].partition("A metric without")[0]
+    names = [
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`([^`: ]+)`", row.split("|")[1] if "|" in row else "")
+    ]
+    assert len(names) == 18
+    for name in names:
+        task = DESCENT if name == "turning_angle" else CLASSIFICATION
+        parse_metric(name, splits=("train", "validation", "test"), factors=("init",), task=task, layers=True)

@@ -40,6 +40,11 @@ exclude:
 plots:
   - curves: {rows: optimizer, columns: train.batch_size, y: loss}
   - final
+claims:
+  - small batches help: {monotone: train.batch_size, direction: down, where: {optimizer: momentum}, metric: loss}
+  - Adam is first: {order: [{optimizer: Adam as published}, {optimizer: momentum}, {optimizer: sgd}], at: 200}
+  - ReLU is as quick: {arm: {activation: relu}, above: 0.5, metric: iterations_to_0.9_test_accuracy}
+statistics: {alpha: 0.1}
 """
 LAYERS = """\
 name: layers
@@ -53,6 +58,12 @@ model:
     - {dense: 10}
 seeds: 2
 grid: {activation: [relu, tanh], optimizer.lr: {logspace: [1e-3, 1, 4]}}
+claims:
+  - ReLU wins: {arm: {activation: relu}, beats: {activation: tanh}, by: 0.01, metric: best_test_accuracy}
+  - it wins where steps are large:
+      {arm: {activation: relu}, beats: {activation: tanh}, more: {optimizer.lr: 1}, than: {optimizer.lr: [0.1, 0.01]}}
+  - they end alike: {arm: {activation: relu}, equals: {activation: tanh}, within: 0.02, expect: undecided}
+  - larger steps spread them: {trend: optimizer.lr, metric: spread_over_activation_loss}
 """
 LANDSCAPE = """\
 model: {narrow_valley: {start: [-7, 2]}}
@@ -60,6 +71,7 @@ train: {iterations: 30}
 evaluate: {every: 3}
 grid: {optimizer: [sgd, {momentum: [0.1, 0.9]}], model.noise: [0, 0.1]}
 plots: [paths, {curves: {y: loss}}]
+claims: [{it turns: {arm: {optimizer: sgd}, above: 90, metric: turning_angle}}]
 """
 BASES = [EVERYTHING, LAYERS, LANDSCAPE, "seeds: 5\ngrid: {activation: [relu, tanh]}\n"]
 

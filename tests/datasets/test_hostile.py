@@ -19,7 +19,7 @@ from tests.support.published import SERVED, SMALL, Server
 
 from dlsweep.datasets import download
 from dlsweep.datasets.fetching import fetch, take
-from dlsweep.errors import DataError, FetchError, Interrupted
+from dlsweep.errors import DataError, FetchError, Interrupted, UsageError
 from dlsweep.files import held
 
 KMNIST, CIFAR10 = SMALL["KMNIST"], SMALL["CIFAR10"]
@@ -76,15 +76,22 @@ def redirecting(to: bytes) -> bytes:
     return b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+NO_ADDRESS = "the server redirects to an address that is none"
+UNCLEAR = "the server's answer cannot be understood"
 ANSWERS = {
-    "redirect to a broken address": (redirecting(b"http://[::1"), "redirects to an address that is none"),
-    "redirect to a long name": (redirecting(b"http://" + b"a" * 300 + b"/"), ""),
-    "redirect to no name": (redirecting(b"http://.example/"), ""),
-    "redirect to bytes": (redirecting(b"\xff\xfe\x00"), ""),
-    "redirect to a file": (redirecting(b"file:///etc/passwd"), ""),
+    "redirect to a broken address": (redirecting(b"http://[::1"), NO_ADDRESS),
+    "redirect to a long name": (redirecting(b"http://" + b"a" * 300 + b"/"), NO_ADDRESS),
+    "redirect to no name": (redirecting(b"http://.example/"), NO_ADDRESS),
+    "redirect to bytes": (redirecting(b"\xff\xfe\x00"), NO_ADDRESS),
+    "redirect to a file": (redirecting(b"file:///etc/passwd"), NO_ADDRESS),
+    "redirect to no server": (
+        redirecting(b"http://127.0.0.1:1/"),
+        "no connection to the address that the server",
+    ),
     "redirect without end": (redirecting(b"/x"), "redirects without end"),
-    "negative chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n", ""),
-    "chunk of no number": (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", ""),
+    "negative chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n", UNCLEAR),
+    "chunk of no number": (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", UNCLEAR),
+    "less than the length": (OK + b"Content-Length: 300\r\n\r\nabc", "broke before the whole file had arrived"),
     "length of no number": (OK + b"Content-Length: many\r\n\r\nabc", "3 bytes that are not the published file"),
     "two lengths": (OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", ""),
     "no status": (b"HTTP/1.1 abc\r\n\r\n", "cannot be understood"),
@@ -104,7 +111,7 @@ def test_what_a_server_may_answer(case: str, answering: Callable[..., str]) -> N
     first, *rest = str(error.value).splitlines()
     assert first.startswith(f"kmnist cannot be fetched: {url}/kmnist/train-images-idx3-ubyte.gz")
     assert sentence in first
-    assert "no connection" not in first
+    assert "no connection" not in first or "redirects to" in first
     assert "\x1b" not in first
     assert rest[0] == "to continue, download by hand"
     assert error.value.__cause__ is None
@@ -208,6 +215,23 @@ def test_what_a_killed_download_left_is_deleted_when_the_files_come_by_hand(cach
             fetch(KMNIST)
         assert not part.exists()
         assert KMNIST.missing() == []
+
+
+def test_a_folder_of_the_cache_that_leads_out_is_not_written_into(cache: Path, server: Server, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    KMNIST.folder.parent.mkdir(parents=True, exist_ok=True)
+    KMNIST.folder.symlink_to(outside)
+    for write in (lambda: fetch(KMNIST), lambda: take(KMNIST, [])):
+        with pytest.raises(UsageError, match=r"kmnist is a link that leads out of .*; nothing is written through it"):
+            write()
+    assert not list(outside.iterdir())
+    inside = KMNIST.folder.parent / "elsewhere"
+    inside.mkdir()
+    KMNIST.folder.unlink()
+    KMNIST.folder.symlink_to(inside)
+    fetch(KMNIST)
+    assert not KMNIST.missing()
 
 
 def test_nothing_is_written_through_links(cache: Path, server: Server, tmp_path: Path) -> None:

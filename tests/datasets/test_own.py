@@ -105,10 +105,17 @@ def test_truth_values(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "names"), [([-1, 0, 1], "-1 0 1"), ([0, 50, 100], "0 50 100"), ([3, 7, 2**40], "3 7 1099511627776")]
+    ("numbers", "names"),
+    [
+        ([-1, 0, 1], "-1 0 1"),
+        ([0, 50, 100], "0 50 100"),
+        ([3, 7, 2**40], "3 7 1099511627776"),
+        ([1, 2**63, 2**64 - 1], "1 9223372036854775808 18446744073709551615"),
+    ],
 )
 def test_numbers_that_are_names(file: Path, numbers: list[int], names: str) -> None:
-    data = npz(saved(file, t_train=np.array(numbers)[T], t_test=np.array(numbers)[T_TEST]))
+    labels = np.array(numbers, np.int64 if numbers[-1] < 2**63 else np.uint64)
+    data = npz(saved(file, t_train=labels[T], t_test=labels[T_TEST]))
     assert (data.classes, data.names) == (3, tuple(names.split()))
     assert data.arrays.t_test.tolist() == T_TEST.tolist()
     assert f"the classes are 0 = {numbers[0]}, 1 = {numbers[1]}, 2 = {numbers[2]}" in told(data, file)
@@ -131,6 +138,10 @@ def test_class_names(file: Path) -> None:
     data = npz(saved(file, class_names=NAMES))
     assert (data.names, data.notes) == (tuple(NAMES), ())
     assert data.fingerprint == npz(saved(file)).fingerprint
+    words = {"t_train": np.array(["a", "b", "c"])[T], "t_test": np.array(["a", "b", "c"])[T_TEST]}
+    for given, reason in ((NAMES[:2], "has 2 names for 3 classes, and is"), (NAMES, "is")):
+        data = npz(saved(file, class_names=given, **words))
+        assert (data.names, f"class_names {reason} not used" in told(data, file)) == (("a", "b", "c"), True)
     data = npz(saved(file, class_names=NAMES[:2]))
     assert (data.names, "class_names has 2 names for 3 classes, and is not used" in told(data, file)) == ((), True)
 
@@ -172,6 +183,9 @@ def test_channels_last(file: Path) -> None:
     assert npz(file, channels="first").shape == (8, 6, 3)
     moved = {name: np.moveaxis(x, -1, 1) for name, x in LAST.items()}
     assert npz(saved(file, **moved)).fingerprint == data.fingerprint
+    doubt = "x_train is (30, 3, 8, 6), by its shape (N, C, H, W), and channels: last makes 6 channels of it"
+    assert doubt in told(npz(file, channels="last"), file)
+    assert npz(file, channels="first").notes == ()  # as the note says
     assert "channels: last needs images (N, H, W, C), and x_train is (30, 4)" in problems(saved(file), channels="last")
     for likely in ((30, 3, 8, 6), (30, 1, 28, 28), (30, 4, 3, 3), (30, 16, 2, 2)):
         x = RNG.random(likely, np.float32)
@@ -243,6 +257,8 @@ def test_labels_without_a_number(file: Path) -> None:
         ({"x_train": X * 1e6, "x_test": X_TEST * 1e6}, "large for an input; write standardize: true"),
         ({"x_test": X_TEST * 255}, "in x_train: probably only one of them was scaled"),
         ({"x_train": X * 0, "x_test": X_TEST * 0}, "every value of x_train is 0, so that samples do not differ"),
+        ({"x_train": -X * 0, "x_test": X_TEST * 0}, "every value of x_train is 0, so that samples do not differ"),
+        ({"x_train": X * 1e-12, "x_test": X_TEST * 1e-12}, "small for an input; write standardize: true"),
         (
             {"x_train": (X > 0.5).astype(np.uint8), "x_test": (X_TEST > 0.5).astype(np.uint8)},
             "x_train is uint8 and at most 1, and the input is x/255; save x_train.astype(numpy.float32)",
@@ -257,6 +273,10 @@ def test_advice_of_doubts_helps(file: Path) -> None:
     saved(file, x_train=X * 255, x_test=X_TEST * 255)
     assert npz(file, standardize=True).notes == ()
     assert npz(saved(file, x_train=X, x_test=X_TEST)).notes == ()
+    saved(file, x_train=X * 1e-12, x_test=X_TEST * 1e-12)
+    assert npz(file, standardize=True).notes == ()
+    arrays = npz(file, standardize=True).arrays
+    np.testing.assert_allclose(arrays.floats(arrays.x_train, np.dtype(np.float32)).std(0), 1, rtol=1e-3)
     ones = {"x_train": (X > 0.5).astype(np.float32), "x_test": (X_TEST > 0.5).astype(np.float32)}
     assert npz(saved(file, **ones)).notes == ()
 

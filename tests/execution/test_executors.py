@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import dlsweep
+from dlsweep import machine
 from dlsweep.errors import UsageError
-from dlsweep.execution import machine
 from dlsweep.execution.executors import Executor, Options, choose, executors
-from dlsweep.execution.machine import BLAS_BUFFER
+from dlsweep.machine import BLAS_BUFFER
 
 GB = 1 << 30
 CONFIG: dict[str, Any] = {

@@ -90,6 +90,10 @@ def test_sizes_and_limits(folder: Path) -> None:
         (["--y-limits", "1,1"], "y_limits must be two different numbers, got [1.0, 1.0]"),
         (["--y-limits", "0,1", "-y", "loss", "--log-y"], "y_limits must be two different numbers above 0, got [0.0"),
         (["--dpi", "1"], "plots.curves.dpi must be at least 20, got 1"),
+        (["--dpi", "1e9"], "plots.curves.dpi must be at most 2000, got 1000000000"),
+        (["--dpi", "x"], "plots.curves.dpi must be a whole number, got 'x'"),
+        (["--font-size", "x"], "plots.curves.font_size must be a number, got 'x'"),
+        (["-k", "filters", "--seed", "-1"], "plots.filters.seed must be at least 0, got -1"),
     ],
 )
 def test_what_no_figure_can_have_is_told(folder: Path, options: list[str], sentence: str) -> None:

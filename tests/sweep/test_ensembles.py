@@ -14,8 +14,8 @@ import pytest
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
+from dlsweep.analysis.closing import closing_data, closing_table
 from dlsweep.analysis.frames import curves_of
-from dlsweep.analysis.leaderboard import closing_data, closing_table
 from dlsweep.errors import UsageError
 from dlsweep.nn.initializers import initializers
 from dlsweep.storage.results import Results
@@ -113,8 +113,8 @@ def test_an_arm_fails_as_a_whole_and_is_tried_again_as_a_whole(
     assert set(failed["init"]) == {"fragile limit=0.5"}
     assert failed["error"].str.contains("RuntimeError: too small").all()
     assert set(results.ensembles["init"]) == {"fragile limit=0"}
-    rows = closing_table(results).splitlines()[1:]
-    assert all(("limit=0.5" in row) == (row.split()[-1] == "4") for row in rows)
+    rows = closing_table(results).splitlines()[1:5]
+    assert all(("limit=0.5" in row) == (row.split()[-2] == "4") for row in rows)
 
     monkeypatch.setattr(f"{__name__}.BROKEN", [])
     again = run(config, tmp_path, retry=True)
@@ -125,9 +125,10 @@ def test_an_arm_fails_as_a_whole_and_is_tried_again_as_a_whole(
 def test_ensembles_are_told_beside_their_members(make: Make, tmp_path: Path) -> None:
     results = run(make(evaluate=EVALUATE), tmp_path)
     last = results.ensembles.query("iteration == 6 and split == 'test'")
-    header, *rows = closing_table(results).splitlines()
-    assert re.split(r"\s{2,}", header)[-4:] == ["ensemble", "n", "diverged", "failed"]
-    assert [row.split()[-4] for row in rows] == [f"{value:.4f}" for value in last["accuracy"]]
+    board = results.leaderboard()
+    by_arm = dict(zip(last["arm"].astype(str), last["accuracy"]))
+    assert board["final_test_accuracy_ensemble"].tolist() == [by_arm[arm] for arm in board["arm"].astype(str)]
+    assert re.split(r"\s{2,}", closing_table(results).splitlines()[0])[-5:-4] == ["ensemble"]
     assert "ensemble" not in closing_table(results, "batch_accuracy")
     told = json.loads(json.dumps(closing_data(results)))
     assert [arm["ensemble"]["final_test_loss"] for arm in told["arms"]] == last["loss"].tolist()

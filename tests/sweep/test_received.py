@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -36,6 +37,8 @@ def nested(depth: int) -> Any:
     return value
 
 
+CLAIM = {"name": "A", "relation": "above", "arms": [{"init": ["he"]}], "metric": "final_test_loss"}
+
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "levels.init": lambda c: c["levels"].update(init=True),
     "tables.factors.0": lambda c: c["tables"]["factors"].insert(0, []),
@@ -51,6 +54,18 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "config": lambda c: c.update(config=[]),
     "it has not the fields of a record": lambda c: c.update(tables=None),
     "seeds: Field required": lambda c: c["config"].pop("seeds"),
+    "claims": lambda c: c.update(claims=5),
+    "claims.0.relation": lambda c: c.update(claims=[CLAIM | {"relation": "wins"}]),
+    "claims.0.expect": lambda c: c.update(claims=[CLAIM | {"expect": "true"}]),
+    "claims.0.arms": lambda c: c.update(claims=[CLAIM | {"arms": "he"}]),
+    "the claim 'A' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"arms": [{"init": ["lecun"]}]}]),
+    "the claim 'B' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "B", "arms": []}]),
+    "the claim 'C' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "C", "margin": math.nan}]),
+    "the claim 'D\\n' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "D\n"}]),
+    "there is no metric 'x'": lambda c: c.update(claims=[CLAIM | {"metric": "x"}]),
+    "two have one name": lambda c: c.update(claims=[CLAIM, CLAIM]),
+    "its late or removed claims are not those of the sweep": lambda c: c.update(late=["E"]),
+    "alpha is 2": lambda c: c.update(alpha=2),
 }
 
 

@@ -14,8 +14,8 @@ from tests.support import PROGRAMS
 from tests.support.arms import choice, make_arm
 
 from dlsweep.config.runs import Arm, Run
-from dlsweep.execution.machine import BLAS_BUFFER
 from dlsweep.execution.worker import indivisible
+from dlsweep.machine import BLAS_BUFFER
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training.loop import train

@@ -11,7 +11,7 @@ from dlsweep.analysis.statistics import bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import MOMENTS
-from dlsweep.text import nearest
+from dlsweep.text import nearest, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -88,6 +88,21 @@ def metric_columns(runs: DataFrame) -> list[str]:
     return [str(column) for column in runs.columns if str(column).startswith(begin)]
 
 
+def nearest_metric(word: str, known: Sequence[str]) -> str:
+    """Return the end of a message about an unknown metric: the nearest one, if there is one, and all.
+
+    The word may lack the moment or the split. Of several metrics that are equally near, it is a final one.
+
+    >>> nearest_metric("acuracy", ["best_test_accuracy", "final_test_accuracy"])
+    "; did you mean 'final_test_accuracy'? (choices: best_test_accuracy, final_test_accuracy)"
+    """
+    spelled: dict[str, str] = {}
+    for name in sorted(known, key=lambda name: name.startswith("final_")):
+        spelled |= {"_".join(name.split("_")[i:]): name for i in range(3)}
+    near = similar(word, spelled)
+    return nearest(spelled[near] if near else "", known)
+
+
 def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) -> DataFrame:
     """Return one row per arm, in the order of the runs: how its runs ended, and each metric's mean with its interval.
 
@@ -110,7 +125,7 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
     runs = results.runs if isinstance(results, Results) else results
     names = metric_columns(runs) if metrics is None else list(metrics)
     for unknown in (name for name in names if name not in runs):
-        raise UsageError(f"there is no metric {unknown!r}{nearest(unknown, metric_columns(runs))}")
+        raise UsageError(f"there is no metric {unknown!r}{nearest_metric(unknown, metric_columns(runs))}")
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
     table = arms[factors].first()

@@ -1,103 +1,285 @@
-"""The closing table of a sweep, a row per arm, as text and as values for JSON."""
+"""The leaderboard: the mean of a metric of each arm, and its difference to a reference arm, paired by seed."""
 
 from __future__ import annotations
 
-import math
-import shlex
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from dlsweep.analysis.frames import metric_columns, summary
+import numpy as np
+
+from dlsweep.analysis.frames import crossing
+from dlsweep.analysis.metrics import metric_of, metric_values
+from dlsweep.analysis.new_images import with_new_images
+from dlsweep.analysis.ranking import Compared
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import nearest, number, plural, table
+from dlsweep.text import label_text, nearest
+from dlsweep.types import Array
 
-MOST = 50  # arms that `run` shows
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ENDED = ("diverged", "stopped", "failed")
 
 
-def closing_table(results: Results, metric: str | None = None, *, most: int | None = None) -> str:
-    """Return a table of arms: the mean of a metric, its 95 % interval, the ensemble's value if any, numbers of runs.
+def leaderboard(
+    results: Results,
+    metric: str | Sequence[str] | None = None,
+    *,
+    reference: Mapping[str, Any] | None = None,
+    where: Mapping[str, Any] | None = None,
+    at: int | None = None,
+    rows: str = "arms",
+) -> DataFrame:
+    """Return a row for each arm, the best one first, with differences to a reference arm that are paired by seed.
 
-    Of more than `most` arms, the table has the best, best first.
+    metric: a name such as `test_loss` or `auc_test_accuracy`, or several; by default the final accuracy on the split
+    furthest from training. reference: levels that only one arm has; by default the best arm. where: levels of the arms
+    that are compared. at: an iteration, by default the metric's own. rows: "arms"; "factors", with a row for each level
+    of each factor, averaged seed by seed over the combinations of the other factors that all its levels have; or
+    "runs".
+
+    Columns of arms: `arm`, the factors, `n` (runs that count), `diverged`, `stopped`, `failed` and `seconds` of a run.
+    For each metric, under its name, the mean; with `_low` and `_high` the ends of its 95 % interval; with
+    `_difference`, `_difference_low` and `_difference_high` the difference to the reference and its 95 % interval;
+    `_pairs`, the number of seeds that both have; `_pairing`, the variance of these differences over the one of unpaired
+    ones; `_reference` and `_best`, True for these arms; `_marked`, True for an arm that cannot be distinguished from
+    the best, by one-sided paired t tests at level 0.05 / (arms - 1). Of a best value `_iteration`, the median over the
+    seeds, of `iterations_to` `_not_reached`, the number of runs, and of ensembles `_ensemble`, the value of the
+    averaged predictions. Of the final test accuracy, where predictions are kept, of at most 50 arms,
+    `_new_images_low`, `_difference_new_images_low` and their `_high`: intervals on new images like the test images.
+
+    Diverged runs count at chance accuracy. A loss has no mean as soon as one run diverged. `iterations_to` is the mean
+    over the runs that reach the level.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 20}}
+    >>> grid = {"init": ["he", {"normal": {"std": 1e-9}}]}
+    >>> results = dlsweep.run({**config, "seeds": 3, "grid": grid}, executor="inline")
+    >>> board = leaderboard(results, "test_loss")
+    >>> board[["init", "n", "final_test_loss_best"]].values.tolist()
+    [['he', 3, True], ['normal', 3, False]]
     """
-    metric = checked(results, metric)
-    arms = summary(results.runs, [metric])
-    left = len(arms) - (most or len(arms))
-    if left > 0:
-        arms = arms.sort_values(metric, ascending=not metric.endswith("accuracy"), kind="stable")[:most]
-    names = [factor for factor, levels in results.record.levels.items() if len(levels) > 1] or ["arm"]
-    ended = ["diverged", "stopped", "failed"] if arms["stopped"].any() else ["diverged", "failed"]
-    together = ensembles(results, metric)
-    header = [*names, metric, "95 % interval", *(["ensemble"] if together else []), "n", *ended]
-    rows = []
-    for _, arm in arms.iterrows():
-        low, high = number(arm[f"{metric}_low"]), number(arm[f"{metric}_high"])
-        interval = "–" if low == "–" else f"{low} … {high}"
-        counts = [number(together.get(str(arm["arm"]), math.nan))] if together else []
-        counts += [str(arm[column]) for column in ("n", *ended)]
-        rows.append([*(str(arm[name]) for name in names), number(arm[metric]), interval, *counts])
-    text = table(header, rows, [column >= len(names) for column in range(len(header))])
-    return text + f"\n… and {plural(left, 'arm')} more: dlsweep show {shlex.quote(str(results.folder))}" * (left > 0)
+    names = [metric] if isinstance(metric, str) or metric is None else metric
+    metrics = [metric_of(results, name) for name in names]
+    board = Board(results, metrics, reference or {}, where or {}, at)
+    frame = board.frame(rows)
+    return with_new_images(board, frame) if rows == "arms" else frame
 
 
-def ensembles(results: Results, metric: str) -> dict[str, float]:
-    """Return a metric, such as `final_test_accuracy`, of the averaged predictions of each arm's runs.
+@dataclass(frozen=True)
+class Board:
+    """Rows of a sweep with some metrics. reference, where: partial arms, see `leaderboard`."""
+
+    results: Results
+    metrics: Sequence[Metric]
+    reference: Mapping[str, Any]
+    where: Mapping[str, Any]
+    at: int | None = None
+
+    @cached_property
+    def values(self) -> list[DataFrame]:
+        """The values of each metric, with the same rows. A `UsageError` names metrics that have not the same rows."""
+        spreads = {metric.factor for metric in self.metrics}
+        if len(spreads) > 1:
+            names = " and ".join(metric.name for metric in self.metrics)
+            raise UsageError(f"{names} do not have the same arms; show a spread apart from other metrics")
+        return [metric_values(self.results, metric, self.at) for metric in self.metrics]
+
+    @cached_property
+    def factors(self) -> list[str]:
+        """The factors that arms have; a spread takes one of them away."""
+        return [factor for factor in self.results.record.tables.factors if factor in self.values[0]]
+
+    def fitting(self, arm: Mapping[str, Any]) -> Array:
+        """Return a mask of the rows of `values` that fit a partial arm."""
+        frame = self.values[0]
+        mask = np.ones(len(frame), bool)
+        for factor, labels in self.results.partial_arm(arm).items():
+            if factor not in frame:
+                raise UsageError(f"{self.metrics[0].name} has no arms of one {factor}; leave {factor} out")
+            mask &= frame[factor].isin(labels).to_numpy()
+        if arm and not mask.any():
+            raise UsageError(f"no arm in {self.results.folder} is {words_of(arm)}")
+        return mask
+
+    @cached_property
+    def arms(self) -> tuple[Array, Array, Array]:
+        """The arm and the seed of each row of `values`, as indices; and the first row of each arm."""
+        frame = self.values[0]
+        arm, _ = frame["arm"].astype(str).factorize()
+        seed = np.unique(frame["seed"], return_inverse=True)[1]
+        return arm, seed, np.unique(arm, return_index=True)[1]
+
+    @cached_property
+    def given(self) -> int | None:
+        """The index of the reference arm, if one is given. A `UsageError` says that it is not one arm."""
+        if not self.reference:
+            return None
+        arm, _, first = self.arms
+        fitting = np.unique(arm[self.fitting(self.reference)])
+        if len(fitting) > 1:
+            rows = self.values[0].iloc[first[fitting]]
+            apart = ", ".join(factor for factor in self.factors if rows[factor].nunique() > 1)
+            words = words_of(self.reference)
+            raise UsageError(f"the reference must be one arm, and {len(fitting)} are {words}; add the level of {apart}")
+        return int(fitting[0])
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the arms."""
+        return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
+
+    @property
+    def crossed(self) -> tuple[int, ...]:
+        """The number of seeds of each source, if seeds are crossed."""
+        return tuple(crossing(self.results.runs).values())
+
+    @cached_property
+    def matrices(self) -> list[Array]:
+        """The values of each metric as they count, `(arms, seeds)`; infinite where `Compared` has it."""
+        arm, seed, first = self.arms
+        found = []
+        for metric, frame in zip(self.metrics, self.values):
+            values = frame["value"].to_numpy(copy=True)
+            worst = -np.inf if metric.less_is_better is False else np.inf
+            values[(frame["reason"] == "diverged").to_numpy()] = worst
+            matrix = np.full((len(first), seed.max(initial=-1) + 1), np.nan)
+            matrix[arm, seed] = values
+            found.append(matrix)
+        return found
+
+    @cached_property
+    def compared(self) -> list[Compared]:
+        """The arms of each metric."""
+        shown = self.fitting(self.where)[self.arms[2]]
+        return [
+            Compared(metric, values, shown, self.given, self.crossed)
+            for metric, values in zip(self.metrics, self.matrices)
+        ]
+
+    def frame(self, rows: str = "arms") -> DataFrame:
+        """Return the frame of `leaderboard`."""
+        by = {"arms": self._arms, "factors": self._factors, "runs": self._runs}
+        if rows not in by:
+            raise UsageError(f"there are no rows {rows!r}{nearest(rows, by)}")
+        return by[rows]()
+
+    def _arms(self) -> DataFrame:
+        first = self.arms[2]
+        table = self.values[0].iloc[first][["arm", *self.factors]].reset_index(drop=True)
+        table = table.assign(**self._counts(self.arms[0]))
+        for one, frame in zip(self.compared, self.values):
+            name = one.metric.name
+            table = table.assign(**{f"{name}{end}": column for end, column in one.columns().items()})
+            if "iteration" in frame:
+                table[f"{name}_iteration"] = frame["iteration"].groupby(self.arms[0]).median().to_numpy()
+            if together := ensembles(self.results, one.metric):
+                table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
+        return table.iloc[self.compared[0].order].reset_index(drop=True)
+
+    def _counts(self, group: Array, groups: int = 0) -> dict[str, Array]:
+        """Return the number of runs of each group that count and that ended in another way, and the mean seconds."""
+        frame = self.values[0]
+        status = frame["status"].to_numpy(dtype=str)
+        ended = {name: np.bincount(group, status == name, groups).astype(int) for name in ENDED}
+        seconds = self.results.runs.set_index("run_id")["seconds"].reindex(frame["run_id"]).to_numpy(np.float64)
+        runs = np.bincount(group, minlength=groups)
+        with np.errstate(invalid="ignore"):  # of groups without runs
+            return {"n": runs - ended["failed"], **ended, "seconds": np.bincount(group, seconds, groups) / runs}
+
+    def _runs(self) -> DataFrame:
+        arm, seed, _ = self.arms
+        runs = self.values[0][["run_id", "arm", *self.factors, "seed", "status"]]
+        own = self.results.runs.set_index("run_id").reindex(runs["run_id"])
+        table = runs.assign(seconds=own["seconds"].to_numpy())
+        for one, frame in zip(self.compared, self.values):
+            values = one.values[arm, seed]
+            table[one.metric.name] = np.where(np.isinf(values), np.nan, values)
+            if one.reference is not None:
+                with np.errstate(invalid="ignore"):
+                    differences = values - one.values[one.reference, seed]
+                table[f"{one.metric.name}_difference"] = np.where(np.isfinite(differences), differences, np.nan)
+            if "iteration" in frame:
+                table[f"{one.metric.name}_iteration"] = frame["iteration"]
+        table["error"] = own["error"].map(last_line, na_action="ignore").to_numpy()
+        rank = np.empty(len(self.arms[2]), int)
+        rank[self.compared[0].order] = np.arange(len(self.compared[0].order))
+        kept = np.flatnonzero(self.fitting(self.where))
+        return table.iloc[kept[np.lexsort((seed[kept], rank[arm[kept]]))]].reset_index(drop=True)
+
+    def _factors(self) -> DataFrame:
+        """A row for each level of each factor that varies, in the order of the config."""
+        import pandas as pd
+
+        frame = self.values[0]
+        shown = self.fitting(self.where)
+        varying = [factor for factor in self.factors if frame.loc[shown, factor].nunique() > 1]
+        tables = [self._levels(factor, [one for one in varying if one != factor], shown) for factor in varying]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["factor", "level", "n"])
+
+    def _levels(self, factor: str, others: Sequence[str], shown: Array) -> DataFrame:
+        """A row for each level of a factor: means, seed by seed, over the combinations of the others that all have."""
+        import pandas as pd
+
+        frame = self.values[0]
+        level = frame[factor].cat.codes.to_numpy()
+        used = np.unique(level[shown])
+        names = frame[factor].cat.categories[used].astype(str).tolist()
+        combination = np.zeros(len(frame), int)
+        if others:
+            combination = frame.groupby([*others], sort=False, observed=True).ngroup().to_numpy()
+        at = np.searchsorted(used, np.where(shown, level, used[0]))[shown], combination[shown], self.arms[1][shown]
+        shape = len(used), combination.max() + 1, self.arms[1].max() + 1
+        there = np.zeros(shape, bool)
+        there[at] = True
+        common = there.any(axis=2).all(axis=0)
+        table = pd.DataFrame({"factor": factor, "level": names})
+        given = [i for i, name in enumerate(names) if name in self.results.partial_arm(self.reference).get(factor, ())]
+        counts = self._counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
+        table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
+        for metric, matrix in zip(self.metrics, self.matrices):
+            values = np.full(shape, np.nan)
+            values[at] = matrix[self.arms[0], self.arms[1]][shown]
+            with np.errstate(invalid="ignore"):
+                means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
+            every, reference = np.ones(len(used), bool), given[0] if given else None
+            columns = Compared(metric, means, every, reference, self.crossed).columns()
+            table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
+            table["n"] = (~np.isnan(means)).sum(axis=1)
+        return table
+
+
+def words_of(arm: Mapping[str, Any]) -> str:
+    """Return a partial arm in words."""
+    return ", ".join(f"{factor}: {label_text(level)}" for factor, level in arm.items())
+
+
+def last_line(error: str) -> str:
+    r"""Return the last line of an error, which has its type and message.
+
+    >>> last_line("Traceback:\n  …\nValueError: too small\n")
+    'ValueError: too small'
+    """
+    return error.strip().rpartition("\n")[2]
+
+
+def ensembles(results: Results, metric: Metric) -> dict[str, float]:
+    """Return a final or best metric of the averaged predictions of each arm's runs.
 
     An arm without an ensemble at the end, because all its runs diverged or failed, is left out.
     """
-    if "ensembles" not in results.record.tables.schemas:
+    if "ensembles" not in results.record.tables.optional or metric.kind not in ("final", "best", "last"):
         return {}
-    moment, split, name = metric.split("_")
-    rows = results.ensembles[results.ensembles["split"] == split]
-    if rows.empty or name not in rows:
+    rows = results.ensembles[results.ensembles["split"] == metric.split]
+    if rows.empty or metric.y not in rows:
         return {}
-    if moment == "final":
+    if metric.kind == "final":
         done = results.runs.loc[results.runs["status"] == "done", "arm"]
         rows = rows[rows["arm"].isin(done)]
-    found = rows.groupby("arm", observed=True)[name]
-    values = found.last() if moment != "best" else found.max() if name == "accuracy" else found.min()
+    found = rows.groupby("arm", observed=True)[metric.y]
+    values = found.last() if metric.kind != "best" else found.max() if metric.y == "accuracy" else found.min()
     return {str(arm): float(value) for arm, value in values.items()}
-
-
-def checked(results: Results, metric: str | None) -> str:
-    """Return the full name of a metric: `final_test_accuracy` for `test_accuracy`.
-
-    None is the metric that arms are compared by. A `UsageError` names an unknown metric.
-    """
-    if metric is None:  # on the split furthest from training
-        tables = results.record.tables
-        return f"final_{tables.splits[-1]}_{tables.metrics[0]}"
-    known = metric_columns(results.runs)
-    for name in (metric, f"final_{metric}"):
-        if name in known:
-            return name
-    raise UsageError(f"there is no metric {metric!r} in {results.folder}{nearest(metric, known)}")
-
-
-def closing_data(results: Results) -> dict[str, Any]:
-    """Return every metric of every arm with its interval, as values for JSON."""
-    arms = summary(results.runs)
-    factors = list(results.record.levels)
-    together = {m: values for m in metric_columns(results.runs) if (values := ensembles(results, m))}
-    return {
-        "name": results.name,
-        "folder": str(results.folder),
-        "runs": {"total": len(results.runs), **results.counts},
-        "arms": [
-            {
-                "arm": str(arm["arm"]),
-                "factors": {factor: str(arm[factor]) for factor in factors},
-                **{column: int(arm[column]) for column in ("n", "diverged", "stopped", "failed")},
-                "metrics": {
-                    m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
-                    for m in metric_columns(results.runs)
-                },
-                **({"ensemble": {m: of.get(str(arm["arm"])) for m, of in together.items()}} if together else {}),
-            }
-            for _, arm in arms.iterrows()
-        ],
-    }
-
-
-def _value(x: float) -> float | None:
-    """Return a number for JSON, which has no NaN."""
-    return None if x != x else float(x)

@@ -14,13 +14,16 @@ import typer
 from typer import Option
 
 import dlsweep
+from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
+from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
-from dlsweep.cli.results import plot, show
+from dlsweep.cli.plot import plot
 from dlsweep.cli.run import run
+from dlsweep.cli.show import show
 from dlsweep.cli.terminal import output, say
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.text import size
@@ -38,6 +41,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plot)
 app.command()(show)
+app.command()(effects)
+app.command()(check)
 app.command()(diff)
 app.command()(init)
 app.command("list")(list_)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from annotated_types import Ge, Le
 from typer import Argument, Option
 
 from dlsweep.cli.init import example
-from dlsweep.cli.options import Json
+from dlsweep.cli.options import AtLeast1, Json, checked
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 
@@ -47,7 +48,9 @@ def explain_im2col(
     filter_: Filter = "2,2",
     stride: Stride = "1",
     pad: Pad = "0",
-    filters: Annotated[int, Option(min=1, max=26, metavar="F", help="Number of filters.")] = 2,
+    filters: Annotated[
+        int, Option(parser=checked("--filters", Annotated[int, Ge(1), Le(26)]), metavar="F", help="Number of filters.")
+    ] = 2,
     no_transpose: Annotated[bool, Option("--no-transpose", help="Show the result of axes in the wrong order.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -131,7 +134,9 @@ def explain_model(
     ],
     words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
     shape: Annotated[str | None, Option("--input", metavar="C,H,W", help=SHAPE)] = None,
-    classes: Annotated[int | None, Option(min=1, metavar="K", help="Number of classes. Default: 10.")] = None,
+    classes: Annotated[
+        int | None, Option(parser=checked("--classes", AtLeast1), metavar="K", help="Number of classes. Default: 10.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a network's layers, parameters and multiply-adds.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt
 from typer import Argument, Option
+
+from dlsweep.errors import UsageError
+from dlsweep.text import NUMBER
 
 Results = Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
 Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
+AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]
 
 
@@ -20,3 +26,31 @@ def suffixes(formats: str) -> list[str]:
     names = [name.strip().lower() for name in formats.split(",")]
     check_formats(names)
     return names
+
+
+def scalar(given: Any) -> Any:
+    """Return the text of an option as a config has it: as a number if it is one.
+
+    >>> scalar("12"), scalar("1e3"), scalar("abc")
+    (12, 1000.0, 'abc')
+    """
+    if not isinstance(given, str) or not NUMBER.fullmatch(given):
+        return given
+    return int(given) if given.lstrip("+-").isdigit() else float(given)
+
+
+def checked(name: str, kind: Any) -> Callable[[Any], Any]:
+    """Return a parser of an option, which checks its text as a setting of a config is checked."""
+
+    def parse(given: Any) -> Any:
+        from dlsweep.settings import Setting
+
+        read = scalar(given)
+        value, faults = Setting(name, kind, None).check(
+            read, name, lambda steps: repr(read) if read is given else given
+        )
+        if faults:
+            raise UsageError(faults[0].sentence)
+        return value
+
+    return parse

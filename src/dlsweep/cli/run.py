@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,9 +13,9 @@ import typer
 from typer import Argument, Option
 
 from dlsweep.cli.init import example
-from dlsweep.cli.options import Formats, Quiet, suffixes
+from dlsweep.cli.options import Above0, AtLeast1, Formats, Quiet, checked, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
-from dlsweep.errors import Interrupted, UsageError
+from dlsweep.errors import Interrupted
 from dlsweep.text import duration, plural, printable, size, table
 
 if TYPE_CHECKING:
@@ -30,20 +29,27 @@ OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.0
 TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
+JOBS = Option("-j", "--jobs", parser=checked("--jobs", AtLeast1), metavar="N", help="Workers; default: all cores.")
+MAX_RUNS = Option(parser=checked("--max-runs", AtLeast1), metavar="N", help="Refuse a sweep with more runs.")
+
 
 def run(
     config: Annotated[Path, Argument(metavar="CONFIG", help=CONFIG, show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
-    jobs: Annotated[int | None, Option("-j", "--jobs", min=1, metavar="N", help="Workers; default: all cores.")] = None,
+    jobs: Annotated[int | None, JOBS] = None,
     executor: Annotated[str | None, Option(metavar="NAME", help="inline or processes; default: automatic.")] = None,
     force: Annotated[bool, Option("--force", help="Replace existing results.")] = False,
     retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first failed run.")] = False,
-    timeout: Annotated[float | None, Option(metavar="SECONDS", help=TIMEOUT)] = None,
-    max_memory: Annotated[float | None, Option(metavar="GB", help=MAX_MEMORY)] = None,
-    max_runs: Annotated[int, Option(min=1, metavar="N", help="Refuse a sweep with more runs.")] = 100_000,
+    timeout: Annotated[
+        float | None, Option(parser=checked("--timeout", Above0), metavar="SECONDS", help=TIMEOUT)
+    ] = None,
+    max_memory: Annotated[
+        float | None, Option(parser=checked("--max-memory", Above0), metavar="GB", help=MAX_MEMORY)
+    ] = None,
+    max_runs: Annotated[int, MAX_RUNS] = 100_000,
     formats: Formats = "png",
     as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
     quiet: Quiet = False,
@@ -53,7 +59,8 @@ def run(
 
     Run it again at any time, also after a crash: finished runs are kept.
     """
-    from dlsweep.execution import machine, startup
+    from dlsweep import machine
+    from dlsweep.execution import startup
 
     if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
@@ -64,7 +71,7 @@ def run(
 
     drawn = suffixes(formats)
     asked = load(example(config), overrides or (), max_runs=max_runs)
-    memory = None if max_memory is None else _bytes(max_memory)
+    memory = None if max_memory is None else int(max_memory * 1e9)
     options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
     if dry_run:
         _forecast(asked, options, as_json, quiet, verbose)
@@ -72,18 +79,16 @@ def run(
         _train(asked, options, drawn, as_json, Progress(asked.name, quiet=quiet, verbose=verbose))
 
 
-def _bytes(gigabytes: float) -> int:
-    if not 0 < gigabytes < math.inf:
-        raise UsageError(f"max_memory must be a number above 0, of gigabytes, got {gigabytes:g}")
-    return int(gigabytes * 1e9)
-
-
 def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
     """Train the missing runs of a sweep, draw its plots, and print its closing table."""
-    from dlsweep.analysis.leaderboard import MOST, closing_data, closing_table
+    from dlsweep.analysis.checked import check
+    from dlsweep.analysis.closing import MOST, closing_data, closing_table
+    from dlsweep.analysis.outlook import outlook, undecidable
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
 
+    for note in undecidable(outlook(asked)):
+        progress.note(note)
     try:
         results = train_missing(asked, options, progress)
     except Interrupted as stop:
@@ -93,10 +98,13 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
         raise typer.Exit(stop.exit_code) from None
     if not (as_json or progress.quiet):
         print(closing_table(results, most=MOST), flush=True)
+        if results.record.claims:
+            print(f"\n{check(results)}", flush=True)
     clear(results)
     figures = draw(results, asked.plots, formats=formats) if asked.plots else []
     if as_json:
-        print_json({**closing_data(results), "figures": figures})
+        claims = {"claims": check(results).data()["claims"]} if results.record.claims else {}
+        print_json({**closing_data(results), **claims, "figures": figures})
     elif not progress.quiet:
         print_paths(figures)
         if not asked.plots:
@@ -108,14 +116,17 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
 
 def _forecast(asked: Config, options: Options, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Print the result of a dry run."""
+    from dlsweep.analysis.outlook import detected, outlook, undecidable
     from dlsweep.forecast import predict
 
-    told = predict(asked, options)
+    told, claims = predict(asked, options), outlook(asked)
     if as_json:
-        print_json({"name": asked.name, **asdict(told)})
+        print_json({"name": asked.name, **asdict(told), "claims": [asdict(claim) for claim in claims]})
     else:
         print(forecast_text(asked.name, told, verbose))
-    for note in () if quiet else told.notes:
+        if sentence := detected(claims, asked.alpha):
+            print(sentence)
+    for note in () if quiet else (*told.notes, *undecidable(claims)):
         say(note)
 
 

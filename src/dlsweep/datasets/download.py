@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from queue import Empty, Queue
 from threading import Event, Thread
+from typing import Any
 
 from dlsweep.errors import FetchError
 from dlsweep.text import printable
@@ -56,22 +57,28 @@ def _receive(url: str, arrived: Queue[bytes | FetchError | None], ended: Event) 
     """Put what a server sends into a queue, then None or the error; until the end is wanted."""
     import requests
 
-    last = None
+    last, stage = None, "address"
+
+    def answered(*args: Any, **options: Any) -> None:
+        nonlocal stage
+        stage = "redirect"
+
     try:
-        plain = {"Accept-Encoding": "identity"}
-        with requests.get(url, stream=True, timeout=PATIENCE, headers=plain) as answer:
+        plain, hooks = {"Accept-Encoding": "identity"}, {"response": answered}
+        with requests.get(url, stream=True, timeout=PATIENCE, headers=plain, hooks=hooks) as answer:
             answer.raise_for_status()
+            stage = "file"
             for chunk in answer.raw.stream(CHUNK, decode_content=False):
                 arrived.put(chunk)
                 if ended.is_set():
                     return
     except Exception as error:  # the library raises much that it does not document
-        last = FetchError(_reason(error, url))
+        last = FetchError(_reason(error, stage))
     arrived.put(last)
 
 
-def _reason(error: Exception, url: str) -> str:
-    """Return the reason of a failed request in few words."""
+def _reason(error: Exception, stage: str) -> str:
+    """Return the reason of a failed request in few words. stage: the address, a redirect, or the file."""
     import requests
     import urllib3
 
@@ -86,18 +93,12 @@ def _reason(error: Exception, url: str) -> str:
         closed = isinstance(protocol.args[-1], ConnectionError)
         return "the server closed the connection without an answer" if closed else _UNCLEAR
     if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    if isinstance(error, urllib3.exceptions.HTTPError):
+        return "no connection" + " to the address that the server redirects to" * (stage == "redirect")
+    if isinstance(error, ValueError) and stage != "file":
+        redirected = stage == "redirect"
+        return "the server redirects to an address that is none" if redirected else "this is not an http address"
+    if isinstance(error, urllib3.exceptions.HTTPError) and not isinstance(
+        error.args[-1], urllib3.exceptions.InvalidChunkLength
+    ):
         return "the connection broke before the whole file had arrived"
-    if isinstance(error, ValueError):
-        return "the server redirects to an address that is none" if _is_address(url) else "this is not an http address"
     return _UNCLEAR
-
-
-def _is_address(url: str) -> bool:
-    import requests
-
-    try:
-        return (requests.Request("GET", url).prepare().url or "").lower().startswith(("http://", "https://"))
-    except ValueError:
-        return False

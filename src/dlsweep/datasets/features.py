@@ -10,7 +10,7 @@ import numpy as np
 Channels = Literal["first", "last"]
 
 SOME = 2000  # samples, evenly spaced, that plausibility is judged by
-MAX_SCALE = 20.0  # root mean square of an input above which a note is given
+MIN_SCALE, MAX_SCALE = 1e-3, 20.0  # root mean squares of an input outside which a note is given
 MAX_RATIO = 5.0  # between the root mean squares of training and test samples
 
 
@@ -61,9 +61,19 @@ def converted(x: np.ndarray, channels: Channels | None) -> np.ndarray:
     return x[:, None] if x.ndim == 3 else x
 
 
+def axis_notes(name: str, x: np.ndarray, channels: Channels | None) -> list[str]:
+    """Return a sentence on images that have, by their shape, their channels first, though the setting says last."""
+    if channels != "last" or not x.shape[1] <= 4 < min(x.shape[2:]):
+        return []
+    shape = f"{name} is {x.shape}, by its shape (N, C, H, W)"
+    return [
+        f"{shape}, and channels: last makes {x.shape[3]} channels of it; write channels: first if it has {x.shape[1]}"
+    ]
+
+
 def notes(names: tuple[str, str], x: np.ndarray, x_test: np.ndarray, standardize: bool) -> list[str]:
     """Return sentences on samples, converted, that a network can use and that are probably not as they were meant."""
-    (train, test), (low, high) = names, (x.min(), x.max())
+    (train, test), (low, high) = names, (x.min() + 0, x.max() + 0)  # −0 + 0 is 0
     if low == high:
         return [f"every value of {train} is {low:g}, so that samples do not differ"]
     found = []
@@ -73,6 +83,8 @@ def notes(names: tuple[str, str], x: np.ndarray, x_test: np.ndarray, standardize
     elif x.dtype != np.uint8 and scale > MAX_SCALE and not standardize:
         advice = "standardize: true, or divide by 255" if 1 < high <= 255 and low >= 0 else "standardize: true"
         found.append(f"{train} has values from {low:g} to {high:g}, large for an input; write {advice}")
+    elif scale < MIN_SCALE and not standardize:
+        found.append(f"{train} has values from {low:g} to {high:g}, small for an input; write standardize: true")
     if max(scale, test_scale) > MAX_RATIO * min(scale, test_scale):
         ratio = f"{test_scale:.3g} in {test} and {scale:.3g} in {train}"
         found.append(f"the root mean square is {ratio}: probably only one of them was scaled")

@@ -21,7 +21,7 @@ from pathlib import Path
 from dlsweep.datasets.download import CHUNK, PAUSE, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
 from dlsweep.errors import DataError, DlsweepError, FetchError, Unreadable
-from dlsweep.files import created, held, opened, read
+from dlsweep.files import created, held, opened, read, refuse_links
 from dlsweep.text import printable, size
 
 
@@ -117,6 +117,7 @@ def _sole_writer(
 ) -> Iterator[None]:
     """Make the folder, wait until no other process writes to it, and delete what killed ones have left."""
     folder, holder, waits = published.folder, published.folder / ".holder", False
+    refuse_links(folder.parent, folder.name)
     with ExitStack() as stack:
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,10 @@ def understand(names: Sequence[str], t: np.ndarray, t_test: np.ndarray, class_na
     found, inverse = np.unique(whole, return_inverse=True)
     inverse = inverse.reshape(-1)  # NumPy 2.0 gives another shape
     if found.dtype.kind == "U" or _is_boolean(t) or _are_names(found):
+        if class_names and len(class_names) != len(found):
+            notes.append(f"class_names has {len(class_names)} names for {len(found)} classes, and is not used")
+        elif class_names:
+            notes.append("class_names is not used, because the labels are names already")
         class_names = [str(bool(label)) if _is_boolean(t) else str(label) for label in found]
         notes.append("the classes are " + listed([f"{i} = {name}" for i, name in enumerate(class_names)]))
         whole, classes = inverse, len(found)
@@ -106,10 +110,12 @@ def _is_boolean(t: np.ndarray) -> bool:
 
 
 def plain(t: np.ndarray) -> np.ndarray:
-    """Return labels as `(N,)`, int64 or text."""
+    """Return labels as `(N,)`, int64 or text; numbers that only uint64 holds as Python's."""
     t = t.argmax(axis=1) if _is_one_hot(t) else t.reshape(-1)
     if t.dtype.kind == "S":
         return np.char.decode(t, "utf-8", "replace")
+    if t.dtype == np.uint64 and t.size and t.max() > np.iinfo(np.int64).max:
+        return t.astype(object)
     return t if t.dtype.kind == "U" else t.astype(np.int64)
 
 

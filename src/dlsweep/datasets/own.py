@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from dlsweep import machine
 from dlsweep.datasets import features, labels
 from dlsweep.datasets.base import Dataset
 from dlsweep.datasets.subset import Subset
@@ -26,12 +26,14 @@ class _CountOrShare:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema
 
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+        return core_schema.no_info_wrap_validator_function(self.check, handler(source))
 
     @staticmethod
-    def check(value: float) -> float:
-        if (isinstance(value, int) and value >= 1) or 0 < value < 1:
-            return value
+    def check(given: Any, validate: Any) -> float:
+        with suppress(ValueError):
+            value: float = validate(given)
+            if (isinstance(value, int) and value >= 1) or 0 < value < 1:
+                return value
         raise ValueError("a number of samples such as 500, or a share below 1 such as 0.2")
 
 
@@ -77,6 +79,7 @@ def dataset(
     refuse(path, [*_one_class(train)])
     assert not isinstance(wanted.test, float)
     names = train.x_name, test.x_name
+    found += features.axis_notes(train.x_name, train.x, wanted.channels)
     x, x_test = (features.converted(part.x, wanted.channels) for part in (train, test))
     understood = labels.understand((train.t_name, test.t_name), train.t, test.t, class_names)
     found += [*understood.notes, *features.notes(names, x, x_test, wanted.standardize)]
@@ -101,16 +104,16 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process may still take: those of the machine, or by `ulimit -v`."""
-    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    limits = [page * os.sysconf("SC_PHYS_PAGES")] if page else []
+    """Return the bytes of memory for data: those of the machine or its container, or what `ulimit -v` still allows."""
+    limits = [machine.memory()]
     with suppress(ImportError, OSError, ValueError):
         import resource
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit != resource.RLIM_INFINITY:
+            page = os.sysconf("SC_PAGE_SIZE")
             limits.append(limit - page * int(Path("/proc/self/statm").read_text().split()[0]))
-    return min(limits, default=sys.maxsize)
+    return min(limits)
 
 
 def refuse(path: Path, problems: Sequence[str]) -> None:

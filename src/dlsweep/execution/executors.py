@@ -15,9 +15,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from dlsweep import machine
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
-from dlsweep.execution import machine
 from dlsweep.execution.processes import train_in_processes
 from dlsweep.execution.worker import Progress, Receipts, Task
 from dlsweep.factors import foreign

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
-from dlsweep.execution.machine import keep_freed_memory
+from dlsweep.machine import keep_freed_memory
 from dlsweep.storage import parts
 from dlsweep.storage.further import Earlier
 from dlsweep.storage.store import Store

@@ -60,7 +60,8 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        frame = self.frame(_joined(self._parts(table), self.record.tables.schemas[table]))
+        own = [*self._parts(table)]
+        frame = self.frame(_joined(own, self.record.tables.schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
@@ -71,9 +72,8 @@ class Reader:
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
-        schema = self.record.tables.schemas.get(table, pa.schema([]))
         found = [_rows(part, words).select(names) for part in self._parts(table)]
-        return _joined(found, pa.schema([schema.field(name) for name in names]))
+        return _joined(found, pa.schema([self.record.tables.schemas[table].field(name) for name in names]))
 
     def _parts(self, table: str) -> Iterator[pa.Table]:
         """Yield the checked parts of another table, in the order of those of runs/."""

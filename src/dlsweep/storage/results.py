@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
 from dlsweep.config.runs import Run
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
@@ -175,21 +175,44 @@ class Results:
         """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
         return dlsweep.plot(self, kind, **settings)
 
+    def effects(
+        self, metric: str | None = None, *, order: int = 2
+    ) -> dlsweep.analysis.effects.Effects | dlsweep.analysis.luck.Luck:
+        """Return main effects and interactions of the factors, or shares of luck, as `dlsweep.effects` does."""
+        return dlsweep.effects(self, metric, order=order)
+
     def summary(self, metrics: Sequence[str] | None = None) -> DataFrame:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""
         return dlsweep.summary(self, metrics)
 
+    def leaderboard(
+        self,
+        metric: str | Sequence[str] | None = None,
+        *,
+        reference: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
+        at: int | None = None,
+        rows: str = "arms",
+    ) -> DataFrame:
+        """Return arms with means and paired differences, as `dlsweep.analysis.leaderboard.leaderboard` does."""
+        from dlsweep.analysis.leaderboard import leaderboard
+
+        return leaderboard(self, metric, reference=reference, where=where, at=at, rows=rows)
+
+    def _repr_html_(self) -> str | None:
+        """Return the leaderboard for a notebook; None, for the plain text, if there are no runs to show."""
+        from dlsweep.analysis.closing import page
+
+        try:
+            return page(self) if len(self.runs) else None
+        except DlsweepError:
+            return None
+
     def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | Mapping[str, int] | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
         rows = self.runs
-        for factor, level in (arm or {}).items():
-            if factor not in self.record.levels:
-                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels, text = self.record.levels[factor], label_text(level)
-            same = [label for label in labels if label == text] or [x for x in labels if x.partition(" ")[0] == text]
-            if not same:
-                raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
-            rows = rows[rows[factor].isin(same)]
+        for factor, labels in self.partial_arm(arm or {}).items():
+            rows = rows[rows[factor].isin(labels)]
         if rows.empty:
             raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
         sources = self.record.tables.sources
@@ -203,6 +226,42 @@ class Results:
                 )
             rows = rows[rows[column] == number]
         return rows
+
+    def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+        fitting: dict[str, tuple[str, ...]] = {}
+        for factor, level in arm.items():
+            if factor not in self.record.levels:
+                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
+            labels = self.record.levels[factor]
+            one = not isinstance(level, (list, tuple)) or label_text(level) in labels
+            found: list[str] = []
+            for text in map(label_text, [level] if one else level):
+                same = [label for label in labels if label == text] or [
+                    x for x in labels if x.partition(" ")[0] == text
+                ]
+                if not same:
+                    raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
+                found += same
+            fitting[factor] = tuple(dict.fromkeys(found))
+        return fitting
+
+    def compare(
+        self,
+        first: Mapping[str, Any],
+        second: Mapping[str, Any],
+        *,
+        metric: str | None = None,
+        by: float = 0.0,
+        where: Mapping[str, Any] | None = None,
+        at: int | None = None,
+    ) -> dlsweep.analysis.comparison.Comparison:
+        """Return the difference of two partial arms, paired by seed, as `dlsweep.compare` does."""
+        return dlsweep.compare(self, first, second, metric=metric, by=by, where=where, at=at)
+
+    def check(self) -> dlsweep.analysis.checked.Checked:
+        """Return the verdicts on the claims of the sweep, as `dlsweep.check` does."""
+        return dlsweep.check(self)
 
     @cached_property
     def expanded(self) -> Config:

@@ -4,7 +4,7 @@ import resource
 
 import numpy as np
 
-from dlsweep.execution.machine import keep_freed_memory
+from dlsweep.machine import keep_freed_memory
 
 
 def faults():

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from dlsweep import machine
 from dlsweep.cli import main
-from dlsweep.execution import machine
 
 machine.GROUPS, machine.OWN = Path("groups"), Path("own")
 os.sched_getaffinity = lambda number: set(range(8))

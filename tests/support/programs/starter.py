@@ -17,7 +17,7 @@ HEAVY = (
     "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patheffects", "matplotlib.style", "pandas",
     "PIL.JpegImagePlugin", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic.type_adapter", "scipy.stats",
 )  # fmt: skip
-OWN = ("cli.app", "analysis.leaderboard", "cli.choosing", "progress", "forecast", "plots.figures", "sweep")
+OWN = ("cli.app", "analysis.closing", "cli.choosing", "progress", "forecast", "plots.figures", "sweep")
 for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
 gc.freeze()  # else the collector touches, and so copies, every page in every fork

@@ -1,22 +1,21 @@
-"""`dlsweep plot` and `dlsweep show`: figures and the closing table of finished sweeps."""
+"""`dlsweep plot`: figures of finished sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from dlsweep.cli.options import Formats, Json, Quiet, Results, suffixes
-from dlsweep.cli.terminal import print_json, print_paths, say
-from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.cli.each import each
+from dlsweep.cli.options import Formats, Quiet, Results, scalar, suffixes
+from dlsweep.cli.terminal import print_paths
+from dlsweep.errors import UsageError
 from dlsweep.text import NUMBER
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
-Y = "Metric, such as test_loss or best_test_accuracy."
 X = "Such as epoch; or optimizer.lr for a response."
 TITLE = "Title of the figures; by default the config's, empty for none."
 LIMITS = "Ends of the {} axis; one may be empty: 0.8, or ,1."
@@ -34,7 +33,7 @@ def plot(
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
     x: Annotated[str | None, Option("-x", metavar="NAME", help=X)] = None,
     arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
-    seed: Annotated[int | None, Option(min=0, metavar="N", help="Seed of the networks that are shown.")] = None,
+    seed: Annotated[int | None, Option(parser=scalar, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
     log_y: Annotated[bool, Option("--log-y", help="Logarithmic y axis, or colour scale.")] = False,
     title: Annotated[str | None, Option(metavar="TEXT", help=TITLE)] = None,
@@ -44,8 +43,10 @@ def plot(
     x_limits: Annotated[str | None, Option("--x-limits", metavar="LOW,HIGH", help=LIMITS.format("x"))] = None,
     y_limits: Annotated[str | None, Option("--y-limits", metavar="LOW,HIGH", help=LIMITS.format("y"))] = None,
     size: Annotated[str | None, Option(metavar="WIDTH,HEIGHT", help="Size in inches: 8,4.5.")] = None,
-    dpi: Annotated[int | None, Option(metavar="N", help="Pixels per inch of a PNG; 200 by default.")] = None,
-    font_size: Annotated[float | None, Option("--font-size", metavar="POINTS", help=FONT)] = None,
+    dpi: Annotated[
+        int | None, Option(parser=scalar, metavar="N", help="Pixels per inch of a PNG; 200 by default.")
+    ] = None,
+    font_size: Annotated[float | None, Option("--font-size", parser=scalar, metavar="POINTS", help=FONT)] = None,
     output: Annotated[Path | None, Option("-o", "--output", metavar="PATH", help=OUTPUT)] = None,
     formats: Formats = "png",
     quiet: Quiet = False,
@@ -72,7 +73,7 @@ def plot(
         if not quiet:
             print_paths(figures)
 
-    _each(results, "plot", draw_all)
+    each([results], "plot", draw_all)
 
 
 def _pair(text: str | None, option: str) -> list[float | None] | None:
@@ -91,59 +92,3 @@ def _levels(pairs: list[str] | None) -> dict[str, str] | None:
         if "=" not in pair:
             raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
     return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None
-
-
-def show(
-    results: Results,
-    metric: Annotated[str | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
-    as_json: Json = False,
-) -> None:
-    """Show the closing table of finished sweeps again."""
-    from dlsweep.analysis.leaderboard import closing_data, closing_table
-
-    shown: list[Any] = []
-    try:
-        if as_json:
-            _each(results, "show", lambda sweep: shown.append(closing_data(sweep)), begun=False)
-        else:
-            _each(results, "show", lambda sweep: shown.append(closing_table(sweep, metric)))
-    finally:
-        if shown:
-            print_json(shown) if as_json else print("\n\n".join(shown))
-
-
-def _each(path: Path, do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
-    """Act on each sweep of a folder. begun: only on those that have runs to plot or to show; report the others.
-
-    A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
-    If some sweeps suit the request, those that do not are no error: they are reported.
-    """
-    from dlsweep.storage.opening import open_each
-
-    done, lost = 0, list[DlsweepError]()
-    waiting: list[str] = []
-    opened = open_each(path)
-    for sweep in opened:
-        try:
-            if isinstance(sweep, DlsweepError):
-                raise sweep
-            if begun and sweep.runs.empty:
-                waiting.append(f"there is nothing to {do} in {sweep.folder}: no run is done yet")
-            else:
-                act(sweep)
-                done += 1
-        except DlsweepError as error:
-            lost.append(error)
-    if len(waiting) == len(opened):
-        raise UsageError("\n".join(waiting))
-    for sentence in waiting:
-        say(sentence)
-    for one in [one for one in lost if done and isinstance(one, UsageError)]:
-        say(str(one))
-        lost.remove(one)
-    if len(opened) == 1 and lost:
-        raise lost[0]
-    if lost:
-        together = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
-        together.exit_code = max(one.exit_code for one in lost)
-        raise together

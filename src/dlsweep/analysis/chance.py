@@ -1,0 +1,51 @@
+"""Sources of chance: those that the seeds of a sweep vary, and those that all its runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Names in a config whose presence makes runs draw from a source.
+_DRAW = {
+    "dropout masks": ("dropout", "dropconnect"),
+    "augmentation": ("crop", "flip", "input_noise"),
+}
+
+
+def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the sources of chance that seeds vary and that they do not, from a resolved config.
+
+    >>> sources({"data": {"mnist": {"train": 1000}}, "model": {"mlp": {}}, "seeds": [0, 1]})[0]
+    ['initial weights', 'minibatches', 'training subset']
+    """
+    names = set(_names(config))
+    if "data" not in config:
+        return ["gradient noise"], ["landscape", "start"]
+    varied = ["initial weights", "minibatches"]
+    varied += [source for source, words in _DRAW.items() if not names.isdisjoint(words)]
+    drawn = any(settings and settings.get("train") for settings in _settings(config["data"], config))
+    held = ["test images", "settings such as the learning rate"]
+    return ([*varied, "training subset"], held) if drawn else (varied, ["training images", *held])
+
+
+def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the settings of every data set, and the values of `data.train` in the grid."""
+    yield from (settings for settings in data.values() if isinstance(settings, Mapping))
+    for grid in config.get("grid", ()):
+        yield from ({"train": value} for value in grid.get("data.train", ()))
+        for level in grid.get("data", ()):
+            yield from (own for own in level.values() if isinstance(own, Mapping))
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield the keys with a value, at every depth."""
+    if isinstance(value, Mapping):
+        for key, own in value.items():
+            if own not in (0, None, False):
+                yield str(key)
+                yield from _names(own)
+    elif isinstance(value, (list, tuple)):
+        for own in value:
+            yield from _names(own)
+            if isinstance(own, str):
+                yield own

@@ -1,0 +1,163 @@
+"""Check the claims of some sweeps: their verdicts, and the exit code that says if all are as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from html import escape
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.analysis.sentences import ends, half_width, p_text
+from dlsweep.analysis.verdicts import Verdict, verdicts_of
+from dlsweep.storage.results import Results
+from dlsweep.text import Form, latex, measured, printable, table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+AS_EXPECTED, OPPOSITE, OTHERWISE = 0, 1, 3  # exit codes
+
+HOW = """Write claims in the config, and run it again, which trains nothing anew:
+  claims:
+    - ReLU needs He: {arm: {activation: relu, init: he}, beats: {activation: relu, init: normal}, by: 0.2}"""
+
+COLUMNS = ("claim", "verdict", "as expected", "effect", "interval", "p", "p (Holm)", "n")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The verdicts on all claims of some sweeps; removed: by folder, claims that were taken out after the results."""
+
+    verdicts: tuple[Verdict, ...]
+    removed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The exit code: 0 if all verdicts are as expected, 1 if one is the opposite, 3 if one differs otherwise."""
+        if any(verdict.opposite for verdict in self.verdicts):
+            return OPPOSITE
+        return AS_EXPECTED if all(verdict.as_expected for verdict in self.verdicts) else OTHERWISE
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def frame(self) -> DataFrame:
+        """Return a row per claim, with the numbers of the contrast that its verdict rests on."""
+        import pandas as pd
+
+        return pd.DataFrame([row(verdict) for verdict in self.verdicts])
+
+    def data(self) -> dict[str, Any]:
+        """Return the verdicts as values for JSON, which has neither NaN nor infinity."""
+        steps = ([{**asdict(step), "interval": [*step.interval]} for step in v.steps] for v in self.verdicts)
+        claims = [{**row(verdict), "steps": own} for verdict, own in zip(self.verdicts, steps)]
+        found: dict[str, Any] = _finite({"claims": claims, "removed": self.removed, "exit_code": self.code})
+        return found
+
+    def table(self, form: Form = "plain") -> str:
+        """Return the table of claims: verdict, effect, interval, p and the number of seeds."""
+        folders = {verdict.folder for verdict in self.verdicts}
+        header, rows = [*COLUMNS], [_cells(verdict) for verdict in self.verdicts]
+        if len(folders) > 1:
+            header, rows = ["results", *header], [[v.folder, *cells] for v, cells in zip(self.verdicts, rows)]
+        return table(header, rows, [column in COLUMNS[3:] for column in header], form)
+
+    def sentences(self) -> list[str]:
+        """Return the sentence of each verdict, and one on each claim that was removed."""
+        gone = [
+            f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
+            for folder, names in self.removed.items()
+            for name in names
+        ]
+        return [*(verdict.sentence for verdict in self.verdicts), *gone]
+
+    def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
+        """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
+        if not self.verdicts:
+            return f"There are no claims. {HOW}"
+        write: Callable[[str], str] = {"latex": latex, "html": lambda text: f"<p>{escape(text)}</p>"}.get(
+            form, printable
+        )
+        told = [write(sentence) for sentence in (*self.sentences(), *paragraphs)]
+        return "\n\n".join([self.table(form), *told])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.text("html")
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    """Return the cells of a claim in the table."""
+    told = isfinite(verdict.effect)
+    return [
+        verdict.claim.name + " (stated after the results)" * verdict.late,
+        verdict.verdict,
+        "yes" if verdict.as_expected else "no",
+        measured(verdict.effect, half_width(verdict.interval), sign=verdict.signed),
+        ends(verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
+        p_text(verdict.p),
+        p_text(verdict.adjusted),
+        str(verdict.n),
+    ]
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """Return the numbers of a verdict, of the contrast that it rests on."""
+    low, high = verdict.interval
+    new_low, new_high = verdict.step.interval_new_images or (None, None)
+    return {
+        "claim": verdict.claim.name,
+        "verdict": verdict.verdict,
+        "expect": verdict.claim.expect,
+        "as_expected": verdict.as_expected,
+        "relation": verdict.claim.relation,
+        "metric": verdict.metric.name if verdict.metric else verdict.claim.metric,
+        "at": verdict.claim.at,
+        "effect": verdict.effect,
+        "low": low,
+        "high": high,
+        "level": verdict.level,
+        "low_new_images": new_low,
+        "high_new_images": new_high,
+        "margin": verdict.claim.margin,
+        "p": verdict.p,
+        "p_holm": verdict.adjusted,
+        "n": verdict.n,
+        **{name: getattr(verdict, name) for name in ("diverged", "stopped", "reason", "late", "exact", "detectable")},
+        "seeds_half": verdict.needed.half,
+        "seeds_eighty": verdict.needed.eighty,
+        "sweep": verdict.sweep,
+        "results": verdict.folder,
+        "sentence": verdict.sentence,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with None for each number that is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _finite(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(own) for own in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def check(results: Results | Sequence[Results]) -> Checked:
+    """Return the verdicts on the claims of a sweep, or of several; Holm's correction is over the claims of one sweep.
+
+    >>> import dlsweep
+    >>> config = {"name": "claims", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 30}}
+    >>> claim = {"arm": {"init": "he"}, "beats": {"init": "normal"}, "metric": "train_loss"}
+    >>> config |= {"evaluate": {"on": ["train"]}, "seeds": 6, "grid": {"init": ["he", "normal"]}}
+    >>> results = dlsweep.run({**config, "claims": [{"ReLU needs He": claim}]}, executor="inline")
+    >>> [verdict.verdict for verdict in dlsweep.check(results)]
+    ['supported']
+    """
+    sweeps = [results] if isinstance(results, Results) else results
+    verdicts = [verdict for sweep in sweeps for verdict in verdicts_of(sweep)]
+    return Checked(tuple(verdicts), {str(one.folder): one.record.removed for one in sweeps if one.record.removed})

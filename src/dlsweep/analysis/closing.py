@@ -1,0 +1,187 @@
+"""The leaderboard for readers: a table with its notes, in every form; and values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dlsweep.analysis.frames import metric_columns, summary
+from dlsweep.analysis.leaderboard import ENDED, ensembles
+from dlsweep.analysis.metrics import metric_of
+from dlsweep.analysis.notes import ALIKE, notes
+from dlsweep.analysis.shown import Asked, Shown
+from dlsweep.metrics import Metric
+from dlsweep.storage.results import Results
+from dlsweep.text import Form, measured, number, printable, table
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+MOST = 50  # arms that `run` shows
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    header: str
+    cells: list[str]
+    right: bool = True
+
+
+def text(shown: Shown, form: Form = "plain") -> str:
+    """Return a leaderboard as a table with its notes; in CSV all numbers, and no notes."""
+    if form == "csv":
+        return csv([shown])
+    columns = [*_names(shown), *_metrics(shown), *_counts(shown)]
+    rows = list(zip(*(column.cells for column in columns), strict=True))
+    told = table([column.header for column in columns], rows, [column.right for column in columns], form)
+    return told + _NOTES[form](notes(shown))
+
+
+def _names(shown: Shown) -> Iterator[Column]:
+    for name in shown.names:
+        yield Column(name, shown.frame[name].astype(str).tolist(), right=name == "seed")
+
+
+def _metrics(shown: Shown) -> Iterator[Column]:
+    for metric in shown.board.metrics:
+        yield from _of_runs(shown, metric) if shown.rows == "runs" else _of_arms(shown, metric)
+
+
+def _counts(shown: Shown) -> Iterator[Column]:
+    if shown.rows == "runs":
+        yield Column("status", shown.frame["status"].astype(str).tolist(), right=False)
+    else:
+        yield Column("n", shown.frame["n"].astype(str).tolist())
+        for status in ENDED:
+            if shown.frame[status].any():
+                yield Column(status, shown.frame[status].astype(str).tolist())
+    yield Column("seconds", [f"{value:.3g}" for value in shown.frame["seconds"]])
+
+
+def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
+    """Yield the columns of a metric: marks, mean, interval, and the difference with its interval."""
+    frame, name = shown.frame, metric.name
+    own: dict[str, Any] = {end: frame[f"{name}_{end}"] for end in _ENDS if f"{name}_{end}" in frame}
+    if shown.several and shown.seeds[1] > 1 and metric.less_is_better is not None:
+        marks = ["best" if best else ALIKE if alike else "" for best, alike in zip(own["best"], own["marked"])]
+        yield Column("", marks, right=False)
+    half = (own["high"] - own["low"]) / 2
+    yield Column(name, list(map(measured, frame[name], half)))
+    if shown.seeds[1] > 1:
+        yield Column("95 % interval", _intervals(own["low"], own["high"], half))
+        if "new_images_low" in own and not shown.several:
+            low, high = own["new_images_low"], own["new_images_high"]
+            yield Column("on new images", _intervals(low, high, (high - low) / 2))
+    for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
+        if end in own:
+            yield Column(header, [f"{value:g}" if value == value else "–" for value in own[end]])
+    if "ensemble" in own:
+        yield Column("ensemble", list(map(number, own["ensemble"])))
+    if shown.several:
+        difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
+        difference[own["reference"]] = np.nan
+        half = (high - low) / 2
+        yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
+        if shown.seeds[1] > 1:
+            yield Column("95 % interval", _intervals(low.where(difference.notna()), high, half, sign=True))
+            if "difference_new_images_low" in own:
+                low, high = own["difference_new_images_low"], own["difference_new_images_high"]
+                ends = _intervals(low.where(difference.notna()), high, (high - low) / 2, sign=True)
+                yield Column("on new images", ends)
+
+
+def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
+    frame, name = shown.frame, metric.name
+    yield Column(name, list(map(number, frame[name])))
+    if f"{name}_iteration" in frame:
+        yield Column("at iteration", [f"{value:g}" if value == value else "–" for value in frame[f"{name}_iteration"]])
+    if shown.several and f"{name}_difference" in frame:
+        differences = frame[f"{name}_difference"]
+        yield Column(f"minus {shown.minus}", [measured(d, np.nan, sign=True) for d in differences])
+
+
+_ENDS = (
+    *("low", "high", "iteration", "not_reached", "ensemble", "reference", "best", "marked"),
+    *("difference", "difference_low", "difference_high", "pairing"),
+    *("new_images_low", "new_images_high", "difference_new_images_low", "difference_new_images_high"),
+)
+
+
+def _intervals(low: Series[float], high: Series[float], half: Series[float], *, sign: bool = False) -> list[str]:
+    ends = zip(low, high, half)
+    return [f"[{measured(a, h, sign=sign)}, {measured(b, h, sign=sign)}]" if a == a else "–" for a, b, h in ends]
+
+
+def csv(boards: Sequence[Shown]) -> str:
+    """Return all numbers of some leaderboards as CSV; of several, the first column names the sweep."""
+    import pandas as pd
+
+    frames = [one.frame.assign(sweep=one.board.results.name) if len(boards) > 1 else one.frame for one in boards]
+    frame = pd.concat(frames)
+    header = [*(["sweep"] if len(boards) > 1 else []), *(str(column) for column in frame if column != "sweep")]
+    return table(header, [list(map(_raw, row)) for row in frame[header].itertuples(index=False)], form="csv")
+
+
+def _raw(value: Any) -> str:
+    """Return a value as CSV has it; a missing one is empty."""
+    return "" if value is None or value != value else repr(float(value)) if isinstance(value, float) else str(value)
+
+
+_NOTES: dict[str, Callable[[list[str]], str]] = {
+    "plain": lambda notes: "".join(f"\n{printable(note)}" for note in ["", *notes]),
+    "markdown": lambda notes: "".join(f"\n\n{note}" for note in [" ".join(notes)]),
+    "latex": lambda notes: "".join(f"\n% {printable(note)}" for note in notes),
+    "html": lambda notes: f"\n<p>{'<br>'.join(escape(printable(note)) for note in notes)}</p>",
+}
+
+
+def closing_table(results: Results, metric: str | None = None, *, most: int | None = None) -> str:
+    """Return the leaderboard of arms with its notes, at the end of `run`: of more than `most` arms the best ones."""
+    return text(Shown.of(results, Asked([metric] if metric else [], top=most)))
+
+
+def page(results: Results) -> str:
+    """Return the leaderboard of arms as HTML, for notebooks."""
+    board = text(Shown.of(results, Asked(top=MOST)), "html")
+    return f"<p><b>{escape(printable(results.name))}</b> {escape(printable(str(results.folder)))}</p>\n{board}"
+
+
+def closing_data(results: Results, asked: Asked | None = None) -> dict[str, Any]:
+    """Return every metric of every arm with its interval, and the leaderboard, as values for JSON."""
+    asked = asked or Asked()
+    arms = summary(results.runs)
+    factors = list(results.record.levels)
+    names = metric_columns(results.runs)
+    together = {m: values for m in names if (values := ensembles(results, metric_of(results, m)))}
+    shown = Shown.of(results, asked) if len(arms) else None
+    return {
+        "name": results.name,
+        "folder": str(results.folder),
+        "runs": {"total": len(results.runs), **results.counts},
+        "arms": [
+            {
+                "arm": str(arm["arm"]),
+                "factors": {factor: str(arm[factor]) for factor in factors},
+                **{column: int(arm[column]) for column in ("n", *ENDED)},
+                "metrics": {
+                    m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
+                    for m in names
+                },
+                **({"ensemble": {m: of.get(str(arm["arm"])) for m, of in together.items()}} if together else {}),
+            }
+            for arm in arms.to_dict("records")
+        ],
+        "leaderboard": []
+        if shown is None
+        else [{str(name): _value(value) for name, value in row.items()} for row in shown.frame.to_dict("records")],
+        "notes": [] if shown is None else notes(shown),
+    }
+
+
+def _value(x: Any) -> Any:
+    """Return a value for JSON, which has no NaN."""
+    return None if x is None or x != x else x.item() if isinstance(x, np.generic) else x

@@ -1,0 +1,110 @@
+"""Comparison of two partial arms: the difference of a metric with its intervals, paired by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from dlsweep.analysis.contrasts import Contrast, Interval, correctness_of, fitting, refuse_crossed, sides_of
+from dlsweep.analysis.metrics import metric_of, metric_values
+from dlsweep.analysis.sentences import of_comparison, subject, within
+from dlsweep.analysis.statistics import pairing
+from dlsweep.config.claims import ALPHA
+from dlsweep.storage.results import Results
+from dlsweep.types import Array
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of a metric between two partial arms, first − second, paired by seed.
+
+    interval: the paired t interval at 95 %, on these test images. interval_new_images: the interval on new images like
+    these, from the kept predictions; None without them, and for any metric but the final test accuracy.
+    interval_exact: the interval that agrees with the sign-flip test. p: of the two-sided sign-flip test that the first
+    is better than the second by more than `by`, or worse; of a metric without a better direction, that the difference
+    is `by`. n: the number of seeds. pairing: the variance of paired differences over the one of unpaired differences.
+    diverged: the runs of each that diverged; their accuracy is chance, their loss infinite. The difference and its
+    intervals are over the seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN.
+    left_out: a sentence on the combinations that only one of them has. differences: of each of the `seeds`.
+    """
+
+    first: str
+    second: str
+    metric: str
+    difference: float
+    interval: Interval
+    interval_new_images: Interval | None
+    interval_exact: Interval
+    p: float
+    n: int
+    pairing: float
+    diverged: tuple[int, int]
+    by: float = 0.0
+    failed: int = 0
+    left_out: str = ""
+    words: str = ""
+    seeds: Array = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
+    differences: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return of_comparison(self)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"
+
+
+def compare(
+    results: Results,
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    *,
+    metric: str | None = None,
+    by: float = 0.0,
+    where: Mapping[str, Any] | None = None,
+    at: int | None = None,
+) -> Comparison:
+    """Compare two partial arms of a sweep; levels are given by labels or names, several as a list.
+
+    metric: by default the final accuracy on the split furthest from training; by: the margin of the test, at which the
+    first must be better; where: the part of the grid that is compared; at: an iteration, by default the metric's own.
+    Both are averaged, seed by seed, over the combinations of the other factors that both have. A `UsageError` names an
+    unknown factor, level or metric, and says where they have no combination or no seed in common.
+
+    >>> import dlsweep
+    >>> config = {"name": "start", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 50}}
+    >>> grid = {"init": ["he", {"normal": {"std": 1e-9}}], "activation": ["relu", "tanh"]}
+    >>> results = dlsweep.run({**config, "seeds": 6, "grid": grid}, executor="inline")
+    >>> found = compare(results, {"init": "he"}, {"init": "normal"}, metric="best_test_accuracy")
+    >>> found.n, found.difference > 0, found.interval[0] < found.difference < found.interval[1]
+    (6, True, True)
+    """
+    refuse_crossed(results)
+    chosen = metric_of(results, metric)
+    part = results.partial_arm(where or {})
+    frame = metric_values(results, chosen, at)
+    frame = frame[fitting(frame, part)]
+    sides = sides_of(frame, [results.partial_arm(one) for one in (first, second)], results.record.tables.factors)
+    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
+    return Comparison(
+        first=sides.names[0],
+        second=sides.names[1],
+        metric=chosen.name,
+        difference=contrast.effect,
+        interval=contrast.interval(ALPHA),
+        interval_new_images=contrast.interval_new_images(ALPHA),
+        interval_exact=contrast.interval_exact(ALPHA),
+        p=contrast.test(by, -1 if chosen.less_is_better else 1).two_sided,
+        n=sides.n,
+        pairing=pairing(*sides.values.mean(axis=1)),
+        diverged=(sides.count("diverged")[0], sides.count("diverged")[1]),
+        by=by,
+        failed=sum(sides.reasons.values()),
+        left_out=sides.left_out,
+        words=within(chosen, part) + subject(chosen, at),
+        seeds=sides.seeds,
+        differences=contrast.differences,
+    )

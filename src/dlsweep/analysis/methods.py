@@ -1,0 +1,103 @@
+"""Paragraph on the methods of a sweep and its claims, for a paper: those that were used, with references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dlsweep.analysis.chance import sources
+from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
+from dlsweep.analysis.verdicts import Verdict
+from dlsweep.storage.results import Results
+from dlsweep.text import plural
+
+_MOST_LEVELS = 8  # of a factor that a paragraph lists
+
+
+def methods(results: Results, verdicts: Sequence[Verdict]) -> str:
+    """Return a paragraph on the factors that a sweep varied, and on how it paired and tested its runs.
+
+    verdicts: on its claims.
+    """
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in _sentences(results, verdicts))
+
+
+def _sentences(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    yield from _design(results)
+    if all(verdict.exact for verdict in verdicts):
+        yield "no run depends on a seed, so values were compared without a test"
+    else:
+        yield from _tests(results, verdicts)
+    yield from _intervals(verdicts)
+    yield from _limits(results, verdicts)
+    versions = results.record.sessions[-1].get("versions", {}) if results.record.sessions else {}
+    used = [f"{name} {versions[key]}" for key, name in (("dlsweep", "dlsweep"), ("numpy", "NumPy")) if key in versions]
+    if used:
+        yield f"computed with {_listed(used)}"
+
+
+def _design(results: Results) -> Iterator[str]:
+    """Yield the factors that were varied, and the draws that arms of one seed share."""
+    levels = {factor: own for factor, own in results.record.levels.items() if len(own) > 1}
+    told = [
+        f"{f} ({', '.join(own)})" if len(own) <= _MOST_LEVELS else f"{f} ({len(own)} levels)"
+        for f, own in levels.items()
+    ]
+    arms, seeds = results.runs["arm"].nunique(), results.runs["seed"].nunique()
+    varied = f"varied {_listed(told)}" if told else "has one arm"
+    yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {plural(seeds, 'seed')}"
+    if seeds > 1:
+        drawn, held = sources(results.config)
+        yield (
+            f"a seed sets {_listed(drawn)}, and arms of one seed share these draws, so arms were compared in pairs of "
+            f"runs with one seed; {_listed(held)} did not vary; the seed is the unit of every test"
+        )
+
+
+def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the tests that were used, with their references."""
+    tested = [verdict for verdict in verdicts if not verdict.exact]
+    relations = {verdict.claim.relation for verdict in tested}
+    most = max(verdict.n for verdict in tested)
+    patterns = f"over {RANDOM_PATTERNS:,} random patterns" if most > MOST_EXACT else "over all patterns"
+    yield f"claims were tested by two-sided sign-flip tests of paired differences, {patterns} of signs (Fisher 1935)"
+    if "equals" in relations:
+        yield "equality within a margin was tested by two one-sided tests (Schuirmann 1987)"
+    if relations & {"order", "monotone"}:
+        yield "an order is supported if the test of each neighbouring pair supports it (Berger 1982)"
+    if "trend" in relations:
+        yield "a trend is the least-squares slope over the ranks of the levels, taken within each seed"
+    level = f"at the level {results.record.alpha:g}"
+    many = len(tested) > 1
+    yield (
+        f"tests were made {level}, with the correction of Holm (1979) for {len(tested)} claims"
+        if many
+        else f"the test was made {level}"
+    )
+
+
+def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
+    if steps:
+        yield "intervals are those that agree with the tests (Hartigan 1969), on these test images"
+    if any(step.interval_new_images for step in steps):
+        yield (
+            "intervals on new images take seeds and images as crossed random effects (Cameron, Gelbach and Miller "
+            "2011), with the degrees of freedom of Satterthwaite (1946)"
+        )
+
+
+def _limits(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield what a reader must know besides."""
+    if any(verdict.diverged for verdict in verdicts):
+        yield "runs that diverged were counted, with the accuracy of guessing or an infinite loss"
+    if any(verdict.stopped for verdict in verdicts):
+        yield "some runs stopped early"
+    if late := sum(verdict.late for verdict in verdicts):
+        yield f"{plural(late, 'claim')} of {len(verdicts)} {'was' if late == 1 else 'were'} stated after the results"
+    if results.record.removed:
+        yield f"{plural(len(results.record.removed), 'claim')} removed after the results"
+
+
+def _listed(items: Sequence[str]) -> str:
+    """Return items as a sentence lists them."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))

@@ -1,0 +1,92 @@
+"""Sentences below a leaderboard."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dlsweep.analysis.chance import sources
+from dlsweep.analysis.leaderboard import last_line
+from dlsweep.analysis.metrics import UNDEFINED
+from dlsweep.analysis.new_images import METRIC
+from dlsweep.analysis.ranking import ALPHA
+from dlsweep.analysis.shown import Shown
+from dlsweep.text import plural
+
+if TYPE_CHECKING:
+    pass
+
+ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
+_MOST_ERRORS = 5
+
+
+def notes(shown: Shown) -> list[str]:
+    """Return sentences on a leaderboard: its comparisons, its sources of chance, and runs without a value."""
+    told = [*_errors(shown)]
+    if shown.left:
+        more = plural(shown.left, "arm" if shown.rows == "arms" else "row")
+        told.insert(0, f"… and {more} more: dlsweep show {shlex.quote(str(shown.board.results.folder))}")
+    if shown.rows == "runs":
+        return [*told, *([f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else [])]
+    return [*told, *_comparison(shown), *_metric_notes(shown)]
+
+
+def _comparison(shown: Shown) -> Iterator[str]:
+    """Yield sentences on means, intervals, marks and pairing."""
+    board, name = shown.board, shown.board.metrics[0].name
+    fewest, most = shown.seeds
+    if most < 2:
+        yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
+        return
+    seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
+    on = " on these test images" if any(metric.split == "test" for metric in board.metrics) else ""
+    kind = "intervals from the variance components of the crossed seeds" if board.crossed else "t intervals"
+    yield f"Means over {seeds}, with 95 % {kind}{on}."
+    if f"{METRIC}_new_images_low" in shown.frame:
+        yield "On new images: intervals over seeds and test images, for new images like these."
+    if shown.several:
+        yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
+        if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
+            alike = int(board.compared[0].marked.sum()) - 1
+            arms = int(board.compared[0].shown.sum())
+            tests = f"(one-sided paired t tests at level {ALPHA:g} / {max(arms - 1, 1)})"
+            which = f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from"
+            yield f"{which if alike else 'All other arms are worse than'} the best {tests}."
+        pairing = shown.frame[f"{name}_pairing"].dropna()
+        if len(pairing):
+            spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
+            yield f"Pairing leaves {pairing.median():.2g}{spread} of the variance of unpaired differences."
+    varied, held = sources(board.results.config)
+    yield f"Seeds vary {_and(varied)}; all runs share {_and(held)}."
+
+
+def _metric_notes(shown: Shown) -> Iterator[str]:
+    """Yield sentences on single metrics."""
+    diverged = bool(shown.frame["diverged"].any())
+    for metric, frame in zip(shown.board.metrics, shown.board.values):
+        if metric.kind == "best" and metric.split == "test":
+            yield f"{metric.name} is optimistic: the evaluation is chosen on the images that it is measured on."
+        if metric.kind == "iterations_to":
+            yield f"{metric.name}: means over the runs that reach it."
+        elif diverged and metric.y == "accuracy" and metric.kind not in UNDEFINED:
+            yield f"{metric.name}: diverged runs count at chance."
+        elif diverged and metric.kind != "column":
+            yield f"{metric.name}: no mean where a run has diverged."
+        lacking = frame.loc[~frame["reason"].isin(["", "diverged", "failed"]), "reason"].value_counts()
+        for reason, count in lacking.items():
+            yield f"{metric.name}: {plural(int(count), 'run')} without a value ({reason})."
+
+
+def _errors(shown: Shown) -> Iterator[str]:
+    """Yield the last line of the error of each failed run, up to a number of them."""
+    runs = shown.board.results.fitting(shown.board.where)
+    failed = runs[runs["status"] == "failed"]
+    for _, run in failed.head(_MOST_ERRORS).iterrows():
+        yield f"failed: {run['arm']}, seed {run['seed']}: {last_line(str(run['error']))}"
+    if len(failed) > _MOST_ERRORS:
+        yield f"… and {plural(len(failed) - _MOST_ERRORS, 'failed run')} more"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -1,0 +1,70 @@
+"""Outlook on the claims of a sweep before it is trained: the seeds that decide them, the differences they detect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dlsweep.analysis.statistics import detectable, fewest_seeds
+from dlsweep.config import Config
+from dlsweep.text import plural
+
+FEWEST = 6  # seeds; with fewer, no claim is decided
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Seeds of a claim.
+
+    fewest: the smallest number of seeds that can decide it. detectable: the smallest difference that its seeds detect
+    four times of five, in standard deviations of the paired differences; None if they cannot decide it.
+    """
+
+    claim: str
+    seeds: int
+    fewest: int
+    detectable: float | None
+
+
+def outlook(config: Config) -> list[Outlook]:
+    """Return the outlook on each claim; none for arms that do not depend on their seeds, which are compared exactly.
+
+    >>> from dlsweep.config import load
+    >>> claim = {"He helps": {"arm": {"init": "he"}, "beats": {"init": "xavier"}}}
+    >>> outlook(load({"name": "x", "seeds": 5, "grid": {"init": ["he", "xavier"]}, "claims": [claim]}))
+    [Outlook(claim='He helps', seeds=5, fewest=6, detectable=None)]
+    """
+    if not config.claims or _is_exact(config):
+        return []
+    seeds, claims, alpha = len(config.seeds), len(config.claims), config.alpha
+    found = []
+    for claim in config.claims:
+        fewest = max(FEWEST, fewest_seeds(claims, alpha, one_sided=claim.relation == "equals"))
+        least = detectable(seeds, claims, alpha) if seeds >= max(fewest, fewest_seeds(claims, alpha)) else None
+        found.append(Outlook(claim.name, seeds, fewest, least))
+    return found
+
+
+def _is_exact(config: Config) -> bool:
+    """Return True if no arm depends on its seed."""
+    chance = config.task.chance
+    return bool(chance) and not any(arm.model.settings.get(chance) for arm in config.arms())
+
+
+def undecidable(told: Sequence[Outlook]) -> list[str]:
+    """Return a sentence for each claim that its seeds cannot decide."""
+    return [
+        f"{one.claim}: {plural(one.seeds, 'seed')} cannot decide this claim whatever the results are; {one.fewest} can"
+        for one in told
+        if one.seeds < one.fewest
+    ]
+
+
+def detected(told: Sequence[Outlook], alpha: float) -> str:
+    """Return a sentence on the differences that the seeds detect; "" if they decide no claim."""
+    least = next((one.detectable for one in told if one.detectable is not None), None)
+    if least is None:
+        return ""
+    claims, seeds = plural(len(told), "claim"), plural(told[0].seeds, "seed")
+    sd = "standard deviations of the paired differences"
+    return f"{claims} at the level {alpha:g}: {seeds} detect a difference of {least:.1f} {sd} four times of five"

@@ -1,0 +1,136 @@
+"""Means of rows, such as arms, and their differences to one of them, paired by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dlsweep.analysis.statistics import UNBOUNDED, Bounds, indistinguishable, interval, pairing
+from dlsweep.metrics import Metric
+from dlsweep.types import Array
+
+ALPHA = 0.05  # of the marks
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A metric of some rows, and its differences to one of them, paired by seed.
+
+    values: as they count, `(rows, seeds)`, NaN without a value; infinite for a loss of a run that diverged, and for a
+    level that was never reached. shown: the rows that are compared with the best of them. given: the index of the row
+    that others are compared with; None for the best one. crossed: the number of seeds of each source, if seeds are
+    crossed.
+    """
+
+    metric: Metric
+    values: Array
+    shown: Array
+    given: int | None = None
+    crossed: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> Array:
+        """The mean of each row; NaN if a value is infinite; but `iterations_to` over the runs that reach the level."""
+        return _mean(self._reached(self.values))
+
+    def _reached(self, values: Array) -> Array:
+        """Return the values as a mean takes them."""
+        return np.where(np.isinf(values), np.nan, values) if self.metric.kind == "iterations_to" else values
+
+    @property
+    def order(self) -> Array:
+        """The shown rows, the best one first: few infinite values, then the mean; rows without values are last."""
+        at = np.flatnonzero(self.shown)
+        if self.metric.less_is_better is None:
+            return at
+        values = self.values[at]
+        finite = _mean(np.where(np.isinf(values), np.nan, values))
+        empty = np.isnan(values).all(axis=1)
+        key = finite if self.metric.less_is_better else -finite
+        return at[np.lexsort((np.nan_to_num(key, nan=np.inf), np.isinf(values).sum(axis=1), empty))]
+
+    @property
+    def best(self) -> int | None:
+        """The index of the best row; None if no direction is the better one, or no row has a value."""
+        if self.metric.less_is_better is None or not self.shown.any():
+            return None
+        first = int(self.order[0])
+        return None if np.isnan(self.values[first]).all() else first
+
+    @property
+    def reference(self) -> int | None:
+        """The index of the row that others are compared with."""
+        return self.best if self.given is None else self.given
+
+    def columns(self) -> dict[str, Array]:
+        """Return the columns of all rows, by the end of their names."""
+        mean = self.mean
+        low, high = self._intervals(self._reached(self.values), self.metric.bounds)
+        columns = {"": mean, "_low": low, "_high": high}
+        if self.metric.kind == "iterations_to":
+            columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
+        columns |= self._differences()
+        at = np.arange(len(mean))
+        return columns | {
+            "_reference": at == self.reference,
+            "_best": at == self.best,
+            "_marked": self.marked,
+        }
+
+    @cached_property
+    def marked(self) -> Array:
+        """True for the best row and those that cannot be distinguished from it; rows without a mean have no mark.
+
+        With crossed seeds only the best row has one: they are not independent, as the tests would need.
+        """
+        marked = np.zeros(len(self.values), bool)
+        if self.best is None:
+            return marked
+        at = np.flatnonzero(self.shown)
+        oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
+        marked[at] = indistinguishable(oriented, int(np.searchsorted(at, self.best)), ALPHA)
+        alone: Array = np.arange(len(marked)) == self.best
+        return alone if self.crossed else marked & ~np.isnan(self.mean)
+
+    def _differences(self) -> dict[str, Array]:
+        """Return the differences to the reference, their intervals and the effect of pairing."""
+        empty = np.full(len(self.values), np.nan)
+        if self.reference is None:
+            return dict.fromkeys(("_difference", "_difference_low", "_difference_high", "_pairing"), empty) | {
+                "_pairs": np.zeros(len(empty), int)
+            }
+        values = self._reached(self.values)
+        own = values[self.reference]
+        with np.errstate(invalid="ignore"):  # of two infinite values
+            differences = values - own
+        differences[np.isinf(values) | np.isinf(own)] = np.inf  # no mean, whatever the sign
+        low, high = self._intervals(differences, UNBOUNDED)
+        others = np.arange(len(values)) != self.reference
+        return {
+            "_difference": _mean(differences),
+            "_difference_low": low,
+            "_difference_high": high,
+            "_pairs": (~np.isnan(differences)).sum(axis=1),
+            "_pairing": np.array([pairing(row, own) if other else np.nan for row, other in zip(values, others)]),
+        }
+
+    def _intervals(self, values: Array, bounds: Bounds) -> tuple[Array, Array]:
+        """Return the 95 % interval of each row over its values; rows may have different numbers of them."""
+        there = ~np.isnan(values)
+        counts = there.sum(axis=1)
+        low, high = np.full((2, len(values)), np.nan)
+        for n in set(counts.tolist()) - {0, 1}:
+            rows = counts == n
+            by_row = values[rows][there[rows]].reshape(-1, n)
+            low[rows], high[rows] = interval(by_row, bounds=bounds, crossed=self.crossed)
+        return low, high
+
+
+def _mean(values: Array) -> Array:
+    """Return the mean of each row over its values, NaN if there are none or one is infinite."""
+    n = (~np.isnan(values)).sum(axis=1)
+    with np.errstate(all="ignore"):
+        mean = np.nansum(values, axis=1) / n
+    return np.where(np.isfinite(mean), mean, np.nan)

@@ -1,0 +1,286 @@
+"""Sentences on comparisons and verdicts, for a person to read out.
+
+Each sentence follows from the record that it is about, so it cannot contradict the numbers beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import isfinite, nan
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlsweep.analysis.contrasts import Interval, name_of
+from dlsweep.config.claims import PartialArm
+from dlsweep.metrics import Metric
+from dlsweep.text import measured, plural
+
+if TYPE_CHECKING:
+    from dlsweep.analysis.comparison import Comparison
+    from dlsweep.analysis.verdicts import Verdict
+
+_MOST_LEVELS = 8  # that a sentence lists
+_SAMPLES = {
+    "test": "test images",
+    "validation": "validation images",
+    "train": "training images",
+    "batch": "minibatches",
+}
+
+
+def half_width(interval: Interval) -> float:
+    """Return the half-width of an interval, by which its numbers are rounded; NaN if it has no ends."""
+    half = (interval[1] - interval[0]) / 2
+    return half if isfinite(half) else nan
+
+
+def ends(interval: Interval, *, sign: bool = True) -> str:
+    """Return the ends of an interval, or that there is none.
+
+    >>> ends((-0.25, 0.5))
+    '-0.25 to +0.50'
+    """
+    half = half_width(interval)
+    return " to ".join(measured(x, half, sign=sign) for x in interval) if half == half else "unbounded"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value; a small one by its power of ten, a missing one as a dash.
+
+    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(nan)
+    ('0.031', '1', '2e-05', '–')
+    """
+    return f"{p:.2g}" if p == p else "–"
+
+
+def of_comparison(found: Comparison) -> str:
+    """Return the sentence on a comparison, followed by all that limits it."""
+    size = measured(abs(found.difference), half_width(found.interval))
+    direction = "higher" if found.difference >= 0 else "lower"
+    told = [plural(found.n, "seed")]
+    if found.n > 1:
+        told = [f"95 % interval {ends(found.interval)}", *told]
+        told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
+    difference = f"{found.words} is {size} {direction} with {found.first} than with {found.second}"
+    notes = [f"{difference[0].upper()}{difference[1:]} ({'; '.join(told)})."]
+    if found.interval_new_images:
+        notes.append(f"On new images like these, the interval is {ends(found.interval_new_images)}.")
+    if found.pairing == found.pairing:
+        notes.append(_pairing(found.pairing))
+    for count, side in zip(found.diverged, (found.first, found.second)):
+        notes += [f"{plural(count, 'run')} with {side} diverged."] * bool(count)
+    if found.failed:
+        notes.append(f"{plural(found.failed, 'run')} without a value, so nothing was tested.")
+    if found.left_out:
+        notes.append(f"{found.left_out[0].upper()}{found.left_out[1:]}.")
+    return " ".join(notes)
+
+
+def _pairing(ratio: float) -> str:
+    share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
+    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if ratio < 0.9 else ".")
+
+
+class Wording(NamedTuple):
+    """The proposition of a claim, its opposite, and the quantity that was measured, which `evidence` goes on from."""
+
+    claimed: str
+    opposite: str
+    measured: str
+
+
+def of_verdict(verdict: Verdict) -> str:
+    """Return the verdict on a claim in a sentence, followed by all that limits it."""
+    notes = (f"{note[0].upper()}{note[1:]}." for note in _notes(verdict))
+    return " ".join([f"{verdict.verdict.capitalize()}: {verdict.claim.name.rstrip('.')}.", _finding(verdict), *notes])
+
+
+def _finding(verdict: Verdict) -> str:
+    """Return the sentence that says what holds, or that it is not decided, with its numbers."""
+    if not verdict.steps or verdict.metric is None:
+        return f"It is not decided: {verdict.reason}."
+    wording = _WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
+    place = within(verdict.metric, verdict.claim.where)
+    if verdict.verdict == "undecided":
+        begin = f"it is not decided whether{', ' * bool(place)}{place or ' '}{wording.claimed}"
+    else:
+        begin = f"{place}{wording.claimed if verdict.verdict == 'supported' else wording.opposite}"
+    return f"{begin[0].upper()}{begin[1:]}: {wording.measured} {evidence(verdict)}."
+
+
+def subject(metric: Metric, at: int | None) -> str:
+    """Return a metric as the subject of a sentence.
+
+    >>> subject(Metric("final", "test", "accuracy"), None), subject(Metric("final", "test", "loss"), 500)
+    ('the final test accuracy', 'the test loss at iteration 500')
+    """
+    if metric.kind in ("iterations_to", "column"):
+        return f"the number of {metric.words}"
+    return f"the {metric.words}" if at is None else f"the {metric.words.removeprefix('final ')} at iteration {at}"
+
+
+def within(metric: Metric, where: PartialArm) -> str:
+    """Return the samples and the part of the grid that a sentence is about, with a comma; "" for all of them.
+
+    >>> within(Metric("final", "test", "loss"), {"init": ("he",)})
+    'on these test images and with he throughout, '
+    """
+    split = (metric.inner or metric).split
+    told = [f"on these {_SAMPLES[split]}"] if split in _SAMPLES else []
+    told += [f"with {name_of(where)} throughout"] if where else []
+    return f"{' and '.join(told)}, " if told else ""
+
+
+def evidence(verdict: Verdict) -> str:
+    """Return the effects of a verdict with their intervals, the number of seeds and p."""
+    sign = verdict.signed
+    effects = ", ".join(measured(step.effect, half_width(step.interval), sign=sign) for step in verdict.steps)
+    if not any(isfinite(step.effect) for step in verdict.steps):
+        effects = "not finite in any seed"
+    if verdict.exact:
+        return f"{effects}, exactly, since no run depends on a seed: one run of each, and no p"
+    several = "s" * (len(verdict.steps) > 1)
+    intervals = ", ".join(ends(step.interval, sign=sign) for step in verdict.steps)
+    told = [f"{100 * verdict.level:g} % interval{several} {intervals}"]
+    told += [plural(verdict.n, "seed"), *p_values(verdict)]
+    return f"{effects} ({'; '.join(told)})"
+
+
+def p_values(verdict: Verdict) -> list[str]:
+    """Return p and, of several claims, p after Holm's correction; nothing where nothing was tested."""
+    if verdict.p != verdict.p:
+        return []
+    corrected = verdict.claims > 1 and verdict.adjusted == verdict.adjusted
+    after = f", {p_text(verdict.adjusted)} after Holm over {verdict.claims} claims" * corrected
+    return [f"p = {p_text(verdict.p)}{after}"]
+
+
+def _beats(verdict: Verdict, words: str) -> Wording:
+    claim, step = verdict.claim, verdict.step
+    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
+    sides, subject = (step.first, step.second), words
+    if claim.more:
+        subject = "the difference in {} between {} and {}".format(words.removeprefix("the "), *map(name_of, claim.arms))
+        sides = name_of(claim.more), name_of(claim.than)
+    with_sides = "with {} than with {}".format(*sides)
+    by, at_most = f"more than {claim.margin:g} ", f"less than {claim.margin:g} {better}"
+    opposite = at_most if claim.margin else worse
+    measured = "it differs by" if claim.more else "the difference is"
+    return Wording(
+        f"{subject} is {by * bool(claim.margin)}{better} {with_sides}",
+        f"{subject} is {opposite} {with_sides}",
+        measured,
+    )
+
+
+def _equals(verdict: Verdict, words: str) -> Wording:
+    step, margin = verdict.step, verdict.claim.margin
+    same = f"{words} with {step.first} is the same as with {step.second}, to within {margin:g}"
+    return Wording(
+        same,
+        f"{words} with {step.first} is more than {margin:g} away from that with {step.second}",
+        "the difference is",
+    )
+
+
+def _level(verdict: Verdict, words: str) -> Wording:
+    claim = verdict.claim
+    begin, other = f"{words} with {verdict.step.first} is", "below" if claim.relation == "above" else "above"
+    return Wording(f"{begin} {claim.relation} {claim.margin:g}", f"{begin} {other} {claim.margin:g}", "its mean is")
+
+
+def _order(verdict: Verdict, words: str) -> Wording:
+    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
+    pairs = ", and ".join(f"with {step.first} than with {step.second}" for step in verdict.steps)
+    reversed_pair = f"with {verdict.step.first} than with {verdict.step.second}"
+    measured = "the difference is" if len(verdict.steps) == 1 else "the differences are"
+    return Wording(f"{words} is {better} {pairs}", f"{words} is {worse} {reversed_pair}", measured)
+
+
+def _along(verdict: Verdict) -> str:
+    """Return the setting of a trend with its levels."""
+    levels = verdict.sides
+    few = ", ".join(levels) if len(levels) <= _MOST_LEVELS else f"{len(levels)} levels from {levels[0]} to {levels[-1]}"
+    return f"{verdict.claim.along} ({few})"
+
+
+def _trend(verdict: Verdict, words: str) -> Wording:
+    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
+    along = f"with {_along(verdict)}"
+    return Wording(
+        f"{words} {moves} {along}", f"{words} {opposite} {along}", "from one level to the next it changes by"
+    )
+
+
+def _monotone(verdict: Verdict, words: str) -> Wording:
+    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
+    steps, along = f"at each step of {_along(verdict)}", verdict.claim.along
+    reversed_step = f"from {verdict.step.first} to {verdict.step.second} of {along}"
+    return Wording(f"{words} {moves} {steps}", f"{words} {opposite} {reversed_step}", "the steps are")
+
+
+_WORDINGS: Mapping[str, Callable[[Verdict, str], Wording]] = {
+    "beats": _beats,
+    "equals": _equals,
+    "above": _level,
+    "below": _level,
+    "order": _order,
+    "trend": _trend,
+    "monotone": _monotone,
+}
+
+
+def _notes(verdict: Verdict) -> Iterator[str]:
+    """Yield what limits a verdict, each to stand as a sentence."""
+    claim, decided = verdict.claim, verdict.verdict != "undecided"
+    if verdict.steps and verdict.reason:
+        yield verdict.reason
+    yield from _diverged(verdict)
+    if decided and claim.relation in ("equals", "above", "below") and not verdict.exact:
+        yield f"failures in up to {100 * (1 - 0.05 ** (1 / verdict.n)):.0f} % of seeds cannot be excluded"
+    yield from _new_images(verdict)
+    if not decided:
+        yield from _seeds(verdict)
+    if verdict.stopped:
+        yield f"{plural(verdict.stopped, 'run')} stopped early"
+    if verdict.trained > verdict.n and not verdict.exact:
+        yield f"only {verdict.n} of {plural(verdict.trained, 'seed')} are shared by all arms"
+    if verdict.left_out:
+        yield verdict.left_out
+    if verdict.late:
+        yield "this claim was stated after the results"
+    if not verdict.as_expected:
+        yield "this is not as the config expects"
+
+
+def _diverged(verdict: Verdict) -> Iterator[str]:
+    """Yield how runs count that diverged, or that never reached a level."""
+    if verdict.infinite:
+        unreached = verdict.metric is not None and verdict.metric.kind == "iterations_to"
+        cause = "never reached the level and count as infinitely many iterations"
+        counted = cause if unreached else "diverged and count as an infinite loss"
+        others = f"; the numbers are over the other {plural(verdict.finite, 'seed')}" * bool(verdict.steps)
+        yield f"{plural(verdict.infinite, 'run')} {counted}{others}"
+    elif verdict.diverged:
+        yield f"{plural(verdict.diverged, 'run')} diverged and count with the accuracy of guessing"
+
+
+def _new_images(verdict: Verdict) -> Iterator[str]:
+    """Yield the interval on new images, and that it crosses the margin of a decided claim."""
+    there = [step.interval_new_images for step in verdict.steps if step.interval_new_images]
+    if not there:
+        return
+    several = "s are" if len(there) > 1 else " is"
+    told = (
+        f"on new images like these, the interval{several} {', '.join(ends(one, sign=verdict.signed) for one in there)}"
+    )
+    yield told + ", which leaves the claim open there" * verdict.open_on_new_images
+
+
+def _seeds(verdict: Verdict) -> Iterator[str]:
+    """Yield the number of seeds that would decide a claim, and the effect that these can detect."""
+    half, eighty = verdict.needed
+    if half:
+        often = f", and {eighty:,} four times of five" if eighty and eighty > half else ""
+        yield f"if the effect is as seen, {plural(half, 'seed')} would decide the claim about every second time{often}"
+    if isfinite(verdict.detectable) and verdict.detectable > 0:
+        yield f"these seeds detect an effect of {verdict.detectable:.2g} four times of five"

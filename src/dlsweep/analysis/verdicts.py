@@ -1,0 +1,305 @@
+"""Verdicts on the claims of a sweep: supported, refuted or undecided, with effect, interval and p.
+
+Each claim has two p-values, of the tests that would support and refute it. The smaller one takes part in Holm's
+procedure over the claims of the sweep. Claims that cannot be decided for another reason take part with p = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import nan
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dlsweep.analysis.contrasts import Contrast, Interval
+from dlsweep.analysis.questions import Question, Questions
+from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, holm, seeds_to_decide
+from dlsweep.config.claims import Claim
+from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
+from dlsweep.storage.results import Results
+
+Word = Literal["supported", "refuted", "undecided"]
+
+FEWEST = 6  # seeds; with fewer, no claim is decided
+UNKNOWN = Needed(None, None)
+OPPOSITE = {"supported": "refuted", "refuted": "supported"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A contrast of a claim, such as first − second, over the seeds with finite values.
+
+    interval: on these test images; it agrees with the test. interval_new_images: None if it is not available. p: of the
+    two-sided test; NaN where nothing is tested.
+    """
+
+    first: str
+    second: str
+    effect: float
+    interval: Interval
+    interval_new_images: Interval | None
+    p: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Verdict on a claim of a sweep.
+
+    steps: one, or one for each neighbouring pair of `order` and `monotone`; deciding: the index of the one that the
+    verdict rests on. sign: 1 if more is claimed, −1 if less. level: of the intervals. p, adjusted: before and after
+    Holm's correction for the number of `claims` of the sweep; NaN where nothing is tested. n: seeds, of the `trained`
+    ones that some arm has; finite: those whose values are finite, which the effects are over. diverged, stopped,
+    infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
+    alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
+    four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
+    """
+
+    claim: Claim
+    verdict: Word
+    sweep: str
+    folder: str
+    metric: Metric | None = None
+    sign: int = 1
+    sides: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    deciding: int = 0
+    level: float = 0.95
+    p: float = nan
+    adjusted: float = nan
+    claims: int = 1
+    n: int = 0
+    finite: int = 0
+    trained: int = 0
+    diverged: int = 0
+    stopped: int = 0
+    infinite: int = 0
+    reason: str = ""
+    needed: Needed = UNKNOWN
+    detectable: float = nan
+    left_out: str = ""
+    late: bool = False
+    exact: bool = False
+
+    @property
+    def step(self) -> Step:
+        """The contrast that the verdict rests on."""
+        return self.steps[self.deciding] if self.steps else Step("", "", nan, (nan, nan), None, nan)
+
+    @property
+    def effect(self) -> float:
+        """Mean of the deciding contrast."""
+        return self.step.effect
+
+    @property
+    def interval(self) -> Interval:
+        """Interval of the effect, on these test images."""
+        return self.step.interval
+
+    @property
+    def signed(self) -> bool:
+        """True if its effects are differences, which have a sign."""
+        return self.claim.relation not in ("above", "below")
+
+    @property
+    def as_expected(self) -> bool:
+        """True if the verdict is the one that the claim expects."""
+        return self.verdict == self.claim.expect
+
+    @property
+    def opposite(self) -> bool:
+        """True if the verdict is the opposite of the one that the claim expects."""
+        return OPPOSITE.get(self.verdict) == self.claim.expect
+
+    @property
+    def open_on_new_images(self) -> bool:
+        """True if the verdict holds on these test images only: the interval on new ones has a margin inside."""
+        margin = self.claim.margin
+        margins = {"equals": (-margin, margin), "above": (margin,), "below": (margin,)}
+        crossed = margins.get(self.claim.relation, (self.sign * margin,))
+        steps = self.steps if self.verdict == "supported" else [self.step] if self.verdict == "refuted" else ()
+        there = [step.interval_new_images for step in steps if step.interval_new_images]
+        return any(low <= at <= high for low, high in there for at in crossed)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as a person reads it out."""
+        from dlsweep.analysis.sentences import of_verdict
+
+        return of_verdict(self)
+
+
+class Tested(NamedTuple):
+    """A claim before the correction for the number of claims.
+
+    question: None where its runs are lacking. support, refute: p of the tests that would support and refute it; of
+    deterministic arms 0 or 1. toward, away: p of each contrast for its direction and for the opposite one. reason: why
+    it cannot be decided.
+    """
+
+    claim: Claim
+    question: Question | None
+    support: float = nan
+    refute: float = nan
+    toward: tuple[float, ...] = ()
+    away: tuple[float, ...] = ()
+    reason: str = ""
+
+    @property
+    def exact(self) -> bool:
+        """True if it needs no test."""
+        return self.question is not None and self.question.exact
+
+    @property
+    def p(self) -> float:
+        """The p that takes part in Holm's procedure."""
+        return 1.0 if self.reason else min(self.support, self.refute)
+
+
+def verdicts_of(results: Results) -> list[Verdict]:
+    """Return the verdicts on the claims of a sweep, in their order."""
+    record, questions = results.record, Questions(results)
+    tested = [_tested(questions, claim) for claim in record.claims]
+    counted = [i for i, one in enumerate(tested) if not one.exact]
+    adjusted = np.full(len(tested), nan)
+    adjusted[counted] = holm([tested[i].p for i in counted])
+    left = sum(not adjusted[i] <= record.alpha for i in counted)  # Holm's step for those that are undecided
+    return [
+        _verdict(results, one, float(own), len(counted), record.alpha, max(1, left))
+        for one, own in zip(tested, adjusted)
+    ]
+
+
+def _tested(questions: Questions, claim: Claim) -> Tested:
+    """Return a claim with its p-values, or with the reason why there are none."""
+    try:
+        question = questions.of(claim)
+    except UsageError as error:
+        return Tested(claim, None, reason=str(error))
+    if reason := question.obstacle:
+        return Tested(claim, question, reason=reason)
+    if question.exact:
+        return Tested(claim, question, *_compared(question))
+    n = question.sides.n
+    reason = f"no claim is decided with fewer than {FEWEST} seeds" if n < FEWEST else ""
+    return Tested(claim, question, *p_values(question), reason)
+
+
+PValues = tuple[float, float, tuple[float, ...], tuple[float, ...]]  # support, refute, toward, away
+
+
+def p_values(question: Question) -> PValues:
+    """Return p of support and of refutation, and p of each contrast for its direction and for the opposite one.
+
+    equals: two one-sided tests (Schuirmann 1987), and for the opposite twice the smaller one. order, monotone: the
+    largest p of all pairs, where a pair that points the other way has 1; one reversed pair refutes them.
+    """
+    if question.claim.relation == "equals":
+        contrast, margin = question.contrasts[0], question.margin
+        low, high = contrast.test(-margin), contrast.test(margin)
+        support, refute = max(low.greater, high.less), min(1.0, 2 * min(low.less, high.greater))
+        return support, refute, (support,), (refute,)
+    tests = [contrast.test(question.margin, question.sign) for contrast in question.contrasts]
+    toward = tuple(test.two_sided if test.greater < test.less else 1.0 for test in tests)
+    away = tuple(test.two_sided if test.less < test.greater else 1.0 for test in tests)
+    return max(toward), min(1.0, len(away) * min(away)), toward, away
+
+
+def _compared(question: Question) -> PValues:
+    """Return, for deterministic arms, 0 for what holds exactly and 1 for what does not, in place of p-values."""
+    if question.claim.relation == "equals":
+        inside = bool(abs(question.contrasts[0].differences[0]) <= question.margin)
+        return float(not inside), float(inside), (float(not inside),), (float(inside),)
+    values = [contrast.beyond(question.margin, question.sign)[0] for contrast in question.contrasts]
+    toward, away = ([float(not sign * value > 0) for value in values] for sign in (1, -1))
+    return max(toward), min(away), tuple(toward), tuple(away)
+
+
+def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alpha: float, left: int) -> Verdict:
+    """Return the verdict on a tested claim. left: the number of claims at the step of Holm that it did not pass."""
+    claim, question = tested.claim, tested.question
+    begun = Verdict(
+        claim, "undecided", results.name, str(results.folder), claims=claims, late=claim.name in results.record.late
+    )
+    if question is None:
+        return replace(begun, reason=tested.reason)
+    passed = not tested.reason and (tested.p if tested.exact else adjusted) <= alpha
+    word: Word = "undecided" if not passed else "supported" if tested.support <= tested.refute else "refuted"
+    reason = tested.reason
+    if word == "undecided" and not reason and tested.p <= alpha:
+        reason = f"only the correction for {claims} claims (Holm) prevents a verdict"
+    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" else 1 - alpha
+    deciding = _deciding(word, tested)
+    sides, contrast = question.sides, question.contrasts[deciding]
+    return replace(
+        begun,
+        verdict=word,
+        metric=question.metric,
+        sign=question.sign,
+        sides=sides.names,
+        steps=tuple(_steps(question, 1 - level, tested)),
+        deciding=deciding,
+        level=level,
+        p=nan if tested.exact else min(tested.support, tested.refute),
+        adjusted=nan if tested.reason else adjusted,
+        n=1 if tested.exact else sides.n,
+        finite=len(contrast.finite),
+        trained=sides.trained,
+        diverged=sum(sides.count("diverged")),
+        stopped=sum(sides.count("stopped")),
+        infinite=question.infinite,
+        reason=reason,
+        needed=_needed(question, contrast, alpha / left) if word == "undecided" else UNKNOWN,
+        detectable=_detectable(contrast, left, alpha) if not tested.exact else nan,
+        left_out=sides.left_out,
+        exact=tested.exact,
+    )
+
+
+def _deciding(word: Word, tested: Tested) -> int:
+    """Return the index of the contrast that a verdict rests on: the weakest one, or the one that refutes."""
+    if not tested.toward:
+        return 0
+    return int(np.argmin(tested.away) if word == "refuted" else np.argmax(tested.toward))
+
+
+def _steps(question: Question, alpha: float, tested: Tested) -> Iterator[Step]:
+    """Yield the contrasts of a claim with their intervals."""
+    names = question.sides.names
+    for i, contrast in enumerate(question.contrasts):
+        p = min(tested.toward[i], tested.away[i]) if tested.toward and not tested.exact else nan
+        first, second = (names[0], names[-1]) if len(question.contrasts) == 1 else names[i : i + 2]
+        if tested.exact:
+            value = float(contrast.differences[0])
+            yield Step(first, second, value, (value, value), None, p)
+        else:
+            by_t = question.infinite or question.sides.n < FEWEST
+            interval = contrast.interval(alpha) if by_t else contrast.interval_exact(alpha)
+            if len(names) == 1:  # the mean of a metric, which may have bounds
+                interval = _clipped(interval, question.metric.bounds)
+            yield Step(first, second, contrast.effect, interval, contrast.interval_new_images(alpha), p)
+
+
+def _clipped(interval: Interval, bounds: Interval) -> Interval:
+    low, high = np.clip(interval, *bounds)
+    return float(low), float(high)
+
+
+def _needed(question: Question, contrast: Contrast, alpha: float) -> Needed:
+    """Return the seeds that would decide a claim if its effect is as seen."""
+    if question.exact or question.obstacle:
+        return UNKNOWN
+    margin = question.margin
+    if question.claim.relation == "equals" and contrast.effect < 0:
+        margin = -margin
+    fewest = max(FEWEST, fewest_seeds(1, alpha))
+    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha)
+    return Needed(half and max(half, fewest), eighty and max(eighty, fewest))
+
+
+def _detectable(contrast: Contrast, claims: int, alpha: float) -> float:
+    """Return the smallest effect that as many seeds detect four times of five."""
+    values = contrast.finite
+    return detectable(len(values), claims, alpha) * float(values.std(ddof=1)) if len(values) > 1 else nan

@@ -1,0 +1,140 @@
+"""`dlsweep check`: the verdicts on the claims of finished sweeps, with an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from dlsweep.cli.options import Json
+from dlsweep.cli.terminal import print_json, say
+from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.text import Form, printable
+
+if TYPE_CHECKING:
+    from dlsweep.analysis.checked import Checked
+    from dlsweep.storage.results import Results as Sweep
+
+Folders = Annotated[list[Path], Argument(metavar="RESULTS...", help="Folders of sweeps, or of several sweeps.")]
+NULL = "Test the tests: compare two halves of each arm's seeds, from 12 seeds on."
+
+
+def check(
+    results: Folders,
+    as_json: Json = False,
+    as_junit: Annotated[bool, Option("--junit", help="Print JUnit XML.")] = False,
+    as_md: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
+    as_latex: Annotated[bool, Option("--latex", help="Print LaTeX.")] = False,
+    methods: Annotated[bool, Option("--methods", help="Add a paragraph on methods, for a paper.")] = False,
+    null: Annotated[bool, Option("--null", help=NULL)] = False,
+) -> None:
+    """Check the claims of finished sweeps.
+
+    Exit code: 0 if every verdict is as expected, 1 if one is the opposite, 3 if one differs otherwise.
+    """
+    forms = {"json": as_json, "junit": as_junit, "md": as_md, "latex": as_latex}
+    asked = [form for form, wanted in forms.items() if wanted]
+    if len(asked) > 1:
+        raise UsageError(f"choose one of --{' and --'.join(asked)}")
+    sweeps, lost = _opened(results)
+    if null:
+        if set(asked) - {"json"} or methods:
+            raise UsageError("--null prints a sentence, or JSON with --json; leave out the other options")
+        code = _null(sweeps, as_json)
+    else:
+        code = _claims(sweeps, lost, asked[0] if asked else "text", methods)
+    if lost:
+        raise _together(lost)
+    raise typer.Exit(code)
+
+
+def _opened(paths: Sequence[Path]) -> tuple[list[Sweep], list[DlsweepError]]:
+    """Return the sweeps of some folders, each once, and the errors of those that cannot be opened."""
+    from dlsweep.storage.opening import open_each
+
+    found = [one for path in dict.fromkeys(paths) for one in open_each(path)]
+    sweeps = {one.folder: one for one in found if not isinstance(one, DlsweepError)}
+    return list(sweeps.values()), [one for one in found if isinstance(one, DlsweepError)]
+
+
+def _together(lost: Sequence[DlsweepError]) -> DlsweepError:
+    """Return one error for several, with the sentences of all."""
+    if len(lost) == 1:
+        return lost[0]
+    error = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
+    error.exit_code = max(one.exit_code for one in lost)
+    return error
+
+
+def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, methods: bool) -> int:
+    """Print the verdicts on the claims of some sweeps; return the exit code. lost: also gets errors of their tables."""
+    from dlsweep.analysis.checked import HOW, Checked
+    from dlsweep.analysis.checked import check as checked
+    from dlsweep.analysis.methods import methods as paragraph
+
+    without = [f"{sweep.folder} makes no claims. {HOW}" for sweep in sweeps if not sweep.record.claims]
+    if len(without) == len(sweeps):
+        raise _together([*map(UsageError, without), *lost])
+    for sentence in without:
+        say(sentence)
+    found, paragraphs = Checked(()), list[str]()
+    for sweep in (sweep for sweep in sweeps if sweep.record.claims):
+        try:
+            own = checked(sweep)
+        except DlsweepError as error:
+            lost.append(error)
+            continue
+        found = Checked(found.verdicts + own.verdicts, {**found.removed, **own.removed})
+        paragraphs += [paragraph(sweep, own.verdicts)] if methods else []
+    if form == "json":
+        print_json({**found.data(), **({"methods": paragraphs} if methods else {})})
+    elif form == "junit":
+        print(junit(found, lost))
+    else:
+        forms: dict[str, Form] = {"md": "markdown", "latex": "latex"}
+        print(found.text(forms.get(form, "plain"), paragraphs))
+    return found.code
+
+
+def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
+    """Return verdicts as JUnit XML: a verdict that is not as expected is a failure, also an undecided one.
+
+    lost: errors of results that could not be read.
+    """
+    from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+    root = Element("testsuites", name="dlsweep check")
+    for folder in dict.fromkeys(verdict.folder for verdict in checked):
+        own = [verdict for verdict in checked if verdict.folder == folder]
+        failures = sum(not verdict.as_expected for verdict in own)
+        suite = SubElement(
+            root, "testsuite", name=printable(folder), tests=str(len(own)), failures=str(failures), errors="0"
+        )
+        for verdict in own:
+            case = SubElement(suite, "testcase", classname=printable(verdict.sweep), name=printable(verdict.claim.name))
+            if not verdict.as_expected:
+                message = f"{verdict.verdict}, and not as the config expects"
+                SubElement(case, "failure", message=message, type=verdict.verdict).text = printable(verdict.sentence)
+            SubElement(case, "system-out").text = printable(verdict.sentence)
+    for error in lost:
+        suite = SubElement(root, "testsuite", name="not read", tests="1", failures="0", errors="1")
+        case = SubElement(suite, "testcase", classname="results", name="readable")
+        SubElement(case, "error", message=printable(str(error)), type=type(error).__name__)
+    indent(root)
+    return tostring(root, encoding="unicode", xml_declaration=False)
+
+
+def _null(sweeps: Sequence[Sweep], as_json: bool) -> int:
+    """Print how often two halves of one arm differ in some sweeps; return 1 if that is more often than tests allow."""
+    from dlsweep.analysis.null import null_check
+
+    found = [null_check(sweep) for sweep in sweeps]
+    if as_json:
+        print_json([{**asdict(one), "limit": one.limit, "passed": one.passed} for one in found])
+    else:
+        print("\n\n".join(map(str, found)))
+    return 0 if all(one.passed for one in found) else 1

@@ -1,0 +1,50 @@
+"""Act on each sweep of the folders that a command names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlsweep.cli.terminal import say
+from dlsweep.errors import DlsweepError, UsageError
+
+if TYPE_CHECKING:
+    from dlsweep.storage.results import Results as Sweep
+
+
+def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
+    """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
+
+    A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
+    If some sweeps suit the request, those that do not are no error: they are reported.
+    """
+    from dlsweep.storage.opening import open_each
+
+    done, lost = 0, list[DlsweepError]()
+    waiting: list[str] = []
+    opened = [one for path in paths for one in open_each(path)]
+    for sweep in opened:
+        try:
+            if isinstance(sweep, DlsweepError):
+                raise sweep
+            if begun and sweep.runs.empty:
+                waiting.append(f"there is nothing to {do} in {sweep.folder}: no run is done yet")
+            else:
+                act(sweep)
+                done += 1
+        except DlsweepError as error:
+            lost.append(error)
+    if len(waiting) == len(opened):
+        raise UsageError("\n".join(waiting))
+    for sentence in waiting:
+        say(sentence)
+    for one in [one for one in lost if done and isinstance(one, UsageError)]:
+        say(str(one))
+        lost.remove(one)
+    if len(opened) == 1 and lost:
+        raise lost[0]
+    if lost:
+        together = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
+        together.exit_code = max(one.exit_code for one in lost)
+        raise together

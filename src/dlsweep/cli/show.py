@@ -1,0 +1,99 @@
+"""`dlsweep show`: the leaderboard of finished sweeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
+from typer import Argument, Option
+
+from dlsweep.cli.each import each
+from dlsweep.cli.options import AtLeast1, checked
+from dlsweep.cli.terminal import print_json
+from dlsweep.errors import UsageError
+from dlsweep.text import Form
+
+if TYPE_CHECKING:
+    from dlsweep.storage.results import Results as Sweep
+
+RESULTS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu."
+Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
+REFERENCE = "Arm that others are compared with: activation=relu,init=he; by default the best."
+SORT = "Column to sort by; by default the first metric, best first."
+ROWS = "arms, factors (a row for each level, averaged over the others), or runs."
+AT = "Iteration of final metrics, gaps and measurements of layers."
+
+TOP = Option(parser=checked("--top", AtLeast1), metavar="N", help="Show the first N rows.")
+ITERATION = Option(parser=checked("--at", Annotated[int, Ge(0)]), metavar="ITERATION", help=AT)
+
+
+def show(
+    results: Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=RESULTS, show_default=False)],
+    metrics: Annotated[list[str] | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
+    reference: Annotated[str | None, Option(metavar="FACTOR=LEVEL,…", help=REFERENCE)] = None,
+    sort_by: Annotated[str | None, Option("--sort-by", metavar="COLUMN", help=SORT)] = None,
+    top: Annotated[int | None, TOP] = None,
+    rows: Annotated[str, Option(metavar="KIND", help=ROWS)] = "arms",
+    at: Annotated[int | None, ITERATION] = None,
+    as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
+    as_latex: Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")] = False,
+) -> None:
+    """Show the leaderboard of finished sweeps.
+
+    It has the mean of each arm, and its difference to the best arm, paired by seed. An arm marked with ≈ cannot be
+    distinguished from the best.
+    """
+    from dlsweep.analysis.closing import closing_data, csv, text
+    from dlsweep.analysis.shown import Asked, Shown
+
+    folders, levels = _divided(results)
+    asked = Asked(metrics or (), _arm(re.split(r",(?=[^,=]+=)", reference or "")), _arm(levels), at, rows, sort_by, top)
+    forms: dict[Form, bool] = {"csv": as_csv, "markdown": as_markdown, "latex": as_latex}
+    wanted = [form for form, given in forms.items() if given]
+    if len(wanted) + as_json > 1:
+        raise UsageError("--csv, --json, --md and --latex are alternatives; give one of them")
+    told: list[tuple[Sweep, Any]] = []
+    try:
+        if as_json:
+            each(folders, "show", lambda sweep: told.append((sweep, closing_data(sweep, asked))), begun=False)
+        else:
+            each(folders, "show", lambda sweep: told.append((sweep, Shown.of(sweep, asked))))
+    finally:
+        if told and as_json:
+            print_json([data for _, data in told])
+        elif told and as_csv:
+            print(csv([shown for _, shown in told]))
+        elif told:
+            form = wanted[0] if wanted else "plain"
+            print("\n\n".join(_title(sweep, form) * (len(told) > 1) + text(shown, form) for sweep, shown in told))
+
+
+def _divided(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the folders and the levels among the arguments of a command."""
+    levels = [one for one in arguments if "=" in one and not Path(one).exists()]
+    folders = [one for one in arguments if one not in levels]
+    if not folders:
+        raise UsageError(f"{levels[0]!r} is a level; give the folder of a sweep before it, such as results/my-sweep")
+    return list(dict.fromkeys(folders)), levels
+
+
+def _arm(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return a partial arm; a factor that is given several times has several levels."""
+    levels: dict[str, list[str]] = {}
+    for pair in filter(None, pairs):
+        factor, equals, level = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--reference must have levels such as activation=relu,init=he, got {pair!r}")
+        levels.setdefault(factor.strip(), []).append(level.strip())
+    return {factor: own[0] if len(own) == 1 else own for factor, own in levels.items()}
+
+
+def _title(sweep: Sweep, form: Form) -> str:
+    """Return the heading of a sweep among several."""
+    marks = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": "% {}\n"}
+    return marks[form].format(f"{sweep.name} ({sweep.folder})")

@@ -1,0 +1,190 @@
+"""The leaderboard against SciPy and by hand, on made-up results in files of dlsweep's own writers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bench import stores
+from scipy import stats
+
+from dlsweep.analysis.closing import closing_data, closing_table, page
+from dlsweep.config.runs import Run
+from dlsweep.errors import UsageError
+from dlsweep.storage.results import Results
+from dlsweep.training.result import TrainingResult
+
+FINAL = {  # test accuracy of six seeds
+    ("relu", "he"): [0.90, 0.92, 0.91, 0.93, 0.89, 0.90],
+    ("relu", "xavier"): [0.89, 0.92, 0.90, 0.92, 0.89, 0.91],
+    ("tanh", "he"): [0.85, 0.88, 0.86, 0.88, 0.84, 0.86],
+    ("tanh", "xavier"): [0.50, 0.70, 0.60, 0.55, 0.65, 0.60],
+}
+DIVERGED = {("tanh", "xavier"): 2}  # the seed
+
+
+def made_up(runs: Sequence[Run]) -> TrainingResult:
+    """Curves from 0.1 to the final accuracy at iteration 20, with loss 1 - accuracy."""
+    arm = runs[0].arm.levels["activation"], runs[0].arm.levels["init"]
+    ends = np.array(FINAL[arm])
+    accuracy = np.stack([np.full(6, 0.1), ends - 0.2, ends], axis=1)
+    status = ["diverged" if seed == DIVERGED.get(arm) else "done" for seed in range(6)]
+    columns = {"accuracy": accuracy, "loss": 1 - accuracy}
+    return stores.result([0, 10, 20], {"train": columns, "test": columns}, status)
+
+
+def config(**grid: Any) -> dict[str, Any]:
+    return {
+        "name": "by-hand",
+        "data": {"mnist": {"train": 300, "test": 200}},
+        "train": {"iterations": 20},
+        "evaluate": {"every": 10, "on": ["train", "test"]},
+        "grid": {"activation": ["tanh", "relu"], "init": ["xavier", "he"], **grid},
+        "seeds": 6,
+    }
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return stores.write(tmp_path_factory.mktemp("results"), config(), made_up, chunk=6)
+
+
+def arms(board: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(board["activation"].astype(str), board["init"].astype(str)))
+
+
+def test_means_and_paired_differences_as_scipy_has_them(results: Results) -> None:
+    board = results.leaderboard()
+    assert arms(board) == list(FINAL)  # the best one first
+    best = np.array(FINAL["relu", "he"])
+    for row, (arm, values) in zip(board.to_dict("records"), FINAL.items()):
+        counted = np.array(values)
+        if arm in DIVERGED:
+            counted[DIVERGED[arm]] = 0.1  # chance
+        name = "final_test_accuracy"
+        mean = stats.ttest_1samp(counted, 0).confidence_interval()
+        expected = [counted.mean(), mean.low, min(mean.high, 1), (counted - best).mean()]
+        found = [row[f"{name}{end}"] for end in ("", "_low", "_high", "_difference")]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        if arm != ("relu", "he"):
+            paired = stats.ttest_rel(counted, best).confidence_interval()
+            ends = [row[f"{name}_difference_low"], row[f"{name}_difference_high"]]
+            np.testing.assert_allclose(ends, [paired.low, paired.high], atol=1e-12)
+            worse = stats.ttest_rel(counted, best, alternative="less").pvalue <= 0.05 / 3
+            assert row[f"{name}_marked"] == (not worse)
+            shares = (counted - best).var() / (counted.var() + best.var())
+            np.testing.assert_allclose(row[f"{name}_pairing"], shares)
+    assert board["final_test_accuracy_best"].tolist() == [True, False, False, False]
+    assert board["final_test_accuracy_marked"].tolist() == [True, True, False, False]
+    assert board["n"].tolist() == [6] * 4
+    assert board["diverged"].tolist() == [0, 0, 0, 1]
+    assert board["seconds"].tolist() == [0.5] * 4
+
+
+def test_an_arm_with_a_diverged_loss_has_no_mean_and_is_last(results: Results) -> None:
+    board = results.leaderboard("test_loss")
+    assert arms(board)[-1] == ("tanh", "xavier")
+    assert board["final_test_loss"].isna().tolist() == [False, False, False, True]
+    assert board["final_test_loss_difference"].isna().tolist() == [False, False, False, True]
+    assert not board["final_test_loss_marked"].iloc[-1]
+
+
+def test_a_level_that_is_not_reached_is_counted(results: Results) -> None:
+    name = "iterations_to_0.9_test_accuracy"
+    board = results.leaderboard(name)
+    assert arms(board)[:2] == [("relu", "he"), ("relu", "xavier")]
+    assert board[f"{name}_not_reached"].tolist() == [1, 2, 6, 6]
+    assert board[name].iloc[0] == 20
+    assert "not reached" in closing_table(results, name)
+
+
+def test_the_reference_and_the_part_of_the_grid(results: Results) -> None:
+    board = results.leaderboard(reference={"activation": "tanh", "init": "he"}, where={"init": "he"})
+    assert arms(board) == [("relu", "he"), ("tanh", "he")]
+    np.testing.assert_allclose(board["final_test_accuracy_difference"], [0.28 / 6, 0])
+    outside = results.leaderboard(reference={"activation": "tanh", "init": "he"}, where={"activation": "relu"})
+    np.testing.assert_allclose(outside["final_test_accuracy_difference"].iloc[0], 0.28 / 6)
+    with pytest.raises(UsageError, match="must be one arm, and 2 are activation: tanh; add the level of init"):
+        results.leaderboard(reference={"activation": "tanh"})
+    with pytest.raises(UsageError, match=r"activation has no level 'tahn' in .*; did you mean 'tanh'"):
+        results.leaderboard(where={"activation": "tahn"})
+
+
+def test_rows_of_factors_are_averaged_seed_by_seed(results: Results) -> None:
+    board = results.leaderboard(rows="factors")
+    values = {arm: np.array(own) for arm, own in FINAL.items()}
+    values["tanh", "xavier"][2] = 0.1
+    relu = (values["relu", "he"] + values["relu", "xavier"]) / 2
+    tanh = (values["tanh", "he"] + values["tanh", "xavier"]) / 2
+    names = list(zip(board["factor"], board["level"]))
+    row = board.to_dict("records")[names.index(("activation", "tanh"))]
+    np.testing.assert_allclose(row["final_test_accuracy"], tanh.mean())
+    paired = stats.ttest_rel(tanh, relu).confidence_interval()
+    ends = [row["final_test_accuracy_difference_low"], row["final_test_accuracy_difference_high"]]
+    np.testing.assert_allclose(ends, paired)
+    assert names == [(f, level) for f in ("activation", "init") for level in results.record.levels[f]]
+    assert row["n"] == 6
+
+
+def test_rows_of_runs(results: Results) -> None:
+    board = results.leaderboard(["best_test_accuracy", "test_loss"], rows="runs", where={"activation": "relu"})
+    assert len(board) == 12
+    assert board["seed"].tolist() == [*range(6)] * 2
+    np.testing.assert_allclose(board["best_test_accuracy"], FINAL["relu", "he"] + FINAL["relu", "xavier"])
+    differences = np.subtract(FINAL["relu", "xavier"], FINAL["relu", "he"])
+    np.testing.assert_allclose(board["best_test_accuracy_difference"][6:], differences, atol=1e-12)
+    assert board["best_test_accuracy_iteration"].tolist() == [20] * 12
+
+
+def test_a_spread_has_arms_of_its_own(results: Results) -> None:
+    board = results.leaderboard("spread_over_init_test_loss")
+    assert board["activation"].tolist() == ["relu", "tanh"]
+    np.testing.assert_allclose(board["spread_over_init_final_test_loss"].iloc[0], 0.04 / 6)
+    with pytest.raises(UsageError, match="do not have the same arms"):
+        results.leaderboard(["spread_over_init_test_loss", "test_loss"])
+
+
+def test_notes_say_how_to_read_the_table(results: Results) -> None:
+    told = closing_table(results, "best_test_accuracy")
+    assert "Means over 6 seeds, with 95 % t intervals on these test images." in told
+    assert "1 of 3 other arms cannot be distinguished from the best" in told
+    assert "level 0.05 / 3" in told
+    assert "best_test_accuracy is optimistic" in told
+    assert "diverged runs count at chance" in told
+    assert "Seeds vary initial weights, minibatches and training subset" in told
+    assert "optimistic" not in closing_table(results, "best_train_accuracy")
+
+
+def test_json_keeps_the_metrics_of_every_arm_in_the_order_of_the_config(results: Results) -> None:
+    told = closing_data(results)
+    assert [arm["arm"] for arm in told["arms"]] == ["tanh, xavier", "tanh, he", "relu, xavier", "relu, he"]
+    assert told["arms"][0]["metrics"]["final_test_loss"] == {"mean": None, "low": None, "high": None}
+    assert told["leaderboard"][0]["final_test_accuracy_best"] is True
+    assert told["leaderboard"][0]["arm"] == "relu, he"
+
+
+def test_a_notebook_shows_the_leaderboard_and_escapes_labels(tmp_path: Path) -> None:
+    init = [{"he": {}, "label": "<b>he</b>"}, {"xavier": {}, "label": "xavier"}]
+
+    def own(runs: Sequence[Run]) -> TrainingResult:
+        accuracy = np.full((len(runs), 1), 0.5) + np.arange(len(runs))[:, None] / 100
+        return stores.result([20], {"test": {"accuracy": accuracy, "loss": 1 - accuracy}})
+
+    asked = config(init=init) | {"evaluate": {"every": 20, "on": ["test"]}}
+    results = stores.write(tmp_path, asked, own)
+    html = results._repr_html_()
+    assert html == page(results)
+    assert html is not None
+    assert "&lt;b&gt;he&lt;/b&gt;" in html
+    assert "<b>he</b>" not in html
+    assert html.count("<tr>") == 5
+
+
+def test_damaged_results_have_no_page(tmp_path: Path) -> None:
+    results = stores.write(tmp_path, config(), made_up, chunk=6)
+    next((results.folder / "runs").iterdir()).write_bytes(b"")
+    assert results._repr_html_() is None

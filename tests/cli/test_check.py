@@ -1,0 +1,151 @@
+"""`dlsweep check` on a small sweep that is really trained: verdicts, exit codes, and every form of output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from tests.support.commands import Dlsweep
+
+CONFIG = """\
+name: claims
+data: {npz: {path: tiny.npz}}
+model: {mlp: {hidden: [8]}}
+train: {iterations: 60, batch_size: 10}
+evaluate: {on: [train, test]}
+seeds: 8
+grid:
+  init: [he, {normal: {std: 1e-9}}]
+claims:
+  - He learns: {arm: {init: he}, beats: {init: normal}, by: 0.1, metric: train_accuracy}
+  - tiny weights learn <b> & "more": {arm: {init: normal}, beats: {init: he}, expect: refuted}
+  - both learn the same: {arm: {init: he}, equals: {init: normal}, within: 0.001, expect: refuted}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
+    """The command line beside a finished sweep."""
+    command = Dlsweep(tmp_path_factory.mktemp("check"))
+    (command.folder / "claims.yaml").write_text(CONFIG, "utf-8")
+    command("run", "claims.yaml", "-q")
+    return command
+
+
+def restated(command: Dlsweep, name: str, old: str, new: str) -> str:
+    """Copy the sweep with another claim in its config, and return its folder."""
+    import shutil
+
+    shutil.copytree(command.folder / "results/claims", command.folder / f"results/{name}")
+    text = CONFIG.replace("name: claims", f"name: {name}").replace(old, new)
+    assert text != CONFIG.replace("name: claims", f"name: {name}")
+    (command.folder / f"{name}.yaml").write_text(text, "utf-8")
+    command("run", f"{name}.yaml", "-q")
+    return f"results/{name}"
+
+
+def test_verdicts_of_a_sweep(trained: Dlsweep) -> None:
+    told = trained("check", "results/claims").stdout
+    assert told.splitlines()[1].split()[:4] == ["He", "learns", "supported", "yes"]
+    assert "Supported: He learns. On these training images" in told
+    assert 'Refuted: tiny weights learn <b> & "more".' in told
+
+
+def test_json_is_ascii_and_has_no_nan(trained: Dlsweep) -> None:
+    text = trained("check", "results/claims", "--json").stdout
+    assert text.isascii()
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    found = json.loads(text, parse_constant=refuse)
+    assert [(one["verdict"], one["n"]) for one in found["claims"]] == [("supported", 8), ("refuted", 8), ("refuted", 8)]
+    assert found["exit_code"] == 0
+    assert found["claims"][0]["effect"] > 0.1
+    assert found["claims"][0]["p_holm"] == 3 * 2 / 2**8
+
+
+def test_junit_is_xml_whose_failures_are_the_unexpected_verdicts(trained: Dlsweep) -> None:
+    suite = ElementTree.fromstring(trained("check", "results/claims", "--junit").stdout).find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "0")
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert names == ["He learns", 'tiny weights learn <b> & "more"', "both learn the same"]
+    assert all("learn" in (told.text or "") for told in suite.iter("system-out"))
+
+
+def test_markdown_latex_and_methods(trained: Dlsweep) -> None:
+    markdown = trained("check", "results/claims", "--md", "--methods").stdout
+    assert markdown.startswith("| claim | verdict |")
+    assert "(Fisher 1935)" in markdown
+    assert "two one-sided tests (Schuirmann 1987)" in markdown
+    assert "arms of one seed share these draws" in markdown
+    latex = trained("check", "results/claims", "--latex").stdout
+    assert latex.startswith(r"\begin{tabular}")
+    assert r"\& " in latex
+
+
+def test_the_opposite_verdict_exits_with_1_and_another_one_with_3(trained: Dlsweep) -> None:
+    opposite = restated(trained, "opposite", "metric: train_accuracy}", "metric: train_accuracy, expect: refuted}")
+    failed = trained("check", opposite, "--junit", code=1).stdout
+    (failure,) = ElementTree.fromstring(failed).iter("failure")
+    assert failure.get("type") == "supported"
+    undecided = restated(trained, "undecided", "by: 0.1, metric: train_accuracy", "metric: iterations")
+    assert "not decided" in trained("check", undecided, code=3).stdout
+    (failure,) = ElementTree.fromstring(trained("check", undecided, "--junit", code=3).stdout).iter("failure")
+    assert failure.get("type") == "undecided"
+    assert "stated after the results" in (failure.text or "")
+
+
+def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Path) -> None:
+    import shutil
+
+    for name in ("good", "damaged"):
+        shutil.copytree(trained.folder / "results/claims", tmp_path / name)
+    (tmp_path / "damaged/sweep.json").write_text("{", "utf-8")
+    done = trained("check", str(tmp_path / "good"), str(tmp_path / "damaged"), code=4)
+    assert "Supported: He learns." in done.stdout
+    assert "damaged" in done.stderr
+    xml = trained("check", str(tmp_path / "good"), str(tmp_path / "damaged"), "--junit", code=4).stdout
+    assert len(list(ElementTree.fromstring(xml).iter("error"))) == 1
+    both = trained("check", "results/claims", str(tmp_path / "good")).stdout
+    assert both.startswith("results ")
+
+
+def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-q")
+    done = dlsweep("check", "results/tiny", code=2)
+    assert "results/tiny makes no claims" in done.stderr
+    assert "claims:\n    - ReLU needs He: {arm:" in done.stderr
+
+
+def test_run_prints_the_verdicts_after_its_table_and_exits_on_training_alone(dlsweep: Dlsweep) -> None:
+    (dlsweep.folder / "claims.yaml").write_text(CONFIG.replace(", expect: refuted", ""), "utf-8")
+    told = dlsweep("run", "claims.yaml").stdout
+    assert told.index("95 % interval") < told.index("Supported: He learns")
+    assert "Refuted: tiny weights" in told
+    dlsweep("check", "results/claims", code=1)
+    found = json.loads(dlsweep("run", "claims.yaml", "--json").stdout)
+    assert [claim["verdict"] for claim in found["claims"]] == ["supported", "refuted", "refuted"]
+
+
+def test_null_needs_twelve_seeds_and_finds_no_fault(trained: Dlsweep) -> None:
+    assert (
+        "needs an arm with at least 12 seeds; results/claims has 8"
+        in trained("check", "results/claims", "--null", code=2).stderr
+    )
+    (trained.folder / "null.yaml").write_text(
+        CONFIG.replace("seeds: 8", "seeds: 12").replace("name: claims", "name: null-1")
+    )
+    trained("run", "null.yaml", "-q")
+    assert "1,000 random splits of the seeds of 2 arms" in trained("check", "results/null-1", "--null").stdout
+    (found,) = json.loads(trained("check", "results/null-1", "--null", "--json").stdout)
+    assert found["attainable"] == 2 / 2**6
+    assert found["passed"] is True
+
+
+def test_options_that_exclude_each_other(trained: Dlsweep) -> None:
+    assert "choose one of --json and --junit" in trained("check", "results/claims", "--json", "--junit", code=2).stderr
+    assert "leave out the other options" in trained("check", "results/claims", "--null", "--md", code=2).stderr
