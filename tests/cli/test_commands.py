@@ -509,7 +509,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> None:
     plots = dlsweep("list", "plots").stdout
-    assert plots.startswith("plots\n  confusion: ")
+    assert plots.startswith("plots\n  churn: ")
     assert dlsweep("list", "plot").stdout == plots
     assert dlsweep("list", "initializers").stdout == dlsweep("list", "init").stdout
     assert dlsweep("list", "processes").stdout == (
