@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlsweep.analysis.checked import check as check
     from dlsweep.analysis.comparison import compare as compare
+    from dlsweep.analysis.effects import effects as effects
     from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
     from dlsweep.execution.executors import executors as executors
@@ -50,6 +51,7 @@ _SOURCES = {
     "open_all": "storage.opening",
     "plot": "plots.figures",
     "summary": "analysis.frames",
+    "effects": "analysis.effects",
     "compare": "analysis.comparison",
     "check": "analysis.checked",
     "activations": "nn.activations",

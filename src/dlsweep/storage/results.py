@@ -168,6 +168,12 @@ class Results:
         """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
         return dlsweep.plot(self, kind, **settings)
 
+    def effects(
+        self, metric: str | None = None, *, order: int = 2
+    ) -> dlsweep.analysis.effects.Effects | dlsweep.analysis.luck.Luck:
+        """Return main effects and interactions of the factors, or shares of luck, as `dlsweep.effects` does."""
+        return dlsweep.effects(self, metric, order=order)
+
     def summary(self, metrics: Sequence[str] | None = None) -> DataFrame:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""
         return dlsweep.summary(self, metrics)

@@ -150,7 +150,7 @@ def test_many_levels_of_a_number_have_a_colour_bar_and_bands_at_the_ends() -> No
     figure = curves(made_up({"optimizer": [f"sgd lr={lr:g}" for lr in rates]}), lines="optimizer")
     (bar,) = [ax for ax in figure.axes if ax.get_label() == "colour bar"]
     assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0.001", "0.004", "0.016", "0.128", "0.512", "2.048"]
-    assert "optimizer: sgd lr" in texts(figure)
+    assert "sgd learning rate" in texts(figure)
     assert not [artist for artist in figure.artists if isinstance(artist, Legend)]
     ax = panels(figure)[0]
     assert labels(ax, "band") == ["band: sgd lr=0.001, test", "band: sgd lr=2.048, test"]
