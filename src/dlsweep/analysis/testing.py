@@ -6,17 +6,20 @@ from math import nan
 from typing import NamedTuple
 
 from dlsweep.analysis.outlook import FEWEST
+from dlsweep.analysis.planned import look
 from dlsweep.analysis.questions import Question, Questions
+from dlsweep.analysis.sequential import Decision
 from dlsweep.config.claims import Claim
+from dlsweep.config.looks import Looks
 from dlsweep.errors import UsageError
 
 
 class Tested(NamedTuple):
     """A claim before the correction for the number of claims.
 
-    question: None where its runs are lacking. support, refute: p of the tests that would support and refute it; of
-    deterministic arms 0 or 1. toward, away: p of each contrast for its direction and for the opposite one. reason: why
-    it cannot be decided.
+    question: None where its runs are lacking. decision: of a claim that was tested at planned looks; None for others.
+    support, refute: p of the tests that would support and refute it; of deterministic arms 0 or 1. toward, away: p of
+    each contrast for its direction and for the opposite one. reason: why it cannot be decided.
     """
 
     claim: Claim
@@ -26,6 +29,7 @@ class Tested(NamedTuple):
     toward: tuple[float, ...] = ()
     away: tuple[float, ...] = ()
     reason: str = ""
+    decision: Decision | None = None
 
     @property
     def exact(self) -> bool:
@@ -38,8 +42,13 @@ class Tested(NamedTuple):
         return 1.0 if self.reason else min(self.support, self.refute)
 
 
-def tested(questions: Questions, claim: Claim) -> Tested:
-    """Return a claim with its p-values, or with the reason why there are none."""
+def examined(questions: Questions, claim: Claim, looks: Looks | None = None) -> Tested:
+    """Return a claim with its p-values, or with the reason why there are none.
+
+    looks: those that were planned for some claims, if any.
+    """
+    if looks and looks.covers(claim):
+        return _looked(questions, claim, looks)
     try:
         question = questions.of(claim)
     except UsageError as error:
@@ -51,6 +60,20 @@ def tested(questions: Questions, claim: Claim) -> Tested:
     n = question.sides.n
     reason = f"no claim is decided with fewer than {FEWEST} seeds" if n < FEWEST else ""
     return Tested(claim, question, *p_values(question), reason)
+
+
+def _looked(questions: Questions, claim: Claim, looks: Looks) -> Tested:
+    """Return a claim as the looks that were planned for it decide it."""
+    found = look(questions, claim, looks)
+    question, decision, reason = found.question, found.decision, found.reason
+    if question is None or reason or question.exact:
+        return examined(questions, claim)._replace(reason=reason) if question else Tested(claim, None, reason=reason)
+    if not decision.seeds:
+        reason = f"the first of the planned looks is at {looks.at[0]} seeds"
+    elif not decision.sign:
+        after = "last" if decision.seeds == looks.most else "latest"
+        reason = f"the {after} of the planned looks, at {decision.seeds} seeds, did not decide it"
+    return Tested(claim, question, *p_values(question), reason, decision)
 
 
 PValues = tuple[float, float, tuple[float, ...], tuple[float, ...]]  # support, refute, toward, away

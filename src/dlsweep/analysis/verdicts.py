@@ -17,7 +17,7 @@ from dlsweep.analysis.contrasts import Contrast, Interval
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.questions import Question, Questions
 from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, holm, seeds_to_decide
-from dlsweep.analysis.testing import Tested, tested
+from dlsweep.analysis.testing import Tested, examined
 from dlsweep.config.claims import Claim
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -55,6 +55,7 @@ class Verdict:
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
+    planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
     """
 
     claim: Claim
@@ -82,6 +83,8 @@ class Verdict:
     left_out: str = ""
     late: bool = False
     exact: bool = False
+    planned: int = 0
+    seen: int = 0
 
     @property
     def step(self) -> Step:
@@ -134,8 +137,8 @@ class Verdict:
 def verdicts_of(results: Results) -> list[Verdict]:
     """Return the verdicts on the claims of a sweep, in their order."""
     record, questions = results.record, Questions(results)
-    found = [tested(questions, claim) for claim in record.claims]
-    counted = [i for i, one in enumerate(found) if not one.exact]
+    found = [examined(questions, claim, record.looks) for claim in record.claims]
+    counted = [i for i, one in enumerate(found) if not (one.exact or one.decision)]
     adjusted = np.full(len(found), nan)
     adjusted[counted] = holm([found[i].p for i in counted])
     left = sum(not adjusted[i] <= record.alpha for i in counted)  # Holm's step for those that are undecided
@@ -153,12 +156,11 @@ def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha
     )
     if question is None:
         return replace(begun, reason=test.reason)
-    passed = not test.reason and (test.p if test.exact else adjusted) <= alpha
-    word: Word = "undecided" if not passed else "supported" if test.support <= test.refute else "refuted"
-    reason = test.reason
+    word, reason, looks = _word(test, adjusted, alpha), test.reason, results.record.looks
     if word == "undecided" and not reason and test.p <= alpha:
         reason = f"only the correction for {claims} claims (Holm) prevents a verdict"
-    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" else 1 - alpha
+    decision = test.decision
+    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" and not decision else 1 - alpha
     deciding = _deciding(word, test)
     sides, contrast = question.sides, question.contrasts[deciding]
     return replace(
@@ -170,8 +172,8 @@ def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha
         steps=tuple(_steps(question, 1 - level, test)),
         deciding=deciding,
         level=level,
-        p=nan if test.exact else min(test.support, test.refute),
-        adjusted=nan if test.reason else adjusted,
+        p=nan if test.exact or decision else min(test.support, test.refute),
+        adjusted=nan if test.reason or decision else adjusted,
         n=1 if test.exact else sides.n,
         finite=len(contrast.finite),
         trained=sides.trained,
@@ -179,11 +181,21 @@ def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha
         stopped=sum(sides.count("stopped")),
         infinite=question.infinite,
         reason=reason,
-        needed=_needed(question, contrast, alpha / left) if word == "undecided" else UNKNOWN,
+        needed=_needed(question, contrast, alpha / left) if word == "undecided" and not decision else UNKNOWN,
         detectable=_detectable(contrast, left, alpha) if not test.exact else nan,
         left_out=sides.left_out,
         exact=test.exact,
+        planned=looks.most if looks and decision else 0,
+        seen=looks.seen if looks and decision else 0,
     )
+
+
+def _word(test: Tested, adjusted: float, alpha: float) -> Word:
+    """Return the verdict on a tested claim."""
+    if test.decision:
+        return ("undecided", "supported", "refuted")[test.decision.sign]
+    passed = not test.reason and (test.p if test.exact else adjusted) <= alpha
+    return "undecided" if not passed else "supported" if test.support <= test.refute else "refuted"
 
 
 def _deciding(word: Word, test: Tested) -> int:
@@ -203,7 +215,7 @@ def _steps(question: Question, alpha: float, test: Tested) -> Iterator[Step]:
             value = float(contrast.differences[0])
             yield Step(first, second, value, (value, value), None, p)
         else:
-            by_t = question.infinite or question.sides.n < FEWEST
+            by_t = question.infinite or question.sides.n < FEWEST or test.decision
             interval = contrast.interval(alpha) if by_t else contrast.interval_exact(alpha)
             if len(names) == 1:  # the mean of a metric, which may have bounds
                 interval = _clipped(interval, question.metric.bounds)
