@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dlsweep.analysis.contrasts import Contrast, Interval
+from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.planned import look
 from dlsweep.analysis.questions import Question, Questions
 from dlsweep.analysis.sequential import Decision
@@ -26,7 +27,6 @@ from dlsweep.storage.results import Results
 
 Word = Literal["supported", "refuted", "undecided"]
 
-FEWEST = 6  # seeds; with fewer, no claim is decided
 UNKNOWN = Needed(None, None)
 OPPOSITE = {"supported": "refuted", "refuted": "supported"}
 
