@@ -171,8 +171,8 @@ def _left_out(rows: DataFrame, common: Collection[int], names: Sequence[str], fa
     told = []
     for side, part in rows[~rows["combination"].isin(common)].groupby("side"):
         found = list(dict.fromkeys(", ".join(words) for words in zip(*(labels(part, f) for f in varying))))
-        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-        told.append(f"{names[int(str(side))]} with {'; '.join(found[:_MOST_NAMED])}{more}")
+        more = f" or {len(found) - _MOST_NAMED} others" if len(found) > _MOST_NAMED else ""
+        told.append(f"{names[int(str(side))]} with {' or '.join(found[:_MOST_NAMED])}{more}")
     return f"left out, since not every side has it: {'; '.join(told)}" if told else ""
 
 
