@@ -226,6 +226,6 @@ def test_a_mutated_config_is_loaded_or_refused_with_a_sentence(tmp_path: Path) -
     check(1000, 2024, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_many_mutated_configs_are_loaded_or_refused_with_a_sentence(tmp_path: Path) -> None:
     check(4000, 2025, tmp_path)

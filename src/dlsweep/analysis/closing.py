@@ -38,7 +38,8 @@ def text(shown: Shown, form: Form = "plain") -> str:
     columns = [*_names(shown), *_metrics(shown), *_counts(shown)]
     rows = list(zip(*(column.cells for column in columns), strict=True))
     told = table([column.header for column in columns], rows, [column.right for column in columns], form)
-    return told + _NOTES[form](notes(shown))
+    sentences = notes(shown)
+    return told + _NOTES[form](sentences) if sentences else told
 
 
 def _names(shown: Shown) -> Iterator[Column]:

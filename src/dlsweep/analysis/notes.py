@@ -50,7 +50,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
         if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
             alike = int(board.compared[0].marked.sum()) - 1
             arms = int(board.compared[0].shown.sum())
-            tests = f"(one-sided paired t tests at level {ALPHA:g} / {max(arms - 1, 1)})"
+            tests = f"(one-sided paired t tests at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
             which = f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from"
             yield f"{which if alike else 'All other arms are worse than'} the best {tests}."
         pairing = shown.frame[f"{name}_pairing"].dropna()
@@ -63,6 +63,8 @@ def _comparison(shown: Shown) -> Iterator[str]:
 
 def _metric_notes(shown: Shown) -> Iterator[str]:
     """Yield sentences on single metrics."""
+    if shown.board.at is not None:
+        yield f"Values at iteration {shown.board.at}, not at the end of training."
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
         if metric.kind == "best" and metric.split == "test":

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from threadpoolctl import threadpool_info
 
 from dlsweep.config.claims import ALPHA, RELATIONS, Claim
+from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.metrics import parse_metric
@@ -43,7 +44,7 @@ READABLE = (1, SCHEMA_VERSION)
 FILE = "sweep.json"
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
-_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed")  # left out where empty
+_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks")  # left out where empty
 
 
 class OtherVersion(ResultsDamaged):
@@ -78,7 +79,7 @@ class Record:
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
-    run was trained; removed: of claims that were taken out since then.
+    run was trained; removed: of claims that were taken out since then. looks: at the claims, if they were planned.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -99,6 +100,7 @@ class Record:
     alpha: float = ALPHA
     late: Sequence[str] = ()
     removed: Sequence[str] = ()
+    looks: Looks | None = None
 
     @property
     def beside(self) -> str:
@@ -203,6 +205,8 @@ def _compare_claims(record: Record) -> None:
         raise ValueError("its late or removed claims are not those of the sweep, or two have one name")
     if not 0 < record.alpha < 1:
         raise ValueError(f"alpha is {record.alpha!r}")
+    if record.looks and not (record.looks.is_sound and 0 < record.looks.alpha < 1):
+        raise ValueError("its planned looks are not those of a plan")
     for claim in record.claims:
         partial = (*claim.arms, claim.more, claim.than, claim.where)
         known = all(set(labels) <= set(record.levels.get(f, ())) for arm in partial for f, labels in arm.items())
