@@ -11,12 +11,23 @@ _DRAW = {
     "augmentation": ("crop", "flip", "input_noise"),
 }
 
+# The words for the sources that a config can cross.
+_OF_SOURCE = {
+    "init": "initial weights",
+    "batches": "minibatches",
+    "dropout": "dropout masks",
+    "augmentation": "augmentation",
+    "subset": "training subset",
+}
+
 
 def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the sources of chance that seeds vary and that they do not, from a resolved config.
 
     >>> sources({"data": {"mnist": {"train": 1000}}, "model": {"mlp": {}}, "seeds": [0, 1]})[0]
     ['initial weights', 'minibatches', 'training subset']
+    >>> sources({"data": {"mnist": {}}, "model": {"mlp": {}}, "seeds": {"init": [0, 1]}})
+    (['initial weights'], ['minibatches', 'training images', 'test images', 'settings such as the learning rate'])
     """
     names = set(_names(config))
     if "data" not in config:
@@ -25,7 +36,9 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     varied += [source for source, words in _DRAW.items() if not names.isdisjoint(words)]
     drawn = any(settings and settings.get("train") for settings in _settings(config["data"], config))
     held = ["test images", "settings such as the learning rate"]
-    return ([*varied, "training subset"], held) if drawn else (varied, ["training images", *held])
+    varied, held = ([*varied, "training subset"], held) if drawn else (varied, ["training images", *held])
+    crossed = {_OF_SOURCE[source] for source in config["seeds"]} if isinstance(config["seeds"], Mapping) else {*varied}
+    return [one for one in varied if one in crossed], [*(one for one in varied if one not in crossed), *held]
 
 
 def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
