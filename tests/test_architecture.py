@@ -41,6 +41,7 @@ STAGES = [
     "forecast",
     "sweep",
     "analysis",
+    "deciding",
     "plots",
     "explain",
     "cli",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlsweep.analysis.effects import effects as effects
     from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
+    from dlsweep.deciding import run_until_decided as run_until_decided
     from dlsweep.execution.executors import executors as executors
     from dlsweep.forecast import dry_run as dry_run
     from dlsweep.nn.activations import activations as activations
@@ -45,6 +46,7 @@ _SOURCES = {
     "load": "config",
     "plan": "training.plan",
     "run": "sweep",
+    "run_until_decided": "deciding",
     "dry_run": "forecast",
     "Reporter": "progress",
     "open_results": "storage.opening",

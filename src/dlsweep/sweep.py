@@ -140,8 +140,8 @@ def _open(
     done = compatibility.asked(config, statuses(committed))
     if earlier:
         return store, done, earlier
-    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha)
-    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha) == asked
+    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks)
+    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks) == asked
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
         compatibility.describe(config, old, committed).write(folder)

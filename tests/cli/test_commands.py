@@ -63,7 +63,7 @@ def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
     first = dlsweep("run", "tiny.yaml", PLOTS, anew=True)
     assert "training 12 runs, 240 iterations" in first.stderr
     header, *lines, figure = first.stdout.splitlines()
-    names = "activation init final_test_accuracy 95 % interval minus the best 95 % interval n seconds"
+    names = "activation init final_test_accuracy 95 % interval minus the best 95 % interval on new images n seconds"
     assert " ".join(header.split()) == names
     rows, notes = lines[:4], lines[5:]
     assert {tuple(row.split()[:2]) for row in rows} == {(a, i) for a in ("tanh", "relu") for i in ("xavier", "he")}

@@ -256,7 +256,7 @@ def test_the_sweep_of_the_readme() -> None:
     config = load(ROOT / "configs" / "activation_init.yaml")
     assert config.name == "activation-init"
     assert config.varying == ("activation", "init")
-    assert config.count == 30
+    assert config.count == 60
     assert config.plots[0].settings["rows"] == "activation"
     run = next(config.runs())
     assert run == Run(run.arm, Seeds(0))

@@ -14,9 +14,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dlsweep.analysis.contrasts import Contrast, Interval
+from dlsweep.analysis.planned import look
 from dlsweep.analysis.questions import Question, Questions
+from dlsweep.analysis.sequential import Decision
 from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, holm, seeds_to_decide
 from dlsweep.config.claims import Claim
+from dlsweep.config.looks import Looks
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -82,6 +85,8 @@ class Verdict:
     left_out: str = ""
     late: bool = False
     exact: bool = False
+    planned: int = 0
+    seen: int = 0
 
     @property
     def step(self) -> Step:
@@ -134,9 +139,9 @@ class Verdict:
 class Tested(NamedTuple):
     """A claim before the correction for the number of claims.
 
-    question: None where its runs are lacking. support, refute: p of the tests that would support and refute it; of
-    deterministic arms 0 or 1. toward, away: p of each contrast for its direction and for the opposite one. reason: why
-    it cannot be decided.
+    question: None where its runs are lacking. decision: of a claim that was tested at planned looks; None for others.
+    support, refute: p of the tests that would support and refute it; of deterministic arms 0 or 1. toward, away: p of
+    each contrast for its direction and for the opposite one. reason: why it cannot be decided.
     """
 
     claim: Claim
@@ -146,6 +151,7 @@ class Tested(NamedTuple):
     toward: tuple[float, ...] = ()
     away: tuple[float, ...] = ()
     reason: str = ""
+    decision: Decision | None = None
 
     @property
     def exact(self) -> bool:
@@ -161,8 +167,12 @@ class Tested(NamedTuple):
 def verdicts_of(results: Results) -> list[Verdict]:
     """Return the verdicts on the claims of a sweep, in their order."""
     record, questions = results.record, Questions(results)
-    tested = [_tested(questions, claim) for claim in record.claims]
-    counted = [i for i, one in enumerate(tested) if not one.exact]
+    looks = record.looks
+    tested = [
+        _looked(questions, claim, looks) if looks and looks.covers(claim) else _tested(questions, claim)
+        for claim in record.claims
+    ]
+    counted = [i for i, one in enumerate(tested) if not (one.exact or one.decision)]
     adjusted = np.full(len(tested), nan)
     adjusted[counted] = holm([tested[i].p for i in counted])
     left = sum(not adjusted[i] <= record.alpha for i in counted)  # Holm's step for those that are undecided
@@ -185,6 +195,20 @@ def _tested(questions: Questions, claim: Claim) -> Tested:
     n = question.sides.n
     reason = f"no claim is decided with fewer than {FEWEST} seeds" if n < FEWEST else ""
     return Tested(claim, question, *p_values(question), reason)
+
+
+def _looked(questions: Questions, claim: Claim, looks: Looks) -> Tested:
+    """Return a claim as the looks that were planned for it decide it."""
+    found = look(questions, claim, looks)
+    question, decision, reason = found.question, found.decision, found.reason
+    if question is None or reason or question.exact:
+        return _tested(questions, claim)._replace(reason=reason) if question else Tested(claim, None, reason=reason)
+    if not decision.seeds:
+        reason = f"the first of the planned looks is at {looks.at[0]} seeds"
+    elif not decision.sign:
+        after = "last" if decision.seeds == looks.most else "latest"
+        reason = f"the {after} of the planned looks, at {decision.seeds} seeds, did not decide it"
+    return Tested(claim, question, *p_values(question), reason, decision)
 
 
 PValues = tuple[float, float, tuple[float, ...], tuple[float, ...]]  # support, refute, toward, away
@@ -225,12 +249,11 @@ def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alp
     )
     if question is None:
         return replace(begun, reason=tested.reason)
-    passed = not tested.reason and (tested.p if tested.exact else adjusted) <= alpha
-    word: Word = "undecided" if not passed else "supported" if tested.support <= tested.refute else "refuted"
-    reason = tested.reason
+    word, reason, looks = _word(tested, adjusted, alpha), tested.reason, results.record.looks
     if word == "undecided" and not reason and tested.p <= alpha:
         reason = f"only the correction for {claims} claims (Holm) prevents a verdict"
-    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" else 1 - alpha
+    decision = tested.decision
+    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" and not decision else 1 - alpha
     deciding = _deciding(word, tested)
     sides, contrast = question.sides, question.contrasts[deciding]
     return replace(
@@ -242,8 +265,8 @@ def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alp
         steps=tuple(_steps(question, 1 - level, tested)),
         deciding=deciding,
         level=level,
-        p=nan if tested.exact else min(tested.support, tested.refute),
-        adjusted=nan if tested.reason else adjusted,
+        p=nan if tested.exact or decision else min(tested.support, tested.refute),
+        adjusted=nan if tested.reason or decision else adjusted,
         n=1 if tested.exact else sides.n,
         finite=len(contrast.finite),
         trained=sides.trained,
@@ -251,11 +274,21 @@ def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alp
         stopped=sum(sides.count("stopped")),
         infinite=question.infinite,
         reason=reason,
-        needed=_needed(question, contrast, alpha / left) if word == "undecided" else UNKNOWN,
+        needed=_needed(question, contrast, alpha / left) if word == "undecided" and not decision else UNKNOWN,
         detectable=_detectable(contrast, left, alpha) if not tested.exact else nan,
         left_out=sides.left_out,
         exact=tested.exact,
+        planned=looks.most if looks and decision else 0,
+        seen=looks.seen if looks and decision else 0,
     )
+
+
+def _word(tested: Tested, adjusted: float, alpha: float) -> Word:
+    """Return the verdict on a tested claim."""
+    if tested.decision:
+        return ("undecided", "supported", "refuted")[tested.decision.sign]
+    passed = not tested.reason and (tested.p if tested.exact else adjusted) <= alpha
+    return "undecided" if not passed else "supported" if tested.support <= tested.refute else "refuted"
 
 
 def _deciding(word: Word, tested: Tested) -> int:
@@ -275,7 +308,7 @@ def _steps(question: Question, alpha: float, tested: Tested) -> Iterator[Step]:
             value = float(contrast.differences[0])
             yield Step(first, second, value, (value, value), None, p)
         else:
-            by_t = question.infinite or question.sides.n < FEWEST
+            by_t = question.infinite or question.sides.n < FEWEST or tested.decision
             interval = contrast.interval(alpha) if by_t else contrast.interval_exact(alpha)
             if len(names) == 1:  # the mean of a metric, which may have bounds
                 interval = _clipped(interval, question.metric.bounds)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dlsweep.config.claims import ALPHA, Claim
 from dlsweep.config.expansion import arms
+from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
@@ -30,7 +31,7 @@ class Config:
     tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
     plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
     upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
-    its arms; alpha: of the tests of all claims together.
+    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Config:
     _blocks: Grids
     _rules: Rules
     _resolved: Mapping[str, Any]
+    looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
     alpha: float = ALPHA
 
@@ -108,7 +110,12 @@ class Config:
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its replicates."""
-        return (Run(arm, seeds) for arm in self.arms() for seeds in self.replicates)
+        return (Run(arm, seeds) for arm in self.arms() for seeds in self.replicates_of(arm))
+
+    def replicates_of(self, arm: Arm) -> Replicates:
+        """Return the replicates of an arm: those of the sweep, or as many as planned looks have asked for."""
+        count = self.looks.seeds.get(arm_id(arm)) if self.looks else None
+        return self.replicates if count is None else Replicates(range(count))
 
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""

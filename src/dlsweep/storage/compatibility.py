@@ -113,6 +113,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         relabelled=relabelled,
         hidden=hidden,
         **changes.claims(config, old, trained),
+        looks=config.looks,
     )
 
 

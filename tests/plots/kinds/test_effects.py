@@ -96,5 +96,7 @@ def test_shares_of_luck() -> None:
         expected = [share.share for share in variance_shares(values, ["init", "batches"])]
         assert [bar.get_bbox().width for bar in ax.patches if isinstance(bar, Rectangle)] == pytest.approx(expected)
     assert "4 init × 3 batches seeds" in chart.caption
+    assert chart.caption in " ".join(texts(chart.figure))
+    assert chart.alt.endswith(".")
     missing = plots["luck"](frame[1:])
     assert "combinations of seeds are missing" in texts(missing.figure)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import effects_of_runs
 from dlsweep.analysis.facets import Facets, SplitName
-from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
@@ -42,8 +42,8 @@ def effects(
     >>> plots["effects"](runs.assign(final_test_accuracy=[0.5, 0.75])).data["mean"].tolist()
     [0.5, 0.75]
     """
-    metric = Metric.of(facets.frame, y, split, moment)
-    found = effects_of_runs(facets.frame, metric.column)
+    metric = metric_in(facets.frame, y, split, moment)
+    found = effects_of_runs(facets.frame, metric.name)
     shares = found.table.set_index("effect")["share"]
     rows = found.levels
     places = [row + 0.7 * group for row, group in enumerate(rows["factor"].factorize()[0])]
@@ -53,7 +53,7 @@ def effects(
         "Right: share of the variance.",
     ]
     words = Words(
-        x=metric.name,
+        x=metric.words,
         foot=" ".join(filter(None, caption)),
         ticks=_ticks(facets.frame, rows),
         beside=[percent(share) for share in shares],
@@ -72,7 +72,7 @@ def effects(
             text = percent(shares[factor])
             ax.annotate(text, (1, sum(at) / len(at)), (6, 0), va="center", size=NAME, weight="bold", **middle)
     alt = captions.alt(
-        f"Main effects on {metric.name}",
+        f"Main effects on {metric.words}",
         facets,
         "; ".join(f"{factor}: {percent(shares[factor])} of the variance" for factor in rows["factor"].unique()) + ".",
     )

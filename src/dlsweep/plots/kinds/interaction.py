@@ -10,7 +10,7 @@ from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import Effects, effects_of_runs
 from dlsweep.analysis.facets import Facets, FactorName, SplitName
-from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
@@ -44,8 +44,8 @@ def interaction(
     >>> shown.data["mean"].tolist()
     [0.75, 0.5, 0.25, 0.5]
     """
-    metric = Metric.of(facets.frame, y, split, moment)
-    found = effects_of_runs(facets.frame, metric.column)
+    metric = metric_in(facets.frame, y, split, moment)
+    found = effects_of_runs(facets.frame, metric.name)
     over, by = _pair(found, over, by)
     means = found.means[over, by] if (over, by) in found.means else found.means[by, over].T
     name = TIMES.join((over, by) if (over, by) in found.means else (by, over))
@@ -60,7 +60,7 @@ def interaction(
     marks = [mark(names.get(level, level), color=colours[level], marker="o") for level in means.columns]
     shown = [level_names(facets.frame, over).get(level, level) for level in means.index]
     below, turned, room = under(shown, 5.2 / len(means))
-    words = Words(x=_named(over), y=metric.name, legend=[(_named(by), marks)], foot=" ".join(foot), below=room)
+    words = Words(x=_named(over), y=metric.words, legend=[(_named(by), marks)], foot=" ".join(foot), below=room)
     with panels(words, (5.2, 3.2)) as (figure, axes):
         ax = axes[0, 0]
         at = np.arange(len(means))
@@ -72,7 +72,7 @@ def interaction(
         ax.set_xlim(-0.4, len(means) - 0.6)
         ax.set_xticks(at, below, rotation=turned)
     data = means.reset_index().melt(over, var_name=by, value_name="mean")[[by, over, "mean"]]
-    alt = captions.alt(f"Lines of {metric.name} over {_named(over)}, one for each {_named(by)}", facets)
+    alt = captions.alt(f"Lines of {metric.words} over {_named(over)}, one for each {_named(by)}", facets)
     return Chart(figure, words.foot, alt, data)
 
 

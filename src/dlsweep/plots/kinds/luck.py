@@ -10,7 +10,7 @@ from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import shares
-from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.config.seeds import words as seeds_text
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
@@ -41,14 +41,14 @@ def luck(
     >>> plots["luck"](runs.assign(final_test_accuracy=[0.5, 0.5, 0.75, 0.75])).data[["source", "share"]].values.tolist()
     [['init', 1.0], ['batches', 0.0], ['init × batches', 0.0]]
     """
-    metric = Metric.of(facets.frame, y, split, moment)
+    metric = metric_in(facets.frame, y, split, moment)
     crossed = {source: number for source, number in crossing(facets.frame).items() if number > 1}
     if not crossed:
         raise UsageError("shares of luck need crossed seeds, such as seeds: {init: 10, batches: 10}")
     tables = {}
     for cell, part in facets:
         refuse_mixed(part, "panel", ("columns",))
-        values = counted(part, [metric.column])[:, 0]
+        values = counted(part, [metric.name])[:, 0]
         if len(values) == np.prod([*crossed.values()]) and np.isfinite(values).all():
             tables[cell] = shares(values.reshape(*crossed.values()), crossed)
     if not tables:
@@ -61,7 +61,7 @@ def luck(
     ]
     headings = captions.headings(facets)
     words = Words(
-        x=f"share of the variance of {metric.name}", ticks=sources, foot=" ".join(filter(None, foot)), **headings
+        x=f"share of the variance of {metric.words}", ticks=sources, foot=" ".join(filter(None, foot)), **headings
     )
     with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, _ROW * len(sources)))) as (figure, axes):
         axes[0, 0].set(xlim=(0, 1.12), ylim=(len(sources) - 0.5, -0.5))
@@ -82,5 +82,5 @@ def luck(
                 ax.annotate(percent(share), (end, i), (5, 0), textcoords="offset points", va="center", size=NAME)
     parts = ((cell, "", table) for cell, table in tables.items())
     data = facets.tidy(((cell, line, dict(table)) for cell, line, table in parts), ["source", "share", "low", "high"])
-    alt = captions.alt(f"Bars of the shares of {', '.join(crossed)} in the variance of {metric.name}", facets)
+    alt = captions.alt(f"Bars of the shares of {', '.join(crossed)} in the variance of {metric.words}", facets)
     return Chart(figure, words.foot, alt, data)

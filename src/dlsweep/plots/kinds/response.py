@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Facets, SettingName, SplitName, moving_with
-from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
@@ -48,7 +48,7 @@ def response(
     [[0.1, 0.5], [1.0, 0.75]]
     """
     frame, setting = facets.frame, str(x)  # `numeric` has chosen one
-    metric = Metric.of(frame, y, split, moment)
+    metric = metric_in(frame, y, split, moment)
     values = frame[setting].dropna().to_numpy()
     if log_x is None:
         log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
@@ -59,7 +59,7 @@ def response(
         axis,
         y,
         splits=[metric.split],
-        name=metric.name,
+        name=metric.words,
         log=log_y,
         floor=low,
         notes=_moving(frame, setting),
