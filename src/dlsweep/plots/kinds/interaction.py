@@ -42,7 +42,7 @@ def interaction(
     >>> runs = pd.DataFrame({"run_id": [*"abcd"], "arm": [*"abcd"], "init": [*"xxyy"], "data": [*"zuzu"], "seed": 0})
     >>> shown = plots["interaction"](runs.assign(status="done", final_test_accuracy=[0.5, 0.75, 0.5, 0.25]))
     >>> shown.data["mean"].tolist()
-    [0.75, 0.5, 0.25, 0.5]
+    [0.75, 0.25, 0.5, 0.5]
     """
     metric = metric_in(facets.frame, y, split, moment)
     found = effects_of_runs(facets.frame, metric.name)
