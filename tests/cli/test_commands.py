@@ -509,7 +509,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> None:
     plots = dlsweep("list", "plots").stdout
-    assert plots.startswith("plots\n  confusion: ")
+    assert plots.startswith("plots\n  churn: ")
     assert dlsweep("list", "plot").stdout == plots
     assert dlsweep("list", "initializers").stdout == dlsweep("list", "init").stdout
     assert dlsweep("list", "processes").stdout == (
@@ -566,6 +566,7 @@ def test_schema_is_json(dlsweep: Dlsweep) -> None:
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs must be at least 1, got 0\n"),
         (["run", "tiny.yaml", "-j", "x"], "--jobs must be a whole number, got 'x'\n"),
         (["run", "tiny.yaml", "data.npz.test=abc"], "such as 500, or a share below 1 such as 0.2, got 'abc'"),
+        (["effects", "results", "--order", "0"], "--order must be at least 1, got 0\n"),
         (["explain", "im2col", "--filters", "40"], "--filters must be at most 26, got 40\n"),
         (["run", "tiny.yaml", "--executor", "process"], "did you mean 'processes'?"),
         (["run", "tiny.yaml", "--timeout", "-1"], "--timeout must be above 0, got -1\n"),

@@ -147,6 +147,11 @@ class Facets:
         frames = [pd.DataFrame(one if any(map(np.ndim, one.values())) else [one]) for one in found]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
 
+    @classmethod
+    def whole(cls, frame: DataFrame, given: Mapping[str, Any], places: Collection[str] = ()) -> Facets:
+        """Give no factor a place: for a figure that shows all arms together."""
+        return cls(frame)
+
     def on(self, frame: DataFrame) -> Facets:
         """The same places for another frame."""
         return replace(self, frame=frame)

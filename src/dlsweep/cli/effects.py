@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from dlsweep.cli.each import each
-from dlsweep.cli.options import Json, Results
+from dlsweep.cli.options import AtLeast1, Json, Results, checked
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 from dlsweep.text import Form
@@ -22,7 +22,7 @@ ORDER = "Factors of the largest interactions."
 def effects(
     results: Results,
     metric: Annotated[str | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
-    order: Annotated[int, Option(min=1, metavar="N", help=ORDER)] = 2,
+    order: Annotated[int, Option(parser=checked("--order", AtLeast1), metavar="N", help=ORDER)] = 2,
     as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
     as_json: Json = False,
     as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
