@@ -43,6 +43,7 @@ STAGES = [
     "analysis",
     "deciding",
     "plots",
+    "exports",
     "explain",
     "cli",
 ]
