@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
+    from dlsweep.tuning import tune as tune
 
     __version__: str
 
@@ -44,6 +45,7 @@ _SOURCES = {
     "load": "config",
     "plan": "training.plan",
     "run": "sweep",
+    "tune": "tuning",
     "dry_run": "forecast",
     "Reporter": "progress",
     "open_results": "storage.opening",

@@ -86,11 +86,12 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
     from dlsweep.analysis.outlook import outlook, undecidable
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
+    from dlsweep.tuning import tuned
 
     for note in undecidable(outlook(asked)):
         progress.note(note)
     try:
-        results = train_missing(asked, options, progress)
+        results = train_missing(tuned(asked, options, progress), options, progress)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         done = f"{progress.done} of {plural(progress.total, 'run')}"
@@ -118,15 +119,21 @@ def _forecast(asked: Config, options: Options, as_json: bool, quiet: bool, verbo
     """Print the result of a dry run."""
     from dlsweep.analysis.outlook import detected, outlook, undecidable
     from dlsweep.forecast import predict
+    from dlsweep.tuning import stages
 
+    candidates, asked, notes = stages(asked, options)
+    tuning = predict(candidates, options) if candidates else None
     told, claims = predict(asked, options), outlook(asked)
     if as_json:
-        print_json({"name": asked.name, **asdict(told), "claims": [asdict(claim) for claim in claims]})
+        before = {"tuning": {"name": candidates.name, **asdict(tuning)}} if candidates and tuning else {}
+        print_json({"name": asked.name, **asdict(told), **before, "claims": [asdict(claim) for claim in claims]})
     else:
+        if candidates and tuning:
+            print(forecast_text(candidates.name, tuning, verbose), end="\n\n")
         print(forecast_text(asked.name, told, verbose))
         if sentence := detected(claims, asked.alpha):
             print(sentence)
-    for note in () if quiet else (*told.notes, *undecidable(claims)):
+    for note in () if quiet else (*notes, *told.notes, *undecidable(claims)):
         say(note)
 
 

@@ -76,7 +76,8 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
     if not there:
         yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
-    factors = [factor for factor in arms.factors if factor != metric.factor]
+    tuned = arms.sweep.tuning
+    factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
     if metric.factor:
         yield from _spread(stated, metric, there)
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)
