@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test check test-kernels test-oldest parity lint types digests reference bench bench-techniques \
+.PHONY: help run plot gallery claims test check torture test-kernels test-oldest parity lint types digests reference bench bench-techniques \
   bench-convolution simulations format clean
 
 help: ## list the targets
@@ -29,11 +29,20 @@ gallery: $(VENV)/.installed ## train every config of configs/ and make the figur
 	  cp "$$figure" "docs/figures/$$sweep-$$(basename "$$figure" | tr -s ' ,=' '-')"; \
 	done
 
+claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/claims)
+	for config in $$(grep -l '^claims:' configs/*.yaml configs/course/*.yaml); do \
+	  $(BIN)/dlsweep run $$config --output build/claims --quiet || exit 1; \
+	done
+	$(BIN)/dlsweep check build/claims
+
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-test ## run the fast tests, in about a minute
 	$(BIN)/python -m pytest -q -m "not slow" --hypothesis-profile=quick
+
+torture: $(VENV)/.installed-test ## run the long tests of faults: kills, gzip bombs, few processes, mutated configs (10 minutes)
+	$(BIN)/python -m pytest -n 0 -m torture
 
 test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on every BLAS kernel that this processor can run
 	$(BIN)/python tests/support/kernels.py -q -m numerics

@@ -28,8 +28,12 @@ CHUNK = 100  # runs in a part, as in sweeps of small networks
 def write(
     output: Path, config: Mapping[str, Any], result_of: Callable[[Sequence[Run]], TrainingResult], chunk: int = CHUNK
 ) -> Results:
-    """Write the results of a config, with the results of its runs from a function; return them."""
-    asked = load(dict(config), max_runs=1_000_000)
+    """Write the results of a config, with the results of its runs from a function; return them.
+
+    There are no predictions.
+    """
+    config = {**config, "evaluate": {**config.get("evaluate", {}), "predictions": False}}
+    asked = load(config, max_runs=1_000_000)
     folder = make_folder(output, asked.name, (*WRITTEN, "figures"))
     store = Store(folder, compatibility.tables(asked, None))
     every = iter(asked.runs())

@@ -17,8 +17,12 @@ settings.load_profile("suite")
 NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the arithmetic by where they are."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of the arithmetic by where they are, and leave those that take minutes to `make torture`."""
+    if "torture" not in config.getoption("markexpr"):
+        long = [item for item in items if item.get_closest_marker("torture")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         if Path(item.fspath).relative_to(Path(__file__).parent).parts[0] in NUMERICS:
             item.add_marker(pytest.mark.numerics)

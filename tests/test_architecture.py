@@ -42,6 +42,7 @@ STAGES = [
     "sweep",
     "analysis",
     "tuning",
+    "deciding",
     "plots",
     "explain",
     "cli",

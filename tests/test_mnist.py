@@ -16,7 +16,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "activation_init.yaml"
 def test_relu_learns_with_he_and_sigmoid_does_not_with_small_gaussians(tmp_path: Path) -> None:
     """After 1000 iterations: 0.1135, the share of the most frequent class, and about 0.87; means of five seeds."""
     arms = "only=[{activation: sigmoid, init: normal}, {activation: relu, init: he}]"
-    config = dlsweep.load(CONFIG, [arms, "evaluate.every=1000"])
+    config = dlsweep.load(CONFIG, [arms, "evaluate.every=1000", "seeds=5", "claims=[]"])
     runs = dlsweep.run(config, output=tmp_path).runs
     assert runs.groupby("activation", observed=True).seed.count().to_dict() == {"sigmoid": 5, "relu": 5}
     accuracy = runs.groupby("activation", observed=True).final_test_accuracy

@@ -50,7 +50,7 @@ def test_the_first_config_is_the_committed_one(folder: Path) -> None:
     assert load(folder / "first.yaml").difference(load(ROOT / "configs/activation_init.yaml").resolved()) == []
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["use", "load", "extend"])
+@pytest.mark.parametrize("program", blocks("python"), ids=["use", "load", "predictions", "extend"])
 def test_python_runs(folder: Path, program: str) -> None:
     (folder / "program.py").write_text(program, "utf-8")
     done = commands.python("program.py", folder=folder)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlsweep.analysis.checked import check as check
     from dlsweep.analysis.comparison import compare as compare
+    from dlsweep.analysis.effects import effects as effects
     from dlsweep.analysis.frames import summary as summary
     from dlsweep.config import load as load
+    from dlsweep.deciding import run_until_decided as run_until_decided
     from dlsweep.execution.executors import executors as executors
     from dlsweep.forecast import dry_run as dry_run
     from dlsweep.nn.activations import activations as activations
@@ -46,12 +48,14 @@ _SOURCES = {
     "plan": "training.plan",
     "run": "sweep",
     "tune": "tuning",
+    "run_until_decided": "deciding",
     "dry_run": "forecast",
     "Reporter": "progress",
     "open_results": "storage.opening",
     "open_all": "storage.opening",
     "plot": "plots.figures",
     "summary": "analysis.frames",
+    "effects": "analysis.effects",
     "compare": "analysis.comparison",
     "check": "analysis.checked",
     "activations": "nn.activations",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -47,8 +48,10 @@ class Steady:
 
 
 def say(text: str) -> None:
-    """Print a message to stderr."""
+    """Print a message to stderr. A path of the command line stays on one line."""
     if sys.stderr is not None:
+        for part in (part for word in sys.argv for part in re.split("[/=]", word) if len(part.splitlines()) > 1):
+            text = text.replace(part, printable(part))
         with suppress(OSError, ValueError):  # the terminal has gone, or the stream is closed
             print("\n".join(map(printable, text.splitlines())), file=sys.stderr, flush=True)
 

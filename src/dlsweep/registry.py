@@ -13,7 +13,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -285,6 +285,7 @@ class Joined(Registry):
             registry._load_plugins()
 
 
+@cache
 def imported(address: str) -> Any:
     """Return an object from its address, `module:name`."""
     module, _, name = address.partition(":")

@@ -153,7 +153,7 @@ class Setting:
         if value is None and self.quantity != self.name:
             return None, [Fault((), f"{where} must be a whole number, got {shown(())}")]
         if self.is_file:
-            good = isinstance(value, str) and value and "\0" not in value
+            good = isinstance(value, str) and "\0" not in value and value.splitlines() == [value]
             return value, [] if good else [Fault((), f"{where} must be the path of a file, got {shown(())}")]
         if self.items is not None and isinstance(value, list) and value:
             checked = [_check_item(self.items, item, i, where, shown) for i, item in enumerate(value)]

@@ -144,8 +144,8 @@ def _open(
     done = compatibility.asked(config, statuses(committed))
     if earlier:
         return store, done, earlier
-    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.tuning)
-    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.tuning) == asked
+    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks, config.tuning)
+    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == asked
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
         compatibility.describe(config, old, committed).write(folder)

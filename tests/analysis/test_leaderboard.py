@@ -12,7 +12,8 @@ import pytest
 from bench import stores
 from scipy import stats
 
-from dlsweep.analysis.closing import closing_data, closing_table, page
+from dlsweep.analysis.closing import closing_data, closing_table, page, text
+from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.config.runs import Run
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
@@ -188,3 +189,28 @@ def test_damaged_results_have_no_page(tmp_path: Path) -> None:
     results = stores.write(tmp_path, config(), made_up, chunk=6)
     next((results.folder / "runs").iterdir()).write_bytes(b"")
     assert results._repr_html_() is None
+
+
+def test_crossed_seeds_have_intervals_of_their_own_and_no_marks(tmp_path: Path) -> None:
+    def own(runs: Sequence[Run]) -> TrainingResult:
+        ends = np.array([0.5 + 0.01 * len(run.arm.levels["init"]) + 0.1 * run.seeds.of("init") for run in runs])
+        return stores.result([20], {"test": {"accuracy": ends[:, None], "loss": 1 - ends[:, None]}})
+
+    asked = config() | {"evaluate": {"every": 20, "on": ["test"]}, "seeds": {"init": 3, "batches": 2}}
+    results = stores.write(tmp_path, asked, own)
+    board = results.leaderboard()
+    # Only three initial weights vary, so the interval is the one of their three values, not of six.
+    expected = stats.ttest_1samp(np.array([0.5, 0.6, 0.7]) + 0.06, 0).confidence_interval()
+    ends = board[["final_test_accuracy_low", "final_test_accuracy_high"]].to_numpy()[0]
+    np.testing.assert_allclose(ends, np.array(expected, float))
+    assert board["final_test_accuracy_marked"].tolist() == board["final_test_accuracy_best"].tolist()
+    told = closing_table(results)
+    assert "intervals from the variance components of the crossed seeds" in told
+    assert "Seeds vary initial weights and minibatches; all runs share training subset, test images" in told
+
+
+def test_another_iteration_is_said(results: Results) -> None:
+    board = results.leaderboard(at=10)
+    np.testing.assert_allclose(board["final_test_accuracy"].iloc[0], np.mean(FINAL["relu", "he"]) - 0.2)
+    shown = Shown.of(results, Asked(at=10))
+    assert "Values at iteration 10, not at the end of training." in text(shown)

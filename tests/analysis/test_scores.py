@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from dlsweep.analysis.frames import summary
-from dlsweep.analysis.scores import Metric, Scores, chance
+from dlsweep.analysis.scores import Scores, chance, metric_in
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 
 RUNS = pd.DataFrame(
     {
@@ -26,10 +27,10 @@ RUNS = pd.DataFrame(
 def test_scores_are_those_of_the_summary() -> None:
     table = summary(RUNS)
     for name in ("accuracy", "loss"):
-        metric = Metric.of(RUNS, name, None, "final")
+        metric = metric_in(RUNS, name, None, "final")
         scores = Scores.of(RUNS, metric)
-        ends = table[f"{metric.column}_low"].item(), table[f"{metric.column}_high"].item()
-        np.testing.assert_array_equal([scores.mean, *scores.interval], [table[metric.column].item(), *ends])
+        ends = table[f"{metric.name}_low"].item(), table[f"{metric.name}_high"].item()
+        np.testing.assert_array_equal([scores.mean, *scores.interval], [table[metric.name].item(), *ends])
         assert (scores.n, scores.failed, scores.diverged.tolist()) == (3, 1, [False, False, True])
     assert Scores.of(RUNS, Metric("final", "test", "accuracy")).interval[1] == 1  # cut
 
@@ -45,10 +46,10 @@ def test_no_runs_have_no_mean() -> None:
 
 
 def test_the_split_that_is_furthest_from_training_is_chosen() -> None:
-    assert Metric.of(RUNS, "accuracy", None, "final").name == "final test accuracy"
-    assert Metric.of(RUNS, "accuracy", None, "best").column == "best_train_accuracy"
+    assert metric_in(RUNS, "accuracy", None, "final").words == "final test accuracy"
+    assert metric_in(RUNS, "accuracy", None, "best").name == "best_train_accuracy"
     with pytest.raises(UsageError, match="nothing to show: validation was not evaluated; there is test"):
-        Metric.of(RUNS, "loss", "validation", "final")
+        metric_in(RUNS, "loss", "validation", "final")
 
 
 def test_chance_is_known_for_an_accuracy_of_one_number_of_classes() -> None:

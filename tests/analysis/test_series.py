@@ -8,10 +8,10 @@ import pytest
 from tests.support.frames import made_up
 
 from dlsweep.analysis.facets import Facets, along
-from dlsweep.analysis.scores import Metric
 from dlsweep.analysis.series import Series, curve_series, gaps, panels_of, response_series, series_frame
 from dlsweep.analysis.statistics import interval
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 
 NAN = np.nan
 

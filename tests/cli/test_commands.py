@@ -63,7 +63,7 @@ def test_run_trains_draws_and_tells(dlsweep: Dlsweep, tmp_path: Path) -> None:
     first = dlsweep("run", "tiny.yaml", PLOTS, anew=True)
     assert "training 12 runs, 240 iterations" in first.stderr
     header, *lines, figure = first.stdout.splitlines()
-    names = "activation init final_test_accuracy 95 % interval minus the best 95 % interval n seconds"
+    names = "activation init final_test_accuracy 95 % interval minus the best 95 % interval on new images n seconds"
     assert " ".join(header.split()) == names
     rows, notes = lines[:4], lines[5:]
     assert {tuple(row.split()[:2]) for row in rows} == {(a, i) for a in ("tanh", "relu") for i in ("xavier", "he")}
@@ -509,7 +509,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
 
 def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> None:
     plots = dlsweep("list", "plots").stdout
-    assert plots.startswith("plots\n  confusion: ")
+    assert plots.startswith("plots\n  churn: ")
     assert dlsweep("list", "plot").stdout == plots
     assert dlsweep("list", "initializers").stdout == dlsweep("list", "init").stdout
     assert dlsweep("list", "processes").stdout == (
@@ -527,6 +527,18 @@ def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> 
     }
     told = dlsweep("list", "adma", code=2).stderr
     assert told.startswith("there is no kind and no name 'adma'; did you mean 'adam'? (kinds: data, model, ")
+
+
+@pytest.mark.parametrize("kind", listing.KINDS)
+def test_every_setting_has_a_line_of_description(dlsweep: Dlsweep, kind: str) -> None:
+    entries = json.loads(dlsweep("list", kind, "--json").stdout)[kind]
+    missing = [
+        f"{entry['name']}.{setting['name']}"
+        for entry in entries
+        for setting in entry["settings"]
+        if "description" not in setting
+    ]
+    assert missing == []
 
 
 def test_list_knows_every_registry_of_the_config_language() -> None:
@@ -554,6 +566,7 @@ def test_schema_is_json(dlsweep: Dlsweep) -> None:
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs must be at least 1, got 0\n"),
         (["run", "tiny.yaml", "-j", "x"], "--jobs must be a whole number, got 'x'\n"),
         (["run", "tiny.yaml", "data.npz.test=abc"], "such as 500, or a share below 1 such as 0.2, got 'abc'"),
+        (["effects", "results", "--order", "0"], "--order must be at least 1, got 0\n"),
         (["explain", "im2col", "--filters", "40"], "--filters must be at most 26, got 40\n"),
         (["run", "tiny.yaml", "--executor", "process"], "did you mean 'processes'?"),
         (["run", "tiny.yaml", "--timeout", "-1"], "--timeout must be above 0, got -1\n"),

@@ -33,9 +33,9 @@ def test_the_best_arm_comes_first_and_others_are_compared_with_it(shown: Dlsweep
     header, best, *others = rows(shown("show", "results/tiny").stdout)
     assert header[:3] == ["activation", "init", "final_test_accuracy"]
     assert best[2] == "best"
-    assert best[-4:-2] == ["–", "–"]
+    assert best[-5:-2] == ["–"] * 3
     assert len(others) == 3
-    assert all(row[-4][0] in "+-" for row in others)
+    assert all(row[-5][0] in "+-" for row in others)
 
 
 def test_filters_order_and_number_of_rows(shown: Dlsweep) -> None:
@@ -56,7 +56,7 @@ def test_the_reference_can_be_any_arm(shown: Dlsweep) -> None:
     table = rows(shown("show", "results/tiny", "--reference", "activation=relu,init=he").stdout)
     assert "minus relu, he" in table[0]
     (own,) = (row for row in table if row[:2] == ["relu", "he"])
-    assert own[-4:-2] == ["–", "–"]
+    assert own[-5:-2] == ["–"] * 3
 
 
 def test_every_number_as_csv_and_json(shown: Dlsweep) -> None:
@@ -90,7 +90,7 @@ def test_markdown_and_latex(shown: Dlsweep) -> None:
     assert lines[1].startswith("|---|---|---|--:|--:|")
     assert lines[2].count(" | ") == lines[0].count(" | ")
     latex = shown("show", "results/tiny", "--latex").stdout
-    assert latex.startswith("\\begin{tabular}{lllrrrrrr}\n  \\toprule\n")
+    assert latex.startswith("\\begin{tabular}{lllrrrrrrr}\n  \\toprule\n")
     assert r"final\_test\_accuracy & 95 \% interval" in latex
 
 

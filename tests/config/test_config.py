@@ -245,7 +245,7 @@ def test_two_files_are_called_by_their_names(tmp_path: Path) -> None:
     assert config.levels("data") == ("npz path=a.npz", "npz path=b.npz")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_committed_configs_are_good(path: Path) -> None:
     config = load(path)
     assert config.text == path.read_bytes()
@@ -256,7 +256,7 @@ def test_the_sweep_of_the_readme() -> None:
     config = load(ROOT / "configs" / "activation_init.yaml")
     assert config.name == "activation-init"
     assert config.varying == ("activation", "init")
-    assert config.count == 30
+    assert config.count == 60
     assert config.plots[0].settings["rows"] == "activation"
     run = next(config.runs())
     assert run == Run(run.arm, Seeds(0))

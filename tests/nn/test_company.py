@@ -1,5 +1,7 @@
 """A run does not know its company: the same bits for one run and for many, layer by layer, in any sequence."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,19 +67,18 @@ def assert_one_set_of_bits(layers, shape, samples, *, training, companies, dtype
     def of(runs):
         return [{k: w[runs].copy() for k, w in p.items()} for p in parameters]
 
+    @cache
+    def alone(seed, r):
+        return everything(layers, of([r]), x, {Seeds(seed): slice(0, 1)}, training)
+
     with np.errstate(all="ignore"):
-        alone = {
-            (seed, r): everything(layers, of([r]), x, {Seeds(seed): slice(0, 1)}, training)
-            for seed in (0, 1)
-            for r in range(max(map(sum, companies)))
-        }
         for first, second in companies:
             slices = {Seeds(0): slice(0, first), Seeds(1): slice(first, first + second)}
             slices = {seed: runs for seed, runs in slices.items() if runs.stop > runs.start}
             together = everything(layers, of(range(first + second)), x, slices, training)
             for name, arrays in together.items():
                 for r, array in enumerate(arrays):
-                    own = alone[int(r >= first), r][name][0]
+                    own = alone(int(r >= first), r)[name][0]
                     assert array.dtype == own.dtype == dtype, name
                     np.testing.assert_array_equal(array, own, err_msg=f"{name} of run {r} in {first} + {second}")
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.arms import choice, full, make_arm, make_data
+from tests.support.combinations import all_pairs
 
 from dlsweep.nn.activations import activations
 from dlsweep.nn.forward import forward
@@ -29,9 +30,11 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-@pytest.mark.parametrize("activation", activations)
-@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize(
+    ("model", "activation", "normalization"),
+    all_pairs(MODELS, list(activations), ["none", "batch"]),
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_fused_is_plain(model, activation, normalization):
     data = make_data(shape=(3, 28, 28))
     arms = [make_arm(model=model, activation=activation, normalization=full(normalizations, normalization))] * 2
@@ -66,6 +69,7 @@ ANY = ["activation", "relu", "prelu", "gelu", "batch", "layer", "lrn", {"dropout
 FLAT = ["activation", "sigmoid", "batch", {"dense": 5}, {"dense": 40}, {"dropout": 0.3}]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(st.sampled_from(ANY), max_size=6), st.lists(st.sampled_from(FLAT), max_size=6), st.booleans())
 def test_fused_is_plain_for_any_list_of_layers(images, flat, dropconnect):

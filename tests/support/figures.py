@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from dlsweep.analysis.frames import frame_of
 from dlsweep.plots import Chart, plots
+from dlsweep.plots.chart import NETWORKS
 from dlsweep.storage.results import Results
 
 
@@ -24,7 +25,7 @@ def curves(frame: pd.DataFrame, **settings: Any) -> Figure:
 def table(results: Results, kind: str) -> Any:
     """What a plot of a sweep is given."""
     plot = plots[kind]
-    return results if plot.table == "networks" else frame_of(results, plot.table)
+    return results if plot.table in NETWORKS else frame_of(results, plot.table)
 
 
 def chart(results: Results, kind: str, **settings: Any) -> Chart:

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Names in a config whose presence makes runs draw from a source.
-_DRAW = {
-    "dropout masks": ("dropout", "dropconnect"),
-    "augmentation": ("crop", "flip", "input_noise"),
+# The sources of `dlsweep.randomness`, with the names in a config whose presence makes runs draw from them.
+WORDS = {
+    "init": "initial weights",
+    "batches": "minibatches",
+    "dropout": "dropout masks",
+    "augmentation": "augmentation",
+    "subset": "training subset",
 }
+_DRAW = {"dropout": ("dropout", "dropconnect"), "augmentation": ("crop", "flip", "input_noise")}
 
 
 def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the sources of chance that seeds vary and that they do not, from a resolved config.
+    """Return the sources of chance that seeds vary, and those that all runs share, from a resolved config.
 
     >>> sources({"data": {"mnist": {"train": 1000}}, "model": {"mlp": {}}, "seeds": [0, 1]})[0]
     ['initial weights', 'minibatches', 'training subset']
+    >>> sources({"data": {"mnist": {}}, "model": {"mlp": {}}, "seeds": {"init": [0, 1]}})
+    (['initial weights'], ['minibatches', 'training images', 'test images', 'settings such as the learning rate'])
     """
-    names = set(_names(config))
     if "data" not in config:
         return ["gradient noise"], ["landscape", "start"]
-    varied = ["initial weights", "minibatches"]
-    varied += [source for source, words in _DRAW.items() if not names.isdisjoint(words)]
-    drawn = any(settings and settings.get("train") for settings in _settings(config["data"], config))
-    held = ["test images", "settings such as the learning rate"]
-    return ([*varied, "training subset"], held) if drawn else (varied, ["training images", *held])
+    names = set(_names(config))
+    drawn = ["init", "batches", *(source for source, words in _DRAW.items() if not names.isdisjoint(words))]
+    drawn += ["subset"] * any(settings.get("train") for settings in _settings(config["data"], config))
+    crossed = config.get("seeds")
+    varied = [source for source in drawn if not isinstance(crossed, Mapping) or source in crossed]
+    held = [WORDS[source] for source in drawn if source not in varied]
+    held += ["training images"] * ("subset" not in drawn) + ["test images", "settings such as the learning rate"]
+    return [WORDS[source] for source in varied], held
 
 
 def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

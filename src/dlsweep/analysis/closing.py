@@ -38,7 +38,8 @@ def text(shown: Shown, form: Form = "plain") -> str:
     columns = [*_names(shown), *_metrics(shown), *_counts(shown)]
     rows = list(zip(*(column.cells for column in columns), strict=True))
     told = table([column.header for column in columns], rows, [column.right for column in columns], form)
-    return told + _NOTES[form](notes(shown))
+    sentences = notes(shown)
+    return told + _NOTES[form](sentences) if sentences else told
 
 
 def _names(shown: Shown) -> Iterator[Column]:
@@ -73,6 +74,9 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
     yield Column(name, list(map(measured, frame[name], half)))
     if shown.seeds[1] > 1:
         yield Column("95 % interval", _intervals(own["low"], own["high"], half))
+        if "new_images_low" in own and not shown.several:
+            low, high = own["new_images_low"], own["new_images_high"]
+            yield Column("on new images", _intervals(low, high, (high - low) / 2))
     for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
         if end in own:
             yield Column(header, [f"{value:g}" if value == value else "–" for value in own[end]])
@@ -85,6 +89,10 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
         yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
         if shown.seeds[1] > 1:
             yield Column("95 % interval", _intervals(low.where(difference.notna()), high, half, sign=True))
+            if "difference_new_images_low" in own:
+                low, high = own["difference_new_images_low"], own["difference_new_images_high"]
+                ends = _intervals(low.where(difference.notna()), high, (high - low) / 2, sign=True)
+                yield Column("on new images", ends)
 
 
 def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
@@ -100,6 +108,7 @@ def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
 _ENDS = (
     *("low", "high", "iteration", "not_reached", "ensemble", "reference", "best", "marked"),
     *("difference", "difference_low", "difference_high", "pairing"),
+    *("new_images_low", "new_images_high", "difference_new_images_low", "difference_new_images_high"),
 )
 
 

@@ -156,6 +156,19 @@ def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float =
     ]
 
 
+def components(values: ArrayLike) -> dict[tuple[int, ...], float]:
+    """Return the variance components of crossed sources, `(A, B, …)`, by the axes that they belong to.
+
+    Estimates may be below zero.
+
+    >>> components([[1.0, 1.0], [2.0, 2.0]])
+    {(0,): 0.5, (1,): 0.0, (0, 1): 0.0}
+    """
+    x = np.asarray(values, np.float64)
+    squares, dfs = _sums_of_squares(x, x.ndim)
+    return dict(zip(_subsets(x.ndim), _components(squares / dfs, x.shape).tolist()))
+
+
 def _share(components: np.ndarray) -> np.ndarray:
     shares: np.ndarray = components / components.sum(axis=0)
     return shares

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.randomness import stream
 
+TIMES = " × "  # between the factors of an interaction
 _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, are equal
 
 

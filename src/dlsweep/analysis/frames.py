@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +16,8 @@ from dlsweep.text import nearest, similar
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-Table = Literal["runs", "curves", "layers"]
 
-
-def frame_of(results: Results, table: Table) -> DataFrame:
+def frame_of(results: Results, table: str) -> DataFrame:
     """Return a table of a sweep with the settings and the end of each run.
 
     `runs` is the unchanged table. `curves` has a row per run, iteration and split; `layers` a row per run,

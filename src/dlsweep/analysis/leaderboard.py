@@ -11,6 +11,7 @@ import numpy as np
 
 from dlsweep.analysis.frames import crossing
 from dlsweep.analysis.metrics import metric_of, metric_values
+from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
@@ -48,7 +49,8 @@ def leaderboard(
     ones; `_reference` and `_best`, True for these arms; `_marked`, True for an arm that cannot be distinguished from
     the best, by one-sided paired t tests at level 0.05 / (arms - 1). Of a best value `_iteration`, the median over the
     seeds, of `iterations_to` `_not_reached`, the number of runs, and of ensembles `_ensemble`, the value of the
-    averaged predictions.
+    averaged predictions. Of the final test accuracy, where predictions are kept, of at most 50 arms,
+    `_new_images_low`, `_difference_new_images_low` and their `_high`: intervals on new images like the test images.
 
     Diverged runs count at chance accuracy. A loss has no mean as soon as one run diverged. `iterations_to` is the mean
     over the runs that reach the level.
@@ -63,7 +65,9 @@ def leaderboard(
     """
     names = [metric] if isinstance(metric, str) or metric is None else metric
     metrics = [metric_of(results, name) for name in names]
-    return Board(results, metrics, reference or {}, where or {}, at).frame(rows)
+    board = Board(results, metrics, reference or {}, where or {}, at)
+    frame = board.frame(rows)
+    return with_new_images(board, frame) if rows == "arms" else frame
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dlsweep.analysis.measured import Measured
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.storage.results import Results
-from dlsweep.text import nearest
+from dlsweep.text import nearest, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -74,6 +74,24 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     if found.iteration is not None:
         frame["iteration"] = np.where(np.isin(status, ["done", "stopped"]), found.iteration, np.nan)
     return frame.assign(reason=reason)
+
+
+def finite(values: DataFrame, metric: Metric, results: Results) -> DataFrame:
+    """Return the values of a metric, which are finite, or NaN for a failed run.
+
+    Raise a `UsageError` if another run has no finite value, or if no run has any.
+    """
+    lost = values[~np.isfinite(values["value"]) & (values["reason"] != "failed")]
+    if len(lost):
+        why = ", ".join(dict.fromkeys(filter(None, lost["reason"]))) or "diverged, or never got there"
+        arms = ", ".join(dict.fromkeys(lost["arm"].astype(str)[:3])) + ", …" * (len(lost) > 3)
+        raise UsageError(
+            f"{len(lost)} of {plural(len(values), 'run')} in {results.folder} have no finite {metric.words} ({why}: "
+            f"{arms}), and sums of squares need one of every run; an accuracy counts diverged runs at chance"
+        )
+    if not values["value"].notna().any():
+        raise UsageError(f"there is nothing to compare in {results.folder}: no run is done yet")
+    return values
 
 
 def _as_it_counts(results: Results, metric: Metric) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +10,14 @@ import numpy as np
 from annotated_types import Ge
 
 from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
+from dlsweep.analysis.predictions import has_predictions
 from dlsweep.errors import UsageError
 from dlsweep.tasks import CLASSIFICATION
 from dlsweep.types import Array, NameOf
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from dlsweep.datasets.base import Dataset
     from dlsweep.storage.results import Results
     from dlsweep.training.model import Model
@@ -25,7 +28,7 @@ Seed = Annotated[int, Ge(0)]
 
 @dataclass(frozen=True)
 class Networks(Facets):
-    """The facets of the table `runs/` of a sweep that keeps weights, and the networks of its rows.
+    """The facets of the table `runs/` of a sweep that keeps weights or predictions, and the networks of its rows.
 
     seed: the one seed to show; None for all.
     """
@@ -34,17 +37,27 @@ class Networks(Facets):
     seed: int | None = field(kw_only=True, default=None)
 
     @staticmethod
-    def within(kind: str, results: Results, given: Mapping[str, Any], places: Collection[str]) -> Networks:
+    def within(
+        kind: str,
+        results: Results,
+        given: Mapping[str, Any],
+        places: Collection[str],
+        arrange: Callable[..., Facets] = Facets.of,
+        *,
+        predictions: bool = False,
+    ) -> Networks:
         """Select the arms that have some levels (the setting `arm`) and a seed (the setting `seed`).
 
-        A `UsageError` says that a sweep kept no weights, or has no networks.
+        A `UsageError` says that a sweep has no networks or kept no weights; predictions: True if these are enough.
         """
         if (task := results.record.tables.of_task) is not CLASSIFICATION:
             raise UsageError(f"{kind} shows networks, and the models of {results.folder} are {task.noun}s")
-        if not results.record.tables.kept:
+        if not results.record.tables.kept and not (predictions and has_predictions(results)):
+            if predictions:
+                results.predicted([])  # raises the error of a missing table
             raise UsageError(f"{results.folder} kept no weights for {kind}; train with evaluate.keep: final, or best")
         seed = given.get("seed")
-        found = Facets.of(results.fitting(given.get("arm"), seed), given, places)
+        found = arrange(results.fitting(given.get("arm"), seed), given, places)
         return Networks(found.frame, found.rows, found.columns, found.lines, found.left, results=results, seed=seed)
 
     def first(self) -> tuple[Model | None, str, Networks]:
@@ -55,8 +68,18 @@ class Networks(Facets):
 
     def load(self, row: Mapping[str, Any]) -> Model | None:
         """A run's network with the weights that it kept; None without weights."""
-        kept = row["kept_iteration"] == row["kept_iteration"]
-        return self.results.load(row["run_id"]) if kept else None
+        kept = row.get("kept_iteration", np.nan)
+        return self.results.load(row["run_id"]) if kept == kept else None
+
+    def predicted(self, runs: DataFrame) -> dict[str, Array]:
+        """Return the classes that runs give the test images, by run: of their final network, or the best if it is kept.
+
+        Runs that diverged or failed have none.
+        """
+        if has_predictions(self.results) and self.results.config["evaluate"].get("keep") != "best":
+            return self.results.predicted(runs["run_id"])
+        models = ((str(row["run_id"]), self.load(dict(row))) for _, row in runs.iterrows())
+        return {run: model.predict(model.data.arrays.x_test) for run, model in models if model}
 
     def at_start(self, row: Mapping[str, Any]) -> Model:
         """A run's network before training."""
@@ -87,9 +110,10 @@ class Confusion:
         panels, names = dict[Cell, Confusion](), list[str]()
         for cell, part in facets:
             refuse_mixed(part, "matrix", ("rows", "columns"))
-            models = [model for _, row in part.iterrows() if (model := facets.load(dict(row)))]
-            names = names or [name for model in models[:1] for name in class_names(model.data)]
-            panels[cell] = Confusion([confusion_counts(model) for model in models])
+            found = facets.predicted(part)
+            data = facets.results.data(part) if found else None
+            names = names or (class_names(data) if data else [])
+            panels[cell] = Confusion([confusion_counts(data, own) for own in found.values() if data])
         return panels, names
 
     @property
@@ -109,10 +133,10 @@ class Confusion:
         return {"true": true, "predicted": predicted, "images": self.counts.ravel(), "share": self.shares.ravel()}
 
 
-def confusion_counts(model: Model) -> Array:
+def confusion_counts(data: Dataset, predicted: Array) -> Array:
     """Return the number of test images by true and predicted class, `(true, predicted)`."""
-    t, classes = model.data.arrays.t_test, model.data.classes
-    taken = np.bincount(t * classes + model.predict(model.data.arrays.x_test), minlength=classes**2)
+    t, classes = data.arrays.t_test, data.classes
+    taken = np.bincount(t * classes + predicted, minlength=classes**2)
     return taken.reshape(classes, classes).astype(float)
 
 
@@ -167,10 +191,10 @@ def first_kernels(model: Model, kind: str) -> Array:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """Misclassified test images, the most confident mistakes first.
+    """Misclassified test images, the most confident mistakes first; without probabilities in the order of the data.
 
-    images: brightness; labels, predicted: names of classes; probability: of the predicted class. wrong, total: how many
-    test images are wrong, and how many there are.
+    images: brightness; labels, predicted: names of classes; probability: of the predicted class, none without kept
+    weights. wrong, total: how many test images are wrong, and how many there are.
     """
 
     images: list[Array]
@@ -181,23 +205,43 @@ class Mistakes:
     total: int
 
     @staticmethod
-    def of(model: Model, count: int) -> Mistakes:
-        """The first `count` mistakes of a network."""
-        image_shape(model.data, "misclassified")
-        x, t, names = model.data.arrays.x_test, model.data.arrays.t_test, class_names(model.data)
-        p = model.probabilities(x)
-        predicted = p.argmax(axis=1)
+    def of(facets: Networks, count: int) -> Mistakes | None:
+        """The first `count` mistakes of the first run; None if it has neither weights nor predictions."""
+        data, first = facets.results.data(facets.frame), facets.frame.iloc[:1]
+        image_shape(data, "misclassified")
+        if model := facets.load(dict(first.iloc[0])):
+            p = model.probabilities(data.arrays.x_test)
+            return Mistakes.found(data, p.argmax(axis=1), count, p.max(axis=1))
+        predicted = [*facets.predicted(first).values()]
+        return Mistakes.found(data, predicted[0], count) if predicted else None
+
+    @staticmethod
+    def found(data: Dataset, predicted: Array, count: int, probability: Array | None = None) -> Mistakes:
+        """The first `count` mistakes among some predictions, `(N,)`; probability: of each."""
+        t, names, pictures = data.arrays.t_test, class_names(data), Pictures(data)
         wrong = np.flatnonzero(predicted != t)
-        first = wrong[np.argsort(-p[wrong, predicted[wrong]], kind="stable")][:count]
-        low, high = brightness(x)
+        if probability is not None:
+            wrong = wrong[np.argsort(-probability[wrong], kind="stable")]
+        first = wrong[:count]
         return Mistakes(
-            images=[picture(x[i].astype(float), low, high) for i in first],
+            images=[pictures[i] for i in first],
             labels=[names[t[i]] for i in first],
             predicted=[names[predicted[i]] for i in first],
-            probability=[float(p[i, predicted[i]]) for i in first],
+            probability=[] if probability is None else [float(probability[i]) for i in first],
             wrong=len(wrong),
             total=len(t),
         )
+
+
+class Pictures:
+    """The test images of a data set, as brightness."""
+
+    def __init__(self, data: Dataset):
+        self.x = data.arrays.x_test
+        self.ends = brightness(self.x)
+
+    def __getitem__(self, i: int) -> Array:
+        return picture(self.x[i].astype(float), *self.ends)
 
 
 def outputs_for(model: Model, image: int) -> tuple[dict[str, Array], Array, str]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.leaderboard import last_line
 from dlsweep.analysis.metrics import UNDEFINED
+from dlsweep.analysis.new_images import METRIC
 from dlsweep.analysis.ranking import ALPHA
 from dlsweep.analysis.shown import Shown
+from dlsweep.config.seeds import words
 from dlsweep.text import plural
-
-if TYPE_CHECKING:
-    pass
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5
@@ -39,18 +37,20 @@ def _comparison(shown: Shown) -> Iterator[str]:
         yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
         return
     seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
+    seeds = words(board.results.config["seeds"]) if board.crossed else seeds
     on = " on these test images" if any(metric.split == "test" for metric in board.metrics) else ""
     kind = "intervals from the variance components of the crossed seeds" if board.crossed else "t intervals"
     yield f"Means over {seeds}, with 95 % {kind}{on}."
+    if f"{METRIC}_new_images_low" in shown.frame:
+        yield "On new images: intervals over seeds and test images, for new images like these."
     if shown.several:
         yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
         if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
             alike = int(board.compared[0].marked.sum()) - 1
             arms = int(board.compared[0].shown.sum())
-            yield (
-                f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from the best "
-                f"(one-sided paired t tests at level {ALPHA:g} / {max(arms - 1, 1)})."
-            )
+            tests = f"(one-sided paired t tests at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
+            which = f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from"
+            yield f"{which if alike else 'All other arms are worse than'} the best {tests}."
         pairing = shown.frame[f"{name}_pairing"].dropna()
         if len(pairing):
             spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
@@ -63,6 +63,8 @@ def _comparison(shown: Shown) -> Iterator[str]:
 
 def _metric_notes(shown: Shown) -> Iterator[str]:
     """Yield sentences on single metrics."""
+    if shown.board.at is not None:
+        yield f"Values at iteration {shown.board.at}, not at the end of training."
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
         if metric.kind == "best" and metric.split == "test":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,8 @@ def correctness(results: Results, runs: DataFrame | None = None) -> Array:
     return right
 
 
-def disagreement(predicted: Array) -> Array:
-    """Return the share of images on which two runs give different classes, of each pair; predicted: `(R, N)`.
+def disagreement(predicted: Sequence[Array]) -> Array:
+    """Return the share of images on which two runs give different classes, of each pair; predicted: `(N,)` each.
 
     >>> disagreement(np.array([[0, 1, 2, 2], [0, 1, 2, 0], [0, 2, 2, 0]])).tolist()
     [0.25, 0.5, 0.25]
@@ -75,9 +76,45 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     runs = results.runs if runs is None else runs
     named = ["arm", *factors(runs)]
     rows = []
-    for _, own in runs.groupby("arm", sort=False, observed=True):
-        found = list(results.predicted(own["run_id"]).values())
-        pairs = disagreement(np.stack(found)) if len(found) > 1 else np.array([np.nan])
-        numbers = {"seeds": len(found), "churn": pairs.mean(), "least": pairs.min(), "most": pairs.max()}
-        rows.append({**own.iloc[0][named], **numbers})
+    for own in arms_of(runs):
+        pairs = disagreement(list(results.predicted(own["run_id"]).values()))
+        seeds, each = len(results.predicted(own["run_id"])), pairs if len(pairs) else np.array([np.nan])
+        rows.append(
+            {**own.iloc[0][named], "seeds": seeds, "churn": each.mean(), "least": each.min(), "most": each.max()}
+        )
     return pd.DataFrame(rows, columns=[*named, "seeds", "churn", "least", "most"])
+
+
+def arms_of(runs: DataFrame) -> Iterator[DataFrame]:
+    """Yield the rows of each arm, in their order."""
+    yield from (own for _, own in runs.groupby(runs["arm"].astype(str), sort=False))
+
+
+def hard_images(runs: DataFrame, predicted: Mapping[str, Array], labels: Array, classes: int) -> DataFrame:
+    """Return a row for each test image, those that most runs get wrong first; of equals the first in the data.
+
+    Columns: `image`, its position in the data; `label`; `wrong`, the share of the runs that are wrong; `taken`, the
+    wrong class that is predicted most often, and `share`, of the runs that predict it. Each arm counts the same,
+    however many of its seeds have predictions. predicted: of the runs, `(N,)` each.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": ["a", "b", "c"], "arm": ["relu", "relu", "tanh"]})
+    >>> predicted = {"a": np.array([0, 1, 2]), "b": np.array([0, 2, 1]), "c": np.array([0, 1, 1])}
+    >>> hard_images(runs, predicted, np.array([0, 1, 2]), 3).round(2).values.tolist()
+    [[2.0, 2.0, 0.75, 1.0, 0.75], [1.0, 1.0, 0.25, 2.0, 0.25], [0.0, 0.0, 0.0, 1.0, 0.0]]
+    """
+    import pandas as pd
+
+    images = np.arange(len(labels))
+    votes, arms = np.zeros((len(labels), classes)), 0
+    for own in arms_of(runs):
+        found = [predicted[run] for run in own["run_id"] if run in predicted]
+        arms += bool(found)
+        for one in found:
+            votes[images, one] += 1 / len(found)
+    votes /= max(arms, 1)
+    wrong = votes.sum(axis=1) - votes[images, labels]
+    votes[images, labels] = -1
+    taken = votes.argmax(axis=1)
+    columns = {"image": images, "label": labels, "wrong": wrong, "taken": taken, "share": votes[images, taken]}
+    return pd.DataFrame(columns).iloc[np.argsort(-wrong.round(9), kind="stable")].reset_index(drop=True)

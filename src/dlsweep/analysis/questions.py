@@ -87,12 +87,16 @@ class Questions:
             lambda metric, at: metric_values(results, metric, at)
         )
 
-    def of(self, claim: Claim) -> Question:
-        """Return the question of a claim. A `UsageError` says which runs are lacking."""
+    def of(self, claim: Claim, first: int | None = None) -> Question:
+        """Return the question of a claim; over the seeds below `first`, if it is given.
+
+        A `UsageError` says which runs are lacking.
+        """
         refuse_crossed(self.results)
         metric = metric_of(self.results, claim.metric or None)
         frame = self._values(metric, claim.at)
         frame = frame[fitting(frame, claim.where)]
+        frame = frame if first is None else frame[frame["seed"] < first]
         along = claim.relation in ("trend", "monotone")
         sides = self._along(frame, claim.along) if along else sides_of(frame, partial_arms(claim), self.factors)
         correct = correctness_of(self.results, metric, claim.at)

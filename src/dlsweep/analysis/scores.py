@@ -11,8 +11,10 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing, metric_columns
-from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.analysis.ranking import ALPHA
+from dlsweep.analysis.statistics import bounds_of, indistinguishable, interval
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 from dlsweep.text import nearest
 from dlsweep.types import Split
 
@@ -22,41 +24,17 @@ if TYPE_CHECKING:
 Moment = Literal["final", "best", "last"]
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric of the table `runs/`: a quantity (accuracy, loss) on a split at a moment."""
+def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> Metric:
+    """Return the metric of a table of runs on a split; on the one furthest from training if none is given.
 
-    moment: str
-    split: str
-    y: str
-
-    @staticmethod
-    def of(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> Metric:
-        """The metric on a split; on the one furthest from training if none is given.
-
-        A `UsageError` says that there are no runs, or that the split was not evaluated.
-        """
-        if runs.empty:
-            raise UsageError("there is nothing to show: no run is done yet")
-        evaluated = [c.split("_")[1] for c in metric_columns(runs) if c.startswith(moment) and c.endswith(y)]
-        if split is not None and split not in evaluated:
-            raise UsageError(f"there is nothing to show: {split} was not evaluated; there is {', '.join(evaluated)}")
-        return Metric(moment, split or evaluated[-1], y)
-
-    @property
-    def column(self) -> str:
-        """Its column, such as `final_test_accuracy`."""
-        return f"{self.moment}_{self.split}_{self.y}"
-
-    @property
-    def name(self) -> str:
-        """Its name on an axis."""
-        return self.column.replace("_", " ").replace("batch", "minibatch")
-
-    @property
-    def without_split(self) -> str:
-        """The name of its column in a frame of several splits."""
-        return f"{self.moment}_{self.y}"
+    A `UsageError` says that there are no runs, or that the split was not evaluated.
+    """
+    if runs.empty:
+        raise UsageError("there is nothing to show: no run is done yet")
+    evaluated = [c.split("_")[1] for c in metric_columns(runs) if c.startswith(moment) and c.endswith(y)]
+    if split is not None and split not in evaluated:
+        raise UsageError(f"there is nothing to show: {split} was not evaluated; there is {', '.join(evaluated)}")
+    return Metric(moment, split or evaluated[-1], y)
 
 
 @dataclass(frozen=True)
@@ -85,9 +63,9 @@ class Scores:
         """
         status = runs["status"].to_numpy(dtype=str)
         kept = status != "failed"
-        values = counted(runs, [metric.column])[kept, 0]
+        values = counted(runs, [metric.name])[kept, 0]
         diverged, seeds = status[kept] == "diverged", runs["seed"].to_numpy()[kept]
-        return Scores(values, diverged, seeds, int((~kept).sum()), metric.column, crossing(runs))
+        return Scores(values, diverged, seeds, int((~kept).sum()), metric.name, crossing(runs))
 
     @property
     def n(self) -> int:
@@ -159,7 +137,7 @@ class Rows:
             for (own, level), group in part.groupby(["row", "level"], sort=False, observed=True):
                 refuse_mixed(group, "row")
                 scores = Scores.of(group, by_split.get(str(level), metrics[0]))
-                scores = replace(scores, metric=metrics[0].without_split) if by_split else scores
+                scores = replace(scores, metric=f"{metrics[0].kind}_{metrics[0].y}") if by_split else scores
                 dots[cell][str(own), str(level)] = scores
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
 
@@ -179,6 +157,22 @@ class Rows:
             for cell, part in self.dots.items()
         }
         return replace(self, names=[row for row in self.names if row != name], dots=dots)
+
+    def alike(self, cell: Cell) -> set[tuple[str, str]]:
+        """Return the rows of a panel that cannot be distinguished from its best row, which is not one of them.
+
+        By one-sided paired t tests, see `indistinguishable`. Rows without a mean take no part.
+        """
+        part = {name: one for name, one in self.dots[cell].items() if np.isfinite(one.mean)}
+        if len(part) < 2 or any(one.crossed or one.n < 2 for one in part.values()):
+            return set()
+        seeds = np.unique(np.concatenate([one.seeds for one in part.values()]))
+        values = np.full((len(part), len(seeds)), np.nan)
+        for row, one in zip(values, part.values()):
+            row[np.searchsorted(seeds, one.seeds)] = one.values if one.metric.endswith("accuracy") else -one.values
+        best = int(np.nanmean(values, axis=1).argmax())
+        marked = indistinguishable(values, best, ALPHA)
+        return {name for i, name in enumerate(part) if marked[i] and i != best}
 
     @cached_property
     def every(self) -> list[Scores]:

@@ -124,8 +124,8 @@ def within(metric: Metric, where: PartialArm) -> str:
     >>> within(Metric("final", "test", "loss"), {"init": ("he",)})
     'on these test images and with he throughout, '
     """
-    split = (metric.inner or metric).split
-    told = [f"on these {_SAMPLES[split]}"] if split in _SAMPLES else []
+    own = metric.inner or metric
+    told = [f"on these {_SAMPLES[own.split]}"] if own.split in _SAMPLES and own.sampled else []
     told += [f"with {name_of(where)} throughout"] if where else []
     return f"{' and '.join(told)}, " if told else ""
 
@@ -238,11 +238,13 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if decided and claim.relation in ("equals", "above", "below") and not verdict.exact:
         yield f"failures in up to {100 * (1 - 0.05 ** (1 / verdict.n)):.0f} % of seeds cannot be excluded"
     yield from _new_images(verdict)
-    if not decided:
+    if verdict.planned:
+        yield from _looks(verdict)
+    elif not decided:
         yield from _seeds(verdict)
     if verdict.stopped:
         yield f"{plural(verdict.stopped, 'run')} stopped early"
-    if verdict.trained > verdict.n and not verdict.exact:
+    if verdict.trained > verdict.n and not (verdict.exact or verdict.planned):
         yield f"only {verdict.n} of {plural(verdict.trained, 'seed')} are shared by all arms"
     if verdict.left_out:
         yield verdict.left_out
@@ -274,6 +276,17 @@ def _new_images(verdict: Verdict) -> Iterator[str]:
         f"on new images like these, the interval{several} {', '.join(ends(one, sign=verdict.signed) for one in there)}"
     )
     yield told + ", which leaves the claim open there" * verdict.open_on_new_images
+
+
+def _looks(verdict: Verdict) -> Iterator[str]:
+    """Yield how a claim was tested at planned looks, and what that does to its numbers."""
+    if verdict.verdict != "undecided":
+        yield (
+            f"it was tested at planned looks up to {verdict.planned} seeds and decided at {verdict.n}, so the effect "
+            "may be overestimated, and its interval is not adjusted for looking"
+        )
+    if verdict.seen:
+        yield f"the looks were planned after {plural(verdict.seen, 'seed')} were seen, so no error rate is claimed"
 
 
 def _seeds(verdict: Verdict) -> Iterator[str]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, labels, refuse_mixed
 from dlsweep.analysis.frames import crossing
-from dlsweep.analysis.scores import Metric, Scores, chance
+from dlsweep.analysis.scores import Scores, chance
 from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of, interval
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlsweep.analysis.leaderboard import Board
 from dlsweep.analysis.metrics import metric_of
+from dlsweep.analysis.new_images import with_new_images
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
@@ -55,6 +56,7 @@ class Shown(NamedTuple):
         varying = [factor for factor in board.factors if asked.rows != "factors" and frame[factor].nunique() > 1]
         names = {"arms": varying or ["arm"], "factors": ["factor", "level"], "runs": [*varying, "seed"]}[asked.rows]
         shown = frame if asked.top is None else frame.head(asked.top)
+        shown = with_new_images(board, shown) if asked.rows == "arms" else shown
         return Shown(board, shown, asked.rows, names, len(frame) - len(shown))
 
     @property

@@ -17,6 +17,7 @@ import dlsweep
 from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
+from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plot)
 app.command()(show)
+app.command()(effects)
 app.command()(check)
 app.command()(diff)
 app.command()(init)

@@ -90,7 +90,9 @@ def entry_text(entry: Entry) -> str:
 
 def entry_data(entry: Entry) -> dict[str, Any]:
     """Return a registered name, its help and its settings, for JSON."""
-    described = descriptions(entry)
+    from dlsweep.plots.options import EVERY_PLOT
+
+    described = descriptions(entry) | (descriptions(EVERY_PLOT) if entry.shared else {})
     settings = [
         {"name": s.name, "kind": kind(s.annotation), "required": s.required}
         | ({} if s.required else {"default": s.default})

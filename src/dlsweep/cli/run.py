@@ -15,7 +15,7 @@ from typer import Argument, Option
 from dlsweep.cli.init import example
 from dlsweep.cli.options import Above0, AtLeast1, Formats, Quiet, checked, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
-from dlsweep.errors import Interrupted
+from dlsweep.errors import Interrupted, UsageError
 from dlsweep.text import duration, plural, printable, size, table
 
 if TYPE_CHECKING:
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 CONFIG = "YAML file; - for standard input; example:NAME for one of dlsweep init."
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
 TIMEOUT = "Kill a worker that makes no progress for SECONDS."
+UNTIL = "Add seeds to the arms of claims until these are decided, at planned looks."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
 JOBS = Option("-j", "--jobs", parser=checked("--jobs", AtLeast1), metavar="N", help="Workers; default: all cores.")
+LAST = "Seeds at the last look of --until-decided; 20 by default."
+MAX_SEEDS = Option(parser=checked("--max-seeds", AtLeast1), metavar="N", help=LAST)
 MAX_RUNS = Option(parser=checked("--max-runs", AtLeast1), metavar="N", help="Refuse a sweep with more runs.")
 
 
@@ -49,6 +52,8 @@ def run(
     max_memory: Annotated[
         float | None, Option(parser=checked("--max-memory", Above0), metavar="GB", help=MAX_MEMORY)
     ] = None,
+    until_decided: Annotated[bool, Option("--until-decided", help=UNTIL)] = False,
+    max_seeds: Annotated[int | None, MAX_SEEDS] = None,
     max_runs: Annotated[int, MAX_RUNS] = 100_000,
     formats: Formats = "png",
     as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
@@ -73,25 +78,36 @@ def run(
     asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else int(max_memory * 1e9)
     options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
+    if max_seeds and not until_decided:
+        raise UsageError("--max-seeds needs --until-decided; without it, `seeds:` in the config is the number of seeds")
+    most = (max_seeds or 20) if until_decided else None
+    progress = Progress(asked.name, quiet=quiet, verbose=verbose)
     if dry_run:
-        _forecast(asked, options, as_json, quiet, verbose)
+        _forecast(asked, options, as_json, progress, most)
     else:
-        _train(asked, options, drawn, as_json, Progress(asked.name, quiet=quiet, verbose=verbose))
+        _train(asked, options, drawn, as_json, progress, most)
 
 
-def _train(asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress) -> None:
-    """Train the missing runs of a sweep, draw its plots, and print its closing table."""
+def _train(
+    asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress, most: int | None
+) -> None:
+    """Train the missing runs of a sweep, draw its plots, and print its closing table and its verdicts.
+
+    most: the seeds at the last look, if seeds are added until the claims are decided.
+    """
     from dlsweep.analysis.checked import check
     from dlsweep.analysis.closing import MOST, closing_data, closing_table
     from dlsweep.analysis.outlook import outlook, undecidable
+    from dlsweep.deciding import decide
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
     from dlsweep.tuning import tuned
 
-    for note in undecidable(outlook(asked)):
+    for note in () if most else undecidable(outlook(asked)):
         progress.note(note)
     try:
-        results = train_missing(tuned(asked, options, progress), options, progress)
+        asked = tuned(asked, options, progress)
+        results = decide(asked, options, progress, most) if most else train_missing(asked, options, progress)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         done = f"{progress.done} of {plural(progress.total, 'run')}"
@@ -115,25 +131,28 @@ def _train(asked: Config, options: Options, formats: list[str], as_json: bool, p
         raise typer.Exit(1)
 
 
-def _forecast(asked: Config, options: Options, as_json: bool, quiet: bool, verbose: bool) -> None:
-    """Print the result of a dry run."""
+def _forecast(asked: Config, options: Options, as_json: bool, progress: Progress, most: int | None) -> None:
+    """Print the result of a dry run: of the seeds up to the first look, if looks are planned."""
     from dlsweep.analysis.outlook import detected, outlook, undecidable
+    from dlsweep.deciding import planned
     from dlsweep.forecast import predict
     from dlsweep.tuning import stages
 
     candidates, asked, notes = stages(asked, options)
     tuning = predict(candidates, options) if candidates else None
-    told, claims = predict(asked, options), outlook(asked)
+    if most:
+        asked = planned(asked, options, progress.note, most)
+    told, claims = predict(asked, options), [] if most else outlook(asked)
     if as_json:
         before = {"tuning": {"name": candidates.name, **asdict(tuning)}} if candidates and tuning else {}
         print_json({"name": asked.name, **asdict(told), **before, "claims": [asdict(claim) for claim in claims]})
     else:
         if candidates and tuning:
-            print(forecast_text(candidates.name, tuning, verbose), end="\n\n")
-        print(forecast_text(asked.name, told, verbose))
+            print(forecast_text(candidates.name, tuning, progress.verbose), end="\n\n")
+        print(forecast_text(asked.name, told, progress.verbose))
         if sentence := detected(claims, asked.alpha):
             print(sentence)
-    for note in () if quiet else (*notes, *told.notes, *undecidable(claims)):
+    for note in () if progress.quiet else (*notes, *told.notes, *undecidable(claims)):
         say(note)
 
 

@@ -54,6 +54,6 @@ def print_json(value: Any) -> None:
 
 
 def print_paths(paths: Iterable[Path]) -> None:
-    """Print paths, one on each line: to a file or a pipe as they are, to a terminal without control characters."""
+    """Print paths, one on each line: to a file or a pipe with their exact bytes, to a terminal as in messages."""
     shown = printable if sys.stdout.isatty() else str
     print("".join(f"{shown(str(path))}\n" for path in paths), end="")

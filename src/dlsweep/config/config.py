@@ -11,6 +11,7 @@ from typing import Any
 
 from dlsweep.config.claims import ALPHA, Claim
 from dlsweep.config.expansion import arms
+from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
@@ -31,8 +32,8 @@ class Config:
     tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
     plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
     upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
-    its arms; alpha: of the tests of all claims together. tuning: the settings that are chosen
-    for each arm; None if none.
+    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
+    settings that are chosen for each arm; None if none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Config:
     _blocks: Grids
     _rules: Rules
     _resolved: Mapping[str, Any]
+    looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
     alpha: float = ALPHA
     tuning: Tuning | None = None
@@ -111,7 +113,12 @@ class Config:
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, lazily: each arm with all its replicates."""
-        return (Run(arm, seeds) for arm in self.arms() for seeds in self.replicates)
+        return (Run(arm, seeds) for arm in self.arms() for seeds in self.replicates_of(arm))
+
+    def replicates_of(self, arm: Arm) -> Replicates:
+        """Return the replicates of an arm: those of the sweep, or as many as planned looks have asked for."""
+        count = self.looks.seeds.get(arm_id(arm)) if self.looks else None
+        return self.replicates if count is None else Replicates(range(count))
 
     @property
     def is_open(self) -> bool:

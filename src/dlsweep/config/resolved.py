@@ -114,7 +114,8 @@ def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
             found |= {(key, value_text(rule)): "" for rule in value}
         else:
             found |= _flat((key,), _sorted(value) if key == "seeds" else value)
-    return {path: text for path, text in found.items() if path[-2:] not in data_files()}
+    files = data_files()
+    return {path: text for path, text in found.items() if path[-2:] not in files}
 
 
 def _sorted(seeds: Any) -> Any:

@@ -44,11 +44,12 @@ def npz(
 ) -> Dataset:
     """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
 
-    x: `(N, features)`, `(N, H, W)` or `(N, C, H, W)`, or `(N, H, W, C)` with channels: last; uint8 (the input is
-    x/255), floating point (the input is x, in float32) or truth values. t: `(N,)` classes 0 … K-1 or names, or one-hot
-    rows. Other names of arrays are understood, such as Keras' y_train; an array class_names names the classes. test:
-    also a share, 0.2, of a file without test arrays. train, validation, standardize: as for `mnist`; in samples
-    `(features,)` each feature is a channel. Raise a `DataError` that lists every problem. Nothing is unpickled.
+    path: of the file. channels: axis of the channels of images, first or last. x: `(N, features)`, `(N, H, W)` or `(N,
+    C, H, W)`, or `(N, H, W, C)` with channels: last; uint8 (the input is x/255), floating point (the input is x, in
+    float32) or truth values. t: `(N,)` classes 0 … K-1 or names, or one-hot rows. Other names of arrays are understood,
+    such as Keras' y_train; an array class_names names the classes. test: also a share, 0.2, of a file without test
+    arrays. train, validation, standardize: as for `mnist`; in samples `(features,)` each feature is a channel. Raise a
+    `DataError` that lists every problem. Nothing is unpickled.
 
     >>> x, t = np.zeros((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
     >>> np.savez("mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)

@@ -37,9 +37,9 @@ def table(
 ) -> Dataset:
     """Your own table, CSV or Parquet: a column of labels, and columns of numbers, the features.
 
-    label: name of the column of labels, whole numbers or names. test: number or share of the rows that are set aside
-    for testing, drawn by seed 0. train, validation, standardize: as for `mnist`; each feature is a channel. Raise a
-    `DataError` that lists every problem.
+    path: of the file. label: name of the column of labels, whole numbers or names. test: number or share of the rows
+    that are set aside for testing, drawn by seed 0. train, validation, standardize: as for `mnist`; each feature is a
+    channel. Raise a `DataError` that lists every problem.
 
     >>> rows = ["width,height,kind", "1,2,cat", "2,1,dog", "1,3,cat", "3,1,dog", "2,3,cat"]
     >>> _ = Path("mine.csv").write_text("\\n".join(rows))

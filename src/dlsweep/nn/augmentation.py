@@ -21,6 +21,8 @@ from dlsweep.types import Array, Shape
 def input_noise(*, std: Strength = 0.1) -> Regularizer:
     """Gaussian noise with standard deviation `std` on the input, in training only (Bishop 1995, Section 1).
 
+    std: standard deviation of the noise.
+
     >>> input_noise(std=np.array([0.1])).wrap_input is None
     False
     """
@@ -63,6 +65,8 @@ def input_noise(*, std: Strength = 0.1) -> Regularizer:
 def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
     """Random crops: in training, each image is padded with `pad` zeros on each side and cropped to its former size.
 
+    pad: zeros on each side, in pixels.
+
     The crop's position is drawn uniformly for each image and step, the same in every arm. Evaluation uses the images
     unchanged (He et al. 2016, Section 4.2). In standardized data a zero is the mean.
 
@@ -88,6 +92,8 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
 @regularizers.register
 def flip(*, ratio: Ratio = 0.5) -> Regularizer:
     """Random flips: in training, each image is mirrored left to right with probability `ratio`.
+
+    ratio: probability of a mirrored image.
 
     Each image and step has one draw, the same in every arm; an image mirrored at ratio 0.2 is mirrored at 0.5 too
     (Krizhevsky et al. 2012, Section 4.1).

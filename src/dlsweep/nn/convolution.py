@@ -41,6 +41,8 @@ def conv(
 ) -> Layer:
     """2-D convolution (cross-correlation, as in all libraries) of samples `(C, H, W)` to `(filters, OH, OW)`.
 
+    filters: number of filters; kernel: height and width of the window in pixels; stride: step of the window.
+
     W: `(R, F, C, KH, KW)`, b: `(R, F, 1, 1, 1)`; OH = ⌊(H + 2P − KH)/S⌋ + 1 (LeCun et al. 1998, Section II.A). pad:
     zeros on each side, or `same` for OH = ⌈H/S⌉. groups: the channels and the filters are split into this many groups,
     and each group of filters reads its own group of channels (Krizhevsky et al. 2012, Section 3.5). bias: the initial

@@ -16,6 +16,8 @@ from dlsweep.types import Array, Shape
 def dense(name: str, shape: Shape, *, units: Count, bias: float = 0.0) -> Layer:
     """Dense layer for samples of any shape, W: `(R, units, in)`, b: `(R, units, 1)`.
 
+    units: number of units.
+
     bias: the initial value of every b; initializers fill W only. As the first layer of a network it reads
     `list[SharedInput]`, and multiplies shared inputs once for all runs.
 

@@ -19,8 +19,9 @@ _MASKED: dict[str, Any] = {"linear": False, "tiled": None, "takes_tiles": False,
 def dropout(*, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Regularizer:
     """Dropout: in training, each hidden unit's output is set to 0 with probability `ratio` (Srivastava et al. 2014).
 
-    mode: `inverted` multiplies the kept outputs by 1 / (1 − ratio) in training; `classic` multiplies all outputs by
-    1 − ratio in evaluation, as in the paper's Section 4. A mask at ratio 0.2 contains the mask at 0.15.
+    ratio: probability that an output is set to 0. mode: `inverted` multiplies the kept outputs by 1 / (1 − ratio) in
+    training; `classic` multiplies all outputs by 1 − ratio in evaluation, as in the paper's Section 4. A mask at ratio
+    0.2 contains the mask at 0.15.
 
     >>> layer = dropout(ratio=np.array([0.25]), mode="classic").activated("dropout1", (2,))
     >>> layer.apply({}, np.ones((1, 2, 1)), Context(False, None)).y.tolist()
@@ -45,6 +46,8 @@ def dropconnect(
     *, ratio: Ratio = 0.5, inference: Literal["mean", "gaussian"] = "mean", samples: Count = 20
 ) -> Regularizer:
     """DropConnect: in training, each weight is set to 0 with probability `ratio`, with new draws for each minibatch.
+
+    ratio: probability that a weight is set to 0.
 
     The kept weights are multiplied by 1 / (1 − ratio); the network's last layer keeps all its weights (Wan et al. 2013,
     Section 3). inference: `mean` uses the mean weights; `gaussian` averages the activations over `samples` draws of

@@ -25,6 +25,8 @@ initializers = Registry(
 def normal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01) -> Array:
     """Gaussian with mean 0 and standard deviation `std`, for layers of any size.
 
+    std: standard deviation of the weights.
+
     >>> float(normal(np.random.default_rng(0), (500, 400), 400, 500).std().round(3))
     0.01
     """
@@ -36,6 +38,8 @@ def truncated_normal(
     draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01
 ) -> Array:
     """Gaussian truncated at ±2 of its standard deviations, then scaled to the standard deviation `std`.
+
+    std: standard deviation of the weights.
 
     No draw is rejected: the base draw z becomes Φ⁻¹(Φ(-2) + Φ(z) (Φ(2) - Φ(-2))), with z's sign and order. This
     number has the variance 1 - 4 φ(2) / (Φ(2) - Φ(-2)). So |w| <= 2.274 std.
@@ -53,6 +57,8 @@ def truncated_normal(
 @initializers.register
 def uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, std: NonNegative = 0.01) -> Array:
     """Uniform around 0 with standard deviation `std`: on ±std √3.
+
+    std: standard deviation of the weights.
 
     >>> float(uniform(np.random.default_rng(0), (500, 400), 400, 500).std().round(3))
     0.01
@@ -124,6 +130,8 @@ def he_uniform(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: in
 def orthogonal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, gain: Positive = 1.0) -> Array:
     """Random orthogonal matrix times `gain`: W Wᵀ = gain² I, or Wᵀ W where W is tall (Saxe et al. 2014).
 
+    gain: factor of the orthogonal matrix.
+
     W: the kernel as a matrix, (outputs, the rest). The Q of the base draws' QR decomposition, with the signs that
     make R's diagonal positive, is uniform over all such matrices (Mezzadri 2007).
 
@@ -141,6 +149,8 @@ def orthogonal(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: in
 @initializers.register
 def constant(draw: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, *, value: float = 0.01) -> Array:
     """Constant weights, all equal to `value`: the units of a layer stay copies of each other, as with `zeros`.
+
+    value: of every weight.
 
     >>> constant(np.random.default_rng(0), (1, 2), 2, 1, value=0.5).tolist()
     [[0.5, 0.5]]

@@ -47,6 +47,8 @@ class Landscape(NamedTuple):
 def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> Landscape:
     """Valley twenty times as steep in y as in x: f = x²/20 + y², minimum at (0, 0).
 
+    start: x and y of the first point. noise: standard deviation of Gaussian noise on each gradient.
+
     >>> narrow_valley().at(10, 2)
     (9.0, (1.0, 4))
     """
@@ -60,6 +62,8 @@ def narrow_valley(*, start: Point = [-7.0, 2.0], noise: NonNegative = 0.0) -> La
 @landscapes.register
 def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Landscape:
     """Valley bent along y = x² (Rosenbrock 1960): f = (1 − x)² + 100 (y − x²)², minimum at (1, 1).
+
+    start: x and y of the first point. noise: standard deviation of Gaussian noise on each gradient.
 
     >>> rosenbrock().at(0, 0)
     (1, (-2, 0))
@@ -75,6 +79,8 @@ def rosenbrock(*, start: Point = [-1.2, 1.0], noise: NonNegative = 0.0) -> Lands
 @landscapes.register
 def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape:
     """Plateau with steep corners (Beale 1958): f = Σₖ (cₖ − x + x yᵏ)², c = 1.5, 2.25, 2.625, minimum at (3, 0.5).
+
+    start: x and y of the first point. noise: standard deviation of Gaussian noise on each gradient.
 
     >>> beale().at(1, 1)
     (14.203125, (0.0, 27.75))
@@ -96,6 +102,8 @@ def beale(*, start: Point = [1.0, 1.0], noise: NonNegative = 0.0) -> Landscape:
 def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landscape:
     """Four minima around a hill (Himmelblau 1972): f = (x² + y − 11)² + (x + y² − 7)², one minimum at (3, 2).
 
+    start: x and y of the first point. noise: standard deviation of Gaussian noise on each gradient.
+
     >>> himmelblau().at(0, 0)
     (170, (-14, -22))
     """
@@ -116,6 +124,8 @@ def himmelblau(*, start: Point = [0.0, 0.0], noise: NonNegative = 0.0) -> Landsc
 @landscapes.register
 def saddle(*, start: Point = [-1.5, 0.01], noise: NonNegative = 0.0) -> Landscape:
     """Saddle at (0, 0) between two minima: f = x² + (y² − 1)²/4, minima at (0, ±1).
+
+    start: x and y of the first point. noise: standard deviation of Gaussian noise on each gradient.
 
     >>> saddle().at(-1, 0)
     (1.25, (-2, 0))

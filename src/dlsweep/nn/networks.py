@@ -28,6 +28,8 @@ models = Joined("model", networks, landscapes)  # names for `model`: what learns
 def mlp(shape: Shape, classes: int, activated: Activated, *, hidden: list[Count] = [100]) -> list[Layer]:
     """Multilayer perceptron: dense layers of the `hidden` sizes, each with its activation, and one for the classes.
 
+    hidden: units of each hidden layer.
+
     >>> bare = lambda suffix, shape, *own: []  # no activations, to keep it short
     >>> [(layer.name, layer.shape) for layer in mlp((784,), 10, bare, hidden=[40, 20])]
     [('dense1', (40,)), ('dense2', (20,)), ('dense3', (10,))]
@@ -41,6 +43,8 @@ def layers(
     shape: Shape, classes: int, activated: Activated, *, of: Annotated[list[Any], MinLen(1), ItemsOf(items)]
 ) -> list[Layer]:
     """List of layers: [{conv: {filters: 30, kernel: 5}}, activation, {pool: 2}, {dense: 100}, …].
+
+    of: the layers, from the input on.
 
     `activation` is the arm's activation, with its normalization and regularizers; relu, tanh, … instead of it fix the
     activation for all arms. A dense layer for the classes is added, unless the last layer has that many outputs.
@@ -68,6 +72,9 @@ def simple_cnn(
 ) -> list[Layer]:
     """Convolution, activation, max-pooling, a dense layer of `hidden` units and its activation, one for the classes.
 
+    filters: of the convolution; kernel: its height and width in pixels; stride: step of its window; pad: zeros on each
+    side. pool: height and width of the pooling window. hidden: units of the dense layer.
+
     >>> [(layer.name, layer.shape) for layer in simple_cnn((1, 28, 28), 10, lambda suffix, shape, *own: [])]
     [('conv1', (30, 24, 24)), ('pool1', (30, 12, 12)), ('dense1', (100,)), ('dense2', (10,))]
     """
@@ -81,9 +88,10 @@ def lenet(
 ) -> list[Layer]:
     """LeNet-5's layout: 6@5×5, pooling, 16@5×5, pooling, 120@5×5, 84 units, and the classes (LeCun et al. 1998).
 
-    original: average pooling; modern: max-pooling, which is usual today (with relu). Images of 28×28 get a margin of 2
-    zeros, which makes them 32×32 as in Section II.B. Other parts of the paper are left out: the trained factors of
-    pooling, the table of the maps that C3 reads (here all), the scaled tanh, the radial basis functions at the end.
+    variant: original, with average pooling; or modern, with max-pooling, which is usual today (with relu). Images of
+    28×28 get a margin of 2 zeros, which makes them 32×32 as in Section II.B. Other parts of the paper are left out: the
+    trained factors of pooling, the table of the maps that C3 reads (here all), the scaled tanh, the radial basis
+    functions at the end.
 
     >>> [layer.shape for layer in lenet((1, 28, 28), 10, lambda suffix, shape, *own: [])]
     [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
@@ -143,8 +151,8 @@ def vgg(
 ) -> list[Layer]:
     """VGG: blocks of `depth` 3×3 convolutions that keep the size, then max-pooling (Simonyan & Zisserman 2015).
 
-    widths: the filters of each block; hidden: the units of each dense layer before the last one. The paper's networks
-    have five blocks of 64 to 512 filters, and two dense layers of 4096 units.
+    depth: convolutions in each block; widths: the filters of each block; hidden: the units of each dense layer before
+    the last one. The paper's networks have five blocks of 64 to 512 filters, and two dense layers of 4096 units.
 
     >>> [layer.shape for layer in vgg((3, 32, 32), 10, lambda suffix, shape, *own: [], widths=[16, 32], depth=1)]
     [(16, 32, 32), (16, 16, 16), (32, 16, 16), (32, 8, 8), (128,), (10,)]

@@ -135,6 +135,8 @@ def instance(name: str, shape: Shape, *, eps: Positive = 1e-5, position: Positio
 def group(name: str, shape: Shape, *, groups: Count = 2, eps: Positive = 1e-5, position: Position = "before") -> Around:
     """Group normalization: a sample's channels in `groups` groups, each group to mean 0 and variance 1.
 
+    groups: number of groups of channels.
+
     y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the channels of a group, height and width; the same in training and in
     evaluation, γ and β by channel (Wu & He 2018, Equation 7; there 32 groups). One group has the statistics of `layer`,
     one group for each channel has those of `instance`. position: before or after the activation.

@@ -26,6 +26,8 @@ def pool(
 ) -> Layer:
     """Max-pooling, or average pooling.
 
+    size: height and width of the window in pixels; pad: pixels on each side. kind: max or average.
+
     stride: null for the size of the window, so that windows touch; with a smaller stride they overlap (Krizhevsky et
     al. 2012, Section 3.4). The gradient of a maximum goes to the first pixel in reading order that has this value.
     Padding is never the maximum; it counts as 0 in an average.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache
+from math import prod
 
 import numpy as np
 
@@ -104,10 +105,14 @@ def _exact(
     """
     runs, rows, inner = shape
     small, tall = np.empty((2, runs, rows, columns), dtype)
+    padded = (runs, rows, stride // dtype.itemsize)
+    stored = (inner, columns) if c_contiguous else (columns, inner)
     for at in range(1 + 4096 // tall.size):
-        a = np.resize(_noise(dtype)[at:], (runs, rows, stride // dtype.itemsize))[:, :, :inner]
-        x = np.resize(_noise(dtype)[-1 - at :: -1], (inner, columns) if c_contiguous else (columns, inner))
-        x = x if c_contiguous else x.T
+        a, x = (
+            np.resize(draws[: prod(size)], size)  # np.resize copies all that it is given
+            for draws, size in ((_noise(dtype)[at:], padded), (_noise(dtype)[-1 - at :: -1], stored))
+        )
+        a, x = a[:, :, :inner], x if c_contiguous else x.T
         multiply(a, x, out=small)
         multiply(a.reshape(runs * rows, inner), x, out=tall.reshape(runs * rows, columns))
         if not np.array_equal(small, tall):

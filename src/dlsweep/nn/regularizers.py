@@ -111,6 +111,8 @@ def elastic_net(*, l1: Strength = 1e-4, l2: Strength = 1e-4, on: Where = "kernel
 def max_norm(*, limit: Positive = 3.0) -> Regularizer:
     """Max-norm: after each update, the incoming weights of every unit are scaled to a norm of at most `limit`.
 
+    limit: maximum norm of the incoming weights of a unit.
+
     w ← w · min(1, limit / ‖w‖₂), not for biases (Srebro & Shraibman 2005; Srivastava et al. 2014, Section 5.1).
 
     >>> max_norm(limit=np.array([1.0])).project(np.array([[[3.0, 4.0], [0.3, 0.4]]])).round(6).tolist()

@@ -33,6 +33,8 @@ def constant(t: int, steps: int) -> float:
 def step(t: int, steps: int, *, every: Count = 500, gamma: Share = 0.1) -> float:
     """Step decay, by the factor `gamma` after each `every` iterations: gamma^⌊(t − 1) / every⌋.
 
+    every: iterations between two steps; gamma: factor of each step.
+
     >>> [step(t, 4, every=2, gamma=0.5) for t in (1, 2, 3, 4)]
     [1.0, 1.0, 0.5, 0.5]
     """
@@ -42,6 +44,8 @@ def step(t: int, steps: int, *, every: Count = 500, gamma: Share = 0.1) -> float
 @schedules.register
 def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
     """Exponential decay from 1 to `end`, for any number of steps: end^((t − 1) / steps).
+
+    end: factor of the learning rate at the end.
 
     An `end` above 1 increases the learning rate, to find its upper limit (Smith 2017, Section 3.3).
 
@@ -55,6 +59,8 @@ def exponential(t: int, steps: int, *, end: Positive = 0.01) -> float:
 def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
     """Half a cosine, from 1 down to `end`: end + (1 − end) (1 + cos(π (t − 1) / steps)) / 2.
 
+    end: factor of the learning rate at the end.
+
     Loshchilov & Hutter 2017, Equation 5, without restarts.
 
     >>> [round(cosine(t, 4), 4) for t in (1, 2, 3, 4)]
@@ -67,6 +73,8 @@ def cosine(t: int, steps: int, *, end: Fraction = 0.0) -> float:
 def warm_up(t: int, steps: int, *, iterations: Count = 100) -> float:
     """Linear warm-up over the first `iterations`, then constant: min(t / iterations, 1) (Goyal et al. 2017).
 
+    iterations: length of the warm-up.
+
     >>> [warm_up(t, 4, iterations=2) for t in (1, 2, 3, 4)]
     [0.5, 1.0, 1.0, 1.0]
     """
@@ -78,6 +86,9 @@ def one_cycle(
     t: int, steps: int, *, warm_up: Annotated[float, Gt(0), Lt(1)] = 0.3, start: Share = 0.04, end: Fraction = 0.000004
 ) -> float:
     """Linear warm-up from `start` to 1 over the fraction `warm_up` of the steps, then half a cosine to `end`.
+
+    warm_up: fraction of the steps that the warm-up takes; start: factor of the learning rate at the start; end: factor
+    at the end.
 
     This is the one cycle of Smith & Topin 2018, with fastai's cosine and its divisors: 1/25 and 1/25 · 10⁻⁴ of the
     highest learning rate, which is `lr`.

@@ -55,6 +55,8 @@ def activation(name: str, shape: Shape) -> Layer:
 def dropout(name: str, shape: Shape, *, ratio: Ratio = 0.5, mode: Literal["inverted", "classic"] = "inverted") -> Layer:
     """Dropout at this position only, independent of the arm's regularizers; same settings as the regularizer.
 
+    ratio: probability that an output is set to 0. mode: inverted or classic.
+
     >>> dropout("dropout1", (4,), ratio=0.2).facts.training_only
     True
     """

@@ -85,13 +85,27 @@ def divergence(diverged: bool, *, known: bool) -> list[str]:
     return ["Diverged runs count at chance." if known else "No mean where a run has diverged."] * diverged
 
 
-def of_scores(scores: Sequence[Scores], single: str, guess: float) -> list[str]:
-    """Explain the means of some arms. single: how one seed is shown; guess: chance accuracy, NaN if unknown."""
+def comparison(counts: Sequence[int]) -> list[str]:
+    """Explain the use of the intervals of several means: those of paired differences compare arms.
+
+    >>> comparison([5, 5])
+    ['To compare arms, see their differences, which are paired by seed (dlsweep show).']
+    """
+    drawn = len(counts) > 1 and max(counts) >= INTERVAL_FROM
+    return ["To compare arms, see their differences, which are paired by seed (dlsweep show)."] * drawn
+
+
+def of_scores(scores: Sequence[Scores], single: str, guess: float, *, paired: bool = False) -> list[str]:
+    """Explain the means of some arms.
+
+    single: how one seed is shown; guess: chance accuracy, NaN if unknown; paired: True if they are differences.
+    """
     diverged = any(one.diverged.any() for one in scores)
     counts = [max(one.n, 1) for one in scores]
     values = np.concatenate([one.values for one in scores])
     return [
         mean_of(counts, single, scores[0].crossed if scores else None),
+        *([] if paired else comparison(counts)),
         *divergence(diverged, known=bool(np.isfinite(guess))),
         *one_class(values, guess),
     ]

@@ -9,7 +9,8 @@
         return Chart(figure, caption="Mean of 5 seeds.", alt="Bars of training time by arm.", data=frame)
 
 `table` is what the facets divide: `runs` (a row per run), `curves` (per run, iteration and split), `layers` (per run,
-iteration and layer), or `networks` (rows of `runs` whose weights were kept; `facets.load(row)` gives the network).
+iteration and layer), `networks` (rows of `runs` whose weights were kept; `facets.load(row)` gives the network), or
+`predictions` (rows of `runs`; `facets.predicted(rows)` gives the class of each test image, by run).
 `places` names the places for factors that the plot has, of `rows`, `columns` and `lines`. They become settings. A place
 that the user does not fill gets a factor that varies; `for cell, part in facets` gives the rows of each panel. A factor
 that is left without a place makes a figure for each of its levels. A plot without places gets the whole table once.
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 F = TypeVar("F", bound=Callable[..., Any])
-Table = Literal["runs", "curves", "layers", "networks"]
+Table = Literal["runs", "curves", "layers", "networks", "predictions"]
+NETWORKS = ("networks", "predictions")  # tables of which a plot gets the `Results`
 Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
 
 
@@ -94,7 +96,7 @@ class Plot(Entry):
         """The settings by name: the places first, then the keyword-only parameters."""
         own = super().settings
         given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
-        if self.table == "networks":
+        if self.table in NETWORKS:
             given |= {"arm": Setting("arm", PartialArm | None, None), "seed": Setting("seed", Seed | None, None)}
         return {**given, **own, **{name: one for name, one in options.EVERY_PLOT.settings.items() if name not in own}}
 
@@ -117,13 +119,14 @@ class Plot(Entry):
     def facets(self, data: Any, given: Mapping[str, Any]) -> tuple[Facets, dict[str, Any]]:
         """Give factors their places; return the facets, and all settings with every choice made.
 
-        data: a frame, or the `Results` for a plot of networks. A `UsageError` names an invalid setting.
+        data: a frame, or the `Results` for a plot of networks or predictions. A `UsageError` names an invalid setting.
         """
         if mistake := self.mistake(given):
             raise UsageError(mistake)
         settings = self.complete(given)
-        if self.table == "networks":
-            found: Facets = Networks.within(self.name, data, settings, self.places)
+        if self.table in NETWORKS:
+            enough = self.table == "predictions"
+            found: Facets = Networks.within(self.name, data, settings, self.places, self.arrange, predictions=enough)
             return found, settings | found.places
         if self.numeric:
             data, settings[self.numeric] = along(data, settings[self.numeric])
@@ -136,7 +139,7 @@ class Plot(Entry):
         There is one for each combination of levels of the factors without a place. All have the same settings.
         """
         facets, settings = self.facets(data, given)
-        networks = self.table == "networks"
+        networks = self.table in NETWORKS
         for page, part in pages(facets.frame, facets.left if self.places or networks else ()):
             arm = {"arm": {**(settings["arm"] or {}), **page}} if networks else {}
             yield page, data if networks else part, {**settings, **arm}

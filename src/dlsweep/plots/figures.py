@@ -15,7 +15,7 @@ from dlsweep import files
 from dlsweep.analysis.frames import frame_of
 from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
-from dlsweep.plots.chart import Charts
+from dlsweep.plots.chart import NETWORKS, Charts
 from dlsweep.plots.names import about
 from dlsweep.plots.options import EVERY_PLOT
 from dlsweep.registry import Choice
@@ -120,7 +120,7 @@ def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
     if (y := choice.settings.get("y")) == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
         raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
-    data = results if plot.table == "networks" else frame_of(results, plot.table)
+    data = results if plot.table in NETWORKS else frame_of(results, plot.table)
     for page, part, settings in plot.pages(data, choice.settings):
         heads = {"title": record.config.get("title") or "", "subtitle": about(record.config, record.levels)}
         heads = {name: text for name, text in heads.items() if settings[name] is None}

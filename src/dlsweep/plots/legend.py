@@ -102,8 +102,7 @@ class Legend:
             return None
         ticks = range(n) if n <= _LABELS else [round(at) for at in np.linspace(0, n - 1, 6)]
         colours = ScalarMappable(BoundaryNorm(np.arange(n + 1) - 0.5, n), ListedColormap([*self.colours.values()]))
-        name = factor_name(self.factor or "") + f": {self.prefix}" * bool(self.prefix)
-        return Bar(colours, ticks, [short(self.numbers[at]) for at in ticks], name)
+        return Bar(colours, ticks, [short(self.numbers[at]) for at in ticks], _bar_name(self.factor or "", self.prefix))
 
     def groups(self, every: Sequence[Series]) -> list[tuple[str, list[Line2D]]]:
         """Return titled groups of artists, one group for each distinction between lines."""
@@ -122,3 +121,16 @@ class Legend:
         if marks:
             groups[-1][1].extend(marks)
         return groups
+
+
+def _bar_name(factor: str, prefix: str) -> str:
+    """Return the name of a colour bar, as other axes have it. prefix: of all levels, such as "sgd lr" of "sgd lr=0.1".
+
+    >>> _bar_name("optimizer", "sgd lr"), _bar_name("optimizer.lr", ""), _bar_name("regularizer", "dropout")
+    ('sgd learning rate', 'learning rate', 'regularizer: dropout')
+    """
+    choice, _, setting = prefix.rpartition(" ")
+    if not choice or "." in factor:
+        return factor_name(factor) + f": {prefix}" * bool(prefix)
+    name = factor_name(f"{factor}.{choice}.{setting}")
+    return name if choice in name.split() else f"{name} ({choice})"

@@ -114,6 +114,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         hidden=hidden,
         tuning=config.tuning,
         **changes.claims(config, old, trained),
+        looks=config.looks,
     )
 
 

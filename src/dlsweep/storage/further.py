@@ -124,9 +124,10 @@ def _numbers(column: pa.ChunkedArray) -> Array:
 
 
 def adopted(config: Config, folder: Folder) -> Config:
-    """Return a config with the evaluations of a folder's runs, if it leaves them open and may be longer.
+    """Return a config with the looks that a folder's runs were planned with, and with their evaluations.
 
-    More runs of the same length have predictions if the folder's runs have.
+    These stay where they are if the config leaves them open and may be longer. More runs of the same length have
+    predictions if the folder's runs have.
     """
     try:
         old = record.read(folder)
@@ -134,6 +135,7 @@ def adopted(config: Config, folder: Folder) -> Config:
         return config
     if old is None:
         return config
+    config = config if config.looks else replace(config, looks=old.looks)
     config, (_, then, now) = _evaluated(config, old), _lengths(config, old)
     predictions = "predictions" in old.tables.optional
     return replace(config, evaluate=replace(config.evaluate, predictions=predictions)) if then == now else config
@@ -177,7 +179,7 @@ def _changed(config: Config, **changes: Mapping[str, Any]) -> Config:
     for part, settings in changes.items():
         resolved[part] = {name: v for name, v in (resolved[part] | settings).items() if v is not None}
     made = load_resolved(resolved)
-    kept = {name: getattr(config, name) for name in ("file", "text", "plots", "claims", "alpha")}
+    kept = {name: getattr(config, name) for name in ("file", "text", "plots", "claims", "alpha", "looks")}
     return replace(made, **kept)
 
 

@@ -17,7 +17,9 @@ def with_moved_files(form: Any, folder: Path, owner: str = "") -> Any:
     """
     if isinstance(form, Mapping):
         return {
-            key: _near(value, folder) if (owner, key) in data_files() else with_moved_files(value, folder, key)
+            key: _near(value, folder)
+            if isinstance(value, str) and (owner, key) in data_files()
+            else with_moved_files(value, folder, key)
             for key, value in form.items()
         }
     return [with_moved_files(one, folder, owner) for one in form] if isinstance(form, list) else form

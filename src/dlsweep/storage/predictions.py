@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlsweep.config.runs import Arm
-from dlsweep.datasets import data_of
+from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.storage import parts
 from dlsweep.storage.folder import Folder
@@ -46,9 +45,8 @@ def _fault(rows: pa.Table, ended: pa.Table) -> str:
     return "" if decoded(rows, classes).max() < classes else "it has a class that the data does not have"
 
 
-def true_classes(arm: Arm, split: str) -> Array:
-    """Return the labels of a split of an arm's data, `(N,)`. Raise a `UsageError` if it has none."""
-    data = data_of(arm)
+def true_classes(data: Dataset, split: str) -> Array:
+    """Return the labels of a split, `(N,)`. Raise a `UsageError` if it has none."""
     if not data.sizes.get(split):
         raise UsageError(f"there are no {split} samples{nearest(split, [name for name, n in data.sizes.items() if n])}")
     return np.asarray(getattr(data.arrays, f"t_{split}"))

@@ -11,16 +11,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from threadpoolctl import threadpool_info
 
 from dlsweep.config.claims import ALPHA, RELATIONS, Claim
+from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
 from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError
@@ -33,24 +35,18 @@ from dlsweep.tasks import DESCENT, TASKS
 from dlsweep.text import steering
 from dlsweep.types import Split
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 # The layout of a results folder. Version 1 had no checksum; a folder with another number is not read.
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
 
 FILE = "sweep.json"
-T = TypeVar("T")
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
-_OPTIONAL = (
-    "further",
-    "earlier",
-    "relabelled",
-    "hidden",
-    "claims",
-    "late",
-    "removed",
-    "tuning",
-)  # left out where empty
+# Fields that are left out where empty.
+_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks", "tuning")
 
 
 class OtherVersion(ResultsDamaged):
@@ -85,7 +81,7 @@ class Record:
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
-    run was trained; removed: of claims that were taken out since then.
+    run was trained; removed: of claims that were taken out since then. looks: at the claims, if they were planned.
     tuning: the candidates that were tried for each arm, and the choice; None if nothing was tuned.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
@@ -107,6 +103,7 @@ class Record:
     alpha: float = ALPHA
     late: Sequence[str] = ()
     removed: Sequence[str] = ()
+    looks: Looks | None = None
     tuning: Tuning | None = None
 
     @property
@@ -143,7 +140,7 @@ def read(folder: Folder) -> Record | None:
         if content["tables"].pop("coordinates", ()):  # written before tables had a task
             content["tables"]["task"] = DESCENT.name
         _typed(Outline, content["config"])
-        record = _typed(Record, content)
+        record: Record = _typed(Record, content)
         _compare(record)
         return record
     except FileNotFoundError:
@@ -172,15 +169,22 @@ def _bound(content: Any) -> None:
         raise ValueError("it is nested too deeply")
 
 
-def _typed(kind: type[T], content: Any) -> T:
+def _typed(kind: type, content: Any) -> Any:
     """Return JSON as an object of a type. Raise a `ValueError` that names the first value of another type."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(kind).validate_python(content)
+        return _adapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def _compare(record: Record) -> None:
@@ -210,6 +214,8 @@ def _compare_claims(record: Record) -> None:
         raise ValueError("its late or removed claims are not those of the sweep, or two have one name")
     if not 0 < record.alpha < 1:
         raise ValueError(f"alpha is {record.alpha!r}")
+    if record.looks and not (record.looks.is_sound and 0 < record.looks.alpha < 1):
+        raise ValueError("its planned looks are not those of a plan")
     for claim in record.claims:
         partial = (*claim.arms, claim.more, claim.than, claim.where)
         known = all(set(labels) <= set(record.levels.get(f, ())) for arm in partial for f, labels in arm.items())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from dlsweep.config import Config
+    from dlsweep.datasets import Dataset
     from dlsweep.training.model import Model
 
 
@@ -121,17 +122,23 @@ class Results:
         >>> right == results.runs["final_test_accuracy"].tolist()
         True
         """
-        rows = self.fitting(arm) if runs is None else runs
+        return true_classes(self.data(self.fitting(arm) if runs is None else runs), split)
+
+    def data(self, runs: DataFrame) -> Dataset:
+        """Return the data set of some rows of `runs`. A `UsageError` says that they have several, or it changed."""
+        from dlsweep.datasets import data_of
+
         by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
-        if several := [factor for factor in by if rows[factor].nunique() > 1]:
+        if several := [factor for factor in by if runs[factor].nunique() > 1]:
             raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
-        key = (split, *rows.iloc[0][by])
-        if key not in self._labels:
-            self._labels[key] = true_classes(_expanded(self, dict(rows.iloc[0])).arm, split)
-        return self._labels[key]
+        first = runs.iloc[0]
+        key = tuple(first[by])
+        if key not in self._data:
+            self._data[key] = data_of(_expanded(self, dict(first)).arm)
+        return self._data[key]
 
     @cached_property
-    def _labels(self) -> dict[tuple[str, ...], Array]:
+    def _data(self) -> dict[tuple[str, ...], Dataset]:
         return {}
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
@@ -167,6 +174,12 @@ class Results:
     def plot(self, kind: str | None = None, **settings: Any) -> dlsweep.plots.chart.Charts:
         """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
         return dlsweep.plot(self, kind, **settings)
+
+    def effects(
+        self, metric: str | None = None, *, order: int = 2
+    ) -> dlsweep.analysis.effects.Effects | dlsweep.analysis.luck.Luck:
+        """Return main effects and interactions of the factors, or shares of luck, as `dlsweep.effects` does."""
+        return dlsweep.effects(self, metric, order=order)
 
     def summary(self, metrics: Sequence[str] | None = None) -> DataFrame:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""

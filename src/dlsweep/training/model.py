@@ -17,6 +17,7 @@ from dlsweep.errors import UsageError
 from dlsweep.nn.forward import forward
 from dlsweep.nn.fusion import fuse_for_evaluation
 from dlsweep.nn.layers import Context, Output, Parameters, SharedInput
+from dlsweep.text import plural
 from dlsweep.training.evaluation import evaluate
 from dlsweep.training.initial import first_state
 from dlsweep.training.network import Network, build
@@ -60,7 +61,8 @@ class Model:
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """Return a model with copies of the given parameters, as float32. This model is unchanged.
 
-        parameters: by name, with the shapes of `Model.parameters`. Raise `UsageError` for a wrong name or shape.
+        parameters: by name, with the shapes of `Model.parameters`. Raise `UsageError` for a wrong name or shape, and
+        for numbers that are not finite.
         """
         own = self.kept.parameters
         for name, w in parameters.items():
@@ -68,7 +70,11 @@ class Model:
                 raise UsageError(f"{name!r} is not a parameter of this network; it has {', '.join(own)}")
             if np.shape(w) != own[name].shape:
                 raise UsageError(f"{name} must have the shape {own[name].shape}, got {np.shape(w)}")
-        copies = {name: np.array(w, own[name].dtype) for name, w in parameters.items()}
+        with np.errstate(over="ignore"):  # infinite numbers are refused
+            copies = {name: np.array(w, own[name].dtype) for name, w in parameters.items()}
+        for name, w in copies.items():
+            if odd := int((~np.isfinite(w)).sum()):
+                raise UsageError(f"{name} has {plural(odd, 'value')} beyond float32 (NaN, infinite, too large)")
         return Model(self.run, self.data, self.kept._replace(parameters={**own, **copies}))
 
     @cached_property

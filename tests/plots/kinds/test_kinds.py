@@ -22,7 +22,7 @@ from dlsweep.analysis.frames import curves_of, summary
 from dlsweep.analysis.statistics import interval
 from dlsweep.cli.choosing import choices
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.plots import plots
+from dlsweep.plots import plots, style
 from dlsweep.plots.figures import draw
 from dlsweep.registry import Choice
 from dlsweep.storage.opening import open_results
@@ -166,6 +166,23 @@ def test_an_absurd_loss_is_at_the_edge_and_flattens_no_other(results: Results) -
     assert ax.get_xlim()[1] < 10
     assert set(data_of(ax, "beyond: relu, adam")[0]) == {ax.get_xlim()[1]}
     assert said(figure, "Triangles: far beyond the edge.")
+
+
+def test_rows_that_cannot_be_distinguished_from_the_best_are_grey() -> None:
+    values = {"best": [0.90, 0.92, 0.91], "alike": [0.89, 0.93, 0.90], "worse": [0.50, 0.52, 0.51]}
+    rows = [(arm, seed, value) for arm, own in values.items() for seed, value in enumerate(own)]
+    runs = pd.DataFrame(rows, columns=["arm", "seed", "final_test_accuracy"])
+    runs = runs.assign(run_id=runs.index.astype(str), init=pd.Categorical(runs["arm"], list(values)), status="done")
+    figure = plots["final"](runs.assign(classes=10)).figure
+    (ax,) = panels(figure)
+    colours = {arm: figures.line(ax, f"mean: {arm}").get_color() for arm in values}
+    assert colours["alike"] == style.FAINT
+    assert colours["best"] == colours["worse"] != style.FAINT
+    assert said(figure, "Grey: cannot be distinguished from the best (one-sided paired t tests).")
+    assert said(figure, "To compare arms, see their differences, which are paired by seed (dlsweep show).")
+    differences = plots["final"](runs.assign(classes=10), minus="best").figure
+    assert not said(differences, "Grey")
+    assert not said(differences, "To compare arms")
 
 
 # response
@@ -366,6 +383,7 @@ def test_many_lines_show_the_test_only_unless_asked(results: Results) -> None:
     assert len(lines(ax, "mean: ")) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 3), (3, 3), (3, 4), (4, 5)])
 def test_a_grid_fits_a_slide(shape: tuple[int, int]) -> None:
     levels = {"activation": [f"a{i}" for i in range(shape[0])], "init": [f"i{i}" for i in range(shape[1])]}

@@ -25,7 +25,7 @@ from dlsweep.storage.results import Results
 
 pytestmark = pytest.mark.slow
 
-KINDS = ["confusion", "feature_maps", "filters", "misclassified"]
+KINDS = ["churn", "confusion", "feature_maps", "filters", "hardest", "misclassified"]
 CONFIG: dict[str, Any] = {
     "name": "looked-into",
     "data": {"mnist": {"train": 300, "test": 200}},
@@ -111,7 +111,7 @@ def test_a_diverged_run_has_filters_before_training_only(dense: Results) -> None
 def test_a_diverged_run_is_told_in_its_figure(tmp_path: Path, kind: str) -> None:
     results = run(tmp_path, grid={"activation": "relu", "optimizer": {"sgd": {"lr": 1e38}}}, seeds=1)
     figure = drawn(results, kind)
-    assert said(figure, "diverged: no weights")
+    assert said(figure, f"diverged: no {'weights' if kind == 'feature_maps' else 'predictions'}")
     assert not panels(figure)[0].images
 
 
@@ -265,14 +265,14 @@ def test_the_numbers_in_the_cells(results: Results) -> None:
 def test_runs_without_weights_in_a_confusion_matrix(dense: Results) -> None:
     figure = drawn(dense, "confusion")
     relu_bad = panels(figure)[1]
-    assert [text.get_text() for text in relu_bad.texts if "weights" in text.get_text()] == [
-        "2 of 2 diverged:\nno weights"
+    assert [text.get_text() for text in relu_bad.texts if "no " in text.get_text()] == [
+        "2 of 2 diverged:\nno predictions"
     ]
 
 
 def test_a_confusion_matrix_without_any_weights(dense: Results) -> None:
     figure = drawn(dense, "confusion", arm={"activation": "relu", "optimizer": "sgd lr=1e+38"})
-    assert said(figure, "2 of 2 diverged: no weights")
+    assert said(figure, "2 of 2 diverged: no predictions")
 
 
 def test_a_confusion_matrix_of_many_classes_and_of_a_class_that_is_never_tested() -> None:
@@ -305,7 +305,7 @@ def test_any_number_of_filters_fits_into_its_panel(columns: int, shape: tuple[in
             assert (right - left) / (top - bottom) == pytest.approx(shape[2] / shape[1])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["feature_maps", "filters"])
 def test_without_weights_a_sentence_says_what_to_add(tmp_path: Path, kind: str) -> None:
     results = run(tmp_path, evaluate={"every": 20, "on": ["test"]}, seeds=1)
     with pytest.raises(UsageError, match=rf"kept no weights for {kind}; train with evaluate\.keep: final, or best"):
@@ -329,7 +329,7 @@ def test_samples_that_are_no_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "flat.npz", x_train=x, t_train=t, x_test=x, t_test=t)
     data = {"npz": {"path": str(tmp_path / "flat.npz")}}
     results = run(tmp_path, data=data, model="mlp", grid={}, seeds=1)
-    for kind in ("filters", "feature_maps", "misclassified"):
+    for kind in ("filters", "feature_maps", "misclassified", "hardest"):
         with pytest.raises(UsageError, match=rf"{kind} needs images, and the samples here are of the shape \(6,\)"):
             drawn(results, kind)
     assert drawn(results, "confusion")
@@ -364,7 +364,7 @@ def test_a_wrong_arm_is_told_with_its_place(tmp_path: Path, arm: str, mistake: s
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_page_in_all_formats(results: Results, kind: str) -> None:
     paths = draw(results, [Choice(kind, {})], formats=["png", "svg", "pdf"])
-    pages_ = [""] if kind in ("filters", "confusion") else ["-activation-relu", "-activation-tanh"]
+    pages_ = [""] if kind not in ("feature_maps", "misclassified") else ["-activation-relu", "-activation-tanh"]
     assert [path.name for path in paths] == [
         f"{kind}{page}.{suffix}" for page in pages_ for suffix in ("png", "svg", "pdf")
     ]

@@ -92,6 +92,12 @@ def test_a_panel_has_the_colour_of_its_level(six: Results) -> None:
         assert path.get_color() == expected[ax.get_title("left").partition(" ")[0]]
 
 
+def test_the_mark_of_the_start_does_not_hide_a_short_path(six: Results) -> None:
+    for ax in paths(curves_of(six)).axes:
+        height = {str(line.get_label()).partition(":")[0]: line.get_zorder() for line in ax.lines}
+        assert height["start"] < height["path"] < height["end"]
+
+
 def test_contours_are_levels_of_the_landscape_at_a_constant_ratio(six: Results) -> None:
     ax = paths(curves_of(six)).axes[0]
     (lines,) = [c for c in ax.collections if not getattr(c, "filled", True)]
@@ -116,6 +122,7 @@ def test_lines_are_colours_in_one_panel(six: Results) -> None:
     assert legend(figure) == [*NAMES, "start", "end", "minimum"]
 
 
+@pytest.mark.slow
 def test_a_figure_for_each_landscape(several: Results) -> None:
     names = [path.name for path in draw(several)]
     assert len(names) == len(set(names)) == 4

@@ -54,7 +54,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
         return
     found = list(candidates(sweep))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
-    for stated in sweep.claims:
+    for stated in sweep.claims if arms.trained else ():  # a config without arms is refused for that alone
         yield from _claim(stated, arms)
 
 

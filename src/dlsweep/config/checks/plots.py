@@ -17,9 +17,13 @@ from dlsweep.types import Split, name_of
 
 
 def weights(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots of networks in a sweep that keeps no weights."""
-    for node, plot in sweep.plots if sweep.task is CLASSIFICATION else ():
-        if shows_networks(plot) and sweep.evaluate.keep is None:
+    """Report plots of networks in a sweep that keeps no weights, and of predictions in one that keeps neither."""
+    evaluate = sweep.evaluate
+    for node, plot in sweep.plots if sweep.task is CLASSIFICATION and evaluate.keep is None else ():
+        if shows_predictions(plot) and not evaluate.predicts:
+            what = "add test to evaluate.on" if evaluate.predictions else "take out evaluate.predictions: false"
+            yield node.place.mistake(f"{plot.name} needs the predictions of test images; {what}")
+        elif shows_networks(plot) and not shows_predictions(plot):
             yield node.place.mistake(f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
 
 
@@ -62,8 +66,13 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
 
 
 def shows_networks(plot: Choice) -> bool:
-    """True if a plot needs trained networks, not only tables."""
-    return getattr(entry("plots", plot.name), "table", "") == "networks"
+    """True if a plot is about networks: it needs their weights or their predictions."""
+    return getattr(entry("plots", plot.name), "table", "") == "networks" or shows_predictions(plot)
+
+
+def shows_predictions(plot: Choice) -> bool:
+    """True if a plot needs the predictions of test images, kept or computed from kept weights."""
+    return getattr(entry("plots", plot.name), "table", "") == "predictions"
 
 
 def names(sweep: Sweep) -> Iterator[Mistake]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@plots.register(table="networks", places=("rows", "columns"))
+@plots.register(table="predictions", places=("rows", "columns"))
 def confusion(facets: Networks) -> Chart:
     """The confusion matrix on the test images: a row for each true class, a column for each predicted one.
 
@@ -30,7 +30,7 @@ def confusion(facets: Networks) -> Chart:
     the arms to show; seed: by default the mean over all.
 
     A cell has the percentage of its row and, if there is room, the number of images. Colours are logarithmic, so that
-    mistakes are visible beside correct predictions; 0 is white. A run without weights does not count.
+    mistakes are visible beside correct predictions; 0 is white. A run that diverged does not count.
 
     >>> list(plots["confusion"].settings)[:4]
     ['rows', 'columns', 'arm', 'seed']
@@ -80,7 +80,7 @@ def draw(
         for cell, one in matrices.items():
             bare(axes[cell])
             if not one.each:
-                empty(axes[cell], ended[cell] if ended[cell] == "no runs" else f"{ended[cell]}:\nno weights")
+                empty(axes[cell], ended[cell] if ended[cell] == "no runs" else f"{ended[cell]}:\nno predictions")
                 continue
             shares = np.where(one.shares > 0, one.shares, np.nan)
             shades.mesh(axes[cell], edges, edges, shares, edgecolor="#eeeeee", linewidth=0.5)

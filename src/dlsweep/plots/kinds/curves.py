@@ -30,11 +30,12 @@ def curves(
 ) -> Chart:
     """Curves over training in a grid of panels: the mean over the seeds with its 95 % interval, a thin line per seed.
 
-    rows, columns, lines: factors whose levels are the rows and columns of panels and the colours of lines, or "split".
-    splits: the splits to show; by default all, or only the last (test) where all would make more than six lines in a
-    panel. log_x: by default logarithmic where runs that stopped early would leave panels nearly empty. low: the lower
-    end of an axis of accuracies, by default one that shows where the lines end. A `UsageError` names a factor that is
-    missing or that a line would average over, or says that there is nothing to show.
+    y: the metric; x: the iteration or the epoch; log_y: a logarithmic y axis. rows, columns, lines: factors whose
+    levels are the rows and columns of panels and the colours of lines, or "split". splits: the splits to show; by
+    default all, or only the last (test) where all would make more than six lines in a panel. log_x: by default
+    logarithmic where runs that stopped early would leave panels nearly empty. low: the lower end of an axis of
+    accuracies, by default one that shows where the lines end. A `UsageError` names a factor that is missing or that a
+    line would average over, or says that there is nothing to show.
 
     A diverged run is marked at its end and counted above its panel. In a mean of accuracies it goes on at chance, if
     its number of classes is known; any other mean ends with it. A loss that explodes leaves the panel at the top, and

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Facets, FactorName, SplitName
-from dlsweep.analysis.scores import Metric, Moment, Rows, Scores, chance
+from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName
+from dlsweep.analysis.scores import Moment, Rows, Scores, chance, metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
@@ -39,10 +39,11 @@ def final(
 ) -> Chart:
     """The final metric of every arm, in rows: a dot per seed, the mean and its 95 % interval.
 
-    rows: arm, or a factor whose levels are the rows; columns: a factor whose levels are panels; lines: a factor whose
-    levels are colours within a row. split: by default the split furthest from training; splits: several, such as train
-    and test, joined by a line within each row. minus: a row, such as none; the others show their differences to it,
-    paired by seed. moment: final, best or last. order: of the rows, as in the config, or by value, the best above.
+    y: the metric; log_y: a logarithmic axis of the metric. rows: arm, or a factor whose levels are the rows; columns: a
+    factor whose levels are panels; lines: a factor whose levels are colours within a row. split: by default the split
+    furthest from training; splits: several, such as train and test, joined by a line within each row. minus: a row,
+    such as none; the others show their differences to it, paired by seed. moment: final, best or last. order: of the
+    rows, as in the config, or by value, the best above.
 
     A diverged run is a cross at chance accuracy, where it counts. Its loss has no value: its cross is at the edge, and
     its arm has no mean. The figure has the number of such runs.
@@ -54,14 +55,14 @@ def final(
     """
     if splits and facets.lines:
         raise UsageError(f"splits are the colours within a row, and so are lines: {facets.lines}; give one of them")
-    metrics = [Metric.of(facets.frame, y, one, moment) for one in (splits or (split,))]
+    metrics = [metric_in(facets.frame, y, one, moment) for one in (splits or (split,))]
     shown = Rows.of(facets, rows, metrics, best_first=order == "value")
-    name = metrics[0].name if len(metrics) == 1 else f"{moment} {y}"
+    name = metrics[0].words if len(metrics) == 1 else f"{moment} {y}"
     level = chance(facets.frame, y)
     if minus is not None:
         shown, name, level = shown.minus(minus), f"{name}: difference to {minus}", 0.0
     axis = ScoreAxis.of(shown.every, log=log_y and minus is None)
-    words = _words(shown, name, axis, level)
+    words = _words(shown, name, axis, level, joined=bool(splits))
     figure = _draw(shown, words, axis, level, joined=bool(splits))
     data = shown.table()
     extremes = captions.extremes(data, shown.every[0].metric) if shown.every else ""
@@ -71,6 +72,7 @@ def final(
 
 def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: bool) -> Figure:
     """Draw the rows of all panels. level: of the dotted line; joined: True if a line joins the means of a row."""
+    grey = _greys(shown, joined=joined)
     colours = level_colours(shown.facets, shown.facets.lines)
     beside = 1 if joined else len(colours)  # levels that have a height of their own within a row
     offsets = dict(zip(colours, np.linspace(-0.3, 0.3, beside) if beside > 1 else [0.0] * len(colours)))
@@ -89,19 +91,33 @@ def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: b
                 axes[cell].plot(ends, [i] * len(ends), color=style.FAINT, linewidth=1.2, label=f"joined: {name}")
             for (row, one), scores in part.items():
                 at, text = shown.names.index(row) + offsets[one], captions.joined(row, one)
-                _draw_arm(axes[cell], text, scores, at, 0.3 / beside, colours[one], axis.high)
+                colour = style.FAINT if (row, one) in grey.get(cell, ()) else colours[one]
+                _draw_arm(axes[cell], text, scores, at, 0.3 / beside, colour, axis.high)
         for i, text in enumerate(words.beside):
             where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             axes[0, 0].annotate(text, (1, i), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
     return figure
 
 
-def _words(shown: Rows, name: str, axis: ScoreAxis, level: float) -> Words:
+def _greys(shown: Rows, *, joined: bool) -> dict[Cell, set[tuple[str, str]]]:
+    """Return the rows of each panel that are grey, since they cannot be distinguished from its best row.
+
+    There are none where colours have another meaning, or rows are differences.
+    """
+    if joined or shown.facets.lines or any(one.metric.endswith("difference") for one in shown.every):
+        return {}
+    return {cell: shown.alike(cell) for cell in shown.dots}
+
+
+def _words(shown: Rows, name: str, axis: ScoreAxis, level: float, *, joined: bool) -> Words:
     """Return the texts around the panels. level: of the dotted line, chance or 0."""
     diverged = any(one.diverged.any() for one in shown.every)
-    caption = captions.of_scores(shown.every, "; a dot is one seed", level)
+    caption = captions.of_scores(shown.every, "; a dot is one seed", level, paired=level == 0)
     caption += ["Triangles: far beyond the edge."] * axis.cut
     caption += ["Thin dotted: chance."] * bool(level and axis.low <= level <= axis.high)
+    if any(_greys(shown, joined=joined).values()):
+        of = "the best of its panel" if len(shown.dots) > 1 else "the best"
+        caption.append(f"Grey: cannot be distinguished from {of} (one-sided paired t tests).")
     caption += ["Differences are within seeds, so their intervals compare arms."] * (level == 0)
     runs = shown.facets.frame
     names = level_names(runs, shown.name if shown.name != "arm" else None)

@@ -22,6 +22,8 @@ def gap(
 ) -> Chart:
     """Train-test gap over training: train minus test accuracy, or test minus train loss; above 0, a network overfits.
 
+    y: the metric; x: the iteration or the epoch; log_x: a logarithmic x axis.
+
     The difference is taken within each run, so its mean and 95 % interval are paired. Train is the whole training set
     if it was evaluated, else the current minibatch. rows, columns, lines: factors whose levels are the rows and columns
     of panels and the colours of lines. A `UsageError` says which split is missing.

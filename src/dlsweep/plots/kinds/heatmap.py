@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, SplitName
-from dlsweep.analysis.scores import Metric, Moment, Scores, cell_scores, chance
+from dlsweep.analysis.scores import Moment, Scores, cell_scores, chance, metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import MISSING, Colours
@@ -32,16 +32,16 @@ def heatmap(
 ) -> Chart:
     """The final metric over two factors, as a matrix: in each cell the mean and its 95 % interval.
 
-    rows, columns: the factors; by default the first two that vary. split: by default the split furthest from training.
-    moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its diverged runs: they
-    count at chance accuracy; a loss then has no mean.
+    y: the metric. rows, columns: the factors; by default the first two that vary. split: by default the split furthest
+    from training. moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its
+    diverged runs: they count at chance accuracy; a loss then has no mean.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": ["a"], "arm": ["all"], "seed": [0], "status": ["done"]})
     >>> plots["heatmap"](runs.assign(final_test_accuracy=0.5)).data["final_test_accuracy"].tolist()
     [0.5]
     """
-    metric = Metric.of(facets.frame, y, split, moment)
+    metric = metric_in(facets.frame, y, split, moment)
     scores, means = cell_scores(facets, metric)
     colours = Colours.of([means], "viridis" if y == "accuracy" else "viridis_r", log=log_y, far=_FAR)
     rows, columns = facets.shape
@@ -52,7 +52,7 @@ def heatmap(
     words = Words(
         x=headings["column_factor"],
         y=headings["row_factor"],
-        title=captions.joined(metric.name, headings["title"]),
+        title=captions.joined(metric.words, headings["title"]),
         foot=" ".join(captions.of_scores([*scores.values()], " below", chance(facets.frame, y))),
         ticks=[fit(row, 2.5, LABEL) for row in headings["rows"]],
         below=room,
@@ -68,8 +68,8 @@ def heatmap(
         ax.set_xticks(range(columns), below, rotation=turned)
         ax.set_yticks(range(rows), words.ticks)
         bare(ax)
-    data = facets.tidy(((cell, "", one.record()) for cell, one in scores.items()), [metric.column])
-    alt = captions.alt(f"Matrix of {metric.name}", facets, captions.extremes(data, metric.column), of="")
+    data = facets.tidy(((cell, "", one.record()) for cell, one in scores.items()), [metric.name])
+    alt = captions.alt(f"Matrix of {metric.words}", facets, captions.extremes(data, metric.name), of="")
     return Chart(figure, words.foot, alt, data)
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def histograms(facets: Facets, *, y: Literal["activation", "weight"] = "activation", at: At = "last") -> Chart:
     """Histograms of the activations or the weights of every layer, one above another, the first layer below.
 
-    rows, columns: factors whose levels are the rows and columns of panels. at: the iteration: first, last, or the one
-    with histograms that is nearest to a number.
+    y: activations or weights. rows, columns: factors whose levels are the rows and columns of panels. at: the
+    iteration: first, last, or the one with histograms that is nearest to a number.
 
     Activations are those of the hidden layers. Filled: the mean over the seeds; a thin line is one seed. Bins and axes
     are the same everywhere; a ridge is as high as its highest bin, so heights compare within a ridge only.

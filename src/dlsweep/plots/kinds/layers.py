@@ -43,7 +43,7 @@ def layers(
 
     rows, columns: factors whose levels are the rows and columns of panels. y: the quantity of the colours, on one scale
     for all panels. log_y: a logarithmic scale, by default for norms, gradients and ratios. x: the iteration; or the
-    arms, at the iteration `at` (first, last or a number).
+    arms, at one iteration. at: this iteration, first, last or a number.
 
     A colour is the mean over the seeds, on a logarithmic scale the geometric mean. It ends where a run diverged.
 

@@ -65,7 +65,7 @@ def paths(facets: Facets) -> Chart:
                 colour = colours[path.level if facets.lines else level]
                 _draw_path(ax, path, found.box, color=colour, **(ALONE if alone else SEED))
             if paths:
-                ax.plot(*np.unique([path.points[0] for path in paths], axis=0).T, label="start", zorder=4, **START)
+                ax.plot(*np.unique([path.points[0] for path in paths], axis=0).T, label="start", zorder=1.9, **START)
             ax.set_aspect("equal")
             _write_head(ax, names.get(level, level), paths, found.parts[level])
     alt = captions.alt(f"Paths on {words.title}", facets, of="")

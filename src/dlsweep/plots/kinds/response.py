@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Facets, SettingName, SplitName, moving_with
-from dlsweep.analysis.scores import Metric, Moment
+from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
@@ -33,11 +33,11 @@ def response(
 ) -> Chart:
     """A metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
 
-    x: the setting, such as `optimizer.lr`; by default the setting that varies most. An arm without the setting is a
-    horizontal line. rows, columns, lines: factors, as for `curves`; "sgd lr=0.1" and "sgd lr=1" become one level,
-    "sgd". split: by default the split furthest from training. moment: final, best or last. log_x: by default
-    logarithmic where the setting's values span more than a decade. low: the lower end of an axis of accuracies,
-    by default well below all points.
+    y: the metric; log_y: a logarithmic y axis. x: the setting, such as `optimizer.lr`; by default the setting that
+    varies most. An arm without the setting is a horizontal line. rows, columns, lines: factors, as for `curves`; "sgd
+    lr=0.1" and "sgd lr=1" become one level, "sgd". split: by default the split furthest from training. moment: final,
+    best or last. log_x: by default logarithmic where the setting's values span more than a decade. low: the lower end
+    of an axis of accuracies, by default well below all points.
 
     A diverged run is marked, counted above its panel, and counts at chance accuracy; a mean loss has no value there.
 
@@ -48,7 +48,7 @@ def response(
     [[0.1, 0.5], [1.0, 0.75]]
     """
     frame, setting = facets.frame, str(x)  # `numeric` has chosen one
-    metric = Metric.of(frame, y, split, moment)
+    metric = metric_in(frame, y, split, moment)
     values = frame[setting].dropna().to_numpy()
     if log_x is None:
         log_x = bool(values.min() >= 0 and values.max() >= 10 * min(values[values > 0], default=np.inf))
@@ -59,7 +59,7 @@ def response(
         axis,
         y,
         splits=[metric.split],
-        name=metric.name,
+        name=metric.words,
         log=log_y,
         floor=low,
         notes=_moving(frame, setting),

@@ -1,0 +1,120 @@
+"""Effects and sources of luck for readers: tables with their notes, in every form; and values for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.analysis.effects import Effects
+from dlsweep.analysis.luck import Luck
+from dlsweep.text import Form, latex, measured, number, table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Found = Effects | Luck
+
+
+def text(found: Found, form: Form = "plain") -> str:
+    """Return the tables of effects or of luck, with a title and notes."""
+    is_luck = isinstance(found, Luck)
+    title = f"{'sources of luck in' if is_luck else 'effects on'} {found.words}"
+    tables = [_of_luck(found, form)] if isinstance(found, Luck) else [*_of_effects(found, form)]
+    if form == "latex":
+        return "\n\n".join([latex(title), *tables, *map(latex, found.notes)])
+    if form == "markdown":
+        return "\n\n".join([f"**{title}**", *tables, "\n".join(f"- {note}" for note in found.notes)])
+    return "\n\n".join([title, *tables, "\n".join(found.notes)])
+
+
+def csv(found: Mapping[str, Found]) -> str:
+    """Return the effects or the sources of luck of several sweeps, by name, as one table of all numbers."""
+    import pandas as pd
+
+    tables = [one.table.assign(sweep=name) if len(found) > 1 else one.table for name, one in found.items()]
+    content: str = pd.concat(tables).to_csv(index=False)
+    return content.removesuffix("\n")
+
+
+def data(found: Found) -> dict[str, Any]:
+    """Return all numbers as values for JSON, which has no NaN."""
+    common = {"metric": found.metric, "notes": list(found.notes)}
+    if isinstance(found, Luck):
+        return {**common, "seeds": found.crossed, "sources": _records(found.table)}
+    means = [{"factors": list(pair), "means": own.to_dict("index")} for pair, own in found.means.items()]
+    numbers = {"effects": _records(found.table), "levels": _records(found.levels), "means": means}
+    return {**common, "seeds": found.n, "complete": found.complete, **numbers}
+
+
+def _records(frame: DataFrame) -> list[dict[str, Any]]:
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _of_effects(found: Effects, form: Form) -> Iterator[str]:
+    """Yield the table of effects, and the one of the levels of each factor."""
+    effects, levels = found.table, found.levels
+    names = {"effect": effects["effect"]} | ({} if found.complete else {"where": effects["where"]})
+    numbers = {
+        "df": ["" if math.isnan(df) else f"{df:.0f}" for df in effects["df"].astype(float)],
+        "share of variance": map(percent, effects["share"]),
+        "omega squared": [number(omega, 3) for omega in effects["omega"]],
+        "p": map(_p, effects["p"]),
+        "p (Holm)": map(_p, effects["adjusted"]),
+    }
+    yield _table(names, numbers, form)
+    if len(levels):
+        half = (levels["high"] - levels["low"]) / 2
+        numbers = {
+            "mean": map(measured, levels["mean"], half),
+            "difference to the mean of all": _signed(levels["difference"], half),
+            "95 % interval": map(_interval, _signed(levels["low"], half), _signed(levels["high"], half)),
+        }
+        yield _table({"factor": levels["factor"], "level": levels["level"]}, numbers, form)
+
+
+def _of_luck(found: Luck, form: Form) -> str:
+    """Return the table of the sources of luck."""
+    table = found.table
+    names = {"arm": table["arm"]} if table["arm"].nunique() > 1 else {}
+    numbers = {
+        "share of variance": map(percent, table["share"]),
+        "95 % interval": map(_interval, map(percent, table["low"]), map(percent, table["high"])),
+        "sd": [f"{sd:.2g}" for sd in table["sd"]],
+    }
+    if table["remaining"].notna().any():
+        numbers["remaining sd"] = ["–" if math.isnan(sd) else f"{sd:.2g}" for sd in table["remaining"]]
+    return _table({**names, "source": table["source"]}, numbers, form)
+
+
+def _table(names: Mapping[str, Iterable[str]], numbers: Mapping[str, Iterable[str]], form: Form) -> str:
+    """Return a table with columns of words and then of numbers."""
+    columns = {**names, **numbers}
+    rows = list(zip(*columns.values(), strict=True))
+    return table([*columns], rows, [name in numbers for name in columns], form)
+
+
+def percent(share: float) -> str:
+    """Return a share in percent.
+
+    >>> percent(0.4975), percent(0.004), percent(0.0001), percent(float("nan"))
+    ('50 %', '0.4 %', '< 0.1 %', '–')
+    """
+    if math.isnan(share):
+        return "–"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2g}"
+
+
+def _signed(values: Series[float], half: Series[float]) -> list[str]:
+    return [measured(value, own, sign=True) for value, own in zip(values, half, strict=True)]
+
+
+def _interval(low: str, high: str) -> str:
+    return low if low == high == "–" else f"{low} … {high}"

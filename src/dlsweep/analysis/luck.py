@@ -1,0 +1,133 @@
+"""Sources of luck: the share of a metric's variance between runs of one arm that each source of chance has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlsweep.analysis.crossed import components, variance_shares
+from dlsweep.analysis.decomposition import TIMES
+from dlsweep.analysis.frames import crossing
+from dlsweep.analysis.metrics import finite, metric_of, metric_values
+from dlsweep.analysis.predictions import correctness, has_predictions
+from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
+from dlsweep.randomness import SOURCES
+from dlsweep.storage.results import Results
+from dlsweep.text import plural
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FEW = 10  # seeds of a source; the interval of the share of a source with fewer is very wide
+
+
+@dataclass(frozen=True)
+class Luck:
+    """Shares of the sources of chance in the variance of a metric between runs.
+
+    table: a row per arm and source, or interaction of sources (`source`), with the `variance` and the standard
+    deviation `sd` that it gives one run, its `share` of the variance, `low` and `high` of the 95 % interval of this
+    share, `remaining`, the standard deviation that would remain on infinitely many test images (NaN if unknown), and
+    `negative`, True where the estimate of the variance was below 0 and is taken as 0.
+    metric: its name; words: its name in a sentence. crossed: the number of seeds of each source. notes: sentences on
+    how to read the numbers.
+    """
+
+    metric: str
+    words: str
+    table: DataFrame
+    crossed: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def luck(results: Results, metric: str | None = None) -> Luck:
+    """Return the share of each source of chance in the variance between runs, of crossed seeds.
+
+    metric: such as `test_loss`; by default the one that arms are compared by. Of the final test accuracy, kept
+    predictions tell what would remain on infinitely many test images (Jordan 2024). Raise a `UsageError` if the seeds
+    are not crossed, or if a run has no finite value.
+
+    >>> import dlsweep
+    >>> config = {"name": "luck", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}}
+    >>> results = dlsweep.run({**config, "seeds": {"init": 3, "batches": 2}}, executor="inline")
+    >>> luck(results).table["source"].tolist()
+    ['init', 'batches', 'init × batches']
+    """
+    import pandas as pd
+
+    crossed = {source: number for source, number in crossing(results.runs).items() if number > 1}
+    if not crossed:
+        raise UsageError(
+            f"the sources of chance in {results.folder} are not crossed, so they cannot be told apart; train with "
+            "seeds such as {init: 10, batches: 10}"
+        )
+    found = metric_of(results, metric)
+    if found.kind == "spread":
+        raise UsageError(
+            f"{found.name} is of several runs together; sources of chance are told apart by metrics of runs"
+        )
+    frame = finite(metric_values(results, found), found, results)
+    frame = frame.assign(**{f"seed_{s}": results.runs[f"seed_{s}"] for s in crossed})
+    tables, missing = [], list[str]()
+    for arm, rows in frame.groupby("arm", sort=False, observed=True):
+        shape = tuple(crossed.values())
+        if rows["value"].notna().sum() < np.prod(shape):
+            missing.append(str(arm))
+            continue
+        table = shares(rows["value"].to_numpy().reshape(shape), crossed)
+        levels = {factor: str(rows[factor].iloc[0]) for factor in results.record.levels}
+        table = table.assign(remaining=_remaining(results, rows, found, shape), **levels, arm=str(arm))
+        tables.append(table)
+    if not tables:
+        raise UsageError(f"no arm in {results.folder} has a value for every combination of seeds yet")
+    whole = pd.concat(tables, ignore_index=True)
+    whole = whole[["arm", *results.record.levels, *_COLUMNS]]
+    return Luck(found.name, found.words, whole, crossed, tuple(_notes(whole, crossed, missing)))
+
+
+_COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")
+
+
+def shares(values: np.ndarray, crossed: Mapping[str, int]) -> DataFrame:
+    """Return the rows of one arm, without `remaining`. values: with an axis for each source."""
+    import pandas as pd
+
+    rows = [share._asdict() for share in variance_shares(values, [*crossed])]
+    names = [TIMES.join(row.pop("sources")) for row in rows]
+    table = pd.DataFrame(rows)
+    return table.assign(source=names, sd=np.sqrt(table["variance"]))
+
+
+def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the standard deviation from each source on infinitely many test images, in the order of the shares.
+
+    The images are one more source of chance, crossed with all others: its interactions with them are the part of their
+    variance that comes from the choice of images.
+    """
+    if metric.name != "final_test_accuracy" or not has_predictions(results):
+        return np.full(2 ** len(shape) - 1, np.nan)
+    runs = results.runs.set_index("run_id", drop=False).loc[rows["run_id"]].reset_index(drop=True)
+    right = correctness(results, runs).reshape(*shape, -1)
+    images = len(shape)
+    return np.sqrt([max(0.0, found) for axes, found in components(right).items() if images not in axes])
+
+
+def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str]) -> Iterator[str]:
+    """Yield sentences on what varied, on estimates below 0, and on arms that are left out."""
+    held = ", ".join(source for source in SOURCES if source not in crossed)
+    varied = " and ".join([", ".join([*crossed][:-1]), [*crossed][-1]] if len(crossed) > 1 else crossed)
+    yield f"varied: {varied}; held: {held}, the test images, and all settings; the share is of the variance of one run"
+    if table["negative"].any():
+        below = table.loc[table["negative"], "source"].value_counts()
+        counts = (f"{source} in {plural(int(n), 'arm')}" for source, n in below.items())
+        yield f"a variance that was estimated below 0 is taken as 0: {', '.join(counts)}"
+    if table["remaining"].notna().any():
+        yield "remaining: standard deviation on infinitely many test images like these, from the kept predictions"
+    if few := [source for source, number in crossed.items() if number < FEW]:
+        yield f"fewer than {FEW} seeds of {', '.join(few)}: the intervals of their shares are wide"
+    if missing:
+        yield f"left out, since combinations of seeds have no value: {', '.join(missing)}"
