@@ -100,7 +100,7 @@ class Board:
         mask = np.ones(len(frame), bool)
         for factor, labels in self.results.partial_arm(arm).items():
             if factor not in frame:
-                raise UsageError(f"{self.metrics[0].name} has no arms of one {factor}; leave {factor} out")
+                raise UsageError(f"{self.metrics[0].name} has no arms of one {factor}; take {factor} out")
             mask &= frame[factor].isin(labels).to_numpy()
         if arm and not mask.any():
             raise UsageError(f"no arm in {self.results.folder} is {words_of(arm)}")
