@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
+    from dlsweep.tuning import tune as tune
 
     __version__: str
 
@@ -47,6 +48,7 @@ _SOURCES = {
     "load": "config",
     "plan": "training.plan",
     "run": "sweep",
+    "tune": "tuning",
     "run_until_decided": "deciding",
     "dry_run": "forecast",
     "Reporter": "progress",
