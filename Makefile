@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery test check torture test-kernels test-oldest parity lint types digests reference bench bench-techniques \
+.PHONY: help run plot gallery claims test check torture test-kernels test-oldest parity lint types digests reference bench bench-techniques \
   bench-convolution simulations format clean
 
 help: ## list the targets
@@ -28,6 +28,12 @@ gallery: $(VENV)/.installed ## train every config of configs/ and make the figur
 	  sweep=$$(basename $$(dirname $$(dirname "$$figure"))); \
 	  cp "$$figure" "docs/figures/$$sweep-$$(basename "$$figure" | tr -s ' ,=' '-')"; \
 	done
+
+claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/claims)
+	for config in $$(grep -l '^claims:' configs/*.yaml configs/course/*.yaml); do \
+	  $(BIN)/dlsweep run $$config --output build/claims --quiet || exit 1; \
+	done
+	$(BIN)/dlsweep check build/claims
 
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest

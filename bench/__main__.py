@@ -28,7 +28,8 @@ def main() -> int:
 
     def sweep(job: Job, rounds: int, contenders: list[Contender]) -> None:
         for number in range(rounds):
-            for contender in [LIMIT, DLSWEEP, *contenders, DLSWEEP, LIMIT]:
+            once = [LIMIT, DLSWEEP, *contenders]
+            for contender in once if options.quick else [*once, DLSWEEP, LIMIT]:
                 if contender in broken:
                     continue
                 try:

@@ -1,6 +1,13 @@
 """Results with made-up curves, written by dlsweep's own writers: large ones for measurements, small ones for tests.
 
 python -m bench.stores FOLDER ARMS SEEDS POINTS
+
+Processor time and memory of `dlsweep show --top 3` on a two-core Xeon:
+
+| arms × seeds × points | `-y test_loss` | `-y auc_test_accuracy` |
+|---|---|---|
+| 1000 × 10 × 100 | 1.6 s, 0.2 GB | 2.3 s, 0.3 GB |
+| 10 000 × 10 × 100 | 5.1 s, 0.3 GB | 10.3 s, 1.1 GB |
 """
 
 from __future__ import annotations

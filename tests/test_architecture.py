@@ -41,6 +41,7 @@ STAGES = [
     "forecast",
     "sweep",
     "analysis",
+    "tuning",
     "deciding",
     "plots",
     "explain",

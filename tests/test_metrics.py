@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
-from dlsweep.metrics import COLUMNS, MEASURED, Metric, parse_metric
+from dlsweep.metrics import COLUMNS, MEASURED, parse_metric
 from dlsweep.tasks import CLASSIFICATION, DESCENT
 
 NETWORKS: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_meanings(name: str, whole: str, less_is_better: bool | None, bounds: tu
 def test_descents_have_a_loss_a_distance_and_a_turning_angle() -> None:
     names = ["loss", "train_distance", "turning_angle", "iterations_to_0.01_loss", "spread_over_optimizer_loss"]
     found = [parse_metric(name, **LANDSCAPES) for name in names]
-    assert found[:2] == [Metric("final", "train", "loss"), Metric("final", "train", "distance")]
+    assert [(one.kind, one.split, one.y) for one in found[:2]] == [("final", "train", y) for y in ("loss", "distance")]
     assert [metric.less_is_better for metric in found] == [True] * 5
     assert found[2].words == "mean turning angle"
 

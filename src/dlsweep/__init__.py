@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
+    from dlsweep.tuning import tune as tune
 
     __version__: str
 
@@ -46,6 +47,7 @@ _SOURCES = {
     "load": "config",
     "plan": "training.plan",
     "run": "sweep",
+    "tune": "tuning",
     "run_until_decided": "deciding",
     "dry_run": "forecast",
     "Reporter": "progress",

@@ -54,7 +54,8 @@ class Metric:
     kind: final, best, last, mean_last, auc, iterations_to, gap, rise, spread, probe, turning_angle or column. split: ""
     where the kind has none; of a gap, the split that train is compared with. y: accuracy, loss, objective or distance;
     the measurement of a probe; the column of a column. number: k of `mean_last_k`, v of `iterations_to_v`. factor,
-    inner: of a spread, the factor that it runs over and the metric within. layer: of a probe.
+    inner: of a spread, the factor that it runs over and the metric within. layer: of a probe. sampled: False on a
+    landscape, which has no samples: its split is no part of the words.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Metric:
     factor: str = ""
     layer: str = ""
     inner: Metric | None = None
+    sampled: bool = True
 
     @property
     def name(self) -> str:
@@ -113,7 +115,8 @@ class Metric:
         """
         if self.inner:
             return f"spread of {self.inner.words} over {self.factor}"
-        quantity = f"{self.split.replace('batch', 'minibatch')} {self.y}".strip().replace("_", " ")
+        split = self.split.replace("batch", "minibatch") if self.sampled else ""
+        quantity = f"{split} {self.y}".strip().replace("_", " ")
         number = "" if self.number is None else value_text(float(self.number))
         words = {
             "last": f"last {quantity}",
@@ -139,7 +142,7 @@ def parse_metric(name: str, *, splits: Sequence[str], factors: Sequence[str], ta
     >>> asked = "spread_over_optimizer.lr_best_test_accuracy"
     >>> sweep = {"splits": ["batch", "test"], "factors": ["optimizer.lr"], "task": CLASSIFICATION, "layers": False}
     >>> parse_metric(asked, **sweep).inner
-    Metric(kind='best', split='test', y='accuracy', number=None, factor='', layer='', inner=None)
+    Metric(kind='best', split='test', y='accuracy', number=None, factor='', layer='', inner=None, sampled=True)
     >>> parse_metric("accuracy", **sweep).name
     'final_test_accuracy'
     """
@@ -191,7 +194,8 @@ class _Grammar(NamedTuple):
             split = self._opposite(name, kind, split, y)
         if split and split not in self.splits:
             raise UsageError(self._not_evaluated(name, split))
-        return Metric(kind, split or self.splits[-1], y, _number(name, kind, y, number) if number else None)
+        counted = _number(name, kind, y, number) if number else None
+        return Metric(kind, split or self.splits[-1], y, counted, sampled=not self.task.splits)
 
     def _opposite(self, name: str, kind: str, split: str | None, y: str) -> str | None:
         """Return the split of a gap or of a rise, if the quantity has such a metric."""

@@ -190,8 +190,17 @@ def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequen
     return "\n".join(lines)
 
 
+def markdown(text: str) -> str:
+    """Return a text as Markdown prints it: its special characters escaped.
+
+    >>> print(markdown("a*b < c_d"))
+    a\\*b \\< c\\_d
+    """
+    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", printable(text))
+
+
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    cells = [[re.sub(r"([\\`*_<>|\[\]])", r"\\\1", printable(cell)) for cell in row] for row in (header, *rows)]
+    cells = [[markdown(cell) for cell in row] for row in (header, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], "|" + "|".join("--:" if right else "---" for right in numeric) + "|", *lines[1:]])
 

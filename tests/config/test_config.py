@@ -245,7 +245,7 @@ def test_two_files_are_called_by_their_names(tmp_path: Path) -> None:
     assert config.levels("data") == ("npz path=a.npz", "npz path=b.npz")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_committed_configs_are_good(path: Path) -> None:
     config = load(path)
     assert config.text == path.read_bytes()

@@ -31,7 +31,7 @@ def test_it_is_a_schema() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_committed_configs_fit(path: Path) -> None:
     VALIDATOR.validate(parsed(path.read_bytes()))
 
@@ -61,6 +61,7 @@ GOOD = [
     "grid: {normalization: [none, layer, {batch: {momentum: 0.99, position: [before, after]}}]}",
     "{train: {clip_norm: 1}, grid: {activation: {prelu: {start: 0}}}}",
     "{claims: [], statistics: {alpha: 0.01}}",
+    "{evaluate: {on: [validation]}, data: {mnist: {validation: 9}}, grid: {init: [he, xavier]}, tune: {over: init}}",
     "{grid: {init: [he, xavier]}, claims: [{A: {arm: {init: he}, beats: {init: [xavier]}, by: 0.1, better: more}}]}",
     "{grid: {init: [he, xavier]}, claims: [{A: {order: [{init: he}, {init: xavier}], metric: best_loss}}]}",
     "{grid: {optimizer.lr: [0.1, 1]}, claims: [{A: {monotone: optimizer.lr, direction: down, expect: refuted}}]}",
@@ -71,6 +72,9 @@ BAD = [
     "nmae: x",
     "statistics: {alpha: 0}",
     "statistics: 0.05",
+    "tune: {on: validation}",
+    "tune: {over: init, seeds: 0}",
+    "tune: {over: init, on: tset}",
     "claims: {A: {arm: {init: he}, above: 0.5}}",
     "claims: [{A: {arm: {init: he}}}]",
     "claims: [{A: {arm: {init: he}, above: 0.5}, B: {arm: {init: he}, above: 0.5}}]",

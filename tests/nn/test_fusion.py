@@ -69,6 +69,7 @@ ANY = ["activation", "relu", "prelu", "gelu", "batch", "layer", "lrn", {"dropout
 FLAT = ["activation", "sigmoid", "batch", {"dense": 5}, {"dense": 40}, {"dropout": 0.3}]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(st.sampled_from(ANY), max_size=6), st.lists(st.sampled_from(FLAT), max_size=6), st.booleans())
 def test_fused_is_plain_for_any_list_of_layers(images, flat, dropconnect):

@@ -14,6 +14,7 @@ from tests.support.sweeps import Bits, Make
 import dlsweep
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
+from dlsweep.training import plan
 
 HE = {"He is first": {"arm": {"init": "he"}, "beats": {"init": "xavier"}}}
 CHANCE = {"it learns": {"arm": {"init": "he"}, "above": 0.4}}
@@ -88,14 +89,12 @@ def test_force_begins_anew(train: Train) -> None:
 
 
 def test_runs_that_failed_are_no_results(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlsweep.training import loop
-
     def fails(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "train", fails)
-        train(HE)
+        patched.setattr(plan, "imported", lambda address: fails)
+        assert [*train(HE).late] == []
     assert list(train(HE, CHANCE, retry=True).late) == []
 
 

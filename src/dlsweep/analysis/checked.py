@@ -13,7 +13,7 @@ from dlsweep.analysis.sentences import ends, half_width, p_text, subject
 from dlsweep.analysis.verdicts import Step, Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, latex, measured, printable, table
+from dlsweep.text import Form, latex, markdown, measured, printable, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,9 +81,7 @@ class Checked:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
         if not self.verdicts:
             return f"There are no claims. {HOW}"
-        write: Callable[[str], str] = {"latex": latex, "html": lambda text: f"<p>{escape(text)}</p>"}.get(
-            form, printable
-        )
+        write: Callable[[str], str] = {"latex": latex, "markdown": markdown, "html": _paragraph}.get(form, printable)
         told = [write(sentence) for sentence in (*self.sentences(), *paragraphs)]
         return "\n\n".join([self.table(form), *told])
 
@@ -92,6 +90,10 @@ class Checked:
 
     def _repr_html_(self) -> str:
         return self.text("html")
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
 
 
 def _cells(verdict: Verdict) -> list[str]:

@@ -87,7 +87,7 @@ def compare(
     part = results.partial_arm(where or {})
     frame = metric_values(results, chosen, at)
     frame = frame[fitting(frame, part)]
-    sides = sides_of(frame, [results.partial_arm(one) for one in (first, second)], results.record.tables.factors)
+    sides = sides_of(frame, [results.partial_arm(one) for one in (first, second)], results.record.aligning)
     contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
     return Comparison(
         first=sides.names[0],

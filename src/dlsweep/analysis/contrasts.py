@@ -171,8 +171,8 @@ def _left_out(rows: DataFrame, common: Collection[int], names: Sequence[str], fa
     told = []
     for side, part in rows[~rows["combination"].isin(common)].groupby("side"):
         found = list(dict.fromkeys(", ".join(words) for words in zip(*(labels(part, f) for f in varying))))
-        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-        told.append(f"{names[int(str(side))]} with {'; '.join(found[:_MOST_NAMED])}{more}")
+        more = f" or {len(found) - _MOST_NAMED} others" if len(found) > _MOST_NAMED else ""
+        told.append(f"{names[int(str(side))]} with {' or '.join(found[:_MOST_NAMED])}{more}")
     return f"left out, since not every side has it: {'; '.join(told)}" if told else ""
 
 
@@ -259,9 +259,9 @@ class Contrast:
         """
         if self.correct is None or self.sides.n < 2:
             return None
-        rows = self.sides.rows
+        weights = np.asarray(self.weights, np.float64)[self.sides.rows["side"]] * self.sides.weights
+        rows, weights = self.sides.rows[weights != 0], weights[weights != 0]
         runs, place = rows["run_id"].astype(str).to_numpy(), rows["place"].to_numpy()
-        weights = np.asarray(self.weights, np.float64)[rows["side"]] * self.sides.weights
         by_seed: Array | float = 0.0
         for block in np.array_split(np.arange(len(rows)), len(rows) // _BLOCK + 1):
             shares = np.zeros((self.sides.n, len(block)))
@@ -271,7 +271,7 @@ class Contrast:
             except UsageError:  # several data sets, or data that is not there or has changed
                 return None
         low, high = crossed_interval(by_seed, 1 - alpha)
-        return float(low), float(high)
+        return None if np.isnan(low) else (float(low), float(high))
 
 
 def correctness_of(results: Results, metric: Metric, at: int | None) -> Callable[[Sequence[str]], Array] | None:

@@ -98,11 +98,13 @@ def _table(names: Mapping[str, Iterable[str]], numbers: Mapping[str, Iterable[st
 def percent(share: float) -> str:
     """Return a share in percent.
 
-    >>> percent(0.4975), percent(0.004), percent(float("nan"))
-    ('50 %', '0.4 %', '–')
+    >>> percent(0.4975), percent(0.004), percent(0.0001), percent(float("nan"))
+    ('50 %', '0.4 %', '< 0.1 %', '–')
     """
     if math.isnan(share):
         return "–"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
     return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
+from dlsweep.analysis.facets import follows, varying
+from dlsweep.analysis.frames import counted
 from dlsweep.analysis.luck import Luck, luck
 from dlsweep.analysis.metrics import finite, metric_of, metric_values
 from dlsweep.analysis.sign_flips import MOST_EXACT
@@ -67,11 +69,7 @@ def effects(results: Results, metric: str | None = None, *, order: int = 2) -> E
         return luck(results, metric)
     found = metric_of(results, metric)
     frame = finite(metric_values(results, found), found, results)
-    axes = _axes(results, frame)
-    if not axes:
-        raise UsageError(f"there is nothing to compare in {results.folder}: no factor varies")
-    grid = _Grid.of(frame, axes)
-    analysed = _of_grid(grid, order) if grid.complete else _simple(frame, grid)
+    analysed = effects_in(frame.drop(columns="reason"), order)
     counted = analysed.table["p"].notna()
     table = analysed.table.assign(adjusted=np.nan)
     table.loc[counted, "adjusted"] = holm(table.loc[counted, "p"].to_numpy())
@@ -79,24 +77,39 @@ def effects(results: Results, metric: str | None = None, *, order: int = 2) -> E
     return replace(analysed, metric=found.name, words=found.words, table=table, notes=notes)
 
 
-def _axes(results: Results, frame: DataFrame) -> dict[str, list[str]]:
-    """Return the columns of each factor that varies, by its name. Factors that move together in the grid are one."""
-    grids = results.config["grid"]
-    keys = [key.split(", ") for key in grids[0]] if len(grids) == 1 else []
-    together = [own for names in keys if len(own := [name for name in names if _varies(frame, name)]) > 1]
-    found = {", ".join(own): own for own in together}
-    known = {name for own in together for name in own}
-    single = {name: [name] for name in results.record.levels if name not in known and _varies(frame, name)}
-    return dict(sorted({**found, **single}.items(), key=_position(results)))
+def effects_in(frame: DataFrame, order: int = 2) -> Effects:
+    """Return the effects of the factors in a frame with a row per run and the columns `seed` and `value`.
+
+    Factors that move together are one, since nothing tells their effects apart. The p-values are not adjusted yet.
+    """
+    grid = _Grid.of(frame, _axes(frame))
+    if not grid.factors:
+        raise UsageError("there is nothing to compare: no factor varies")
+    return _of_grid(grid, order) if grid.complete else _simple(frame, grid)
 
 
-def _varies(frame: DataFrame, factor: str) -> bool:
-    return factor in frame and frame[factor].nunique() > 1
+def effects_of_runs(runs: DataFrame, column: str) -> Effects:
+    """Return the effects on a column of the table of runs, for a figure.
+
+    Raise a `UsageError` if combinations of levels are missing, or if a diverged run has no value.
+    """
+    values = counted(runs, [column])[:, 0]
+    status = runs["status"].to_numpy(dtype=str)
+    if np.isnan(values[status == "diverged"]).any():
+        raise UsageError("a run diverged, and its loss has no value: effects can be shown of an accuracy only")
+    found = effects_in(runs.assign(value=np.where(status == "failed", np.nan, values)))
+    if not found.complete:
+        raise UsageError(f"effects of a whole grid are not known: {found.notes[0]}")
+    return found
 
 
-def _position(results: Results) -> Any:
-    order = list(results.record.levels)
-    return lambda item: order.index(item[1][0])
+def _axes(frame: DataFrame) -> dict[str, list[str]]:
+    """Return the columns of each factor that varies, by its name."""
+    found: list[list[str]] = []
+    for factor in varying(frame):
+        near = [own for own in found if any(follows(frame, factor, [f]) or follows(frame, f, [factor]) for f in own)]
+        found = [own for own in found if own not in near] + [[f for own in near for f in own] + [factor]]
+    return {", ".join(own): own for own in found}
 
 
 @dataclass(frozen=True)

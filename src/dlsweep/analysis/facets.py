@@ -67,7 +67,7 @@ class Facets:
                 raise UsageError(f"{name!r} can have one place only: {_either(places)}")
 
         x = given.get("x") or ""
-        told = [f for f in factors(frame) if _follows(frame, f, asked) or ("." in x and _together(frame, f, x))]
+        told = [f for f in factors(frame) if follows(frame, f, asked) or ("." in x and _together(frame, f, x))]
         left = [f for f in varying(frame) if f not in (*asked, *told)]
         if "arm" in (x, *asked):
             left = []
@@ -163,7 +163,7 @@ def _tell_apart(frame: DataFrame, factor: str) -> bool:
     return len(found) <= MOST_LINES or len({re.sub(r"[-+\d.e]+$", "", level) for level in found}) == 1
 
 
-def _follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
+def follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
     """True if each combination of levels of the others has a single level of the factor."""
     by = [name for name in others if name != "split"]
     return bool(by) and bool(frame.groupby(by, observed=True)[factor].nunique().max() < 2)
@@ -171,7 +171,7 @@ def _follows(frame: DataFrame, factor: str, others: Collection[str]) -> bool:
 
 def _together(frame: DataFrame, factor: str, x: str) -> bool:
     """True if a factor and a setting have a single value for each of the other."""
-    return _follows(frame, factor, [x]) and _follows(frame, x, [factor])
+    return follows(frame, factor, [x]) and follows(frame, x, [factor])
 
 
 def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,13 +72,13 @@ def luck(results: Results, metric: str | None = None) -> Luck:
         )
     frame = finite(metric_values(results, found), found, results)
     frame = frame.assign(**{f"seed_{s}": results.runs[f"seed_{s}"] for s in crossed})
-    tables, missing = [], []
+    tables, missing = [], list[str]()
     for arm, rows in frame.groupby("arm", sort=False, observed=True):
         shape = tuple(crossed.values())
         if rows["value"].notna().sum() < np.prod(shape):
             missing.append(str(arm))
             continue
-        table = _shares(rows["value"].to_numpy().reshape(shape), crossed)
+        table = shares(rows["value"].to_numpy().reshape(shape), crossed)
         levels = {factor: str(rows[factor].iloc[0]) for factor in results.record.levels}
         table = table.assign(remaining=_remaining(results, rows, found, shape), **levels, arm=str(arm))
         tables.append(table)
@@ -92,7 +92,7 @@ def luck(results: Results, metric: str | None = None) -> Luck:
 _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")
 
 
-def _shares(values: np.ndarray, crossed: dict[str, int]) -> DataFrame:
+def shares(values: np.ndarray, crossed: Mapping[str, int]) -> DataFrame:
     """Return the rows of one arm, without `remaining`. values: with an axis for each source."""
     import pandas as pd
 

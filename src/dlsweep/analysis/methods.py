@@ -78,7 +78,7 @@ def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
 def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:
     steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
     if steps:
-        yield "intervals are those that agree with the tests (Hartigan 1969), on these test images"
+        yield "intervals are those that agree with the tests (Hartigan 1969)"
     if any(step.interval_new_images for step in steps):
         yield (
             "intervals on new images take seeds and images as crossed random effects (Cameron, Gelbach and Miller "

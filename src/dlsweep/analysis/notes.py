@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.leaderboard import last_line
@@ -12,10 +11,8 @@ from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
 from dlsweep.analysis.ranking import ALPHA
 from dlsweep.analysis.shown import Shown
+from dlsweep.config.seeds import words
 from dlsweep.text import plural
-
-if TYPE_CHECKING:
-    pass
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5
@@ -40,6 +37,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
         yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
         return
     seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
+    seeds = words(board.results.config["seeds"]) if board.crossed else seeds
     on = " on these test images" if any(metric.split == "test" for metric in board.metrics) else ""
     kind = "intervals from the variance components of the crossed seeds" if board.crossed else "t intervals"
     yield f"Means over {seeds}, with 95 % {kind}{on}."
@@ -57,6 +55,8 @@ def _comparison(shown: Shown) -> Iterator[str]:
         if len(pairing):
             spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
             yield f"Pairing leaves {pairing.median():.2g}{spread} of the variance of unpaired differences."
+    if board.results.record.tuning:
+        yield from board.results.record.tuning.notes()
     varied, held = sources(board.results.config)
     yield f"Seeds vary {_and(varied)}; all runs share {_and(held)}."
 

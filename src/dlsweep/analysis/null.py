@@ -15,7 +15,7 @@ from dlsweep.analysis.contrasts import Contrast, Sides
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.questions import Question
 from dlsweep.analysis.statistics import attainable_level
-from dlsweep.analysis.verdicts import p_values
+from dlsweep.analysis.testing import p_values
 from dlsweep.config.claims import Claim
 from dlsweep.errors import UsageError
 from dlsweep.randomness import stream

@@ -124,8 +124,8 @@ def within(metric: Metric, where: PartialArm) -> str:
     >>> within(Metric("final", "test", "loss"), {"init": ("he",)})
     'on these test images and with he throughout, '
     """
-    split = (metric.inner or metric).split
-    told = [f"on these {_SAMPLES[split]}"] if split in _SAMPLES else []
+    own = metric.inner or metric
+    told = [f"on these {_SAMPLES[own.split]}"] if own.split in _SAMPLES and own.sampled else []
     told += [f"with {name_of(where)} throughout"] if where else []
     return f"{' and '.join(told)}, " if told else ""
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from dlsweep.analysis.contrasts import Contrast, Interval
 from dlsweep.analysis.outlook import FEWEST
-from dlsweep.analysis.planned import look
 from dlsweep.analysis.questions import Question, Questions
-from dlsweep.analysis.sequential import Decision
 from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, holm, seeds_to_decide
+from dlsweep.analysis.testing import Tested, examined
 from dlsweep.config.claims import Claim
-from dlsweep.config.looks import Looks
-from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
 
@@ -58,6 +55,7 @@ class Verdict:
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
+    planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
     """
 
     claim: Claim
@@ -140,125 +138,34 @@ class Verdict:
         return of_verdict(self)
 
 
-class Tested(NamedTuple):
-    """A claim before the correction for the number of claims.
-
-    question: None where its runs are lacking. decision: of a claim that was tested at planned looks; None for others.
-    support, refute: p of the tests that would support and refute it; of deterministic arms 0 or 1. toward, away: p of
-    each contrast for its direction and for the opposite one. reason: why it cannot be decided.
-    """
-
-    claim: Claim
-    question: Question | None
-    support: float = nan
-    refute: float = nan
-    toward: tuple[float, ...] = ()
-    away: tuple[float, ...] = ()
-    reason: str = ""
-    decision: Decision | None = None
-
-    @property
-    def exact(self) -> bool:
-        """True if it needs no test."""
-        return self.question is not None and self.question.exact
-
-    @property
-    def p(self) -> float:
-        """The p that takes part in Holm's procedure."""
-        return 1.0 if self.reason else min(self.support, self.refute)
-
-
 def verdicts_of(results: Results) -> list[Verdict]:
     """Return the verdicts on the claims of a sweep, in their order."""
     record, questions = results.record, Questions(results)
-    looks = record.looks
-    tested = [
-        _looked(questions, claim, looks) if looks and looks.covers(claim) else _tested(questions, claim)
-        for claim in record.claims
-    ]
-    counted = [i for i, one in enumerate(tested) if not (one.exact or one.decision)]
-    adjusted = np.full(len(tested), nan)
-    adjusted[counted] = holm([tested[i].p for i in counted])
+    found = [examined(questions, claim, record.looks) for claim in record.claims]
+    counted = [i for i, one in enumerate(found) if not (one.exact or one.decision)]
+    adjusted = np.full(len(found), nan)
+    adjusted[counted] = holm([found[i].p for i in counted])
     left = sum(not adjusted[i] <= record.alpha for i in counted)  # Holm's step for those that are undecided
     return [
         _verdict(results, one, float(own), len(counted), record.alpha, max(1, left))
-        for one, own in zip(tested, adjusted)
+        for one, own in zip(found, adjusted)
     ]
 
 
-def _tested(questions: Questions, claim: Claim) -> Tested:
-    """Return a claim with its p-values, or with the reason why there are none."""
-    try:
-        question = questions.of(claim)
-    except UsageError as error:
-        return Tested(claim, None, reason=str(error))
-    if reason := question.obstacle:
-        return Tested(claim, question, reason=reason)
-    if question.exact:
-        return Tested(claim, question, *_compared(question))
-    n = question.sides.n
-    reason = f"no claim is decided with fewer than {FEWEST} seeds" if n < FEWEST else ""
-    return Tested(claim, question, *p_values(question), reason)
-
-
-def _looked(questions: Questions, claim: Claim, looks: Looks) -> Tested:
-    """Return a claim as the looks that were planned for it decide it."""
-    found = look(questions, claim, looks)
-    question, decision, reason = found.question, found.decision, found.reason
-    if question is None or reason or question.exact:
-        return _tested(questions, claim)._replace(reason=reason) if question else Tested(claim, None, reason=reason)
-    if not decision.seeds:
-        reason = f"the first of the planned looks is at {looks.at[0]} seeds"
-    elif not decision.sign:
-        after = "last" if decision.seeds == looks.most else "latest"
-        reason = f"the {after} of the planned looks, at {decision.seeds} seeds, did not decide it"
-    return Tested(claim, question, *p_values(question), reason, decision)
-
-
-PValues = tuple[float, float, tuple[float, ...], tuple[float, ...]]  # support, refute, toward, away
-
-
-def p_values(question: Question) -> PValues:
-    """Return p of support and of refutation, and p of each contrast for its direction and for the opposite one.
-
-    equals: two one-sided tests (Schuirmann 1987), and for the opposite twice the smaller one. order, monotone: the
-    largest p of all pairs, where a pair that points the other way has 1; one reversed pair refutes them.
-    """
-    if question.claim.relation == "equals":
-        contrast, margin = question.contrasts[0], question.margin
-        low, high = contrast.test(-margin), contrast.test(margin)
-        support, refute = max(low.greater, high.less), min(1.0, 2 * min(low.less, high.greater))
-        return support, refute, (support,), (refute,)
-    tests = [contrast.test(question.margin, question.sign) for contrast in question.contrasts]
-    toward = tuple(test.two_sided if test.greater < test.less else 1.0 for test in tests)
-    away = tuple(test.two_sided if test.less < test.greater else 1.0 for test in tests)
-    return max(toward), min(1.0, len(away) * min(away)), toward, away
-
-
-def _compared(question: Question) -> PValues:
-    """Return, for deterministic arms, 0 for what holds exactly and 1 for what does not, in place of p-values."""
-    if question.claim.relation == "equals":
-        inside = bool(abs(question.contrasts[0].differences[0]) <= question.margin)
-        return float(not inside), float(inside), (float(not inside),), (float(inside),)
-    values = [contrast.beyond(question.margin, question.sign)[0] for contrast in question.contrasts]
-    toward, away = ([float(not sign * value > 0) for value in values] for sign in (1, -1))
-    return max(toward), min(away), tuple(toward), tuple(away)
-
-
-def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alpha: float, left: int) -> Verdict:
+def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha: float, left: int) -> Verdict:
     """Return the verdict on a tested claim. left: the number of claims at the step of Holm that it did not pass."""
-    claim, question = tested.claim, tested.question
+    claim, question = test.claim, test.question
     begun = Verdict(
         claim, "undecided", results.name, str(results.folder), claims=claims, late=claim.name in results.record.late
     )
     if question is None:
-        return replace(begun, reason=tested.reason)
-    word, reason, looks = _word(tested, adjusted, alpha), tested.reason, results.record.looks
-    if word == "undecided" and not reason and tested.p <= alpha:
+        return replace(begun, reason=test.reason)
+    word, reason, looks = _word(test, adjusted, alpha), test.reason, results.record.looks
+    if word == "undecided" and not reason and test.p <= alpha:
         reason = f"only the correction for {claims} claims (Holm) prevents a verdict"
-    decision = tested.decision
+    decision = test.decision
     level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" and not decision else 1 - alpha
-    deciding = _deciding(word, tested)
+    deciding = _deciding(word, test)
     sides, contrast = question.sides, question.contrasts[deciding]
     return replace(
         begun,
@@ -266,12 +173,12 @@ def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alp
         metric=question.metric,
         sign=question.sign,
         sides=sides.names,
-        steps=tuple(_steps(question, 1 - level, tested)),
+        steps=tuple(_steps(question, 1 - level, test)),
         deciding=deciding,
         level=level,
-        p=nan if tested.exact or decision else min(tested.support, tested.refute),
-        adjusted=nan if tested.reason or decision else adjusted,
-        n=1 if tested.exact else sides.n,
+        p=nan if test.exact or decision else min(test.support, test.refute),
+        adjusted=nan if test.reason or decision else adjusted,
+        n=1 if test.exact else sides.n,
         finite=len(contrast.finite),
         trained=sides.trained,
         diverged=sum(sides.count("diverged")),
@@ -279,40 +186,40 @@ def _verdict(results: Results, tested: Tested, adjusted: float, claims: int, alp
         infinite=question.infinite,
         reason=reason,
         needed=_needed(question, contrast, alpha / left) if word == "undecided" and not decision else UNKNOWN,
-        detectable=_detectable(contrast, left, alpha) if not tested.exact else nan,
+        detectable=_detectable(contrast, left, alpha) if not test.exact else nan,
         left_out=sides.left_out,
-        exact=tested.exact,
+        exact=test.exact,
         planned=looks.most if looks and decision else 0,
         seen=looks.seen if looks and decision else 0,
     )
 
 
-def _word(tested: Tested, adjusted: float, alpha: float) -> Word:
+def _word(test: Tested, adjusted: float, alpha: float) -> Word:
     """Return the verdict on a tested claim."""
-    if tested.decision:
-        return ("undecided", "supported", "refuted")[tested.decision.sign]
-    passed = not tested.reason and (tested.p if tested.exact else adjusted) <= alpha
-    return "undecided" if not passed else "supported" if tested.support <= tested.refute else "refuted"
+    if test.decision:
+        return ("undecided", "supported", "refuted")[test.decision.sign]
+    passed = not test.reason and (test.p if test.exact else adjusted) <= alpha
+    return "undecided" if not passed else "supported" if test.support <= test.refute else "refuted"
 
 
-def _deciding(word: Word, tested: Tested) -> int:
+def _deciding(word: Word, test: Tested) -> int:
     """Return the index of the contrast that a verdict rests on: the weakest one, or the one that refutes."""
-    if not tested.toward:
+    if not test.toward:
         return 0
-    return int(np.argmin(tested.away) if word == "refuted" else np.argmax(tested.toward))
+    return int(np.argmin(test.away) if word == "refuted" else np.argmax(test.toward))
 
 
-def _steps(question: Question, alpha: float, tested: Tested) -> Iterator[Step]:
+def _steps(question: Question, alpha: float, test: Tested) -> Iterator[Step]:
     """Yield the contrasts of a claim with their intervals."""
     names = question.sides.names
     for i, contrast in enumerate(question.contrasts):
-        p = min(tested.toward[i], tested.away[i]) if tested.toward and not tested.exact else nan
+        p = min(test.toward[i], test.away[i]) if test.toward and not test.exact else nan
         first, second = (names[0], names[-1]) if len(question.contrasts) == 1 else names[i : i + 2]
-        if tested.exact:
+        if test.exact:
             value = float(contrast.differences[0])
             yield Step(first, second, value, (value, value), None, p)
         else:
-            by_t = question.infinite or question.sides.n < FEWEST or tested.decision
+            by_t = question.infinite or question.sides.n < FEWEST or test.decision
             interval = contrast.interval(alpha) if by_t else contrast.interval_exact(alpha)
             if len(names) == 1:  # the mean of a metric, which may have bounds
                 interval = _clipped(interval, question.metric.bounds)

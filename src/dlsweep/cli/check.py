@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlsweep.analysis.checked import Checked
     from dlsweep.storage.results import Results as Sweep
 
-Folders = Annotated[list[Path], Argument(metavar="RESULTS...", help="Folders of sweeps, or of several sweeps.")]
+Folders = Annotated[list[Path], Argument(metavar="RESULTS", help="Folders of sweeps, or of several sweeps.")]
 NULL = "Test the tests: compare two halves of each arm's seeds, from 12 seeds on."
 
 

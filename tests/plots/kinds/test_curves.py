@@ -86,6 +86,7 @@ def test_one_seed_has_no_band() -> None:
     assert any(text.startswith("One seed.") for text in texts(figure))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 5), (5, 1), (2, 3), (6, 4)])
 def test_any_number_of_rows_and_columns(rows: int, columns: int) -> None:
     levels = {"activation": [f"a{i}" for i in range(rows)], "init": [f"i{i}" for i in range(columns)]}
@@ -400,6 +401,7 @@ def test_the_table_of_curves_alone_will_do() -> None:
     assert len(panels(curves(frame))) == 6
 
 
+@pytest.mark.slow
 def test_labels_are_drawn_as_they_are() -> None:
     frame = made_up({"activation": HOSTILE, "init": ["he"], "optimizer": HOSTILE}, seeds=1, points=2)
     figure = curves(frame, rows="activation", columns="init", lines="optimizer")
@@ -442,6 +444,7 @@ def test_many_points_stay_light() -> None:
     assert len(ax.lines) == 5  # for each split the mean and, as one artist, all seeds; and chance
 
 
+@pytest.mark.slow
 def test_many_panels() -> None:
     levels: dict[str, Sequence[str]] = {k: [f"{k}{i}" for i in range(9)] for k in ("activation", "init")}
     assert len(panels(curves(made_up(levels, seeds=1, points=2)))) == 81

@@ -383,6 +383,7 @@ def test_many_lines_show_the_test_only_unless_asked(results: Results) -> None:
     assert len(lines(ax, "mean: ")) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 3), (3, 3), (3, 4), (4, 5)])
 def test_a_grid_fits_a_slide(shape: tuple[int, int]) -> None:
     levels = {"activation": [f"a{i}" for i in range(shape[0])], "init": [f"i{i}" for i in range(shape[1])]}

@@ -122,6 +122,7 @@ def test_lines_are_colours_in_one_panel(six: Results) -> None:
     assert legend(figure) == [*NAMES, "start", "end", "minimum"]
 
 
+@pytest.mark.slow
 def test_a_figure_for_each_landscape(several: Results) -> None:
     names = [path.name for path in draw(several)]
     assert len(names) == len(set(names)) == 4

@@ -25,7 +25,6 @@ class Predictions(Observer):
     def __init__(self, stack: Stack, steps: int, samples: Samples, endings: Endings, checkpoints: Checkpoints | None):
         self.stack, self.steps, self.samples = stack, steps, samples
         self.endings, self.kept = endings, checkpoints.kept if checkpoints else []
-        self.patient = any(run.arm.train.stopping for run in stack.runs)
         self.noted = np.zeros(len(stack), bool)  # in the order of the runs as given, as is `predicted`
         self.predicted = np.zeros((len(stack), stack.data.sizes[PREDICTED]), class_type(stack.data.classes))
         self.blocks: list[Array] = []
@@ -34,7 +33,12 @@ class Predictions(Observer):
     def watch(self, t: int, state: State) -> Watch | None:
         """Begin anew: runs may have left the stack."""
         self.blocks, self.positions = [], state.stack.positions
-        return self._add if self.patient or t == self.steps else None
+        return self._add if t == self.steps or self._may_be_final(state.stack.positions) else None
+
+    def _may_be_final(self, positions: Array) -> bool:
+        """Return True if a run may stop after this evaluation, or restore its network later."""
+        endings = self.endings
+        return bool((endings.restore | (endings.waited + 1 >= endings.patience))[positions].any())
 
     def _add(self, split: str, logits: Array, t: Array) -> None:
         if split == PREDICTED:

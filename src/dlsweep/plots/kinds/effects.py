@@ -1,0 +1,100 @@
+"""Main effects: the mean of each level of each factor, averaged over all other factors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlsweep.analysis.effect_tables import percent
+from dlsweep.analysis.effects import effects_of_runs
+from dlsweep.analysis.facets import Facets, SplitName
+from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.plots import captions, style
+from dlsweep.plots.axes import set_ticks
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.fitting import LABEL, NAME, fit
+from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.panels import Words, panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_ROW = 0.26  # inches
+
+
+@plots.register(table="runs")
+def effects(
+    facets: Facets,
+    *,
+    y: Literal["accuracy", "loss"] = "accuracy",
+    split: SplitName | None = None,
+    moment: Moment = "final",
+) -> Chart:
+    """Main effects: for each level of each factor the mean over all other factors, with its interval within seeds.
+
+    The wider a factor's line, the more it matters; its share of the variance stands beside it. A bar is the 95 %
+    interval of the difference to the mean of all levels. The dotted line is the mean of all runs. split: by default the
+    split furthest from training. moment: final, best or last. A diverged run counts at chance accuracy. A `UsageError`
+    says that combinations of levels are missing.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": ["a", "b"], "arm": ["x", "y"], "init": ["x", "y"], "seed": 0, "status": "done"})
+    >>> plots["effects"](runs.assign(final_test_accuracy=[0.5, 0.75])).data["mean"].tolist()
+    [0.5, 0.75]
+    """
+    metric = metric_in(facets.frame, y, split, moment)
+    found = effects_of_runs(facets.frame, metric.name)
+    shares = found.table.set_index("effect")["share"]
+    rows = found.levels
+    places = [row + 0.7 * group for row, group in enumerate(rows["factor"].factorize()[0])]
+    caption = [
+        "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
+        "Bars: 95 % interval of the difference to the mean of all (dotted), within seeds." * (found.n > 1),
+        "Right: share of the variance.",
+    ]
+    words = Words(
+        x=metric.words,
+        foot=" ".join(filter(None, caption)),
+        ticks=_ticks(facets.frame, rows),
+        beside=[percent(share) for share in shares],
+    )
+    with panels(words, (5.5, max(1.2, _ROW * (places[-1] + 1)))) as (figure, axes):
+        ax = axes[0, 0]
+        ax.grid(False, axis="y")
+        set_ticks(ax.xaxis, None, most=5)
+        ax.set_ylim(places[-1] + 0.6, -0.6)
+        ax.set_yticks(places, words.ticks)
+        ax.axvline(float(rows["mean"].mean()), label="mean of all", **style.DOTTED)
+        for number, (factor, own) in enumerate(rows.groupby("factor", sort=False)):
+            at = [places[row] for row in own.index]
+            _draw(ax, str(factor), own, at, style.PALETTE[number % len(style.PALETTE)])
+            middle: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            text = percent(shares[factor])
+            ax.annotate(text, (1, sum(at) / len(at)), (6, 0), va="center", size=NAME, weight="bold", **middle)
+    alt = captions.alt(
+        f"Main effects on {metric.words}",
+        facets,
+        "; ".join(f"{factor}: {percent(shares[factor])} of the variance" for factor in rows["factor"].unique()) + ".",
+    )
+    return Chart(figure, words.foot, alt, rows.assign(share=rows["factor"].map(shares)))
+
+
+def _ticks(frame: DataFrame, rows: DataFrame) -> list[str]:
+    """Return the names of the levels; the first of each factor begins with the factor."""
+    ticks = []
+    for factor, own in rows.groupby("factor", sort=False):
+        names = level_names(frame, str(factor))
+        first, *others = (names.get(level, level) for level in own["level"])
+        name = ", ".join(map(factor_name, str(factor).split(", ")))
+        ticks += [f"{name}: {first}", *others]
+    return [fit(tick, 3.5, LABEL) for tick in ticks]
+
+
+def _draw(ax: Axes, factor: str, rows: DataFrame, at: list[float], colour: str) -> None:
+    """Draw the levels of a factor, one below the other, joined by a line."""
+    ax.plot(rows["mean"], at, color=colour, marker="o", markersize=6, linewidth=1.6, label=f"effect: {factor}")
+    centre = rows["mean"] - rows["difference"]
+    for low, high, row in zip(centre + rows["low"], centre + rows["high"], at, strict=True):
+        if low == low:
+            wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
+            ax.plot((low, high), (row, row), color=colour, label=f"interval: {factor}", **wide)

@@ -1,0 +1,104 @@
+"""Interaction of two factors: a line for each level of one, over the levels of the other."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dlsweep.analysis.decomposition import TIMES
+from dlsweep.analysis.effect_tables import percent
+from dlsweep.analysis.effects import Effects, effects_of_runs
+from dlsweep.analysis.facets import Facets, FactorName, SplitName
+from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.errors import UsageError
+from dlsweep.plots import captions, style
+from dlsweep.plots.axes import set_ticks
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.fitting import under
+from dlsweep.plots.legend import mark
+from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.panels import Words, panels
+from dlsweep.text import nearest
+
+
+@plots.register(table="runs")
+def interaction(
+    facets: Facets,
+    *,
+    over: FactorName | None = None,
+    by: FactorName | None = None,
+    y: Literal["accuracy", "loss"] = "accuracy",
+    split: SplitName | None = None,
+    moment: Moment = "final",
+) -> Chart:
+    """Interaction of two factors: means over all other factors and seeds; parallel lines are no interaction.
+
+    over: the factor along the axis; by: the one that has a line for each level; by default the two whose interaction
+    has the largest share of the variance. split: by default the split furthest from training. moment: final, best or
+    last. A diverged run counts at chance accuracy.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": [*"abcd"], "arm": [*"abcd"], "init": [*"xxyy"], "data": [*"zuzu"], "seed": 0})
+    >>> shown = plots["interaction"](runs.assign(status="done", final_test_accuracy=[0.5, 0.75, 0.5, 0.25]))
+    >>> shown.data["mean"].tolist()
+    [0.75, 0.25, 0.5, 0.5]
+    """
+    metric = metric_in(facets.frame, y, split, moment)
+    found = effects_of_runs(facets.frame, metric.name)
+    over, by = _pair(found, over, by)
+    means = found.means[over, by] if (over, by) in found.means else found.means[by, over].T
+    name = TIMES.join((over, by) if (over, by) in found.means else (by, over))
+    (row,) = found.table[found.table["effect"] == name].to_dict("records")
+    tested = f"; p = {row['p']:.2g}, flipping whole seeds" if row["p"] == row["p"] else ""
+    foot = [
+        "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
+        f"Parallel lines: no interaction. This one has {percent(row['share'])} of the variance{tested}.",
+    ]
+    colours = style.colours([str(level) for level in means.columns])
+    names = level_names(facets.frame, by)
+    marks = [mark(names.get(level, level), color=colours[level], marker="o") for level in means.columns]
+    shown = [level_names(facets.frame, over).get(level, level) for level in means.index]
+    below, turned, room = under(shown, 5.2 / len(means))
+    words = Words(x=_named(over), y=metric.words, legend=[(_named(by), marks)], foot=" ".join(foot), below=room)
+    with panels(words, (5.2, 3.2)) as (figure, axes):
+        ax = axes[0, 0]
+        at = np.arange(len(means))
+        for level in means.columns:
+            look: dict[str, Any] = {"color": colours[level], "marker": "o", "markersize": 6, "linewidth": 2.2}
+            ax.plot(at, means[level], label=f"mean: {level}", **look)
+        ax.grid(False, axis="x")
+        set_ticks(ax.yaxis, None, most=5)
+        ax.set_xlim(-0.4, len(means) - 0.6)
+        ax.set_xticks(at, below, rotation=turned)
+    data = means.reset_index().melt(over, var_name=by, value_name="mean")[[by, over, "mean"]]
+    alt = captions.alt(f"Lines of {metric.words} over {_named(over)}, one for each {_named(by)}", facets)
+    return Chart(figure, words.foot, alt, data)
+
+
+def _named(factor: str) -> str:
+    """Return the name of a factor, or of several that move together."""
+    return ", ".join(map(factor_name, factor.split(", ")))
+
+
+def _pair(found: Effects, over: str | None, by: str | None) -> tuple[str, str]:
+    """Return the two factors to show. Raise a `UsageError` if a name is none of the factors that vary."""
+    if not found.means:
+        raise UsageError("an interaction needs two factors that vary")
+    known = list(dict.fromkeys(factor for pair in found.means for factor in pair))
+    for name in filter(None, (over, by)):
+        if name not in known:
+            raise UsageError(f"{name!r} is no factor that varies alone{nearest(name, known)}")
+    if over == by and over is not None:
+        raise UsageError(f"over and by are both {over}; an interaction is of two factors")
+    shares = found.table.set_index("effect")["share"]
+    fitting = [pair for pair in found.means if {over, by} - {None} <= {*pair}]
+    first, second = max(fitting, key=lambda pair: shares[TIMES.join(pair)])
+    turned = _shorter(found, first, second) if over is by is None else first == by or second == over
+    return (second, first) if turned else (first, second)
+
+
+def _shorter(found: Effects, first: str, second: str) -> bool:
+    """Return True if the first of two factors has fewer levels, which then are the lines."""
+    counts = found.levels["factor"].value_counts()
+    return bool(counts[first] < counts[second])

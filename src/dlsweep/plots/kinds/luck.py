@@ -1,0 +1,86 @@
+"""Shares of luck: the part of the variance between runs that each source of chance has."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dlsweep.analysis.effect_tables import percent
+from dlsweep.analysis.facets import Facets, FactorName, SplitName, refuse_mixed
+from dlsweep.analysis.frames import counted, crossing
+from dlsweep.analysis.luck import shares
+from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.config.seeds import words as seeds_text
+from dlsweep.errors import UsageError
+from dlsweep.plots import captions, style
+from dlsweep.plots.chart import Chart, plots
+from dlsweep.plots.fitting import NAME
+from dlsweep.plots.panels import Words, empty, panels
+
+_ROW = 0.34  # inches
+
+
+@plots.register(table="runs", places=("columns",))
+def luck(
+    facets: Facets,
+    *,
+    columns: FactorName | None = None,
+    y: Literal["accuracy", "loss"] = "accuracy",
+    split: SplitName | None = None,
+    moment: Moment = "final",
+) -> Chart:
+    """Shares of luck: the part of the variance between runs of one arm that each source of chance has.
+
+    The seeds must be crossed. A line is the 95 % interval of a share. columns: a factor whose levels are panels. split:
+    by default the split furthest from training. moment: final, best or last. A diverged run counts at chance accuracy.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": [*"abcd"], "arm": "all", "seed": range(4), "status": "done"})
+    >>> runs = runs.assign(seed_init=[0, 0, 1, 1], seed_batches=[0, 1, 0, 1])
+    >>> plots["luck"](runs.assign(final_test_accuracy=[0.5, 0.5, 0.75, 0.75])).data[["source", "share"]].values.tolist()
+    [['init', 1.0], ['batches', 0.0], ['init × batches', 0.0]]
+    """
+    metric = metric_in(facets.frame, y, split, moment)
+    crossed = {source: number for source, number in crossing(facets.frame).items() if number > 1}
+    if not crossed:
+        raise UsageError("shares of luck need crossed seeds, such as seeds: {init: 10, batches: 10}")
+    tables = {}
+    for cell, part in facets:
+        refuse_mixed(part, "panel", ("columns",))
+        values = counted(part, [metric.name])[:, 0]
+        if len(values) == np.prod([*crossed.values()]) and np.isfinite(values).all():
+            tables[cell] = shares(values.reshape(*crossed.values()), crossed)
+    if not tables:
+        raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
+    sources = next(iter(tables.values()))["source"].tolist()
+    varied = seeds_text({source: range(number) for source, number in crossed.items()})
+    foot = [
+        f"{varied}; lines: 95 % interval of a share.",
+        "An estimate below 0 is 0." * any(table["negative"].any() for table in tables.values()),
+    ]
+    headings = captions.headings(facets)
+    words = Words(
+        x=f"share of the variance of {metric.words}", ticks=sources, foot=" ".join(filter(None, foot)), **headings
+    )
+    with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, _ROW * len(sources)))) as (figure, axes):
+        axes[0, 0].set(xlim=(0, 1.12), ylim=(len(sources) - 0.5, -0.5))
+        axes[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+        axes[0, 0].set_yticks(range(len(sources)), sources)
+        for cell, ax in np.ndenumerate(axes):
+            ax.grid(False, axis="y")
+            if cell not in tables:
+                empty(ax, "combinations of seeds are missing")
+                continue
+            table = tables[cell]
+            at = range(len(table))
+            ax.barh(at, table["share"], height=0.62, color=style.PALETTE[0], alpha=0.85, label="share")
+            line: dict[str, Any] = {"color": style.INK, "linewidth": 1.4}
+            ax.hlines(at, table["low"], table["high"], label="interval", **line)
+            for i, (share, high) in enumerate(zip(table["share"], table["high"], strict=True)):
+                end = max(share, high)
+                ax.annotate(percent(share), (end, i), (5, 0), textcoords="offset points", va="center", size=NAME)
+    parts = ((cell, "", table) for cell, table in tables.items())
+    data = facets.tidy(((cell, line, dict(table)) for cell, line, table in parts), ["source", "share", "low", "high"])
+    alt = captions.alt(f"Bars of the shares of {', '.join(crossed)} in the variance of {metric.words}", facets)
+    return Chart(figure, words.foot, alt, data)
