@@ -64,6 +64,8 @@ def test_the_best_candidate_of_each_arm_is_compared_on_other_seeds(tuned: Dlswee
         assert best["values"] == {"optimizer.lr": chosen_by_hand(tuned.folder)[arm["name"]]}
     assert "Tuning of each arm: 3 candidates" in tuned("show", "results/tuned").stdout
     assert tuned("show", "results/tuned", "--rows", "factors").stdout.count("optimizer") >= 2
+    told = tuned("check", "results/tuned", "--methods", code=0 if next(iter(results.check())).as_expected else 3).stdout
+    assert "Tuning of each arm: 3 candidates of optimizer.lr" in told
     tuned("check", "results/tuned", code=0 if next(iter(results.check())).as_expected else 3)
 
 
@@ -111,6 +113,14 @@ def test_other_metrics_take_the_lowest_loss(tuned: Dlsweep) -> None:
         finite = [one.mean for one in arm.candidates if one.mean is not None]
         assert arm.candidates[arm.chosen].mean == min(finite)
     assert "chosen by final validation loss" in tuned("show", "results/tuned").stdout
+
+
+def test_seeds_are_added_to_the_chosen_arms_until_claims_are_decided(tuned: Dlsweep) -> None:
+    tuned(*RUN, "--until-decided", "--max-seeds", "8", "--quiet")
+    runs = package.open_results(tuned.folder / "results/tuned").runs
+    arms = runs[["optimizer", "optimizer.lr"]].astype(str).drop_duplicates()
+    assert dict(arms.itertuples(index=False)) == chosen_by_hand(tuned.folder)
+    assert runs["seed"].max() < 8
 
 
 def test_python_says_what_to_call(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def _design(results: Results) -> Iterator[str]:
     arms, seeds = results.runs["arm"].nunique(), results.runs["seed"].nunique()
     varied = f"varied {_listed(told)}" if told else "has one arm"
     yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {plural(seeds, 'seed')}"
+    if results.record.tuning:
+        yield from (note.rstrip(".") for note in results.record.tuning.notes())
     if seeds > 1:
         drawn, held = sources(results.config)
         yield (
