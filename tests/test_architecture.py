@@ -44,6 +44,7 @@ STAGES = [
     "tuning",
     "deciding",
     "plots",
+    "exports",
     "explain",
     "cli",
 ]

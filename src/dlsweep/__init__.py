@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlsweep.config import load as load
     from dlsweep.deciding import run_until_decided as run_until_decided
     from dlsweep.execution.executors import executors as executors
+    from dlsweep.exports.export import export as export
     from dlsweep.forecast import dry_run as dry_run
     from dlsweep.nn.activations import activations as activations
     from dlsweep.nn.initializers import initializers as initializers
@@ -58,6 +59,7 @@ _SOURCES = {
     "effects": "analysis.effects",
     "compare": "analysis.comparison",
     "check": "analysis.checked",
+    "export": "exports.export",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

@@ -122,14 +122,18 @@ class Verdict:
         return OPPOSITE.get(self.verdict) == self.claim.expect
 
     @property
-    def open_on_new_images(self) -> bool:
-        """True if the verdict holds on these test images only: the interval on new ones has a margin inside."""
+    def margins(self) -> tuple[float, ...]:
+        """The effects at which the verdict turns: of `equals` two, else one."""
         margin = self.claim.margin
         margins = {"equals": (-margin, margin), "above": (margin,), "below": (margin,)}
-        crossed = margins.get(self.claim.relation, (self.sign * margin,))
+        return margins.get(self.claim.relation, (self.sign * margin,))
+
+    @property
+    def open_on_new_images(self) -> bool:
+        """True if the verdict holds on these test images only: the interval on new ones has a margin inside."""
         steps = self.steps if self.verdict == "supported" else [self.step] if self.verdict == "refuted" else ()
         there = [step.interval_new_images for step in steps if step.interval_new_images]
-        return any(low <= at <= high for low, high in there for at in crossed)
+        return any(low <= at <= high for low, high in there for at in self.margins)
 
     @property
     def sentence(self) -> str:

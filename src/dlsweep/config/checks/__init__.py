@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     plots.weights,
     plots.numeric,
     plots.tasks,
+    plots.claims,
     claims.possible,
     claims.crossed,
     fairness.tunable,
