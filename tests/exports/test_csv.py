@@ -17,14 +17,6 @@ from dlsweep.errors import UsageError
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
-    """The command, in a folder with a sweep of 2 × 2 arms × 3 seeds that measured everything but ensembles."""
-    command = Dlsweep(tmp_path_factory.mktemp("export"))
-    command("run", "tiny.yaml", "evaluate.on=[train, test]", "evaluate.layers=true", "-q", "-j", "1")
-    return command
-
-
 def results(swept: Dlsweep) -> dlsweep.storage.results.Results:
     return dlsweep.open_results(swept.folder / "results/tiny")
 
@@ -98,7 +90,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["results/tiny", "-o", "x", "--to", "cvs"], "there is no format 'cvs'; did you mean 'csv'?"),
     (["results/tiny", "-o", "x", "--table", "curve"], "there is no table 'curve'; did you mean 'curves'?"),
     (["results/tiny", "-o", "x", "--table", "ensembles"], "results/tiny has no"),
-    (["results/tiny", "-o", "results"], "results is a folder; give a file, such as results/runs.csv"),
+    (["results/tiny", "-o", "results"], "results is a folder; give a file in it"),
     (["results", "-o", "x"], "there are no results in results; there are some in results/tiny"),
 ]
 
@@ -123,3 +115,13 @@ def test_the_examples_of_the_page_run(swept: Dlsweep) -> None:
     (swept.folder / "program.py").write_text(f"{program}\nassert means.shape[1] == 4", "utf-8")
     done = python("program.py", folder=swept.folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_query_of_the_page_runs(swept: Dlsweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed; `make test-export` has it")
+    monkeypatch.chdir(swept.folder)
+    (query,) = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    rows = duckdb.connect().execute(query).fetchall()
+    runs = results(swept).runs
+    means = runs.groupby(["activation", "init"], observed=True)["final_test_accuracy"].mean()
+    assert {row[:2]: row[2] for row in rows} == pytest.approx(means.to_dict())
