@@ -77,7 +77,7 @@ def of_comparison(found: Comparison) -> str:
 
 def _pairing(ratio: float) -> str:
     share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
-    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if ratio < 0.9 else ".")
+    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")
 
 
 class Wording(NamedTuple):
