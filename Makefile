@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery claims test check torture test-kernels test-oldest parity lint types digests reference bench bench-techniques \
+.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export parity lint types digests reference bench bench-techniques \
   bench-convolution simulations format clean
 
 help: ## list the targets
@@ -50,6 +50,9 @@ test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on ever
 test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest versions of the dependencies
 	.venv-oldest/bin/python -m pytest
 
+test-export: .venv-export/.installed ## run the tests of exports with TensorBoard and DuckDB
+	.venv-export/bin/python -m pytest -n 0 tests/exports
+
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity
 
@@ -84,7 +87,7 @@ format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff format
 
 clean: ## remove environments, caches and builds; results/ stays
-	rm -rf .venv .venv-bench .venv-parity .venv-oldest build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-parity .venv-oldest .venv-export build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench parity -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The peers of the bench: one that cannot be installed here is reported as absent by the bench.
@@ -101,6 +104,12 @@ clean: ## remove environments, caches and builds; results/ stays
 	$(PYTHON) -m venv --clear .venv-parity
 	.venv-parity/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' \
 	  "$$(grep '^torch' bench/requirements.txt)"
+	@touch $@
+
+# The programs that read exports, in an environment of their own: users and the other tests do without.
+.venv-export/.installed: pyproject.toml tests/exports/requirements.txt
+	$(PYTHON) -m venv --clear .venv-export
+	.venv-export/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' -r tests/exports/requirements.txt
 	@touch $@
 
 .venv-oldest/.installed: pyproject.toml tests/oldest.txt

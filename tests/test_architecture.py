@@ -41,8 +41,10 @@ STAGES = [
     "forecast",
     "sweep",
     "analysis",
+    "tuning",
     "deciding",
     "plots",
+    "exports",
     "explain",
     "cli",
 ]

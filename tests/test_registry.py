@@ -164,7 +164,9 @@ def test_a_wrong_signature_is_refused_where_it_is_written(registry: str, functio
     assert function.__name__ not in found
 
 
-@pytest.mark.parametrize("thing", [3, "relu", lambda x: x, partial(with_argument, 3)], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [3, "relu", lambda x: x, partial(with_argument, 3)], ids=["int", "str", "lambda", "partial"]
+)
 @pytest.mark.parametrize("registry", ["activations", "datasets.datasets", "plots.plots"])
 def test_what_has_no_name_is_refused_where_it_registers(registry: str, thing: Any) -> None:
     found: Registry = attrgetter(registry)(dlsweep)

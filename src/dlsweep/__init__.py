@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlsweep.config import load as load
     from dlsweep.deciding import run_until_decided as run_until_decided
     from dlsweep.execution.executors import executors as executors
+    from dlsweep.exports.export import export as export
     from dlsweep.forecast import dry_run as dry_run
     from dlsweep.nn.activations import activations as activations
     from dlsweep.nn.initializers import initializers as initializers
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
+    from dlsweep.tuning import tune as tune
 
     __version__: str
 
@@ -46,6 +48,7 @@ _SOURCES = {
     "load": "config",
     "plan": "training.plan",
     "run": "sweep",
+    "tune": "tuning",
     "run_until_decided": "deciding",
     "dry_run": "forecast",
     "Reporter": "progress",
@@ -56,6 +59,7 @@ _SOURCES = {
     "effects": "analysis.effects",
     "compare": "analysis.comparison",
     "check": "analysis.checked",
+    "export": "exports.export",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

@@ -11,7 +11,7 @@ from dlsweep.analysis.planned import Looked, look, plan_of
 from dlsweep.analysis.questions import Questions
 from dlsweep.analysis.sequential import Plan
 from dlsweep.config import Config, load
-from dlsweep.config.looks import Looks, arm_id, arms_of
+from dlsweep.config.looks import MOST, Looks, arm_id, arms_of
 from dlsweep.errors import UsageError
 from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter
@@ -43,7 +43,7 @@ def run_until_decided(
     the config. A later call, also after a crash, continues the same plan. max_seeds: at the last look. The other
     settings are those of `dlsweep.run`.
 
-    A `UsageError` says that there are no claims, that seeds are crossed, or that the folder has another plan.
+    A `UsageError` says that there are no claims, or that the folder has another plan.
 
     >>> claim = {"arm": {"init": "he"}, "beats": {"init": "normal"}, "metric": "train_loss"}
     >>> config = {"name": "start", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 30}}
@@ -89,8 +89,8 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
     """
     if not config.claims:
         raise UsageError("there is nothing to decide: the config has no claims; write some under `claims:`")
-    if config.replicates.crossed:
-        raise UsageError("--until-decided adds plain seeds, and the seeds of this config are crossed")
+    if max_seeds > MOST:
+        raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; those from {MOST} on are for tuning")
     folder = open_folder(options.output / config.name)
     old = None if options.force else compatibility.open_record(folder, config)[0]
     if old and old.looks:

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep.config import Config, load
 from dlsweep.datasets import Arrays, Dataset, data_of
+from dlsweep.errors import UsageError
 from dlsweep.execution.executors import Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
@@ -110,6 +111,10 @@ def dry_run(
 
 def predict(config: Config, options: Options) -> Forecast:
     """Do what `dry_run` does, with its options in one record."""
+    if config.is_open:
+        raise UsageError(
+            "the config has `tune`, so its settings are chosen first: write dlsweep.dry_run(dlsweep.tune(config))"
+        )
     chosen = choose(options)
     folder = open_folder(options.output / config.name)
     if not options.force:

@@ -10,7 +10,7 @@ from typing import Any
 from dlsweep.config import Config, load
 from dlsweep.datasets import data_of
 from dlsweep.datasets.fetching import fetch
-from dlsweep.errors import DlsweepError
+from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
@@ -72,6 +72,10 @@ def run(
 def train_missing(config: Config, options: Options, report: Reporter) -> Results:
     """Do what `run` does, with its options in one record."""
     end_unguarded_worker()
+    if config.is_open:
+        raise UsageError(
+            "the config has `tune`, so its settings are chosen first: write dlsweep.run(dlsweep.tune(config))"
+        )
     executor = choose(options)
     if not options.force:
         config = further.adopted(config, open_folder(options.output / config.name))
@@ -140,8 +144,8 @@ def _open(
     done = compatibility.asked(config, statuses(committed))
     if earlier:
         return store, done, earlier
-    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks)
-    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks) == asked
+    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks, config.tuning)
+    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == asked
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
         compatibility.describe(config, old, committed).write(folder)

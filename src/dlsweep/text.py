@@ -118,6 +118,16 @@ def value_text(value: Any) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
+def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
+    """Return the labels that a level names: its own label, or all labels of a name.
+
+    >>> fitting_labels("sgd", ["sgd lr=0.1", "sgd lr=0.01", "adam"])
+    ['sgd lr=0.1', 'sgd lr=0.01']
+    """
+    known = list(labels)
+    return [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
+
+
 def label_text(value: Any) -> str:
     """Return a setting's value as labels show it, without the rounding error of a computed number.
 

@@ -97,6 +97,21 @@ def test_at_another_iteration_a_stopped_run_has_its_restored_network(results: Re
         values(results, "auc_test_accuracy", 20)
 
 
+def test_a_run_to_the_end_may_have_its_network_from_before_it(tmp_path: Path) -> None:
+    """With patience, the best network is kept even if training does not stop early."""
+    loss = np.array([[0.9, 0.7, 0.2, 0.4]])
+    test = {"accuracy": 1 - loss, "loss": loss, "penalty": np.full(loss.shape, 0.25)}
+    config = {
+        "name": "kept",
+        "data": {"mnist": {"train": 300, "test": 200}},
+        "train": {"iterations": 40},
+        "evaluate": {"every": 10, "on": ["test"]},
+        "seeds": 1,
+    }
+    kept = stores.write(tmp_path, config, lambda runs: stores.result(AT, {"test": test}, ["done"], [20]))
+    assert [values(kept, name) for name in ("test_loss", "test_objective")] == [[0.2], [0.45]]
+
+
 def test_the_reason_why_there_is_no_value(results: Results) -> None:
     def reasons(name: str) -> list[str]:
         found = metric_values(results, metric_of(results, name))

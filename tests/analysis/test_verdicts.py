@@ -19,6 +19,7 @@ from dlsweep.analysis.checked import check
 from dlsweep.analysis.contrasts import Contrast, Sides
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.claims import Claim
+from dlsweep.config.looks import Looks
 from dlsweep.text import Form
 
 NOISE = np.array([0.003, -0.002, 0.001, -0.004, 0.002, 0.0005, -0.001, 0.0015])
@@ -248,6 +249,59 @@ def test_a_diverged_loss_outweighs_all_others_and_is_left_out_of_the_numbers(tmp
     finite = [value({"init": "normal"}, seed) - value({"init": "he"}, seed) for seed in range(2, 6)]
     assert found.effect == pytest.approx(np.mean(finite))
     assert "2 runs diverged and count as an infinite loss; the numbers are over the other 4 seeds" in found.sentence
+
+
+def test_a_diverged_loss_is_of_no_other_pair_of_an_order(tmp_path: Path) -> None:
+    """He and Xavier have finite losses in every seed, whatever `normal` does."""
+    claim = Claim("", "order", (HE, XAVIER, NORMAL), metric="test_loss")
+    found = verdict(tmp_path, claim, FAR, ended=diverging)
+    he, xavier, normal = (
+        np.array([1 - FAR({"init": init}, s) for s in range(6)]) for init in ("he", "xavier", "normal")
+    )
+    assert (found.verdict, found.p) == ("supported", SIX)
+    effects = [step.effect for step in found.steps]
+    assert effects == pytest.approx([np.mean(he - xavier), np.mean((xavier - normal)[2:])])
+    assert "as an infinite loss; the numbers of each pair are over the seeds in which both are finite" in found.sentence
+
+
+def test_a_metric_that_a_diverged_run_does_not_have_counts_no_guessing(tmp_path: Path) -> None:
+    found = verdict(tmp_path, Claim("", "beats", (HE, NORMAL), metric="rise_test_loss"), FAR, ended=diverging)
+    assert (found.verdict, found.diverged) == ("undecided", 2)
+    assert "is not defined (diverged: 2 runs). 2 runs diverged." in found.sentence
+    assert np.isnan(found.detectable)  # more or fewer seeds would not decide it
+
+
+def test_one_diverged_run_is_one(tmp_path: Path) -> None:
+    ended = lambda levels, seed: "diverged" if (levels["init"], seed) == ("normal", 0) else "done"  # noqa: E731
+    found = check(
+        store(
+            tmp_path,
+            INITS,
+            FAR,
+            *(Claim(metric, "beats", (HE, NORMAL), metric=metric) for metric in ("test_accuracy", "test_loss")),
+            ended=ended,
+        )
+    ).verdicts
+    assert "1 run diverged and counts with the accuracy of guessing." in found[0].sentence
+    assert "1 run diverged and counts as an infinite loss; the numbers are over the other 5 seeds." in found[1].sentence
+
+
+def test_the_numbers_of_a_refuted_order_are_those_of_the_pair_that_refutes_it(tmp_path: Path) -> None:
+    claim = Claim("", "order", (HE, NORMAL, XAVIER))
+    six, seven = (verdict(tmp_path / str(n), claim, FAR, seeds=n) for n in (6, 7))
+    assert "is lower with normal than with xavier: the difference is -0.40" in seven.sentence
+    assert "+0.70" not in seven.sentence
+    assert six.needed.half == 7  # a reversal of one of two pairs
+
+
+def test_numbers_of_planned_looks_are_not_adjusted_for_looking(tmp_path: Path) -> None:
+    claim = Claim("", "beats", (HE, NORMAL), metric="final_test_accuracy")
+    results = store(tmp_path, INITS, LEVEL, claim, seeds=12)
+    looks = Looks((claim,), 0.05, 12, (8, 10, 12), 0, "made-up", {})
+    found = check(replace(results, record=replace(results.record, looks=looks))).verdicts[0]
+    assert (found.verdict, found.planned) == ("undecided", 12)
+    assert "Its interval is not adjusted for looking." in found.sentence
+    assert np.isnan([found.p, found.step.p]).all()
 
 
 @pytest.mark.parametrize("relation", ["equals", "below"])

@@ -21,11 +21,15 @@ NETWORKS = {
     "grid": {"train.iterations": 5, "activation": ["relu", "tanh"], "regularizer": [{"crop": 40}, "none"]},
     "plots": [{"curves": {"rows": "inti"}}, "filters", "paths"],
 }
-STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}, "plots": ["response"]}
+STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}, "plots": ["response", "forest"]}
 UNREADABLE = {"name": "x", "data": {"npz": "nowhere.npz"}}
 CROSSED = {"name": "x", "seeds": {"init": 2, "dropout": 2}, "evaluate": {"ensemble": True}}
 LANDSCAPES = {"name": "x", "model": "beale", "data": "mnist", "grid": {"init": "he"}, "plots": ["curves"]}
 CLAIMS = {"name": "x", "seeds": {"init": 2}, "claims": [{"he learns": {"arm": {"init": "he"}, "above": 1.5}}]}
+
+TUNED = {"name": "x", "seeds": [1000], "data": {"mnist": {"validation": 50}}, "evaluate": {"on": ["validation"]}}
+TUNED |= {"grid": {"optimizer.lr": [0.1, 1]}, "tune": {"over": ["optimizer.lr", "schedule"]}}
+TUNED |= {"claims": [{"0.1 is large": {"arm": {"optimizer.lr": 0.1}, "above": 0.5}}]}
 
 
 def sweep(config: dict[str, Any]) -> Sweep:
@@ -40,7 +44,7 @@ def sweep(config: dict[str, Any]) -> Sweep:
 
 @pytest.fixture(scope="module")
 def sweeps() -> list[Sweep]:
-    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES, CLAIMS)]
+    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES, CLAIMS, TUNED)]
 
 
 def test_no_check_needs_another(sweeps: list[Sweep]) -> None:

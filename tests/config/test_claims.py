@@ -442,6 +442,15 @@ def test_mistakes_of_claims_are_told_with_all_others(told: Told) -> None:
     )
 
 
+def test_nothing_is_said_of_claims_if_there_is_no_arm_at_all(told: Told) -> None:
+    text = """
+        grid: {init: [he, xavier], activation: [relu, tanh]}
+        ▲exclude: [{init: [he, xavier]}]
+        claims: [{A: {arm: {init: he}, beats: {init: xavier}}}]
+        """
+    told(text, "exclude and only leave no arm at all")
+
+
 def test_nothing_is_said_of_arms_that_could_not_be_read(told: Told) -> None:
     text = """
         grid: {init: [he, ▲xaver]}

@@ -73,7 +73,18 @@ grid: {optimizer: [sgd, {momentum: [0.1, 0.9]}], model.noise: [0, 0.1]}
 plots: [paths, {curves: {y: loss}}]
 claims: [{it turns: {arm: {optimizer: sgd}, above: 90, metric: turning_angle}}]
 """
-BASES = [EVERYTHING, LAYERS, LANDSCAPE, "seeds: 5\ngrid: {activation: [relu, tanh]}\n"]
+TUNED = """\
+data: {mnist: {train: 300, validation: 100}}
+evaluate: {on: [validation, test]}
+seeds: 6
+grid:
+  optimizer: [{sgd: {lr: [0.1, 1]}}, momentum, adam]
+  optimizer.momentum.alpha: [0.9, 0.5]
+  schedule: [constant, step]
+tune: {over: [optimizer.lr, optimizer.alpha], on: validation, seeds: 2, metric: best_loss, random: 1}
+claims: [{Adam is first: {arm: {optimizer: adam}, beats: {optimizer: sgd}, where: {schedule: step}, at: 500}}]
+"""
+BASES = [EVERYTHING, LAYERS, LANDSCAPE, TUNED, "seeds: 5\ngrid: {activation: [relu, tanh]}\n"]
 
 PIECES = [
     *":,-[]{}#&*!|>'\"%@`?~=. \n\t",

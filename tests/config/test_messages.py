@@ -13,7 +13,9 @@ from dlsweep.config import load
 from dlsweep.errors import ConfigError
 from dlsweep.plots import plots
 
-KEYS = "(choices: claims, data, evaluate, exclude, grid, model, name, only, plots, seeds, statistics, title, train)"
+KEYS = (
+    "(choices: claims, data, evaluate, exclude, grid, model, name, only, plots, seeds, statistics, title, train, tune)"
+)
 NAME = (
     "name must be the name of a folder: 1 to 100 letters, digits, spaces, '.', '_' or '-', the first a letter or digit"
 )

@@ -119,7 +119,7 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         (
             "sedes=3",
             "sedes=3: there is no key 'sedes'; did you mean 'seeds'? (choices: claims, data, evaluate, exclude, grid,"
-            " model, name, only, plots, seeds, statistics, title, train)",
+            " model, name, only, plots, seeds, statistics, title, train, tune)",
         ),
         (
             "train.iteration=3",

@@ -35,6 +35,7 @@ CONFIG: dict[str, Any] = {
     "evaluate": {"every": 2, "on": ["train", "test"], "layers": True, "keep": "final"},
     "seeds": 3,
     "grid": {"activation": ["sigmoid", "relu"], "optimizer.lr": [0.01, 0.1]},
+    "claims": [{"ReLU learns": {"arm": {"activation": "relu"}, "above": 0.2}}],
 }
 
 

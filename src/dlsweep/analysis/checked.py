@@ -8,8 +8,10 @@ from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from dlsweep.analysis.sentences import ends, half_width, p_text
-from dlsweep.analysis.verdicts import Verdict, verdicts_of
+from dlsweep.analysis.contrasts import name_of
+from dlsweep.analysis.sentences import ends, half_width, p_text, subject
+from dlsweep.analysis.verdicts import Step, Verdict, verdicts_of
+from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.text import Form, latex, markdown, measured, printable, table
 
@@ -138,6 +140,44 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "results": verdict.folder,
         "sentence": verdict.sentence,
     }
+
+
+def contrasts(results: Results) -> DataFrame:
+    """Return a row for each contrast of each claim of a sweep; a claim without numbers has one row.
+
+    Columns are those of `Checked.frame`, with `first`, `second`, `effect`, `low` and `high` of the contrast; `words` of
+    the metric; `contrast`, its terms; `sign`, −1 if the claim is that the effect is below its margin; `margin_low` and
+    `margin_high`, the effects at which the verdict turns, which differ for `equals` only; `infinite`, see `Verdict`. A
+    `UsageError` says that the sweep has no claims.
+    """
+    import pandas as pd
+
+    if not results.record.claims:
+        raise UsageError(f"{results.folder} has no claims to show. {HOW}")
+    rows = []
+    for verdict in verdicts_of(results):
+        words = subject(verdict.metric, verdict.claim.at).removeprefix("the ") if verdict.metric else ""
+        own = {"words": words, "sign": verdict.sign, "infinite": verdict.infinite}
+        own |= {"margin_low": verdict.margins[0], "margin_high": verdict.margins[-1]}
+        for step in verdict.steps or [verdict.step]:
+            low, high = step.interval
+            of_step = {"first": step.first, "second": step.second, "effect": step.effect, "low": low, "high": high}
+            rows.append({**row(verdict), **own, **of_step, "contrast": _terms(verdict, step) if words else ""})
+    return pd.DataFrame(rows)
+
+
+def _terms(verdict: Verdict, step: Step) -> str:
+    """Return what a contrast subtracts from what."""
+    claim = verdict.claim
+    if claim.more:
+        return "{} \N{MINUS SIGN} {}, in {} \N{MINUS SIGN} in {}".format(
+            *map(name_of, claim.arms), *map(name_of, (claim.more, claim.than))
+        )
+    if claim.relation == "trend":
+        return f"change per level of {claim.along}"
+    if claim.relation == "monotone":
+        return f"{step.first} → {step.second}"
+    return step.first if not verdict.signed else f"{step.first} \N{MINUS SIGN} {step.second}"
 
 
 def _finite(value: Any) -> Any:

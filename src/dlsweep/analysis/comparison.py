@@ -91,7 +91,7 @@ def compare(
     arms = [results.partial_arm(one) for one in (first, second)]
     if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
         raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
-    sides = sides_of(frame, arms, results.record.tables.factors)
+    sides = sides_of(frame, arms, results.record.aligning)
     contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
     return Comparison(
         first=sides.names[0],

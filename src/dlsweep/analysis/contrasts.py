@@ -210,10 +210,10 @@ class Contrast:
     @cached_property
     def _summed(self) -> tuple[Array, Array]:
         """The contrast of each seed, and a mask of the seeds in which only infinite values met, and cancelled."""
-        weights = np.asarray(self.weights, np.float64)[:, None, None]
-        infinite = np.isinf(self.sides.values) & (weights != 0)
-        of_signs = (weights * np.where(infinite, np.sign(self.sides.values), 0.0)).sum(axis=0)  # (combinations, seeds)
-        finite = (weights * np.where(infinite, 0.0, self.sides.values)).sum(axis=0)
+        weights, values = np.asarray(self.weights, np.float64)[self._used, None, None], self.sides.values[self._used]
+        infinite = np.isinf(values)
+        of_signs = (weights * np.where(infinite, np.sign(values), 0.0)).sum(axis=0)  # (combinations, seeds)
+        finite = (weights * np.where(infinite, 0.0, values)).sum(axis=0)
         touched = infinite.any(axis=0)
         net = of_signs.sum(axis=0)
         net[np.abs(net) < 1e-9] = 0.0
@@ -225,9 +225,13 @@ class Contrast:
     @cached_property
     def finite(self) -> Array:
         """The contrast of the seeds in which all values are finite."""
-        used = np.asarray(self.weights) != 0
-        kept: Array = self.differences[np.isfinite(self.sides.values[used]).all(axis=(0, 1))]
+        kept: Array = self.differences[np.isfinite(self.sides.values[self._used]).all(axis=(0, 1))]
         return kept
+
+    @property
+    def _used(self) -> Array:
+        """A mask of the sides that the contrast is about: those of weight 0 are of other pairs of an order."""
+        return np.asarray(self.weights, np.float64).astype(bool)
 
     @property
     def effect(self) -> float:

@@ -21,10 +21,14 @@ def frame_of(results: Results, table: str) -> DataFrame:
     """Return a table of a sweep with the settings and the end of each run.
 
     `runs` is the unchanged table. `curves` has a row per run, iteration and split; `layers` a row per run,
-    iteration and layer.
+    iteration and layer. `claims` has a row per claim and contrast, see `dlsweep.analysis.checked.contrasts`.
     """
     if table == "runs":
         return results.runs
+    if table == "claims":
+        from dlsweep.analysis.checked import contrasts
+
+        return contrasts(results)
     if table == "curves":
         return curves_of(results)
     known = _known(results)

@@ -217,7 +217,8 @@ class Board:
 
         frame = self.values[0]
         shown = self.fitting(self.where)
-        varying = [factor for factor in self.factors if frame.loc[shown, factor].nunique() > 1]
+        aligning = [factor for factor in self.results.record.aligning if factor in self.factors]
+        varying = [factor for factor in aligning if frame.loc[shown, factor].nunique() > 1]
         tables = [self._levels(factor, [one for one in varying if one != factor], shown) for factor in varying]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["factor", "level", "n"])
 

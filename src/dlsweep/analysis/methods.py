@@ -47,6 +47,8 @@ def _design(results: Results) -> Iterator[str]:
     each = plural(seeds, "seed") if fewest == seeds else f"{fewest} to {plural(seeds, 'seed')}"
     varied = f"varied {_listed(told)}" if told else "has one arm"
     yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {each}"
+    if results.record.tuning:
+        yield from (note.rstrip(".") for note in results.record.tuning.notes())
     if seeds > 1:
         drawn, held = sources(results.config)
         yield (

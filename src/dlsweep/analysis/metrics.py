@@ -122,14 +122,16 @@ def _column(results: Results, name: str) -> Array:
 
 
 def _last_iterations(results: Results, split: str) -> Array:
-    """Return the iteration of each run's final network; a run that stopped early has taken it from before its end."""
-    runs, ends = results.runs, _column(results, "iterations")
-    stopped = runs["status"].to_numpy(dtype=str) == "stopped"
-    if not stopped.any():
+    """Return the iteration of each run's final network; with patience, training may take it from before its end.
+
+    It is the last one whose loss is the final one.
+    """
+    runs, ends, final = results.runs, _column(results, "iterations"), f"final_{split}_loss"
+    if final not in runs:
         return ends
     loss = Measured.of(results, "loss", split=split)
-    final = _column(results, f"final_{split}_loss")
-    return np.where(stopped, loss.last(loss.value == final[loss.run]), ends)
+    found = loss.last(loss.value == _column(results, final)[loss.run])
+    return np.where(found < 0, ends, found)
 
 
 def _final(results: Results, metric: Metric, at: int | None) -> Found:

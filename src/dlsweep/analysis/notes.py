@@ -55,6 +55,8 @@ def _comparison(shown: Shown) -> Iterator[str]:
         if len(pairing):
             spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
             yield f"Pairing leaves {pairing.median():.2g}{spread} of the variance of unpaired differences."
+    if board.results.record.tuning:
+        yield from board.results.record.tuning.notes()
     varied, held = sources(board.results.config)
     yield f"Seeds vary {_and(varied)}; all runs share {_and(held)}."
 

@@ -82,7 +82,7 @@ class Questions:
 
     def __init__(self, results: Results):
         self.results = results
-        self.factors = results.record.tables.factors
+        self.factors = results.record.aligning
         self._values: Callable[[Metric, int | None], DataFrame] = cache(
             lambda metric, at: metric_values(results, metric, at)
         )

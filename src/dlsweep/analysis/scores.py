@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.facets import Cell, Facets, arms, labels, levels, refuse_mixed
+from dlsweep.analysis.facets import Cell, Facets, arms, factors, labels, levels, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing, metric_columns
 from dlsweep.analysis.ranking import ALPHA
 from dlsweep.analysis.statistics import bounds_of, indistinguishable, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
-from dlsweep.text import nearest
+from dlsweep.text import fitting_labels, label_text, nearest, value_text
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
@@ -141,17 +141,42 @@ class Rows:
                 dots[cell][str(own), str(level)] = scores
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
 
-        def rank(name: str) -> float:
-            means = [one.mean for part in dots.values() for (row, _), one in part.items() if row == name]
-            mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
-            return -mean if metrics[0].y == "accuracy" and np.isfinite(mean) else mean
+        found = Rows(name, names, row, grid, dots)
+        return replace(found, names=sorted(names, key=found.rank)) if best_first else found
 
-        return Rows(name, sorted(names, key=rank) if best_first else names, row, grid, dots)
+    def rank(self, name: str) -> float:
+        """Return a number by which rows are in order, the best one first."""
+        means = [one.mean for part in self.dots.values() for (row, _), one in part.items() if row == name]
+        mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
+        return -mean if self.every[0].metric.endswith("accuracy") and np.isfinite(mean) else mean
+
+    def named(self, row: str | Mapping[str, Any]) -> str:
+        """Return the row with a name, with some levels such as `{init: he}`, or the best row for "best".
+
+        A `UsageError` says that there is none, or that several have these levels.
+        """
+        if isinstance(row, str):
+            if row not in (*self.names, "best"):
+                raise UsageError(f"there is no row {row!r} to compare with{nearest(row, [*self.names, 'best'])}")
+            return row if row in self.names else min(self.names, key=self.rank)
+        frame, words = self.facets.frame, value_text(dict(row))
+        fitting = np.ones(len(frame), bool)
+        for factor, level in row.items():
+            if factor not in factors(frame):
+                raise UsageError(f"there is no factor {factor!r} to compare with{nearest(factor, factors(frame))}")
+            known = levels(frame, factor)
+            if not (found := fitting_labels(label_text(level), known)):
+                raise UsageError(f"{factor} has no level {level!r} to compare with{nearest(str(level), known)}")
+            fitting &= labels(frame, factor).isin(found).to_numpy()
+        of = list(dict.fromkeys(self.row[fitting]))
+        if len(of) != 1:
+            apart = [factor for factor in factors(frame) if frame.loc[fitting, factor].nunique() > 1]
+            more = f"; add the level of {', '.join(apart)}" * bool(of)
+            raise UsageError(f"a reference must be one row, and {len(of)} are {words}{more}")
+        return of[0]
 
     def minus(self, name: str) -> Rows:
-        """The differences of all rows to one row, paired by seed. A `UsageError` says that there is no such row."""
-        if name not in self.names:
-            raise UsageError(f"there is no row {name!r} to compare with{nearest(name, self.names)}")
+        """The differences of all rows to one of them, paired by seed."""
         dots = {
             cell: {(row, level): one.minus(part[name, level]) for (row, level), one in part.items() if row != name}
             for cell, part in self.dots.items()

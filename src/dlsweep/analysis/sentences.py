@@ -5,11 +5,13 @@ Each sentence follows from the record that it is about, so it cannot contradict 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from math import isfinite, nan
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from math import ceil, isfinite, nan
+from typing import TYPE_CHECKING
 
 from dlsweep.analysis.contrasts import Interval, name_of
+from dlsweep.analysis.metrics import UNDEFINED
+from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import Metric
 from dlsweep.text import measured, plural
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from dlsweep.analysis.comparison import Comparison
     from dlsweep.analysis.verdicts import Verdict
 
-_MOST_LEVELS = 8  # that a sentence lists
 _SAMPLES = {
     "test": "test images",
     "validation": "validation images",
@@ -80,14 +81,6 @@ def _pairing(ratio: float) -> str:
     return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")
 
 
-class Wording(NamedTuple):
-    """The proposition of a claim, its opposite, and the quantity that was measured, which `evidence` goes on from."""
-
-    claimed: str
-    opposite: str
-    measured: str
-
-
 def of_verdict(verdict: Verdict) -> str:
     """Return the verdict on a claim in a sentence, followed by all that limits it."""
     notes = (f"{note[0].upper()}{note[1:]}." for note in _notes(verdict))
@@ -98,7 +91,7 @@ def _finding(verdict: Verdict) -> str:
     """Return the sentence that says what holds, or that it is not decided, with its numbers."""
     if not verdict.steps or verdict.metric is None:
         return f"It is not decided: {verdict.reason}."
-    wording = _WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
+    wording = WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
     place = within(verdict.metric, verdict.claim.where)
     if verdict.verdict == "undecided":
         begin = f"it is not decided whether{', ' * bool(place)}{place or ' '}{wording.claimed}"
@@ -133,13 +126,14 @@ def within(metric: Metric, where: PartialArm) -> str:
 def evidence(verdict: Verdict) -> str:
     """Return the effects of a verdict with their intervals, the number of seeds and p."""
     sign = verdict.signed
-    effects = ", ".join(measured(step.effect, half_width(step.interval), sign=sign) for step in verdict.steps)
-    if not any(isfinite(step.effect) for step in verdict.steps):
-        effects = "not finite in any seed"
+    steps = verdict.told
+    effects = ", ".join(measured(step.effect, half_width(step.interval), sign=sign) for step in steps)
+    if not any(isfinite(step.effect) for step in steps):
+        effects = "not finite" + " in any seed" * (not verdict.exact)
     if verdict.exact:
         return f"{effects}, exactly, since no run depends on a seed: one run of each, and no p"
-    several = "s" * (len(verdict.steps) > 1)
-    intervals = ", ".join(ends(step.interval, sign=sign) for step in verdict.steps)
+    several = "s" * (len(steps) > 1)
+    intervals = ", ".join(ends(step.interval, sign=sign) for step in steps)
     told = [f"{100 * verdict.level:g} % interval{several} {intervals}"]
     told += [plural(verdict.n, "seed"), *p_values(verdict)]
     return f"{effects} ({'; '.join(told)})"
@@ -152,81 +146,6 @@ def p_values(verdict: Verdict) -> list[str]:
     corrected = verdict.claims > 1 and verdict.adjusted == verdict.adjusted
     after = f", {p_text(verdict.adjusted)} after Holm over {verdict.claims} claims" * corrected
     return [f"p = {p_text(verdict.p)}{after}"]
-
-
-def _beats(verdict: Verdict, words: str) -> Wording:
-    claim, step = verdict.claim, verdict.step
-    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
-    sides, subject = (step.first, step.second), words
-    if claim.more:
-        subject = "the difference in {} between {} and {}".format(words.removeprefix("the "), *map(name_of, claim.arms))
-        sides = name_of(claim.more), name_of(claim.than)
-    with_sides = "with {} than with {}".format(*sides)
-    by, at_most = f"more than {claim.margin:g} ", f"less than {claim.margin:g} {better}"
-    opposite = at_most if claim.margin else worse
-    measured = "it differs by" if claim.more else "the difference is"
-    return Wording(
-        f"{subject} is {by * bool(claim.margin)}{better} {with_sides}",
-        f"{subject} is {opposite} {with_sides}",
-        measured,
-    )
-
-
-def _equals(verdict: Verdict, words: str) -> Wording:
-    step, margin = verdict.step, verdict.claim.margin
-    same = f"{words} with {step.first} is the same as with {step.second}, to within {margin:g}"
-    return Wording(
-        same,
-        f"{words} with {step.first} is more than {margin:g} away from that with {step.second}",
-        "the difference is",
-    )
-
-
-def _level(verdict: Verdict, words: str) -> Wording:
-    claim = verdict.claim
-    begin, other = f"{words} with {verdict.step.first} is", "below" if claim.relation == "above" else "above"
-    return Wording(f"{begin} {claim.relation} {claim.margin:g}", f"{begin} {other} {claim.margin:g}", "its mean is")
-
-
-def _order(verdict: Verdict, words: str) -> Wording:
-    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
-    pairs = ", and ".join(f"with {step.first} than with {step.second}" for step in verdict.steps)
-    reversed_pair = f"with {verdict.step.first} than with {verdict.step.second}"
-    measured = "the difference is" if len(verdict.steps) == 1 else "the differences are"
-    return Wording(f"{words} is {better} {pairs}", f"{words} is {worse} {reversed_pair}", measured)
-
-
-def _along(verdict: Verdict) -> str:
-    """Return the setting of a trend with its levels."""
-    levels = verdict.sides
-    few = ", ".join(levels) if len(levels) <= _MOST_LEVELS else f"{len(levels)} levels from {levels[0]} to {levels[-1]}"
-    return f"{verdict.claim.along} ({few})"
-
-
-def _trend(verdict: Verdict, words: str) -> Wording:
-    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
-    along = f"with {_along(verdict)}"
-    return Wording(
-        f"{words} {moves} {along}", f"{words} {opposite} {along}", "from one level to the next it changes by"
-    )
-
-
-def _monotone(verdict: Verdict, words: str) -> Wording:
-    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
-    steps, along = f"at each step of {_along(verdict)}", verdict.claim.along
-    reversed_step = f"from {verdict.step.first} to {verdict.step.second} of {along}"
-    return Wording(f"{words} {moves} {steps}", f"{words} {opposite} {reversed_step}", "the steps are")
-
-
-_WORDINGS: Mapping[str, Callable[[Verdict, str], Wording]] = {
-    "beats": _beats,
-    "equals": _equals,
-    "above": _level,
-    "below": _level,
-    "order": _order,
-    "trend": _trend,
-    "monotone": _monotone,
-}
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
@@ -256,19 +175,27 @@ def _notes(verdict: Verdict) -> Iterator[str]:
 
 def _diverged(verdict: Verdict) -> Iterator[str]:
     """Yield how runs count that diverged, or that never reached a level."""
+    kind = verdict.metric.kind if verdict.metric else ""
     if verdict.infinite:
-        unreached = verdict.metric is not None and verdict.metric.kind == "iterations_to"
-        cause = "never reached the level and count as infinitely many iterations"
-        counted = cause if unreached else "diverged and count as an infinite loss"
-        others = f"; the numbers are over the other {plural(verdict.finite, 'seed')}" * bool(verdict.steps)
-        yield f"{plural(verdict.infinite, 'run')} {counted}{others}"
-    elif verdict.diverged:
-        yield f"{plural(verdict.diverged, 'run')} diverged and count with the accuracy of guessing"
+        count = f"count{'s' * (verdict.infinite == 1)}"
+        unreached = f"never reached the level and {count} as infinitely many iterations"
+        counted = unreached if kind == "iterations_to" else f"diverged and {count} as an infinite loss"
+        yield f"{plural(verdict.infinite, 'run')} {counted}{_over_finite(verdict)}"
+    elif verdict.diverged and kind != "spread":  # whose reason says it
+        guessed = f" and count{'s' * (verdict.diverged == 1)} with the accuracy of guessing"
+        yield f"{plural(verdict.diverged, 'run')} diverged{guessed * (kind not in (*UNDEFINED, 'column'))}"
+
+
+def _over_finite(verdict: Verdict) -> str:
+    """Return, after a semicolon, the seeds that the numbers are over if some values are not finite."""
+    if len(verdict.steps) > 1:
+        return "; the numbers of each pair are over the seeds in which both are finite"
+    return f"; the numbers are over the other {plural(verdict.finite, 'seed')}" * bool(verdict.finite)
 
 
 def _new_images(verdict: Verdict) -> Iterator[str]:
     """Yield the interval on new images, and that it crosses the margin of a decided claim."""
-    there = [step.interval_new_images for step in verdict.steps if step.interval_new_images]
+    there = [step.interval_new_images for step in verdict.told if step.interval_new_images]
     if not there:
         return
     several = "s are" if len(there) > 1 else " is"
@@ -285,15 +212,28 @@ def _looks(verdict: Verdict) -> Iterator[str]:
             f"it was tested at planned looks up to {verdict.planned} seeds and decided at {verdict.n}, so the effect "
             "may be overestimated, and its interval is not adjusted for looking"
         )
+    elif isfinite(half_width(verdict.interval)):
+        yield "its interval is not adjusted for looking"
     if verdict.seen:
         yield f"the looks were planned after {plural(verdict.seen, 'seed')} were seen, so no error rate is claimed"
+
+
+def _rounded(seeds: int) -> int:
+    """Return a number of seeds rounded up to two digits: the effect that it follows from is an estimate.
+
+    >>> _rounded(8), _rounded(22_457)
+    (8, 23000)
+    """
+    unit = int(10.0 ** max(0, len(str(seeds)) - 2))
+    return ceil(seeds / unit) * unit
 
 
 def _seeds(verdict: Verdict) -> Iterator[str]:
     """Yield the number of seeds that would decide a claim, and the effect that these can detect."""
     half, eighty = verdict.needed
     if half:
-        often = f", and {eighty:,} four times of five" if eighty and eighty > half else ""
-        yield f"if the effect is as seen, {plural(half, 'seed')} would decide the claim about every second time{often}"
+        often = f", and {_rounded(eighty):,} four times of five" if eighty and eighty > half else ""
+        seeds = plural(_rounded(half), "seed")
+        yield f"if the effect is as seen, {seeds} would decide the claim about every second time{often}"
     if isfinite(verdict.detectable) and verdict.detectable > 0:
         yield f"these seeds detect an effect of {verdict.detectable:.2g} four times of five"

@@ -33,7 +33,7 @@ class Step:
     """A contrast of a claim, such as first − second, over the seeds with finite values.
 
     interval: on these test images; it agrees with the test. interval_new_images: None if it is not available. p: of the
-    two-sided test; NaN where nothing is tested.
+    two-sided test; NaN where nothing is tested, and at planned looks, which it would not count.
     """
 
     first: str
@@ -51,7 +51,7 @@ class Verdict:
     steps: one, or one for each neighbouring pair of `order` and `monotone`; deciding: the index of the one that the
     verdict rests on. sign: 1 if more is claimed, −1 if less. level: of the intervals. p, adjusted: before and after
     Holm's correction for the number of `claims` of the sweep; NaN where nothing is tested. n: seeds, of the `trained`
-    ones that some arm has; finite: those whose values are finite, which the effects are over. diverged, stopped,
+    ones that some arm has; finite: those whose values are all finite. diverged, stopped,
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
@@ -92,6 +92,11 @@ class Verdict:
         return self.steps[self.deciding] if self.steps else Step("", "", nan, (nan, nan), None, nan)
 
     @property
+    def told(self) -> tuple[Step, ...]:
+        """The contrasts that a sentence gives the numbers of: where one pair refutes an order, this one."""
+        return (self.step,) if self.verdict == "refuted" else self.steps
+
+    @property
     def effect(self) -> float:
         """Mean of the deciding contrast."""
         return self.step.effect
@@ -117,14 +122,18 @@ class Verdict:
         return OPPOSITE.get(self.verdict) == self.claim.expect
 
     @property
-    def open_on_new_images(self) -> bool:
-        """True if the verdict holds on these test images only: the interval on new ones has a margin inside."""
+    def margins(self) -> tuple[float, ...]:
+        """The effects at which the verdict turns: of `equals` two, else one."""
         margin = self.claim.margin
         margins = {"equals": (-margin, margin), "above": (margin,), "below": (margin,)}
-        crossed = margins.get(self.claim.relation, (self.sign * margin,))
+        return margins.get(self.claim.relation, (self.sign * margin,))
+
+    @property
+    def open_on_new_images(self) -> bool:
+        """True if the verdict holds on these test images only: the interval on new ones has a margin inside."""
         steps = self.steps if self.verdict == "supported" else [self.step] if self.verdict == "refuted" else ()
         there = [step.interval_new_images for step in steps if step.interval_new_images]
-        return any(low <= at <= high for low, high in there for at in crossed)
+        return any(low <= at <= high for low, high in there for at in self.margins)
 
     @property
     def sentence(self) -> str:
@@ -175,14 +184,14 @@ def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha
         p=nan if test.exact or decision else min(test.support, test.refute),
         adjusted=nan if test.reason or decision else adjusted,
         n=1 if test.exact else sides.n,
-        finite=len(contrast.finite),
+        finite=min(len(contrast.finite) for contrast in question.contrasts),
         trained=sides.trained,
         diverged=sum(sides.count("diverged")),
         stopped=sum(sides.count("stopped")),
         infinite=question.infinite,
         reason=reason,
         needed=_needed(question, contrast, alpha / left) if word == "undecided" and not decision else UNKNOWN,
-        detectable=_detectable(contrast, left, alpha) if not test.exact else nan,
+        detectable=nan if test.exact or question.obstacle else _detectable(contrast, left, alpha),
         left_out=sides.left_out,
         exact=test.exact,
         planned=looks.most if looks and decision else 0,
@@ -209,7 +218,7 @@ def _steps(question: Question, alpha: float, test: Tested) -> Iterator[Step]:
     """Yield the contrasts of a claim with their intervals."""
     names = question.sides.names
     for i, contrast in enumerate(question.contrasts):
-        p = min(test.toward[i], test.away[i]) if test.toward and not test.exact else nan
+        p = min(test.toward[i], test.away[i]) if test.toward and not (test.exact or test.decision) else nan
         first, second = (names[0], names[-1]) if len(question.contrasts) == 1 else names[i : i + 2]
         if test.exact:
             value = float(contrast.differences[0])
@@ -234,6 +243,8 @@ def _needed(question: Question, contrast: Contrast, alpha: float) -> Needed:
     margin = question.margin
     if question.claim.relation == "equals" and contrast.effect < 0:
         margin = -margin
+    if len(question.contrasts) > 1 and question.sign * contrast.effect < 0:
+        alpha /= len(question.contrasts)  # a reversal, which one of several pairs would show
     fewest = max(FEWEST, fewest_seeds(1, alpha))
     half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha)
     return Needed(half and max(half, fewest), eighty and max(eighty, fewest))

@@ -19,6 +19,7 @@ from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
 from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
+from dlsweep.cli.export import export
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
 from dlsweep.cli.plot import plot
@@ -44,6 +45,7 @@ app.command()(show)
 app.command()(effects)
 app.command()(check)
 app.command()(diff)
+app.command()(export)
 app.command()(init)
 app.command("list")(list_)
 app.command()(schema)

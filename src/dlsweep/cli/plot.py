@@ -21,6 +21,7 @@ TITLE = "Title of the figures; by default the config's, empty for none."
 LIMITS = "Ends of the {} axis; one may be empty: 0.8, or ,1."
 FONT = "Size of tick labels; other texts are in proportion. 10 by default."
 OUTPUT = "Folder for the figures, or a file for a single one; by default figures/ of each sweep."
+MINUS = "Row of final that the others are compared with, paired by seed: relu; or best."
 ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
 
 
@@ -32,6 +33,7 @@ def plot(
     lines: Annotated[str | None, Option(metavar="FACTOR", help="One line for each level; or split.")] = None,
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
     x: Annotated[str | None, Option("-x", metavar="NAME", help=X)] = None,
+    minus: Annotated[str | None, Option(metavar="ROW", help=MINUS)] = None,
     arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
     seed: Annotated[int | None, Option(parser=scalar, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
@@ -60,7 +62,7 @@ def plot(
     from dlsweep.plots.figures import default, draw
 
     drawn = suffixes(formats)
-    given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y}
+    given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y, "minus": minus}
     given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
     given |= {"title": title, "subtitle": subtitle, "x_label": x_label, "y_label": y_label}
     given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}

@@ -101,10 +101,12 @@ def _train(
     from dlsweep.deciding import decide
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
+    from dlsweep.tuning import tuned
 
     for note in () if most else undecidable(outlook(asked)):
         progress.note(note)
     try:
+        asked = tuned(asked, options, progress)
         results = decide(asked, options, progress, most) if most else train_missing(asked, options, progress)
     except Interrupted as stop:
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
@@ -134,17 +136,23 @@ def _forecast(asked: Config, options: Options, as_json: bool, progress: Progress
     from dlsweep.analysis.outlook import detected, outlook, undecidable
     from dlsweep.deciding import planned
     from dlsweep.forecast import predict
+    from dlsweep.tuning import stages
 
+    candidates, asked, notes = stages(asked, options)
+    tuning = predict(candidates, options) if candidates else None
     if most:
         asked = planned(asked, options, progress.note, most)
     told, claims = predict(asked, options), [] if most else outlook(asked)
     if as_json:
-        print_json({"name": asked.name, **asdict(told), "claims": [asdict(claim) for claim in claims]})
+        before = {"tuning": {"name": candidates.name, **asdict(tuning)}} if candidates and tuning else {}
+        print_json({"name": asked.name, **asdict(told), **before, "claims": [asdict(claim) for claim in claims]})
     else:
+        if candidates and tuning:
+            print(forecast_text(candidates.name, tuning, progress.verbose), end="\n\n")
         print(forecast_text(asked.name, told, progress.verbose))
         if sentence := detected(claims, asked.alpha):
             print(sentence)
-    for note in () if progress.quiet else (*told.notes, *undecidable(claims)):
+    for note in () if progress.quiet else (*notes, *told.notes, *undecidable(claims)):
         say(note)
 
 

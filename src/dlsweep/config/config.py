@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.seeds import Replicates
 from dlsweep.config.sweep import Combination, Grids
+from dlsweep.config.tuning import Tuning, grouped
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.registry import Choice
 from dlsweep.tasks import TASKS, Task
@@ -31,7 +32,8 @@ class Config:
     tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
     plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
     upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
-    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned.
+    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
+    settings that are chosen for each arm; None if none.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Config:
     looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
     alpha: float = ALPHA
+    tuning: Tuning | None = None
 
     @property
     def _combinations(self) -> Iterator[Combination]:
@@ -116,6 +119,29 @@ class Config:
         """Return the replicates of an arm: those of the sweep, or as many as planned looks have asked for."""
         count = self.looks.seeds.get(arm_id(arm)) if self.looks else None
         return self.replicates if count is None else Replicates(range(count))
+
+    @property
+    def is_open(self) -> bool:
+        """True if settings of its arms are still to be chosen: `dlsweep.tune` returns a config with the choice."""
+        return self.tuning is not None and not self.tuning.arms
+
+    def candidates(self) -> list[list[Arm]]:
+        """Return the candidates of each arm: the arms that differ in tuned settings only, those that are tried."""
+        assert self.tuning
+        groups = grouped(self.tuning, self.arms())
+        return [self.tuning.drawn(group) for group in groups]
+
+    def keeping(self, arms: Iterable[Arm], *, resolved: Mapping[str, Any] | None = None, **changes: Any) -> Config:
+        """Return a config with these of its arms only. changes: of other fields; resolved: of the resolved form."""
+        only = [{factor: arm.levels[factor] for factor in self.varying} for arm in arms]
+        kept = tuple({factor: frozenset([label]) for factor, label in arm.items()} for arm in only)
+        named = {"only": [{factor: [label] for factor, label in arm.items()} for arm in only]}
+        return replace(
+            self,
+            _rules=replace(self._rules, only=kept),
+            _resolved={**self._resolved, **named, **(resolved or {})},
+            **changes,
+        )
 
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""

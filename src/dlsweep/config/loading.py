@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config.basics import read_evaluate, read_name, read_statistics, read_title, unknown_key
-from dlsweep.config.checks import CHECKS, Check, unused
+from dlsweep.config.checks import CHECKS, NOTES, Check, unused
 from dlsweep.config.config import Config
 from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
 from dlsweep.config.expansion import expand
@@ -26,6 +26,7 @@ from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.stating import read_claims
 from dlsweep.config.sweep import Sweep, adapted
+from dlsweep.config.tuned import read_tuning
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
@@ -92,13 +93,14 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
-        notes=tuple(dict.fromkeys(map(str, unused.single_lists(sweep)))),
+        notes=tuple(dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
         _task=sweep.task.name,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
         _resolved=resolve(sweep),
         claims=tuple(stated.claim for stated in sweep.claims),
         alpha=sweep.alpha,
+        tuning=sweep.tuning,
     )
     if sweep.rules and next(config.arms(), None) is None:
         place = next(key.place for key in sweep.top if key in ("exclude", "only"))
@@ -116,6 +118,7 @@ def _read(document: Node, given: Source, max_runs: int, checks: Iterable[Check])
         sweep = replace(sweep, labels=(yield from label(sweep)))
         sweep = replace(sweep, blocks=expand(sweep))
         sweep = replace(sweep, rules=(yield from read_rules(sweep)))
+        sweep = replace(sweep, tuning=(yield from read_tuning(sweep)))
         sweep = replace(sweep, claims=(yield from read_claims(sweep)))
     for check in checks:
         yield from check(sweep)

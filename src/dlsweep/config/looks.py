@@ -9,7 +9,7 @@ from dlsweep.config.claims import Claim, PartialArm
 from dlsweep.config.runs import Arm, Run
 from dlsweep.randomness import Seeds
 
-MOST = 10_000  # seeds of a plan
+MOST = 1000  # seeds of a plan; those from 1000 on are for tuning
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from dlsweep.config.words import (
     OUTSIDE,
     STATISTICS,
     TRAIN,
+    TUNE,
     dotted_names,
     meant,
     registry,
@@ -66,7 +67,7 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
         return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
     if head == "seeds":
         return _with(document, head, _with(inner, rest, value))
-    if head in ("train", "evaluate", "statistics"):
+    if head in ("train", "evaluate", "statistics", "tune"):
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in OUTSIDE:
         name, _, setting = rest.partition(".")
@@ -100,7 +101,7 @@ def _meant(path: str) -> str:
 
 def _inner_paths() -> list[str]:
     """The paths that an override can set below the keys of the config."""
-    parts = (f"{part.name}.{setting}" for part in (EVALUATE, STATISTICS) for setting in part.settings)
+    parts = (f"{part.name}.{setting}" for part in (EVALUATE, STATISTICS, TUNE) for setting in part.settings)
     seeds = (f"seeds.{source}" for source in SOURCES)
     outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
     standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))

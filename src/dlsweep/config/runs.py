@@ -176,6 +176,11 @@ class Arm:
             raise AttributeError(f"an arm has no {name!r}")
         return choices[name]
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The choices, and `train`, by name."""
+        return {**self.choices, "train": self.train}
+
     def chosen(self, factor: str) -> tuple[Choice, ...]:
         """Return what a factor chooses, as a tuple also where it is one choice."""
         found = self.choices[factor]

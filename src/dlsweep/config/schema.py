@@ -17,6 +17,7 @@ from dlsweep.config.words import (
     FIELDS,
     STATISTICS,
     TRAIN,
+    TUNE,
     Factor,
     dotted_names,
     entries,
@@ -66,6 +67,7 @@ def schema() -> Schema:
             },
             "exclude": {"description": "Arms to leave out.", **_RULES},
             "only": {"description": "Arms to keep; all others are left out.", **_RULES},
+            "tune": _settings(TUNE, expand=False),
             "plots": {
                 "description": "The figures to draw.",
                 "type": "array",

@@ -12,7 +12,7 @@ from dlsweep.config.document import Key, Node, Place, Reading, each, whole
 from dlsweep.config.ranges import is_range, read_range
 from dlsweep.registry import Entry
 
-_ONCE = ("evaluate.", "statistics.")  # parts of a config that no factor varies
+_ONCE = ("evaluate.", "statistics.", "tune.")  # parts of a config that no factor varies
 
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
 

@@ -16,6 +16,7 @@ from dlsweep.config.levels import Level, LevelSpec, default_level
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.seeds import Replicates
+from dlsweep.config.tuning import Tuning
 from dlsweep.config.words import Factor, data_files
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, Mistake
@@ -87,7 +88,7 @@ class Sweep:
     top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given;
     plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake; task:
     of its models; blocks: of each grid, none until they are made; datasets: that its arms use; alpha: of the tests of
-    the claims.
+    the claims; tuning: None if no setting is tuned.
     """
 
     top: Mapping[Any, Node]
@@ -109,6 +110,7 @@ class Sweep:
     datasets: Datasets = field(default_factory=Datasets)
     claims: Sequence[Stated] = ()
     alpha: float = ALPHA
+    tuning: Tuning | None = None
 
     @property
     def count(self) -> int:

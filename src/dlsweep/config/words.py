@@ -32,6 +32,7 @@ KEYS = (
     "grid",
     "exclude",
     "only",
+    "tune",
     "plots",
     "claims",
     "statistics",
@@ -103,6 +104,23 @@ def statistics(*, alpha: Annotated[float, Gt(0), Lt(0.5)] = ALPHA) -> float:
     return alpha
 
 
+def tune(
+    *,
+    over: list[str] | str,
+    on: Split = "validation",
+    seeds: Annotated[int, Ge(1), Le(1000)] = 3,
+    metric: str = "accuracy",
+    random: Count | None = None,
+) -> None:
+    """Settings to choose for each arm before it is compared.
+
+    over: a setting such as optimizer.lr, or several: the arms that differ only in these are candidates of one arm, of
+    which the best is compared; on: the split that they are judged on; seeds: the number of tuning seeds, 1000, 1001, …,
+    which are never those reported; metric: without a split, such as loss or best_accuracy, by default the final
+    accuracy; random: the number of candidates of each arm that are drawn at random; by default all are tried.
+    """
+
+
 class Section(Entry):
     """A part of a config: every value in it has a name."""
 
@@ -114,6 +132,7 @@ class Section(Entry):
 TRAIN = Section("part of a config", "train", train)
 EVALUATE = Section("part of a config", "evaluate", evaluate)
 STATISTICS = Section("part of a config", "statistics", statistics)
+TUNE = Section("part of a config", "tune", tune)
 
 
 def registry(word: str) -> Registry:

@@ -9,8 +9,9 @@
         return Chart(figure, caption="Mean of 5 seeds.", alt="Bars of training time by arm.", data=frame)
 
 `table` is what the facets divide: `runs` (a row per run), `curves` (per run, iteration and split), `layers` (per run,
-iteration and layer), `networks` (rows of `runs` whose weights were kept; `facets.load(row)` gives the network), or
-`predictions` (rows of `runs`; `facets.predicted(rows)` gives the class of each test image, by run).
+iteration and layer), `networks` (rows of `runs` whose weights were kept; `facets.load(row)` gives the network),
+`predictions` (rows of `runs`; `facets.predicted(rows)` gives the class of each test image, by run), or `claims` (a row
+per claim and contrast, with its verdict).
 `places` names the places for factors that the plot has, of `rows`, `columns` and `lines`. They become settings. A place
 that the user does not fill gets a factor that varies; `for cell, part in facets` gives the rows of each panel. A factor
 that is left without a place makes a figure for each of its levels. A plot without places gets the whole table once.
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 F = TypeVar("F", bound=Callable[..., Any])
-Table = Literal["runs", "curves", "layers", "networks", "predictions"]
+Table = Literal["runs", "curves", "layers", "networks", "predictions", "claims"]
 NETWORKS = ("networks", "predictions")  # tables of which a plot gets the `Results`
 Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
 

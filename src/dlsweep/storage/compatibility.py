@@ -112,6 +112,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         },
         relabelled=relabelled,
         hidden=hidden,
+        tuning=config.tuning,
         **changes.claims(config, old, trained),
         looks=config.looks,
     )

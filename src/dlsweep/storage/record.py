@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_info
 from dlsweep.config.claims import ALPHA, RELATIONS, Claim
 from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
+from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.metrics import parse_metric
 from dlsweep.randomness import RANDOMNESS_VERSION
@@ -44,7 +45,8 @@ READABLE = (1, SCHEMA_VERSION)
 FILE = "sweep.json"
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
-_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks")  # left out where empty
+# Fields that are left out where empty.
+_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks", "tuning")
 
 
 class OtherVersion(ResultsDamaged):
@@ -80,6 +82,7 @@ class Record:
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
     run was trained; removed: of claims that were taken out since then. looks: at the claims, if they were planned.
+    tuning: the candidates that were tried for each arm, and the choice; None if nothing was tuned.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
 
@@ -101,6 +104,12 @@ class Record:
     late: Sequence[str] = ()
     removed: Sequence[str] = ()
     looks: Looks | None = None
+    tuning: Tuning | None = None
+
+    @property
+    def aligning(self) -> list[str]:
+        """The factors over whose combinations arms are compared: all but those that were tuned for each arm."""
+        return [factor for factor in self.tables.factors if not (self.tuning and self.tuning.covers(factor))]
 
     @property
     def beside(self) -> str:

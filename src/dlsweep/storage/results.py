@@ -19,7 +19,7 @@ from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader, advised
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import label_text, nearest, plural
+from dlsweep.text import fitting_labels, label_text, nearest, plural
 from dlsweep.training.result import PREDICTED, Checkpoint
 from dlsweep.types import Array
 
@@ -239,9 +239,7 @@ class Results:
             one = not isinstance(level, (list, tuple)) or label_text(level) in labels
             found: list[str] = []
             for text in map(label_text, [level] if one else level):
-                same = [label for label in labels if label == text] or [
-                    x for x in labels if x.partition(" ")[0] == text
-                ]
+                same = fitting_labels(text, labels)
                 if not same:
                     raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
                 found += same

@@ -119,8 +119,33 @@ def test_differences_to_a_row_are_paired_by_seed() -> None:
     np.testing.assert_allclose(chart.data[["low", "high"]], [[0.01, 0.01], [-0.05, -0.05]], atol=1e-9)
     assert line(ax, "zero").get_xdata()[0] == 0  # type: ignore[index]
     assert "final test accuracy: difference to none" in texts(chart.figure)
+    assert "Differences are paired by seed" in chart.caption
     with pytest.raises(UsageError, match="there is no row 'nonne' to compare with; did you mean 'none'"):
         plots["final"](scores(), minus="nonne")
+
+
+@pytest.mark.parametrize("loss", [False, True])
+def test_a_reference_is_given_by_levels_or_is_the_best(loss: bool) -> None:
+    runs, y = scores(), "loss" if loss else "accuracy"
+    runs = runs.assign(final_test_loss=runs["final_test_accuracy"])
+    expected = plots["final"](runs, y=y, minus="dropout" if loss else "l2")
+    best = plots["final"](runs, y=y, minus="best")
+    pd.testing.assert_frame_equal(best.data, expected.data)
+    by_level = plots["final"](runs, y=y, minus={"regularizer": "dropout" if loss else "l2"})
+    pd.testing.assert_frame_equal(by_level.data, expected.data)
+    with pytest.raises(UsageError, match="regularizer has no level 'l3' to compare with"):
+        plots["final"](runs, minus={"regularizer": "l3"})
+    with pytest.raises(
+        UsageError, match="there is no factor 'regulariser' to compare with; did you mean 'regularizer'"
+    ):
+        plots["final"](runs, minus={"regulariser": "l2"})
+    two = pd.concat(
+        [runs.assign(init="he"), runs.assign(init="xavier", arm=runs["arm"] + "x", run_id=runs["run_id"] + "x")]
+    )
+    with pytest.raises(UsageError, match=r"one row, and 2 are \{regularizer: l2\}; add the level of init"):
+        plots["final"](two, minus={"regularizer": "l2"})
+    both = plots["final"](two, minus={"regularizer": "l2", "init": "he"})
+    assert "final test accuracy: difference to l2, he" in texts(both.figure)
 
 
 def test_ticks_are_at_values_that_were_tried_and_what_moves_along_is_told() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dlsweep.config.checks import claims, data, plots, seeds, unused
+from dlsweep.config.checks import claims, data, fairness, plots, seeds, unused
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake
 
@@ -28,6 +28,12 @@ CHECKS: tuple[Check, ...] = (
     plots.weights,
     plots.numeric,
     plots.tasks,
+    plots.claims,
     claims.possible,
     claims.crossed,
+    fairness.tunable,
+    fairness.seeds,
+    fairness.claims,
 )
+
+NOTES: tuple[Check, ...] = (unused.single_lists, fairness.alike, fairness.schedules)

@@ -54,7 +54,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
         return
     found = list(candidates(sweep))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
-    for stated in sweep.claims:
+    for stated in sweep.claims if arms.trained else ():  # a config without arms is refused for that alone
         yield from _claim(stated, arms)
 
 
@@ -76,7 +76,8 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
     if not there:
         yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
-    factors = [factor for factor in arms.factors if factor != metric.factor]
+    tuned = arms.sweep.tuning
+    factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
     if metric.factor:
         yield from _spread(stated, metric, there)
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)

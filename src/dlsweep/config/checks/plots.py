@@ -41,6 +41,17 @@ def tasks(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake("paths are those of descents on a landscape, and the models here are networks")
 
 
+def claims(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of claims in a sweep without claims."""
+    stated = sweep.top.get("claims")
+    for node, plot in sweep.plots if stated is None or not stated.value else ():
+        if getattr(entry("plots", plot.name), "table", "") == "claims":
+            yield node.place.mistake(
+                f"{plot.name} shows the claims of a sweep, and this one has none; write claims:, such as "
+                "claims: [{he beats xavier: {arm: {init: he}, beats: {init: xavier}}}]"
+            )
+
+
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName
+from dlsweep.analysis.networks import PartialArm
 from dlsweep.analysis.scores import Moment, Rows, Scores, chance, metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
@@ -32,7 +33,7 @@ def final(
     y: Literal["accuracy", "loss"] = "accuracy",
     split: SplitName | None = None,
     splits: list[SplitName] | None = None,
-    minus: str | None = None,
+    minus: str | PartialArm | None = None,
     moment: Moment = "final",
     order: Literal["config", "value"] = "config",
     log_y: bool = False,
@@ -41,8 +42,9 @@ def final(
 
     y: the metric; log_y: a logarithmic axis of the metric. rows: arm, or a factor whose levels are the rows; columns: a
     factor whose levels are panels; lines: a factor whose levels are colours within a row. split: by default the split
-    furthest from training; splits: several, such as train and test, joined by a line within each row. minus: a row,
-    such as none; the others show their differences to it, paired by seed. moment: final, best or last. order: of the
+    furthest from training; splits: several, such as train and test, joined by a line within each row. minus: the
+    reference, a row such as none, levels such as {activation: relu, init: he}, or best; the other rows show their
+    differences to it, paired by seed. moment: final, best or last. order: of the
     rows, as in the config, or by value, the best above.
 
     A diverged run is a cross at chance accuracy, where it counts. Its loss has no value: its cross is at the edge, and
@@ -60,7 +62,8 @@ def final(
     name = metrics[0].words if len(metrics) == 1 else f"{moment} {y}"
     level = chance(facets.frame, y)
     if minus is not None:
-        shown, name, level = shown.minus(minus), f"{name}: difference to {minus}", 0.0
+        reference = shown.named(minus)
+        shown, name, level = shown.minus(reference), f"{name}: difference to {reference}", 0.0
     axis = ScoreAxis.of(shown.every, log=log_y and minus is None)
     words = _words(shown, name, axis, level, joined=bool(splits))
     figure = _draw(shown, words, axis, level, joined=bool(splits))
@@ -118,7 +121,7 @@ def _words(shown: Rows, name: str, axis: ScoreAxis, level: float, *, joined: boo
     if any(_greys(shown, joined=joined).values()):
         of = "the best of its panel" if len(shown.dots) > 1 else "the best"
         caption.append(f"Grey: cannot be distinguished from {of} (one-sided paired t tests).")
-    caption += ["Differences are within seeds, so their intervals compare arms."] * (level == 0)
+    caption += ["Differences are paired by seed, so their intervals compare arms."] * (level == 0)
     runs = shown.facets.frame
     names = level_names(runs, shown.name if shown.name != "arm" else None)
     single = len(shown.dots) == 1

@@ -1,0 +1,84 @@
+"""Read `tune:`, the settings that are chosen for each arm before it is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+from dlsweep.config.document import Node, Reading, each, whole
+from dlsweep.config.settings import read_settings
+from dlsweep.config.sweep import Sweep
+from dlsweep.config.tuning import Tuning
+from dlsweep.config.words import TUNE, factor
+from dlsweep.errors import UsageError
+from dlsweep.metrics import parse_metric
+from dlsweep.text import nearest
+from dlsweep.types import Split
+
+
+@whole
+def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
+    """Read `tune`; None if it is not there."""
+    node = sweep.top.get("tune")
+    if node is None:
+        return None
+    key = next(key for key in sweep.top if key == "tune")
+    if sweep.task.chance:
+        yield key.place.mistake(f"tune has no effect on a {sweep.task.noun}; take it out")
+        return None
+    given = yield from read_settings(TUNE, node, "tune", key.place, expand=False)
+    if given is None:
+        return None
+    nodes = {name: one for name, (one,) in given.items()}
+    settings: dict[str, Any] = TUNE.complete({name: one.meaning for name, one in nodes.items()})
+    over = yield from each(_read_name(sweep, one) for one in nodes["over"].items())
+    yield from _check_split(sweep, settings["on"], nodes.get("on", replace(node, place=key.place)))
+    metric = yield from _read_metric(sweep, settings["metric"], settings["on"], nodes.get("metric", node))
+    return Tuning(tuple(over), metric, settings["seeds"], settings["random"])
+
+
+def _read_name(sweep: Sweep, node: Node) -> Reading[str]:
+    """Read the name of a factor that is tuned: a field, or a setting."""
+    name, names = str(node.value), [f.name for f in sweep.factors]
+    if name in names:
+        found = name
+    else:
+        f = yield from factor(name, node.place)
+        found = f.name if f else ""
+    if found.partition(".")[0] == "data":
+        yield node.place.mistake(f"tune.over chooses settings of the training, not the data, got {name}")
+    if found in ("train.iterations", "train.epochs"):
+        hint = nearest("", [other for other in names if other != found])
+        yield node.place.mistake(f"candidates have the same number of steps, so {name} is not tuned{hint}")
+    return found
+
+
+def _check_split(sweep: Sweep, on: str, node: Node) -> Reading[None]:
+    if on == "test":
+        yield node.place.mistake(
+            "tune.on must not be test: a setting that is chosen on the test images makes their accuracy too high; "
+            "write validation"
+        )
+    elif on not in sweep.evaluate.on:
+        default = ", the default," if node.is_mapping else ""
+        several = ", ".join(split for split in get_args(Split) if split in (*sweep.evaluate.on, on))
+        yield node.place.mistake(
+            f"tune.on is {on}{default} and evaluate.on has {', '.join(sweep.evaluate.on)} only; write evaluate: {{on: "
+            f"[{several}]}}"
+        )
+
+
+def _read_metric(sweep: Sweep, name: str, on: str, node: Node) -> Reading[str]:
+    """Read the metric that candidates are judged by."""
+    if named := [split for split in get_args(Split) if split in name.split("_")]:
+        yield node.place.mistake(f"tune.metric has no split, got {name!r}; write on: {named[0]} beside it")
+        return ""
+    try:
+        factors = [f.name for f in sweep.factors]
+        metric = parse_metric(name, splits=(on,), factors=factors, task=sweep.task, layers=False)
+    except UsageError as error:
+        yield node.place.mistake(str(error))
+        return ""
+    if metric.kind in ("column", "spread"):
+        yield node.place.mistake(f"tune.metric must be of a curve, such as accuracy or best_loss, got {name!r}")
+    return metric.name

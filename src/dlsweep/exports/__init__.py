@@ -1,0 +1,1 @@
+"""Copies of results in the formats of other programs."""

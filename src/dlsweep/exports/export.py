@@ -1,0 +1,47 @@
+"""Export results to a file or a folder of another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlsweep import files
+from dlsweep.errors import UsageError
+from dlsweep.exports import places, tensorboard
+from dlsweep.exports.tables import csv
+from dlsweep.storage.results import Results
+from dlsweep.text import nearest
+
+FORMATS = ("csv", "tensorboard")
+
+
+def export(
+    results: Results, to: str = "csv", *, output: str | Path, table: str | None = None, force: bool = False
+) -> Path:
+    """Write results in the format of another program, completely or not at all; return the path.
+
+    to: `csv`, one table: `runs` by default, or the one that `table` names (`curves`, `layers`, `predictions`,
+    `ensembles`); or `tensorboard`, a folder of event files.
+    output: the file or folder. Raise a `UsageError` if it exists, unless `force` is given, or if the sweep lacks the
+    table.
+
+    >>> import dlsweep, pandas as pd
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 3}
+    >>> results = dlsweep.run(config, executor="inline")
+    >>> pd.read_csv(export(results, output="one.csv"))["seed"].tolist()
+    [0, 1, 2]
+    """
+    path = Path(output)
+    if to not in FORMATS:
+        raise UsageError(f"there is no format {to!r}{nearest(to, FORMATS)}")
+    if table is not None and to != "csv":
+        raise UsageError(f"{to} has no tables; remove --table (table=), or export to csv")
+    if to == "tensorboard":
+        places.check_folder(path, force, tensorboard.FILE)
+        with places.replaced(path) as new:
+            tensorboard.write(results, new)
+    else:
+        places.check_file(path, force)
+        content = csv(results, table or "runs").encode()
+        files.make_folder(path.parent)
+        files.write(path, content)
+    return path
