@@ -50,7 +50,7 @@ test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on ever
 test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest versions of the dependencies
 	.venv-oldest/bin/python -m pytest
 
-test-export: .venv-export/.installed ## run the tests of exports with TensorBoard and DuckDB
+test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB
 	.venv-export/bin/python -m pytest -n 0 tests/exports
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
@@ -109,7 +109,7 @@ clean: ## remove environments, caches and builds; results/ stays
 # The programs that read exports, in an environment of their own: users and the other tests do without.
 .venv-export/.installed: pyproject.toml tests/exports/requirements.txt
 	$(PYTHON) -m venv --clear .venv-export
-	.venv-export/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' -r tests/exports/requirements.txt
+	.venv-export/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test,export]' -r tests/exports/requirements.txt
 	@touch $@
 
 .venv-oldest/.installed: pyproject.toml tests/oldest.txt

@@ -56,6 +56,21 @@ def test_a_name_is_all_its_levels_and_a_list_has_several(results: Results) -> No
     assert by_name.first == "sgd"
 
 
+def test_arms_with_the_same_values_are_not_said_to_differ(tmp_path: Path) -> None:
+    same = store(tmp_path / "same", GRID, lambda levels, seed: 0.5 + 0.01 * seed, seeds=6)
+    told = str(same.compare({"init": "he"}, {"init": "xavier"}))
+    assert "the final test accuracy is the same on average with he and with xavier" in told
+    assert "The paired differences are the same in every seed." in told
+
+
+def test_losses_that_all_diverged_have_no_difference(tmp_path: Path) -> None:
+    ended = lambda levels, seed: "diverged" if levels["init"] == "normal" else "done"  # noqa: E731
+    results = store(tmp_path, GRID, value, seeds=6, ended=ended)
+    told = str(results.compare({"init": "he"}, {"init": "normal"}, metric="test_loss"))
+    assert "the final test loss has no finite difference between he and normal in any seed" in told
+    assert "18 runs with normal diverged." in told
+
+
 def test_the_margin_is_in_the_better_direction(results: Results) -> None:
     """The losses of one are lower by the difference; at that margin, half of the patterns are more extreme."""
     loss = results.compare({"init": "he"}, {"init": "xavier"}, metric="test_loss")

@@ -304,6 +304,16 @@ def test_numbers_of_planned_looks_are_not_adjusted_for_looking(tmp_path: Path) -
     assert np.isnan([found.p, found.step.p]).all()
 
 
+@pytest.mark.parametrize(("diverged", "word"), [(11, "supported"), (7, "undecided")])
+def test_a_run_after_the_look_that_decided_changes_no_verdict(tmp_path: Path, diverged: int, word: str) -> None:
+    claim = Claim("", "below", (NORMAL,), 0.9, metric="final_test_loss")
+    ended = lambda levels, seed: "diverged" if seed == diverged else "done"  # noqa: E731
+    results = store(tmp_path, INITS, FAR, claim, seeds=12, ended=ended)
+    looks = Looks((claim,), 0.05, 12, (8, 10, 12), 0, "made-up", {})
+    found = check(replace(results, record=replace(results.record, looks=looks))).verdicts[0]
+    assert (found.verdict, found.n) == (word, 8 if word == "supported" else 12)
+
+
 @pytest.mark.parametrize("relation", ["equals", "below"])
 def test_a_mean_that_is_not_finite_is_not_decided(tmp_path: Path, relation: str) -> None:
     arms = (HE, NORMAL) if relation == "equals" else (NORMAL,)

@@ -35,13 +35,28 @@ def look(questions: Questions, claim: Claim, looks: Looks) -> Looked:
     try:
         question = questions.of(claim)
         if reason := question.obstacle:
-            return Looked(claim, none, question, reason)
+            return _decided_before(questions, claim, plan) or Looked(claim, none, question, reason)
         if question.exact:
             return Looked(claim, none, question)
         decision = _decision(question, plan)
         return Looked(claim, decision, questions.of(claim, first=decision.seeds) if decision.seeds else question)
     except UsageError as error:
         return Looked(claim, none, reason=str(error))
+
+
+def _decided_before(questions: Questions, claim: Claim, plan: Plan) -> Looked | None:
+    """Return a claim that was decided at a look before the runs that no test can take; None if it was not.
+
+    Other claims may need more seeds of its arms, and their runs change no verdict that was read.
+    """
+    for n in plan.looks:
+        question = questions.of(claim, first=n)
+        if question.obstacle or question.sides.n < n:
+            return None
+        decision = _decision(question, plan)
+        if decision.sign:
+            return Looked(claim, decision, question)
+    return None
 
 
 def plan_of(looks: Looks) -> Plan:

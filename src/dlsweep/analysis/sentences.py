@@ -55,13 +55,19 @@ def p_text(p: float) -> str:
 
 def of_comparison(found: Comparison) -> str:
     """Return the sentence on a comparison, followed by all that limits it."""
-    size = measured(abs(found.difference), half_width(found.interval))
-    direction = "higher" if found.difference >= 0 else "lower"
+    if found.difference != found.difference:
+        comparison = f"has no finite difference between {found.first} and {found.second} in any seed"
+    elif found.difference == 0:
+        comparison = f"is the same on average with {found.first} and with {found.second}"
+    else:
+        direction = "higher" if found.difference > 0 else "lower"
+        size = measured(abs(found.difference), half_width(found.interval))
+        comparison = f"is {size} {direction} with {found.first} than with {found.second}"
     told = [plural(found.n, "seed")]
     if found.n > 1:
         told = [f"95 % interval {ends(found.interval)}", *told]
         told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
-    difference = f"{found.words} is {size} {direction} with {found.first} than with {found.second}"
+    difference = f"{found.words} {comparison}"
     notes = [f"{difference[0].upper()}{difference[1:]} ({'; '.join(told)})."]
     if found.interval_new_images:
         notes.append(f"On new images like these, the interval is {ends(found.interval_new_images)}.")
@@ -77,6 +83,8 @@ def of_comparison(found: Comparison) -> str:
 
 
 def _pairing(ratio: float) -> str:
+    if ratio < 1e-9:
+        return "The paired differences are the same in every seed."
     share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
     return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")
 

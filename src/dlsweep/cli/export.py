@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from dlsweep.cli.terminal import print_paths
 
-TO = "Format: csv, or tensorboard (a folder of event files)."
+TO = "Format: csv, tensorboard (a folder of event files) or mlflow (a SQLite store)."
 OUTPUT = "File or folder to write."
 TABLE = "Table of a CSV file: runs (the default), curves, layers, predictions or ensembles."
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from dlsweep import files
 from dlsweep.errors import UsageError
-from dlsweep.exports import places, tensorboard
+from dlsweep.exports import mlflow, places, tensorboard
 from dlsweep.exports.tables import csv
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
 
-FORMATS = ("csv", "tensorboard")
+FORMATS = ("csv", "tensorboard", "mlflow")
 
 
 def export(
@@ -20,7 +20,7 @@ def export(
     """Write results in the format of another program, completely or not at all; return the path.
 
     to: `csv`, one table: `runs` by default, or the one that `table` names (`curves`, `layers`, `predictions`,
-    `ensembles`); or `tensorboard`, a folder of event files.
+    `ensembles`); `tensorboard`, a folder of event files; or `mlflow`, a SQLite store, which needs the package mlflow.
     output: the file or folder. Raise a `UsageError` if it exists, unless `force` is given, or if the sweep lacks the
     table.
 
@@ -39,6 +39,10 @@ def export(
         places.check_folder(path, force, tensorboard.FILE)
         with places.replaced(path) as new:
             tensorboard.write(results, new)
+    elif to == "mlflow":
+        places.check_file(path, force)
+        with places.replaced(path) as new:
+            mlflow.write(results, mlflow.client(new), path.parent / "mlruns")
     else:
         places.check_file(path, force)
         content = csv(results, table or "runs").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +35,8 @@ def check_folder(path: Path, force: bool, file: str) -> None:
 def replaced(path: Path) -> Iterator[Path]:
     """Yield a new path for a file or a folder, which replaces the one at `path` at the end, unless an error occurs."""
     files.make_folder(path.parent)
-    new = path.with_name(f".{path.name}.tmp")
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # a database of this name may still be open
     with files.writing(path):
-        _remove(new)
         try:
             yield new
             if path.is_dir():

@@ -52,7 +52,7 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
         ]
         yield TrackedRun(
             id=str(row["run_id"]),
-            name=f"{row['arm']}, seed {row['seed']}" if row["arm"] else f"seed {row['seed']}",
+            name=f"{row['arm']}, seed {row['seed']}",
             status=str(row["status"]),
             iterations=int(row["iterations"]),
             parameters={name: _text(known[name]) for name in columns[1:end] if name in known},
