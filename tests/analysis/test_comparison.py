@@ -106,6 +106,17 @@ def test_mistakes_have_the_nearest_name(results: Results) -> None:
         results.compare({"init": "he"}, {"init": "xaver"})
     with pytest.raises(UsageError, match="there is no metric 'test_acuracy'; did you mean 'test_accuracy'"):
         results.compare({"init": "he"}, {"init": "xavier"}, metric="test_acuracy")
+    with pytest.raises(UsageError, match=r"the arm he, sgd lr=0\.1 is on both sides of the comparison"):
+        results.compare({"init": "he"}, {"init": ["he", "xavier"]})
+    with pytest.raises(UsageError, match=r"an arm is written with its factors, such as \{'init': 'he'\}, got 'he'"):
+        results.compare("he", {"init": "xavier"})  # type: ignore[arg-type]
+
+
+def test_equal_differences_in_all_seeds_need_no_factor_of_seeds(tmp_path: Path) -> None:
+    constant = store(
+        tmp_path, {"init": ["he", "xavier"]}, lambda levels, seed: seed / 16 + (levels["init"] == "he") / 8
+    )
+    assert str(constant.compare({"init": "he"}, {"init": "xavier"})).endswith("is 0 times the unpaired one.")
 
 
 def test_the_interval_on_new_images_is_that_of_the_mean_difference_of_correctness(tmp_path: Path) -> None:

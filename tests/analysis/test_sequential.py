@@ -34,7 +34,7 @@ def test_looks_go_on_in_tens_to_the_last() -> None:
 
 @pytest.mark.parametrize(("most", "trained", "least"), [(5, 0, 6), (10, 12, 12)])
 def test_too_few_seeds_are_refused(most: int, trained: int, least: int) -> None:
-    with pytest.raises(UsageError, match=f"{most} seeds are too few; write at least {least}"):
+    with pytest.raises(UsageError, match=f"--max-seeds {most} is too few for 1 claim; write at least {least}"):
         Plan.of(0.05, claims=1, most=most, trained=trained)
 
 

@@ -52,6 +52,12 @@ def test_filters_order_and_number_of_rows(shown: Dlsweep) -> None:
     assert rows(first)[1] == rows(shown("show", "results/tiny").stdout)[1]
 
 
+def test_a_folder_without_results_is_an_error_beside_others(shown: Dlsweep) -> None:
+    found = shown("show", "results/tiny", "nosuch", code=2)
+    assert found.stderr == "there are no results in nosuch\n"
+    assert found.stdout == shown("show", "results/tiny").stdout
+
+
 def test_the_reference_can_be_any_arm(shown: Dlsweep) -> None:
     table = rows(shown("show", "results/tiny", "--reference", "activation=relu,init=he").stdout)
     assert "minus relu, he" in table[0]

@@ -183,8 +183,11 @@ def test_descents_are_compared_by_their_loss(sweep: Load) -> None:
             "a claim is a name with a relation, such as {He beats Xavier: {arm: {init: he}, beats: {init: ",
         ),
         ("[{A: ▲[above]}]", "a claim is a name with a relation"),
-        ("[{▲A: {}}]", "it has no relation (choices: above, beats, below, equals, monotone, order, trend); a claim is"),
-        ("[{▲A: {arm: {init: he}}}]", "it has no relation"),
+        (
+            "[{▲A: {}}]",
+            "the claim 'A' has no relation (choices: above, beats, below, equals, monotone, order, trend); a claim is",
+        ),
+        ("[{▲A: {arm: {init: he}}}]", "the claim 'A' has no relation"),
         (
             "[{A: {arm: {init: he}, ▲beat: {init: xavier}}}]",
             "there is no relation 'beat'; did you mean 'beats'? (choices",
@@ -299,12 +302,12 @@ def test_mistakes_of_form(told: Told, claims: str, sentence: str) -> None:
         ),
         (
             "{arm: {init: he}, above: ▲1}",
-            "claims.above must lie within that range, since final test accuracy lies with",
+            "claims.above must lie inside the range of final test accuracy, from 0 to 1, got",
         ),
-        ("{arm: {init: he}, below: ▲0}", "claims.below must lie within that range"),
+        ("{arm: {init: he}, below: ▲0}", "claims.below must lie inside the range of final test"),
         (
             "{arm: {init: he}, above: ▲50}",
-            "claims.above must lie within that range, since final test accuracy lies with",
+            "claims.above must lie inside the range of final test accuracy, from 0 to 1, got",
         ),
         (
             "{arm: {init: he}, beats: {init: xavier}, by: ▲2}",
@@ -361,7 +364,7 @@ def test_mistakes_of_form(told: Told, claims: str, sentence: str) -> None:
         ),
         (
             "{trend: ▲optimizer.lr, where: {optimizer: sgd}}",
-            "claims.trend must name a numeric setting that varies in these arms, optimizer.lr has one value (choices: ",
+            "claims.trend must name a numeric setting that varies in these arms, and optimizer.lr has one value here",
         ),
         (
             "{trend: ▲optimizer.lr}",
@@ -435,7 +438,7 @@ def test_mistakes_of_claims_are_told_with_all_others(told: Told) -> None:
         "claims.above must be a number, got 'high'",
         "there is no metric 'tset_loss'; did you mean 'test_loss'?",
         "claims.expect must be one of",
-        "claims.above must lie within",
+        "claims.above must lie inside",
     )
 
 

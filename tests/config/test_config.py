@@ -196,6 +196,12 @@ def test_what_changed_is_told_by_path() -> None:
     ]
 
 
+def test_crossed_seeds_in_place_of_plain_ones_are_told_in_full() -> None:
+    plain, crossed = load({"name": "x", "seeds": 2}), load({"name": "x", "seeds": {"init": 2, "batches": 1}})
+    assert plain.difference(crossed.resolved()) == ["seeds: {init: [0, 1], batches: [0]} there, [0, 1] now"]
+    assert crossed.difference(plain.resolved()) == ["seeds: [0, 1] there, {init: [0, 1], batches: [0]} now"]
+
+
 def test_plots_and_labels_of_plots_are_no_question() -> None:
     assert not load({"name": "x", "plots": ["curves"]}).difference(load({"name": "x"}).resolved())
 

@@ -77,6 +77,10 @@ def test_the_stored_verdicts_are_those_of_the_sequential_test(decided: Dlsweep) 
     sentence = decided("check", "results/tiny", code=3).stdout
     assert "planned looks up to 12 seeds and decided at 7, so the effect may be overestimated" in sentence
     assert "the last of the planned looks, at 12 seeds, did not decide it" in sentence.lower()
+    told = decided("check", "results/tiny", "--methods", code=3).stdout
+    assert "each of 6 arms was trained with 3 to 12 seeds" in told
+    assert "sequential, at planned numbers of seeds up to 12; the looks spend the error rate of 0.05, divided" in told
+    assert "Holm (1979)" not in told
 
 
 def test_running_again_trains_nothing_with_and_without_the_option(decided: Dlsweep) -> None:
@@ -130,7 +134,7 @@ def test_a_plan_after_seen_verdicts_says_so(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         (["claims=[]"], "the config has no claims; write some under `claims:`"),
-        (["--max-seeds", "4"], "4 seeds are too few; write at least 7"),
+        (["--max-seeds", "4"], "--max-seeds 4 is too few for 2 claims; write at least 7"),
         (["--max-seeds", "1001"], "a plan has at most 1000 seeds, got 1001"),
         (["seeds={init: 2, batches: 2}"], "write a number of seeds, such as seeds: 10"),
     ],

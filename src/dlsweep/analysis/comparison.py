@@ -14,6 +14,7 @@ from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.sentences import of_comparison, subject, within
 from dlsweep.analysis.statistics import pairing
 from dlsweep.config.claims import ALPHA
+from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.types import Array
 
@@ -87,7 +88,10 @@ def compare(
     part = results.partial_arm(where or {})
     frame = metric_values(results, chosen, at)
     frame = frame[fitting(frame, part)]
-    sides = sides_of(frame, [results.partial_arm(one) for one in (first, second)], results.record.aligning)
+    arms = [results.partial_arm(one) for one in (first, second)]
+    if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
+        raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
+    sides = sides_of(frame, arms, results.record.aligning)
     contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
     return Comparison(
         first=sides.names[0],

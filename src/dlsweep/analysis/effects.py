@@ -11,7 +11,7 @@ import numpy as np
 
 from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
 from dlsweep.analysis.facets import follows, varying
-from dlsweep.analysis.frames import counted
+from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
 from dlsweep.analysis.metrics import finite, metric_of, metric_values
 from dlsweep.analysis.sign_flips import MOST_EXACT
@@ -91,8 +91,12 @@ def effects_in(frame: DataFrame, order: int = 2) -> Effects:
 def effects_of_runs(runs: DataFrame, column: str) -> Effects:
     """Return the effects on a column of the table of runs, for a figure.
 
-    Raise a `UsageError` if combinations of levels are missing, or if a diverged run has no value.
+    Raise a `UsageError` if combinations of levels are missing, if a diverged run has no value, or if seeds are crossed.
     """
+    if max(crossing(runs).values(), default=1) > 1:
+        raise UsageError(
+            "runs of crossed seeds are not independent, as effects need; the plot luck shows their sources"
+        )
     values = counted(runs, [column])[:, 0]
     status = runs["status"].to_numpy(dtype=str)
     if np.isnan(values[status == "diverged"]).any():

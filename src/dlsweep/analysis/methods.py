@@ -42,9 +42,11 @@ def _design(results: Results) -> Iterator[str]:
         f"{f} ({', '.join(own)})" if len(own) <= _MOST_LEVELS else f"{f} ({len(own)} levels)"
         for f, own in levels.items()
     ]
-    arms, seeds = results.runs["arm"].nunique(), results.runs["seed"].nunique()
+    counts = results.runs.groupby("arm", observed=True)["seed"].nunique()
+    arms, (fewest, seeds) = len(counts), (counts.min(), counts.max())
+    each = plural(seeds, "seed") if fewest == seeds else f"{fewest} to {plural(seeds, 'seed')}"
     varied = f"varied {_listed(told)}" if told else "has one arm"
-    yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {plural(seeds, 'seed')}"
+    yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {each}"
     if results.record.tuning:
         yield from (note.rstrip(".") for note in results.record.tuning.notes())
     if seeds > 1:
@@ -68,13 +70,26 @@ def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield "an order is supported if the test of each neighbouring pair supports it (Berger 1982)"
     if "trend" in relations:
         yield "a trend is the least-squares slope over the ranks of the levels, taken within each seed"
-    level = f"at the level {results.record.alpha:g}"
-    many = len(tested) > 1
-    yield (
-        f"tests were made {level}, with the correction of Holm (1979) for {len(tested)} claims"
-        if many
-        else f"the test was made {level}"
-    )
+    yield from _levels(tested, f"{results.record.alpha:g}")
+
+
+def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
+    """Yield the error rate of the tests, and how claims share it: by planned looks, or by the correction of Holm."""
+    planned = [verdict for verdict in tested if verdict.planned]
+    if planned:
+        share = f", divided equally between {plural(len(planned), 'claim')}" if len(planned) > 1 else ""
+        yield (
+            f"tests were sequential, at planned numbers of seeds up to {planned[0].planned}; the looks spend the error "
+            f"rate of {alpha}{share} (Lan and DeMets 1983, with a spending function as Pocock's)"
+        )
+    if seen := max((verdict.seen for verdict in planned), default=0):
+        yield f"the looks were planned after {plural(seen, 'seed')} were seen, so no error rate is claimed"
+    others = len(tested) - len(planned)
+    if others == 1 and not planned:
+        yield f"the test was made at the level {alpha}"
+    elif others:
+        which, count = "other tests" if planned else "tests", plural(others, "claim")
+        yield f"{which} were made at the level {alpha}, with the correction of Holm (1979) for {count}"
 
 
 def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:

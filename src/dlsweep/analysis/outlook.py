@@ -52,11 +52,21 @@ def _is_exact(config: Config) -> bool:
 
 
 def undecidable(told: Sequence[Outlook]) -> list[str]:
-    """Return a sentence for each claim that its seeds cannot decide."""
+    """Return sentences on the claims that their seeds cannot decide: one for those that need the same number.
+
+    >>> undecidable([Outlook("He helps", 5, 7, None), Outlook("Adam helps", 5, 7, None)])
+    ['5 seeds cannot decide 2 claims whatever the results are, and 7 can: He helps; Adam helps']
+    """
+    lacking: dict[tuple[int, int], list[str]] = {}
+    for one in told:
+        if one.seeds < one.fewest:
+            lacking.setdefault((one.seeds, one.fewest), []).append(one.claim)
     return [
-        f"{one.claim}: {plural(one.seeds, 'seed')} cannot decide this claim whatever the results are; {one.fewest} can"
-        for one in told
-        if one.seeds < one.fewest
+        f"{names[0]}: {plural(seeds, 'seed')} cannot decide this claim whatever the results are; {fewest} can"
+        if len(names) == 1
+        else f"{plural(seeds, 'seed')} cannot decide {len(names)} claims whatever the results are, and {fewest} can: "
+        + "; ".join(names)
+        for (seeds, fewest), names in lacking.items()
     ]
 
 

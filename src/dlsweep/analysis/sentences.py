@@ -86,7 +86,7 @@ def _pairing(ratio: float) -> str:
     if ratio < 1e-9:
         return "The paired differences are the same in every seed."
     share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
-    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if ratio < 0.9 else ".")
+    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")
 
 
 def of_verdict(verdict: Verdict) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from dlsweep.analysis.sign_flips import MOST_EXACT, random_subsets, subset_sums, sums_over, weighted
 from dlsweep.analysis.statistics import fewest_seeds
 from dlsweep.errors import UsageError
+from dlsweep.text import plural
 
 RANDOM_PATTERNS = 100_000  # the data's included
 _GRID = (8, 10, 12, 15)
@@ -51,7 +52,7 @@ class Plan:
         able = [n for n in range(1, most + 1) if 2 / 2.0**n <= bare.spent(n) * (1 + _ROUNDING)]
         if not able or trained > most:
             least = max(trained, fewest_seeds(claims, alpha))
-            raise UsageError(f"{most} seeds are too few; write at least {least}")
+            raise UsageError(f"--max-seeds {most} is too few for {plural(claims, 'claim')}; write at least {least}")
         first = max(able[0], trained)
         looks = {first, *(n for n in (*_GRID, *range(20, most, 10)) if first < n < most), most}
         return cls(alpha, claims, most, tuple(sorted(looks)), seen, key)

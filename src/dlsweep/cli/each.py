@@ -17,7 +17,7 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
     """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
 
     A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
-    If some sweeps suit the request, those that do not are no error: they are reported.
+    If some sweeps suit the request, those that do not are no error: they are reported. A folder without results is one.
     """
     from dlsweep.storage.opening import open_each
 
@@ -39,7 +39,7 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
-    for one in [one for one in lost if done and isinstance(one, UsageError)]:
+    for one in [one for one in lost if done and isinstance(one, UsageError) and one not in opened]:
         say(str(one))
         lost.remove(one)
     if len(opened) == 1 and lost:

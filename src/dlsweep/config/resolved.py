@@ -89,8 +89,14 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif path not in there:
             sentences[path] = f"{shown}: new" + (f", {here[path]}" if here[path] else "")
         elif there[path] != here[path]:
-            sentences[path] = f"{shown}: {there[path]} there, {here[path]} now"
+            sentences[path] = f"{shown}: {_whole(there, path)} there, {_whole(here, path)} now"
     return list(sentences.values())
+
+
+def _whole(flat: Mapping[tuple[str, ...], str], path: tuple[str, ...]) -> str:
+    """Return the text of a value of a flat config; a mapping is written with its parts."""
+    parts = {own[-1]: text for own, text in flat.items() if own[:-1] == path}
+    return flat[path] or f"{{{', '.join(f'{key}: {text}' for key, text in parts.items())}}}"
 
 
 def _flat_config(resolved: Mapping[str, Any]) -> dict[tuple[str, ...], str]:

@@ -69,7 +69,11 @@ def _read_relation(body: Node, name: Key) -> Reading[Relation | None]:
         return next(relation for relation in RELATIONS if relation == given[0])
     known = {setting for form in RELATIONS.values() for setting in form.settings}
     word: Key | None = next((key for key in body.value if key not in known and similar(key, RELATIONS)), None)
-    place, told = (word.place, f"there is no relation {str(word)!r}") if word else (name.place, "it has no relation")
+    place, told = (
+        (word.place, f"there is no relation {str(word)!r}")
+        if word
+        else (name.place, f"the claim {str(name)!r} has no relation")
+    )
     yield place.mistake(f"{told}{nearest(word or '', RELATIONS)}; a claim is written such as {_EXAMPLE}")
     return None
 

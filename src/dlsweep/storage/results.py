@@ -229,6 +229,8 @@ class Results:
 
     def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+        if not isinstance(arm, Mapping):
+            raise UsageError(f"an arm is written with its factors, such as {{'init': 'he'}}, got {arm!r}")
         fitting: dict[str, tuple[str, ...]] = {}
         for factor, level in arm.items():
             if factor not in self.record.levels:

@@ -63,6 +63,12 @@ def test_an_interaction_is_the_largest_by_default() -> None:
     assert [tick.get_text() for tick in panels(other.figure)[0].get_xticklabels()] == FACTORS["optimizer"]
 
 
+@pytest.mark.parametrize("kind", ["effects", "interaction"])
+def test_crossed_seeds_have_no_intervals_within_seeds(kind: str) -> None:
+    with pytest.raises(UsageError, match=r"runs of crossed seeds are not independent, .* the plot luck shows"):
+        plots[kind](runs({"init": 3, "batches": 2}))
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "settings", "sentence"),
     [

@@ -91,9 +91,9 @@ def _range(stated: Stated, metric: Metric) -> Iterator[Mistake]:
     if claim.relation in ("above", "below"):
         beyond = claim.margin >= high if claim.relation == "above" else claim.margin <= low
         if beyond or not low <= claim.margin <= high:
-            told = f"{metric.words} lies within {value_text(low)} and {value_text(high)}"
+            told = f"the range of {metric.words}, from {value_text(low)} to {value_text(high)}"
             yield stated.nodes[claim.relation].place.mistake(
-                f"claims.{claim.relation} must lie within that range, since {told}; got {value_text(claim.margin)}"
+                f"claims.{claim.relation} must lie inside {told}, got {value_text(claim.margin)}"
             )
     elif isfinite(high - low) and claim.margin >= high - low:
         key = "by" if claim.relation == "beats" else "within"
@@ -187,8 +187,8 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
             for column, value in numeric_settings(arm.fields, arm.labels, task).items():
                 values.setdefault(column, set()).add(value)
         varying = [column for column, found in values.items() if len(found) > 1]
-        why = f"{setting} has one value" if rows else f"got {setting!r}"
-        yield place.mistake(f"{told}, {why}{nearest(setting, varying) or '; none does'}")
+        why = f", and {setting} has one value here" if rows else f", got {setting!r}"
+        yield place.mistake(f"{told}{why}{nearest(setting, varying) or '; no numeric setting varies'}")
         return []
     common = in_all([*rows.values()])
     if not common:
