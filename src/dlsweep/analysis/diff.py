@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.frames import counted
+from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.sign_flips import sign_flip_test
 from dlsweep.analysis.statistics import holm, interval
 from dlsweep.config.resolved import differences
@@ -149,7 +150,8 @@ def _changes(a: Results, b: Results, pairs: DataFrame, alpha: float) -> Iterator
     for (arm, metric, x, y), p in zip(found, adjusted, strict=True):
         d, near = y - x, _near(metric, x)
         low, high = interval(d)
-        within = max(sign_flip_test(d + near).greater, sign_flip_test(d - near).less) <= alpha
+        bounded = max(sign_flip_test(d + near).greater, sign_flip_test(d - near).less) <= alpha
+        within = bounded and len(d) >= FEWEST
         same = int((d == 0).sum())
         outcome: Outcome = (
             "same bits" if same == len(d) else "same" if within else "different" if p <= alpha else "undecided"

@@ -94,8 +94,11 @@ def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
 
 def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:
     steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
-    if steps:
+    planned = [bool(verdict.planned) for verdict in verdicts if verdict.steps and not verdict.exact]
+    if not all(planned):
         yield "intervals are those that agree with the tests (Hartigan 1969)"
+    if any(planned):
+        yield "intervals of sequential tests are Student's t, not adjusted for looking"
     if any(step.interval_new_images for step in steps):
         yield (
             "intervals on new images take seeds and images as crossed random effects (Cameron, Gelbach and Miller "
@@ -112,7 +115,8 @@ def _limits(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     if late := sum(verdict.late for verdict in verdicts):
         yield f"{plural(late, 'claim')} of {len(verdicts)} {'was' if late == 1 else 'were'} stated after the results"
     if results.record.removed:
-        yield f"{plural(len(results.record.removed), 'claim')} removed after the results"
+        gone = len(results.record.removed)
+        yield f"{plural(gone, 'claim')} {'was' if gone == 1 else 'were'} removed after the results"
 
 
 def _listed(items: Sequence[str]) -> str:
