@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -97,6 +98,16 @@ def test_the_opposite_verdict_exits_with_1_and_another_one_with_3(trained: Dlswe
     (failure,) = ElementTree.fromstring(trained("check", undecided, "--junit", code=3).stdout).iter("failure")
     assert failure.get("type") == "undecided"
     assert "stated after the results" in (failure.text or "")
+
+
+def test_a_damaged_table_is_not_told_as_a_sweep_without_claims(trained: Dlsweep, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(trained.folder / "results/claims", folder)
+    for part in (folder / "runs").iterdir():
+        part.write_bytes(part.read_bytes()[:-9])
+    done = trained("check", str(folder), code=4)
+    assert done.stdout == ""
+    assert "is damaged" in done.stderr
 
 
 def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Path) -> None:
