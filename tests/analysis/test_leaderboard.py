@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from bench import stores
 from scipy import stats
+from tests.support.claims import store
 
 from dlsweep.analysis.closing import closing_data, closing_table, page, text
 from dlsweep.analysis.shown import Asked, Shown
@@ -214,3 +215,24 @@ def test_another_iteration_is_said(results: Results) -> None:
     np.testing.assert_allclose(board["final_test_accuracy"].iloc[0], np.mean(FINAL["relu", "he"]) - 0.2)
     shown = Shown.of(results, Asked(at=10))
     assert "Values at iteration 10, not at the end of training." in text(shown)
+
+
+@pytest.mark.parametrize(
+    ("diverging", "told"),
+    [
+        (["normal"], "All other arms with a mean are worse than the best"),
+        (["normal", "he"], None),
+        (["normal", "he", "xavier"], None),
+    ],
+)
+def test_an_arm_without_a_mean_is_not_said_to_be_worse(tmp_path: Path, diverging: list[str], told: str | None) -> None:
+    """One of six losses is infinite: that decides nothing, whatever the others are."""
+    means = {"he": 0.9, "normal": 0.9, "xavier": 0.5}
+    results = store(
+        tmp_path,
+        {"init": list(means)},
+        lambda levels, seed: means[levels["init"]] + 0.01 * np.sin(seed + len(levels["init"])),
+        ended=lambda levels, seed: "diverged" if levels["init"] in diverging and seed == 0 else "done",
+    )
+    marks = [line for line in closing_table(results, "test_loss").splitlines() if "the best (" in line]
+    assert [line.startswith(told or "") for line in marks] == [True] * (told is not None)

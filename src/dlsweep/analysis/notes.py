@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.leaderboard import last_line
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
-from dlsweep.analysis.ranking import ALPHA
+from dlsweep.analysis.ranking import ALPHA, Compared
 from dlsweep.analysis.shown import Shown
 from dlsweep.config.seeds import words
 from dlsweep.text import plural
@@ -46,11 +48,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
     if shown.several:
         yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
         if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
-            alike = int(board.compared[0].marked.sum()) - 1
-            arms = int(board.compared[0].shown.sum())
-            tests = f"(one-sided paired t tests at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
-            which = f"{ALIKE}: {alike} of {plural(arms - 1, 'other arm')} cannot be distinguished from"
-            yield f"{which if alike else 'All other arms are worse than'} the best {tests}."
+            yield from _marks(board.compared[0])
         pairing = shown.frame[f"{name}_pairing"].dropna()
         if len(pairing):
             spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
@@ -59,6 +57,19 @@ def _comparison(shown: Shown) -> Iterator[str]:
         yield from board.results.record.tuning.notes()
     varied, held = sources(board.results.config)
     yield f"Seeds vary {_and(varied)}; all runs share {_and(held)}."
+
+
+def _marks(compared: Compared) -> Iterator[str]:
+    """Yield a sentence on the arms that are marked; those without a mean, as of a diverged loss, are not."""
+    alike = int(compared.marked.sum()) - 1
+    arms = int((~np.isnan(compared.values[compared.shown]).all(axis=1)).sum())
+    averaged = int((~np.isnan(compared.mean[compared.shown])).sum())
+    if averaged < 2:
+        return
+    with_mean = " with a mean" * (averaged < arms)
+    tests = f"(one-sided paired t tests at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
+    which = f"{ALIKE}: {alike} of {plural(averaged - 1, 'other arm')}{with_mean} cannot be distinguished from"
+    yield f"{which if alike else f'All other arms{with_mean} are worse than'} the best {tests}."
 
 
 def _metric_notes(shown: Shown) -> Iterator[str]:
