@@ -37,8 +37,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
 
 def restated(command: Dlsweep, name: str, old: str, new: str) -> str:
     """Copy the sweep with another claim in its config, and return its folder."""
-    import shutil
-
     shutil.copytree(command.folder / "results/claims", command.folder / f"results/{name}")
     text = CONFIG.replace("name: claims", f"name: {name}").replace(old, new)
     assert text != CONFIG.replace("name: claims", f"name: {name}")
@@ -111,8 +109,6 @@ def test_a_damaged_table_is_not_told_as_a_sweep_without_claims(trained: Dlsweep,
 
 
 def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Path) -> None:
-    import shutil
-
     for name in ("good", "damaged"):
         shutil.copytree(trained.folder / "results/claims", tmp_path / name)
     (tmp_path / "damaged/sweep.json").write_text("{", "utf-8")
