@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,8 +37,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
 
 def restated(command: Dlsweep, name: str, old: str, new: str) -> str:
     """Copy the sweep with another claim in its config, and return its folder."""
-    import shutil
-
     shutil.copytree(command.folder / "results/claims", command.folder / f"results/{name}")
     text = CONFIG.replace("name: claims", f"name: {name}").replace(old, new)
     assert text != CONFIG.replace("name: claims", f"name: {name}")
@@ -99,9 +98,17 @@ def test_the_opposite_verdict_exits_with_1_and_another_one_with_3(trained: Dlswe
     assert "stated after the results" in (failure.text or "")
 
 
-def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Path) -> None:
-    import shutil
+def test_a_damaged_table_is_not_told_as_a_sweep_without_claims(trained: Dlsweep, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(trained.folder / "results/claims", folder)
+    for part in (folder / "runs").iterdir():
+        part.write_bytes(part.read_bytes()[:-9])
+    done = trained("check", str(folder), code=4)
+    assert done.stdout == ""
+    assert "is damaged" in done.stderr
 
+
+def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Path) -> None:
     for name in ("good", "damaged"):
         shutil.copytree(trained.folder / "results/claims", tmp_path / name)
     (tmp_path / "damaged/sweep.json").write_text("{", "utf-8")

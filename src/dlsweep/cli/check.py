@@ -94,7 +94,7 @@ def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, method
         print_json({**found.data(), **({"methods": paragraphs} if methods else {})})
     elif form == "junit":
         print(junit(found, lost))
-    else:
+    elif found.verdicts or not lost:
         forms: dict[str, Form] = {"md": "markdown", "latex": "latex"}
         print(found.text(forms.get(form, "plain"), paragraphs))
     return found.code
