@@ -51,6 +51,8 @@ def measured(value: float, half: float, *, sign: bool = False) -> str:
 
     >>> measured(0.87931, 0.0081), measured(123.456, 30), measured(0.00512, 0.002, sign=True), measured(2.5e-7, 3e-9)
     ('0.8793', '123', '+0.0051', '2.500e-07')
+    >>> measured(-0.004, 0.16), measured(-0.0004, 0.16)
+    ('-0.004', '0.000')
     """
     plus = "+" if sign else ""
     if value != value:
@@ -58,8 +60,10 @@ def measured(value: float, half: float, *, sign: bool = False) -> str:
     if not _ROUNDING * abs(value) < half < inf:
         return plus * (value >= 0) + number(value + 0.0)
     decimals = max(0, 1 - floor(log10(half)))
+    if value and abs(value) < 0.5 * 10.0**-decimals:  # one more, so that its sign is not that of a zero
+        decimals += 1
     if decimals <= _DECIMALS:
-        return f"{value + 0.0:{plus}.{decimals}f}"
+        return f"{round(value, decimals) + 0.0:{plus}.{decimals}f}"
     return f"{value:{plus}.{max(0, decimals + floor(log10(abs(value) or half)))}e}"
 
 

@@ -243,10 +243,14 @@ def _spreads(values: DataFrame, factor: str, levels: Sequence[str]) -> DataFrame
     reasons[:] = [f"without {label}" for label in levels]
     matrix[group, level], reasons[group, level] = np.where(why == "", each, np.nan), why
     frame = values.iloc[first].drop(columns=[factor, "iteration"], errors="ignore").reset_index(drop=True)
+    ended = frame["status"].to_numpy(dtype=object)
+    for own in ("stopped", "diverged", "failed"):  # at any level
+        ended[np.bincount(group, status == own) > 0] = own
     varying = [name for name in others if frame[name].nunique() > 1]
     names = frame[varying].astype(str).agg(", ".join, axis=1) if varying else "all"
     return frame.assign(
         arm=names,
+        status=ended,
         value=matrix.max(axis=1, initial=-np.inf) - matrix.min(axis=1, initial=np.inf),
         reason=[", ".join(dict.fromkeys(filter(None, row))) for row in reasons],
     )
