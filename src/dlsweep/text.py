@@ -60,7 +60,7 @@ def measured(value: float, half: float, *, sign: bool = False) -> str:
     if not _ROUNDING * abs(value) < half < inf:
         return plus * (value >= 0) + number(value + 0.0)
     decimals = max(0, 1 - floor(log10(half)))
-    if value and abs(value) < 0.5 * 10.0**-decimals:  # one more, so that its sign is not that of a zero
+    if value and abs(value) < 0.5 * 10.0**-decimals:  # one more, so that no zero has a sign
         decimals += 1
     if decimals <= _DECIMALS:
         return f"{round(value, decimals) + 0.0:{plus}.{decimals}f}"

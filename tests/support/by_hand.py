@@ -3,6 +3,7 @@
 from dlsweep.training.initial import first_state
 from dlsweep.training.loop import Training
 from dlsweep.training.observers.curves import Curves
+from dlsweep.training.observers.predictions import Predictions
 
 
 class ByHand:
@@ -10,6 +11,9 @@ class ByHand:
 
     def __init__(self, runs, data, dtype):
         self.training = Training(runs, data, dtype)
+        # A training by hand may end without an evaluation of its last network.
+        observers = self.training.observers
+        self.training.observers = [one for one in observers if not isinstance(one, Predictions)]
         self.gather = self.training.samples.gather
         self.split = self.training.samples.split
 

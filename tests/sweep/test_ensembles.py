@@ -128,7 +128,7 @@ def test_ensembles_are_told_beside_their_members(make: Make, tmp_path: Path) -> 
     board = results.leaderboard()
     by_arm = dict(zip(last["arm"].astype(str), last["accuracy"]))
     assert board["final_test_accuracy_ensemble"].tolist() == [by_arm[arm] for arm in board["arm"].astype(str)]
-    assert re.split(r"\s{2,}", closing_table(results).splitlines()[0])[-5:-4] == ["ensemble"]
+    assert "ensemble" in re.split(r"\s{2,}", closing_table(results).splitlines()[0])
     assert "ensemble" not in closing_table(results, "batch_accuracy")
     told = json.loads(json.dumps(closing_data(results)))
     assert [arm["ensemble"]["final_test_loss"] for arm in told["arms"]] == last["loss"].tolist()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> Chart:
     """Share of test images on which two seeds of an arm disagree: a row per arm, a dot per pair, and the mean.
 
-    arm: levels, such as {activation: relu}, of the arms to show, by default all. order: of the rows, as in the config,
-    or by value, the arm whose seeds agree best above.
+    arm: levels, such as {activation: relu}, of the arms to show, by default all. seed: not of use here, since one seed
+    has no pair. order: of the rows, as in the config, or by value, the arm whose seeds agree best above.
 
     A ring is the mean test error of the seeds: the churn of two networks that are wrong on the same images is at most
     their error. Runs that diverged have no predictions.

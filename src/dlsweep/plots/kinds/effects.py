@@ -33,9 +33,9 @@ def effects(
     """Main effects: for each level of each factor the mean over all other factors, with its interval within seeds.
 
     The wider a factor's line, the more it matters; its share of the variance stands beside it. A bar is the 95 %
-    interval of the difference to the mean of all levels. The dotted line is the mean of all runs. split: by default the
-    split furthest from training. moment: final, best or last. A diverged run counts at chance accuracy. A `UsageError`
-    says that combinations of levels are missing.
+    interval of the difference to the mean of all levels. The dotted line is the mean of all runs. y: accuracy or loss.
+    split: by default the split furthest from training. moment: final, best or last. A diverged run counts at chance
+    accuracy. A `UsageError` says that combinations of levels are missing.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": ["a", "b"], "arm": ["x", "y"], "init": ["x", "y"], "seed": 0, "status": "done"})

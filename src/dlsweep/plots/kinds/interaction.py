@@ -35,8 +35,8 @@ def interaction(
     """Interaction of two factors: means over all other factors and seeds; parallel lines are no interaction.
 
     over: the factor along the axis; by: the one that has a line for each level; by default the two whose interaction
-    has the largest share of the variance. split: by default the split furthest from training. moment: final, best or
-    last. A diverged run counts at chance accuracy.
+    has the largest share of the variance. y: accuracy or loss. split: by default the split furthest from training.
+    moment: final, best or last. A diverged run counts at chance accuracy.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": [*"abcd"], "arm": [*"abcd"], "init": [*"xxyy"], "data": [*"zuzu"], "seed": 0})

@@ -32,8 +32,9 @@ def luck(
 ) -> Chart:
     """Shares of luck: the part of the variance between runs of one arm that each source of chance has.
 
-    The seeds must be crossed. A line is the 95 % interval of a share. columns: a factor whose levels are panels. split:
-    by default the split furthest from training. moment: final, best or last. A diverged run counts at chance accuracy.
+    The seeds must be crossed. A line is the 95 % interval of a share. columns: a factor whose levels are panels. y:
+    accuracy or loss. split: by default the split furthest from training. moment: final, best or last. A diverged run
+    counts at chance accuracy.
 
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"run_id": [*"abcd"], "arm": "all", "seed": range(4), "status": "done"})
