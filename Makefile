@@ -21,7 +21,7 @@ plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/
 	$(BIN)/dlsweep plot $(RESULTS)
 
 gallery: $(VENV)/.installed ## train every config of configs/ and make the figures of the README again (docs/figures)
-	for config in configs/*.yaml; do $(BIN)/dlsweep run $$config --output build/gallery || exit 1; done
+	for config in configs/*.yaml configs/course/*.yaml; do $(BIN)/dlsweep run $$config --output build/gallery || exit 1; done
 	mkdir -p docs/figures
 	rm -f docs/figures/*.png
 	for figure in build/gallery/*/figures/*.png; do \
