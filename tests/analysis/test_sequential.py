@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from itertools import product
 
@@ -36,11 +35,6 @@ def test_looks_go_on_in_tens_to_the_last() -> None:
 def test_too_few_seeds_are_refused(most: int, trained: int, least: int) -> None:
     with pytest.raises(UsageError, match=f"--max-seeds {most} is too few for 1 claim; write at least {least}"):
         Plan.of(0.05, claims=1, most=most, trained=trained)
-
-
-def test_a_plan_is_stored_as_json() -> None:
-    plan = Plan.of(0.05, claims=3, most=20, seen=6, key="x")
-    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
 def test_all_of_alpha_is_spent_at_the_end() -> None:

@@ -28,6 +28,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
         ("a", "seeds=10"),
         ("b", "seeds=10"),
         ("short", "seeds=10", "train.iterations=1"),
+        ("near", "seeds=10", "grid.optimizer.sgd.lr=0.010001"),
         ("few", "seeds=3"),
         ("others", "seeds=[17, 18]"),
     ]:
@@ -80,11 +81,14 @@ def test_few_seeds_decide_nothing(pair: Dlsweep) -> None:
     assert text.endswith("The seeds do not decide if A and B are the same.\n")
 
 
-def test_a_wide_margin_is_statistically_the_same() -> None:
-    from dlsweep.analysis import diff
-
-    assert diff.NEAR["accuracy"] == 0.01
-    assert diff._near("final_test_loss", np.array([2.0, 4.0])) == pytest.approx(0.06)
+def test_a_training_that_hardly_differs_is_statistically_the_same(pair: Dlsweep) -> None:
+    found = data(pair, "a", "near", 0)
+    assert found["outcome"] == "same"
+    assert found["curves"]["same_bits"] < found["curves"]["pairs"]
+    outcomes = [change["outcome"] for change in found["changes"] if change["metric"] == "final_test_loss"]
+    assert set(outcomes) == {"same"}
+    text = pair("diff", "results/a", "results/near").stdout
+    assert text.endswith("statistically the same: no difference is larger than those that count as none.\n")
 
 
 def test_runs_that_are_not_in_common_are_refused(pair: Dlsweep) -> None:

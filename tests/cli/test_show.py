@@ -126,7 +126,7 @@ MISTAKES: list[tuple[list[str], str]] = [
         ["results/tiny", "--reference", "activation=relu"],
         "must be one arm, and 2 are activation: relu; add",
     ),
-    (["results/tiny", "--csv", "--md"], "--csv, --json, --md and --latex are alternatives; give one of them"),
+    (["results/tiny", "--csv", "--md"], "choose one of --csv and --md"),
     (["results/tiny", "--at", "70"], "iteration 70 was not evaluated; the nearest are 19 and 20"),
     (["results/tiny", "--at", "10", "-y", "best_test_loss"], "best_test_loss cannot be taken at another iteration"),
     (["activation=relu"], "'activation=relu' is a level; give the folder of a sweep before it"),

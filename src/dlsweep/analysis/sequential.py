@@ -7,9 +7,9 @@ resembles Pocock's boundary: a(n) = alpha / claims · ln(1 + (e − 1) n / N). E
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import e, floor, log1p
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,15 +56,6 @@ class Plan:
         first = max(able[0], trained)
         looks = {first, *(n for n in (*_GRID, *range(20, most, 10)) if first < n < most), most}
         return cls(alpha, claims, most, tuple(sorted(looks)), seen, key)
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Plan:
-        """Return the plan that `to_dict` stored."""
-        return cls(**stored | {"looks": tuple(stored["looks"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON has it."""
-        return asdict(self)
 
     def spent(self, n: int) -> float:
         """Return a(n), the error rate that one claim has spent after a look at n seeds.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from dlsweep.cli.options import Json
+from dlsweep.cli.each import together
+from dlsweep.cli.options import FORMS, Json, one_of
 from dlsweep.cli.terminal import print_json, say
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.text import Form, printable
+from dlsweep.text import printable
 
 if TYPE_CHECKING:
     from dlsweep.analysis.checked import Checked
@@ -36,19 +37,16 @@ def check(
 
     Exit code: 0 if every verdict is as expected, 1 if one is the opposite, 3 if one differs otherwise.
     """
-    forms = {"json": as_json, "junit": as_junit, "md": as_md, "latex": as_latex}
-    asked = [form for form, wanted in forms.items() if wanted]
-    if len(asked) > 1:
-        raise UsageError(f"choose one of --{' and --'.join(asked)}")
+    form = one_of(json=as_json, junit=as_junit, md=as_md, latex=as_latex)
     sweeps, lost = _opened(results)
     if null:
-        if set(asked) - {"json"} or methods:
+        if form not in ("", "json") or methods:
             raise UsageError("--null prints a sentence, or JSON with --json; leave out the other options")
         code = _null(sweeps, as_json)
     else:
-        code = _claims(sweeps, lost, asked[0] if asked else "text", methods)
+        code = _claims(sweeps, lost, form, methods)
     if lost:
-        raise _together(lost)
+        raise together(lost)
     raise typer.Exit(code)
 
 
@@ -61,15 +59,6 @@ def _opened(paths: Sequence[Path]) -> tuple[list[Sweep], list[DlsweepError]]:
     return list(sweeps.values()), [one for one in found if isinstance(one, DlsweepError)]
 
 
-def _together(lost: Sequence[DlsweepError]) -> DlsweepError:
-    """Return one error for several, with the sentences of all."""
-    if len(lost) == 1:
-        return lost[0]
-    error = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
-    error.exit_code = max(one.exit_code for one in lost)
-    return error
-
-
 def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, methods: bool) -> int:
     """Print the verdicts on the claims of some sweeps; return the exit code. lost: also gets errors of their tables."""
     from dlsweep.analysis.checked import HOW, Checked
@@ -78,7 +67,7 @@ def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, method
 
     without = [f"{sweep.folder} makes no claims. {HOW}" for sweep in sweeps if not sweep.record.claims]
     if len(without) == len(sweeps):
-        raise _together([*map(UsageError, without), *lost])
+        raise together([*map(UsageError, without), *lost])
     for sentence in without:
         say(sentence)
     found, paragraphs = Checked(()), list[str]()
@@ -95,8 +84,7 @@ def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, method
     elif form == "junit":
         print(junit(found, lost))
     elif found.verdicts or not lost:
-        forms: dict[str, Form] = {"md": "markdown", "latex": "latex"}
-        print(found.text(forms.get(form, "plain"), paragraphs))
+        print(found.text(FORMS.get(form, "plain"), paragraphs))
     return found.code
 
 

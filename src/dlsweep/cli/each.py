@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlsweep.cli.terminal import say
 from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.text import Form
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -42,9 +43,21 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
     for one in [one for one in lost if done and isinstance(one, UsageError) and one not in opened]:
         say(str(one))
         lost.remove(one)
-    if len(opened) == 1 and lost:
-        raise lost[0]
     if lost:
-        together = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
-        together.exit_code = max(one.exit_code for one in lost)
-        raise together
+        raise together(lost)
+
+
+def together(lost: Sequence[DlsweepError]) -> DlsweepError:
+    """Return one error for several, with the sentences of all."""
+    if len(lost) == 1:
+        return lost[0]
+    error = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
+    error.exit_code = max(one.exit_code for one in lost)
+    return error
+
+
+def print_each(told: Sequence[tuple[Sweep, str]], form: Form) -> None:
+    """Print the text of each sweep; of several, under a heading."""
+    heading = {"plain": "{} ({})\n", "markdown": "## {} ({})\n\n", "latex": "% {} ({})\n"}[form]
+    several = len(told) > 1
+    print("\n\n".join(heading.format(sweep.name, sweep.folder) * several + text for sweep, text in told))

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from dlsweep.cli.each import each
-from dlsweep.cli.options import AtLeast1, Json, Results, checked
+from dlsweep.cli.each import each, print_each
+from dlsweep.cli.options import FORMS, AtLeast1, Json, Results, checked, one_of
 from dlsweep.cli.terminal import print_json
-from dlsweep.errors import UsageError
-from dlsweep.text import Form
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -34,10 +32,7 @@ def effects(
     """
     from dlsweep.analysis.effect_tables import csv, data, text
 
-    forms: dict[Form, bool] = {"csv": as_csv, "markdown": as_markdown, "latex": as_latex}
-    wanted = [form for form, given in forms.items() if given]
-    if len(wanted) + as_json > 1:
-        raise UsageError("--csv, --json, --md and --latex are alternatives; give one of them")
+    wanted = one_of(csv=as_csv, json=as_json, md=as_markdown, latex=as_latex)
     told: list[tuple[Sweep, Any]] = []
     try:
         each([results], "compare", lambda sweep: told.append((sweep, sweep.effects(metric, order=order))))
@@ -47,11 +42,5 @@ def effects(
         elif told and as_csv:
             print(csv({sweep.name: found for sweep, found in told}))
         elif told:
-            form = wanted[0] if wanted else "plain"
-            print("\n\n".join(_title(sweep, form) * (len(told) > 1) + text(found, form) for sweep, found in told))
-
-
-def _title(sweep: Sweep, form: Form) -> str:
-    """Return the heading of a sweep among several."""
-    marks = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": "% {}\n"}
-    return marks[form].format(f"{sweep.name} ({sweep.folder})")
+            form = FORMS.get(wanted, "plain")
+            print_each([(sweep, text(found, form)) for sweep, found in told], form)

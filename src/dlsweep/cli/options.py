@@ -10,12 +10,13 @@ from annotated_types import Ge, Gt
 from typer import Argument, Option
 
 from dlsweep.errors import UsageError
-from dlsweep.text import NUMBER
+from dlsweep.text import NUMBER, Form
 
 Results = Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
 Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
+FORMS: dict[str, Form] = {"csv": "csv", "md": "markdown", "latex": "latex"}  # of tables, by option
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]
 
 
@@ -26,6 +27,18 @@ def suffixes(formats: str) -> list[str]:
     names = [name.strip().lower() for name in formats.split(",")]
     check_formats(names)
     return names
+
+
+def one_of(**given: bool) -> str:
+    """Return the name of the one option that is given; "" without any. Raise a `UsageError` for several.
+
+    >>> one_of(csv=False, md=True), one_of(csv=False)
+    ('md', '')
+    """
+    names = [name for name, wanted in given.items() if wanted]
+    if len(names) > 1:
+        raise UsageError(f"choose one of --{' and --'.join(names)}")
+    return "".join(names)
 
 
 def scalar(given: Any) -> Any:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge
 from typer import Argument, Option
 
-from dlsweep.cli.each import each
-from dlsweep.cli.options import AtLeast1, checked
+from dlsweep.cli.each import each, print_each
+from dlsweep.cli.options import FORMS, AtLeast1, checked, one_of
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
-from dlsweep.text import Form
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -53,10 +52,7 @@ def show(
 
     folders, levels = _divided(results)
     asked = Asked(metrics or (), _arm(re.split(r",(?=[^,=]+=)", reference or "")), _arm(levels), at, rows, sort_by, top)
-    forms: dict[Form, bool] = {"csv": as_csv, "markdown": as_markdown, "latex": as_latex}
-    wanted = [form for form, given in forms.items() if given]
-    if len(wanted) + as_json > 1:
-        raise UsageError("--csv, --json, --md and --latex are alternatives; give one of them")
+    wanted = one_of(csv=as_csv, json=as_json, md=as_markdown, latex=as_latex)
     told: list[tuple[Sweep, Any]] = []
     try:
         if as_json:
@@ -69,8 +65,8 @@ def show(
         elif told and as_csv:
             print(csv([shown for _, shown in told]))
         elif told:
-            form = wanted[0] if wanted else "plain"
-            print("\n\n".join(_title(sweep, form) * (len(told) > 1) + text(shown, form) for sweep, shown in told))
+            form = FORMS.get(wanted, "plain")
+            print_each([(sweep, text(shown, form)) for sweep, shown in told], form)
 
 
 def _divided(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -91,9 +87,3 @@ def _arm(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--reference must have levels such as activation=relu,init=he, got {pair!r}")
         levels.setdefault(factor.strip(), []).append(level.strip())
     return {factor: own[0] if len(own) == 1 else own for factor, own in levels.items()}
-
-
-def _title(sweep: Sweep, form: Form) -> str:
-    """Return the heading of a sweep among several."""
-    marks = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": "% {}\n"}
-    return marks[form].format(f"{sweep.name} ({sweep.folder})")
