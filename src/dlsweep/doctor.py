@@ -1,4 +1,4 @@
-"""The environment of a sweep, part by part, and what is wrong with it."""
+"""The environment of a sweep, part by part, with its faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A part of the environment. wrong: what is wrong with it and what to do, "" if nothing is."""
+    """A part of the environment. wrong: its fault, and the remedy; "" if it works."""
 
     part: str
     found: str
@@ -68,7 +68,7 @@ def examine(output: Path = Path("results")) -> Iterator[Finding]:
 
 
 def _tried(part: str, attempt: Callable[[], tuple[str, str]]) -> Finding:
-    """Return the finding of an attempt, which returns what it found and what is wrong. A failure is wrong, too."""
+    """Return the finding of an attempt, which returns the texts of a finding. An exception is a fault, too."""
     try:
         return Finding(part, *attempt())
     except (OSError, DlsweepError) as error:

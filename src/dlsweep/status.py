@@ -93,7 +93,7 @@ def _rate(runs: int, holder: Holder | None, now: datetime) -> float | None:
 
 
 def sentence(status: Status) -> str:
-    """Return a status for a person: what is done, who works on it, and how long it will take.
+    """Return a status for a person: the runs on disk, the process that trains, and the time left.
 
     >>> print(sentence(Status("tiny", "results/tiny", 12, {"done": 9, "failed": 1})))
     tiny: 10 of 12 runs are on disk (9 done, 1 failed), 2 to train

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def test_a_results_folder_that_is_read_only_is_wrong() -> None:
 
 
 def test_packages_that_are_too_old_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = doctor.metadata.version
-    monkeypatch.setattr(doctor.metadata, "version", lambda name: "1.0" if name == "numpy" else real(name))
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0" if name == "numpy" else real(name))
     found = doctor._packages()
     assert "numpy is 1.0, and must be >=2" in found.wrong
     assert found.wrong.endswith("install dlsweep again")

@@ -1,4 +1,4 @@
-"""`dlsweep doctor`: the environment, and what is wrong with it."""
+"""`dlsweep doctor`: the parts of the environment, and their faults."""
 
 from __future__ import annotations
 
