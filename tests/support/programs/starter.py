@@ -28,6 +28,7 @@ OWN = (
 for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
+sys.dont_write_bytecode = True  # a test may change a module twice in the second that bytecode is dated to
 
 
 def become(arguments, folder, environment, out, err):
@@ -38,12 +39,13 @@ def become(arguments, folder, environment, out, err):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    added = list(filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)))
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
-        sys.path[0] = folder
+        sys.path[:1] = [folder, *added]
         return lambda: runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     sys.argv = arguments
-    sys.path[:1] = [str(Path(arguments[0]).parent), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.path[:1] = [str(Path(arguments[0]).parent), *added]
     return lambda: runpy.run_path(arguments[0], run_name="__main__")
 
 
