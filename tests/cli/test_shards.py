@@ -26,8 +26,8 @@ def same(a: Path, b: Path, *tables: str) -> None:
     """Assert that two folders have the same numbers, but for seconds."""
     one, other = (package.open_results(folder) for folder in (a, b))
     for table in tables or ("runs", "curves", "layers", "predictions"):
-        frames = [getattr(results, table).drop(columns="seconds", errors="ignore") for results in (one, other)]
-        pd.testing.assert_frame_equal(*frames, check_exact=True, check_categorical=False)
+        left, right = (getattr(results, table).drop(columns="seconds", errors="ignore") for results in (one, other))
+        pd.testing.assert_frame_equal(left, right, check_exact=True, check_categorical=False)
 
 
 def test_shards_that_are_merged_are_the_sweep_in_one_go(dlsweep: Dlsweep) -> None:
