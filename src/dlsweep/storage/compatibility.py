@@ -57,7 +57,7 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
     except ResultsDamaged as damage:
         source = "this config" if config else f"{folder}/sweep.yaml"
         if remade := _remade(folder, config):
-            return remade, f"{damage}; its runs are those of {source}, so it is written again"
+            return remade, f"{damage}; its runs are those of {source}"
         raise ResultsDamaged(
             f"{damage}; it cannot be remade from {source}, whose runs are not proved to be those of the folder; run "
             "its config with all overrides, or give the sweep another name"

@@ -24,12 +24,12 @@ def open_results(path: str | Path) -> Results:
     if folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
-    found, _ = compatibility.open_record(open_folder(folder))
+    found, damage = compatibility.open_record(open_folder(folder))
     if found is None:
         inside = ", ".join(map(str, open_folder(folder).subfolders(record.FILE)))
         hint = f"; there are some in {inside}" if inside else ""
         raise UsageError(f"there are no results in {folder}{hint}")
-    return Results(folder, found)
+    return Results(folder, found, damage)
 
 
 def open_all(path: str | Path) -> list[Results]:
