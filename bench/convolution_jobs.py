@@ -86,8 +86,8 @@ def config(job: Job) -> dict[str, Any]:
 
 def shortened(job: Job) -> Job:
     """The same for a smoke run: two runs, two evaluations, few images."""
-    small = {"tested": 100, "images": 200, "first": common.SMOKE}
-    return replace(job, rates=job.rates[:2], seeds=1, iterations=2, every=2, **small)
+    few = replace(job, tested=100, images=200, first=common.SMOKE)
+    return replace(few, rates=job.rates[:2], seeds=1, iterations=2, every=2)
 
 
 def read(job: Job) -> common.Data:
