@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench import common, convolution_jobs, jobs
+from bench import answers, common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
 from tests.support.by_hand import ByHand
 
 import dlsweep
+from dlsweep.config.claims import RELATIONS
 from dlsweep.config.runs import Evaluate
 from dlsweep.datasets import Arrays, Dataset
 
@@ -192,6 +193,15 @@ def test_a_contender_that_did_another_job_is_found_out() -> None:
     assert replace(good, evaluations=100).faults(job) == ["100 evaluations a run instead of 101"]
     (fault,) = replace(good, test_accuracy=good.test_accuracy | {"relu, he": 0.5}).faults(job)
     assert "relu, he is 0.5000" in fault
+
+
+def test_a_generated_store_has_claims_of_every_relation_and_predictions_that_fit(tmp_path: Path) -> None:
+    results = answers.store(tmp_path, arms=80, points=60, predictions=True)
+    assert {claim.relation for claim in results.record.claims} == set(RELATIONS)
+    verdicts = results.check()
+    assert not [verdict.reason for verdict in verdicts if verdict.verdict == "undecided" and verdict.p <= 0.05]
+    assert verdicts.verdicts[0].step.interval_new_images
+    assert all(float(number) > 0 for number in answers.measured(("show", "--top", "3"), results.folder))
 
 
 def measurements(job: Job, **seconds: float) -> list[Measurement]:
