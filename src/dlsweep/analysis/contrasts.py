@@ -20,7 +20,7 @@ from dlsweep.types import Array
 
 Interval = tuple[float, float]
 
-_BLOCK = 200  # runs whose predictions are in memory together
+_BLOCK = 1000  # runs whose predictions are in memory together
 
 
 @dataclass(frozen=True)
