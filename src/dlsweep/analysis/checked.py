@@ -73,7 +73,8 @@ class Checked:
         return table(header, [row[shown] for row in rows], [column in COLUMNS[3:] for column in header], form)
 
     def sentences(self) -> list[str]:
-        """Return the sentence of each verdict, one on each claim that was removed, and one on new images."""
+        """Return the sentence of each verdict, after its folder if there are several; then those on all claims."""
+        several = len({verdict.folder for verdict in self.verdicts}) > 1
         gone = [
             f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
             for folder, names in self.removed.items()
@@ -84,7 +85,8 @@ class Checked:
             f"No interval on new images is available for {plural(without, 'claim')}: there is one for the final test "
             "accuracy only, from the kept predictions of at least two seeds."
         )
-        return [*(verdict.sentence for verdict in self.verdicts), *gone, *([told] if without else [])]
+        sentences = [f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts]
+        return [*sentences, *gone, *([told] if without else [])]
 
     def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
