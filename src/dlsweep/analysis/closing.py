@@ -15,7 +15,7 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, measured, number, printable, table
+from dlsweep.text import Form, measured, number, printable, significant, table
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -44,7 +44,7 @@ def text(shown: Shown, form: Form = "plain") -> str:
 
 def _names(shown: Shown) -> Iterator[Column]:
     for name in shown.names:
-        yield Column(name, shown.frame[name].astype(str).tolist(), right=name == "seed")
+        yield Column(name, shown.frame[name].astype(str).tolist(), right=name.startswith("seed"))
 
 
 def _metrics(shown: Shown) -> Iterator[Column]:
@@ -60,7 +60,7 @@ def _counts(shown: Shown) -> Iterator[Column]:
         for status in ENDED:
             if shown.frame[status].any():
                 yield Column(status, shown.frame[status].astype(str).tolist())
-    yield Column("seconds", [f"{value:.3g}" for value in shown.frame["seconds"]])
+    yield Column("seconds", [significant(value, 3) for value in shown.frame["seconds"]])
 
 
 def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
@@ -71,7 +71,7 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
         marks = ["best" if best else ALIKE if alike else "" for best, alike in zip(own["best"], own["marked"])]
         yield Column("", marks, right=False)
     half = (own["high"] - own["low"]) / 2
-    yield Column(name, list(map(measured, frame[name], half)))
+    yield Column(shown.board.label(metric), list(map(measured, frame[name], half)))
     if shown.seeds[1] > 1:
         yield Column("95 % interval", _intervals(own["low"], own["high"], half))
         if "new_images_low" in own and not shown.several:
@@ -79,10 +79,10 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
             yield Column("on new images", _intervals(low, high, (high - low) / 2))
     for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
         if end in own:
-            yield Column(header, [f"{value:g}" if value == value else "–" for value in own[end]])
+            yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
-    if shown.several:
+    if shown.several and own["reference"].any():
         difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
         difference[own["reference"]] = np.nan
         half = (high - low) / 2
@@ -97,9 +97,9 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
 
 def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
     frame, name = shown.frame, metric.name
-    yield Column(name, list(map(number, frame[name])))
+    yield Column(shown.board.label(metric), list(map(number, frame[name])))
     if f"{name}_iteration" in frame:
-        yield Column("at iteration", [f"{value:g}" if value == value else "–" for value in frame[f"{name}_iteration"]])
+        yield Column("at iteration", list(map(significant, frame[f"{name}_iteration"])))
     if shown.several and f"{name}_difference" in frame:
         differences = frame[f"{name}_difference"]
         yield Column(f"minus {shown.minus}", [measured(d, np.nan, sign=True) for d in differences])
@@ -121,7 +121,7 @@ def csv(boards: Sequence[Shown]) -> str:
     """Return all numbers of some leaderboards as CSV; of several, the first column names the sweep."""
     import pandas as pd
 
-    frames = [one.frame.assign(sweep=one.board.results.name) if len(boards) > 1 else one.frame for one in boards]
+    frames = [one.numbers.assign(sweep=one.board.results.name) if len(boards) > 1 else one.numbers for one in boards]
     frame = pd.concat(frames)
     header = [*(["sweep"] if len(boards) > 1 else []), *(str(column) for column in frame if column != "sweep")]
     return table(header, [list(map(_raw, row)) for row in frame[header].itertuples(index=False)], form="csv")
@@ -178,7 +178,7 @@ def closing_data(results: Results, asked: Asked | None = None) -> dict[str, Any]
         ],
         "leaderboard": []
         if shown is None
-        else [{str(name): _value(value) for name, value in row.items()} for row in shown.frame.to_dict("records")],
+        else [{str(name): _value(value) for name, value in row.items()} for row in shown.numbers.to_dict("records")],
         "notes": [] if shown is None else notes(shown),
     }
 
