@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@plots.register(table="predictions", arrange=Facets.whole)
+@plots.register(table="predictions", arrange=Facets.whole, needs=("two seeds",))
 def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> Chart:
     """Share of test images on which two seeds of an arm disagree: a row per arm, a dot per pair, and the mean.
 

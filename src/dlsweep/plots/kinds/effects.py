@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ROW = 0.26  # inches
 
 
-@plots.register(table="runs")
+@plots.register(table="runs", needs=("plain seeds", "a factor", "whole grid"))
 def effects(
     facets: Facets,
     *,

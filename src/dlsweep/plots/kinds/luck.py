@@ -21,7 +21,7 @@ from dlsweep.plots.panels import Words, empty, panels
 _ROW = 0.34  # inches
 
 
-@plots.register(table="runs", places=("columns",))
+@plots.register(table="runs", places=("columns",), needs=("crossed seeds",))
 def luck(
     facets: Facets,
     *,
