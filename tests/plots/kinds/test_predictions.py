@@ -132,7 +132,7 @@ def test_without_predictions_a_sentence_says_what_to_change(tmp_path: Path, kind
         dlsweep.load({**config, "plots": [kind]})
     with pytest.raises(ConfigError, match=f"{kind} needs the predictions of test images; add test to evaluate.on"):
         dlsweep.load({**config, "evaluate": {"on": ["train"]}, "plots": [kind]})
-    assert dlsweep.load({**config, "evaluate": {"keep": "final", "predictions": False}, "plots": [kind]})
+    assert dlsweep.load({**config, "evaluate": {"keep": "final", "predictions": False}, "seeds": 2, "plots": [kind]})
 
 
 def test_the_command_draws_them_for_results_that_kept_no_weights(results: Results, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
@@ -15,10 +16,10 @@ from dlsweep.config.seeds import words as seeds_text
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import NAME
+from dlsweep.plots.fitting import LABEL, NAME, fit
 from dlsweep.plots.panels import Words, empty, panels
 
-_ROW = 0.34  # inches
+_ROW = 0.42  # inches
 
 
 @plots.register(table="runs", places=("columns",), needs=("crossed seeds",))
@@ -54,7 +55,7 @@ def luck(
             tables[cell] = shares(values.reshape(*crossed.values()), crossed)
     if not tables:
         raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
-    sources = next(iter(tables.values()))["source"].tolist()
+    sources = [fit(source_words(source), 2.6, LABEL, 2) for source in next(iter(tables.values()))["source"]]
     varied = seeds_text({source: range(number) for source, number in crossed.items()})
     foot = [
         f"{varied}; lines: 95 % interval of a share.",
@@ -83,5 +84,7 @@ def luck(
                 ax.annotate(percent(share), (end, i), (5, 0), textcoords="offset points", va="center", size=NAME)
     parts = ((cell, "", table) for cell, table in tables.items())
     data = facets.tidy(((cell, line, dict(table)) for cell, line, table in parts), ["source", "share", "low", "high"])
-    alt = captions.alt(f"Bars of the shares of {', '.join(crossed)} in the variance of {metric.words}", facets)
+    alt = captions.alt(
+        f"Bars of the shares of {', '.join(map(source_words, crossed))} in the variance of {metric.words}", facets
+    )
     return Chart(figure, words.foot, alt, data)
