@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.frames import metric_columns, summary
+from dlsweep.analysis.frames import csv_of, metric_columns, summary
 from dlsweep.analysis.leaderboard import ENDED, ensembles
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
@@ -117,17 +117,7 @@ def _intervals(low: Series[float], high: Series[float], *, sign: bool = False) -
 
 def csv(boards: Sequence[Shown]) -> str:
     """Return all numbers of some leaderboards as CSV; of several, the first column names the sweep."""
-    import pandas as pd
-
-    frames = [one.numbers.assign(sweep=one.board.results.name) if len(boards) > 1 else one.numbers for one in boards]
-    frame = pd.concat(frames)
-    header = [*(["sweep"] if len(boards) > 1 else []), *(str(column) for column in frame if column != "sweep")]
-    return table(header, [list(map(_raw, row)) for row in frame[header].itertuples(index=False)], form="csv")
-
-
-def _raw(value: Any) -> str:
-    """Return a value as CSV has it; a missing one is empty."""
-    return "" if value is None or value != value else repr(float(value)) if isinstance(value, float) else str(value)
+    return csv_of([(one.board.results.name, one.numbers) for one in boards])
 
 
 _NOTES: dict[str, Callable[[list[str]], str]] = {

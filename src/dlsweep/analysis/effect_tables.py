@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.effects import Effects
+from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
 from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, significant, table
 
@@ -31,11 +32,7 @@ def text(found: Found, form: Form = "plain") -> str:
 
 def csv(found: Mapping[str, Found]) -> str:
     """Return the effects or the sources of luck of several sweeps, by name, as one table of all numbers."""
-    import pandas as pd
-
-    tables = [one.table.assign(sweep=name) if len(found) > 1 else one.table for name, one in found.items()]
-    content: str = pd.concat(tables).to_csv(index=False)
-    return content.removesuffix("\n")
+    return csv_of([(name, one.table) for name, one in found.items()])
 
 
 def data(found: Found) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Plot(Entry):
     @property
     def needs(self) -> tuple[str, ...]:
         """What a sweep must have, by the names of `dlsweep.config.checks.plots.LACKS`."""
-        return (*_OF_TABLE.get(self.table, ()), *(["numeric setting"] if self.numeric else []), *self.also)
+        return (*_OF_TABLE.get(self.table, ()), *self.also)
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:

@@ -127,13 +127,6 @@ def _whole_grid(sweep: Sweep) -> str:
     return "" if len(kept) == whole else left
 
 
-def _numeric_setting(sweep: Sweep) -> str:
-    if not _is_read(sweep) or max(map(len, _numeric(sweep).values()), default=0) > 1:
-        return ""
-    none = "shows a numeric setting, and none varies in this sweep"
-    return f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}"
-
-
 # What a plot can declare to need; each returns what is lacking and what to write, "" if the sweep has it.
 LACKS: dict[str, Callable[[Sweep], str]] = {
     "networks": _networks,
@@ -150,7 +143,6 @@ LACKS: dict[str, Callable[[Sweep], str]] = {
     "a factor": _a_factor,
     "two factors": _two_factors,
     "whole grid": _whole_grid,
-    "numeric setting": _numeric_setting,
 }
 
 
@@ -162,11 +154,16 @@ def accuracy(sweep: Sweep) -> Iterator[Mistake]:
 
 
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots along a numeric setting that no arm has."""
+    """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     for node, plot in sweep.plots if _is_read(sweep) else ():
         setting = getattr(entry("plots", plot.name), "numeric", None)
-        chosen = plot.settings[setting] if setting else None
-        if chosen is not None and chosen not in (values := _numeric(sweep)):
+        if setting is None:
+            continue
+        chosen, values = plot.settings[setting], _numeric(sweep)
+        if chosen is None and max(map(len, values.values()), default=0) < 2:
+            none = f"{plot.name} shows a numeric setting, and none varies in this sweep"
+            yield node.place.mistake(f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}")
+        elif chosen is not None and chosen not in values:
             found = f"got {chosen!r}{nearest(chosen, values)}"
             place = node.at((plot.name, setting)).place
             if "." in chosen and gather(factor(chosen, place))[1]:
