@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def test_a_row_says_what_it_averages_over(shown: Dlsweep) -> None:
     hint = "dlsweep show results/tiny init=he -y loss --rows runs"
     assert f"… and 4 runs more: {hint}" in told
     assert len(rows(shown(*hint.split()[1:]).stdout)) == 7
+
+
+def test_the_hint_repeats_every_option(shown: Dlsweep) -> None:
+    options = ["init=he", "-y", "loss", "--reference", "activation=relu", "--sort-by", "activation", "--at", "10"]
+    told = shown("show", "results/tiny", *options, "--top", "1").stdout
+    assert "minus relu" in rows(told)[0], "although the row of ReLU is not shown"
+    (hint,) = re.findall(r"… and 1 arm more: dlsweep (.*)", told)
+    assert len(rows(shown(*shlex.split(hint)).stdout)) == 3
+    assert rows(shown(*shlex.split(hint)).stdout)[0] == rows(told)[0]
 
 
 def test_at_an_iteration(shown: Dlsweep) -> None:

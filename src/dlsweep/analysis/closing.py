@@ -81,7 +81,7 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
             yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
-    if shown.several and own["reference"].any():
+    if shown.several and (metric.less_is_better is not None or shown.board.reference):
         difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
         difference[own["reference"]] = np.nan
         half = (high - low) / 2

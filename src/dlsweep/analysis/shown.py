@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlsweep.analysis.leaderboard import Board
@@ -40,11 +41,16 @@ class Asked:
 
     def command(self, results: Results) -> str:
         """Return the command that shows all rows."""
-        where = self.where.items()
-        levels = [f"{factor}={level}" for factor, own in where for level in (own if isinstance(own, list) else [own])]
-        metrics = [word for name in self.metrics for word in ("-y", name)]
-        rows = [] if self.rows == "arms" else ["--rows", self.rows]
-        return shlex.join(["dlsweep", "show", str(results.folder), *levels, *metrics, *rows])
+        options = {"--reference": ",".join(_levels(self.reference)), "--sort-by": self.sort_by, "--at": self.at}
+        options |= {"--rows": self.rows.replace("arms", "")}
+        given = [(name, str(value)) for name, value in options.items() if value not in (None, "")]
+        words = [*_levels(self.where), *chain(*(("-y", name) for name in self.metrics), *given)]
+        return shlex.join(["dlsweep", "show", str(results.folder), *words])
+
+
+def _levels(arm: Mapping[str, Any]) -> list[str]:
+    """Return a partial arm as the command line has it."""
+    return [f"{factor}={level}" for factor, own in arm.items() for level in (own if isinstance(own, list) else [own])]
 
 
 class Shown(NamedTuple):
