@@ -127,9 +127,19 @@ def test_a_row_says_what_it_averages_over(shown: Dlsweep) -> None:
 
 
 def test_the_hint_repeats_every_option(shown: Dlsweep) -> None:
-    options = ["init=he", "-y", "loss", "--reference", "activation=relu", "--sort-by", "activation", "--at", "10"]
+    options = [
+        "init=he",
+        "-y",
+        "loss",
+        "--reference",
+        "activation=relu,init=he",
+        "--sort-by",
+        "activation",
+        "--at",
+        "10",
+    ]
     told = shown("show", "results/tiny", *options, "--top", "1").stdout
-    assert "minus relu" in rows(told)[0], "although the row of ReLU is not shown"
+    assert "minus relu, he" in rows(told)[0], "although the row of ReLU is not shown"
     (hint,) = re.findall(r"… and 1 arm more: dlsweep (.*)", told)
     assert len(rows(shown(*shlex.split(hint)).stdout)) == 3
     assert rows(shown(*shlex.split(hint)).stdout)[0] == rows(told)[0]
