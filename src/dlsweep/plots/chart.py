@@ -106,7 +106,7 @@ class Plot(Entry):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What a sweep must have, by the names of `dlsweep.config.checks.plots.LACKS`."""
+        """Names of its needs, of `dlsweep.config.checks.plots.LACKS`."""
         return (*_OF_TABLE.get(self.table, ()), *self.also)
 
     @cached_property

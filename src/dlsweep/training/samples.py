@@ -161,7 +161,7 @@ def _minibatches(seeds: Seeds, size: int, train: Train, epoch: int) -> Iterator[
 
 
 def once(seeds: Iterable[Seeds], sources: Sequence[str], make: Callable[[Seeds], T]) -> dict[Seeds, T]:
-    """Return what is made of each seed, made once for those that have the same seeds of some sources of chance.
+    """Make something of each seed, once for those that have the same seeds of some sources of chance.
 
     >>> crossed = [Seeds.crossed({"init": init, "batches": 1}) for init in range(3)]
     >>> len({id(made) for made in once(crossed, ["batches"], lambda seeds: [seeds]).values()})

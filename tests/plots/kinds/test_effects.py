@@ -45,7 +45,7 @@ def test_main_effects() -> None:
     assert data(line(ax, "mean of all"))[0, 0] == pytest.approx(frame["final_test_accuracy"].mean())
     assert [tick.get_text() for tick in ax.get_yticklabels()][:3] == ["activation: relu", "tanh", "initialization: he"]
     share = chart.data.set_index("factor")["share"]["activation"].iloc[0]
-    assert f"{100 * share:.0f} %" in texts(chart.figure)
+    assert f"{100 * share:.0f} % of the variance" in texts(chart.figure)
     assert "6 seeds" in chart.caption
 
 

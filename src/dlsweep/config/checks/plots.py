@@ -127,7 +127,7 @@ def _whole_grid(sweep: Sweep) -> str:
     return "" if len(kept) == whole else left
 
 
-# What a plot can declare to need; each returns what is lacking and what to write, "" if the sweep has it.
+# Needs that a plot can declare; each returns a sentence on its lack with a way out, "" if the sweep has it.
 LACKS: dict[str, Callable[[Sweep], str]] = {
     "networks": _networks,
     "landscape": _landscape,
