@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     plots.needs,
     plots.accuracy,
     plots.numeric,
+    plots.across,
     claims.possible,
     claims.crossed,
     fairness.tunable,

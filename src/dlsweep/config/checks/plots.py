@@ -153,6 +153,16 @@ def accuracy(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake(f"a {sweep.task.noun} has no accuracy; write {{{plot.name}: {{y: loss}}}}")
 
 
+def across(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of ranks, which need several sweeps."""
+    for node, plot in sweep.plots:
+        if getattr(entry("plots", plot.name), "table", "") == "ranks":
+            told = (
+                f"{plot.name} is a figure of several sweeps; take it out, and draw it when they are done: dlsweep plot"
+            )
+            yield node.place.mistake(f"{told} results/one results/two … -k {plot.name}")
+
+
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     for node, plot in sweep.plots if _is_read(sweep) else ():
