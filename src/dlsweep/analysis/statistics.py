@@ -199,7 +199,7 @@ def indistinguishable(values: ArrayLike, best: int, alpha: float) -> np.ndarray:
     x = np.asarray(values, np.float64)
     with_values = ~np.isnan(x).all(axis=1)
     if min(x.shape) < 2:  # nothing to test; the import of SciPy would take longer than a small sweep
-        return with_values | (np.arange(len(x)) == best)
+        return np.asarray(with_values | (np.arange(len(x)) == best))
     from scipy.special import stdtr
 
     d = paired(x[best], x)
