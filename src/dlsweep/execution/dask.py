@@ -35,7 +35,7 @@ INSTALL = "the executor dask needs the package distributed; install it: pip inst
 
 @dataclass(frozen=True)
 class About:
-    """Facts about a worker that must be like those of this process, and what it has to work with."""
+    """Facts about a worker: versions that must be those of this process, threads, memory and the record that it sees."""
 
     dlsweep: str
     python: str
