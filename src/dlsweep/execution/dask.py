@@ -35,7 +35,7 @@ INSTALL = "the executor dask needs the package distributed; install it: pip inst
 
 @dataclass(frozen=True)
 class About:
-    """Facts about a worker: versions that must be those of this process, threads, memory and the record that it sees."""
+    """Facts about a worker: its versions, threads and memory, and a checksum of the record that it sees."""
 
     dlsweep: str
     python: str
