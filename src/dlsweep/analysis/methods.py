@@ -83,7 +83,7 @@ def _patterns(tested: Sequence[Verdict]) -> str:
         if (verdict.planned or verdict.n) > MOST_EXACT
     }
     return (
-        f"over {_listed([f'{count:,}' for count in sorted(random)])} random patterns" if random else "over all patterns"
+        f"over {listed([f'{count:,}' for count in sorted(random)])} random patterns" if random else "over all patterns"
     )
 
 
