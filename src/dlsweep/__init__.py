@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from dlsweep.nn.schedules import schedules as schedules
     from dlsweep.plots.figures import plot as plot
     from dlsweep.progress import Reporter as Reporter
+    from dlsweep.storage.merging import merge as merge
     from dlsweep.storage.opening import open_all as open_all
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
     from dlsweep.tuning import tune as tune
+    from dlsweep.verifying import verify as verify
 
     __version__: str
 
@@ -54,12 +56,14 @@ _SOURCES = {
     "Reporter": "progress",
     "open_results": "storage.opening",
     "open_all": "storage.opening",
+    "merge": "storage.merging",
     "plot": "plots.figures",
     "summary": "analysis.frames",
     "effects": "analysis.effects",
     "compare": "analysis.comparison",
     "check": "analysis.checked",
     "export": "exports.export",
+    "verify": "verifying",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

@@ -34,6 +34,8 @@ def cores() -> int:
         with suppress(ValueError, OSError):
             quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
             usable = min(usable, math.ceil(quota / period) if quota > 0 else usable)
+    with suppress(KeyError, ValueError):  # a job of SLURM, also where it does not bind its processes to cores
+        usable = min(usable, int(os.environ["SLURM_CPUS_PER_TASK"]))
     return max(1, usable)
 
 
@@ -46,7 +48,18 @@ def memory() -> int:
         for name in ("memory.max", "memory.limit_in_bytes"):
             with suppress(ValueError, OSError):
                 limits.append(int((group / name).read_text()))
-    return min(limits, default=_MODEST)
+    with suppress(KeyError, ValueError):
+        limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
+    return min((limit for limit in limits if limit > 0), default=_MODEST)
+
+
+def available_memory() -> int:
+    """Return the bytes that new programs may use without swapping, as far as the system tells; else `memory()`."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable:"))
+        return min(memory(), int(free.split()[1]) << 10)
+    return memory()
 
 
 def _groups(controller: str) -> Iterator[Path]:

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.support.commands import Dlsweep
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 name: claims
 data: {npz: {path: tiny.npz}}
@@ -31,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
     """The command line beside a finished sweep."""
     command = Dlsweep(tmp_path_factory.mktemp("check"))
     (command.folder / "claims.yaml").write_text(CONFIG, "utf-8")
-    command("run", "claims.yaml", "-q")
+    command("run", "claims.yaml", "-q", "-j", "1")
     return command
 
 
@@ -41,7 +43,7 @@ def restated(command: Dlsweep, name: str, old: str, new: str) -> str:
     text = CONFIG.replace("name: claims", f"name: {name}").replace(old, new)
     assert text != CONFIG.replace("name: claims", f"name: {name}")
     (command.folder / f"{name}.yaml").write_text(text, "utf-8")
-    command("run", f"{name}.yaml", "-q")
+    command("run", f"{name}.yaml", "-q", "-j", "1")
     return f"results/{name}"
 
 
@@ -121,8 +123,22 @@ def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Pat
     assert both.startswith("results ")
 
 
+def test_the_sentences_of_several_sweeps_begin_with_their_folder(trained: Dlsweep) -> None:
+    restated(trained, "second", "by: 0.1", "by: 0.05")
+    told = trained("check", "results/claims", "results/second").stdout
+    sentences = told.split("\n\n")[1:]
+    assert len(sentences) == 6
+    assert [one.startswith("results/claims: ") for one in sentences] == [True] * 3 + [False] * 3
+    assert sum(one.startswith("results/second: ") for one in sentences) == 3
+    assert "results/second: Refuted: both learn the same." in told
+    assert "results/claims: " not in trained("check", "results/claims").stdout
+    (figure,) = trained("plot", "results/claims", "results/second", "-k", "forest").stdout.split()
+    assert figure == "results/figures/forest-claims-second.png"
+    assert (trained.folder / figure).stat().st_size > 10_000
+
+
 def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:
-    dlsweep("run", "tiny.yaml", "-q")
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
     done = dlsweep("check", "results/tiny", code=2)
     assert "results/tiny makes no claims" in done.stderr
     assert "claims:\n    - ReLU needs He: {arm:" in done.stderr
@@ -130,11 +146,11 @@ def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:
 
 def test_run_prints_the_verdicts_after_its_table_and_exits_on_training_alone(dlsweep: Dlsweep) -> None:
     (dlsweep.folder / "claims.yaml").write_text(CONFIG.replace(", expect: refuted", ""), "utf-8")
-    told = dlsweep("run", "claims.yaml").stdout
+    told = dlsweep("run", "claims.yaml", "-j", "1").stdout
     assert told.index("95 % interval") < told.index("Supported: He learns")
     assert "Refuted: tiny weights" in told
     dlsweep("check", "results/claims", code=1)
-    found = json.loads(dlsweep("run", "claims.yaml", "--json").stdout)
+    found = json.loads(dlsweep("run", "claims.yaml", "--json", "-j", "1").stdout)
     assert [claim["verdict"] for claim in found["claims"]] == ["supported", "refuted", "refuted"]
 
 
@@ -146,7 +162,7 @@ def test_null_needs_twelve_seeds_and_finds_no_fault(trained: Dlsweep) -> None:
     (trained.folder / "null.yaml").write_text(
         CONFIG.replace("seeds: 8", "seeds: 12").replace("name: claims", "name: null-1")
     )
-    trained("run", "null.yaml", "-q")
+    trained("run", "null.yaml", "-q", "-j", "1")
     assert "1,000 random splits of the seeds of 2 arms" in trained("check", "results/null-1", "--null").stdout
     (found,) = json.loads(trained("check", "results/null-1", "--null", "--json").stdout)
     assert found["attainable"] == 2 / 2**6

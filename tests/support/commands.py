@@ -60,6 +60,9 @@ def dlsweep(*arguments: object, **options: Any) -> Done:
     return python("-m", "dlsweep", *arguments, **options)
 
 
+# Before a command that trains without end: if no test stops it, the system does, after two minutes of processor time.
+ENDING = ["bash", "-c", 'ulimit -t 120; exec "$@"', "bash"]
+
 TINY = """\
 name: tiny
 data: {npz: {path: tiny.npz}}
@@ -85,7 +88,7 @@ class Dlsweep:
 
     def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
         env = {"COLUMNS": "200", **environment}
-        done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
+        done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done

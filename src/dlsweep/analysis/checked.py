@@ -9,11 +9,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.contrasts import name_of
-from dlsweep.analysis.sentences import ends, half_width, p_text, subject
+from dlsweep.analysis.sentences import p_text, subject
 from dlsweep.analysis.verdicts import Step, Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, latex, markdown, measured, printable, table
+from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, printable, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,13 +69,14 @@ class Checked:
         return table(header, rows, [column in COLUMNS[3:] for column in header], form)
 
     def sentences(self) -> list[str]:
-        """Return the sentence of each verdict, and one on each claim that was removed."""
+        """Return the sentence of each verdict, of several sweeps after its folder, and one on each removed claim."""
+        several = len({verdict.folder for verdict in self.verdicts}) > 1
         gone = [
             f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
             for folder, names in self.removed.items()
             for name in names
         ]
-        return [*(verdict.sentence for verdict in self.verdicts), *gone]
+        return [*(f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts), *gone]
 
     def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
@@ -103,8 +104,8 @@ def _cells(verdict: Verdict) -> list[str]:
         verdict.claim.name + " (stated after the results)" * verdict.late,
         verdict.verdict,
         "yes" if verdict.as_expected else "no",
-        measured(verdict.effect, half_width(verdict.interval), sign=verdict.signed),
-        ends(verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
+        measured(verdict.effect, half_width(*verdict.interval), sign=verdict.signed),
+        interval_text(*verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
         p_text(verdict.p),
         p_text(verdict.adjusted),
         str(verdict.n),

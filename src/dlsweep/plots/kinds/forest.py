@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.sentences import ends, half_width
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME, NOTE, block_height, fit
 from dlsweep.plots.options import NORMAL
 from dlsweep.plots.panels import Words, bare, panels
-from dlsweep.text import measured, plural
+from dlsweep.text import half_width, interval_text, measured, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +36,7 @@ _ZONES = {"supported": "#e2eef6", "refuted": "#fae8dc"}
 
 @plots.register(table="claims", arrange=Facets.whole)
 def forest(facets: Facets) -> Chart:
-    """Claims of a sweep, in rows: each effect with its interval, the margin that it is tested at, the verdict.
+    """Claims of one or more sweeps: each effect with its interval, the margin that it is tested at, and the verdict.
 
     A vertical line is the margin. Each row has its own scale, turned so that effects on the right support the claim;
     `equals` has two margins, and effects between them support it. A claim of `order` or `monotone` has a row for each
@@ -52,8 +51,8 @@ def forest(facets: Facets) -> Chart:
     ['undecided']
     """
     frame = facets.frame
-    claims = [_Claim(part.to_dict("records")) for _, part in frame.groupby("claim", sort=False)]
-    rows = [row for claim in claims for row in claim.rows()]
+    claims = [_Claim(part.to_dict("records")) for _, part in frame.groupby(["results", "claim"], sort=False)]
+    rows = list(_rows(claims))
     words = Words(
         foot=_caption(claims),
         ticks=[line for row in rows for line in (row.name + "\n" + row.about).split("\n")],
@@ -72,11 +71,22 @@ def forest(facets: Facets) -> Chart:
         for row in rows:
             _draw(ax, row, top)
             top += row.height
-    counts = frame.drop_duplicates("claim")["verdict"].value_counts(sort=False)
+    counts = frame.drop_duplicates(["results", "claim"])["verdict"].value_counts(sort=False)
     told = captions.joined(*(f"{count} {verdict}" for verdict, count in counts.items()))
     each = [f"{claim.first['verdict'].capitalize()}: {claim.first['claim']}." for claim in claims[: captions.MANY]]
     alt = " ".join([f"Forest plot of {plural(len(claims), 'claim')}: {told}.", *each])
     return Chart(figure, words.foot, alt, frame)
+
+
+def _rows(claims: Sequence[_Claim]) -> Iterator[_Row]:
+    """Yield the rows of all claims; those of several sweeps below the name of each."""
+    several = len({claim.first["results"] for claim in claims}) > 1
+    before = None
+    for claim in claims:
+        if several and claim.first["results"] != before:
+            before = claim.first["results"]
+            yield _Row(fit(claim.first["sweep"], _LEFT, NAME, 2), fit(before, _LEFT, NOTE, 2), "", "", "undecided")
+        yield from claim.rows()
 
 
 def _header(equal: bool) -> list[tuple[str, float, str]]:
@@ -178,11 +188,11 @@ def place(one: Mapping[Any, Any], x: float) -> float:
 def _numbers(one: Mapping[Any, Any]) -> str:
     """Return the effect and its interval in words."""
     interval, sign = (one["low"], one["high"]), one["relation"] not in ("above", "below")
-    told = measured(one["effect"], half_width(interval), sign=sign)
+    told = measured(one["effect"], half_width(*interval), sign=sign)
     if one["exact"]:
         told += ", the same for every seed"
-    elif isfinite(half_width(interval)):
-        told += f" ({ends(interval, sign=sign)})"
+    elif isfinite(half_width(*interval)):
+        told += f" {interval_text(*interval, sign=sign)}"
     return told.replace("-", "\N{MINUS SIGN}")
 
 
