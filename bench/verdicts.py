@@ -14,10 +14,10 @@ from pathlib import Path
 import yaml
 
 from bench.common import ROOT
-from dlsweep.analysis.sentences import ends, half_width, subject
+from dlsweep.analysis.sentences import subject
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.storage.opening import open_all
-from dlsweep.text import measured, table
+from dlsweep.text import half_width, interval_text, measured, table
 
 CONFIGS = ROOT / "configs"
 README = ROOT / "README.md"
@@ -94,8 +94,8 @@ def cells(verdict: Verdict) -> list[str]:
     return [
         verdict.claim.name,
         subject(verdict.metric, verdict.claim.at).removeprefix("the ") if verdict.metric else verdict.claim.metric,
-        measured(verdict.effect, half_width(verdict.interval), sign=verdict.signed),
-        "exact" if verdict.exact else ends(verdict.interval, sign=verdict.signed),
+        measured(verdict.effect, half_width(*verdict.interval), sign=verdict.signed),
+        "exact" if verdict.exact else interval_text(*verdict.interval, sign=verdict.signed),
         str(verdict.n),
         verdict.verdict,
     ]
