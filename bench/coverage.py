@@ -14,7 +14,7 @@ from scipy.stats import norm
 from bench.simulations import Table, command
 from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_interval, variance_shares
 from dlsweep.analysis.sign_flips import sign_flip_interval
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import Replication, interval
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -168,7 +168,12 @@ def shares(share: float) -> Table:
         means = []
         for _ in range(int(2000 * share)):
             values = random_effects(rng, shape, components).ravel()
-            means.append([covers(interval(values, crossed=shape), 0), covers(interval(values), 0)])
+            means.append(
+                [
+                    covers(interval(values, replication=Replication(dict(zip("abc", shape)))), 0),
+                    covers(interval(values), 0),
+                ]
+            )
         of_a, *_, of_rest = np.mean(found, axis=0).tolist()
         levels = " × ".join(map(str, shape))
         of_mean = np.mean(means, axis=0).tolist()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.frames import crossing
+from dlsweep.analysis.frames import replication
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.statistics import Replication
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -133,10 +134,10 @@ class Board:
         """The names of the arms."""
         return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
 
-    @property
-    def crossed(self) -> tuple[int, ...]:
-        """The number of seeds of each source, if seeds are crossed."""
-        return tuple(crossing(self.results.runs).values())
+    @cached_property
+    def replication(self) -> Replication:
+        """How the runs of an arm depend on each other."""
+        return replication(self.results.runs)
 
     @cached_property
     def matrices(self) -> list[Array]:
@@ -157,7 +158,7 @@ class Board:
         """The arms of each metric."""
         shown = self.fitting(self.where)[self.arms[2]]
         return [
-            Compared(metric, values, shown, self.given, self.crossed)
+            Compared(metric, values, shown, self.given, self.replication)
             for metric, values in zip(self.metrics, self.matrices)
         ]
 
@@ -248,7 +249,7 @@ class Board:
             with np.errstate(invalid="ignore"):
                 means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
             every, reference = np.ones(len(used), bool), given[0] if given else None
-            columns = Compared(metric, means, every, reference, self.crossed).columns()
+            columns = Compared(metric, means, every, reference, self.replication).columns()
             table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
             table["n"] = (~np.isnan(means)).sum(axis=1)
         return table

@@ -86,7 +86,13 @@ def luck(results: Results, metric: str | None = None) -> Luck:
         raise UsageError(f"no arm in {results.folder} has a value for every combination of seeds yet")
     whole = pd.concat(tables, ignore_index=True)
     whole = whole[["arm", *results.record.levels, *_COLUMNS]]
-    return Luck(found.name, found.words, whole, crossed, tuple(_notes(whole, crossed, missing)))
+    return Luck(
+        found.name,
+        found.words,
+        whole,
+        crossed,
+        tuple(_notes(whole, crossed, missing, "split" in results.record.tables.sources)),
+    )
 
 
 _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")
@@ -108,7 +114,7 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
     The images are one more source of chance, crossed with all others: its interactions with them are the part of their
     variance that comes from the choice of images.
     """
-    if metric.name != "final_test_accuracy" or not has_predictions(results):
+    if metric.name != "final_test_accuracy" or not has_predictions(results) or results.overlap:
         return np.full(2 ** len(shape) - 1, np.nan)
     runs = results.runs.set_index("run_id", drop=False).loc[rows["run_id"]].reset_index(drop=True)
     right = correctness(results, runs).reshape(*shape, -1)
@@ -116,11 +122,15 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
     return np.sqrt([max(0.0, found) for axes, found in components(right).items() if images not in axes])
 
 
-def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str]) -> Iterator[str]:
+def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str], divided: bool) -> Iterator[str]:
     """Yield sentences on what varied, on estimates below 0, and on arms that are left out."""
-    held = ", ".join(source for source in SOURCES if source not in crossed)
+    drawn = [source for source in SOURCES if source != "split" or divided]
+    held = ", ".join(source for source in drawn if source not in crossed)
     varied = " and ".join([", ".join([*crossed][:-1]), [*crossed][-1]] if len(crossed) > 1 else crossed)
-    yield f"varied: {varied}; held: {held}, the test images, and all settings; the share is of the variance of one run"
+    images = "" if "split" in crossed else ", the test images"
+    yield f"varied: {varied}; held: {held}{images}, and all settings; the share is of the variance of one run"
+    if "split" in crossed:
+        yield "splits are of one data set and share samples, so the split's share does not tell that of a new data set"
     if table["negative"].any():
         below = table.loc[table["negative"], "source"].value_counts()
         counts = (f"{source} in {plural(int(n), 'arm')}" for source, n in below.items())

@@ -69,7 +69,7 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
 
     Columns: `arm`, the factors, `seeds` with predictions, and `churn`, the mean over their pairs, with the `least` and
     the `most` of a pair; NaN for fewer than two seeds. runs: rows of `results.runs`, all by default. (Milani Fard et
-    al. 2016, "Launch and iterate: reducing prediction churn".)
+    al. 2016, "Launch and iterate: reducing prediction churn".) A `UsageError` says that seeds have other test images.
     """
     import pandas as pd
 
@@ -77,6 +77,7 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     named = ["arm", *factors(runs)]
     rows = []
     for own in arms_of(runs):
+        results.split_of(own)
         pairs = disagreement(list(results.predicted(own["run_id"]).values()))
         seeds, each = len(results.predicted(own["run_id"])), pairs if len(pairs) else np.array([np.nan])
         rows.append(
