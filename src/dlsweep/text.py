@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
-from math import floor, inf, log10
+from math import floor, inf, isfinite, log10, nan
 from typing import Any, Literal
 
 GAP = "  "
@@ -65,6 +65,29 @@ def measured(value: float, half: float, *, sign: bool = False) -> str:
     if decimals <= _DECIMALS:
         return f"{round(value, decimals) + 0.0:{plus}.{decimals}f}"
     return f"{value:{plus}.{max(0, decimals + floor(log10(abs(value) or half)))}e}"
+
+
+def half_width(low: float, high: float) -> float:
+    """Return the half-width of an interval, by which its numbers are rounded; NaN if it has no ends."""
+    half = (high - low) / 2
+    return half if isfinite(half) else nan
+
+
+def interval_text(low: float, high: float, *, sign: bool = False) -> str:
+    """Return an interval in brackets, with the digits that its half-width supports; a dash if there is none.
+
+    >>> interval_text(-0.25, 0.5, sign=True), interval_text(-inf, inf), interval_text(nan, nan)
+    ('[-0.25, +0.50]', 'unbounded', '–')
+    """
+    if low != low or high != high:
+        return "–"
+    half = half_width(low, high)
+    return bracketed(*(measured(end, half, sign=sign) for end in (low, high))) if half == half else "unbounded"
+
+
+def bracketed(low: str, high: str) -> str:
+    """Return the two ends of an interval in brackets; a dash if both are missing."""
+    return "–" if low == high == "–" else f"[{low}, {high}]"
 
 
 def duration(seconds: float) -> str:

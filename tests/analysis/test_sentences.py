@@ -121,7 +121,7 @@ def test_the_opposite_of_a_proposition() -> None:
     found = Verdict(Claim("He wins", "beats", arms), "refuted", "s", "r", **known)  # type: ignore[arg-type]
     assert found.sentence == (
         "Refuted: He wins. On these test images, the final test accuracy is lower with he than with normal: the "
-        "difference is -0.250 (95 % interval -0.300 to -0.200; 6 seeds; p = 0.031). This is not as the config expects."
+        "difference is -0.250 (95 % interval [-0.300, -0.200]; 6 seeds; p = 0.031). This is not as the config expects."
     )
 
 

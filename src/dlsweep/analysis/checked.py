@@ -9,11 +9,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.contrasts import name_of
-from dlsweep.analysis.sentences import ends, half_width, p_text, subject
+from dlsweep.analysis.sentences import p_text, subject
 from dlsweep.analysis.verdicts import Step, Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, latex, markdown, measured, printable, table
+from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, printable, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -103,8 +103,8 @@ def _cells(verdict: Verdict) -> list[str]:
         verdict.claim.name + " (stated after the results)" * verdict.late,
         verdict.verdict,
         "yes" if verdict.as_expected else "no",
-        measured(verdict.effect, half_width(verdict.interval), sign=verdict.signed),
-        ends(verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
+        measured(verdict.effect, half_width(*verdict.interval), sign=verdict.signed),
+        interval_text(*verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
         p_text(verdict.p),
         p_text(verdict.adjusted),
         str(verdict.n),

@@ -15,7 +15,7 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, measured, number, printable, table
+from dlsweep.text import Form, interval_text, measured, number, printable, table
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -73,10 +73,9 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
     half = (own["high"] - own["low"]) / 2
     yield Column(name, list(map(measured, frame[name], half)))
     if shown.seeds[1] > 1:
-        yield Column("95 % interval", _intervals(own["low"], own["high"], half))
+        yield Column("95 % interval", _intervals(own["low"], own["high"]))
         if "new_images_low" in own and not shown.several:
-            low, high = own["new_images_low"], own["new_images_high"]
-            yield Column("on new images", _intervals(low, high, (high - low) / 2))
+            yield Column("on new images", _intervals(own["new_images_low"], own["new_images_high"]))
     for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
         if end in own:
             yield Column(header, [f"{value:g}" if value == value else "–" for value in own[end]])
@@ -88,10 +87,10 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
         half = (high - low) / 2
         yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
         if shown.seeds[1] > 1:
-            yield Column("95 % interval", _intervals(low.where(difference.notna()), high, half, sign=True))
+            yield Column("95 % interval", _intervals(low.where(difference.notna()), high, sign=True))
             if "difference_new_images_low" in own:
                 low, high = own["difference_new_images_low"], own["difference_new_images_high"]
-                ends = _intervals(low.where(difference.notna()), high, (high - low) / 2, sign=True)
+                ends = _intervals(low.where(difference.notna()), high, sign=True)
                 yield Column("on new images", ends)
 
 
@@ -112,9 +111,8 @@ _ENDS = (
 )
 
 
-def _intervals(low: Series[float], high: Series[float], half: Series[float], *, sign: bool = False) -> list[str]:
-    ends = zip(low, high, half)
-    return [f"[{measured(a, h, sign=sign)}, {measured(b, h, sign=sign)}]" if a == a else "–" for a, b, h in ends]
+def _intervals(low: Series[float], high: Series[float], *, sign: bool = False) -> list[str]:
+    return [interval_text(*ends, sign=sign) for ends in zip(low, high)]
 
 
 def csv(boards: Sequence[Shown]) -> str:

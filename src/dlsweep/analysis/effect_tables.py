@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.luck import Luck
-from dlsweep.text import Form, latex, measured, number, table
+from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -69,7 +69,9 @@ def _of_effects(found: Effects, form: Form) -> Iterator[str]:
         numbers = {
             "mean": map(measured, levels["mean"], half),
             "difference to the mean of all": _signed(levels["difference"], half),
-            "95 % interval": map(_interval, _signed(levels["low"], half), _signed(levels["high"], half)),
+            "95 % interval": [
+                interval_text(*ends, sign=True) for ends in zip(levels["low"], levels["high"], strict=True)
+            ],
         }
         yield _table({"factor": levels["factor"], "level": levels["level"]}, numbers, form)
 
@@ -80,7 +82,7 @@ def _of_luck(found: Luck, form: Form) -> str:
     names = {"arm": table["arm"]} if table["arm"].nunique() > 1 else {}
     numbers = {
         "share of variance": map(percent, table["share"]),
-        "95 % interval": map(_interval, map(percent, table["low"]), map(percent, table["high"])),
+        "95 % interval": map(bracketed, map(percent, table["low"]), map(percent, table["high"])),
         "sd": [f"{sd:.2g}" for sd in table["sd"]],
     }
     if table["remaining"].notna().any():
@@ -114,7 +116,3 @@ def _p(value: float) -> str:
 
 def _signed(values: Series[float], half: Series[float]) -> list[str]:
     return [measured(value, own, sign=True) for value, own in zip(values, half, strict=True)]
-
-
-def _interval(low: str, high: str) -> str:
-    return low if low == high == "–" else f"{low} … {high}"

@@ -6,16 +6,16 @@ Each sentence follows from the record that it is about, so it cannot contradict 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, isfinite, nan
+from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
-from dlsweep.analysis.contrasts import Interval, name_of
+from dlsweep.analysis.contrasts import name_of
 from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import Metric
-from dlsweep.text import measured, plural
+from dlsweep.text import half_width, interval_text, measured, plural
 
 if TYPE_CHECKING:
     from dlsweep.analysis.comparison import Comparison
@@ -35,26 +35,10 @@ _OVERLAP = (
 )
 
 
-def half_width(interval: Interval) -> float:
-    """Return the half-width of an interval, by which its numbers are rounded; NaN if it has no ends."""
-    half = (interval[1] - interval[0]) / 2
-    return half if isfinite(half) else nan
-
-
-def ends(interval: Interval, *, sign: bool = True) -> str:
-    """Return the ends of an interval, or that there is none.
-
-    >>> ends((-0.25, 0.5))
-    '-0.25 to +0.50'
-    """
-    half = half_width(interval)
-    return " to ".join(measured(x, half, sign=sign) for x in interval) if half == half else "unbounded"
-
-
 def p_text(p: float) -> str:
     """Return a p-value; a small one by its power of ten, a missing one as a dash.
 
-    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(nan)
+    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(float("nan"))
     ('0.031', '1', '2e-05', '–')
     """
     return f"{p:.2g}" if p == p else "–"
@@ -68,16 +52,17 @@ def of_comparison(found: Comparison) -> str:
         comparison = f"is the same on average with {found.first} and with {found.second}"
     else:
         direction = "higher" if found.difference > 0 else "lower"
-        size = measured(abs(found.difference), half_width(found.interval))
+        size = measured(abs(found.difference), half_width(*found.interval))
         comparison = f"is {size} {direction} with {found.first} than with {found.second}"
     told = [plural(found.n, "seed")]
     if found.n > 1:
-        told = [f"95 % interval {ends(found.interval)}", *told]
+        told = [f"95 % interval {interval_text(*found.interval, sign=True)}", *told]
         told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
     difference = f"{found.words} {comparison}"
     notes = [f"{difference[0].upper()}{difference[1:]} ({'; '.join(told)})."]
     if found.interval_new_images:
-        notes.append(f"On new images like these, the interval is {ends(found.interval_new_images)}.")
+        ends = interval_text(*found.interval_new_images, sign=True)
+        notes.append(f"On new images like these, the interval is {ends}.")
     if found.overlap:
         notes.append(f"{_OVERLAP[0].upper()}{_OVERLAP[1:]}.")
     if found.pairing == found.pairing:
@@ -147,13 +132,13 @@ def evidence(verdict: Verdict) -> str:
     """Return the effects of a verdict with their intervals, the number of seeds and p."""
     sign = verdict.signed
     steps = verdict.told
-    effects = ", ".join(measured(step.effect, half_width(step.interval), sign=sign) for step in steps)
+    effects = ", ".join(measured(step.effect, half_width(*step.interval), sign=sign) for step in steps)
     if not any(isfinite(step.effect) for step in steps):
         effects = "not finite" + " in any seed" * (not verdict.exact)
     if verdict.exact:
         return f"{effects}, exactly, since no run depends on a seed: one run of each, and no p"
     several = "s" * (len(steps) > 1)
-    intervals = ", ".join(ends(step.interval, sign=sign) for step in steps)
+    intervals = ", ".join(interval_text(*step.interval, sign=sign) for step in steps)
     told = [f"{100 * verdict.level:g} % interval{several} {intervals}"]
     told += [plural(verdict.n, "seed"), *p_values(verdict)]
     return f"{effects} ({'; '.join(told)})"
@@ -221,10 +206,11 @@ def _new_images(verdict: Verdict) -> Iterator[str]:
     if not there:
         return
     several = "s are" if len(there) > 1 else " is"
-    told = (
-        f"on new images like these, the interval{several} {', '.join(ends(one, sign=verdict.signed) for one in there)}"
+    ends = ", ".join(interval_text(*one, sign=verdict.signed) for one in there)
+    yield (
+        f"on new images like these, the interval{several} {ends}"
+        + ", which leaves the claim open there" * verdict.open_on_new_images
     )
-    yield told + ", which leaves the claim open there" * verdict.open_on_new_images
 
 
 def _looks(verdict: Verdict) -> Iterator[str]:
@@ -234,7 +220,7 @@ def _looks(verdict: Verdict) -> Iterator[str]:
             f"it was tested at planned looks up to {verdict.planned} seeds and decided at {verdict.n}, so the effect "
             "may be overestimated, and its interval is not adjusted for looking"
         )
-    elif isfinite(half_width(verdict.interval)):
+    elif isfinite(half_width(*verdict.interval)):
         yield "its interval is not adjusted for looking"
     if verdict.seen:
         yield f"the looks were planned after {plural(verdict.seen, 'seed')} were seen, so no error rate is claimed"

@@ -10,7 +10,7 @@ from typer import Argument
 
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
-from dlsweep.text import number, plural, printable, table
+from dlsweep.text import interval_text, number, plural, printable, table
 
 if TYPE_CHECKING:
     from dlsweep.analysis.diff import Change, Diff
@@ -92,7 +92,11 @@ def _section(none: str, some: str, sentences: list[str]) -> list[str]:
 
 
 def _row(change: Change) -> list[str]:
-    low, high = change.interval
-    interval = "–" if low != low else f"{number(low)} … {number(high)}"
-    numbers = [str(change.n), number(change.difference), interval, number(change.p), f"± {number(change.near)}"]
+    numbers = [
+        str(change.n),
+        number(change.difference),
+        interval_text(*change.interval, sign=True),
+        number(change.p),
+        f"± {number(change.near)}",
+    ]
     return [printable(change.arm), change.metric.replace("_", " "), *numbers, change.outcome]

@@ -50,7 +50,9 @@ class Arrays:
 
     def divided(self, rows: Rows) -> Arrays:
         """Return the splits of a seed. The pool has all samples before: see `Dataset.division`."""
-        (x, t), (x_validation, t_validation), (x_test, t_test) = ((self.x_train[own], self.t_train[own]) for own in rows)
+        (x, t), (x_validation, t_validation), (x_test, t_test) = (
+            (self.x_train[own], self.t_train[own]) for own in rows
+        )
         for array in (x, t, x_validation, t_validation, x_test, t_test):
             array.flags.writeable = False
         return Arrays(x, t, x_validation, t_validation, x_test, t_test, self.scale, self.standardized)

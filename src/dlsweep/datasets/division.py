@@ -79,14 +79,14 @@ class Division:
 
     def _by_class(self, rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         """Return samples in the order of their classes, at random within each."""
-        mixed: np.ndarray = draw.permutation(rows)
+        mixed = draw.permutation(rows)
         return np.asarray(mixed[np.argsort(self.labels[mixed], kind="stable")])
 
 
 def _evenly(ordered: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
     """Return evenly spaced items from a random start, each of all with the same probability (systematic sampling)."""
     start = draw.integers(len(ordered))
-    return ordered[(start + np.arange(count) * len(ordered)) // max(count, 1)]
+    return np.asarray(ordered[(start + np.arange(count) * len(ordered)) // max(count, 1)])
 
 
 def by_seed(settings: Mapping[str, Any]) -> bool:

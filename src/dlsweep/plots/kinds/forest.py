@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.sentences import ends, half_width
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME, NOTE, block_height, fit
 from dlsweep.plots.options import NORMAL
 from dlsweep.plots.panels import Words, bare, panels
-from dlsweep.text import measured, plural
+from dlsweep.text import half_width, interval_text, measured, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,11 +177,11 @@ def place(one: Mapping[Any, Any], x: float) -> float:
 def _numbers(one: Mapping[Any, Any]) -> str:
     """Return the effect and its interval in words."""
     interval, sign = (one["low"], one["high"]), one["relation"] not in ("above", "below")
-    told = measured(one["effect"], half_width(interval), sign=sign)
+    told = measured(one["effect"], half_width(*interval), sign=sign)
     if one["exact"]:
         told += ", the same for every seed"
-    elif isfinite(half_width(interval)):
-        told += f" ({ends(interval, sign=sign)})"
+    elif isfinite(half_width(*interval)):
+        told += f" {interval_text(*interval, sign=sign)}"
     return told.replace("-", "\N{MINUS SIGN}")
 
 
