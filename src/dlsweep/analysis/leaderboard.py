@@ -136,7 +136,7 @@ class Board:
 
     @cached_property
     def replication(self) -> Replication:
-        """How the runs of an arm depend on each other."""
+        """Dependence of the runs of an arm on each other."""
         return replication(self.results.runs)
 
     @cached_property

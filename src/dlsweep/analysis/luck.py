@@ -130,7 +130,7 @@ def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str], divide
     images = "" if "split" in crossed else ", the test images"
     yield f"varied: {varied}; held: {held}{images}, and all settings; the share is of the variance of one run"
     if "split" in crossed:
-        yield "splits are of one data set and share samples, so the split's share does not tell that of a new data set"
+        yield "splits of one data set share samples, so new data would have a larger share than split has here"
     if table["negative"].any():
         below = table.loc[table["negative"], "source"].value_counts()
         counts = (f"{source} in {plural(int(n), 'arm')}" for source, n in below.items())
