@@ -114,7 +114,7 @@ def splits(share: float) -> Table:
     """Return the coverage of intervals over splits of one data set that share samples."""
     table = Table(
         "Splits of one data set",
-        "Each split tests a mean on 20 % of 500 samples, stratified by class: drawn by seed (split: seed), or in rounds "
+        "Each split tests a mean on 20 % of 500 samples, stratified by class: drawn by seed (split: seed) or in rounds "
         "of five folds (folds: 5). The two classes differ by half a standard deviation, and a data set has a random "
         "number of each. 95 % intervals of the mean over new data sets: Nadeau and Bengio's, and Student's t, which "
         "takes the splits as independent. Standard error 0.007.",
