@@ -40,6 +40,9 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
+    for sweep in opened:
+        if not isinstance(sweep, DlsweepError) and sweep.record.shard:
+            say(f"{sweep.folder} is shard {sweep.record.shard} of its sweep; dlsweep merge unites the shards")
     for one in [one for one in lost if done and isinstance(one, UsageError) and one not in opened]:
         say(str(one))
         lost.remove(one)
