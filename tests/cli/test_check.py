@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.support.commands import Dlsweep
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 name: claims
 data: {npz: {path: tiny.npz}}

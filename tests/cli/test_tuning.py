@@ -13,6 +13,8 @@ from tests.support.commands import Dlsweep
 import dlsweep as package
 from dlsweep.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 name: tuned
 data: {mnist: {train: 200, validation: 100, test: 100}}

@@ -263,8 +263,13 @@ def versions() -> dict[str, Any]:
         for pool in threadpool_info()
         if pool["user_api"] == "blas" and "numpy" in pool["filepath"]
     ]
-    packages = {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
-    return {**packages, "python": platform.python_version(), "blas": blas}
+    return {**_packages(), "python": platform.python_version(), "blas": blas}
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Return the versions of packages, read once."""
+    return {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
 
 
 def _git_commit(folder: Path) -> str | None:

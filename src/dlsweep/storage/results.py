@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -149,7 +149,7 @@ class Results:
     @cached_property
     def overlap(self) -> float:
         """The number of test samples for each other one, where seeds draw their own; 0 if all share them."""
-        return overlap_of(self.runs)
+        return overlap_of(self.runs) if self.record.tables.overlap else 0.0
 
     def split_of(self, runs: DataFrame) -> int:
         """Return the seed of the split that some rows of `runs` share. A `UsageError` says that they have several."""
@@ -170,6 +170,13 @@ class Results:
         Arrow reads them in a small share of the time and memory of the whole frame.
         """
         return self._tables.columns(table, names, **words)
+
+    @cached_property
+    def measured(self) -> Callable[..., dlsweep.analysis.measured.Measured]:
+        """Return a quantity of all runs during training, as `Measured.of` does; the last two stay in memory."""
+        from dlsweep.analysis.measured import Measured
+
+        return lru_cache(maxsize=2)(partial(Measured.of, self))
 
     def load(
         self,
