@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
 
+HEADINGS: dict[Form, str] = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": "% {}\n"}
+
+
 def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
     """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
 
@@ -61,6 +64,6 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
 
 def print_each(told: Sequence[tuple[Sweep, str]], form: Form) -> None:
     """Print the text of each sweep; of several, under a heading."""
-    heading = {"plain": "{} ({})\n", "markdown": "## {} ({})\n\n", "latex": "% {} ({})\n"}[form]
     several = len(told) > 1
-    print("\n\n".join(heading.format(sweep.name, sweep.folder) * several + text for sweep, text in told))
+    heads = (HEADINGS[form].format(f"{sweep.name} ({sweep.folder})") * several for sweep, _ in told)
+    print("\n\n".join(head + text for head, (_, text) in zip(heads, told)))

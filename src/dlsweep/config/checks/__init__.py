@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     plots.numeric,
     plots.tasks,
     plots.claims,
+    plots.across,
     claims.possible,
     claims.crossed,
     fairness.tunable,
