@@ -198,7 +198,7 @@ def test_a_split_is_a_source_of_chance(folder: Path) -> None:
     found = results.effects()
     assert found.table["source"].tolist() == ["init", "split", "init × split"]
     assert found.table["remaining"].isna().all()
-    assert any("held: batches, dropout, augmentation, subset, and all settings" in note for note in found.notes)
+    assert any("split into training and test samples; held" in note for note in found.notes)
     assert len({*zip(results.runs["seed_split"], results.runs["seed_init"])}) == 12
     one, other = (results.labels("test", seed={"split": s}) for s in (0, 1))
     assert len(one) == len(other)
