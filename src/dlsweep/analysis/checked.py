@@ -111,7 +111,7 @@ def _lacks_new_images(verdict: Verdict) -> bool:
     """Return True if a verdict is on test images, and it is not known what holds on new ones."""
     metric = verdict.metric and (verdict.metric.inner or verdict.metric)
     on_images = metric is not None and metric.split == "test" and metric.sampled
-    return on_images and not verdict.exact and verdict.step.interval_new_images is None
+    return on_images and not (verdict.exact or verdict.overlap) and verdict.step.interval_new_images is None
 
 
 def _rows(verdict: Verdict) -> Iterator[list[str]]:
@@ -160,7 +160,10 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "p": verdict.p,
         "p_holm": verdict.adjusted,
         "n": verdict.n,
-        **{name: getattr(verdict, name) for name in ("diverged", "stopped", "reason", "left_out", "late", "exact")},
+        **{
+            name: getattr(verdict, name)
+            for name in ("diverged", "stopped", "reason", "left_out", "late", "exact", "overlap")
+        },
         **{name: getattr(verdict, name) for name in ("planned", "seen", "unplanned", "detectable")},
         "seeds_half": verdict.needed.half,
         "seeds_eighty": verdict.needed.eighty,

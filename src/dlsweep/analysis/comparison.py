@@ -36,7 +36,8 @@ class Comparison:
     diverged: the runs of each that diverged; their accuracy is chance, their loss infinite. The difference and its
     intervals are over the seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN.
     left_out: a sentence on the combinations that only one of them has, or that are not
-    trained yet. differences: of each of the `seeds`.
+    trained yet. overlap: where seeds draw their own test samples, their number for each other sample; then p and all
+    intervals are those of Nadeau and Bengio (2003). differences: of each of the `seeds`.
     """
 
     first: str
@@ -54,6 +55,7 @@ class Comparison:
     failed: int = 0
     left_out: str = ""
     words: str = ""
+    overlap: float = 0.0
     seeds: Array = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
     differences: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
@@ -95,7 +97,7 @@ def compare(
     frame = frame[fitting(frame, part)]
     arms = [results.partial_arm(one) for one in (first, second)]
     sides = _apart(frame, arms, results.record.aligning)
-    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
+    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at), results.overlap)
     return Comparison(
         first=sides.names[0],
         second=sides.names[1],
@@ -111,7 +113,8 @@ def compare(
         by=by,
         failed=sum(sides.reasons.values()),
         left_out="; ".join(filter(None, [sides.left_out, sides.untrained])),
-        words=within(chosen, part) + subject(chosen, at),
+        words=within(chosen, part, results.overlap) + subject(chosen, at),
+        overlap=results.overlap,
         seeds=sides.seeds,
         differences=contrast.differences,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dlsweep.analysis.chance import sources
+from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.sequential import RANDOM_PATTERNS as RANDOM_PATTERNS_OF_LOOKS
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
@@ -30,7 +31,7 @@ def _sentences(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield "no run depends on a seed, so values were compared without a test"
     else:
         yield from _tests(results, verdicts)
-    yield from _intervals(verdicts)
+    yield from _intervals(results, verdicts)
     yield from _limits(results, verdicts)
     versions = results.record.sessions[-1].get("versions", {}) if results.record.sessions else {}
     used = [f"{name} {versions[key]}" for key, name in (("dlsweep", "dlsweep"), ("numpy", "NumPy")) if key in versions]
@@ -64,8 +65,17 @@ def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield the tests that were used, with their references."""
     tested = [verdict for verdict in verdicts if not verdict.exact]
     relations = {verdict.claim.relation for verdict in tested}
-    patterns = _patterns(tested)
-    yield f"claims were tested by two-sided sign-flip tests of paired differences, {patterns} of signs (Fisher 1935)"
+    if results.overlap:
+        yield (
+            "each seed draws its own training and test samples, stratified by class, so splits of one data set overlap"
+            "; claims were tested by two-sided t tests of paired differences with the variance "
+            f"s² (1/J + n_test/n_train) over J splits, n_test/n_train = {results.overlap:.3g} ({CITED})"
+        )
+    else:
+        yield (
+            f"claims were tested by two-sided sign-flip tests of paired differences, {_patterns(tested)} of signs "
+            "(Fisher 1935)"
+        )
     if "equals" in relations:
         yield "equality within a margin was tested by two one-sided tests (Schuirmann 1987)"
     if relations & {"order", "monotone"}:
@@ -109,11 +119,11 @@ def _levels(tested: Sequence[Verdict], alpha: str, looks: Looks | None) -> Itera
         yield f"{plural(added, 'claim')} {be} added to those of the planned looks, and tested once"
 
 
-def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _intervals(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
     told = [verdict for verdict in verdicts if verdict.steps and not verdict.exact]
     if not all(verdict.by_t for verdict in told):
-        yield "intervals are those that agree with the tests (Hartigan 1969)"
+        yield "intervals are those that agree with the tests" + " (Hartigan 1969)" * (not results.overlap)
     if any(verdict.by_t and not verdict.planned for verdict in told):
         yield f"intervals with runs that have infinite values, or with fewer than {FEWEST} seeds, are Student's t"
     if any(verdict.planned for verdict in told):

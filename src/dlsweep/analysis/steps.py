@@ -84,11 +84,13 @@ def needed(question: Question, contrast: Contrast, alpha: float) -> Needed:
     if len(question.contrasts) > 1 and question.sign * contrast.effect < 0:
         alpha /= len(question.contrasts)
     fewest = max(FEWEST, fewest_seeds(1, alpha))
-    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha)
+    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha, contrast.overlap)
     return Needed(half and max(half, fewest), eighty and max(eighty, fewest))
 
 
 def detected(contrast: Contrast, claims: int, alpha: float) -> float:
     """Return the smallest effect that as many seeds detect four times of five, for one of several claims."""
     values = contrast.finite
-    return detectable(len(values), claims, alpha) * float(values.std(ddof=1)) if len(values) > 1 else nan
+    if len(values) < 2:
+        return nan
+    return detectable(len(values), claims, alpha, overlap=contrast.overlap) * float(values.std(ddof=1))

@@ -46,6 +46,7 @@ class Verdict:
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
+    overlap: where seeds draw their own test samples, their number for each other one; else 0.
     planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
     unplanned: True if looks were planned for other claims of the sweep. alpha: the error rate of the tests.
     """
@@ -75,6 +76,7 @@ class Verdict:
     left_out: str = ""
     late: bool = False
     exact: bool = False
+    overlap: float = 0.0
     planned: int = 0
     seen: int = 0
     unplanned: bool = False
@@ -250,6 +252,7 @@ def _with_numbers(verdict: Verdict, corrected: Corrected, question: Question) ->
         diverged=sum(sides.count("diverged")),
         stopped=sum(sides.count("stopped")),
         infinite=question.infinite,
+        overlap=contrast.overlap,
         needed=needed(question, contrast, alpha / corrected.left) if is_open else UNKNOWN,
         detectable=nan if test.exact or question.obstacle else detected(contrast, corrected.left, alpha),
         left_out="; ".join(filter(None, [sides.left_out, "" if sides.uneven else sides.untrained])),
