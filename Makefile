@@ -20,7 +20,7 @@ run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.ya
 plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/) again
 	$(BIN)/dlsweep plot $(RESULTS)
 
-gallery: $(VENV)/.installed ## train every config of configs/ and make the figures of the README again (docs/figures)
+gallery: $(VENV)/.installed ## train every config of configs/ and make the README's figures and verdicts again (docs/)
 	for config in configs/*.yaml configs/course/*.yaml; do $(BIN)/dlsweep run $$config --output build/gallery || exit 1; done
 	mkdir -p docs/figures
 	rm -f docs/figures/*.png
@@ -28,12 +28,13 @@ gallery: $(VENV)/.installed ## train every config of configs/ and make the figur
 	  sweep=$$(basename $$(dirname $$(dirname "$$figure"))); \
 	  cp "$$figure" "docs/figures/$$sweep-$$(basename "$$figure" | tr -s ' ,=' '-')"; \
 	done
+	$(BIN)/python -m bench.verdicts build/gallery
 
-claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/claims)
+claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/gallery)
 	for config in $$(grep -l '^claims:' configs/*.yaml configs/course/*.yaml); do \
-	  $(BIN)/dlsweep run $$config --output build/claims --quiet || exit 1; \
+	  $(BIN)/dlsweep run $$config --output build/gallery --quiet || exit 1; \
 	done
-	$(BIN)/dlsweep check build/claims
+	$(BIN)/dlsweep check build/gallery
 
 # Tests start hundreds of interpreters: without bytecode on disk, each would compile the package again.
 test check: export PYTHONDONTWRITEBYTECODE =
