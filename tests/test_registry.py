@@ -152,7 +152,7 @@ NUMBER = "must have a number with a default as its setting"
         ("schedules", without_step, "must take the positional parameters t, steps, and has t; settings come after a *"),
         ("activations", untyped, "must have a type for its setting 'slope', as in slope: float = 0.1"),
         ("activations", anything, "must name each of its parameters, since they are its settings, and has **settings"),
-        ("regularizers", with_argument, "must take the positional parameters none, and has strength; settings come"),
+        ("regularizers", with_argument, "must take no positional parameters, and has strength; settings come"),
     ],
 )
 def test_a_wrong_signature_is_refused_where_it_is_written(registry: str, function: Any, sentence: str) -> None:

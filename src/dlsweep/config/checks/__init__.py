@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     plots.numeric,
     plots.tasks,
     plots.claims,
+    plots.measured,
     claims.possible,
     claims.crossed,
     fairness.tunable,

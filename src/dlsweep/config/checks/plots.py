@@ -52,6 +52,17 @@ def claims(sweep: Sweep) -> Iterator[Mistake]:
             )
 
 
+def measured(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of layers in a sweep that does not measure them, and shares of luck without crossed seeds."""
+    if sweep.task is not CLASSIFICATION:
+        return
+    for node, plot in sweep.plots:
+        if getattr(entry("plots", plot.name), "table", "") == "layers" and not sweep.evaluate.layers:
+            yield node.place.mistake(f"{plot.name} shows measurements of layers; add evaluate: {{layers: true}}")
+        if plot.name == "luck" and not sweep.seeds.crossed:
+            yield node.place.mistake("luck needs crossed seeds, such as seeds: {init: 10, batches: 10}")
+
+
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):
