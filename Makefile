@@ -35,6 +35,9 @@ claims: $(VENV)/.installed ## train every config that has claims, and check them
 	done
 	$(BIN)/dlsweep check build/claims
 
+# Tests start hundreds of interpreters: without bytecode on disk, each would compile the package again.
+test check: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if Path(item.fspath).relative_to(Path(__file__).parent).parts[0] in NUMERICS:
             item.add_marker(pytest.mark.numerics)
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and tests, which stay to the end, out of every garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -40,12 +40,15 @@ STAGES = [
     "progress",
     "forecast",
     "sweep",
+    "verifying",
+    "status",
     "analysis",
     "tuning",
     "deciding",
     "plots",
     "exports",
     "explain",
+    "doctor",
     "cli",
 ]
 ORDER = [*FOUNDATION, *STAGES]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support import commands
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +64,7 @@ def dlsweep(tmp_path_factory):
     path = os.pathsep.join(filter(None, [str(folder / "installed"), os.environ.get("PYTHONPATH")]))
 
     def run(*words: str) -> str:
-        command = [sys.executable, "-m", "dlsweep", *words]
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
-        )
+        done = commands.dlsweep(*words, folder=folder, environment={"PYTHONPATH": path})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -104,7 +100,7 @@ def test_a_package_is_listed_and_used_by_two_workers_and_by_its_own_executor(dls
 
 
 def test_its_landscape_is_descended(dlsweep):
-    dlsweep("run", "descent.yaml", "-q", "-o", "paths")
+    dlsweep("run", "descent.yaml", "-q", "-j", "1", "-o", "paths")
     curves = pd.read_parquet(dlsweep.folder / "paths/descent/curves")
     losses = curves.groupby(["optimizer", "iteration"], observed=True)["loss"].mean()
     for optimizer in ("signum", "sgd"):

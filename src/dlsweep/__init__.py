@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dlsweep.sweep import run as run
     from dlsweep.training.plan import plan as plan
     from dlsweep.tuning import tune as tune
+    from dlsweep.verifying import verify as verify
 
     __version__: str
 
@@ -60,6 +61,7 @@ _SOURCES = {
     "compare": "analysis.comparison",
     "check": "analysis.checked",
     "export": "exports.export",
+    "verify": "verifying",
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "landscapes": "nn.landscapes",

@@ -49,6 +49,15 @@ def memory() -> int:
     return min(limits, default=_MODEST)
 
 
+def available_memory() -> int:
+    """Return the bytes that new programs may use without swapping, as far as the system tells; else `memory()`."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable:"))
+        return min(memory(), int(free.split()[1]) << 10)
+    return memory()
+
+
 def _groups(controller: str) -> Iterator[Path]:
     """Yield the folders of this process's control groups with a controller, of version 1 or 2, from inner to outer."""
     with suppress(OSError):

@@ -148,7 +148,9 @@ def _open(
     recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == asked
     if len(done) < runs or not recorded:
         folder.put("sweep.yaml", config.text)
-        compatibility.describe(config, old, committed).write(folder)
+        described = compatibility.describe(config, old, committed)
+        described.sessions[-1].update(runs=runs, done=len(done))
+        described.write(folder)
     return store, done, None
 
 

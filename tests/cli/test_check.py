@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:
     """The command line beside a finished sweep."""
     command = Dlsweep(tmp_path_factory.mktemp("check"))
     (command.folder / "claims.yaml").write_text(CONFIG, "utf-8")
-    command("run", "claims.yaml", "-q")
+    command("run", "claims.yaml", "-q", "-j", "1")
     return command
 
 
@@ -41,7 +41,7 @@ def restated(command: Dlsweep, name: str, old: str, new: str) -> str:
     text = CONFIG.replace("name: claims", f"name: {name}").replace(old, new)
     assert text != CONFIG.replace("name: claims", f"name: {name}")
     (command.folder / f"{name}.yaml").write_text(text, "utf-8")
-    command("run", f"{name}.yaml", "-q")
+    command("run", f"{name}.yaml", "-q", "-j", "1")
     return f"results/{name}"
 
 
@@ -122,7 +122,7 @@ def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Pat
 
 
 def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:
-    dlsweep("run", "tiny.yaml", "-q")
+    dlsweep("run", "tiny.yaml", "-q", "-j", "1")
     done = dlsweep("check", "results/tiny", code=2)
     assert "results/tiny makes no claims" in done.stderr
     assert "claims:\n    - ReLU needs He: {arm:" in done.stderr
@@ -130,11 +130,11 @@ def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:
 
 def test_run_prints_the_verdicts_after_its_table_and_exits_on_training_alone(dlsweep: Dlsweep) -> None:
     (dlsweep.folder / "claims.yaml").write_text(CONFIG.replace(", expect: refuted", ""), "utf-8")
-    told = dlsweep("run", "claims.yaml").stdout
+    told = dlsweep("run", "claims.yaml", "-j", "1").stdout
     assert told.index("95 % interval") < told.index("Supported: He learns")
     assert "Refuted: tiny weights" in told
     dlsweep("check", "results/claims", code=1)
-    found = json.loads(dlsweep("run", "claims.yaml", "--json").stdout)
+    found = json.loads(dlsweep("run", "claims.yaml", "--json", "-j", "1").stdout)
     assert [claim["verdict"] for claim in found["claims"]] == ["supported", "refuted", "refuted"]
 
 
@@ -146,7 +146,7 @@ def test_null_needs_twelve_seeds_and_finds_no_fault(trained: Dlsweep) -> None:
     (trained.folder / "null.yaml").write_text(
         CONFIG.replace("seeds: 8", "seeds: 12").replace("name: claims", "name: null-1")
     )
-    trained("run", "null.yaml", "-q")
+    trained("run", "null.yaml", "-q", "-j", "1")
     assert "1,000 random splits of the seeds of 2 arms" in trained("check", "results/null-1", "--null").stdout
     (found,) = json.loads(trained("check", "results/null-1", "--null", "--json").stdout)
     assert found["attainable"] == 2 / 2**6

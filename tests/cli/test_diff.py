@@ -101,7 +101,7 @@ def test_the_reference_sweep_has_the_numbers_that_it_had(tmp_path: Path) -> None
     """Bit by bit where BLAS and NumPy are the same, and statistically the same elsewhere."""
     dlsweep = Dlsweep(tmp_path)
     shutil.copy(REFERENCE / "reference.yaml", tmp_path)
-    dlsweep("run", "reference.yaml", "-q")
+    dlsweep("run", "reference.yaml", "-q", "-j", "1")
     shutil.copytree(REFERENCE / "results", tmp_path / "there")
     done = dlsweep("diff", "there/reference", "results/reference", "--json")
     found = json.loads(done.stdout)

@@ -64,7 +64,8 @@ main()
 
 
 def test_a_backend_of_a_notebook_does_not_matter(dlsweep: Dlsweep) -> None:
-    done = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1", MPLBACKEND="module://matplotlib_inline.backend_inline")
+    backend = "module://matplotlib_inline.backend_inline"
+    done = dlsweep("run", "tiny.yaml", PLOTS, "-j", "1", anew=True, MPLBACKEND=backend)
     assert done.stdout.splitlines()[-1] == "results/tiny/figures/curves-accuracy.png"
 
 

@@ -28,7 +28,8 @@ def test_missing_values_are_left_out_and_names_tell_arm_and_seed(swept: Dlsweep)
 
 
 def test_the_only_arm_of_a_sweep_has_a_name(swept: Dlsweep) -> None:
-    swept("run", "tiny.yaml", "name=one", "grid.activation=relu", "grid.init=he", "seeds={init: 2, batches: 2}", "-q")
+    changes = ("name=one", "grid.activation=relu", "grid.init=he", "seeds={init: 2, batches: 2}")
+    swept("run", "tiny.yaml", *changes, "-q", "-j", "1")
     runs = [*tracked_runs(dlsweep.open_results(swept.folder / "results/one"))]
     assert [run.name for run in runs] == [f"one, seed {n}" for n in range(4)]
     assert [run.parameters["seed_init"] for run in runs] == ["0", "0", "1", "1"]

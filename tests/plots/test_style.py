@@ -82,9 +82,9 @@ def test_fonts_for_chinese_japanese_and_korean_are_fallbacks(
     monkeypatch: pytest.MonkeyPatch, installed: list[str], chosen: list[str]
 ) -> None:
     monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: installed)
-    style._installed.cache_clear()
+    style.cjk_fonts.cache_clear()
     try:
         with style.look():
             assert mpl.rcParams["font.family"] == ["DejaVu Sans", *chosen]
     finally:
-        style._installed.cache_clear()
+        style.cjk_fonts.cache_clear()

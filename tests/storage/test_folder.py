@@ -49,6 +49,9 @@ class MemoryFolder:
     def lock(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def holder(self) -> None:
+        """Nobody holds it."""
+
     def subfolders(self, holding: str) -> Sequence[Folder]:
         return []
 

@@ -85,7 +85,7 @@ class Dlsweep:
 
     def __call__(self, *arguments: str, code: int = 0, anew: bool = False, **environment: Any) -> Done:
         env = {"COLUMNS": "200", **environment}
-        done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew or bool(environment))
+        done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done

@@ -57,7 +57,7 @@ def archive(members: dict[str, bytes], folder: str = "cifar-10-batches-bin") -> 
             entry = tarfile.TarInfo(f"{folder}/{name}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(packed.getvalue(), mtime=0)
+    return gzip.compress(packed.getvalue(), 1, mtime=0)
 
 
 def file(name: str, packed: bytes, *, repacked: bool = False) -> File:
@@ -68,7 +68,7 @@ def file(name: str, packed: bytes, *, repacked: bool = False) -> File:
 
 def _served() -> dict[str, dict[str, bytes]]:
     sets = {
-        name: {f"{part}.gz": gzip.compress(idx(array), mtime=0) for part, array in grey(seed).items()}
+        name: {f"{part}.gz": gzip.compress(idx(array), 1, mtime=0) for part, array in grey(seed).items()}
         for seed, name in enumerate(("fashion_mnist", "kmnist"))
     }
     sets["cifar10"] = {"cifar-10-binary.tar.gz": archive({n: r.tobytes() for n, r in CIFAR10.items()})}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,24 @@ def make(data: Path) -> Make:
     return make
 
 
+# Ends a program with the process that started it.
+FOLLOW = "if __name__ == '__main__': from tests.support import processes; processes.follow()\n"
 # Where programs find tests.support.
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Launch:
-    """Start a Python program as a script of its own; its arguments follow. It ends with the exit code of its error."""
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Start a Python program as a script of its own; its arguments follow. It ends with the exit code of its error.
+
+    A program that a failed test leaves is killed, with its workers. On Linux it also ends if pytest is killed.
+    """
+    started: list[subprocess.Popen[str]] = []
 
     def launch(program: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         script = tmp_path / "program.py"
-        script.write_text(program, encoding="utf-8")
-        return subprocess.Popen(
+        script.write_text(FOLLOW + program, encoding="utf-8")
+        process = subprocess.Popen(
             [sys.executable, str(script), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,8 +76,14 @@ def launch(tmp_path: Path) -> Launch:
             env=os.environ | PATH,
             **options,
         )
+        started.append(process)
+        return process
 
-    return launch
+    yield launch
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest.fixture

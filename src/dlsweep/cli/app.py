@@ -18,6 +18,7 @@ from dlsweep.cli import mistyped
 from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
+from dlsweep.cli.doctor import doctor
 from dlsweep.cli.effects import effects
 from dlsweep.cli.explain import explain
 from dlsweep.cli.export import export
@@ -26,7 +27,9 @@ from dlsweep.cli.listing import list_, schema
 from dlsweep.cli.plot import plot
 from dlsweep.cli.run import run
 from dlsweep.cli.show import show
+from dlsweep.cli.status import status
 from dlsweep.cli.terminal import output, say
+from dlsweep.cli.verify import verify
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.text import size
 
@@ -47,6 +50,9 @@ app.command()(effects)
 app.command()(check)
 app.command()(diff)
 app.command()(export)
+app.command()(status)
+app.command()(verify)
+app.command()(doctor)
 app.command()(init)
 app.command("list")(list_)
 app.command()(schema)

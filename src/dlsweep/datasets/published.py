@@ -30,6 +30,17 @@ from dlsweep.text import size
 FOLDER, MIRROR = "DLSWEEP_DATA", "DLSWEEP_MIRROR"
 
 
+def cache_folder() -> Path:
+    """Return the folder that fetched data sets are kept in. Raise a `UsageError` if no home folder is known."""
+    chosen = os.environ.get(FOLDER)
+    try:
+        root = Path(chosen) if chosen else platformdirs.user_cache_path("dlsweep") / "data"
+        return root.expanduser().absolute()
+    except RuntimeError:
+        told = f"no home folder is known for {chosen or 'the cache'}"
+        raise UsageError(f"{told}; set {FOLDER} to a folder for data sets") from None
+
+
 class File(NamedTuple):
     """Published file.
 
@@ -102,13 +113,7 @@ class Published:
         """Folder for its files."""
         if self.bundled:
             return self.bundled
-        chosen = os.environ.get(FOLDER)
-        try:
-            root = Path(chosen) if chosen else platformdirs.user_cache_path("dlsweep") / "data"
-            return root.expanduser().absolute() / self.name
-        except RuntimeError:
-            told = f"no home folder is known for {chosen or 'the cache'}"
-            raise UsageError(f"{told}; set {FOLDER} to a folder for data sets") from None
+        return cache_folder() / self.name
 
     def url_of(self, file: File) -> str:
         """Return the address of a file: at the mirror that the user has set, or at its publisher."""

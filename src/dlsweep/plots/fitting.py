@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 
@@ -27,7 +28,7 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
     while rest:
         end = len(rest)
         if text_width(rest, size) > width:
-            end = max(1, next(n for n in range(1, end + 1) if text_width(rest[:n], size) > width) - 1)
+            end = max(1, bisect_right(range(1, end + 1), width, key=lambda n: text_width(rest[:n], size)))
             if len(done) == lines - 1:
                 while end > 1 and text_width(rest[:end] + "…", size) > width:
                     end -= 1

@@ -71,7 +71,7 @@ def look() -> Iterator[None]:
     level = log.level
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rc("font", family=["DejaVu Sans", *_installed()], size=10)
+        mpl.rc("font", family=["DejaVu Sans", *cjk_fonts()], size=10)
         mpl.rc("text", color=INK, parse_math=False)  # a label with $ or \frac is a label
         mpl.rc("axes", edgecolor=_AXES, labelcolor=INK, linewidth=0.8, grid=True, axisbelow=True)
         mpl.rc("axes.spines", top=False, right=False)
@@ -95,7 +95,7 @@ def look() -> Iterator[None]:
 
 
 @cache
-def _installed() -> list[str]:
+def cjk_fonts() -> list[str]:
     """Return the installed fonts with Chinese, Japanese and Korean characters, at most three."""
     from matplotlib import font_manager
 

@@ -16,6 +16,34 @@ from typing import Protocol
 from dlsweep import files
 from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
 
+RUNNER = ".runner.json"  # the note that names the holder of a folder
+OTHER = "another process works on it"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process `pid` on the machine `host` that has worked on a folder since a time in ISO 8601."""
+
+    host: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} has worked on it since {self.since}"
+
+    @property
+    def has_died(self) -> bool:
+        """Tell if the process is known to have ended; of one on another machine this is not known."""
+        if self.host != platform.node():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # it belongs to another user
+            return False
+        return False
+
 
 class Folder(Protocol):
     """A folder of files; `str(folder)` is its path in messages.
@@ -26,7 +54,8 @@ class Folder(Protocol):
 
     list: the names in a subfolder, sorted, without hidden ones; none if it does not exist. delete: a file, if it
     exists. clean: delete the unfinished files of killed writers. lock: hold the folder, or raise `ResultsInUse` at once
-    with the name of the holder. subfolders: those that have a file of this name, sorted.
+    with the name of the holder. holder: the process that holds it; None if there is none, or it has died on this
+    machine. subfolders: those that have a file of this name, sorted.
     """
 
     def get(self, name: str) -> bytes: ...
@@ -36,6 +65,7 @@ class Folder(Protocol):
     def move(self, name: str, to: str) -> None: ...
     def clean(self, inside: str = "") -> None: ...
     def lock(self) -> AbstractContextManager[None]: ...
+    def holder(self) -> Holder | None: ...
     def subfolders(self, holding: str) -> Sequence[Folder]: ...
 
 
@@ -84,13 +114,13 @@ class LocalFolder:
         This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine).
         The note `.runner.json` names the holder. It takes the place of the lock on a file system that has none.
         """
-        note = self.path / ".runner.json"
+        note = self.path / RUNNER
         with ExitStack() as stack:
             with files.writing(self.path):
                 try:
                     lockless = stack.enter_context(files.held(self.path / ".lock"))
                 except BlockingIOError:
-                    raise ResultsInUse(f"{self} is in use: {_holder(note)}") from None
+                    raise ResultsInUse(f"{self} is in use: {_noted(note) or OTHER}") from None
                 unsynced = files.sync(self.path)
             self._sign(note, lockless)
             stack.callback(_remove, note)
@@ -111,7 +141,11 @@ class LocalFolder:
                 _remove(note)  # a part of it may be there
                 raise
             crash = f"it cannot be locked ({lockless}): if no process works on it, delete {note}"
-            raise ResultsInUse(f"{self} is in use: {_holder(note)}; {crash}") from None
+            raise ResultsInUse(f"{self} is in use: {_noted(note) or OTHER}; {crash}") from None
+
+    def holder(self) -> Holder | None:
+        found = _noted(self.path / RUNNER)
+        return None if found is None or found.has_died else found
 
     def subfolders(self, holding: str) -> Sequence[Folder]:
         return [LocalFolder(path.parent) for path in sorted(self.path.glob(f"*/{holding}"))]
@@ -126,12 +160,13 @@ def _warn(sentence: str) -> None:
     warnings.warn(sentence, stacklevel=4)
 
 
-def _holder(note: Path) -> str:
+def _noted(note: Path) -> Holder | None:
+    """Return the holder that a note names; None without a readable note."""
     try:
         holder = json.loads(files.read(note))
-        return f"process {holder['pid']} on {holder['host']} has worked on it since {holder['since']}"
+        return Holder(str(holder["host"]), int(holder["pid"]), str(holder["since"]))
     except (OSError, Unreadable, ValueError, KeyError, TypeError):
-        return "another process works on it"
+        return None
 
 
 def open_folder(path: Path) -> Folder:

@@ -5,22 +5,30 @@ files `out` and `err`. Prints the exit code of each. A fork is a process like an
 environment, signals, and the end that its program has.
 """
 
+import atexit
 import gc
 import json
 import os
 import runpy
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 
 HEAVY = (
     "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patheffects", "matplotlib.style", "pandas",
-    "PIL.JpegImagePlugin", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic.type_adapter", "scipy.stats",
+    "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "pyarrow.pandas_compat", "pyarrow.parquet",
+    "pyarrow.vendored.version", "pydantic.dataclasses", "pydantic.type_adapter", "pydantic.types", "scipy.stats",
+    "typer._adapters",
 )  # fmt: skip
-OWN = ("cli.app", "analysis.closing", "cli.choosing", "progress", "forecast", "plots.figures", "sweep")
+OWN = (
+    "analysis.checked", "analysis.closing", "cli.app", "cli.choosing", "config.schema", "deciding", "forecast",
+    "plots.figures", "progress", "sweep", "tuning",
+)  # fmt: skip
 for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
+sys.dont_write_bytecode = True  # a test may change a module twice in the second that bytecode is dated to
 
 
 def become(arguments, folder, environment, out, err):
@@ -31,13 +39,33 @@ def become(arguments, folder, environment, out, err):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    added = list(filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)))
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
-        sys.path[0] = folder
+        sys.path[:1] = [folder, *added]
         return lambda: runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     sys.argv = arguments
-    sys.path[:1] = [str(Path(arguments[0]).parent), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.path[:1] = [str(Path(arguments[0]).parent), *added]
     return lambda: runpy.run_path(arguments[0], run_name="__main__")
+
+
+def run(program):
+    """Run a program in a fork to its end.
+
+    Nothing is taken apart after its last handler: that would touch, and so copy, every page of the process.
+    """
+    code = 0
+    try:
+        program()
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def program():
@@ -50,4 +78,4 @@ def program():
     sys.exit()
 
 
-program()()
+run(program())

@@ -1,0 +1,69 @@
+"""`dlsweep verify`: train a random sample of runs again, and compare every bit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from dlsweep.cli.options import AtLeast1, Json, Quiet, checked
+from dlsweep.cli.run import JOBS
+from dlsweep.cli.terminal import print_json
+from dlsweep.text import plural, printable, table
+
+if TYPE_CHECKING:
+    from dlsweep.verifying import Verification
+
+RUNS = Option(parser=checked("--runs", AtLeast1), metavar="N", help="Number of runs to train again.")
+SAMPLE = "Choose the same runs as the sample with this number; default: another sample each time."
+
+
+def verify(
+    results: Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep.", show_default=False)],
+    runs: Annotated[int, RUNS] = 3,
+    sample: Annotated[int | None, Option(metavar="NUMBER", min=0, help=SAMPLE)] = None,
+    jobs: Annotated[int | None, JOBS] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a random sample of runs again, and compare all their numbers with the results.
+
+    Exit code 0: they are the same; 1: a run differs; 4: a file of the results is damaged. On the machine that trained
+    the results, every bit counts. On another one, final metrics may differ by what rounding may change.
+    """
+    from dlsweep.execution import startup
+    from dlsweep.progress import Progress
+    from dlsweep.verifying import verify as verified
+
+    startup.warm_up()
+    found = verified(results, runs=runs, sample=sample, jobs=jobs, report=Progress(str(results.name), quiet=quiet))
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print(_text(found))
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+def _text(found: Verification) -> str:
+    """Format a verification for a person."""
+    from dlsweep.verifying import NEAR
+
+    header = ["arm", "seed", "outcome"]
+    lines = [table(header, [[printable(run.arm), run.seed, run.outcome] for run in found.runs]), ""]
+    lines += [f"{printable(run.arm)}, seed {run.seed}: {run.where}" for run in found.runs if run.where]
+    counts = f"{plural(len(found.runs), 'run')} of {found.total} trained again (--sample {found.sample})"
+    far = sum(run.outcome == "different" for run in found.runs)
+    if far:
+        end = f"{far} of them {'differs' if far == 1 else 'differ'} from the results."
+    elif found.same_machine:
+        end = "all have the same bits."
+    else:
+        end = "all are like the results."
+    if not found.same_machine:
+        allowed = f"{NEAR['accuracy']:g} of a final accuracy, and {NEAR['loss']:.0%} of a final loss".replace("%", " %")
+        end += f" The results were trained on another machine or with other versions: {allowed} may differ."
+    return "\n".join([*lines, f"{counts}: {end}"])

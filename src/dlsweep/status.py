@@ -1,0 +1,131 @@
+"""The status of a sweep that may be training: in another terminal, or on another machine that shares the folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from dlsweep.storage import contents, parts
+from dlsweep.storage.folder import Holder
+from dlsweep.storage.reading import advised
+from dlsweep.storage.results import Results
+from dlsweep.storage.tables import STATUSES
+from dlsweep.text import duration, plural
+
+
+@dataclass(frozen=True)
+class Status:
+    """The progress of a sweep.
+
+    total: runs of the sweep. counts: runs on disk, by status. holder: the process that trains; None if there is none.
+    rate: runs in a second since this process began; None before its first run is done. command: how it was started.
+    """
+
+    name: str
+    folder: str
+    total: int
+    counts: Mapping[str, int]
+    holder: Holder | None = None
+    rate: float | None = None
+    command: str = ""
+
+    @property
+    def done(self) -> int:
+        """Number of runs on disk."""
+        return sum(self.counts.values())
+
+    @property
+    def left(self) -> int:
+        """Number of runs to train."""
+        return max(0, self.total - self.done)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Predicted seconds until the last run is done, if the others take as long; None if this is not known."""
+        return self.left / self.rate if self.rate else None
+
+
+@dataclass
+class Watch:
+    """A look at a sweep, again and again: a part that was read once is not read again."""
+
+    _known: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def look(self, results: Results, now: datetime | None = None) -> Status:
+        """Return the status of a sweep at this moment. results: opened anew for each look."""
+        listed = parts.listing(results.files, "runs").values()
+        self._known = {name: self._known.get(name) or _counts(results, name) for name in listed}
+        found = sum(self._known.values(), Counter[str]())
+        session: Mapping[str, Any] = results.record.sessions[-1] if results.record.sessions else {}
+        holder = results.files.holder()
+        return Status(
+            results.name,
+            str(results.folder),
+            session.get("runs") or sum(1 for _ in results.expanded.runs()),
+            {status: found[status] for status in STATUSES},
+            holder,
+            _rate(found.total() - session.get("done", 0), holder, now or datetime.now().astimezone()),
+            str(session.get("command", "")),
+        )
+
+
+def _counts(results: Results, name: str) -> Counter[str]:
+    """Return the number of a part's runs by status: of those that the config asks for, of the sweep that trains."""
+    record = results.record
+    tables = record.tables
+    if (record.beside or record.further) and parts.sweep(results.files, name) != (record.further or tables.sweep):
+        return Counter()
+    schema = replace(tables, sweep=record.further or tables.sweep).schemas["runs"]
+    with advised():
+        rows = contents.read_runs(results.files, name, schema).select(["run_id", "status"]).to_pylist()
+    return Counter(row["status"] for row in rows if row["run_id"] not in record.hidden)
+
+
+def _rate(runs: int, holder: Holder | None, now: datetime) -> float | None:
+    """Return the runs in a second since a process holds the folder; None if none of them is done."""
+    if holder is None or runs <= 0:
+        return None
+    seconds = (now - datetime.fromisoformat(holder.since)).total_seconds()
+    return runs / seconds if seconds > 0 else None
+
+
+def sentence(status: Status) -> str:
+    """Return a status for a person: the runs on disk, the process that trains, and the time left.
+
+    >>> print(sentence(Status("tiny", "results/tiny", 12, {"done": 9, "failed": 1})))
+    tiny: 10 of 12 runs are on disk (9 done, 1 failed), 2 to train
+      no process works on it
+    >>> print(sentence(Status("tiny", "results/tiny", 12, {"done": 12})))
+    tiny: all 12 runs are on disk (12 done)
+    """
+    ended = ", ".join(f"{count} {status}" for status, count in status.counts.items() if count)
+    some = f" ({ended})" if ended else ""
+    runs = plural(status.total, "run")
+    if not status.left:
+        lines = [f"{status.name}: all {runs} are on disk{some}"]
+    else:
+        lines = [f"{status.name}: {status.done} of {runs} are on disk{some}, {status.left} to train"]
+    if status.holder:
+        lines.append(f"  {status.holder}")
+        if status.left and status.rate and status.seconds_left is not None:
+            lines.append(f"  {_pace(status.rate)}, about {duration(status.seconds_left)} left")
+        elif status.left:
+            lines.append("  no run is done yet since then")
+    elif status.left:
+        again = f"; to go on: {status.command}" if status.command else ""
+        lines.append(f"  no process works on it{again}")
+    return "\n".join(lines)
+
+
+def _pace(rate: float) -> str:
+    """Return runs in a second in the unit that has a number of one or more.
+
+    >>> _pace(2.5), _pace(0.1), _pace(0.001)
+    ('2.5 runs a second', '6 runs a minute', '3.6 runs an hour')
+    """
+    units = [("a second", 1), ("a minute", 60), ("an hour", 3600)]
+    name, seconds = next((one for one in units if rate * one[1] >= 1), units[-1])
+    return f"{rate * seconds:.2g} runs {name}"

@@ -1,0 +1,247 @@
+"""Verify results: train a random sample of their runs again, and compare every number.
+
+A checksum finds a bit that changed on its way. A number that somebody changed, with the checksums made again, is found
+only by training its run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.config.runs import Run
+from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.execution.executors import Executor, Options, choose, registering_modules
+from dlsweep.execution.interruption import interruptible
+from dlsweep.execution.worker import Task, indivisible
+from dlsweep.progress import Progress, Reporter
+from dlsweep.storage import compatibility, contents, parts, record
+from dlsweep.storage.folder import open_folder
+from dlsweep.storage.opening import open_results
+from dlsweep.storage.results import Results
+from dlsweep.storage.store import Committed, Store, statuses
+from dlsweep.storage.tables import Tables
+from dlsweep.text import number, plural
+from dlsweep.training.plan import plan
+
+Outcome = Literal["same bits", "near", "different"]
+
+# Differences of final metrics that rounding may make on another processor: of an accuracy absolute, of others relative.
+# Chaotic runs have larger ones, see docs/rounding.md.
+NEAR = {"accuracy": 0.02, "loss": 0.1, "distance": 0.1}
+
+# Columns that training does not decide, or that a change of the config gives other words.
+_ASIDE = {"run_id", "arm", "seconds", "seed", "error"}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A run that was trained again.
+
+    outcome: "same bits"; "near": trained on another machine, and its final metrics differ by no more than `NEAR`;
+    "different". where: the first number that differs, with both values; "" if none does.
+    """
+
+    run: str
+    arm: str
+    seed: str
+    outcome: Outcome
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The runs of a sample that were trained again, out of all `total` runs that ended well.
+
+    sample: the number that chose them. same_machine: the results come from a processor and from versions like those of
+    this process, so that every bit counts.
+    """
+
+    folder: str
+    total: int
+    sample: int
+    same_machine: bool
+    runs: list[Verified]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no run differs, else 1."""
+        return int(any(run.outcome == "different" for run in self.runs))
+
+
+def verify(
+    results: Results | str | Path,
+    *,
+    runs: int = 3,
+    sample: int | None = None,
+    jobs: int | None = None,
+    report: Reporter | None = None,
+) -> Verification:
+    """Train a random sample of runs again, in a temporary folder, and compare all their numbers with the results.
+
+    runs: how many; those that diverged count, those that failed do not. An ensemble is trained whole. sample: chooses
+    the same runs again; another sample each time if not given. jobs: worker processes. Raise `ResultsDamaged` if any
+    part of the results, also of other runs, is not as it was written; `UsageError` if there is nothing to verify, or if
+    the data or a function has changed.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
+    >>> results = dlsweep.run(config, executor="inline")
+    >>> [run.outcome for run in verify(results, runs=2, jobs=1).runs]
+    ['same bits', 'same bits']
+    """
+    results = results if isinstance(results, Results) else open_results(results)
+    there = Store(results.files, results.record.tables, results.record.beside)
+    committed, bad = there.scan()
+    if bad:
+        raise ResultsDamaged("\n".join(bad.values()))
+    found = {run for run, status in statuses(committed).items() if status != "failed"} - set(results.record.hidden)
+    sample = int(np.random.SeedSequence().generate_state(1)[0]) if sample is None else sample
+    chosen = _sample(results, found, runs, sample)
+    compatibility.check_sources([run.arm for run in chosen], results.record, results.files)
+    with TemporaryDirectory(prefix="dlsweep-verify-") as scratch:
+        options = Options(Path(scratch), jobs)
+        again = Store(open_folder(Path(scratch)), results.record.tables)
+        _train(results, chosen, again, choose(options), report or Progress(results.name))
+        same_machine = _is_same_machine(results.record.sessions)
+        compared = [
+            Verified(run.id, run.arm.name, str(run.seeds), *_outcome(old, new, results.record.tables, same_machine))
+            for run, old, new in zip(
+                chosen, _rows(there, committed, chosen), _rows(again, again.scan()[0], chosen), strict=True
+            )
+        ]
+    return Verification(str(results.folder), len(found), sample, same_machine, compared)
+
+
+def _sample(results: Results, found: set[str], count: int, sample: int) -> list[Run]:
+    """Return some runs of the results at random, in the order of the config; of ensembles all members."""
+    runs = [run for run in results.expanded.runs() if run.id in found]
+    if not runs:
+        reason = "its data has changed since they were trained" if found else "no run is done yet"
+        raise UsageError(f"there is nothing to verify in {results.folder}: {reason}")
+    units = [unit for arm in _by_arm(runs) for unit in indivisible(arm)]
+    order = np.random.default_rng(sample).permutation(len(units))
+    taken: list[int] = []
+    for i in order:
+        if sum(len(units[j]) for j in taken) >= count:
+            break
+        taken.append(int(i))
+    return [run for i in sorted(taken) for run in units[i]]
+
+
+def _by_arm(runs: Iterable[Run]) -> Iterator[list[Run]]:
+    arms: dict[str, list[Run]] = {}
+    for run in runs:
+        arms.setdefault(run.arm.name, []).append(run)
+    yield from arms.values()
+
+
+def _train(results: Results, chosen: Sequence[Run], again: Store, executor: Executor, report: Reporter) -> None:
+    """Train the chosen runs into another store."""
+    whole, ids = plan(results.expanded), {run.id for run in chosen}
+    others = {run.id for run in results.expanded.runs()} - ids
+    report.start(len(chosen), 0, whole.iterations(others))
+    with interruptible(report.note) as check:
+
+        def progress(iterations: int) -> None:
+            report.progress(iterations)
+            check()
+
+        try:
+            task = Task(again, registering_modules())
+            chunks = whole.chunks(others, executor.workers, executor.stack_memory)
+            with closing(executor.map(task, chunks, progress)) as receipts:
+                for receipt in receipts:
+                    report.receipt(receipt)
+        finally:
+            report.close()
+
+
+def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[dict[str, pa.Table]]:
+    """Yield the rows of each run in every table; in ensembles/ those of its arm."""
+    stems = {run: stem for stem, rows in committed.items() for run in rows["run_id"].to_pylist()}
+    listed = {table: parts.listing(store.folder, table) for table in store.tables.schemas}
+    for run in runs:
+        stem = stems[run.id]
+        chunk = committed[stem]
+        own = chunk.filter(pc.equal(chunk["run_id"].cast(pa.string()), run.id))
+        found = {"runs": own}
+        for table, schema in store.tables.schemas.items():
+            if table != "runs":
+                rows = contents.read_others(store.folder, listed[table][stem], schema, chunk)
+                by = "run_id" if "run_id" in schema.names else "arm"
+                found[table] = rows.filter(pc.equal(rows[by].cast(pa.string()), own[by][0].as_py()))
+        yield found
+
+
+def _outcome(
+    old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], tables: Tables, same_machine: bool
+) -> tuple[Outcome, str]:
+    """Compare the rows of a run with those of the same run, trained again."""
+    where = next(_differences(old, new, tables), "")
+    if not where:
+        return "same bits", ""
+    if same_machine:
+        return "different", where
+    a, b = (one["runs"].to_pylist()[0] for one in (old, new))
+    far = [
+        f"{column} is {number(a[column])}, and {number(b[column])} when trained again"
+        for column in (f"final_{split}_{metric}" for split in tables.splits for metric in tables.metrics)
+        if not _is_near(a[column], b[column], column.rpartition("_")[2])
+    ]
+    if a["status"] != b["status"]:
+        far.insert(0, f"status is {a['status']}, and {b['status']} when trained again")
+    return ("different", far[0]) if far else ("near", where)
+
+
+def _is_near(a: float | None, b: float | None, metric: str) -> bool:
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= NEAR[metric] * (1 if metric == "accuracy" else max(abs(a), abs(b)))
+
+
+def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], tables: Tables) -> Iterator[str]:
+    """Yield a sentence on each number of a run that is another one when it is trained again."""
+    aside = {*_ASIDE, *tables.factors}
+    for table in old:
+        rows = [sorted(own[table].to_pylist(), key=_position) for own in (old, new)]
+        if len(rows[0]) != len(rows[1]):
+            yield f"{table}/ has {plural(len(rows[0]), 'row')}, and {len(rows[1])} when trained again"
+        for a, b in zip(*rows):
+            at = ", ".join(f"{name} {a[name]}" for name in ("iteration", "split", "layer") if name in a)
+            for column in a:
+                if column not in aside and not _same(a[column], b[column]):
+                    here = f"{column} in {table}/{f' ({at})' * bool(at)}"
+                    yield f"{here} is {_shown(a[column])}, and {_shown(b[column])} when trained again"
+
+
+def _position(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row.get("iteration", 0), row.get("split", ""), row.get("layer", "")
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b or (a != a and b != b))
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (int, float, str)) or value is None else "another value"
+
+
+def _is_same_machine(sessions: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell if every session trained on a processor and with versions like those of this process."""
+
+    def of(session: Mapping[str, Any]) -> tuple[Any, ...]:
+        versions = session.get("versions", {})
+        return versions.get("numpy"), versions.get("blas"), session.get("machine", {}).get("processor")
+
+    now = of(json.loads(json.dumps(record.session(None))))
+    return all(of(session) == now for session in sessions)
