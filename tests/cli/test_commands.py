@@ -392,19 +392,30 @@ def test_what_cannot_be_plotted_or_shown(finished: Dlsweep, arguments: list[str]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "tiny.yaml", "--sed", "3"], "dlsweep run has no option '--sed'; a key of the config has no dashes: seeds=…"),
+        (
+            ["run", "tiny.yaml", "--sed", "3"],
+            "dlsweep run has no option '--sed'; a key of the config has no dashes: seeds=…",
+        ),
         (["run", "tiny.yaml", "--train.epochs=3"], "dlsweep run has no option '--train.epochs'"),
-        (["run", "tiny.yaml", "--dryrun"], "dlsweep run has no option '--dryrun'; did you mean '--dry-run'? (choices: "),
+        (
+            ["run", "tiny.yaml", "--dryrun"],
+            "dlsweep run has no option '--dryrun'; did you mean '--dry-run'? (choices: ",
+        ),
         (["run", "tiny.yaml", "-j"], "dlsweep: option '-j' requires an argument"),
-        (["run"], "dlsweep run: missing argument 'CONFIG'; dlsweep run -h shows what it takes"),
-        (["list", "a", "b"], "dlsweep list: got unexpected extra argument (b); dlsweep list -h shows what it takes"),
-        (["show", "results/tiny", "--sortby", "arm"], "dlsweep show has no option '--sortby'; did you mean '--sort-by'?"),
+        (["run"], "dlsweep run: missing argument 'CONFIG'; dlsweep run -h shows its arguments and options"),
+        (["list", "a", "b"], "dlsweep list: got unexpected extra argument"),
+        (
+            ["show", "results/tiny", "--sortby", "arm"],
+            "dlsweep show has no option '--sortby'; did you mean '--sort-by'?",
+        ),
         (["--vershion"], "dlsweep has no option '--vershion'; did you mean '--version'? (choices: --help, --version)"),
         (["rn"], "dlsweep has no command 'rn'; did you mean 'run'? (choices: check, data, diff, "),
         (["explain", "modl"], "dlsweep explain has no command 'modl'; did you mean 'model'? (choices: col2im, "),
     ],
 )
-def test_a_mistyped_command_is_told_in_the_voice_of_all_messages(dlsweep: Dlsweep, arguments: list[str], said: str) -> None:
+def test_a_mistyped_command_is_told_in_the_voice_of_all_messages(
+    dlsweep: Dlsweep, arguments: list[str], said: str
+) -> None:
     done = dlsweep(*arguments, code=2)
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1

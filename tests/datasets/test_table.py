@@ -121,7 +121,9 @@ def test_each_problem_is_a_sentence(tmp_path: Path, text: str, sentence: str) ->
 def test_an_archive_of_arrays_is_no_table(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.csv", x=np.zeros(3))
     (tmp_path / "t.csv.npz").rename(tmp_path / "t.csv")
-    assert "t.csv is an .npz or other zip file; arrays are read by data: {npz: {path: …}}" in refused(tmp_path / "t.csv")
+    assert "t.csv is an .npz or other zip file; arrays are read by data: {npz: {path: …}}" in refused(
+        tmp_path / "t.csv"
+    )
 
 
 def test_get_dummies_makes_numbers(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_runs_that_a_remade_record_does_not_show_are_told(make: Make, tmp_path: 
         done = commands.dlsweep(*command, folder=tmp_path)
         assert done.returncode == 0
         assert "sweep.json is damaged" in done.stderr
-        assert "its runs are those of tiny/sweep.yaml, but for 2 runs that are not shown\n" in done.stderr
+        assert "its runs are those of tiny/sweep.yaml, except for 2 runs that are not shown\n" in done.stderr
 
 
 def test_what_cannot_be_proved_is_not_made_anew(make: Make, tmp_path: Path) -> None:

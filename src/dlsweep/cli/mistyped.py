@@ -25,7 +25,7 @@ def sentence(error: Any) -> str:
         return f"{path} has no option {option!r}{_setting(command.name, option, long) or nearest(option, long)}"
     if found := re.match("no such command '(.*?)'", message):
         return f"{path} has no command {found[1]!r}{nearest(found[1], command.commands)}"
-    return f"{path}: {message}; {path} -h shows what it takes"
+    return f"{path}: {message}; {path} -h shows its arguments and options"
 
 
 def _setting(command: str | None, option: str, options: list[str]) -> str:

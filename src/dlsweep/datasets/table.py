@@ -138,7 +138,7 @@ def _problems(found: pa.Table, label: str) -> Iterator[str]:
 def _remedy(column: Any) -> str:
     """Return what to do with a column of features that are no numbers."""
     texts = [str(value) for value in column.slice(0, 1000).to_pylist()]
-    if all(_DECIMAL_COMMA.fullmatch(text) for text in texts):
+    if texts and all(_DECIMAL_COMMA.fullmatch(text) for text in texts):
         return f"write {texts[0]} with a point (pandas.read_csv(…, decimal=',') reads decimal commas)"
     return "remove it, or make numbers of it (pandas.get_dummies)"
 

@@ -48,7 +48,7 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
     """Return the record of a results folder, if there is one, and a note if it had to be remade.
 
-    A damaged record, or that of another sweep, is remade from `config`, by default the one in `sweep.yaml`, if the
+    A damaged record, or one of another sweep, is remade from `config`, by default the one in `sweep.yaml`, if the
     folder's runs are proved to be those of this config; else raise `ResultsDamaged`. Nothing is written.
     """
     try:
@@ -61,7 +61,7 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
         proofs[f"{folder}/sweep.yaml"] = None
         for source, own in proofs.items():
             if remade := _remade(folder, own):
-                hidden = f", but for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
+                hidden = f", except for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
                 return remade, f"{damage}; its runs are those of {source}{hidden}"
         raise ResultsDamaged(
             f"{damage}; it cannot be remade from {' or '.join(proofs)}, whose runs are not proved to be those of the "
