@@ -131,7 +131,8 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("lr=1", "lr=1: there is no key 'lr'; did you mean 'grid.optimizer.lr'?"),
         (
             "dropout=0.2",
-            "dropout=0.2: there is no key 'dropout'; did you mean 'grid.regularizer=dropout' or 'model.alexnet.dropout'?",
+            "dropout=0.2: there is no key 'dropout'; "
+            "did you mean 'grid.regularizer=dropout' or 'model.alexnet.dropout'?",
         ),
         (
             "hidden=[4]",
