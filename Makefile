@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export parity lint types digests reference bench bench-techniques \
-  bench-convolution simulations format clean
+  bench-convolution bench-answers simulations format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench-techniques: $(VENV)/.installed .venv-bench/.installed ## the same for batc
 
 bench-convolution: $(VENV)/.installed .venv-bench/.installed ## the same for convolutional networks
 	$(BIN)/python -m bench.convolution --python .venv-bench/bin/python $(BENCH)
+
+bench-answers: $(VENV)/.installed ## measure show, check, effects and plot on generated results of up to 100 000 runs
+	$(BIN)/python -m bench.answers $(BENCH)
 
 simulations: $(VENV)/.installed ## simulate the coverage of intervals, the error rates of tests, and tests until decided
 	for name in coverage error_rates until_decided; do $(BIN)/python -m bench.$$name || exit 1; done

@@ -34,6 +34,7 @@ LR = 0.01
 BATCH_SIZE = 100
 EVERY = 10
 TEST_IMAGES = 10_000
+SMOKE = 1000  # images for training, and for testing, of a smoke run
 PROCESSES = 2  # of dlsweep, and of the machine's limit
 
 METRICS = ("batch_loss", "batch_accuracy", "test_loss", "test_accuracy")
@@ -93,17 +94,18 @@ class Data:
     t_test: np.ndarray
 
 
-def read_mnist() -> Data:
-    """The bundled files."""
+def read_mnist(first: int | None = None) -> Data:
+    """The bundled files; first: the number of images of each part, by default all."""
 
-    def read(name: str, offset: int) -> np.ndarray:
-        return np.frombuffer(gzip.decompress((MNIST / name).read_bytes()), np.uint8, offset=offset)
+    def read(name: str, offset: int, size: int) -> np.ndarray:
+        with gzip.open(MNIST / name) as file:
+            return np.frombuffer(file.read(offset + first * size if first else -1), np.uint8, offset=offset)
 
     def images(name: str) -> np.ndarray:
-        return read(name, 16).reshape(-1, SIZES[0]).astype(np.float32) / np.float32(255)
+        return read(name, 16, SIZES[0]).reshape(-1, SIZES[0]).astype(np.float32) / np.float32(255)
 
     def labels(name: str) -> np.ndarray:
-        return read(name, 8).astype(np.int64)
+        return read(name, 8, 1).astype(np.int64)
 
     return Data(
         images("train-images-idx3-ubyte.gz"),
@@ -166,7 +168,7 @@ def timed(train: Callable[[Job, Data], Curves | tuple[Curves, float]], *packages
     """
 
     def measure(job: Job) -> Report:
-        data = read_mnist()
+        data = read_mnist(None if job.whole else SMOKE)
         start = time.perf_counter()
         trained = train(job, data)
         elapsed = time.perf_counter() - start

@@ -54,7 +54,7 @@ def peer(seconds: Seconds, name: str, python: Path, job: jobs.Job, quick: bool) 
 
 def dlsweep_round(seconds: Seconds, job: jobs.Job, quick: bool) -> None:
     """A round of dlsweep: the user's command, its loops spread over the processes, and the separate evaluation."""
-    done, loops = own(jobs.config(job), job.runs)
+    done, loops = own(jobs.config(job), job.runs, quick=quick)
     seconds.accuracy = done.accuracy
     _, report = _reported(Path(sys.executable), "dlsweep_evaluation", job, "evaluation", quick)
     seconds.add(**{"whole process": done.seconds, "training": loops / PROCESSES, "evaluation": report["seconds"]})

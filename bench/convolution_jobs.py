@@ -30,7 +30,7 @@ class Job:
 
     kernels: the shapes of its weights, `(F, C, KH, KW)` of convolutions and `(out, in)` of dense layers. init: as in a
     config. every: iterations from one evaluation to the next. tested: test images of an evaluation during training;
-    images: of the separate evaluation.
+    images: of the separate evaluation. first: images of each part that are read; None is all.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Job:
     every: int = 20
     tested: int = 1000
     images: int = common.TEST_IMAGES
+    first: int | None = None
 
     @property
     def settings(self) -> list[tuple[float, int]]:
@@ -74,7 +75,7 @@ def config(job: Job) -> dict[str, Any]:
     """The job as a config of dlsweep."""
     return {
         "name": job.name,
-        "data": {"mnist": {"test": job.tested}},
+        "data": {"mnist": {"test": job.tested} | ({"train": job.first} if job.first else {})},
         "model": job.name,
         "train": {"iterations": job.iterations, "batch_size": common.BATCH_SIZE, "sampling": "replacement"},
         "evaluate": {"every": job.every, "on": ["batch", "test"]},
@@ -84,13 +85,14 @@ def config(job: Job) -> dict[str, Any]:
 
 
 def shortened(job: Job) -> Job:
-    """The same for a smoke run: two runs, two evaluations."""
-    return replace(job, rates=job.rates[:2], seeds=1, iterations=2, every=2, tested=100, images=200)
+    """The same for a smoke run: two runs, two evaluations, few images."""
+    few = replace(job, tested=100, images=200, first=common.SMOKE)
+    return replace(few, rates=job.rates[:2], seeds=1, iterations=2, every=2)
 
 
 def read(job: Job) -> common.Data:
     """MNIST with images `(N, 1, 28, 28)`, the test images shuffled, so that the first ones are a fair sample."""
-    data = common.read_mnist()
+    data = common.read_mnist(job.first)
     order = np.random.default_rng(0).permutation(len(data.t_test))
     x_train, x_test = data.x_train.reshape(-1, *IMAGE), data.x_test.reshape(-1, *IMAGE)
     return common.Data(x_train, data.t_train, x_test[order][: job.images], data.t_test[order][: job.images])

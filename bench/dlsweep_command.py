@@ -25,6 +25,7 @@ def measure(job: common.Job) -> common.Report:
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "dlsweep", "run", str(CONFIG), f"seeds={job.seeds}", "plots=[]", "--quiet"]
         command += [f"train.iterations={job.iterations}", "--jobs", str(common.PROCESSES), "--output", output]
+        command += [] if job.whole else [f"data={{mnist: {{train: {common.SMOKE}, test: {common.SMOKE}}}}}"]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         seconds = time.perf_counter() - start

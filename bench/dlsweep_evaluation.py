@@ -40,7 +40,8 @@ def _work(job: jobs.Job, number: int, barrier: Any, seconds: Any) -> None:
     from dlsweep.training.loop import Training
 
     keep_freed_memory()
-    config = jobs.config(job) | {"data": {"mnist": {"test": job.images}}}
+    config = jobs.config(job)
+    config["data"]["mnist"]["test"] = job.images
     config["evaluate"] = {"every": job.every, "on": ["test"]}
     runs = list(dlsweep.plan(dlsweep.load(config)).missing(()))[number :: common.PROCESSES]
     with threadpool_limits(1):

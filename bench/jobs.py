@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import BATCH_SIZE, Report, versions
+from bench.common import BATCH_SIZE, SMOKE, Report, versions
 
 SIZES = (784, *[100] * 6, 10)
 IMAGES = 300  # of the overfitting job
@@ -30,7 +30,7 @@ class Job:
     """A sweep of arms by seeds.
 
     arms: the settings of each arm, by their names in the contenders. grid: the same settings in a config.
-    every: iterations from one evaluation to the next.
+    every: iterations from one evaluation to the next. first: images for training, and for testing; None is all.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Job:
     iterations: int
     every: int
     seeds: int = 5
+    first: int | None = None
 
     @property
     def runs(self) -> int:
@@ -101,7 +102,7 @@ def config(job: Job) -> dict[str, Any]:
     """The job as a config of dlsweep."""
     whole: dict[str, Any] = {
         "name": "technique",
-        "data": "mnist",
+        "data": {"mnist": {"train": job.first, "test": job.first} if job.first else {}},
         "model": {"mlp": {"hidden": list(SIZES[1:-1])}},
         "train": {"iterations": job.iterations, "batch_size": BATCH_SIZE, "sampling": "replacement"},
         "evaluate": {"every": job.every, "on": ["batch", "test"]},
@@ -109,15 +110,15 @@ def config(job: Job) -> dict[str, Any]:
         "grid": {"activation": "relu", "init": "he", **job.grid},
     }
     if job.name == OVERFITTING.name:
-        whole["data"] = {"mnist": {"train": IMAGES}}
+        whole["data"]["mnist"]["train"] = IMAGES
         whole["train"] = {"epochs": job.iterations // EPOCH, "batch_size": BATCH_SIZE, "sampling": "shuffle"}
         whole["evaluate"]["on"] = ["train", "test"]
     return whole
 
 
 def shortened(job: Job) -> Job:
-    """The same for a smoke run: one seed, two evaluations."""
-    return replace(job, iterations=job.every, seeds=1)
+    """The same for a smoke run: one seed, two evaluations, few images."""
+    return replace(job, iterations=job.every, seeds=1, first=SMOKE)
 
 
 def measured(job: Job, train: Callable[[dict[str, float], int], list[float]], package: str) -> Report:

@@ -58,15 +58,15 @@ class Done:
     accuracy: float
 
 
-def own(config: dict[str, Any], runs: int, *overrides: str) -> tuple[Done, float]:
-    """Time the user's command, and return the seconds of its training loops."""
+def own(config: dict[str, Any], runs: int, *, quick: bool = False) -> tuple[Done, float]:
+    """Time the user's command, and return the seconds of its training loops; quick: in one process."""
     import dlsweep
 
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "technique.yaml"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        command = [sys.executable, "-m", "dlsweep", "run", str(path), "--quiet", *overrides]
-        seconds, _ = timed([*command, "--jobs", str(PROCESSES), "--output", place])
+        command = [sys.executable, "-m", "dlsweep", "run", str(path), "--quiet", "--output", place]
+        seconds, _ = timed([*command, "--jobs", str(1 if quick else PROCESSES)])
         results = dlsweep.open_results(Path(place) / config["name"])
         table = results.runs
     if len(table) != runs or set(table["status"]) != {"done"}:

@@ -1,18 +1,7 @@
-"""Results with made-up curves, written by dlsweep's own writers: large ones for measurements, small ones for tests.
-
-python -m bench.stores FOLDER ARMS SEEDS POINTS
-
-Processor time and memory of `dlsweep show --top 3` on a two-core Xeon:
-
-| arms × seeds × points | `-y test_loss` | `-y auc_test_accuracy` |
-|---|---|---|
-| 1000 × 10 × 100 | 1.6 s, 0.2 GB | 2.3 s, 0.3 GB |
-| 10 000 × 10 × 100 | 5.1 s, 0.3 GB | 10.3 s, 1.1 GB |
-"""
+"""Results with made-up curves, written by dlsweep's own writers, for tests and for `bench.answers`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -37,9 +26,9 @@ def write(
 ) -> Results:
     """Write the results of a config, with the results of its runs from a function; return them.
 
-    There are no predictions.
+    There are predictions only if the config asks for them.
     """
-    config = {**config, "evaluate": {**config.get("evaluate", {}), "predictions": False}}
+    config = {**config, "evaluate": {"predictions": False, **config.get("evaluate", {})}}
     asked = load(config, max_runs=1_000_000)
     folder = make_folder(output, asked.name, (*WRITTEN, "figures"))
     store = Store(folder, compatibility.tables(asked, None))
@@ -78,32 +67,3 @@ def result(
     np.maximum.at(last, curves["run"], curves["iteration"])
     ends = last.tolist()
     return TrainingResult(curves, list(status or ["done"] * shape[0]), ends, list(final or ends), 1000, 0.5 * shape[0])
-
-
-def large(output: Path, arms: int, seeds: int, points: int) -> Results:
-    """Write results of a grid of learning rates and momenta, with noisy curves."""
-    rates = np.geomspace(1e-3, 1, arms // 10).round(8).tolist()
-    config = {
-        "name": f"store-{arms}-{seeds}-{points}",
-        "data": {"mnist": {"train": 300, "test": 200}},
-        "train": {"iterations": 10 * points},
-        "evaluate": {"every": 10, "on": ["test"], "predictions": False},
-        "grid": {"optimizer": {"momentum": {"lr": rates, "alpha": np.linspace(0.05, 0.95, 10).round(3).tolist()}}},
-        "seeds": seeds,
-    }
-    draw = np.random.default_rng(0)
-    iterations = [10 * i for i in range(points + 1)]
-
-    def made_up(runs: Sequence[Run]) -> TrainingResult:
-        end = np.array([0.95 - 0.02 * np.log10(run.arm.optimizer.settings["lr"]) ** 2 for run in runs])
-        shape = len(runs), points + 1
-        accuracy = end[:, None] * (1 - 0.9 ** np.arange(1, points + 2)) + 0.005 * draw.normal(size=shape)
-        accuracy = accuracy.clip(0, 1)
-        return result(iterations, {"test": {"accuracy": accuracy, "loss": 2.3 * (1 - accuracy)}})
-
-    return write(output, config, made_up)
-
-
-if __name__ == "__main__":
-    folder, *numbers = sys.argv[1:]
-    print(large(Path(folder), *map(int, numbers)).folder)

@@ -15,7 +15,7 @@ from typing import Any
 
 import dlsweep
 from bench import jobs
-from bench.common import ROOT, environment
+from bench.common import ROOT, SMOKE, environment
 from bench.contenders import importable
 from bench.rows import CLOSE, Broken, Done, Row, arguments, finish, own, timed
 
@@ -40,7 +40,7 @@ def against(job: jobs.Job, other: str, wanted: float, others: list[Callable[[], 
     small = jobs.shortened(job) if options.quick else job
     try:
         for _ in range(options.rounds):
-            mine.append(own(jobs.config(small), small.runs)[0])
+            mine.append(own(jobs.config(small), small.runs, quick=options.quick)[0])
             theirs += [measure() for measure in others]
     except Broken as error:
         return Row(row.name, other, wanted, note=str(error))
@@ -56,13 +56,14 @@ def probes(options: Any) -> Row:
     """The 2×3 sweep with and without the `layers/` table, in turn."""
     config = {k: v for k, v in dlsweep.load(PROBED).resolved().items() if k != "fingerprints"}
     seeds, iterations = (1, 20) if options.quick else (5, 1000)
+    config |= {"data": {"mnist": {"train": SMOKE, "test": SMOKE}}} if options.quick else {}
     config |= {"seeds": seeds, "train": config["train"] | {"iterations": iterations}}
     probed = config | {"evaluate": config["evaluate"] | {"layers": True}}
     plain_seconds, probed_seconds = [], []
     try:
         for _ in range(options.rounds):
-            plain_seconds.append(own(config, 6 * seeds)[1])
-            probed_seconds.append(own(probed, 6 * seeds)[1])
+            plain_seconds.append(own(config, 6 * seeds, quick=options.quick)[1])
+            probed_seconds.append(own(probed, 6 * seeds, quick=options.quick)[1])
     except Broken as error:
         return Row("probes", "without", 0.05, note=str(error))
     a, b = min(plain_seconds), min(probed_seconds)

@@ -80,7 +80,7 @@ def train_one(job, arm, seed, data):
 
 def measure(job: jobs.Job) -> common.Report:
     """All runs of the job, one after the other."""
-    read = common.read_mnist()
+    read = common.read_mnist(job.first)
     one_hot = np.eye(jobs.SIZES[-1])
     data = (
         read.x_train.astype(np.float64),

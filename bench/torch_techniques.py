@@ -60,7 +60,7 @@ def train_one(job: jobs.Job, arm: dict[str, float], seed: int, data: tuple[torch
 
 def measure(job: jobs.Job) -> common.Report:
     """All runs of the job, one after the other."""
-    read = common.read_mnist()
+    read = common.read_mnist(job.first)
     data = tuple(torch.from_numpy(a) for a in (read.x_train, read.t_train, read.x_test, read.t_test))
     return jobs.measured(job, lambda arm, seed: train_one(job, arm, seed, data), "torch")
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench import common, convolution_jobs, jobs
+from bench import answers, common, convolution_jobs, jobs
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.summary import bars, lines
 from tests.support.by_hand import ByHand
 
 import dlsweep
+from dlsweep.config.claims import RELATIONS
 from dlsweep.config.runs import Evaluate
 from dlsweep.datasets import Arrays, Dataset
 
@@ -26,9 +27,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 
 
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a bench with one BLAS thread: several wait for each other in busy loops if other programs work, too."""
+    return subprocess.run(command, cwd=ROOT, env=common.environment(1), capture_output=True, text=True)
+
+
 def test_smoke_run_measures_what_is_there_and_names_what_is_absent(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "--quick", "--python", sys.executable, "--output", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run(command)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "bench.json").read_text())
     measured = {m["contender"]["name"] for m in record["measurements"]}
@@ -49,7 +55,7 @@ def test_techniques_smoke_run(tmp_path: Path) -> None:
     parts += ["probes"] if hasattr(Evaluate, "layers") or "layers" in Evaluate.__annotations__ else []
     command = [sys.executable, "-m", "bench.techniques", "--quick", "--python", sys.executable]
     command += ["--output", str(tmp_path), "--only", *parts]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run(command)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["name"]: row for row in json.loads((tmp_path / "techniques.json").read_text())["rows"]}
     assert set(rows) == set(parts)
@@ -61,7 +67,7 @@ def test_techniques_smoke_run(tmp_path: Path) -> None:
 
 def test_convolution_smoke_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench.convolution", "--quick", "--rounds", "1", "--python", sys.executable]
-    done = subprocess.run([*command, "--output", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    done = run([*command, "--output", str(tmp_path)])
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "convolution.json").read_text())["rows"]
     assert {row["name"].split(",")[0] for row in rows} == set(convolution_jobs.JOBS)
@@ -74,7 +80,7 @@ def test_convolution_smoke_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["coverage", "error_rates", "until_decided"])
 def test_a_simulation_writes_its_tables(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"bench.{name}", "--quick", "--output", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run(command)
     assert done.returncode == 0, done.stderr
     written = (tmp_path / f"{name}.md").read_text("utf-8")
     assert done.stdout.strip() in written
@@ -122,7 +128,7 @@ def test_the_textbook_convolution_takes_the_same_steps() -> None:
 
 def test_the_textbook_counts_up_to_the_whole_job(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = import_module("bench.textbook_convolution")
-    job = replace(convolution_jobs.SIMPLE_CNN, iterations=100, every=2, tested=3, images=20)
+    job = replace(convolution_jobs.SIMPLE_CNN, iterations=100, every=2, tested=3, images=20, first=50)
     small = common.Data(*(a[:n] for a, n in zip(loop.jobs.read(job).__dict__.values(), (50, 50, 20, 20))))
     monkeypatch.setattr(loop.jobs, "read", lambda job: small)
     monkeypatch.setattr(loop, "STEPS", 4)
@@ -187,6 +193,15 @@ def test_a_contender_that_did_another_job_is_found_out() -> None:
     assert replace(good, evaluations=100).faults(job) == ["100 evaluations a run instead of 101"]
     (fault,) = replace(good, test_accuracy=good.test_accuracy | {"relu, he": 0.5}).faults(job)
     assert "relu, he is 0.5000" in fault
+
+
+def test_a_generated_store_has_claims_of_every_relation_and_predictions_that_fit(tmp_path: Path) -> None:
+    results = answers.store(tmp_path, arms=80, points=60, predictions=True)
+    assert {claim.relation for claim in results.record.claims} == set(RELATIONS)
+    verdicts = results.check()
+    assert not [verdict.reason for verdict in verdicts if verdict.verdict == "undecided" and verdict.p <= 0.05]
+    assert verdicts.verdicts[0].step.interval_new_images
+    assert all(float(number) > 0 for number in answers.measured(("show", "--top", "3"), results.folder))
 
 
 def measurements(job: Job, **seconds: float) -> list[Measurement]:

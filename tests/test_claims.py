@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def sweep(name: str, folder: Path, *overrides: str) -> dlsweep.storage.results.Results:
-    return dlsweep.run(dlsweep.load(CONFIGS / f"{name}.yaml", overrides), output=folder)
+    return dlsweep.run(dlsweep.load(CONFIGS / f"{name}.yaml", overrides), output=folder, executor="inline")
 
 
 def means(runs: pd.DataFrame, metric: str, *factors: str) -> pd.Series:

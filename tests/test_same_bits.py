@@ -125,7 +125,7 @@ def bits(curves: pd.DataFrame) -> dict[str, bytes]:
 
 
 few = settings(
-    max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 
@@ -177,4 +177,4 @@ def has_one_set_of_bits(sweep: dict[str, Any], data: st.DataObject) -> None:
                 time.sleep(0.01)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        assert bits(dlsweep.run(config, output=folder / "killed", jobs=2).curves) == expected
+        assert bits(dlsweep.run(config, output=folder / "killed", executor="inline").curves) == expected

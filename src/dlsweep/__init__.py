@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dlsweep.nn.schedules import schedules as schedules
     from dlsweep.plots.figures import plot as plot
     from dlsweep.progress import Reporter as Reporter
+    from dlsweep.storage.merging import merge as merge
     from dlsweep.storage.opening import open_all as open_all
     from dlsweep.storage.opening import open_results as open_results
     from dlsweep.sweep import run as run
@@ -55,6 +56,7 @@ _SOURCES = {
     "Reporter": "progress",
     "open_results": "storage.opening",
     "open_all": "storage.opening",
+    "merge": "storage.merging",
     "plot": "plots.figures",
     "summary": "analysis.frames",
     "effects": "analysis.effects",

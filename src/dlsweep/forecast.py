@@ -26,7 +26,8 @@ from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
 from dlsweep.training.observers.probes import HISTOGRAMS
 from dlsweep.training.pace import seconds_of_a_run
-from dlsweep.training.plan import Chunk, Cohort, Plan, code, plan
+from dlsweep.training.plan import Chunk, Cohort, Plan, code
+from dlsweep.training.shards import Shard
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
 # bytes of a part besides its rows.
@@ -96,6 +97,7 @@ def dry_run(
     retry: bool = False,
     timeout: float | None = None,
     max_memory: int | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> Forecast:
     """Predict what `run` does with the same arguments. This writes nothing, and trains a few steps to time them.
 
@@ -105,7 +107,8 @@ def dry_run(
     >>> told.runs, told.done
     (10, 0)
     """
-    options = Options(Path(output), jobs, executor, force, retry, timeout=timeout, max_memory=max_memory)
+    own = Shard(*shard).checked() if shard else None
+    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, shard=own)
     return predict(config if isinstance(config, Config) else load(config), options)
 
 
@@ -116,10 +119,10 @@ def predict(config: Config, options: Options) -> Forecast:
             "the config has `tune`, so its settings are chosen first: write dlsweep.dry_run(dlsweep.tune(config))"
         )
     chosen = choose(options)
-    folder = open_folder(options.output / config.name)
+    folder = open_folder(options.output / options.folder(config.name))
     if not options.force:
         config = further.adopted(config, folder)
-    whole = plan(config)
+    whole = options.plan(config)
     done, goes_on = ({}, {}) if options.force else _done(config, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}

@@ -34,6 +34,8 @@ def cores() -> int:
         with suppress(ValueError, OSError):
             quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
             usable = min(usable, math.ceil(quota / period) if quota > 0 else usable)
+    with suppress(KeyError, ValueError):  # a job of SLURM, also where it does not bind its processes to cores
+        usable = min(usable, int(os.environ["SLURM_CPUS_PER_TASK"]))
     return max(1, usable)
 
 
@@ -46,7 +48,9 @@ def memory() -> int:
         for name in ("memory.max", "memory.limit_in_bytes"):
             with suppress(ValueError, OSError):
                 limits.append(int((group / name).read_text()))
-    return min(limits, default=_MODEST)
+    with suppress(KeyError, ValueError):
+        limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
+    return min((limit for limit in limits if limit > 0), default=_MODEST)
 
 
 def available_memory() -> int:

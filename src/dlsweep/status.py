@@ -62,7 +62,7 @@ class Watch:
         session: Mapping[str, Any] = results.record.sessions[-1] if results.record.sessions else {}
         holder = results.files.holder()
         return Status(
-            results.name,
+            results.name + (f" (shard {results.record.shard})" if results.record.shard else ""),
             str(results.folder),
             session.get("runs") or sum(1 for _ in results.expanded.runs()),
             {status: found[status] for status in STATUSES},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
-from dlsweep.execution.worker import Task
+from dlsweep.execution.worker import Receipt, Task
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, make_folder, open_folder
@@ -23,7 +24,8 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.text import plural
-from dlsweep.training.plan import Plan, plan
+from dlsweep.training.plan import Plan
+from dlsweep.training.shards import Shard
 
 
 def run(
@@ -35,8 +37,10 @@ def run(
     force: bool = False,
     retry: bool = False,
     fail_fast: bool = False,
+    max_consecutive_failures: int | None = None,
     timeout: float | None = None,
     max_memory: int | None = None,
+    shard: tuple[int, int] | None = None,
     quiet: bool = False,
     report: Reporter | None = None,
 ) -> Results:
@@ -44,8 +48,10 @@ def run(
 
     jobs: worker processes, by default one for every core. executor: "processes" or "inline", by default chosen by the
     number of workers. force: replace the results. retry: train failed runs again. fail_fast: end at the first run that
-    fails. timeout: seconds without progress after which a worker is killed. max_memory: bytes for all workers together,
-    by default half of the machine's. quiet: report failed runs only. report: a `dlsweep.Reporter` that
+    fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without progress after
+    which a worker is killed. max_memory: bytes for all workers together, by default half of the machine's. shard:
+    `(i, n)`, to train part i of n, counted from 0, into the folder `<output>/<name>.shard-i-of-n/`; `dlsweep.merge`
+    unites them. quiet: report failed runs only. report: a `dlsweep.Reporter` that
     replaces the progress bar on stderr.
 
     A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
@@ -64,7 +70,9 @@ def run(
     >>> results.runs[["arm", "seed", "status"]].values.tolist()
     [['relu', 0, 'done'], ['relu', 1, 'done'], ['tanh', 0, 'done'], ['tanh', 1, 'done']]
     """
-    options = Options(Path(output), jobs, executor, force, retry, fail_fast, timeout, max_memory)
+    most = 1 if fail_fast else max_consecutive_failures
+    own = Shard(*shard).checked() if shard else None
+    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, most, own)
     config = config if isinstance(config, Config) else load(config)
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))
 
@@ -77,12 +85,13 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             "the config has `tune`, so its settings are chosen first: write dlsweep.run(dlsweep.tune(config))"
         )
     executor = choose(options)
+    name = options.folder(config.name)
     if not options.force:
-        config = further.adopted(config, open_folder(options.output / config.name))
-    whole = plan(config)
+        config = further.adopted(config, open_folder(options.output / name))
+    whole = options.plan(config)
     for note in config.notes:
         report.note(note)
-    folder = make_folder(options.output, config.name, (*WRITTEN, "figures"))
+    folder = make_folder(options.output, name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
 
         def progress(iterations: int) -> None:
@@ -96,16 +105,25 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             chunks = whole.chunks(done, executor.workers, executor.stack_memory, apart=goes_on)
             task = Task(store, registering_modules(), earlier)
             with closing(executor.map(task, chunks, progress)) as receipts:
+                failed = 0
                 for receipt in receipts:
                     report.receipt(receipt)
-                    if options.fail_fast and receipt.error:
-                        raise DlsweepError(f"{receipt.error}; the sweep ends at the first failure, as asked")
+                    failed = failed + len(receipt.runs) if receipt.error else 0
+                    if options.max_failures and failed >= options.max_failures:
+                        raise DlsweepError(_too_many(failed, receipt))
             if earlier:
                 further.finish(config, earlier, store)
         finally:
             report.close()
             store.clean()
     return open_results(str(folder))
+
+
+def _too_many(failed: int, last: Receipt) -> str:
+    """Return a sentence on the end of a sweep whose last runs failed."""
+    if failed == 1:
+        return f"{last.error}; the sweep ends at the first failure, as asked"
+    return f"{last.error}; with it, {failed} runs in a row have failed, so the sweep ends, as asked"
 
 
 def _open(
@@ -150,7 +168,7 @@ def _open(
         folder.put("sweep.yaml", config.text)
         described = compatibility.describe(config, old, committed)
         described.sessions[-1].update(runs=runs, done=len(done))
-        described.write(folder)
+        replace(described, shard=str(options.shard or "")).write(folder)
     return store, done, None
 
 

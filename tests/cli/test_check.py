@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.support.commands import Dlsweep
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 name: claims
 data: {npz: {path: tiny.npz}}
@@ -119,6 +121,20 @@ def test_several_folders_and_one_that_is_damaged(trained: Dlsweep, tmp_path: Pat
     assert len(list(ElementTree.fromstring(xml).iter("error"))) == 1
     both = trained("check", "results/claims", str(tmp_path / "good")).stdout
     assert both.startswith("results ")
+
+
+def test_the_sentences_of_several_sweeps_begin_with_their_folder(trained: Dlsweep) -> None:
+    restated(trained, "second", "by: 0.1", "by: 0.05")
+    told = trained("check", "results/claims", "results/second").stdout
+    sentences = told.split("\n\n")[1:]
+    assert len(sentences) == 6
+    assert [one.startswith("results/claims: ") for one in sentences] == [True] * 3 + [False] * 3
+    assert sum(one.startswith("results/second: ") for one in sentences) == 3
+    assert "results/second: Refuted: both learn the same." in told
+    assert "results/claims: " not in trained("check", "results/claims").stdout
+    (figure,) = trained("plot", "results/claims", "results/second", "-k", "forest").stdout.split()
+    assert figure == "results/figures/forest-claims-second.png"
+    assert (trained.folder / figure).stat().st_size > 10_000
 
 
 def test_a_sweep_without_claims_says_what_to_write(dlsweep: Dlsweep) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.commands import TINY, Dlsweep, Done
+from tests.support.commands import ENDING, TINY, Dlsweep, Done
 
 import dlsweep as api
 from dlsweep.cli import listing
@@ -294,7 +294,7 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, 
     # A stop comes at an evaluation: of the longer run at the next of a hundred thousand.
     command = ["run", "tiny.yaml", "grid={train.iterations: [5, 100000000]}", "evaluate.every=1000"]
     command += ["--executor", executor, *(["-j", "1"] if executor == "processes" else [])]
-    with subprocess.Popen([*DLSWEEP, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*ENDING, *DLSWEEP, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         try:
             while not list(tmp_path.glob("results/tiny/runs/*.parquet")):
                 assert process.poll() is None
@@ -314,7 +314,7 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(dlsweep: Dlsweep, 
 
 def test_two_runners_on_one_folder(dlsweep: Dlsweep, tmp_path: Path) -> None:
     endless = ["run", "tiny.yaml", "train.iterations=100000000"]
-    with subprocess.Popen([*DLSWEEP, *endless], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*ENDING, *DLSWEEP, *endless], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             assert "training" in process.stderr.readline()

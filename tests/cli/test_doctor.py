@@ -13,6 +13,8 @@ from tests.support.commands import Dlsweep
 
 from dlsweep import doctor, machine
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_tries_every_part_and_leaves_nothing_behind(dlsweep: Dlsweep) -> None:
     done = dlsweep("doctor")
@@ -27,7 +29,9 @@ def test_it_tries_every_part_and_leaves_nothing_behind(dlsweep: Dlsweep) -> None
 
 
 def test_low_limits_and_folders_that_cannot_be_written_are_wrong(dlsweep: Dlsweep) -> None:
-    done = dlsweep("doctor", code=1, DLSWEEP_DATA="/proc/data", MPLCONFIGDIR="/proc/fonts", TMPDIR="/" + "x" * 90)
+    done = dlsweep(
+        "doctor", code=1, anew=True, DLSWEEP_DATA="/proc/data", MPLCONFIGDIR="/proc/fonts", TMPDIR="/" + "x" * 90
+    )
     assert "/proc cannot be written; set DLSWEEP_DATA to a folder that can" in done.stdout
     assert "things to mend" in done.stdout
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.commands import Dlsweep
+from tests.support.commands import ENDING, Dlsweep
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,8 @@ def test_a_path_with_a_line_break_is_exact_in_a_pipe_and_one_line_in_messages(dl
 
 def test_ctrl_c_on_a_terminal_ends_a_sweep_with_its_bar(dlsweep: Dlsweep) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", "train.iterations=100000000", "-j", "2"]
+    endless = ("run", "tiny.yaml", "train.iterations=100000000", "-j", "2")
+    command = [*ENDING, sys.executable, "-m", "dlsweep", *endless]
     with subprocess.Popen(
         command, cwd=dlsweep.folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as process:

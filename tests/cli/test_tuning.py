@@ -12,6 +12,9 @@ from tests.support.commands import Dlsweep
 
 import dlsweep as package
 from dlsweep.errors import UsageError
+from dlsweep.tuning import _replayed, candidates_of
+
+pytestmark = pytest.mark.slow
 
 CONFIG = """\
 name: tuned
@@ -103,6 +106,78 @@ def test_a_choice_at_the_edge_is_noted(tuned: Dlsweep) -> None:
     assert (
         "adam: optimizer.lr 0.01 was chosen, at the edge of its candidates (1e-05 to 0.01); larger ones may be " in told
     )
+
+
+def test_candidates_are_drawn_from_a_range_and_a_choice_near_its_end_is_noted(tuned: Dlsweep) -> None:
+    lr = ("grid.optimizer.lr={log_uniform: [1e-5, 1e-2]}", "tune.random=9", "tune.metric=loss", "tune.seeds=1")
+    tuned(*RUN, *lr, "train.iterations=10", "--quiet")
+    tuning = package.open_results(tuned.folder / "results/tuned").record.tuning
+    assert tuning is not None
+    (span,) = tuning.ranges
+    assert (span.low, span.high, span.log, span.quantity) == (1e-5, 1e-2, True, "optimizer.lr")
+    tried = [[float(one.values["optimizer.lr"]) for one in arm.candidates] for arm in tuning.arms]
+    assert tried == [span.values(9)] * 2
+    told = tuned("show", "results/tuned").stdout
+    assert "Tuning of each arm: 9 candidates of optimizer.lr drawn at random, 1 tuning seed" in told
+    for arm, values in zip(tuning.arms, tried):
+        at = span.part(values[arm.chosen])
+        note = f"{arm.name}: optimizer.lr {arm.candidates[arm.chosen].values['optimizer.lr']} was chosen, near the end"
+        assert (f"{note} of its range (1e-05 to 0.01)" in told) == (not 0.1 <= at <= 0.9)
+    assert tuned("run", "tuned.yaml", *lr, "train.iterations=10", "--dry-run").stdout.count(" 0 to train") == 2
+
+
+def test_each_arm_tries_candidates_until_its_seconds_are_spent(tuned: Dlsweep) -> None:
+    told = tuned(*RUN, "tune.seconds=1e-9").stderr
+    assert "round 1 of 1e-09 seconds of tuning, with 2 candidates of 2 arms" in told
+    assert "round 2" not in told
+    before = package.open_results(tuned.folder / "results/tuned").record.tuning
+    assert before is not None
+    assert [len(arm.candidates) for arm in before.arms] == [1, 1]
+    assert before.arms[0].candidates[0].values == before.arms[1].candidates[0].values
+    runs = package.open_results(tuned.folder / "results/tuned-tuning").runs
+    assert [arm.seconds for arm in before.arms] == pytest.approx(
+        [runs.loc[runs["optimizer"] == arm.name, "seconds"].sum() for arm in before.arms]
+    )
+    shutil.rmtree(tuned.folder / "results/tuned-tuning")  # the numbers of candidates are recorded, too
+    assert "with 2 candidates of 2 arms" in tuned(*RUN, "tune.seconds=1e-9").stderr
+    assert "1 of sgd took" in tuned("show", "results/tuned").stdout
+    dry = tuned(*RUN, "tune.seconds=1e6", "name=more", "--dry-run")
+    assert "each arm tries more for 1e+06 seconds of training" in dry.stderr
+
+
+def test_with_enough_seconds_all_candidates_are_tried_in_rounds_and_a_stop_changes_nothing(tuned: Dlsweep) -> None:
+    done = tuned(*RUN, "tune.seconds=1e6")
+    for part in (
+        "round 1 of 1e+06 seconds of tuning, with 2 cand",
+        "round 2",
+        "round 3",
+        "with 6 candidates of 2 arms",
+    ):
+        assert part in done.stderr
+    assert "sgd: all candidates together took " in done.stdout
+    tuning = package.open_results(tuned.folder / "results/tuned").record.tuning
+    assert [len(arm.candidates) for arm in tuning.arms] == [3, 3] if tuning else False
+    shutil.rmtree(tuned.folder / "results/tuned")
+    lost = sorted((tuned.folder / "results/tuned-tuning/runs").glob("*.parquet"))[-1]
+    lost.unlink()
+    tuned(*RUN, "tune.seconds=1e6")
+    again = package.open_results(tuned.folder / "results/tuned").record.tuning
+    assert again is not None
+    assert [arm.candidates for arm in again.arms] == [arm.candidates for arm in tuning.arms] if tuning else False
+
+
+@pytest.mark.parametrize(
+    ("budget", "counts"), [(0.5, [1, 1]), (7.9, [3, 1]), (8, [4, 2]), (30, [12, 7]), (99, [12, 12])]
+)
+def test_the_budget_is_filled_with_as_many_candidates_as_fit(tmp_path: Path, budget: float, counts: list[int]) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": {"logspace": [0.001, 1, 12]}}
+    tune = {"over": "optimizer.lr", "seeds": 2, "seconds": budget}
+    data = {"mnist": {"train": 100, "validation": 100, "test": 100}}
+    config = package.load({"name": "x", "data": data, "evaluate": {"on": ["validation"]}, "grid": grid, "tune": tune})
+    seconds = {run.id: 1.0 if run.arm.optimizer.name == "sgd" else 2.0 for run in candidates_of(config).runs()}
+    assert _replayed(config, seconds) == (counts, True)
+    missing = {run: s for run, s in seconds.items() if s == 1.0}
+    assert _replayed(config, missing) == ([1, 1], False)
 
 
 def test_other_metrics_take_the_lowest_loss(tuned: Dlsweep) -> None:

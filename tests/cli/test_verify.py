@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.commands import Dlsweep
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = ["evaluate={every: 5, on: [batch, test], layers: true, keep: final}"]
 
 

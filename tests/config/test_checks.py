@@ -21,7 +21,8 @@ NETWORKS = {
     "grid": {"train.iterations": 5, "activation": ["relu", "tanh"], "regularizer": [{"crop": 40}, "none"]},
     "plots": [{"curves": {"rows": "inti"}}, "filters", "paths"],
 }
-STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}, "plots": ["response", "forest"]}
+STOPPING = {"name": "x", "train": {"patience": 3}, "evaluate": {"ensemble": True}}
+STOPPING |= {"plots": ["response", "forest", "ranking"]}
 UNREADABLE = {"name": "x", "data": {"npz": "nowhere.npz"}}
 CROSSED = {"name": "x", "seeds": {"init": 2, "dropout": 2}, "evaluate": {"ensemble": True}}
 LANDSCAPES = {"name": "x", "model": "beale", "data": "mnist", "grid": {"init": "he"}, "plots": ["curves"]}

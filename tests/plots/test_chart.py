@@ -57,7 +57,9 @@ def of_figure() -> Figure:
     return Figure()
 
 
-@pytest.mark.parametrize("kind", sorted(set(plots) - {"paths", "luck"}))  # of landscapes; of crossed seeds
+@pytest.mark.parametrize(
+    "kind", sorted(set(plots) - {"paths", "luck", "ranking"})
+)  # of landscapes, crossed seeds, several sweeps
 def test_every_chart_has_a_caption_a_text_and_its_numbers(results: Results, kind: str) -> None:
     for _, one in charts(results, Choice(kind, {})):
         assert one.alt.endswith(".")

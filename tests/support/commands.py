@@ -60,6 +60,9 @@ def dlsweep(*arguments: object, **options: Any) -> Done:
     return python("-m", "dlsweep", *arguments, **options)
 
 
+# Before a command that trains without end: if no test stops it, the system does, after two minutes of processor time.
+ENDING = ["bash", "-c", 'ulimit -t 120; exec "$@"', "bash"]
+
 TINY = """\
 name: tiny
 data: {npz: {path: tiny.npz}}

@@ -37,7 +37,7 @@ def chart(results: Results, kind: str, **settings: Any) -> Chart:
 def drawn(results: Results, kind: str, **settings: Any) -> Figure:
     """The one figure that a plot of the sweep is, drawn."""
     figure = chart(results, kind, **settings).figure
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 

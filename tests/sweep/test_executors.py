@@ -34,7 +34,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "options",
-    [{"executor": "processes", "jobs": 1}, {"executor": "processes", "jobs": 2}, {"jobs": 4}, {"max_memory": 1}],
+    [{"executor": "processes", "jobs": 1}, {"jobs": 4}, {"executor": "inline", "max_memory": 1}],
 )
 def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bits, options: dict[str, Any]) -> None:
     assert set(executors) >= {"inline", "processes"}
@@ -91,13 +91,13 @@ def test_a_dry_run_tells_what_fails_in_a_sentence(make: Make, execute: Execute, 
 
 def test_failed_runs_are_kept_or_tried_again(make: Make, execute: Execute, tmp_path: Path) -> None:
     grid = {"activation": ["relu"], "init": ["he"], "optimizer": [{"moody": {"lr": [0.1, 0.5]}}]}
-    arguments = json.dumps(make(grid=grid, seeds=1)), json.dumps({"output": str(tmp_path)})
+    arguments = json.dumps(make(grid=grid, seeds=1)), json.dumps({"output": str(tmp_path), "executor": "inline"})
     assert execute(SCRIPT, *arguments)[0] == 0
     parts = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
     assert execute(SCRIPT, *arguments)[0] == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == parts
 
-    retry = json.dumps({"output": str(tmp_path), "retry": True})
+    retry = json.dumps({"output": str(tmp_path), "executor": "inline", "retry": True})
     another = SCRIPT.replace("np.float32(0.5)", "np.float32(0.7)")  # one run is done with the function as it was
     code, message = execute(another, arguments[0], retry)
     assert code == 2

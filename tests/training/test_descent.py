@@ -67,7 +67,7 @@ def test_the_tables_say_how_a_descent_ended(tmp_path: Path) -> None:
     grid = {"optimizer": {"sgd": {"lr": [0.9, 0.1]}}, "model": [{"narrow_valley": {}, "label": "Valley"}, "saddle"]}
     given = config(grid=grid, evaluate={"every": 20})
     del given["model"]
-    results = dlsweep.run(given, output=tmp_path, jobs=2)
+    results = dlsweep.run(given, output=tmp_path, executor="inline")
     assert set(results.record.levels) == {"optimizer", "model", "schedule"}
     assert results.curves.groupby("run_id", observed=True)["iteration"].agg(list).tolist() == [[0, 20, 30]] * 4
     runs = results.runs

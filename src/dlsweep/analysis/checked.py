@@ -69,13 +69,14 @@ class Checked:
         return table(header, rows, [column in COLUMNS[3:] for column in header], form)
 
     def sentences(self) -> list[str]:
-        """Return the sentence of each verdict, and one on each claim that was removed."""
+        """Return the sentence of each verdict, of several sweeps after its folder, and one on each removed claim."""
+        several = len({verdict.folder for verdict in self.verdicts}) > 1
         gone = [
             f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
             for folder, names in self.removed.items()
             for name in names
         ]
-        return [*(verdict.sentence for verdict in self.verdicts), *gone]
+        return [*(f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts), *gone]
 
     def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""

@@ -38,7 +38,11 @@ def text(shown: Shown, form: Form = "plain") -> str:
     columns = [*_names(shown), *_metrics(shown), *_counts(shown)]
     rows = list(zip(*(column.cells for column in columns), strict=True))
     told = table([column.header for column in columns], rows, [column.right for column in columns], form)
-    sentences = notes(shown)
+    return with_notes(told, notes(shown), form)
+
+
+def with_notes(told: str, sentences: list[str], form: Form) -> str:
+    """Return a table with sentences below it."""
     return told + _NOTES[form](sentences) if sentences else told
 
 

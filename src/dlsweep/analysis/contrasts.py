@@ -18,7 +18,7 @@ import numpy as np
 from dlsweep.analysis.crossed import crossed_interval
 from dlsweep.analysis.facets import labels
 from dlsweep.analysis.predictions import correctness, has_predictions
-from dlsweep.analysis.sign_flips import SignFlips, sign_flip_interval, sign_flip_test
+from dlsweep.analysis.sign_flips import MOST_EXACT, SignFlips, sign_flip_interval, sign_flip_test
 from dlsweep.analysis.statistics import interval
 from dlsweep.config.claims import PartialArm
 from dlsweep.config.labels import arm_text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 
 _MOST_NAMED = 3  # combinations that a sentence names
-_BLOCK = 200  # runs whose predictions are in memory together
+_BLOCK = 1000  # runs whose predictions are in memory together
 
 
 def name_of(arm: PartialArm) -> str:
@@ -100,7 +100,9 @@ class Sides:
 
     @cached_property
     def key(self) -> str:
-        """Name of the random sign patterns: the runs that are compared."""
+        """Name of the random sign patterns: the runs that are compared; "" where all patterns are compared."""
+        if self.n <= MOST_EXACT:
+            return ""
         name = "run_id" if "run_id" in self.rows else "seed"
         return " ".join(map(str, self.rows.sort_values(["side", "combination", "place"])[name]))
 
@@ -122,7 +124,7 @@ def align(frame: DataFrame, masks: Sequence[Array], names: Sequence[str], factor
             raise UsageError(f"no run of {name} is there")
     factors = [factor for factor in factors if not _absent((labels(frame, factor) == ABSENT).to_numpy(), masks)]
     combination, where = _number(frame, factors), [np.flatnonzero(mask) for mask in masks]
-    common = reduce(and_, (set(combination[own]) for own in where))
+    common = reduce(and_, (set(np.unique(combination[own]).tolist()) for own in where))
     if not common:
         raise UsageError(f"{' and '.join(names)} have no combination of {', '.join(factors)} in common")
     every = np.concatenate(where)

@@ -179,7 +179,8 @@ def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:
     found = {}
     frame = frame.sort_values(x)
     for name in (column for column in map(str, frame.columns) if "." in column and column != x):
-        by = dict(zip(labels(frame, x), labels(frame, name)))
+        pairs = frame[[x, name]].drop_duplicates()
+        by = dict(zip(labels(pairs, x), labels(pairs, name)))
         moves = len(set(by.values())) > 1 and any(value != level for value, level in by.items())
         if moves and _together(frame, name, x):
             found[name] = by

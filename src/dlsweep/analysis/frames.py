@@ -29,11 +29,26 @@ def frame_of(results: Results, table: str) -> DataFrame:
         from dlsweep.analysis.checked import contrasts
 
         return contrasts(results)
+    if table == "ranks":
+        return frame_across([results], table)
     if table == "curves":
         return curves_of(results)
     known = _known(results)
     others = [column for column in results.layers if column == "run_id" or column not in known]
     return known.merge(results.layers[others].astype({"run_id": str}), on="run_id", how="left")
+
+
+def frame_across(sweeps: Sequence[Results], table: str) -> DataFrame:
+    """Return a table of several sweeps: the claims of those that make some, or the `ranks` of the arms of all."""
+    import pandas as pd
+
+    if table == "ranks":
+        from dlsweep.analysis.ranks import Ranking
+
+        return Ranking.of(sweeps).pairs
+    from dlsweep.analysis.checked import contrasts
+
+    return pd.concat([contrasts(one) for one in sweeps if one.record.claims] or [contrasts(sweeps[0])])
 
 
 def curves_of(results: Results) -> DataFrame:

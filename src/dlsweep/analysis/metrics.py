@@ -113,7 +113,7 @@ class Found(NamedTuple):
 
 
 def _curve(results: Results, metric: Metric, y: str = "") -> Measured:
-    return Measured.of(results, y or metric.y, split=metric.split)
+    return results.measured(y or metric.y, split=metric.split)
 
 
 def _column(results: Results, name: str) -> Array:
@@ -129,7 +129,7 @@ def _last_iterations(results: Results, split: str) -> Array:
     runs, ends, final = results.runs, _column(results, "iterations"), f"final_{split}_loss"
     if final not in runs:
         return ends
-    loss = Measured.of(results, "loss", split=split)
+    loss = results.measured("loss", split=split)
     found = loss.last(loss.value == _column(results, final)[loss.run])
     return np.where(found < 0, ends, found)
 
@@ -143,14 +143,14 @@ def _final(results: Results, metric: Metric, at: int | None) -> Found:
 
 def _network(results: Results, measured: Measured, split: str, at: int | None) -> Found:
     """Return the measurements of each run's final network, or of its network at an iteration."""
-    final = _last_iterations(results, split)
     if at is None:
-        return Found(measured.at(final), "not measured at the end")
+        return Found(measured.at(_last_iterations(results, split)), "not measured at the end")
     if measured.runs and at not in (there := np.unique(measured.iteration)):
         near = sorted(there[np.argsort(abs(there - at), kind="stable")[:2]])
         raise UsageError(f"iteration {at} was not evaluated; the nearest are {' and '.join(map(str, near))}")
     over = (results.runs["status"].to_numpy(dtype=str) == "stopped") & (_column(results, "iterations") <= at)
-    return Found(measured.at(np.where(over, final, at)), f"not measured at iteration {at}")
+    iterations = np.where(over, _last_iterations(results, split), at) if over.any() else np.full(measured.runs, at)
+    return Found(measured.at(iterations), f"not measured at iteration {at}")
 
 
 def _best(results: Results, metric: Metric, at: int | None) -> Found:
@@ -190,7 +190,7 @@ def _rise(results: Results, metric: Metric, at: int | None) -> Found:
 
 
 def _probe(results: Results, metric: Metric, at: int | None) -> Found:
-    measured = Measured.of(results, metric.y, table="layers", layer=metric.layer)
+    measured = results.measured(metric.y, table="layers", layer=metric.layer)
     if not len(measured.run):
         raise UsageError(f"there is no layer {metric.layer!r}{nearest(metric.layer, layer_names(results.layers))}")
     return _network(results, measured, results.record.tables.splits[-1], at)
@@ -198,7 +198,7 @@ def _probe(results: Results, metric: Metric, at: int | None) -> Found:
 
 def _turning_angle(results: Results, metric: Metric, at: int | None) -> Found:
     """Return the mean angle between successive steps of a descent, in degrees; steps of length 0 have no direction."""
-    x, y = (Measured.of(results, name, split="train") for name in "xy")
+    x, y = (results.measured(name, split="train") for name in "xy")
     step = np.diff(x.value) + 1j * np.diff(y.value)
     of = x.run[1:-1]
     with np.errstate(all="ignore"):
@@ -247,7 +247,7 @@ def _spreads(values: DataFrame, factor: str, levels: Sequence[str]) -> DataFrame
     for own in ("stopped", "diverged", "failed"):  # at any level
         ended[np.bincount(group, status == own) > 0] = own
     varying = [name for name in others if frame[name].nunique() > 1]
-    names = frame[varying].astype(str).agg(", ".join, axis=1) if varying else "all"
+    names = [", ".join(words) for words in zip(*(frame[one].astype(str) for one in varying))] if varying else "all"
     return frame.assign(
         arm=names,
         status=ended,

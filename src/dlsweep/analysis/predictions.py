@@ -42,16 +42,15 @@ def correctness(results: Results, runs: DataFrame | None = None) -> Array:
     runs = results.runs if runs is None else runs
     found, labels = results.predicted(runs["run_id"]), results.labels(runs=runs)
     right = np.full((len(runs), len(labels)), np.nan)
-    for row, (run, status, classes, accuracy) in enumerate(
-        zip(runs["run_id"], runs["status"], runs["classes"], runs["final_test_accuracy"], strict=True)
-    ):
-        if run in found:
-            own = found[run]
-            if own.shape != labels.shape or np.count_nonzero(own == labels) / len(labels) != accuracy:
-                raise ResultsDamaged(f"{results.folder}: the predictions of the run {run} contradict its accuracy")
-            right[row] = own == labels
-        elif status == "diverged":
-            right[row] = 1 / classes
+    diverged = (runs["status"] == "diverged").to_numpy()
+    right[diverged] = 1 / runs["classes"].to_numpy(np.float64)[diverged, None]
+    there = [row for row, run in enumerate(runs["run_id"]) if run in found]
+    ids, accuracies = runs["run_id"].iloc[there].tolist(), runs["final_test_accuracy"].iloc[there]
+    for row, run in zip(there, ids):
+        right[row] = found[run] == labels if found[run].shape == labels.shape else np.nan
+    if (contradicting := right[there].sum(axis=1) / len(labels) != accuracies.to_numpy(np.float64)).any():
+        run = ids[contradicting.argmax()]
+        raise ResultsDamaged(f"{results.folder}: the predictions of the run {run} contradict its accuracy")
     return right
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, labels, refuse_mixed
-from dlsweep.analysis.frames import crossing
-from dlsweep.analysis.scores import Scores, chance
+from dlsweep.analysis.frames import counted, crossing
+from dlsweep.analysis.scores import chance
 from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
@@ -188,22 +188,20 @@ def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
     ends, guess = np.array([frame[x].min(), frame[x].max()]), chance(frame, metric.y)
     for cell, part in facets:
         for (level, without), group in part.groupby([_lines(facets, part), part[x].isna()], sort=False, observed=True):
-            points = ends[:1] if without else np.unique(group[x])
-            seeds = np.unique(group["seed"])
+            points, at = np.unique(group[x].fillna(ends[0]), return_inverse=True)
+            for mixed in np.flatnonzero(group.groupby(at)["arm"].nunique() > 1):
+                refuse_mixed(group[at == mixed], "line")
+            kept = (group["status"] != "failed").to_numpy()
+            at, values = at[kept], counted(group[kept], [metric.name])[:, 0]
+            seeds, seed = np.unique(group["seed"][kept], return_inverse=True)
             each = np.full((len(seeds), len(points)), np.nan)
-            crosses = []
-            for i, point in enumerate(points):
-                arm = group if without else group[group[x] == point]
-                refuse_mixed(arm, "line")
-                scores = Scores.of(arm, metric)
-                each[np.searchsorted(seeds, scores.seeds), i] = scores.values
-                values = scores.values[scores.diverged]
-                crosses += [(point, value if np.isfinite(value) else np.inf) for value in values]
-            each = each[np.isin(seeds, group.loc[group["status"] != "failed", "seed"])]
+            each[seed, at] = values
+            diverged = (group["status"][kept] == "diverged").to_numpy()
+            crosses = np.column_stack([points[at], np.where(np.isfinite(values), values, np.inf)])[diverged]
             if without:
                 points, each = ends, np.repeat(each, 2, axis=1)
             if len(each):
-                status, marks = np.full(len(each), "done"), np.array(crosses).reshape(-1, 2)
+                status, marks = np.full(len(each), "done"), crosses[np.argsort(crosses[:, 0], kind="stable")]
                 about: dict[str, Any] = {"bounds": bounds_of(metric.y), "crossed": crossing(group)}
                 yield cell, Series(str(level), metric.split, points, each, status, guess, marks, **about)
 

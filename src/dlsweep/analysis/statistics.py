@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection
+from functools import cache
 from math import ceil, floor, log2, prod
 from typing import NamedTuple
 
@@ -149,6 +150,7 @@ def attainable_level(n: int, alpha: float) -> float:
     return floor(alpha / p) * p
 
 
+@cache
 def detectable(n: int, claims: int, alpha: float, power: float = 0.8) -> float:
     """Return the difference that a sign-flip test of n seeds detects with this power, in sd of the paired differences.
 

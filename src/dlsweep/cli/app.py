@@ -24,6 +24,7 @@ from dlsweep.cli.explain import explain
 from dlsweep.cli.export import export
 from dlsweep.cli.init import init
 from dlsweep.cli.listing import list_, schema
+from dlsweep.cli.merge import merge
 from dlsweep.cli.plot import plot
 from dlsweep.cli.run import run
 from dlsweep.cli.show import show
@@ -50,6 +51,7 @@ app.command()(effects)
 app.command()(check)
 app.command()(diff)
 app.command()(export)
+app.command()(merge)
 app.command()(status)
 app.command()(verify)
 app.command()(doctor)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
 from dlsweep.cli.each import together
-from dlsweep.cli.options import FORMS, Json, one_of
+from dlsweep.cli.options import FORMS, Folders, Json, one_of
 from dlsweep.cli.terminal import print_json, say
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.text import printable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dlsweep.analysis.checked import Checked
     from dlsweep.storage.results import Results as Sweep
 
-Folders = Annotated[list[Path], Argument(metavar="RESULTS", help="Folders of sweeps, or of several sweeps.")]
 NULL = "Test the tests: compare two halves of each arm's seeds, from 12 seeds on."
 
 

@@ -134,7 +134,7 @@ def _choice(file: Path, words: list[str]) -> Choice:
         source = yield from read({"name": "checked", "data": {kind: {"path": str(file)}}})
         assert source.document is not None
         document = yield from override(source.document, [f"data.{kind}.{word}" for word in words])
-        return (yield from read_level("data", document.value["data"], expand=False))
+        return (yield from read_level("data", document.value["data"]))
 
     spec, mistakes = gather(reading())
     if mistakes or spec is None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
 
+HEADINGS: dict[Form, str] = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": "% {}\n"}
+
+
 def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
     """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
 
@@ -40,6 +43,9 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
+    for sweep in opened:
+        if not isinstance(sweep, DlsweepError) and sweep.record.shard:
+            say(f"{sweep.folder} is shard {sweep.record.shard} of its sweep; dlsweep merge unites the shards")
     for one in [one for one in lost if done and isinstance(one, UsageError) and one not in opened]:
         say(str(one))
         lost.remove(one)
@@ -58,6 +64,6 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
 
 def print_each(told: Sequence[tuple[Sweep, str]], form: Form) -> None:
     """Print the text of each sweep; of several, under a heading."""
-    heading = {"plain": "{} ({})\n", "markdown": "## {} ({})\n\n", "latex": "% {} ({})\n"}[form]
     several = len(told) > 1
-    print("\n\n".join(heading.format(sweep.name, sweep.folder) * several + text for sweep, text in told))
+    heads = (HEADINGS[form].format(f"{sweep.name} ({sweep.folder})") * several for sweep, _ in told)
+    print("\n\n".join(head + text for head, (_, text) in zip(heads, told)))

@@ -13,6 +13,7 @@ from dlsweep.errors import UsageError
 from dlsweep.text import NUMBER, Form
 
 Results = Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
+Folders = Annotated[list[Path], Argument(metavar="RESULTS", help="Folders of sweeps, or of several sweeps.")]
 Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from dlsweep.cli.each import each
-from dlsweep.cli.options import Formats, Quiet, Results, scalar, suffixes
+from dlsweep.cli.options import Folders, Formats, Quiet, scalar, suffixes
 from dlsweep.cli.terminal import print_paths
 from dlsweep.errors import UsageError
 from dlsweep.text import NUMBER
@@ -26,7 +26,7 @@ ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
 
 
 def plot(
-    results: Results,
+    results: Folders,
     kind: Annotated[str | None, Option("-k", "--kind", metavar="NAME", help="Kind; see dlsweep list plots.")] = None,
     rows: Annotated[str | None, Option(metavar="FACTOR", help="One row of panels for each level.")] = None,
     columns: Annotated[str | None, Option(metavar="FACTOR", help="One column of panels for each level.")] = None,
@@ -56,10 +56,13 @@ def plot(
     """Draw figures of finished sweeps.
 
     Without options, draw the plots of each sweep's config. With options, draw those that have these settings, with the
-    new values.
+    new values. The kinds forest and ranking have one figure for several sweeps.
     """
     from dlsweep.cli.choosing import choices
-    from dlsweep.plots.figures import default, draw
+    from dlsweep.plots import plots
+    from dlsweep.plots.chart import ACROSS
+    from dlsweep.plots.figures import default, draw, draw_across
+    from dlsweep.registry import Choice
 
     drawn = suffixes(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y, "minus": minus}
@@ -75,7 +78,15 @@ def plot(
         if not quiet:
             print_paths(figures)
 
-    each([results], "plot", draw_all)
+    if kind is not None and kind in plots and plots[kind].table in ACROSS:
+        sweeps: list[Sweep] = []
+        each(results, "plot", sweeps.append)
+        if len(sweeps) > 1:
+            figures = draw_across(sweeps, Choice(kind, changes), formats=drawn, output=output)
+            if not quiet:
+                print_paths(figures)
+            return
+    each(results, "plot", draw_all)
 
 
 def _pair(text: str | None, option: str) -> list[float | None] | None:

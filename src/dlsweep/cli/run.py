@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dlsweep.execution.executors import Options
     from dlsweep.forecast import Forecast
     from dlsweep.progress import Progress
+    from dlsweep.storage.results import Results
 
 CONFIG = "YAML file; - for standard input; example:NAME for one of dlsweep init."
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
@@ -30,8 +31,13 @@ TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 UNTIL = "Add seeds to the arms of claims until these are decided, at planned looks."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
+SHARD = "Train part I of N, counted from 0; dlsweep merge unites the parts."
+FAILURES = "--max-consecutive-failures"
+
 JOBS = Option("-j", "--jobs", parser=checked("--jobs", AtLeast1), metavar="N", help="Workers; default: all cores.")
 LAST = "Seeds at the last look of --until-decided; 20 by default."
+IN_A_ROW = "Stop when N runs in a row have failed."
+MAX_FAILURES = Option(FAILURES, parser=checked(FAILURES, AtLeast1), metavar="N", help=IN_A_ROW)
 MAX_SEEDS = Option(parser=checked("--max-seeds", AtLeast1), metavar="N", help=LAST)
 MAX_RUNS = Option(parser=checked("--max-runs", AtLeast1), metavar="N", help="Refuse a sweep with more runs.")
 
@@ -46,12 +52,14 @@ def run(
     force: Annotated[bool, Option("--force", help="Replace existing results.")] = False,
     retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    max_failures: Annotated[int | None, MAX_FAILURES] = None,
     timeout: Annotated[
         float | None, Option(parser=checked("--timeout", Above0), metavar="SECONDS", help=TIMEOUT)
     ] = None,
     max_memory: Annotated[
         float | None, Option(parser=checked("--max-memory", Above0), metavar="GB", help=MAX_MEMORY)
     ] = None,
+    shard: Annotated[str | None, Option(metavar="I/N", help=SHARD)] = None,
     until_decided: Annotated[bool, Option("--until-decided", help=UNTIL)] = False,
     max_seeds: Annotated[int | None, MAX_SEEDS] = None,
     max_runs: Annotated[int, MAX_RUNS] = 100_000,
@@ -73,11 +81,16 @@ def run(
     from dlsweep.config import load
     from dlsweep.execution.executors import Options
     from dlsweep.progress import Progress
+    from dlsweep.training.shards import parse_shard
 
     drawn = suffixes(formats)
     asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else int(max_memory * 1e9)
-    options = Options(output, jobs, executor, force, retry, fail_fast, timeout, memory)
+    own = parse_shard(shard) if shard else None
+    if own and (until_decided or asked.is_open):
+        reason = "--until-decided looks at all runs" if until_decided else "`tune` chooses settings first"
+        raise UsageError(f"{reason}, so the sweep cannot be divided; remove --shard")
+    options = Options(output, jobs, executor, force, retry, timeout, memory, 1 if fail_fast else max_failures, own)
     if max_seeds and not until_decided:
         raise UsageError("--max-seeds needs --until-decided; without it, `seeds:` in the config is the number of seeds")
     most = (max_seeds or 20) if until_decided else None
@@ -113,6 +126,14 @@ def _train(
         done = f"{progress.done} of {plural(progress.total, 'run')}"
         say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
+    if options.shard:
+        united = shlex.quote(str(options.output / asked.name))
+        if as_json:
+            print_json(closing_data(results))
+        elif not progress.quiet:
+            say(f"shard {options.shard} is done; when all are: dlsweep merge {united} {united}.shard-*")
+        _end(results)
+        return
     if not (as_json or progress.quiet):
         print(closing_table(results, most=MOST), flush=True)
         if results.record.claims:
@@ -126,6 +147,11 @@ def _train(
         print_paths(figures)
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
+    _end(results)
+
+
+def _end(results: Results) -> None:
+    """End with exit code 1 if runs failed."""
     if failed := results.counts["failed"]:
         say(f"{plural(failed, 'run')} failed; --retry trains them again")
         raise typer.Exit(1)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 from typer import Argument, Option
 
-from dlsweep.cli.each import each, print_each
+from dlsweep.cli.each import HEADINGS, each, print_each
 from dlsweep.cli.options import FORMS, AtLeast1, checked, one_of
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 
 if TYPE_CHECKING:
+    from dlsweep.analysis.shown import Asked
     from dlsweep.storage.results import Results as Sweep
+    from dlsweep.text import Form
 
 RESULTS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu."
 Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
@@ -24,6 +26,9 @@ REFERENCE = "Arm that others are compared with: activation=relu,init=he; by defa
 SORT = "Column to sort by; by default the first metric, best first."
 ROWS = "arms, factors (a row for each level, averaged over the others), or runs."
 AT = "Iteration of final metrics, gaps and measurements of layers."
+
+JOINT = "Show only the joint table of several sweeps: the arms that all have, and a metric in each."
+RANK = "Rank the arms over five or more sweeps, one for each task, and test each pair."
 
 TOP = Option(parser=checked("--top", AtLeast1), metavar="N", help="Show the first N rows.")
 ITERATION = Option(parser=checked("--at", Annotated[int, Ge(0)]), metavar="ITERATION", help=AT)
@@ -41,11 +46,13 @@ def show(
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
     as_latex: Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")] = False,
+    joint: Annotated[bool, Option("--joint", help=JOINT)] = False,
+    rank: Annotated[bool, Option("--rank", help=RANK)] = False,
 ) -> None:
     """Show the leaderboard of finished sweeps.
 
     It has the mean of each arm, and its difference to the best arm, paired by seed. An arm marked with ≈ cannot be
-    distinguished from the best.
+    distinguished from the best. Of several sweeps, a joint table of the arms that all have follows.
     """
     from dlsweep.analysis.closing import closing_data, csv, text
     from dlsweep.analysis.shown import Asked, Shown
@@ -54,6 +61,9 @@ def show(
     asked = Asked(metrics or (), _arm(re.split(r",(?=[^,=]+=)", reference or "")), _arm(levels), at, rows, sort_by, top)
     wanted = one_of(csv=as_csv, json=as_json, md=as_markdown, latex=as_latex)
     told: list[tuple[Sweep, Any]] = []
+    if joint or rank:
+        _together(folders, asked, wanted, rank)
+        return
     try:
         if as_json:
             each(folders, "show", lambda sweep: told.append((sweep, closing_data(sweep, asked))), begun=False)
@@ -67,6 +77,39 @@ def show(
         elif told:
             form = FORMS.get(wanted, "plain")
             print_each([(sweep, text(shown, form)) for sweep, shown in told], form)
+            _print_shared([sweep for sweep, _ in told], asked, form)
+
+
+def _together(folders: Sequence[str], asked: Asked, form: str, rank: bool) -> None:
+    """Print the joint table of some sweeps, or the ranks of their arms."""
+    from dlsweep.analysis.closing import with_notes
+    from dlsweep.analysis.joint import Joint
+    from dlsweep.analysis.ranks import Ranking
+
+    sweeps: list[Sweep] = []
+    each(folders, "show", sweeps.append)
+    found = Ranking.of(sweeps, asked) if rank else Joint.of(sweeps, asked)
+    if form == "json":
+        print_json(found.data())
+    elif form == "csv":
+        print(found.frame().to_csv(index=False), end="")
+    else:
+        print(with_notes(found.table(FORMS.get(form, "plain")), found.notes(), FORMS.get(form, "plain")))
+
+
+def _print_shared(sweeps: Sequence[Sweep], asked: Asked, form: Form) -> None:
+    """Print the joint table of several sweeps below their own ones, if they share arms."""
+    from dlsweep.analysis.closing import with_notes
+    from dlsweep.analysis.joint import Joint
+
+    if len(sweeps) < 2 or asked.rows != "arms":
+        return
+    try:
+        found = Joint.of(sweeps, asked)
+        told = with_notes(found.table(form), found.notes(), form)
+    except UsageError:  # they share no arms, or not the metric
+        return
+    print("\n" + HEADINGS[form].format("all sweeps") + told)
 
 
 def _divided(arguments: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -109,7 +109,7 @@ def _question(text: str) -> str | None:
 
 def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:
     """Read `evaluate`, and the settings in it that are given."""
-    given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"), expand=False)
+    given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"))
     if given is None:  # the mistake is told, so no plot or claim is told that its splits or layers are not evaluated
         return Evaluate(1, get_args(Split), layers=True, keep="final"), {}
     nodes = {name: node for name, (node,) in given.items()}
@@ -125,7 +125,7 @@ def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]
 
 def read_statistics(node: Node | None) -> Reading[float]:
     """Read `statistics`: the level of the tests."""
-    given = yield from read_settings(STATISTICS, node, "statistics", Place("config"), expand=False)
+    given = yield from read_settings(STATISTICS, node, "statistics", Place("config"))
     settings = {name: one.meaning for name, (one,) in (given or {}).items()}
     level: float = STATISTICS(**STATISTICS.complete(settings))
     return level

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -125,11 +125,15 @@ class Config:
         """True if settings of its arms are still to be chosen: `dlsweep.tune` returns a config with the choice."""
         return self.tuning is not None and not self.tuning.arms
 
-    def candidates(self) -> list[list[Arm]]:
-        """Return the candidates of each arm: the arms that differ in tuned settings only, those that are tried."""
+    def candidates(self, counts: Sequence[int] | None = None) -> list[list[Arm]]:
+        """Return the candidates of each arm: the arms that differ in tuned settings only, those that are tried.
+
+        counts: the numbers of those that are tried first, of each arm; None for all.
+        """
         assert self.tuning
         groups = grouped(self.tuning, self.arms())
-        return [self.tuning.drawn(group) for group in groups]
+        drawn = [self.tuning.drawn(group, self.tuning.random) for group in groups]
+        return [self.tuning.drawn(group, n) for group, n in zip(drawn, counts)] if counts else drawn
 
     def keeping(self, arms: Iterable[Arm], *, resolved: Mapping[str, Any] | None = None, **changes: Any) -> Config:
         """Return a config with these of its arms only. changes: of other fields; resolved: of the resolved form."""

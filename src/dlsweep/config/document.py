@@ -11,6 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from dlsweep.config.draws import Draw
 from dlsweep.errors import ConfigError, Mistake
 
 COMMAND_LINE = "command line"
@@ -53,13 +54,15 @@ class Node:
     """A value of a config.
 
     value: None, bool, int, float or str; a tuple of nodes for a list; a dict from `Key` to node for a mapping.
-    text: a scalar as it was written. meaning: the value as a setting takes it, once it is checked.
+    text: a scalar as it was written. meaning: the value as a setting takes it, once it is checked. draw: of a range;
+    None for a value that was written.
     """
 
     value: Any
     place: Place
     text: str = ""
     meaning: Any = None
+    draw: Draw | None = None
 
     @property
     def is_list(self) -> bool:

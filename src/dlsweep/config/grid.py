@@ -9,6 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from dlsweep.config.document import Key, Node, Place, Reading, each, whole
+from dlsweep.config.draws import Draw, Draws
 from dlsweep.config.levels import Level, LevelSpec, SettingLevel, read_level, read_setting_levels
 from dlsweep.config.words import Factor, factor
 from dlsweep.registry import Entry
@@ -41,6 +42,11 @@ class Axis:
         """Yield the levels of a field."""
         return (level for spec in self.specs(field) for level in spec)
 
+    @property
+    def draws(self) -> Iterator[Draw]:
+        """The draws among its levels."""
+        return (draw for row in self.rows for cell in row for draw in _draws(cell))
+
     def setting_levels(self, field: str, setting: str) -> Iterator[SettingLevel]:
         """Yield the levels of the dotted factors that set a setting."""
         cells = (cell for row in self.rows for cell in row if not isinstance(cell, LevelSpec))
@@ -65,8 +71,11 @@ class Grid:
         return tuple(f for axis in self.axes for f in axis.factors)
 
 
-def read_grids(node: Node | None, base: Mapping[str, Level]) -> Reading[list[Grid]]:
-    """Read the grids of the config: one, or the list of them. base: the levels of what no factor varies."""
+def read_grids(node: Node | None, base: Mapping[str, Level], draws: Draws) -> Reading[list[Grid]]:
+    """Read the grids of the config: one, or the list of them.
+
+    base: the levels of what no factor varies. draws: of ranges.
+    """
     if node is None:
         return [Grid(Place("config"), (), frozenset())]
     if node.is_list and not node.value:
@@ -74,7 +83,7 @@ def read_grids(node: Node | None, base: Mapping[str, Level]) -> Reading[list[Gri
     grids = []
     for one in node.items():
         if one.is_mapping:
-            grids.append((yield from _read_grid(one, base)))
+            grids.append((yield from _read_grid(one, base, draws)))
         else:
             yield one.place.mistake(f"a grid is a mapping from factors to levels, got {one}")
     return grids
@@ -92,7 +101,7 @@ class _Draft(NamedTuple):
         return bool(self.rows) and not any(cell is None for row in self.rows for cell in row)
 
 
-def _read_grid(node: Node, base: Mapping[str, Level]) -> Reading[Grid]:
+def _read_grid(node: Node, base: Mapping[str, Level], draws: Draws) -> Reading[Grid]:
     faulty: set[str] = set()
     drafts = []
     for key, value in node.value.items():
@@ -107,18 +116,43 @@ def _read_grid(node: Node, base: Mapping[str, Level]) -> Reading[Grid]:
     # Names come first: they tell which settings the values of the dotted factors have to fit.
     for draft, column, f in _columns(drafts, dotted=False):
         for row in draft.rows:
-            row[column] = yield from read_level(f.field, row[column])
+            row[column] = yield from read_level(f.field, row[column], draws)
     for draft, column, f in _columns(drafts, dotted=True):
         entries = _entries(f.field, drafts, base)
         owners = (yield from _owners(f, entries, draft.key.place)) if entries else []
         for row in draft.rows:
             alone = len(draft.factors) == 1
-            row[column] = (yield from _read_values(f, row[column], owners, alone=alone)) if owners else None
+            row[column] = (yield from _read_values(f, row[column], owners, draws, alone=alone)) if owners else None
 
     faulty |= {f.field for draft in drafts if not draft.complete for f in draft.factors}
     axes = tuple(Axis(d.key.place, d.factors, tuple(map(tuple, d.rows))) for d in drafts if d.complete)
     yield from _contradictions(axes)
-    return Grid(node.place, axes, frozenset(faulty))
+    return Grid(node.place, _drawn_together(axes), frozenset(faulty))
+
+
+def _drawn_together(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Return axes of which those with draws are one: each of its rows has the same draw of every range."""
+    drawn = [axis for axis in axes if next(axis.draws, None)]
+    if not drawn:
+        return axes
+    rows = []
+    for parts in product(*(axis.rows for axis in drawn)):
+        cells = tuple(chain.from_iterable(parts))
+        number = max((draw.at + 1 for cell in cells for draw in _draws(cell)), default=1)
+        rows += [tuple(_at(cell, i) for cell in cells) for i in range(number)]
+    joint = Axis(drawn[0].place, tuple(chain.from_iterable(axis.factors for axis in drawn)), tuple(rows))
+    return tuple(joint if axis is drawn[0] else axis for axis in axes if axis not in drawn[1:])
+
+
+def _draws(cell: Cell) -> Iterator[Draw]:
+    return cell.draws if isinstance(cell, LevelSpec) else (level.draw for level in cell if level.draw)
+
+
+def _at(cell: Cell, draw: int) -> Cell:
+    """Return a cell with one draw of each of its ranges."""
+    if not any(_draws(cell)):
+        return cell
+    return cell.at(draw) if isinstance(cell, LevelSpec) else (cell[draw],)
 
 
 def _rows(key: Key, factors: tuple[Factor, ...], node: Node) -> Reading[list[list[Node]]]:
@@ -171,10 +205,10 @@ def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry
 
 @whole
 def _read_values(
-    f: Factor, node: Node, owners: list[Entry], *, alone: bool
+    f: Factor, node: Node, owners: list[Entry], draws: Draws, *, alone: bool
 ) -> Reading[tuple[SettingLevel, ...] | None]:
-    values = yield from read_setting_levels(f, node, owners)
-    if values and len(values) > 1 and not alone:
+    values = yield from read_setting_levels(f, node, owners, draws)
+    if values and len(values) > 1 and not (alone or values[0].draw):
         yield node.place.mistake(f"a row has one value of {f.name}, got {node}")
     return values or None
 

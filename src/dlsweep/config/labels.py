@@ -59,7 +59,7 @@ def _label_levels(levels: Iterable[Level], dotted: Collection[Factor]) -> dict[L
     """
     groups: dict[Any, list[Level]] = defaultdict(list)
     for level in levels:
-        groups[level.spec if level.spec.label else level.spec.name].append(level)
+        groups[(level.spec.origin or level.spec) if level.spec.label else level.spec.name].append(level)
     found = {level: text for group in groups.values() for level, text in _label_group(group, dotted)}
     return {level: found[level] for level in levels}
 

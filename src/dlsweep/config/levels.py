@@ -7,13 +7,14 @@ dotted factor (`optimizer.lr`) is a value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
 
 from dlsweep.config.document import Node, Place, Reading, each, whole
+from dlsweep.config.draws import Draw, Draws
 from dlsweep.config.settings import Given, alternatives, check, read_settings
 from dlsweep.config.words import TRAIN, Factor, entries, entry, registry
 from dlsweep.errors import UnknownName
@@ -28,13 +29,15 @@ LONGEST_LABEL = 100
 class LevelSpec:
     """A level as written, before the lists in its settings are expanded.
 
-    choices: one, or several that combine; each with its settings, each with its values.
+    choices: one, or several that combine; each with its settings, each with its values. origin: the level that this one
+    has one draw of.
     """
 
     field: str
     place: Place
     choices: tuple[tuple[Entry, Given], ...]
     label: str | None = None
+    origin: LevelSpec | None = None
 
     @property
     def name(self) -> str:
@@ -53,6 +56,19 @@ class LevelSpec:
 
     def __iter__(self) -> Iterator[Level]:
         return iter(self.levels)
+
+    @property
+    def draws(self) -> Iterator[Draw]:
+        """The draws among the values of its settings."""
+        return (node.draw for _, given in self.choices for nodes in given.values() for node in nodes if node.draw)
+
+    def at(self, draw: int) -> LevelSpec:
+        """Return the level with one draw of each of its ranges."""
+        choices = tuple(
+            (entry, {name: nodes[draw : draw + 1] if nodes[0].draw else nodes for name, nodes in given.items()})
+            for entry, given in self.choices
+        )
+        return replace(self, choices=choices, origin=self)
 
     def values(self, setting: str) -> Iterator[Any]:
         """Yield the values of a setting, or its default, of the choices that have it."""
@@ -99,11 +115,15 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class SettingLevel:
-    """One level of a dotted factor. values: as each choice that has the setting wants it (1 may be 1.0)."""
+    """One level of a dotted factor. values: as each choice that has the setting wants it (1 may be 1.0).
+
+    draw: of a range; None for a value that was written.
+    """
 
     factor: Factor
     place: Place
     values: Mapping[str, Any]
+    draw: Draw | None = None
 
     @property
     def value(self) -> Any:
@@ -131,18 +151,18 @@ def default_level(field: str, place: Place, name: str | None = None) -> Level:
 
 
 @whole
-def read_level(field: str, node: Node, *, expand: bool = True) -> Reading[LevelSpec]:
+def read_level(field: str, node: Node, draws: Draws | None = None) -> Reading[LevelSpec]:
     """Read one level of a field, or one plot; None if there is a mistake.
 
-    expand: whether lists in the settings are several levels, which may have a label: so it is in a grid.
+    draws: of ranges, in a grid, where lists and ranges in the settings are several levels, which may have a label.
     """
-    choices = yield from _read_choices(field, node, expand)
-    label = yield from _read_label(node, expand)
+    choices = yield from _read_choices(field, node, draws)
+    label = yield from _read_label(node, draws is not None)
     # The order of combined choices means nothing, so it must not make another arm.
     return LevelSpec(field, node.place, tuple(sorted(choices or (), key=lambda pair: pair[0].name)), label)
 
 
-def _read_choices(field: str, node: Node, expand: bool) -> Reading[list[tuple[Entry, Given]]]:
+def _read_choices(field: str, node: Node, draws: Draws | None) -> Reading[list[tuple[Entry, Given]]]:
     names = yield from _read_names(field, node)
     choices = []
     for name, settings in (names or {}).items():
@@ -152,7 +172,7 @@ def _read_choices(field: str, node: Node, expand: bool) -> Reading[list[tuple[En
         except UnknownName as error:
             yield place.mistake(str(error))
             continue
-        given = yield from read_settings(found, settings, f"{field}.{found.name}", place, expand=expand)
+        given = yield from read_settings(found, settings, f"{field}.{found.name}", place, draws)
         if given is not None:
             choices.append((found, given))
     return choices
@@ -205,12 +225,14 @@ def _read_label(level: Node, allowed: bool) -> Reading[str | None]:
 
 
 @whole
-def read_setting_levels(factor: Factor, node: Node, owners: list[Entry]) -> Reading[tuple[SettingLevel, ...]]:
+def read_setting_levels(
+    factor: Factor, node: Node, owners: list[Entry], draws: Draws
+) -> Reading[tuple[SettingLevel, ...]]:
     """Read the levels of a dotted factor, checked for each entry that has the setting; None if there is a mistake."""
-    nodes = yield from alternatives(owners[0], factor.setting, node, factor.name, expand=True)
+    nodes = yield from alternatives(owners[0], factor.setting, node, factor.name, draws)
     levels = []
     for one in nodes:
         checked = yield from each(check(owner, factor.setting, one, factor.name) for owner in owners)
         values = {owner.name: found.meaning for owner, found in zip(owners, checked) if found is not None}
-        levels.append(SettingLevel(factor, one.place, values))
+        levels.append(SettingLevel(factor, one.place, values, one.draw))
     return tuple(levels)

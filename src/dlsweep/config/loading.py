@@ -26,7 +26,7 @@ from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.stating import read_claims
 from dlsweep.config.sweep import Sweep, adapted
-from dlsweep.config.tuned import read_tuning
+from dlsweep.config.tuned import draws_of, read_tuning
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
@@ -143,7 +143,7 @@ def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:
     seeds = yield from read_seeds(top.get("seeds"))
     evaluate, evaluate_nodes = yield from read_evaluate(top.get("evaluate"))
     base, faulty = yield from _read_base(top, document.place)
-    grids = yield from read_grids(top.get("grid"), base)
+    grids = yield from read_grids(top.get("grid"), base, draws_of(top.get("tune")))
     return Sweep(
         top=top,
         place=document.place,
@@ -172,13 +172,13 @@ def _read_base(top: Mapping[Any, Node], place: Place) -> Reading[tuple[dict[str,
 
 def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
     if field == "train":
-        given = yield from read_settings(TRAIN, node, field, node.place, expand=False)
+        given = yield from read_settings(TRAIN, node, field, node.place)
         return LevelSpec(field, node.place, ((TRAIN, given),)) if given is not None else None
     if node.is_list:
         told = f"{field} is one level here, got {node}; to compare several, write grid: {{{field}: …}}"
         yield node.place.mistake(told)
         return None
-    return (yield from read_level(field, node, expand=False))
+    return (yield from read_level(field, node))
 
 
 def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
@@ -189,7 +189,7 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
         example = "[{curves: {rows: activation}}]"
         yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
         return []
-    specs = yield from each(read_level("plots", one, expand=False) for one in node.value)
+    specs = yield from each(read_level("plots", one) for one in node.value)
     return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
 
 

@@ -1,6 +1,7 @@
 """Levels by a range: `{logspace: [0.0001, 1, 9]}`, `{linspace: [0, 0.5, 6]}` or `{range: [10, 60, 10]}`.
 
 The values between the ends have as few digits as a person would write: 0.3, not 0.30000000000000004 or 0.316227766.
+Levels of a tuned setting may be drawn at random: `{log_uniform: [0.0001, 1]}`, see `dlsweep.config.draws`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from dlsweep.config.document import Node, Reading, whole
+from dlsweep.config.draws import Draw, Draws, Span, quantity
 from dlsweep.text import nearest, plural, similar, value_text
 
 # The words, each with the meaning of its list and an example.
@@ -19,7 +21,10 @@ RANGES = {
     "linspace": ("[first, last, number of values]", "[0, 0.5, 6]"),
     "range": ("[start, stop, step], without the stop", "[10, 60, 10]"),
 }
+# The words of ranges that are drawn from, with an example; and the range of written values to use in place of each.
+DRAWN = {"uniform": ("[0.8, 0.99]", "linspace"), "log_uniform": ("[0.0001, 1]", "logspace")}
 MOST_VALUES = 10_000
+_NEAREST = 1e-6  # least length of a range that is drawn from, as a part of its ends
 
 # How far rounding may move a value, as a part of the distance to the next one; and the most digits that are tried.
 _LOG_TOLERANCE, _TOLERANCE, _DIGITS = 0.1, Decimal("0.02"), 15
@@ -32,19 +37,23 @@ def is_range(node: Node) -> bool:
     if not node.is_mapping or not node.value:
         return False
     first = next(iter(node.value))
-    return any(key in RANGES for key in node.value) or (len(node.value) == 1 and similar(first, RANGES) is not None)
+    words = (*RANGES, *DRAWN)
+    return any(key in words for key in node.value) or (len(node.value) == 1 and similar(first, words) is not None)
 
 
 @whole
-def read_range(node: Node, where: str, *, integers: bool) -> Reading[tuple[Node, ...]]:
+def read_range(node: Node, where: str, draws: Draws, *, integers: bool) -> Reading[tuple[Node, ...]]:
     """Read the values of a range; None if there is a mistake. integers: round the values to whole numbers."""
     word, given = next(iter(node.value.items()))
     if len(node.value) > 1:
         yield node.place.mistake(f"{where} has one range, such as {_example('logspace')}, got {node}")
         return ()
+    if word in DRAWN:
+        return (yield from _read_draws(node, where, draws, integers))
     if word not in RANGES:
+        known = {**RANGES, **(DRAWN if not draws.obstacle(where) else {})}
         yield word.place.mistake(
-            f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, RANGES)}"
+            f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, known)}"
         )
         return ()
     numbers = given.items() if given.is_list else ()
@@ -63,6 +72,39 @@ def read_range(node: Node, where: str, *, integers: bool) -> Reading[tuple[Node,
             different = plural(len(set(values)), "different whole number")
             yield given.place.mistake(f"{word} in {where} gives {different} only; ask for fewer values")
     return tuple(_node(value, node, integers) for value in values)
+
+
+def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading[tuple[Node, ...]]:
+    """Read the draws of a range."""
+    word, given = next(iter(node.value.items()))
+    if obstacle := draws.obstacle(where):
+        fixed = _example(DRAWN[word][1])
+        told = f"{word} in {where} is drawn at random for tuning, and {obstacle}; write {fixed}, or tune: "
+        yield word.place.mistake(f"{told}{{over: {quantity(where)}, random: 30}}")
+        return ()
+    numbers = given.items() if given.is_list else ()
+    wrong = [one for one in numbers if not _is_finite(one.value)]
+    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
+    if wrong:
+        return ()
+    low, high = [one.value for one in numbers] if len(numbers) == 2 else (1, 0)
+    if not low < high:
+        told = f"{word} in {where} is [lowest, highest], such as {{{word}: {DRAWN[word][0]}}}, got {given}"
+        yield given.place.mistake(told)
+        return ()
+    if word == "log_uniform" and low <= 0:
+        yield given.place.mistake(f"log_uniform goes between numbers above 0, got {given}")
+        return ()
+    span = Span(quantity(where), low, high, word == "log_uniform", integers)
+    if integers and span.whole_numbers < draws.number:
+        told = f"{word} in {where} has {plural(span.whole_numbers, 'whole number')}, and tune.random asks for "
+        yield given.place.mistake(f"{told}{draws.number}; write {{range: [{low}, {math.floor(high) + 1}]}}")
+        return ()
+    if high - low <= _NEAREST * max(abs(low), abs(high)):
+        yield given.place.mistake(f"the ends of {word} in {where} are too near to each other, got {given}")
+        return ()
+    drawn = enumerate(span.values(min(draws.number, MOST_VALUES)))
+    return tuple(Node(value, node.place, value_text(value), draw=Draw(span, i)) for i, value in drawn)
 
 
 def _example(word: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS
 from dlsweep.config.levels import LONGEST_LABEL
-from dlsweep.config.ranges import RANGES
+from dlsweep.config.ranges import DRAWN, RANGES
 from dlsweep.config.words import (
     CHOSEN,
     EVALUATE,
@@ -89,6 +89,7 @@ def schema() -> Schema:
     }
 
 
+_DRAWN = "[lowest, highest] of a setting in tune.over, with tune.random the number of draws."
 _NUMBERS: list[Schema] = [
     {"type": "integer", "minimum": 1},
     {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
@@ -220,4 +221,6 @@ def _ranges() -> Schema:
         _object({word: {**numbers, "minItems": 2 if word == "range" else 3, "description": meaning}}, required=[word])
         for word, (meaning, _) in RANGES.items()
     ]
+    ends = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2, "description": _DRAWN}
+    forms += [_object({word: ends}, required=[word]) for word in DRAWN]
     return {"anyOf": forms}

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from dlsweep.config.document import Key, Node, Place, Reading, each, whole
+from dlsweep.config.draws import Draws
 from dlsweep.config.ranges import is_range, read_range
 from dlsweep.registry import Entry
 
@@ -17,20 +18,22 @@ _ONCE = ("evaluate.", "statistics.", "tune.")  # parts of a config that no facto
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
 
 
-def read_settings(entry: Entry, node: Node | None, where: str, place: Place, *, expand: bool) -> Reading[Given | None]:
+def read_settings(
+    entry: Entry, node: Node | None, where: str, place: Place, draws: Draws | None = None
+) -> Reading[Given | None]:
     """Read the settings that a mapping gives; None if there is a mistake.
 
-    where: the path that messages name, "optimizer.sgd"; place: of the entry's name; expand: whether a list means
-    several values.
+    where: the path that messages name, "optimizer.sgd"; place: of the entry's name; draws: of ranges, where a list or a
+    range means several values; None where a setting has one value.
     """
-    given = yield from _read_given(entry, named_settings(entry, node), where, expand)
+    given = yield from _read_given(entry, named_settings(entry, node), where, draws)
     missing = entry.missing(given, where) if given is not None else []
     yield from map(place.mistake, missing)
     return None if missing else given
 
 
 @whole
-def _read_given(entry: Entry, named: Node, where: str, expand: bool) -> Reading[Given]:
+def _read_given(entry: Entry, named: Node, where: str, draws: Draws | None) -> Reading[Given]:
     given: dict[str, tuple[Node, ...]] = {}
     if not named.is_mapping:
         yield named.place.mistake(f"{entry.needs_mapping(where)}, got {named}")
@@ -39,7 +42,7 @@ def _read_given(entry: Entry, named: Node, where: str, expand: bool) -> Reading[
         if key not in entry.settings:
             yield key.place.mistake(entry.unknown(key, where))
             continue
-        nodes = yield from alternatives(entry, key, value, f"{where}.{key}", expand=expand)
+        nodes = yield from alternatives(entry, key, value, f"{where}.{key}", draws)
         checked = yield from each(check(entry, key, one, f"{where}.{key}") for one in nodes)
         given[str(key)] = tuple(one for one in checked if one is not None)
     for names, sentence in entry.clashes(given, where):
@@ -57,7 +60,7 @@ def named_settings(entry: Entry, node: Node | None) -> Node:
     return node
 
 
-def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: bool) -> Reading[tuple[Node, ...]]:
+def alternatives(entry: Entry, name: str, node: Node, where: str, draws: Draws | None) -> Reading[tuple[Node, ...]]:
     """Return the values that a node lists, or gives as a range.
 
     For a setting that is a list itself, only a list of lists is several values. A setting that is a list of lists has
@@ -68,22 +71,30 @@ def alternatives(entry: Entry, name: str, node: Node, where: str, *, expand: boo
     if setting.holds_list:
         several = several and bool(node.value) and all(item.is_list for item in node.value)
     ranged = setting.number is not None and any(map(is_range, node.items()))
-    if (several or ranged) and not expand:
+    if (several or ranged) and draws is None:
         told = f"{where} has one value{'' if where.startswith(_ONCE) else ' here'}, got {node}"
         hint = "" if where.startswith(_ONCE) else "; to compare several, use a factor of the grid"
         yield node.place.mistake(f"{told}{hint}")
         return ()
     if several and not node.value:
         yield node.place.mistake(f"{where} must have at least one value, got {node}")
-    if not ranged:
+    if draws is None or not ranged:
         return node.items() if several else (node,)
-    found = yield from each(_values(one, where, setting.number is int) for one in node.items())
+    found = yield from each(_values(entry, name, one, where, draws) for one in node.items())
+    if len(found) > 1 and (drawn := [values[0].place for values in found if values and values[0].draw]):
+        yield drawn[0].mistake(f"a range that {where} is drawn from has no other values beside it, got {node}")
+        return ()
     return tuple(chain.from_iterable(found))
 
 
-def _values(node: Node, where: str, integers: bool) -> Reading[tuple[Node, ...]]:
-    """Read a value, or those of a range."""
-    return ((yield from read_range(node, where, integers=integers)) or ()) if is_range(node) else (node,)
+def _values(entry: Entry, name: str, node: Node, where: str, draws: Draws) -> Reading[tuple[Node, ...]]:
+    """Read a value, or those of a range. All draws of a range are valid if its ends are."""
+    if not is_range(node):
+        return (node,)
+    found = (yield from read_range(node, where, draws, integers=entry.settings[name].number is int)) or ()
+    (ends,) = node.value.values() if found and found[0].draw else (Node((), node.place),)
+    checked = yield from each(check(entry, name, end, where) for end in ends.items())
+    return () if None in checked else found
 
 
 @whole

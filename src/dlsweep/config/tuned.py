@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from dlsweep.config.document import Node, Reading, each, whole
+from dlsweep.config.draws import Draws
 from dlsweep.config.settings import read_settings
 from dlsweep.config.sweep import Sweep
 from dlsweep.config.tuning import Tuning
@@ -14,6 +15,15 @@ from dlsweep.errors import UsageError
 from dlsweep.metrics import parse_metric
 from dlsweep.text import nearest
 from dlsweep.types import Split
+
+
+def draws_of(node: Node | None) -> Draws:
+    """Return the draws that `tune` asks for, as far as it can be read: its mistakes are reported by `read_tuning`."""
+    given = node.value if node is not None and node.is_mapping else {}
+    over = given["over"].items() if "over" in given else ()
+    number = given["random"].value if "random" in given else 0
+    is_count = isinstance(number, int) and not isinstance(number, bool) and number > 0
+    return Draws(frozenset(str(one.value) for one in over), number if is_count or not number else 2)
 
 
 @whole
@@ -26,7 +36,7 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
     if sweep.task.chance:
         yield key.place.mistake(f"tune has no effect on a {sweep.task.noun}; take it out")
         return None
-    given = yield from read_settings(TUNE, node, "tune", key.place, expand=False)
+    given = yield from read_settings(TUNE, node, "tune", key.place)
     if given is None:
         return None
     nodes = {name: one for name, (one,) in given.items()}
@@ -34,7 +44,8 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
     over = yield from each(_read_name(sweep, one) for one in nodes["over"].items())
     yield from _check_split(sweep, settings["on"], nodes.get("on", replace(node, place=key.place)))
     metric = yield from _read_metric(sweep, settings["metric"], settings["on"], nodes.get("metric", node))
-    return Tuning(tuple(over), metric, settings["seeds"], settings["random"])
+    ranges = dict.fromkeys(draw.span for axis in sweep.axes for draw in axis.draws)
+    return Tuning(tuple(over), metric, settings["seeds"], settings["random"], tuple(ranges), settings["seconds"])
 
 
 def _read_name(sweep: Sweep, node: Node) -> Reading[str]:

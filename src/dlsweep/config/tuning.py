@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from dlsweep.config.draws import Span, quantity
 from dlsweep.config.runs import Arm, Train
-from dlsweep.config.words import FIELDS, Factor, own_settings
+from dlsweep.config.words import FIELDS, TRAIN, Factor, own_settings
 from dlsweep.randomness import stream
 from dlsweep.registry import Choice
 from dlsweep.text import plural
@@ -49,13 +50,14 @@ class Tried:
 class TunedArm:
     """An arm with its candidates. name: without the tuned settings. chosen: the index of the best candidate.
 
-    edges: sentences on its settings at the edge of their candidates.
+    edges: sentences on its settings at the edge of their candidates. seconds: of the training of all of them.
     """
 
     name: str
     candidates: Sequence[Tried]
     chosen: int
     edges: Sequence[str] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,16 @@ class Tuning:
     """The settings to tune, as names of factors, and the candidates once they were tried.
 
     metric: its whole name. seeds: the number of tuning seeds. random: the number of candidates of each arm that are
-    drawn; None for all. arms: none until they are chosen.
+    drawn; None for all. ranges: that settings are drawn from. seconds: the budget of each arm. arms: none until
+    they are chosen.
     """
 
     over: tuple[str, ...]
     metric: str
     seeds: int
     random: int | None = None
+    ranges: tuple[Span, ...] = ()
+    seconds: float | None = None
     arms: tuple[TunedArm, ...] = ()
 
     @property
@@ -93,6 +98,11 @@ class Tuning:
         dotted = {field: [f for f in self.factors if f.field == field] for field in kept}
         return repr([(f, c.name, own_settings(c, dotted[f])) for f in kept for c in _choices(f, fields[f])])
 
+    def range_of(self, name: str, values: Iterable[float]) -> Span | None:
+        """Return the range that the values of a setting are drawn from; None if they are written."""
+        own = [span for span in self.ranges if span.quantity == quantity(name)]
+        return next((span for span in own if {*values} <= {*span.values(self.random or 0)}), None)
+
     def values(self, arm: Arm) -> dict[str, str]:
         """Return the values of the tuned settings in an arm, by factor."""
         whole = {f.name: arm.levels[f.name] for f in self.factors if not f.setting}
@@ -104,19 +114,19 @@ class Tuning:
         said = re.compile("|".join(rf" {re.escape(f.setting)}=\S+" for f in self.factors if f.setting) or "$^")
         return ", ".join(said.sub("", label) for factor, label in labels if not self.covers(factor))
 
-    def drawn(self, candidates: Sequence[Arm]) -> list[Arm]:
-        """Return the candidates of an arm that are tried, in their order: with `random` that many, drawn.
+    def drawn(self, candidates: Sequence[Arm], number: int | None) -> list[Arm]:
+        """Return the candidates of an arm that are tried, in their order: as many as `number`, drawn; None for all.
 
         Each combination of values has a random number of its own, so arms with the same candidates try the same ones,
         and another arm or level changes no draw.
         """
 
-        def number(i: int) -> float:
+        def place(i: int) -> float:
             values = ", ".join(f"{name}={value}" for name, value in self.values(candidates[i]).items())
             return float(stream(0, f"tuning/{values}").random())
 
-        order = sorted(range(len(candidates)), key=number) if self.random else range(len(candidates))
-        return [candidates[i] for i in sorted(order[: self.random])]
+        order = sorted(range(len(candidates)), key=place) if number else range(len(candidates))
+        return [candidates[i] for i in sorted(order[:number])]
 
     def notes(self) -> Iterator[str]:
         """Yield sentences on the candidates of the arms, and on choices at the edge."""
@@ -125,11 +135,15 @@ class Tuning:
             return
         several = f"{min(counts)} to {max(counts)}" if len({*counts}) > 1 else f"{counts[0]}"
         drawn = " drawn at random" if self.random is not None else ""
+        within = f" in {self.seconds:g} seconds of training" if self.seconds else ""
         yield (
-            f"Tuning of each arm: {several} candidates of {' and '.join(self.over)}{drawn}, "
+            f"Tuning of each arm: {several} candidates of {' and '.join(self.over)}{drawn}{within}, "
             f"{plural(self.seeds, 'tuning seed')}, chosen by {self.metric.replace('_', ' ')}."
         )
-        if told := unlike(zip([arm.name for arm in self.arms], counts)):
+        if self.seconds:
+            each = ", ".join(f"{n} of {arm.name} took {arm.seconds:.3g}" for n, arm in zip(counts, self.arms))
+            yield f"The number of candidates depends on the machine that they were trained on; seconds: {each}."
+        elif told := unlike(zip([arm.name for arm in self.arms], counts)):
             yield f"Arms were not tuned alike: {told}."
         yield from (f"{arm.name}: {edge}." for arm in self.arms for edge in arm.edges)
 
@@ -146,7 +160,7 @@ def _choices(field: str, value: Any) -> tuple[Choice, ...]:
     """Return the value of a field of an arm as choices."""
     if isinstance(value, Train):
         own = {**vars(value), **(vars(value.stopping) if value.stopping else {})}
-        return (Choice(field, {name: one for name, one in own.items() if name != "stopping"}),)
+        return (Choice(field, {name: own.get(name) for name in TRAIN.settings}),)
     return value if isinstance(value, tuple) else (value,)
 
 

@@ -111,13 +111,15 @@ def tune(
     seeds: Annotated[int, Ge(1), Le(1000)] = 3,
     metric: str = "accuracy",
     random: Count | None = None,
+    seconds: Positive | None = None,
 ) -> None:
     """Settings to choose for each arm before it is compared.
 
     over: a setting such as optimizer.lr, or several: the arms that differ only in these are candidates of one arm, of
     which the best is compared; on: the split that they are judged on; seeds: the number of tuning seeds, 1000, 1001, …,
     which are never those reported; metric: without a split, such as loss or best_accuracy, by default the final
-    accuracy; random: the number of candidates of each arm that are drawn at random; by default all are tried.
+    accuracy; random: the number of candidates of each arm that are drawn at random; by default all are tried; seconds:
+    of training, after which an arm tries no more candidates.
     """
 
 

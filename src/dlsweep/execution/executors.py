@@ -16,6 +16,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from dlsweep import machine
+from dlsweep.config import Config
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.execution.processes import train_in_processes
@@ -23,7 +24,8 @@ from dlsweep.execution.worker import Progress, Receipts, Task
 from dlsweep.factors import foreign
 from dlsweep.registry import Contract, Count, Positive, Registry
 from dlsweep.text import size
-from dlsweep.training.plan import Chunk, Plan
+from dlsweep.training.plan import Chunk, Plan, plan
+from dlsweep.training.shards import Shard
 
 executors = Registry("executor", "dlsweep.executors", Contract())
 
@@ -105,16 +107,29 @@ def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `dlsweep.run`, which explains them, and of `dlsweep.dry_run`."""
+    """The options of `dlsweep.run`, which explains them, and of `dlsweep.dry_run`.
+
+    max_failures: consecutive failed runs after which the sweep ends.
+    """
 
     output: Path
     jobs: int | None = None
     executor: str | None = None
     force: bool = False
     retry: bool = False
-    fail_fast: bool = False
     timeout: float | None = None
     max_memory: int | None = None
+    max_failures: int | None = None
+    shard: Shard | None = None
+
+    def folder(self, name: str) -> str:
+        """Return the name of the folder in `output` for a sweep of this name."""
+        return name + (self.shard.suffix if self.shard else "")
+
+    def plan(self, config: Config) -> Plan:
+        """Return the work of a sweep, or of its shard."""
+        whole = plan(config)
+        return self.shard.of(whole) if self.shard else whole
 
 
 def choose(options: Options) -> Executor:

@@ -125,7 +125,7 @@ def _choices(name: str, overrides: Sequence[str]) -> Reading[dict[str, tuple[Cho
     document = yield from override(source.document, overrides)
     grid = document.value.get("grid")
     given: dict[str, Node] = {"model": document.value["model"], **(grid.value if grid else {})}
-    specs = yield from each(read_level(field, node, expand=False) for field, node in given.items())
+    specs = yield from each(read_level(field, node) for field, node in given.items())
     return {str(field): spec.levels[0].choices for field, spec in zip(given, specs, strict=True) if spec}
 
 

@@ -10,8 +10,8 @@
 
 `table` is what the facets divide: `runs` (a row per run), `curves` (per run, iteration and split), `layers` (per run,
 iteration and layer), `networks` (rows of `runs` whose weights were kept; `facets.load(row)` gives the network),
-`predictions` (rows of `runs`; `facets.predicted(rows)` gives the class of each test image, by run), or `claims` (a row
-per claim and contrast, with its verdict).
+`predictions` (rows of `runs`; `facets.predicted(rows)` gives the class of each test image, by run), `claims` (a row
+per claim and contrast, with its verdict), or `ranks` (a row per pair of arms, ranked over several sweeps).
 `places` names the places for factors that the plot has, of `rows`, `columns` and `lines`. They become settings. A place
 that the user does not fill gets a factor that varies; `for cell, part in facets` gives the rows of each panel. A factor
 that is left without a place makes a figure for each of its levels. A plot without places gets the whole table once.
@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 F = TypeVar("F", bound=Callable[..., Any])
-Table = Literal["runs", "curves", "layers", "networks", "predictions", "claims"]
+Table = Literal["runs", "curves", "layers", "networks", "predictions", "claims", "ranks"]
 NETWORKS = ("networks", "predictions")  # tables of which a plot gets the `Results`
+ACROSS = ("claims", "ranks")  # tables of several sweeps
 Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from dlsweep import files
-from dlsweep.analysis.frames import frame_of
+from dlsweep.analysis.frames import frame_across, frame_of
 from dlsweep.errors import ConfigError, DlsweepError, UsageError
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import NETWORKS, Charts
@@ -79,6 +79,26 @@ def draw(
         text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
         warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
     return written
+
+
+def draw_across(
+    sweeps: Sequence[Results], choice: Choice, *, formats: Sequence[str] = ("png",), output: Path | None = None
+) -> list[Path]:
+    """Draw one figure of several sweeps, of their claims or of ranks; return its paths.
+
+    It is in the folder `figures/` beside the first sweep's, named after the plot and the sweeps. output: another
+    folder, or a file.
+    """
+    check_formats(formats)
+    plot = plots[choice.name]
+    chart = plot(frame_across(sweeps, plot.table), **choice.settings)
+    folder = output or sweeps[0].folder.parent / "figures"
+    stem = safe("-".join([choice.name, *dict.fromkeys(one.name for one in sweeps)]))
+    single = folder.suffix[1:].lower() in FORMATS
+    paths = [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]
+    for path in paths:
+        save(chart.figure, path)
+    return paths
 
 
 def _drawn(results: Results, asked: Sequence[Choice], refused: list[DlsweepError]) -> Iterator[tuple[str, Chart]]:

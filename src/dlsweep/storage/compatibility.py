@@ -141,6 +141,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
+        shard=old.shard if old else "",
         further=old.further if old else "",
         earlier=old.earlier if old else "",
         sources={

@@ -5,6 +5,7 @@ A checksum shows that a part is as it was written. A received folder may hold a 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 import numpy as np
@@ -42,8 +43,10 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     raise Damaged(f"{folder}/{name} is damaged: {reason}")
 
 
-def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) -> pa.Table:
-    """Return a part of another table. runs: the rows of its chunk in runs/.
+def read_others(
+    folder: Folder, name: str, schema: pa.Schema, runs: pa.Table, columns: Collection[str] | None = None
+) -> pa.Table:
+    """Return a part of another table. runs: the rows of its chunk in runs/; columns: some, with those of `IDENTITY`.
 
     Raise `Damaged` if a row is of none of these runs, or a curve does not reach the end of its run.
     """
@@ -55,7 +58,8 @@ def read_others(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table) ->
         last[one] = max(iterations, last.get(one, 0))
     each = _MOST_LAYERS if "layer" in schema.names else len(get_args(Split))
     most = each * (sum(last.values()) + len(last))
-    rows = parts.read_table(folder, name, schema, most=most)
+    needed = None if columns is None else {*columns, *IDENTITY}.intersection(schema.names)
+    rows = parts.read_table(folder, name, schema, most, needed)
     if not any(rows[column].null_count for column in IDENTITY if column in schema.names):
         of = rows.unify_dictionaries()[by].combine_chunks()
         ends = np.array([last.get(word, -1) for word in of.dictionary.to_pylist()] or [-1])[of.indices.to_numpy()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -92,17 +92,20 @@ def encode_weights(parameters: Mapping[str, Array], state: Mapping[str, Array] |
     return content.getvalue()
 
 
-def read_table(folder: Folder, name: str, schema: pa.Schema, most: int = sys.maxsize) -> pa.Table:
-    """Return a part's table. Raise `ResultsDamaged` if it is not a part of this sweep.
+def read_table(
+    folder: Folder, name: str, schema: pa.Schema, most: int = sys.maxsize, columns: Collection[str] | None = None
+) -> pa.Table:
+    """Return a part's table, or some of its columns. Raise `ResultsDamaged` if it is not a part of this sweep.
 
     Raise `Damaged` if a bit changed, or if the part has more than `most` rows. A part from before the sweep had an arm
     may lack the columns that belong to this arm: they are null. Those of an arm that is gone are left out.
     """
+    wanted = schema if columns is None else pa.schema([field for field in schema if field.name in columns])
     with _opened(folder, name, schema) as file:
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
-        table = file.read(use_threads=False).replace_schema_metadata()
-    return changes.with_columns(table, schema)
+        table = file.read(None if columns is None else wanted.names, use_threads=False).replace_schema_metadata()
+    return changes.with_columns(table, wanted)
 
 
 def open_weights(folder: Folder, name: str, checksum: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -80,15 +80,15 @@ class Reader:
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
-        found = [_rows(part, words).select(names) for part in self._parts(table)]
+        found = [_rows(part, words).select(names) for part in self._parts(table, {*names, *words})]
         return _joined(found, pa.schema([self.record.tables.schemas[table].field(name) for name in names]))
 
-    def _parts(self, table: str) -> Iterator[pa.Table]:
-        """Yield the checked parts of another table, in the order of those of runs/."""
-        read = self._part(table)
+    def _parts(self, table: str, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the checked parts of another table, or some columns of them, in the order of those of runs/."""
+        read = self._part(table, columns)
         yield from map(read, self.run_parts)
 
-    def _part(self, table: str) -> Callable[[str], pa.Table]:
+    def _part(self, table: str, columns: Collection[str] | None = None) -> Callable[[str], pa.Table]:
         """Return a function that reads the part of another table with a stem, and checks it."""
         schemas = self.record.tables.schemas
         if table not in schemas:
@@ -99,7 +99,7 @@ class Reader:
 
         def read(stem: str) -> pa.Table:
             with advised():
-                return contents.read_others(self.files, there[stem], schemas[table], self.run_parts[stem])
+                return contents.read_others(self.files, there[stem], schemas[table], self.run_parts[stem], columns)
 
         return read
 
@@ -116,10 +116,10 @@ class Reader:
 
     @cached_property
     def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
-        """Read a part of predictions/. The last ones stay in memory: arms that follow each other share parts."""
+        """Read a part of predictions/. The last ones stay in memory: claims share runs."""
         part = self._part("predictions")
 
-        @lru_cache(maxsize=16)
+        @lru_cache(maxsize=256)
         def read(stem: str) -> dict[str, Array]:
             rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
             return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}

@@ -46,7 +46,7 @@ FILE = "sweep.json"
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
 # Fields that are left out where empty.
-_OPTIONAL = ("further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks", "tuning")
+_OPTIONAL = ("shard", "further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks", "tuning")
 
 
 class OtherVersion(ResultsDamaged):
@@ -76,6 +76,7 @@ class Record:
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
+    shard: the part of the sweep that this folder is for, such as "0/4"; "" for the whole.
     further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
     has replaced (`dlsweep.storage.further`).
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
@@ -95,6 +96,7 @@ class Record:
     sources: Mapping[str, str] | None = None
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
+    shard: str = ""
     further: str = ""
     earlier: str = ""
     relabelled: Mapping[str, list[str]] = field(default_factory=dict)
@@ -261,8 +263,13 @@ def versions() -> dict[str, Any]:
         for pool in threadpool_info()
         if pool["user_api"] == "blas" and "numpy" in pool["filepath"]
     ]
-    packages = {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
-    return {**packages, "python": platform.python_version(), "blas": blas}
+    return {**_packages(), "python": platform.python_version(), "blas": blas}
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Return the versions of packages, read once."""
+    return {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,6 +147,13 @@ class Results:
         Arrow reads them in a small share of the time and memory of the whole frame.
         """
         return self._tables.columns(table, names, **words)
+
+    @cached_property
+    def measured(self) -> Callable[..., dlsweep.analysis.measured.Measured]:
+        """Return a quantity of all runs during training, as `Measured.of` does; the last two stay in memory."""
+        from dlsweep.analysis.measured import Measured
+
+        return lru_cache(maxsize=2)(partial(Measured.of, self))
 
     def load(
         self,

@@ -42,19 +42,24 @@ class Cohort(Cost):
 
 @dataclass(frozen=True)
 class Plan:
-    """The work of a sweep: the cohorts of a config, in the order of its arms."""
+    """The work of a sweep: the cohorts of a config, in the order of its arms.
+
+    owns: tells if a run of the config is part of the plan; every run, unless the plan is a shard's.
+    """
 
     config: Config
     cohorts: tuple[Cohort, ...]
+    owns: Callable[[Run], bool] | None = None
 
     @property
     def runs(self) -> int:
-        """Number of networks that the whole sweep trains."""
+        """Number of networks that the plan trains."""
         return sum(c.runs for c in self.cohorts)
 
     def missing(self, done: Container[str]) -> Iterator[Run]:
         """Yield the runs whose id is not in `done`, lazily, arm by arm."""
-        return (run for run in self.config.runs() if run.id not in done)
+        owns = self.owns or (lambda run: True)
+        return (run for run in self.config.runs() if owns(run) and run.id not in done)
 
     def iterations(self, done: Collection[str]) -> int:
         """Return the number of run-iterations of the missing runs."""

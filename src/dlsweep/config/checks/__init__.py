@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     plots.tasks,
     plots.claims,
     plots.measured,
+    plots.across,
     claims.possible,
     claims.crossed,
     fairness.tunable,

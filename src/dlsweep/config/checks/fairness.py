@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dlsweep.config.basics import LONGEST_NAME
@@ -53,15 +54,14 @@ def tunable(sweep: Sweep) -> Iterator[Mistake]:
     if arms is None:
         return
     for name, node in zip(arms.tuning.over, _nodes(sweep)["over"].items()):
-        alone = Tuning((name,), arms.tuning.metric, 1)
-        every = [arm for group in arms.groups for arm in group]
-        if len(grouped(alone, every)) == len(every):
+        others = replace(arms.tuning, over=tuple(other for other in arms.tuning.over if other != name))
+        if all(len({others.rest(arm.fields) for arm in group}) == 1 for group in arms.groups):
             yield node.place.mistake(
                 f"{name} has one value in each arm, so there is nothing to choose; give several, such as grid: "
                 f"{{{name}: [0.01, 0.1, 1]}}"
             )
     most = max(map(len, arms.groups), default=0)
-    if arms.tuning.random is not None and arms.tuning.random >= most > 1:
+    if arms.tuning.random is not None and arms.tuning.random >= most > 1 and not arms.tuning.ranges:
         yield _nodes(sweep)["random"].place.mistake(
             f"tune.random must be below {most}, the number of candidates of an arm, got {arms.tuning.random}; take it "
             "out to try them all"
@@ -109,9 +109,9 @@ def claims(sweep: Sweep) -> Iterator[Mistake]:
 
 
 def alike(sweep: Sweep) -> Iterator[Mistake]:
-    """Yield notes on arms that are not tuned alike, and on claims that compare such arms."""
+    """Yield notes on arms that have not the same number of candidates, and on claims that compare such arms."""
     arms = _arms(sweep)
-    if arms is None:
+    if arms is None or arms.tuning.seconds:
         return
     counts = {id(group): (arms.name(group), arms.tried(group)) for group in arms.groups}
     place = next(key.place for key in sweep.top if key == "tune")

@@ -63,6 +63,16 @@ def measured(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake("luck needs crossed seeds, such as seeds: {init: 10, batches: 10}")
 
 
+def across(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of ranks, which need several sweeps."""
+    for node, plot in sweep.plots:
+        if getattr(entry("plots", plot.name), "table", "") == "ranks":
+            told = (
+                f"{plot.name} is a figure of several sweeps; take it out, and draw it when they are done: dlsweep plot"
+            )
+            yield node.place.mistake(f"{told} results/one results/two … -k {plot.name}")
+
+
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
     if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):

@@ -36,7 +36,7 @@ _ZONES = {"supported": "#e2eef6", "refuted": "#fae8dc"}
 
 @plots.register(table="claims", arrange=Facets.whole)
 def forest(facets: Facets) -> Chart:
-    """Claims of a sweep, in rows: each effect with its interval, the margin that it is tested at, the verdict.
+    """Claims of one or more sweeps: each effect with its interval, the margin that it is tested at, and the verdict.
 
     A vertical line is the margin. Each row has its own scale, turned so that effects on the right support the claim;
     `equals` has two margins, and effects between them support it. A claim of `order` or `monotone` has a row for each
@@ -51,8 +51,8 @@ def forest(facets: Facets) -> Chart:
     ['undecided']
     """
     frame = facets.frame
-    claims = [_Claim(part.to_dict("records")) for _, part in frame.groupby("claim", sort=False)]
-    rows = [row for claim in claims for row in claim.rows()]
+    claims = [_Claim(part.to_dict("records")) for _, part in frame.groupby(["results", "claim"], sort=False)]
+    rows = list(_rows(claims))
     words = Words(
         foot=_caption(claims),
         ticks=[line for row in rows for line in (row.name + "\n" + row.about).split("\n")],
@@ -71,11 +71,22 @@ def forest(facets: Facets) -> Chart:
         for row in rows:
             _draw(ax, row, top)
             top += row.height
-    counts = frame.drop_duplicates("claim")["verdict"].value_counts(sort=False)
+    counts = frame.drop_duplicates(["results", "claim"])["verdict"].value_counts(sort=False)
     told = captions.joined(*(f"{count} {verdict}" for verdict, count in counts.items()))
     each = [f"{claim.first['verdict'].capitalize()}: {claim.first['claim']}." for claim in claims[: captions.MANY]]
     alt = " ".join([f"Forest plot of {plural(len(claims), 'claim')}: {told}.", *each])
     return Chart(figure, words.foot, alt, frame)
+
+
+def _rows(claims: Sequence[_Claim]) -> Iterator[_Row]:
+    """Yield the rows of all claims; those of several sweeps below the name of each."""
+    several = len({claim.first["results"] for claim in claims}) > 1
+    before = None
+    for claim in claims:
+        if several and claim.first["results"] != before:
+            before = claim.first["results"]
+            yield _Row(fit(claim.first["sweep"], _LEFT, NAME, 2), fit(before, _LEFT, NOTE, 2), "", "", "undecided")
+        yield from claim.rows()
 
 
 def _header(equal: bool) -> list[tuple[str, float, str]]:

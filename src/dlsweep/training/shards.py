@@ -1,0 +1,101 @@
+"""Shards: the part of a sweep that one of several machines trains, with no word between them.
+
+Every machine derives all shards from the config alone. The units are the runs of a cohort with one seed, or a whole
+ensemble; they keep the order of the config, and are cut where the predicted work is shared equally. So a shard has few
+cohorts, and their stacks stay wide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+
+from dlsweep.config.runs import Arm, Run
+from dlsweep.errors import UsageError
+from dlsweep.training.plan import Plan, code
+
+_WRITTEN = re.compile(r"([0-9]+)/([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Shard number `index` of `shards`, from 0 to shards − 1; written as `0/4`."""
+
+    index: int
+    shards: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.shards}"
+
+    @property
+    def suffix(self) -> str:
+        """End of the name of its folder, whose beginning is the name of the sweep."""
+        return f".shard-{self.index}-of-{self.shards}"
+
+    def checked(self) -> Shard:
+        """Return this shard, or raise a `UsageError` if there is no such one."""
+        if self.shards < 1:
+            raise UsageError(f"a sweep is divided into one or more shards, got {self}")
+        if not 0 <= self.index < self.shards:
+            ends = f"0/{self.shards} to {self.shards - 1}/{self.shards}"
+            raise UsageError(f"the shards of {self.shards} go from {ends}, got {self}")
+        return self
+
+    def of(self, plan: Plan) -> Plan:
+        """Return the part of a plan that this shard trains.
+
+        >>> from dlsweep import load, plan
+        >>> grid = {"activation": ["relu", "tanh"], "init": ["he", "xavier"]}
+        >>> whole = plan(load({"name": "x", "grid": grid, "seeds": 3}))
+        >>> [Shard(i, 2).of(whole).runs for i in range(2)]
+        [6, 6]
+        """
+        work = {code(cohort.arm): cohort.work for cohort in plan.cohorts}
+        key = _remembering(code)
+        counted: dict[Hashable, Counter[Hashable]] = {one: Counter() for one in work}
+        for run in plan.config.runs():
+            counted[key(run.arm)][unit_of(run)] += 1
+        whole = sum(work[one] * units.total() for one, units in counted.items())
+        own: set[tuple[Hashable, Hashable]] = set()
+        runs: Counter[Hashable] = Counter()
+        before = 0.0
+        for one, units in counted.items():
+            for unit, count in units.items():
+                middle = before + work[one] * count / 2
+                before += work[one] * count
+                if int(self.shards * middle / whole) == self.index:
+                    own.add((one, unit))
+                    runs[one] += count
+        cohorts = tuple(replace(c, runs=runs[key(c.arm)]) for c in plan.cohorts if runs[key(c.arm)])
+        return replace(plan, cohorts=cohorts, owns=lambda run: (key(run.arm), unit_of(run)) in own)
+
+
+def _remembering(function: Callable[[Arm], Hashable]) -> Callable[[Arm], Hashable]:
+    """Return a function that computes once for each arm, of runs that come arm by arm."""
+    last: list[tuple[Arm, Hashable]] = []
+
+    def of(arm: Arm) -> Hashable:
+        if not last or last[0][0] is not arm:
+            last[:] = [(arm, function(arm))]
+        return last[0][1]
+
+    return of
+
+
+def unit_of(run: Run) -> Hashable:
+    """Return a key that runs of a cohort share if they train in the same shard."""
+    return run.arm.name if run.arm.members else run.seeds
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the shard that a text such as `0/4` names.
+
+    >>> parse_shard("0/4")
+    Shard(index=0, shards=4)
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"a shard is written i/n, such as 0/4 for the first of four, got {text!r}")
+    return Shard(*map(int, found.groups())).checked()
