@@ -48,8 +48,8 @@ def run(
 
     jobs: worker processes, by default one for every core. executor: "processes" or "inline", by default chosen by the
     number of workers. force: replace the results. retry: train failed runs again. fail_fast: end at the first run that
-    fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without progress after
-    which a worker is killed. max_memory: bytes for all workers together, by default half of the machine's. shard:
+    fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without progress
+    after which a worker is killed. max_memory: bytes for all workers together, by default half of the machine's. shard:
     `(i, n)`, to train part i of n, counted from 0, into the folder `<output>/<name>.shard-i-of-n/`; `dlsweep.merge`
     unites them. quiet: report failed runs only. report: a `dlsweep.Reporter` that
     replaces the progress bar on stderr.
