@@ -51,8 +51,7 @@ def run(
     fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without progress
     after which a worker is killed. max_memory: bytes for all workers together, by default half of the machine's. shard:
     `(i, n)`, to train part i of n, counted from 0, into the folder `<output>/<name>.shard-i-of-n/`; `dlsweep.merge`
-    unites them. quiet: report failed runs only. report: a `dlsweep.Reporter` that
-    replaces the progress bar on stderr.
+    unites them. quiet: report failed runs only. report: a `dlsweep.Reporter` that replaces the progress bar on stderr.
 
     A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
     in the config, `UsageError` if the folder belongs to a different config, `ResultsInUse` while another process works

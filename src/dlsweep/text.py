@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
+from itertools import chain
 from math import floor, inf, isfinite, log10, nan
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ _DECIMALS = 6  # more of them are written as a power of ten
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
+_COMMAS = re.compile(r",(?![^\[]*\])")  # outside brackets
 _JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
@@ -33,6 +35,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def number(value: float, digits: int = 4) -> str:
     """Return a metric as tables show it: a small one by its power of ten, a missing one as a dash.
 
@@ -42,6 +53,15 @@ def number(value: float, digits: int = 4) -> str:
     if value != value:
         return "–"
     return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.1e}"
+
+
+def significant(value: float, digits: int = 6) -> str:
+    """Return a number with some significant digits, a missing one as a dash.
+
+    >>> significant(2.0), significant(0.12345, 2), significant(float("nan"))
+    ('2', '0.12', '–')
+    """
+    return f"{value:.{digits}g}" if value == value else "–"
 
 
 def measured(value: float, half: float, *, sign: bool = False) -> str:
@@ -146,13 +166,20 @@ def value_text(value: Any) -> str:
 
 
 def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
-    """Return the labels that a level names: its own label, or all labels of a name.
+    """Return the labels that a level names: its own label, or all labels of a name; of several, with commas, all.
 
     >>> fitting_labels("sgd", ["sgd lr=0.1", "sgd lr=0.01", "adam"])
     ['sgd lr=0.1', 'sgd lr=0.01']
+    >>> fitting_labels("adam,[40, 20]", ["adam", "[40, 20]"]), fitting_labels("adam,adm", ["adam"])
+    (['adam', '[40, 20]'], [])
     """
     known = list(labels)
-    return [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
+    found = [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
+    words = [word.strip() for word in _COMMAS.split(level)]
+    if found or len(words) == 1:
+        return found
+    each = [fitting_labels(word, known) for word in words]
+    return list(dict.fromkeys(chain(*each))) if all(each) else []
 
 
 def label_text(value: Any) -> str:

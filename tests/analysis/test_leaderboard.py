@@ -157,7 +157,7 @@ def test_notes_say_how_to_read_the_table(results: Results) -> None:
     assert "level 0.05 / 3" in told
     assert "best_test_accuracy is optimistic" in told
     assert "diverged runs count at chance" in told
-    assert "Seeds vary initial weights, minibatches and training subset" in told
+    assert "Seeds vary initial weights, order of the minibatches and training subset" in told
     assert "optimistic" not in closing_table(results, "best_train_accuracy")
 
 
@@ -207,7 +207,9 @@ def test_crossed_seeds_have_intervals_of_their_own_and_no_marks(tmp_path: Path) 
     assert board["final_test_accuracy_marked"].tolist() == board["final_test_accuracy_best"].tolist()
     told = closing_table(results)
     assert "intervals from the variance components of the crossed seeds" in told
-    assert "Seeds vary initial weights and minibatches; all runs share training subset, test images" in told
+    assert (
+        "Seeds vary initial weights and order of the minibatches; all runs share training subset, test images" in told
+    )
 
 
 def test_another_iteration_is_said(results: Results) -> None:

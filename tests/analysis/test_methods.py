@@ -23,7 +23,7 @@ def test_factors_seeds_pairing_test_and_level(tmp_path: Path) -> None:
     told = paragraph(tmp_path, Claim("a", "beats", (HE, NORMAL)))
     assert told.startswith("The sweep made-up varied init (he, normal); each of 2 arms was trained with 6 seeds.")
     assert (
-        "A seed sets initial weights, minibatches and training subset, and arms of one seed share these draws" in told
+        "A seed sets initial weights, order of the minibatches and training subset, and arms of one seed share " in told
     )
     assert "the seed is the unit of every test" in told
     assert "two-sided sign-flip tests of paired differences, over all patterns of signs (Fisher 1935)" in told

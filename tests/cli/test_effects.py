@@ -154,8 +154,10 @@ def test_sources_of_luck(finished: Dlsweep) -> None:
         assert rows["remaining"].notna().all()
     shown = finished("effects", "results/crossed").stdout
     assert "sources of luck in final test accuracy" in shown
-    assert "varied: init and batches; held: dropout, augmentation, subset, the test images, and all settings" in shown
-    assert "fewer than 10 seeds of init, batches" in shown
+    assert "varied: initial weights and order of the minibatches; held: " in shown
+    assert "dropout" not in shown, "nothing draws from it"
+    assert "fewer than 10 seeds of initial weights and order of the minibatches" in shown
+    assert "initial weights × order of the minibatches" in shown
     assert "remaining" not in finished("effects", "results/crossed", "-y", "test_loss").stdout
     (told,) = json.loads(finished("effects", "results/crossed", "--json").stdout)
     assert [row["source"] for row in told["sources"]] == found.table["source"].tolist()
@@ -186,6 +188,23 @@ def test_plain_seeds_tell_no_sources_apart(finished: Dlsweep) -> None:
 
     with pytest.raises(UsageError, match="are not crossed, so they cannot be told apart"):
         luck(results(finished, "complete"))
+
+
+def test_folders_and_levels(finished: Dlsweep) -> None:
+    part = finished("effects", "results/complete", "results/moving", "activation=relu", "init=he,xavier")
+    assert "complete (results/complete)" not in part.stdout, "a single sweep has these levels"
+    assert [line.split("  ")[0] for line in part.stdout.splitlines()[2:6]] == [
+        "effect",
+        "init",
+        "regularizer",
+        "init × regularizer",
+    ]
+    assert "init has no level 'he,xavier' in results/moving (choices: he)" in part.stderr
+    found = results(finished, "complete").effects(where={"activation": "relu"})
+    assert isinstance(found, Effects)
+    assert found.table["effect"].tolist()[:2] == ["init", "regularizer"]
+    luck = results(finished, "crossed").effects(where={"activation": "relu"})
+    assert luck.table["activation"].unique().tolist() == ["relu"]
 
 
 def test_several_sweeps(finished: Dlsweep) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,73 @@ def test_other_rows(shown: Dlsweep, kind: str) -> None:
     else:
         assert header[:4] == ["activation", "init", "seed", "final_test_accuracy"]
         assert len(table) == 12
+
+
+def test_a_row_says_what_it_averages_over(shown: Dlsweep) -> None:
+    told = shown("show", "results/tiny", "--rows", "factors", "--top", "1").stdout
+    assert "A row averages each seed's runs over all combinations of other factors that its levels share" in told
+    assert "… and 3 levels more: dlsweep show results/tiny --rows factors" in told
+    told = shown("show", "results/tiny", "init=he", "-y", "loss", "--rows", "runs", "--top", "2").stdout
+    hint = "dlsweep show results/tiny init=he -y loss --rows runs"
+    assert f"… and 4 runs more: {hint}" in told
+    assert len(rows(shown(*hint.split()[1:]).stdout)) == 7
+
+
+def test_the_hint_repeats_every_option(shown: Dlsweep) -> None:
+    options = [
+        "init=he",
+        "-y",
+        "loss",
+        "--reference",
+        "activation=relu,init=he",
+        "--sort-by",
+        "activation",
+        "--at",
+        "10",
+    ]
+    told = shown("show", "results/tiny", *options, "--top", "1").stdout
+    assert "minus relu, he" in rows(told)[0], "although the row of ReLU is not shown"
+    (hint,) = re.findall(r"… and 1 arm more: dlsweep (.*)", told)
+    assert len(rows(shown(*shlex.split(hint)).stdout)) == 3
+    assert rows(shown(*shlex.split(hint)).stdout)[0] == rows(told)[0]
+
+
+def test_at_an_iteration(shown: Dlsweep) -> None:
+    for kind in ("arms", "factors", "runs"):
+        told = shown("show", "results/tiny", "--at", "10", "--rows", kind).stdout
+        assert "test_accuracy at 10" in rows(told)[0]
+        assert "final" not in told
+    assert ",test_accuracy_at_10," in shown("show", "results/tiny", "--at", "10", "--csv").stdout.splitlines()[0]
+    (told,) = json.loads(shown("show", "results/tiny", "--at", "10", "--json").stdout)
+    assert "test_accuracy_at_10_low" in told["leaderboard"][0]
+
+
+def test_several_levels_with_commas(shown: Dlsweep) -> None:
+    both = shown("show", "results/tiny", "init=he", "init=xavier").stdout
+    assert shown("show", "results/tiny", "init=he,xavier").stdout == both
+    assert shown("show", "results/tiny", "init=xavier,he,activation=relu").stdout.count("best") > 0
+
+
+def test_seeds_by_source_and_measurements_without_a_better_end(shown: Dlsweep) -> None:
+    """The row of a crossed run has its seeds; a measurement of a layer, which has no best arm, no differences."""
+    crossed = ["seeds={init: 2, batches: 2}", "evaluate.layers=true"]
+    shown("run", "tiny.yaml", "name=crossed", "-o", "apart", *crossed, "-q", "-j", "1")
+    header, *table = rows(shown("show", "apart/crossed", "init=he", "activation=relu", "--rows", "runs").stdout)
+    assert header[:3] == ["seed", "seed_init", "seed_batches"]
+    assert [row[:3] for row in table] == [["0", "0", "0"], ["1", "0", "1"], ["2", "1", "0"], ["3", "1", "1"]]
+    for kind in ("arms", "factors", "runs"):
+        told = shown("show", "apart/crossed", "-y", "weight_norm@dense1", "--rows", kind).stdout
+        assert "the best" not in told
+
+
+def test_what_is_undefined_is_a_dash(shown: Dlsweep) -> None:
+    diverging = ["grid={optimizer: {sgd: {lr: [0.1, 1e30]}}}", "evaluate.on=[train, test]"]
+    shown("run", "tiny.yaml", "name=lost", "-o", "apart", *diverging, "-q", "-j", "1")
+    metrics = ["test_loss", "best_test_loss", "gap_loss", "iterations_to_0.99_test_accuracy"]
+    asked = [word for metric in metrics for word in ("-y", metric)]
+    for rows, form in (("arms", []), ("factors", ["--md"]), ("runs", ["--latex"])):
+        told = shown("show", "apart/lost", *asked, "--rows", rows, *form).stdout
+        assert not re.search(r"\b(nan|inf|none)\b", told, re.IGNORECASE)
 
 
 MISTAKES: list[tuple[list[str], str]] = [

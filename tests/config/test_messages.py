@@ -576,6 +576,57 @@ def test_a_plot_along_a_number_needs_one_that_varies(refused: Refused, text: str
     refused(text, sentence or none + "{optimizer.lr: [0.01, 0.1]}")
 
 
+TWO = "grid: {activation: [relu, tanh], init: [he, xavier]}"
+ADD = "add one to grid, such as init: [he, xavier]"
+CROSSED = "luck needs crossed seeds, such as seeds: {init: 10, batches: 10}"
+PAIR = "interaction needs two factors that vary, and"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("plots: [▲luck]", CROSSED),
+        ("plots: [▲{luck: {y: loss}}]\nseeds: {init: 1}", CROSSED),
+        ("plots: [▲interaction]\ngrid: {init: [he, xavier]}", f"{PAIR} one varies here; {ADD}"),
+        (
+            "plots: [▲interaction]\ngrid: {'init, activation': [[he, relu], [xavier, tanh]]}",
+            f"{PAIR} one varies here; {ADD}",
+        ),
+        ("plots: [▲interaction]", f"{PAIR} none varies here; {ADD}"),
+        (f"plots: [▲interaction]\n{TWO}\nexclude: [{{init: he}}]", f"{PAIR} one varies here; {ADD}"),
+        (
+            f"plots: [▲interaction]\n{TWO}\nseeds: {{init: 2}}",
+            "interaction needs plain seeds, such as seeds: 10; of crossed ones, luck shows the sources",
+        ),
+        ("plots: [▲effects]", f"effects needs a factor that varies; {ADD}"),
+        (
+            f"plots: [▲effects]\n{TWO}\nexclude: [{{init: he, activation: relu}}]",
+            "effects needs every combination of levels, and exclude keeps 3 of 4; take the plot out, and see dlsweep "
+            "effects, which then shows the effects of single factors",
+        ),
+        ("plots: [▲churn]\nseeds: 1", "churn compares the seeds of an arm, and there is one; write seeds: 2 or more"),
+        ("plots: [▲gap]\nevaluate: {on: [train]}", "gap compares train with test; add test to evaluate.on"),
+        ("plots: [▲layers]", "layers needs measurements of layers; add evaluate: {layers: true}"),
+    ],
+)
+def test_a_plot_needs_what_it_shows(refused: Refused, text: str, sentence: str) -> None:
+    refused(text, sentence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plots: [luck]\nseeds: {init: 2}",
+        f"plots: [effects, interaction, churn]\n{TWO}",
+        f"plots: [effects]\n{TWO}\nexclude: [{{init: he}}]",
+        "plots: [interaction]\ngrid: [{init: [he, xavier]}, {activation: [relu, tanh]}]",
+        "plots: [gap]\nevaluate: {on: [batch, test]}",
+    ],
+)
+def test_a_plot_has_what_it_needs(sweep: Load, text: str) -> None:
+    assert sweep(text).plots
+
+
 @pytest.mark.parametrize(
     "text",
     [

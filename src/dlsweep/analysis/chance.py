@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dlsweep.analysis.decomposition import TIMES
+
 # The sources of `dlsweep.randomness`, with the names in a config whose presence makes runs draw from them.
 WORDS = {
     "init": "initial weights",
-    "batches": "minibatches",
+    "batches": "order of the minibatches",
     "dropout": "dropout masks",
     "augmentation": "augmentation",
     "subset": "training subset",
@@ -20,9 +22,10 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the sources of chance that seeds vary, and those that all runs share, from a resolved config.
 
     >>> sources({"data": {"mnist": {"train": 1000}}, "model": {"mlp": {}}, "seeds": [0, 1]})[0]
-    ['initial weights', 'minibatches', 'training subset']
-    >>> sources({"data": {"mnist": {}}, "model": {"mlp": {}}, "seeds": {"init": [0, 1]}})
-    (['initial weights'], ['minibatches', 'training images', 'test images', 'settings such as the learning rate'])
+    ['initial weights', 'order of the minibatches', 'training subset']
+    >>> varied, held = sources({"data": {"mnist": {}}, "model": {"mlp": {}}, "seeds": {"init": [0, 1]}})
+    >>> varied, held[:2]
+    (['initial weights'], ['order of the minibatches', 'training images'])
     """
     if "data" not in config:
         return ["gradient noise"], ["landscape", "start"]
@@ -30,10 +33,19 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     drawn = ["init", "batches", *(source for source, words in _DRAW.items() if not names.isdisjoint(words))]
     drawn += ["subset"] * any(settings.get("train") for settings in _settings(config["data"], config))
     crossed = config.get("seeds")
-    varied = [source for source in drawn if not isinstance(crossed, Mapping) or source in crossed]
+    varied = [source for source in drawn if not isinstance(crossed, Mapping) or len(crossed.get(source, ())) > 1]
     held = [WORDS[source] for source in drawn if source not in varied]
     held += ["training images"] * ("subset" not in drawn) + ["test images", "settings such as the learning rate"]
     return [WORDS[source] for source in varied], held
+
+
+def source_words(source: str) -> str:
+    """Return a source of chance, or an interaction of several, as readers know it.
+
+    >>> source_words("init × batches")
+    'initial weights × order of the minibatches'
+    """
+    return TIMES.join(WORDS.get(one, one) for one in source.split(TIMES))
 
 
 def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -178,7 +178,9 @@ def _terms(verdict: Verdict, step: Step) -> str:
         return f"change per level of {claim.along}"
     if claim.relation == "monotone":
         return f"{step.first} → {step.second}"
-    return step.first if not verdict.signed else f"{step.first} \N{MINUS SIGN} {step.second}"
+    if not verdict.signed:
+        return step.first
+    return " \N{MINUS SIGN} ".join(f"({name})" if ", " in name else name for name in (step.first, step.second))
 
 
 def _finite(value: Any) -> Any:

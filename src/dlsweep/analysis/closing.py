@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.frames import metric_columns, summary
+from dlsweep.analysis.frames import csv_of, metric_columns, summary
 from dlsweep.analysis.leaderboard import ENDED, ensembles
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, interval_text, measured, number, printable, table
+from dlsweep.text import Form, interval_text, measured, number, printable, significant, table
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -48,7 +48,7 @@ def with_notes(told: str, sentences: list[str], form: Form) -> str:
 
 def _names(shown: Shown) -> Iterator[Column]:
     for name in shown.names:
-        yield Column(name, shown.frame[name].astype(str).tolist(), right=name == "seed")
+        yield Column(name, shown.frame[name].astype(str).tolist(), right=name.startswith("seed"))
 
 
 def _metrics(shown: Shown) -> Iterator[Column]:
@@ -64,7 +64,7 @@ def _counts(shown: Shown) -> Iterator[Column]:
         for status in ENDED:
             if shown.frame[status].any():
                 yield Column(status, shown.frame[status].astype(str).tolist())
-    yield Column("seconds", [f"{value:.3g}" for value in shown.frame["seconds"]])
+    yield Column("seconds", [significant(value, 3) for value in shown.frame["seconds"]])
 
 
 def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
@@ -75,17 +75,17 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
         marks = ["best" if best else ALIKE if alike else "" for best, alike in zip(own["best"], own["marked"])]
         yield Column("", marks, right=False)
     half = (own["high"] - own["low"]) / 2
-    yield Column(name, list(map(measured, frame[name], half)))
+    yield Column(shown.board.label(metric), list(map(measured, frame[name], half)))
     if shown.seeds[1] > 1:
         yield Column("95 % interval", _intervals(own["low"], own["high"]))
         if "new_images_low" in own and not shown.several:
             yield Column("on new images", _intervals(own["new_images_low"], own["new_images_high"]))
     for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
         if end in own:
-            yield Column(header, [f"{value:g}" if value == value else "–" for value in own[end]])
+            yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
-    if shown.several:
+    if shown.several and (metric.less_is_better is not None or shown.board.reference):
         difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
         difference[own["reference"]] = np.nan
         half = (high - low) / 2
@@ -100,9 +100,9 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
 
 def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
     frame, name = shown.frame, metric.name
-    yield Column(name, list(map(number, frame[name])))
+    yield Column(shown.board.label(metric), list(map(number, frame[name])))
     if f"{name}_iteration" in frame:
-        yield Column("at iteration", [f"{value:g}" if value == value else "–" for value in frame[f"{name}_iteration"]])
+        yield Column("at iteration", list(map(significant, frame[f"{name}_iteration"])))
     if shown.several and f"{name}_difference" in frame:
         differences = frame[f"{name}_difference"]
         yield Column(f"minus {shown.minus}", [measured(d, np.nan, sign=True) for d in differences])
@@ -121,17 +121,7 @@ def _intervals(low: Series[float], high: Series[float], *, sign: bool = False) -
 
 def csv(boards: Sequence[Shown]) -> str:
     """Return all numbers of some leaderboards as CSV; of several, the first column names the sweep."""
-    import pandas as pd
-
-    frames = [one.frame.assign(sweep=one.board.results.name) if len(boards) > 1 else one.frame for one in boards]
-    frame = pd.concat(frames)
-    header = [*(["sweep"] if len(boards) > 1 else []), *(str(column) for column in frame if column != "sweep")]
-    return table(header, [list(map(_raw, row)) for row in frame[header].itertuples(index=False)], form="csv")
-
-
-def _raw(value: Any) -> str:
-    """Return a value as CSV has it; a missing one is empty."""
-    return "" if value is None or value != value else repr(float(value)) if isinstance(value, float) else str(value)
+    return csv_of([(one.board.results.name, one.numbers) for one in boards])
 
 
 _NOTES: dict[str, Callable[[list[str]], str]] = {
@@ -180,7 +170,7 @@ def closing_data(results: Results, asked: Asked | None = None) -> dict[str, Any]
         ],
         "leaderboard": []
         if shown is None
-        else [{str(name): _value(value) for name, value in row.items()} for row in shown.frame.to_dict("records")],
+        else [{str(name): _value(value) for name, value in row.items()} for row in shown.numbers.to_dict("records")],
         "notes": [] if shown is None else notes(shown),
     }
 

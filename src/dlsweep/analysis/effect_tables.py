@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.effects import Effects
+from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, table
+from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, significant, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -30,11 +32,7 @@ def text(found: Found, form: Form = "plain") -> str:
 
 def csv(found: Mapping[str, Found]) -> str:
     """Return the effects or the sources of luck of several sweeps, by name, as one table of all numbers."""
-    import pandas as pd
-
-    tables = [one.table.assign(sweep=name) if len(found) > 1 else one.table for name, one in found.items()]
-    content: str = pd.concat(tables).to_csv(index=False)
-    return content.removesuffix("\n")
+    return csv_of([(name, one.table) for name, one in found.items()])
 
 
 def data(found: Found) -> dict[str, Any]:
@@ -57,11 +55,11 @@ def _of_effects(found: Effects, form: Form) -> Iterator[str]:
     effects, levels = found.table, found.levels
     names = {"effect": effects["effect"]} | ({} if found.complete else {"where": effects["where"]})
     numbers = {
-        "df": ["" if math.isnan(df) else f"{df:.0f}" for df in effects["df"].astype(float)],
+        "df": [significant(df) for df in effects["df"].astype(float)],
         "share of variance": map(percent, effects["share"]),
         "omega squared": [number(omega, 3) for omega in effects["omega"]],
-        "p": map(_p, effects["p"]),
-        "p (Holm)": map(_p, effects["adjusted"]),
+        "p": [significant(p, 2) for p in effects["p"]],
+        "p (Holm)": [significant(p, 2) for p in effects["adjusted"]],
     }
     yield _table(names, numbers, form)
     if len(levels):
@@ -83,11 +81,11 @@ def _of_luck(found: Luck, form: Form) -> str:
     numbers = {
         "share of variance": map(percent, table["share"]),
         "95 % interval": map(bracketed, map(percent, table["low"]), map(percent, table["high"])),
-        "sd": [f"{sd:.2g}" for sd in table["sd"]],
+        "sd": [significant(sd, 2) for sd in table["sd"]],
     }
     if table["remaining"].notna().any():
-        numbers["remaining sd"] = ["–" if math.isnan(sd) else f"{sd:.2g}" for sd in table["remaining"]]
-    return _table({**names, "source": table["source"]}, numbers, form)
+        numbers["remaining sd"] = [significant(sd, 2) for sd in table["remaining"]]
+    return _table({**names, "source": map(source_words, table["source"])}, numbers, form)
 
 
 def _table(names: Mapping[str, Iterable[str]], numbers: Mapping[str, Iterable[str]], form: Form) -> str:
@@ -108,10 +106,6 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
-
-
-def _p(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2g}"
 
 
 def _signed(values: Series[float], half: Series[float]) -> list[str]:

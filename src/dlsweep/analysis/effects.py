@@ -13,7 +13,7 @@ from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whol
 from dlsweep.analysis.facets import follows, varying
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
-from dlsweep.analysis.metrics import finite, metric_of, metric_values
+from dlsweep.analysis.metrics import metric_of, values_to_divide
 from dlsweep.analysis.sign_flips import MOST_EXACT
 from dlsweep.analysis.statistics import fewest_seeds, holm, interval
 from dlsweep.errors import UsageError
@@ -52,12 +52,14 @@ class Effects:
     means: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
 
 
-def effects(results: Results, metric: str | None = None, *, order: int = 2) -> Effects | Luck:
+def effects(
+    results: Results, metric: str | None = None, *, order: int = 2, where: Mapping[str, Any] | None = None
+) -> Effects | Luck:
     """Return main effects and interactions of up to `order` factors, the seed as block; of crossed seeds, `luck`.
 
-    metric: such as `test_loss`; by default the one that arms are compared by. The p-value comes from flipping the
-    contrasts of whole seeds. A diverged run counts at chance accuracy. Raise a `UsageError` if a run diverged and the
-    metric then has no finite value, or if no factor varies.
+    metric: such as `test_loss`; by default the one that arms are compared by. where: levels of the arms that take part.
+    The p-value comes from flipping the contrasts of whole seeds. A diverged run counts at chance accuracy. Raise a
+    `UsageError` if a run diverged and the metric then has no finite value, or if no factor varies.
 
     >>> import dlsweep
     >>> config = {"name": "two", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 3}
@@ -66,9 +68,9 @@ def effects(results: Results, metric: str | None = None, *, order: int = 2) -> E
     ['activation', 'seed', 'effects × seed']
     """
     if results.record.tables.sources:
-        return luck(results, metric)
+        return luck(results, metric, where)
     found = metric_of(results, metric)
-    frame = finite(metric_values(results, found), found, results)
+    frame = values_to_divide(results, found, where)
     analysed = effects_in(frame.drop(columns="reason"), order)
     counted = analysed.table["p"].notna()
     table = analysed.table.assign(adjusted=np.nan)

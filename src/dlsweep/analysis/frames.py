@@ -101,6 +101,15 @@ def _known(results: Results) -> DataFrame:
     return results.runs.drop(columns=[*metric_columns(results.runs), *others])
 
 
+def csv_of(frames: Sequence[tuple[str, DataFrame]]) -> str:
+    """Return frames of sweeps, by name, as CSV with all digits; of several, the first column names the sweep."""
+    import pandas as pd
+
+    named = [frame if len(frames) == 1 else frame.assign(sweep=name)[["sweep", *frame]] for name, frame in frames]
+    content: str = pd.concat(named).to_csv(index=False, lineterminator="\n")
+    return content.removesuffix("\n")
+
+
 def metric_columns(runs: DataFrame) -> list[str]:
     """Return the columns of the table `runs/` that are metrics, such as `final_test_accuracy`."""
     begin = tuple(f"{moment}_" for moment in MOMENTS)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.frames import crossing
-from dlsweep.analysis.metrics import metric_of, metric_values
+from dlsweep.analysis.metrics import fitting, metric_of, metric_values, words_of
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import label_text, nearest
+from dlsweep.text import nearest
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -96,15 +96,7 @@ class Board:
 
     def fitting(self, arm: Mapping[str, Any]) -> Array:
         """Return a mask of the rows of `values` that fit a partial arm."""
-        frame = self.values[0]
-        mask = np.ones(len(frame), bool)
-        for factor, labels in self.results.partial_arm(arm).items():
-            if factor not in frame:
-                raise UsageError(f"{self.metrics[0].name} has no arms of one {factor}; take {factor} out")
-            mask &= frame[factor].isin(labels).to_numpy()
-        if arm and not mask.any():
-            raise UsageError(f"no arm in {self.results.folder} is {words_of(arm)}")
-        return mask
+        return fitting(self.results, self.values[0], self.metrics[0], arm)
 
     @cached_property
     def arms(self) -> tuple[Array, Array, Array]:
@@ -132,6 +124,15 @@ class Board:
     def names(self) -> list[str]:
         """The names of the arms."""
         return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns of the seeds of each source, if seeds are crossed."""
+        return [f"seed_{source}" for source in crossing(self.results.runs)]
+
+    def label(self, metric: Metric) -> str:
+        """Return the name of a metric for readers, with the iteration if one is given."""
+        return metric.name if self.at is None else f"{metric.name.replace('final_', '', 1)} at {self.at}"
 
     @property
     def crossed(self) -> tuple[int, ...]:
@@ -195,7 +196,7 @@ class Board:
         arm, seed, _ = self.arms
         runs = self.values[0][["run_id", "arm", *self.factors, "seed", "status"]]
         own = self.results.runs.set_index("run_id").reindex(runs["run_id"])
-        table = runs.assign(seconds=own["seconds"].to_numpy())
+        table = runs.assign(**{name: own[name].to_numpy() for name in (*self.sources, "seconds")})
         for one, frame in zip(self.compared, self.values):
             values = one.values[arm, seed]
             table[one.metric.name] = np.where(np.isinf(values), np.nan, values)
@@ -252,11 +253,6 @@ class Board:
             table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
             table["n"] = (~np.isnan(means)).sum(axis=1)
         return table
-
-
-def words_of(arm: Mapping[str, Any]) -> str:
-    """Return a partial arm in words."""
-    return ", ".join(f"{factor}: {label_text(level)}" for factor, level in arm.items())
 
 
 def last_line(error: str) -> str:

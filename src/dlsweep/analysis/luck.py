@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlsweep.analysis.chance import source_words, sources
 from dlsweep.analysis.crossed import components, variance_shares
 from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.frames import crossing
-from dlsweep.analysis.metrics import finite, metric_of, metric_values
+from dlsweep.analysis.metrics import metric_of, values_to_divide
 from dlsweep.analysis.predictions import correctness, has_predictions
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
-from dlsweep.randomness import SOURCES
 from dlsweep.storage.results import Results
-from dlsweep.text import plural
+from dlsweep.text import listed, plural
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,12 +44,12 @@ class Luck:
     notes: tuple[str, ...]
 
 
-def luck(results: Results, metric: str | None = None) -> Luck:
+def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] | None = None) -> Luck:
     """Return the share of each source of chance in the variance between runs, of crossed seeds.
 
-    metric: such as `test_loss`; by default the one that arms are compared by. Of the final test accuracy, kept
-    predictions tell what would remain on infinitely many test images (Jordan 2024). Raise a `UsageError` if the seeds
-    are not crossed, or if a run has no finite value.
+    metric: such as `test_loss`; by default the one that arms are compared by. where: levels of the arms that take part.
+    Of the final test accuracy, kept predictions tell what would remain on infinitely many test images (Jordan 2024).
+    Raise a `UsageError` if the seeds are not crossed, or if a run has no finite value.
 
     >>> import dlsweep
     >>> config = {"name": "luck", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}}
@@ -70,8 +70,7 @@ def luck(results: Results, metric: str | None = None) -> Luck:
         raise UsageError(
             f"{found.name} is of several runs together; sources of chance are told apart by metrics of runs"
         )
-    frame = finite(metric_values(results, found), found, results)
-    frame = frame.assign(**{f"seed_{s}": results.runs[f"seed_{s}"] for s in crossed})
+    frame = values_to_divide(results, found, where)
     tables, missing = [], list[str]()
     for arm, rows in frame.groupby("arm", sort=False, observed=True):
         shape = tuple(crossed.values())
@@ -86,7 +85,9 @@ def luck(results: Results, metric: str | None = None) -> Luck:
         raise UsageError(f"no arm in {results.folder} has a value for every combination of seeds yet")
     whole = pd.concat(tables, ignore_index=True)
     whole = whole[["arm", *results.record.levels, *_COLUMNS]]
-    return Luck(found.name, found.words, whole, crossed, tuple(_notes(whole, crossed, missing)))
+    varied, held = sources(results.config)
+    notes = (f"varied: {listed(varied)}; held: {listed(held)}", *_notes(whole, crossed, missing))
+    return Luck(found.name, found.words, whole, crossed, notes)
 
 
 _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")
@@ -117,17 +118,15 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
 
 
 def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str]) -> Iterator[str]:
-    """Yield sentences on what varied, on estimates below 0, and on arms that are left out."""
-    held = ", ".join(source for source in SOURCES if source not in crossed)
-    varied = " and ".join([", ".join([*crossed][:-1]), [*crossed][-1]] if len(crossed) > 1 else crossed)
-    yield f"varied: {varied}; held: {held}, the test images, and all settings; the share is of the variance of one run"
+    """Yield sentences on the unit, on estimates below 0, and on arms that are left out."""
+    yield "the share is of the variance of one run"
     if table["negative"].any():
         below = table.loc[table["negative"], "source"].value_counts()
-        counts = (f"{source} in {plural(int(n), 'arm')}" for source, n in below.items())
+        counts = (f"{source_words(source)} in {plural(int(n), 'arm')}" for source, n in below.items())
         yield f"a variance that was estimated below 0 is taken as 0: {', '.join(counts)}"
     if table["remaining"].notna().any():
         yield "remaining: standard deviation on infinitely many test images like these, from the kept predictions"
-    if few := [source for source, number in crossed.items() if number < FEW]:
-        yield f"fewer than {FEW} seeds of {', '.join(few)}: the intervals of their shares are wide"
+    if few := [source_words(source) for source, number in crossed.items() if number < FEW]:
+        yield f"fewer than {FEW} seeds of {listed(few)}: the intervals of their shares are wide"
     if missing:
         yield f"left out, since combinations of seeds have no value: {', '.join(missing)}"

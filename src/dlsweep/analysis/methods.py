@@ -8,7 +8,7 @@ from dlsweep.analysis.chance import sources
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.storage.results import Results
-from dlsweep.text import plural
+from dlsweep.text import listed, plural
 
 _MOST_LEVELS = 8  # of a factor that a paragraph lists
 
@@ -32,7 +32,7 @@ def _sentences(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     versions = results.record.sessions[-1].get("versions", {}) if results.record.sessions else {}
     used = [f"{name} {versions[key]}" for key, name in (("dlsweep", "dlsweep"), ("numpy", "NumPy")) if key in versions]
     if used:
-        yield f"computed with {_listed(used)}"
+        yield f"computed with {listed(used)}"
 
 
 def _design(results: Results) -> Iterator[str]:
@@ -45,15 +45,15 @@ def _design(results: Results) -> Iterator[str]:
     counts = results.runs.groupby("arm", observed=True)["seed"].nunique()
     arms, (fewest, seeds) = len(counts), (counts.min(), counts.max())
     each = plural(seeds, "seed") if fewest == seeds else f"{fewest} to {plural(seeds, 'seed')}"
-    varied = f"varied {_listed(told)}" if told else "has one arm"
+    varied = f"varied {listed(told)}" if told else "has one arm"
     yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {each}"
     if results.record.tuning:
         yield from (note.rstrip(".") for note in results.record.tuning.notes())
     if seeds > 1:
         drawn, held = sources(results.config)
         yield (
-            f"a seed sets {_listed(drawn)}, and arms of one seed share these draws, so arms were compared in pairs of "
-            f"runs with one seed; {_listed(held)} did not vary; the seed is the unit of every test"
+            f"a seed sets {listed(drawn)}, and arms of one seed share these draws, so arms were compared in pairs of "
+            f"runs with one seed; {listed(held)} did not vary; the seed is the unit of every test"
         )
 
 
@@ -117,8 +117,3 @@ def _limits(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     if results.record.removed:
         gone = len(results.record.removed)
         yield f"{plural(gone, 'claim')} {'was' if gone == 1 else 'were'} removed after the results"
-
-
-def _listed(items: Sequence[str]) -> str:
-    """Return items as a sentence lists them."""
-    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dlsweep.analysis.contrasts import fitting as rows_with
 from dlsweep.analysis.layers import layer_names
 from dlsweep.analysis.measured import Measured
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.storage.results import Results
-from dlsweep.text import nearest, plural
+from dlsweep.text import label_text, nearest, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -76,11 +77,30 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     return frame.assign(reason=reason)
 
 
-def finite(values: DataFrame, metric: Metric, results: Results) -> DataFrame:
-    """Return the values of a metric, which are finite, or NaN for a failed run.
+def fitting(results: Results, values: DataFrame, metric: Metric, arm: Mapping[str, Any]) -> Array:
+    """Return a mask of the values of the arms with some levels. A `UsageError` says that there are none."""
+    levels = results.partial_arm(arm)
+    for factor in (factor for factor in levels if factor not in values):
+        raise UsageError(f"{metric.name} has no arms of one {factor}; take {factor} out")
+    mask = rows_with(values, levels)
+    if arm and not mask.any():
+        raise UsageError(f"no arm in {results.folder} is {words_of(arm)}")
+    return mask
 
-    Raise a `UsageError` if another run has no finite value, or if no run has any.
+
+def words_of(arm: Mapping[str, Any]) -> str:
+    """Return a partial arm in words."""
+    return ", ".join(f"{factor}: {label_text(level)}" for factor, level in arm.items())
+
+
+def values_to_divide(results: Results, metric: Metric, where: Mapping[str, Any] | None = None) -> DataFrame:
+    """Return the values of a metric whose variance can be divided: all are finite, or NaN for a failed run.
+
+    where: levels of the arms that take part. Raise a `UsageError` if another run has no finite value, or if no run has
+    any.
     """
+    values = metric_values(results, metric)
+    values = values[fitting(results, values, metric, where or {})]
     lost = values[~np.isfinite(values["value"]) & (values["reason"] != "failed")]
     if len(lost):
         why = ", ".join(dict.fromkeys(filter(None, lost["reason"]))) or "diverged, or never got there"

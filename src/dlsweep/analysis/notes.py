@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from dlsweep.analysis.new_images import METRIC
 from dlsweep.analysis.ranking import ALPHA, Compared
 from dlsweep.analysis.shown import Shown
 from dlsweep.config.seeds import words
-from dlsweep.text import plural
+from dlsweep.text import listed, plural
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5
@@ -24,8 +23,8 @@ def notes(shown: Shown) -> list[str]:
     """Return sentences on a leaderboard: its comparisons, its sources of chance, and runs without a value."""
     told = [*_errors(shown)]
     if shown.left:
-        more = plural(shown.left, "arm" if shown.rows == "arms" else "row")
-        told.insert(0, f"… and {more} more: dlsweep show {shlex.quote(str(shown.board.results.folder))}")
+        more = plural(shown.left, {"arms": "arm", "factors": "level", "runs": "run"}[shown.rows])
+        told.insert(0, f"… and {more} more: {shown.asked.command(shown.board.results)}")
     if shown.rows == "runs":
         return [*told, *([f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else [])]
     return [*told, *_comparison(shown), *_metric_notes(shown)]
@@ -34,6 +33,8 @@ def notes(shown: Shown) -> list[str]:
 def _comparison(shown: Shown) -> Iterator[str]:
     """Yield sentences on means, intervals, marks and pairing."""
     board, name = shown.board, shown.board.metrics[0].name
+    if shown.rows == "factors":
+        yield "A row averages each seed's runs over all combinations of other factors that its levels share; n: seeds."
     fewest, most = shown.seeds
     if most < 2:
         yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
@@ -56,7 +57,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
     if board.results.record.tuning:
         yield from board.results.record.tuning.notes()
     varied, held = sources(board.results.config)
-    yield f"Seeds vary {_and(varied)}; all runs share {_and(held)}."
+    yield f"Seeds vary {listed(varied)}; all runs share {listed(held)}."
 
 
 def _marks(compared: Compared) -> Iterator[str]:
@@ -78,17 +79,18 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
         yield f"Values at iteration {shown.board.at}, not at the end of training."
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
+        name = shown.board.label(metric)
         if metric.kind == "best" and metric.split == "test":
-            yield f"{metric.name} is optimistic: the evaluation is chosen on the images that it is measured on."
+            yield f"{name} is optimistic: the evaluation is chosen on the images that it is measured on."
         if metric.kind == "iterations_to":
-            yield f"{metric.name}: means over the runs that reach it."
+            yield f"{name}: means over the runs that reach it."
         elif diverged and metric.y == "accuracy" and metric.kind not in UNDEFINED:
-            yield f"{metric.name}: diverged runs count at chance."
+            yield f"{name}: diverged runs count at chance."
         elif diverged and metric.kind != "column":
-            yield f"{metric.name}: no mean where a run has diverged."
+            yield f"{name}: no mean where a run has diverged."
         lacking = frame.loc[~frame["reason"].isin(["", "diverged", "failed"]), "reason"].value_counts()
         for reason, count in lacking.items():
-            yield f"{metric.name}: {plural(int(count), 'run')} without a value ({reason})."
+            yield f"{name}: {plural(int(count), 'run')} without a value ({reason})."
 
 
 def _errors(shown: Shown) -> Iterator[str]:
@@ -99,7 +101,3 @@ def _errors(shown: Shown) -> Iterator[str]:
         yield f"failed: {run['arm']}, seed {run['seed']}: {last_line(str(run['error']))}"
     if len(failed) > _MOST_ERRORS:
         yield f"… and {plural(len(failed) - _MOST_ERRORS, 'failed run')} more"
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

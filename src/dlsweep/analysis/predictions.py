@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlsweep.analysis.facets import factors
+from dlsweep.analysis.frames import crossing
 from dlsweep.errors import ResultsDamaged
 from dlsweep.types import Array
 
@@ -54,21 +55,33 @@ def correctness(results: Results, runs: DataFrame | None = None) -> Array:
     return right
 
 
-def disagreement(predicted: Sequence[Array]) -> Array:
-    """Return the share of images on which two runs give different classes, of each pair; predicted: `(N,)` each.
+def disagreement(runs: DataFrame, predicted: Mapping[str, Array]) -> Array:
+    """Return the share of images on which two runs of one arm give different classes, of each pair of seeds.
 
-    >>> disagreement(np.array([[0, 1, 2, 2], [0, 1, 2, 0], [0, 2, 2, 0]])).tolist()
+    Pairs of crossed seeds differ in one source of chance, so that each has one reason to disagree. predicted: the
+    classes by run, `(N,)` each; runs without them are in no pair.
+
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"run_id": ["a", "b", "c"]})
+    >>> predicted = {"a": np.array([0, 1, 2, 2]), "b": np.array([0, 1, 2, 0]), "c": np.array([0, 2, 2, 0])}
+    >>> disagreement(runs, predicted).tolist()
     [0.25, 0.5, 0.25]
+    >>> disagreement(runs.assign(seed_init=[0, 0, 1], seed_batches=[0, 1, 1]), predicted).tolist()
+    [0.25, 0.25]
     """
-    return np.array([np.mean(one != other) for one, other in combinations(predicted, 2)])
+    own = runs[runs["run_id"].isin(predicted)]
+    seeds = own[[f"seed_{source}" for source in crossing(own)]].to_numpy()
+    each = zip([predicted[run] for run in own["run_id"]], seeds, strict=True)
+    pairs = combinations(each, 2)
+    return np.array([np.mean(p != q) for (p, one), (q, other) in pairs if not one.size or (one != other).sum() == 1])
 
 
 def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     """Return a row for each arm: on which share of the test images two of its seeds disagree (churn).
 
     Columns: `arm`, the factors, `seeds` with predictions, and `churn`, the mean over their pairs, with the `least` and
-    the `most` of a pair; NaN for fewer than two seeds. runs: rows of `results.runs`, all by default. (Milani Fard et
-    al. 2016, "Launch and iterate: reducing prediction churn".)
+    the `most` of a pair; NaN for fewer than two seeds. Pairs of crossed seeds differ in one source of chance. runs:
+    rows of `results.runs`, all by default. (Milani Fard et al. 2016, "Launch and iterate: reducing prediction churn".)
     """
     import pandas as pd
 
@@ -76,8 +89,9 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     named = ["arm", *factors(runs)]
     rows = []
     for own in arms_of(runs):
-        pairs = disagreement(list(results.predicted(own["run_id"]).values()))
-        seeds, each = len(results.predicted(own["run_id"])), pairs if len(pairs) else np.array([np.nan])
+        found = results.predicted(own["run_id"])
+        pairs = disagreement(own, found)
+        seeds, each = len(found), pairs if len(pairs) else np.array([np.nan])
         rows.append(
             {**own.iloc[0][named], "seeds": seeds, "churn": each.mean(), "least": each.min(), "most": each.max()}
         )

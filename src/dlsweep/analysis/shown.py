@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlsweep.analysis.leaderboard import Board
@@ -36,13 +39,26 @@ class Asked:
         metrics = [metric_of(results, name) for name in self.metrics] or [metric_of(results)]
         return Board(results, metrics, self.reference, self.where, self.at)
 
+    def command(self, results: Results) -> str:
+        """Return the command that shows all rows."""
+        options = {"--reference": ",".join(_levels(self.reference)), "--sort-by": self.sort_by, "--at": self.at}
+        options |= {"--rows": self.rows.replace("arms", "")}
+        given = [(name, str(value)) for name, value in options.items() if value not in (None, "")]
+        words = [*_levels(self.where), *chain(*(("-y", name) for name in self.metrics), *given)]
+        return shlex.join(["dlsweep", "show", str(results.folder), *words])
+
+
+def _levels(arm: Mapping[str, Any]) -> list[str]:
+    """Return a partial arm as the command line has it."""
+    return [f"{factor}={level}" for factor, own in arm.items() for level in (own if isinstance(own, list) else [own])]
+
 
 class Shown(NamedTuple):
     """The rows of a leaderboard that are shown. names: columns that tell rows apart; left: the number of other rows."""
 
+    asked: Asked
     board: Board
     frame: DataFrame
-    rows: str
     names: list[str]
     left: int
 
@@ -54,10 +70,24 @@ class Shown(NamedTuple):
         if asked.sort_by is not None:
             frame = _sorted(frame, asked.sort_by, board)
         varying = [factor for factor in board.factors if asked.rows != "factors" and frame[factor].nunique() > 1]
-        names = {"arms": varying or ["arm"], "factors": ["factor", "level"], "runs": [*varying, "seed"]}[asked.rows]
+        names = {"arms": varying or ["arm"], "factors": ["factor", "level"], "runs": [*varying, "seed", *board.sources]}
         shown = frame if asked.top is None else frame.head(asked.top)
         shown = with_new_images(board, shown) if asked.rows == "arms" else shown
-        return Shown(board, shown, asked.rows, names, len(frame) - len(shown))
+        return Shown(asked, board, shown, names[asked.rows], len(frame) - len(shown))
+
+    @property
+    def rows(self) -> str:
+        """The kind of rows: arms, factors or runs."""
+        return self.asked.rows
+
+    @property
+    def numbers(self) -> DataFrame:
+        """The frame with the iteration in the names of its metrics, if one is given."""
+        frame = self.frame
+        for metric in self.board.metrics:
+            new = self.board.label(metric).replace(" ", "_")
+            frame = frame.set_axis(frame.columns.str.replace(f"^{re.escape(metric.name)}", new, regex=True), axis=1)
+        return frame
 
     @property
     def minus(self) -> str:
@@ -68,7 +98,7 @@ class Shown(NamedTuple):
     @property
     def several(self) -> bool:
         """True if there is an arm to compare with."""
-        return len(self.board.arms[2]) > 1
+        return len(self.board.arms[2]) > 1 and any(one.reference is not None for one in self.board.compared)
 
     @property
     def seeds(self) -> tuple[int, int]:

@@ -196,10 +196,12 @@ def indistinguishable(values: ArrayLike, best: int, alpha: float) -> np.ndarray:
     >>> indistinguishable([[0.90, 0.92, 0.91], [0.91, 0.90, 0.92], [0.50, 0.51, 0.52]], best=0, alpha=0.05)
     array([ True,  True, False])
     """
-    from scipy.special import stdtr
-
     x = np.asarray(values, np.float64)
     with_values = ~np.isnan(x).all(axis=1)
+    if min(x.shape) < 2:  # nothing to test; the import of SciPy would take longer than a small sweep
+        return np.asarray(with_values | (np.arange(len(x)) == best))
+    from scipy.special import stdtr
+
     d = paired(x[best], x)
     infinite = np.isinf(d)
     d = np.where(infinite.any(axis=1, keepdims=True) & ~np.isnan(d), np.where(infinite, np.sign(d), 0.0), d)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlsweep.cli.terminal import say
 from dlsweep.errors import DlsweepError, UsageError
@@ -60,6 +61,30 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
     error = DlsweepError("\n".join(dict.fromkeys(map(str, lost))))
     error.exit_code = max(one.exit_code for one in lost)
     return error
+
+
+def divided(arguments: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the folders among the arguments of a command, and the partial arm of the others: `activation=relu`."""
+    levels = [one for one in arguments if "=" in one and not Path(one).exists()]
+    folders = [one for one in arguments if one not in levels]
+    if not folders:
+        raise UsageError(f"{levels[0]!r} is a level; give the folder of a sweep before it, such as results/my-sweep")
+    return list(dict.fromkeys(folders)), partial_arm(levels)
+
+
+def partial_arm(arguments: Iterable[str], option: str = "") -> dict[str, Any]:
+    """Return the levels that some arguments or an option have; a factor that is given several times has several.
+
+    >>> partial_arm(["activation=relu,init=he", "init=xavier"])
+    {'activation': 'relu', 'init': ['he', 'xavier']}
+    """
+    levels: dict[str, list[str]] = {}
+    for pair in filter(None, (pair for one in arguments for pair in re.split(r",(?=[^,=]+=)", one))):
+        factor, equals, level = pair.partition("=")
+        if not equals:
+            raise UsageError(f"{option} must have levels such as activation=relu,init=he, got {pair!r}")
+        levels.setdefault(factor.strip(), []).append(level.strip())
+    return {factor: own[0] if len(own) == 1 else own for factor, own in levels.items()}
 
 
 def print_each(told: Sequence[tuple[Sweep, str]], form: Form) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from dlsweep.cli.each import each, print_each
-from dlsweep.cli.options import FORMS, AtLeast1, Json, Results, checked, one_of
+from dlsweep.cli.each import divided, each, print_each
+from dlsweep.cli.options import FORMS, AtLeast1, Json, ResultsAndLevels, checked, one_of
 from dlsweep.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ ORDER = "Factors of the largest interactions."
 
 
 def effects(
-    results: Results,
+    results: ResultsAndLevels,
     metric: Annotated[str | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
     order: Annotated[int, Option(parser=checked("--order", AtLeast1), metavar="N", help=ORDER)] = 2,
     as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
@@ -34,8 +34,9 @@ def effects(
 
     wanted = one_of(csv=as_csv, json=as_json, md=as_markdown, latex=as_latex)
     told: list[tuple[Sweep, Any]] = []
+    folders, where = divided(results)
     try:
-        each([results], "compare", lambda sweep: told.append((sweep, sweep.effects(metric, order=order))))
+        each(folders, "compare", lambda sweep: told.append((sweep, sweep.effects(metric, order=order, where=where))))
     finally:
         if told and as_json:
             print_json([{"name": s.name, "folder": str(s.folder), **data(found)} for s, found in told])

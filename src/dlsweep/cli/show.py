@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
-from typer import Argument, Option
+from typer import Option
 
-from dlsweep.cli.each import HEADINGS, each, print_each
-from dlsweep.cli.options import FORMS, AtLeast1, checked, one_of
+from dlsweep.cli.each import HEADINGS, divided, each, partial_arm, print_each
+from dlsweep.cli.options import FORMS, AtLeast1, ResultsAndLevels, checked, one_of
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
     from dlsweep.text import Form
 
-RESULTS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu."
 Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
 REFERENCE = "Arm that others are compared with: activation=relu,init=he; by default the best."
 SORT = "Column to sort by; by default the first metric, best first."
@@ -35,7 +32,7 @@ ITERATION = Option(parser=checked("--at", Annotated[int, Ge(0)]), metavar="ITERA
 
 
 def show(
-    results: Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=RESULTS, show_default=False)],
+    results: ResultsAndLevels,
     metrics: Annotated[list[str] | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
     reference: Annotated[str | None, Option(metavar="FACTOR=LEVEL,…", help=REFERENCE)] = None,
     sort_by: Annotated[str | None, Option("--sort-by", metavar="COLUMN", help=SORT)] = None,
@@ -57,8 +54,8 @@ def show(
     from dlsweep.analysis.closing import closing_data, csv, text
     from dlsweep.analysis.shown import Asked, Shown
 
-    folders, levels = _divided(results)
-    asked = Asked(metrics or (), _arm(re.split(r",(?=[^,=]+=)", reference or "")), _arm(levels), at, rows, sort_by, top)
+    folders, where = divided(results)
+    asked = Asked(metrics or (), partial_arm([reference or ""], "--reference"), where, at, rows, sort_by, top)
     wanted = one_of(csv=as_csv, json=as_json, md=as_markdown, latex=as_latex)
     told: list[tuple[Sweep, Any]] = []
     if joint or rank:
@@ -110,23 +107,3 @@ def _print_shared(sweeps: Sequence[Sweep], asked: Asked, form: Form) -> None:
     except UsageError:  # they share no arms, or not the metric
         return
     print("\n" + HEADINGS[form].format("all sweeps") + told)
-
-
-def _divided(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the folders and the levels among the arguments of a command."""
-    levels = [one for one in arguments if "=" in one and not Path(one).exists()]
-    folders = [one for one in arguments if one not in levels]
-    if not folders:
-        raise UsageError(f"{levels[0]!r} is a level; give the folder of a sweep before it, such as results/my-sweep")
-    return list(dict.fromkeys(folders)), levels
-
-
-def _arm(pairs: Iterable[str]) -> dict[str, Any]:
-    """Return a partial arm; a factor that is given several times has several levels."""
-    levels: dict[str, list[str]] = {}
-    for pair in filter(None, pairs):
-        factor, equals, level = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--reference must have levels such as activation=relu,init=he, got {pair!r}")
-        levels.setdefault(factor.strip(), []).append(level.strip())
-    return {factor: own[0] if len(own) == 1 else own for factor, own in levels.items()}

@@ -16,6 +16,9 @@ per claim and contrast, with its verdict), or `ranks` (a row per pair of arms, r
 that the user does not fill gets a factor that varies; `for cell, part in facets` gives the rows of each panel. A factor
 that is left without a place makes a figure for each of its levels. A plot without places gets the whole table once.
 
+`needs` names what a sweep must have besides the table: "crossed seeds", "plain seeds", "two seeds", "a factor", "two
+factors", "whole grid", "train and test", "images" or "landscape". A config without it is refused before training.
+
 Keyword-only parameters with annotation and default are the plot's settings in YAML and on the command line. The
 annotations `FactorName`, `SplitName` and `SettingName` of `dlsweep.analysis.facets` mark settings that name something
 in the sweep: a config with an unknown name is refused before training. A `SettingName` chooses a numeric x axis, by
@@ -39,11 +42,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
+from dlsweep.config.checks.plots import LACKS
 from dlsweep.errors import UsageError
 from dlsweep.plots import options
 from dlsweep.registry import Contract, Entry, Registry
 from dlsweep.settings import Setting
 from dlsweep.sources import place
+from dlsweep.text import nearest
 from dlsweep.types import name_of
 
 if TYPE_CHECKING:
@@ -52,6 +57,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Table = Literal["runs", "curves", "layers", "networks", "predictions", "claims", "ranks"]
+_OF_TABLE: dict[str, tuple[str, ...]] = {
+    "networks": ("networks", "weights"),
+    "predictions": ("networks", "predictions"),
+    "layers": ("networks", "layers"),
+    "claims": ("claims",),
+}
 NETWORKS = ("networks", "predictions")  # tables of which a plot gets the `Results`
 ACROSS = ("claims", "ranks")  # tables of several sweeps
 Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
@@ -87,11 +98,17 @@ class Charts(tuple[Chart, ...]):
 
 @dataclass(frozen=True)
 class Plot(Entry):
-    """A registered plot with its declaration. arrange: gives factors their places."""
+    """A registered plot with its declaration. arrange: gives factors their places; also: needed besides the table."""
 
     table: Table
     places: tuple[str, ...] = ()
     arrange: Arrange = Facets.of
+    also: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of its needs, of `dlsweep.config.checks.plots.LACKS`."""
+        return (*_OF_TABLE.get(self.table, ()), *self.also)
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
@@ -175,6 +192,7 @@ class Plots(Registry):
         table: Table | None = None,
         places: Sequence[str] = (),
         arrange: Arrange = Facets.of,
+        needs: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Decorate a plot: add it under its own name. `dlsweep.plots.chart` explains the declaration.
 
@@ -185,7 +203,12 @@ class Plots(Registry):
 
         def add(function: F) -> F:
             name = self._name(function)
-            self._declared[function] = {"table": table, "places": tuple(places), "arrange": arrange}
+            self._declared[function] = {
+                "table": table,
+                "places": tuple(places),
+                "arrange": arrange,
+                "also": tuple(needs),
+            }
             self._add(name, function)
             return function
 
@@ -205,6 +228,8 @@ class Plots(Registry):
         plot = Plot(self.kind, name, function, passed=1, **declared)
         if not set(plot.places) <= set(PLACES):
             raise UsageError(f"{where}: places must be some of {', '.join(PLACES)}, got {plot.places}")
+        if unknown := [need for need in plot.also if need not in LACKS]:
+            raise UsageError(f"{where}: there is nothing called {unknown[0]!r} to need{nearest(unknown[0], LACKS)}")
         for one in plot.places:
             if one not in plot.settings or name_of(plot.settings[one].annotation) != name_of(FactorName):
                 raise UsageError(f"{where}: its place {one!r} must be a keyword-only setting of the type FactorName")

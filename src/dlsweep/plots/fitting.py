@@ -40,6 +40,13 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
     return "\n".join(done)
 
 
+def balanced(text: str, width: float, size: float, lines: int) -> str:
+    """Break a text as `fit` does, but into lines that are about as long as each other."""
+    found = fit(text, width, size, lines)
+    narrower = (fit(text, share * width, size, found.count("\n") + 1) for share in (0.6, 0.7, 0.8, 0.9))
+    return next((one for one in narrower if one.split() == found.split()), found)
+
+
 def under(labels: Sequence[str], width: float) -> tuple[list[str], float, float]:
     """Fit words under marks that are `width` inches apart; return them, their rotation, and their height in inches."""
     level = [fit(label, width - 0.1, NAME, lines=2) for label in labels]

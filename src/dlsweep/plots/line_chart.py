@@ -16,6 +16,7 @@ from dlsweep.plots.chart import Chart
 from dlsweep.plots.legend import Legend
 from dlsweep.plots.names import factor_name
 from dlsweep.plots.panels import Words, empty, panels
+from dlsweep.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -174,7 +175,7 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
 def _told(same: Sequence[Sequence[Series]], legend: Legend) -> list[str]:
     """Explain which lines coincide, each group once."""
     groups = dict.fromkeys(tuple(dict.fromkeys(legend.names.get(one.level, one.level) for one in g)) for g in same)
-    texts = [" and ".join(filter(None, [", ".join(group[:-1]), group[-1]])) for group in groups if len(group) > 1]
+    texts = [listed(group) for group in groups if len(group) > 1]
     return [f"Lines that coincide are drawn on each other: {'; '.join(texts)}."] * bool(texts)
 
 

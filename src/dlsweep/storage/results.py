@@ -183,10 +183,10 @@ class Results:
         return dlsweep.plot(self, kind, **settings)
 
     def effects(
-        self, metric: str | None = None, *, order: int = 2
+        self, metric: str | None = None, *, order: int = 2, where: Mapping[str, Any] | None = None
     ) -> dlsweep.analysis.effects.Effects | dlsweep.analysis.luck.Luck:
         """Return main effects and interactions of the factors, or shares of luck, as `dlsweep.effects` does."""
-        return dlsweep.effects(self, metric, order=order)
+        return dlsweep.effects(self, metric, order=order, where=where)
 
     def summary(self, metrics: Sequence[str] | None = None) -> DataFrame:
         """Return one row per arm with means and intervals, as `dlsweep.summary` does."""

@@ -72,7 +72,8 @@ def of_network(arm: Arm) -> Cost:
     # are kept, and copies for probes.
     slots = len(optimizers[arm.optimizer.name].rest)
     kept = bool(arm.evaluate.keep) + slots * (arm.evaluate.keep == "final")
-    copies = 4 + slots + kept + 3 * arm.evaluate.layers
+    restored = arm.evaluate.predicts and arm.train.stopping is not None and arm.train.stopping.restore_best
+    copies = 4 + slots + max(kept, restored) + 3 * arm.evaluate.layers
     parameters = size(layers)
     memory = FLOAT * (parameters * copies + activations + samples)
     kernels = sum(p.kernel for layer in layers for p in layer.parameters.values())

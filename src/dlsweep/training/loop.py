@@ -90,7 +90,8 @@ class Training:
         self.limits = Limits(len(runs), data.classes)
         endings = Endings(runs)
         self.observers: list[Observer] = [Curves(), endings]
-        checkpoints = Checkpoints(runs, endings) if arm.evaluate.keep else None
+        restored = arm.evaluate.predicts and endings.restore.any()
+        checkpoints = Checkpoints(runs, endings) if arm.evaluate.keep or restored else None
         if checkpoints:
             self.observers.append(checkpoints)
         if arm.evaluate.predicts:

@@ -7,7 +7,7 @@ from copy import copy
 from functools import lru_cache
 from itertools import islice
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from dlsweep.nn.layers import Layer
 from dlsweep.randomness import Seeds
 from dlsweep.training.state import Stack
 from dlsweep.types import Array
+
+T = TypeVar("T")
 
 BLOCK = 480  # samples; intermediates stay in a core's cache, and the vectors of every product's kernels are full
 IMAGES = 100  # samples that are images: they take more room
@@ -158,6 +160,18 @@ def _minibatches(seeds: Seeds, size: int, train: Train, epoch: int) -> Iterator[
         epoch += 1
 
 
+def once(seeds: Iterable[Seeds], sources: Sequence[str], make: Callable[[Seeds], T]) -> dict[Seeds, T]:
+    """Make something of each seed, once for those that have the same seeds of some sources of chance.
+
+    >>> crossed = [Seeds.crossed({"init": init, "batches": 1}) for init in range(3)]
+    >>> len({id(made) for made in once(crossed, ["batches"], lambda seeds: [seeds]).values()})
+    1
+    """
+    keys = {s: tuple(s.of(name) for name in sources) for s in seeds}
+    made = {key: make(s) for key, s in {key: s for s, key in keys.items()}.items()}
+    return {s: made[key] for s, key in keys.items()}
+
+
 Batch = Mapping[Seeds, Block]  # the minibatch of each seed
 
 
@@ -169,14 +183,15 @@ class Samples:
         self.data, self.dtype, self.size = stack.data, stack.dtype, block_size(layers)
         self.own = size < len(arrays.t_train)  # every seed trains on a subset of its own
         self.reorder = bool(layers[0].facts.reorders) and not arrays.standardized
-        self.subsets = {s: subset(s, size, len(arrays.t_train)) for s in stack.slices}
-        self.seen = {s: arrays.seen_by(rows) for s, rows in self.subsets.items()}
-        self._indices = {s: minibatches(s, size, stack.arm.train, begun) for s in stack.slices}
+        self.subsets = once(stack.slices, ["subset"], lambda s: subset(s, size, len(arrays.t_train)))
+        self.seen = once(stack.slices, ["subset"], lambda s: arrays.seen_by(self.subsets[s]))
+        self._indices = {s.of("batches"): minibatches(s, size, stack.arm.train, begun) for s in stack.slices}
         self._splits: dict[str, Blocks | dict[Seeds, Blocks]] = {}
 
     def next(self, seeds: Iterable[Seeds]) -> Batch:
-        """Return the next minibatch of each seed."""
-        return {s: self.gather(s, next(self._indices[s])) for s in seeds}
+        """Return the next minibatch of each seed. Crossed seeds with the same order and subset share it."""
+        indices = {number: next(self._indices[number]) for number in dict.fromkeys(s.of("batches") for s in seeds)}
+        return once(seeds, ["batches", "subset"], lambda s: self.gather(s, indices[s.of("batches")]))
 
     def gather(self, seeds: Seeds, indices: Array) -> Block:
         """Return a minibatch; `indices` count within the samples that the seed trains on."""
@@ -211,10 +226,11 @@ class Samples:
         arrays = self.data.arrays
         if split == "train" and self.own:
             x, t = arrays.x_train, arrays.t_train
-            return {
-                s: Blocks(x[rows], t[rows], self.seen[s].floats, self.dtype, reorder=self.reorder, size=self.size)
-                for s, rows in self.subsets.items()
-            }
+            common: dict[str, Any] = {"reorder": self.reorder, "size": self.size}
+            own = self.subsets
+            return once(
+                own, ["subset"], lambda s: Blocks(x[own[s]], t[own[s]], self.seen[s].floats, self.dtype, **common)
+            )
         if arrays.standardized and self.own:  # every seed sees the same samples with moments of its own
             whole = split_blocks(self.data, split, self.dtype, self.reorder, self.size, keep=False)
             return {s: whole.seen(seen.floats) for s, seen in self.seen.items()}

@@ -130,11 +130,12 @@ class State:
         return cls(stack, parameters, slots)
 
     @classmethod
-    def of(cls, stack: Stack, kept: Checkpoint) -> State:
-        """Return the state of a stack of one run with the parameters of a checkpoint, and without slots."""
-        layers = stack.network.layers
+    def of(cls, stack: Stack, kept: Sequence[Checkpoint]) -> State:
+        """Return the state of a stack with the parameters of a checkpoint of each run, and without slots."""
+        names = [{k: f"{layer.name}/{k}" for k in layer.parameters} for layer in stack.network.layers]
+        each = [one.parameters for one in kept]
         return cls(
-            stack, [{k: kept.parameters[f"{layer.name}/{k}"][None] for k in layer.parameters} for layer in layers], []
+            stack, [{k: np.stack([own[name] for own in each]) for k, name in layer.items()} for layer in names], []
         )
 
     def copy(self, iteration: int, row: int) -> Checkpoint:

@@ -45,7 +45,7 @@ def test_main_effects() -> None:
     assert data(line(ax, "mean of all"))[0, 0] == pytest.approx(frame["final_test_accuracy"].mean())
     assert [tick.get_text() for tick in ax.get_yticklabels()][:3] == ["activation: relu", "tanh", "initialization: he"]
     share = chart.data.set_index("factor")["share"]["activation"].iloc[0]
-    assert f"{100 * share:.0f} %" in texts(chart.figure)
+    assert f"{100 * share:.0f} % of the variance" in texts(chart.figure)
     assert "6 seeds" in chart.caption
 
 
@@ -101,7 +101,7 @@ def test_shares_of_luck() -> None:
         values = frame[frame["data"] == level]["final_test_accuracy"].to_numpy().reshape(4, 3)
         expected = [share.share for share in variance_shares(values, ["init", "batches"])]
         assert [bar.get_bbox().width for bar in ax.patches if isinstance(bar, Rectangle)] == pytest.approx(expected)
-    assert "4 init × 3 batches seeds" in chart.caption
+    assert "4 seeds of the initial weights × 3 seeds of the order of the minibatches" in chart.caption
     assert chart.caption in " ".join(texts(chart.figure))
     assert chart.alt.endswith(".")
     missing = plots["luck"](frame[1:])

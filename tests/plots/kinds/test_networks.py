@@ -314,19 +314,6 @@ def test_without_weights_a_sentence_says_what_to_add(tmp_path: Path, kind: str) 
         dlsweep.load({**CONFIG, "evaluate": {"every": 20}, "plots": [kind]})
 
 
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        ("layers", r"layers shows measurements of layers; add evaluate: \{layers: true\}"),
-        ("histograms", r"histograms shows measurements of layers; add evaluate: \{layers: true\}"),
-        ("luck", r"luck needs crossed seeds, such as seeds: \{init: 10, batches: 10\}"),
-    ],
-)
-def test_what_a_plot_needs_is_told_before_training(kind: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
-        dlsweep.load({**CONFIG, "evaluate": {"every": 20}, "plots": [kind]})
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_landscapes_have_no_networks_to_look_into(tmp_path: Path, kind: str) -> None:
     config = {"name": "valley", "model": "narrow_valley", "train": {"iterations": 3}}

@@ -12,7 +12,7 @@ from tests.support import commands
 from tests.support.figures import chart, drawn, panels, said
 
 import dlsweep
-from dlsweep.analysis.predictions import correctness
+from dlsweep.analysis.predictions import churn, correctness
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots.figures import draw
 from dlsweep.registry import Choice
@@ -132,7 +132,7 @@ def test_without_predictions_a_sentence_says_what_to_change(tmp_path: Path, kind
         dlsweep.load({**config, "plots": [kind]})
     with pytest.raises(ConfigError, match=f"{kind} needs the predictions of test images; add test to evaluate.on"):
         dlsweep.load({**config, "evaluate": {"on": ["train"]}, "plots": [kind]})
-    assert dlsweep.load({**config, "evaluate": {"keep": "final", "predictions": False}, "plots": [kind]})
+    assert dlsweep.load({**config, "evaluate": {"keep": "final", "predictions": False}, "seeds": 2, "plots": [kind]})
 
 
 def test_the_command_draws_them_for_results_that_kept_no_weights(results: Results, tmp_path: Path) -> None:
@@ -140,3 +140,17 @@ def test_the_command_draws_them_for_results_that_kept_no_weights(results: Result
         done = commands.dlsweep("plot", results.folder, "-k", kind, "--output", tmp_path / kind, folder=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert len(done.stdout.splitlines()) == pages
+
+
+def test_churn_of_crossed_seeds_has_pairs_that_differ_in_one_source(tmp_path: Path) -> None:
+    config = {**CONFIG, "grid": {"init": "he"}, "seeds": {"init": 2, "batches": 3}}
+    results = dlsweep.run(config, output=tmp_path, executor="inline", quiet=True)
+    predicted = results.predicted(results.runs["run_id"])
+    by = {(row["seed_init"], row["seed_batches"]): predicted[row["run_id"]] for _, row in results.runs.iterrows()}
+    same = [(p, q) for p in by for q in by if p < q and (p[0] == q[0]) != (p[1] == q[1])]
+    assert len(same) == 9, "3 of different weights, 2 × 3 of different order"
+    (row,) = chart(results, "churn").data.to_dict("records")
+    assert row["churn"] == pytest.approx(np.mean([np.mean(by[p] != by[q]) for p, q in same]))
+    assert churn(results)["churn"].tolist() == [row["churn"]]
+    told = chart(results, "churn").caption
+    assert "differ in one source of chance (initial weights or order of the minibatches)" in told

@@ -1,8 +1,11 @@
-"""Settings of plots name factors, splits and settings of the sweep; plots of networks need the weights."""
+"""Plots need what the sweep has, and their settings name its factors, splits and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from math import prod
 from typing import get_args
 
 from dlsweep.config.document import Key, Node, gather
@@ -10,57 +13,144 @@ from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import entry, factor, numeric_settings, registry
 from dlsweep.errors import Mistake
-from dlsweep.registry import Choice
-from dlsweep.tasks import CLASSIFICATION, DESCENT
-from dlsweep.text import nearest
+from dlsweep.tasks import CLASSIFICATION
+from dlsweep.text import listed, nearest, shape_text
 from dlsweep.types import Split, name_of
 
 
-def weights(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots of networks in a sweep that keeps no weights, and of predictions in one that keeps neither."""
+def needs(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots that need what the sweep does not have, such as weights, claims or crossed seeds."""
+    for node, plot in sweep.plots:
+        told = (LACKS[need](sweep) for need in getattr(entry("plots", plot.name), "needs", ()))
+        if lacking := next(filter(None, told), ""):
+            yield node.place.mistake(f"{plot.name} {lacking}")
+
+
+def _networks(sweep: Sweep) -> str:
+    task = sweep.task
+    return "" if task is CLASSIFICATION else f"shows networks, and the models here are {task.noun}s"
+
+
+def _landscape(sweep: Sweep) -> str:
+    unknown = any("model" in grid.faulty for grid in sweep.grids)
+    here = "" if unknown or sweep.task is not CLASSIFICATION else "and the models here are networks"
+    return here and f"are those of descents on a landscape, {here}"
+
+
+def _weights(sweep: Sweep) -> str:
+    return "" if sweep.evaluate.keep else "needs the weights; add evaluate: {keep: final}, or best"
+
+
+def _predictions(sweep: Sweep) -> str:
     evaluate = sweep.evaluate
-    for node, plot in sweep.plots if sweep.task is CLASSIFICATION and evaluate.keep is None else ():
-        if shows_predictions(plot) and not evaluate.predicts:
-            what = "add test to evaluate.on" if evaluate.predictions else "take out evaluate.predictions: false"
-            yield node.place.mistake(f"{plot.name} needs the predictions of test images; {what}")
-        elif shows_networks(plot) and not shows_predictions(plot):
-            yield node.place.mistake(f"{plot.name} needs the weights; add evaluate: {{keep: final}}, or best")
+    if evaluate.keep or evaluate.predicts:
+        return ""
+    what = "add test to evaluate.on" if evaluate.predictions else "take out evaluate.predictions: false"
+    return f"needs the predictions of test images; {what}"
 
 
-def tasks(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots that do not suit the task: of accuracy or of networks for landscapes, and of paths for networks."""
-    if any("model" in grid.faulty for grid in sweep.grids):
-        return
-    task, classifies = sweep.task, sweep.task is CLASSIFICATION
-    for node, plot in sweep.plots:
-        if not classifies and plot.settings.get("y") == "accuracy":
-            yield node.place.mistake(f"a {task.noun} has no accuracy; write {{{plot.name}: {{y: loss}}}}")
-        if not classifies and shows_networks(plot):
-            yield node.place.mistake(f"{plot.name} shows networks, and the models here are {task.noun}s")
-        if classifies and plot.name == DESCENT.plot:
-            yield node.place.mistake("paths are those of descents on a landscape, and the models here are networks")
+def _images(sweep: Sweep) -> str:
+    shapes = [data.shape for data in sweep.datasets.opened.values() if data is not None]
+    images = not shapes or any(len(shape) == 3 for shape in shapes)
+    return "" if images else f"needs images, and the samples here are of the shape {shape_text(shapes[0])}"
 
 
-def claims(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots of claims in a sweep without claims."""
+def _layers(sweep: Sweep) -> str:
+    return "" if sweep.evaluate.layers else "needs measurements of layers; add evaluate: {layers: true}"
+
+
+def _claims(sweep: Sweep) -> str:
     stated = sweep.top.get("claims")
-    for node, plot in sweep.plots if stated is None or not stated.value else ():
-        if getattr(entry("plots", plot.name), "table", "") == "claims":
-            yield node.place.mistake(
-                f"{plot.name} shows the claims of a sweep, and this one has none; write claims:, such as "
-                "claims: [{he beats xavier: {arm: {init: he}, beats: {init: xavier}}}]"
-            )
+    none = "shows the claims of a sweep, and this one has none; write claims:, such as "
+    example = "claims: [{he beats xavier: {arm: {init: he}, beats: {init: xavier}}}]"
+    return "" if stated is not None and stated.value else none + example
 
 
-def measured(sweep: Sweep) -> Iterator[Mistake]:
-    """Report plots of layers in a sweep that does not measure them, and shares of luck without crossed seeds."""
-    if sweep.task is not CLASSIFICATION:
-        return
-    for node, plot in sweep.plots:
-        if getattr(entry("plots", plot.name), "table", "") == "layers" and not sweep.evaluate.layers:
-            yield node.place.mistake(f"{plot.name} shows measurements of layers; add evaluate: {{layers: true}}")
-        if plot.name == "luck" and not sweep.seeds.crossed:
-            yield node.place.mistake("luck needs crossed seeds, such as seeds: {init: 10, batches: 10}")
+def _train_and_test(sweep: Sweep) -> str:
+    on = sweep.evaluate.on
+    needed = [] if {"train", "batch"} & {*on} else ["train"]
+    needed += [] if "test" in on else ["test"]
+    return f"compares train with test; add {listed(needed)} to evaluate.on" if needed else ""
+
+
+def _crossed_seeds(sweep: Sweep) -> str:
+    several = any(len(own) > 1 for own in sweep.seeds.crossed.values())
+    return "" if several else "needs crossed seeds, such as seeds: {init: 10, batches: 10}"
+
+
+def _plain_seeds(sweep: Sweep) -> str:
+    crossed = "needs plain seeds, such as seeds: 10; of crossed ones, luck shows the sources"
+    return crossed if sweep.seeds.crossed else ""
+
+
+def _two_seeds(sweep: Sweep) -> str:
+    return "" if len(sweep.seeds) > 1 else "compares the seeds of an arm, and there is one; write seeds: 2 or more"
+
+
+def _a_factor(sweep: Sweep) -> str:
+    return "" if _varying(sweep) else "needs a factor that varies; add one to grid, such as init: [he, xavier]"
+
+
+def _two_factors(sweep: Sweep) -> str:
+    here = "" if (count := _varying(sweep)) > 1 else ("one varies here" if count else "none varies here")
+    return here and f"needs two factors that vary, and {here}; add one to grid, such as init: [he, xavier]"
+
+
+def _varying(sweep: Sweep) -> int:
+    """Return the number of factors that vary, those of one axis as one; 2 if that is not known."""
+    if not _is_read(sweep):
+        return 2
+    return sum(len(own) > 1 for own in map(set, zip(*_arms(sweep))))
+
+
+def _arms(sweep: Sweep) -> set[tuple[object, ...]]:
+    """Return the labels of each arm, a tuple for each axis; of several grids, a label for each factor."""
+    arms = list[Mapping[str, str]]()
+    for blocks in sweep.blocks:
+        fields = {name for block in blocks for name in block[0].fields}
+        own = replace(sweep, blocks=[blocks]).partial_arms(*fields)
+        arms += (ChainMap(*(dict(one.labels) for one in arm.combinations)) for arm in own if arm.is_kept)
+    axes = [[f.name for f in axis.factors] for axis in sweep.axes] if len(sweep.grids) == 1 else []
+    return {tuple(tuple(arm[name] for name in names) for names in axes or [[name] for name in arm]) for arm in arms}
+
+
+def _whole_grid(sweep: Sweep) -> str:
+    if not _is_read(sweep) or not sweep.rules or len(sweep.grids) > 1:
+        return ""
+    kept = _arms(sweep)
+    whole = prod(map(len, map(set, zip(*kept))))
+    rules = " and ".join(name for name in ("exclude", "only") if name in sweep.top)
+    only = "take the plot out, and see dlsweep effects, which then shows the effects of single factors"
+    left = (
+        f"needs every combination of levels, and {rules} keep{'s' * (' ' not in rules)} {len(kept)} of {whole}; {only}"
+    )
+    return "" if len(kept) == whole else left
+
+
+# Needs that a plot can declare; each returns a sentence on its lack with a way out, "" if the sweep has it.
+LACKS: dict[str, Callable[[Sweep], str]] = {
+    "networks": _networks,
+    "landscape": _landscape,
+    "weights": _weights,
+    "predictions": _predictions,
+    "images": _images,
+    "layers": _layers,
+    "claims": _claims,
+    "train and test": _train_and_test,
+    "crossed seeds": _crossed_seeds,
+    "plain seeds": _plain_seeds,
+    "two seeds": _two_seeds,
+    "a factor": _a_factor,
+    "two factors": _two_factors,
+    "whole grid": _whole_grid,
+}
+
+
+def accuracy(sweep: Sweep) -> Iterator[Mistake]:
+    """Report plots of accuracy of models that have none."""
+    for node, plot in sweep.plots if "accuracy" not in sweep.task.metrics else ():
+        if plot.settings.get("y") == "accuracy":
+            yield node.place.mistake(f"a {sweep.task.noun} has no accuracy; write {{{plot.name}: {{y: loss}}}}")
 
 
 def across(sweep: Sweep) -> Iterator[Mistake]:
@@ -75,17 +165,11 @@ def across(sweep: Sweep) -> Iterator[Mistake]:
 
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
-    if sweep.faulty or any(grid.faulty for grid in sweep.grids) or not any(sweep.blocks):
-        return
-    values: dict[str, set[float]] = {}
-    for one in sweep.combinations():
-        for column, value in numeric_settings(one.fields, one.labels, sweep.task).items():
-            values.setdefault(column, set()).add(value)
-    for node, plot in sweep.plots:
+    for node, plot in sweep.plots if _is_read(sweep) else ():
         setting = getattr(entry("plots", plot.name), "numeric", None)
         if setting is None:
             continue
-        chosen = plot.settings[setting]
+        chosen, values = plot.settings[setting], _numeric(sweep)
         if chosen is None and max(map(len, values.values()), default=0) < 2:
             none = f"{plot.name} shows a numeric setting, and none varies in this sweep"
             yield node.place.mistake(f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}")
@@ -97,14 +181,18 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
             yield place.mistake(f"plots.{plot.name}.{setting} must name a numeric setting of this sweep, {found}")
 
 
-def shows_networks(plot: Choice) -> bool:
-    """True if a plot is about networks: it needs their weights or their predictions."""
-    return getattr(entry("plots", plot.name), "table", "") == "networks" or shows_predictions(plot)
+def _is_read(sweep: Sweep) -> bool:
+    """True if the levels of all grids are known."""
+    return not sweep.every_fault and any(sweep.blocks)
 
 
-def shows_predictions(plot: Choice) -> bool:
-    """True if a plot needs the predictions of test images, kept or computed from kept weights."""
-    return getattr(entry("plots", plot.name), "table", "") == "predictions"
+def _numeric(sweep: Sweep) -> dict[str, set[float]]:
+    """Return the values of each numeric setting."""
+    values: dict[str, set[float]] = {}
+    for one in sweep.combinations():
+        for column, value in numeric_settings(one.fields, one.labels, sweep.task).items():
+            values.setdefault(column, set()).add(value)
+    return values
 
 
 def names(sweep: Sweep) -> Iterator[Mistake]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.facets import Facets, arms
+from dlsweep.analysis.frames import crossing
 from dlsweep.analysis.networks import Networks
 from dlsweep.analysis.predictions import arms_of, disagreement
 from dlsweep.plots import captions, style
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@plots.register(table="predictions", arrange=Facets.whole)
+@plots.register(table="predictions", arrange=Facets.whole, needs=("two seeds",))
 def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> Chart:
     """Share of test images on which two seeds of an arm disagree: a row per arm, a dot per pair, and the mean.
 
@@ -30,7 +33,7 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
     has no pair. order: of the rows, as in the config, or by value, the arm whose seeds agree best above.
 
     A ring is the mean test error of the seeds: the churn of two networks that are wrong on the same images is at most
-    their error. Runs that diverged have no predictions.
+    their error. Pairs of crossed seeds differ in one source of chance. Runs that diverged have no predictions.
 
     >>> list(plots["churn"].settings)[:3]
     ['arm', 'seed', 'order']
@@ -43,11 +46,11 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
     names, of = arms(facets.frame, ())
     by = dict(zip(facets.frame["arm"].astype(str), names))
     words = Words(
-        x="share of test images on which two seeds disagree",
+        x="share of test images",
         y="" if of == "arm" else factor_name(of),
         **captions.headings(facets),
-        legend=[("", [mark("pair of seeds", **_DOT), mark("mean", **MEAN), mark("mean test error", **_RING)])],
-        foot=f"Pairs of {captions.seeds(max(row['seeds'], 1) for row in rows)}, which share seeds: no interval.",
+        legend=[("", [mark("two seeds disagree", **_DOT), mark("mean", **MEAN), mark("mean test error", **_RING)])],
+        foot=f"A dot: {_pairs(facets, rows)}. Pairs share seeds, so there is no interval.",
         ticks=[fit(by[row["arm"]], 4, LABEL) for row in rows],
         beside=[row["ended"] for row in rows],
     )
@@ -67,6 +70,13 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
     return Chart(figure, words.foot, f"{alt} {captions.extremes(data[['arm', 'churn']], 'churn')}".strip(), data)
 
 
+def _pairs(facets: Networks, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the words for the pairs."""
+    if sources := [source_words(source) for source, count in crossing(facets.frame).items() if count > 1]:
+        return f"two runs that differ in one source of chance ({' or '.join(sources)})"
+    return f"two of {captions.seeds(max(row['seeds'], 1) for row in rows)}"
+
+
 _DOT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0, "alpha": 0.7}
 _RING: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6, "fillstyle": "none"}
 
@@ -74,7 +84,7 @@ _RING: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6, "f
 def _row(facets: Networks, runs: DataFrame) -> dict[str, Any]:
     """Return the numbers of an arm."""
     found = facets.predicted(runs)
-    pairs, ended = disagreement(list(found.values())), runs[runs["run_id"].isin(found)]
+    pairs, ended = disagreement(runs, found), runs[runs["run_id"].isin(found)]
     return {
         "arm": str(runs["arm"].iloc[0]),
         "seeds": len(found),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ROW = 0.26  # inches
 
 
-@plots.register(table="runs")
+@plots.register(table="runs", needs=("plain seeds", "a factor", "whole grid"))
 def effects(
     facets: Facets,
     *,
@@ -50,13 +50,12 @@ def effects(
     caption = [
         "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
         "Bars: 95 % interval of the difference to the mean of all (dotted), within seeds." * (found.n > 1),
-        "Right: share of the variance.",
     ]
     words = Words(
         x=metric.words,
         foot=" ".join(filter(None, caption)),
         ticks=_ticks(facets.frame, rows),
-        beside=[percent(share) for share in shares],
+        beside=[f"{percent(share)} of the variance" for share in shares],
     )
     with panels(words, (5.5, max(1.2, _ROW * (places[-1] + 1)))) as (figure, axes):
         ax = axes[0, 0]
@@ -69,7 +68,7 @@ def effects(
             at = [places[row] for row in own.index]
             _draw(ax, str(factor), own, at, style.PALETTE[number % len(style.PALETTE)])
             middle: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            text = percent(shares[factor])
+            text = f"{percent(shares[factor])} of the variance"
             ax.annotate(text, (1, sum(at) / len(at)), (6, 0), va="center", size=NAME, weight="bold", **middle)
     alt = captions.alt(
         f"Main effects on {metric.words}",

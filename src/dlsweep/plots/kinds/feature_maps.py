@@ -24,7 +24,7 @@ _LARGEST = 1.1  # inches of a map
 _GAP = 0.06
 
 
-@plots.register(table="networks")
+@plots.register(table="networks", needs=("images",))
 def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart:
     """The outputs of every layer of a convolutional network for one test image: a row of maps each, the image above.
 

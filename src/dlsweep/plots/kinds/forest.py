@@ -12,7 +12,7 @@ import numpy as np
 from dlsweep.analysis.facets import Facets
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import NAME, NOTE, block_height, fit
+from dlsweep.plots.fitting import NAME, NOTE, balanced, block_height, fit
 from dlsweep.plots.options import NORMAL
 from dlsweep.plots.panels import Words, bare, panels
 from dlsweep.text import half_width, interval_text, measured, plural
@@ -148,8 +148,8 @@ class _Claim:
         verdict = f"{one['verdict']}, n = {one['n']}" if one["n"] else one["verdict"]
         verdict += {"refuted": ", as expected"}.get(one["verdict"], "") * bool(one["as_expected"])
         name = one["claim"] + " †" * bool(one["late"])
-        about = captions.joined(one["words"], one["contrast"] * (len(self.steps) == 1))
-        texts = fit(name, _LEFT, NORMAL, 5), fit(about, _LEFT, NOTE, 3), verdict
+        about = ": ".join(filter(None, (one["words"], one["contrast"] * (len(self.steps) == 1))))
+        texts = balanced(name, _LEFT, NORMAL, 5), balanced(about, _LEFT, NOTE, 3), verdict
         notes = [fit(note, _RIGHT, NOTE, 4) for note in self.notes()]
         if not self.told:
             reason = one["reason"] or "not finite in any seed"

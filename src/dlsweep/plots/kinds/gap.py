@@ -12,7 +12,7 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 
 
-@plots.register(table="curves", places=("rows", "columns", "lines"))
+@plots.register(table="curves", places=("rows", "columns", "lines"), needs=("train and test",))
 def gap(
     facets: Facets,
     *,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # images in a row; inches of an image and of the words below it
 
 
-@plots.register(table="predictions", arrange=Facets.whole)
+@plots.register(table="predictions", arrange=Facets.whole, needs=("images",))
 def hardest(facets: Networks, *, count: Count = 24) -> Chart:
     """The test images that most runs get wrong: label, and the class that they predict instead.
 

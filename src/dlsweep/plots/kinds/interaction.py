@@ -22,7 +22,7 @@ from dlsweep.plots.panels import Words, panels
 from dlsweep.text import nearest
 
 
-@plots.register(table="runs")
+@plots.register(table="runs", needs=("plain seeds", "two factors", "whole grid"))
 def interaction(
     facets: Facets,
     *,

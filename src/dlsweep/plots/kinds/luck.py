@@ -6,22 +6,23 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dlsweep.analysis.chance import source_words
+from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import shares
 from dlsweep.analysis.scores import Moment, metric_in
-from dlsweep.config.seeds import words as seeds_text
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME
 from dlsweep.plots.panels import Words, empty, panels
 
-_ROW = 0.34  # inches
+_ROW = 0.24  # inches of a line
 
 
-@plots.register(table="runs", places=("columns",))
+@plots.register(table="runs", places=("columns",), needs=("crossed seeds",))
 def luck(
     facets: Facets,
     *,
@@ -54,8 +55,10 @@ def luck(
             tables[cell] = shares(values.reshape(*crossed.values()), crossed)
     if not tables:
         raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
-    sources = next(iter(tables.values()))["source"].tolist()
-    varied = seeds_text({source: range(number) for source, number in crossed.items()})
+    found = next(iter(tables.values()))["source"]
+    sources = [source_words(source).replace(TIMES, f"{TIMES.rstrip()}\n") for source in found]
+    row = _ROW * max(source.count("\n") + 1 for source in sources)
+    varied = TIMES.join(f"{number} seeds of the {source_words(source)}" for source, number in crossed.items())
     foot = [
         f"{varied}; lines: 95 % interval of a share.",
         "An estimate below 0 is 0." * any(table["negative"].any() for table in tables.values()),
@@ -64,7 +67,7 @@ def luck(
     words = Words(
         x=f"share of the variance of {metric.words}", ticks=sources, foot=" ".join(filter(None, foot)), **headings
     )
-    with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, _ROW * len(sources)))) as (figure, axes):
+    with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, row * len(sources)))) as (figure, axes):
         axes[0, 0].set(xlim=(0, 1.12), ylim=(len(sources) - 0.5, -0.5))
         axes[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
         axes[0, 0].set_yticks(range(len(sources)), sources)
@@ -83,5 +86,7 @@ def luck(
                 ax.annotate(percent(share), (end, i), (5, 0), textcoords="offset points", va="center", size=NAME)
     parts = ((cell, "", table) for cell, table in tables.items())
     data = facets.tidy(((cell, line, dict(table)) for cell, line, table in parts), ["source", "share", "low", "high"])
-    alt = captions.alt(f"Bars of the shares of {', '.join(crossed)} in the variance of {metric.words}", facets)
+    alt = captions.alt(
+        f"Bars of the shares of {', '.join(map(source_words, crossed))} in the variance of {metric.words}", facets
+    )
     return Chart(figure, words.foot, alt, data)

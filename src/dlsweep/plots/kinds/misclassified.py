@@ -15,7 +15,7 @@ from dlsweep.registry import Count
 _COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # images in a row; inches of an image and of the words below it
 
 
-@plots.register(table="predictions")
+@plots.register(table="predictions", needs=("images",))
 def misclassified(facets: Networks, *, count: Count = 24) -> Chart:
     """Misclassified test images, the most confident mistakes first: label, predicted class, probability.
 

@@ -34,7 +34,7 @@ MINIMUM: dict[str, Any] = {**_MARK, "marker": "*", "markersize": 11, "markeredge
 MINIMUM |= {"markerfacecolor": style.PALETTE[4]}
 
 
-@plots.register(table="curves", places=("columns", "lines"), arrange=descent_facets)
+@plots.register(table="curves", places=("columns", "lines"), arrange=descent_facets, needs=("landscape",))
 def paths(facets: Facets) -> Chart:
     """Paths of optimizers over the contours of a landscape: a panel for each level of a factor, a dot per iteration.
 

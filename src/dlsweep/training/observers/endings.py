@@ -95,7 +95,10 @@ def _rule(arm: Arm) -> Stopping | None:
 
 
 class Checkpoints(Observer):
-    """Keep the parameters that the final metrics of each run were computed with, or those of its best evaluation."""
+    """Keep the parameters that the final metrics of each run were computed with, or those of its best evaluation.
+
+    If no weights are kept (`keep` is None), only those of runs that restore their best network, until training ends.
+    """
 
     def __init__(self, runs: Sequence[Run], endings: Endings):
         self.endings = endings
@@ -118,6 +121,8 @@ class Checkpoints(Observer):
     def leaving(self, t: int, state: State, rows: Array, status: str) -> None:
         """Keep the last parameters of the runs that ended without divergence."""
         positions = state.stack.positions[rows]
+        if self.keep is None:
+            return
         if status != "diverged":
             self._copy(t, state, rows[~self.best[positions]])
             if status == "done" and self.keep == "final":
@@ -156,8 +161,8 @@ class Checkpoints(Observer):
 
     def states(self) -> Sequence[Mapping[str, Array]]:
         """Return the slots of each run, and further parameters."""
-        return self.last
+        return self.last if self.keep else ()
 
     def results(self) -> dict[str, Any]:
         """Return `kept`."""
-        return {"kept": self.kept}
+        return {"kept": self.kept} if self.keep else {}

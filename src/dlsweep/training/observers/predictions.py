@@ -16,16 +16,17 @@ from dlsweep.types import Array
 
 
 class Predictions(Observer):
-    """Note the predictions of every evaluation that may be of a final network: the last, and all that may be restored.
+    """Note the predictions of every evaluation that may be of a final network.
 
-    A run that goes on, and whose final network is of an earlier training, is evaluated again with the parameters that
-    it has kept. endings, checkpoints: are told of an evaluation before this observer.
+    A run whose final network is one from before its end, or of an earlier training, is evaluated again with the
+    parameters that it has kept: noting the predictions at every improvement takes longer. endings, checkpoints: are
+    told of an evaluation before this observer.
     """
 
     def __init__(self, stack: Stack, steps: int, samples: Samples, endings: Endings, checkpoints: Checkpoints | None):
         self.stack, self.steps, self.samples = stack, steps, samples
         self.endings, self.kept = endings, checkpoints.kept if checkpoints else []
-        self.noted = np.zeros(len(stack), bool)  # in the order of the runs as given, as is `predicted`
+        self.noted = np.full(len(stack), -1)  # the iteration, in the order of the runs as given, as is `predicted`
         self.predicted = np.zeros((len(stack), stack.data.sizes[PREDICTED]), class_type(stack.data.classes))
         self.blocks: list[Array] = []
         self.positions = stack.positions  # of the runs in the blocks
@@ -33,12 +34,12 @@ class Predictions(Observer):
     def watch(self, t: int, state: State) -> Watch | None:
         """Begin anew: runs may have left the stack."""
         self.blocks, self.positions = [], state.stack.positions
-        return self._add if t == self.steps or self._may_be_final(state.stack.positions) else None
+        return self._add if t == self.steps or self._may_stop(state.stack.positions) else None
 
-    def _may_be_final(self, positions: Array) -> bool:
-        """Return True if a run may stop after this evaluation, or restore its network later."""
+    def _may_stop(self, positions: Array) -> bool:
+        """Return True if a run may stop after this evaluation, and keep its last network."""
         endings = self.endings
-        return bool((endings.restore | (endings.waited + 1 >= endings.patience))[positions].any())
+        return bool((~endings.restore & (endings.waited + 1 >= endings.patience))[positions].any())
 
     def _add(self, split: str, logits: Array, t: Array) -> None:
         if split == PREDICTED:
@@ -49,26 +50,26 @@ class Predictions(Observer):
         if self.blocks:
             positions = state.stack.positions
             final = ~self.endings.restore[positions] | self.endings.improved(evaluation.iteration, positions)
-            self._note(positions[final])
+            self._note(evaluation.iteration, positions[final])
 
-    def _note(self, positions: Array) -> None:
+    def _note(self, t: int, positions: Array) -> None:
         """Take the predictions of some runs from the blocks, in the order of the data."""
         rows = np.isin(self.positions, positions)  # both are in the order of the stack
         self.predicted[positions[:, None], self.samples.order(PREDICTED)] = np.concatenate(self.blocks, axis=1)[rows]
-        self.noted[positions] = True
+        self.noted[positions] = t
 
     def results(self) -> dict[str, Any]:
         """Return `predictions`."""
-        for row, position in enumerate(self.stack.positions):
-            if not self.noted[position] and self.endings.status[position] != "diverged":
-                self._again(self.stack.keep(np.array([row])), int(position))
-        statuses = zip(self.predicted, self.endings.status, strict=True)
-        return {"predictions": [None if status == "diverged" else own for own, status in statuses]}
+        finished = np.array([status != "diverged" for status in self.endings.status])
+        again = (finished & (self.noted != self.endings.final))[self.stack.positions]
+        final = np.where(again, self.endings.final[self.stack.positions], -1)
+        for t in np.unique(final[again]):
+            self._again(int(t), self.stack.keep(np.flatnonzero(final == t)))
+        return {"predictions": [own if done else None for own, done in zip(self.predicted, finished, strict=True)]}
 
-    def _again(self, alone: Stack, position: int) -> None:
-        """Evaluate the network that a run has kept."""
-        kept = self.kept[position]
-        assert kept is not None, "only a training that goes on ends without an evaluation, and its runs keep weights"
-        self.blocks, self.positions = [], alone.positions
-        evaluation(State.of(alone, kept), kept.iteration, 0.0, self.samples, {}, [self._add], on=[PREDICTED])
-        self._note(alone.positions)
+    def _again(self, t: int, stack: Stack) -> None:
+        """Evaluate the networks that some runs have kept of an iteration."""
+        kept = [one for position in stack.positions if (one := self.kept[position])]
+        self.blocks, self.positions = [], stack.positions
+        evaluation(State.of(stack, kept), t, 0.0, self.samples, {}, [self._add], on=[PREDICTED])
+        self._note(t, stack.positions)
