@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -157,29 +155,3 @@ def test_plots_have_the_ensemble_of_each_run(make: Make, tmp_path: Path) -> None
     np.testing.assert_array_equal(
         shared["ensemble_loss"], ensembles["loss"].loc[list(shared[keys].itertuples(index=False))]
     )
-
-
-RATES = (0.01, 0.1, 0.5)
-LABELS = st.lists(st.tuples(st.permutations("xyz"), st.integers(2, 3)), min_size=2, max_size=5)
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=LABELS)
-def test_names_of_arms_may_change_in_any_way(
-    make: Make, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[list[str], int]]
-) -> None:
-    """A name may pass from an arm to another: stored rows of the two have the same one."""
-    output = tmp_path_factory.mktemp("named")
-
-    def named(labels: list[str], count: int) -> dict[str, Any]:
-        levels = [{"sgd": {"lr": lr}, "label": label} for lr, label in list(zip(RATES, labels, strict=True))[:count]]
-        return make(evaluate=EVALUATE, grid={"optimizer": levels, "init": ["he"], "activation": ["relu"]}, seeds=2)
-
-    for labels, count in changes:
-        results = run(named(labels, count), output)
-    fresh = run(named(["x", "y", "z"], 3), output / "fresh")
-    now = dict(zip("xyz", labels, strict=True))
-    of = lambda found, label: found.ensembles.query(f"optimizer == '{label}'")[["members", "iteration", "loss"]]  # noqa: E731
-    assert len(results.ensembles) == count * 4 * 2
-    for old in "xyz"[:count]:
-        assert of(results, now[old]).to_numpy().tolist() == of(fresh, old).to_numpy().tolist()

@@ -47,11 +47,6 @@ class Reader:
         hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
         return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
 
-    @property
-    def _has_changed(self) -> bool:
-        """True if the config has changed since some of the rows were written."""
-        return bool(self.record.hidden or self.record.relabelled)
-
     @cached_property
     def run_parts(self) -> dict[str, pa.Table]:
         # Listed once for all tables, since the sweep may be training.
@@ -65,11 +60,8 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        own, schema = [*self._parts(table)], self.record.tables.schemas[table]
-        if unknown := self._has_changed and "run_id" not in schema.names:
-            own = [changes.with_members(rows, runs) for rows, runs in zip(own, self.run_parts.values(), strict=True)]
-            schema = schema.append(pa.field("run_id", pa.string()))
-        frame = self.frame(_joined(own, schema)).drop(columns=["run_id"] * unknown)
+        own = [*self._parts(table)]
+        frame = self.frame(_joined(own, self.record.tables.schemas[table]))
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
@@ -129,9 +121,9 @@ class Reader:
     def frame(self, table: pa.Table) -> DataFrame:
         """Return a table with the arms, labels and levels of the record."""
         frame: DataFrame = table.to_pandas()
-        if self._has_changed:
-            runs = self.run_rows["run_id"].to_pylist()
-            frame = changes.as_now(frame, runs, self.record.levels, self.record.relabelled)
+        if self.record.hidden or self.record.relabelled:
+            rows = self.run_rows.select(["run_id", "arm"]).to_pylist()
+            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
         if self.record.tables.sources and "seed" in frame:
             frame["seed"] = self._numbers(frame)
         for factor, levels in self.record.levels.items():
