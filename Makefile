@@ -8,8 +8,8 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export parity lint types digests reference bench bench-techniques \
-  bench-convolution bench-answers simulations format clean
+.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export test-cluster parity \
+  lint types digests reference bench bench-techniques bench-convolution bench-answers simulations format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: $(VENV)/.installed ## train the sweep of CONFIG (configs/activation_init.ya
 plot: $(VENV)/.installed ## draw the figures of every sweep in RESULTS (results/) again
 	$(BIN)/dlsweep plot $(RESULTS)
 
-gallery: $(VENV)/.installed ## train every config of configs/ and make the figures of the README again (docs/figures)
+gallery: $(VENV)/.installed ## train every config of configs/ and make the README's figures and verdicts again (docs/)
 	for config in configs/*.yaml configs/course/*.yaml; do $(BIN)/dlsweep run $$config --output build/gallery || exit 1; done
 	mkdir -p docs/figures
 	rm -f docs/figures/*.png
@@ -28,12 +28,13 @@ gallery: $(VENV)/.installed ## train every config of configs/ and make the figur
 	  sweep=$$(basename $$(dirname $$(dirname "$$figure"))); \
 	  cp "$$figure" "docs/figures/$$sweep-$$(basename "$$figure" | tr -s ' ,=' '-')"; \
 	done
+	$(BIN)/python -m bench.verdicts build/gallery
 
-claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/claims)
+claims: $(VENV)/.installed ## train every config that has claims, and check them all (build/gallery)
 	for config in $$(grep -l '^claims:' configs/*.yaml configs/course/*.yaml); do \
-	  $(BIN)/dlsweep run $$config --output build/claims --quiet || exit 1; \
+	  $(BIN)/dlsweep run $$config --output build/gallery --quiet || exit 1; \
 	done
-	$(BIN)/dlsweep check build/claims
+	$(BIN)/dlsweep check build/gallery
 
 # Tests start hundreds of interpreters: without bytecode on disk, each would compile the package again.
 test check: export PYTHONDONTWRITEBYTECODE =
@@ -55,6 +56,9 @@ test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest
 
 test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB
 	.venv-export/bin/python -m pytest -n 0 tests/exports
+
+test-cluster: .venv-cluster/.installed ## run the tests with schedulers and workers of Dask
+	.venv-cluster/bin/python -m pytest -n 0 -m cluster
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity
@@ -93,7 +97,7 @@ format: $(VENV)/.installed-lint ## let ruff put the code in order
 	$(BIN)/ruff format
 
 clean: ## remove environments, caches and builds; results/ stays
-	rm -rf .venv .venv-bench .venv-parity .venv-oldest .venv-export build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-parity .venv-oldest .venv-export .venv-cluster build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench parity -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The peers of the bench: one that cannot be installed here is reported as absent by the bench.
@@ -116,6 +120,12 @@ clean: ## remove environments, caches and builds; results/ stays
 .venv-export/.installed: pyproject.toml tests/exports/requirements.txt
 	$(PYTHON) -m venv --clear .venv-export
 	.venv-export/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test,export]' -r tests/exports/requirements.txt
+	@touch $@
+
+# Clusters, in an environment of their own: users of one machine and the other tests do without.
+.venv-cluster/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-cluster
+	.venv-cluster/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test,dask]'
 	@touch $@
 
 .venv-oldest/.installed: pyproject.toml tests/oldest.txt

@@ -14,7 +14,9 @@ from scipy.stats import norm
 from bench.simulations import Table, command
 from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_interval, variance_shares
 from dlsweep.analysis.sign_flips import sign_flip_interval
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import Replication, interval
+from dlsweep.datasets.division import Division
+from dlsweep.randomness import Seeds
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -112,18 +114,23 @@ def splits(share: float) -> Table:
     """Return the coverage of intervals over splits of one data set that share samples."""
     table = Table(
         "Splits of one data set",
-        "Each split tests a mean on a random 20 % of 500 samples. 95 % intervals of the mean over new data: Nadeau and "
-        "Bengio's, and Student's t, which takes the splits as independent. Standard error 0.007.",
-        ["splits", "Nadeau–Bengio", "t"],
+        "Each split tests a mean on 20 % of 500 samples, stratified by class: drawn by seed (split: seed) or in rounds "
+        "of five folds (folds: 5). The two classes differ by half a standard deviation, and a data set has a random "
+        "number of each. 95 % intervals of the mean over new data sets: Nadeau and Bengio's, and Student's t, which "
+        "takes the splits as independent. Standard error 0.007.",
+        ["splits", "seeds", "Nadeau–Bengio", "t"],
     )
-    for j in (6, 10, 20):
+    kinds = {"by seed": {"test": 100}, "five folds": {"folds": 5}}
+    for (name, settings), j in product(kinds.items(), (5, 10, 20)):
         rng = np.random.default_rng(j)
         found = []
         for _ in range(int(1000 * share)):
-            samples = rng.standard_normal(500)
-            means = [rng.choice(samples, 100, replace=False).mean() for _ in range(j)]
-            found.append([covers(overlapping_splits_interval(means, 100, 400), 0), covers(interval(means), 0)])
-        table.rows.append([str(j), *np.mean(found, axis=0).tolist()])
+            classes = rng.integers(2, size=500)
+            samples = rng.standard_normal(500) + (classes - 0.5) / 2
+            division = Division(classes, **settings)
+            means = [samples[division.rows(Seeds(seed)).test].mean() for seed in range(j)]
+            found.append([covers(overlapping_splits_interval(means, 1, 4), 0), covers(interval(means), 0)])
+        table.rows.append([name, str(j), *np.mean(found, axis=0).tolist()])
     return table
 
 
@@ -168,7 +175,12 @@ def shares(share: float) -> Table:
         means = []
         for _ in range(int(2000 * share)):
             values = random_effects(rng, shape, components).ravel()
-            means.append([covers(interval(values, crossed=shape), 0), covers(interval(values), 0)])
+            means.append(
+                [
+                    covers(interval(values, replication=Replication(dict(zip("abc", shape)))), 0),
+                    covers(interval(values), 0),
+                ]
+            )
         of_a, *_, of_rest = np.mean(found, axis=0).tolist()
         levels = " × ".join(map(str, shape))
         of_mean = np.mean(means, axis=0).tolist()

@@ -19,11 +19,12 @@ NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the arithmetic by where they are, and leave those that take minutes to `make torture`."""
-    if "torture" not in config.getoption("markexpr"):
-        long = [item for item in items if item.get_closest_marker("torture")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    """Mark the tests of the arithmetic by where they are, and leave some to `make torture` and `make test-cluster`."""
+    for marker in ("torture", "cluster"):
+        if marker not in config.getoption("markexpr"):
+            left = [item for item in items if item.get_closest_marker(marker)]
+            config.hook.pytest_deselected(items=left)
+            items[:] = [item for item in items if item not in left]
     for item in items:
         if Path(item.fspath).relative_to(Path(__file__).parent).parts[0] in NUMERICS:
             item.add_marker(pytest.mark.numerics)

@@ -89,6 +89,11 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
     """
     if not config.claims:
         raise UsageError("there is nothing to decide: the config has no claims; write some under `claims:`")
+    if config.divided:
+        raise UsageError(
+            "planned looks need independent seeds, and seeds that draw splits of one data set (split: seed, folds) "
+            "share samples; leave --until-decided out: `seeds:` in the config is the number of splits"
+        )
     if max_seeds > MOST:
         raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; those from {MOST} on are for tuning")
     folder = open_folder(options.output / config.name)

@@ -233,7 +233,8 @@ def _data(cohort: Cohort) -> int:
     data = _available(data_of(cohort.arm))
     features = math.prod(data.shape)
     arrays = data.arrays
-    evaluated = sum(data.sizes[split] for split in cohort.arm.evaluate.on if split != "batch")
+    shared = [] if data.division else [split for split in cohort.arm.evaluate.on if split != "batch"]
+    evaluated = sum(data.sizes[split] for split in shared)
     return sum(x.nbytes for x in (arrays.x_train, arrays.x_validation, arrays.x_test)) + 4 * features * evaluated
 
 

@@ -37,6 +37,12 @@ class Spells(NamedTuple):
     quantity: str
 
 
+class Added(NamedTuple):
+    """In an annotation: a setting that earlier versions lack. Null, it is left out of the normal form of a config."""
+
+    version: str
+
+
 class Needs(NamedTuple):
     """In an annotation: the setting without which this one has no effect."""
 

@@ -24,6 +24,7 @@ SOURCES = {
     "dropout": ("dropout", "dropconnect"),
     "augmentation": ("crop", "flip", "noise"),
     "subset": ("subset",),
+    "split": ("split",),
 }
 _SOURCE_OF = {word: source for source, words in SOURCES.items() for word in words}
 

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from dlsweep.errors import UnknownName
-from dlsweep.marks import ItemsOf, Names, Needs, Off, Spells
+from dlsweep.marks import Added, ItemsOf, Names, Needs, Off, Spells
 from dlsweep.text import NUMBER, nearest, plain_number, value_text
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class Setting:
     def needs(self) -> str | None:
         """The setting without which it has no effect, if there is one."""
         return self._mark(Needs, None)
+
+    @property
+    def added(self) -> str | None:
+        """The version that added it, if the normal form of a config leaves it out where it is null."""
+        return self._mark(Added, None)
 
     @property
     def stacks(self) -> bool:

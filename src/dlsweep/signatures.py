@@ -123,6 +123,17 @@ class Signature:
         asked = self.settings.get(name)
         return [n for n, setting in self.settings.items() if asked and setting.quantity == asked.quantity]
 
+    def told(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings as a normal form has them: without nulls that earlier versions lack, or a rival replaces."""
+        return {
+            name: value
+            for name, value in settings.items()
+            if value is not None or not (self.settings[name].added or self._replaced(settings, name))
+        }
+
+    def _replaced(self, settings: Mapping[str, Any], name: str) -> bool:
+        return any(settings.get(rival) is not None for rival in self.spellings(name))
+
     def idle(self, settings: Mapping[str, Any]) -> set[str]:
         """Return settings without effect: another one spells their quantity, or the setting that they need is null."""
         return {

@@ -41,17 +41,19 @@ def run(
     timeout: float | None = None,
     max_memory: int | None = None,
     shard: tuple[int, int] | None = None,
+    scheduler: str | None = None,
     quiet: bool = False,
     report: Reporter | None = None,
 ) -> Results:
     """Train the missing runs of a sweep, and return its results, which are in the folder `<output>/<name>/`.
 
-    jobs: worker processes, by default one for every core. executor: "processes" or "inline", by default chosen by the
-    number of workers. force: replace the results. retry: train failed runs again. fail_fast: end at the first run that
-    fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without progress
-    after which a worker is killed. max_memory: bytes for all workers together, by default half of the machine's. shard:
-    `(i, n)`, to train part i of n, counted from 0, into the folder `<output>/<name>.shard-i-of-n/`; `dlsweep.merge`
-    unites them. quiet: report failed runs only. report: a `dlsweep.Reporter` that replaces the progress bar on stderr.
+    jobs: worker processes, by default one for every core. executor: "processes", "inline" or "dask", by default chosen
+    by the number of workers. force: replace the results. retry: train failed runs again. fail_fast: end at the first
+    run that fails. max_consecutive_failures: end when this number of runs in a row failed. timeout: seconds without
+    progress after which a worker is killed. max_memory: bytes for all workers together, by default half of the
+    machine's. shard: `(i, n)`, to train part i of n, counted from 0, into the folder `<output>/<name>.shard-i-of-n/`;
+    `dlsweep.merge` unites them. scheduler: address of a scheduler of Dask that runs already. quiet: report failed runs
+    only. report: a `dlsweep.Reporter` that replaces the progress bar on stderr.
 
     A run that fails is a row of the results with status "failed"; the others go on. Raises `ConfigError` for mistakes
     in the config, `UsageError` if the folder belongs to a different config, `ResultsInUse` while another process works
@@ -71,7 +73,7 @@ def run(
     """
     most = 1 if fail_fast else max_consecutive_failures
     own = Shard(*shard).checked() if shard else None
-    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, most, own)
+    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, most, own, scheduler)
     config = config if isinstance(config, Config) else load(config)
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from dlsweep.analysis.crossed import overlapping_splits_interval, overlapping_splits_test
 from dlsweep.analysis.sign_flips import sign_flip_test
 from dlsweep.analysis.statistics import (
+    Replication,
     attainable_level,
     bounds_of,
     detectable,
@@ -25,6 +27,8 @@ from dlsweep.analysis.statistics import (
 INF = float("inf")
 
 values = arrays(float, st.integers(2, 40), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 3)))
+
+SPLITS = Replication(overlap=0.25)
 
 
 def test_five_values_by_hand() -> None:
@@ -106,7 +110,7 @@ def test_an_interval_over_crossed_seeds_covers_what_independent_values_miss(a: f
     draw = np.random.default_rng(0)
     first, second = draw.normal(0, a, (4000, 10, 1)), draw.normal(0, b, (4000, 1, 5))
     values = (first + second + draw.normal(0, noise, (4000, 10, 5))).reshape(4000, 50)
-    low, high = interval(values, crossed=[10, 5])
+    low, high = interval(values, replication=Replication({"init": 10, "batches": 5}))
     covered = np.mean((low <= 0) & (high >= 0))
     assert 0.93 <= covered <= 0.995
     plain_low, plain_high = interval(values)
@@ -115,11 +119,48 @@ def test_an_interval_over_crossed_seeds_covers_what_independent_values_miss(a: f
 
 def test_an_interval_over_one_crossed_source_is_that_of_plain_seeds() -> None:
     values = np.random.default_rng(1).normal(size=(3, 6))
-    for crossed in ([6], [6, 1], [1, 6]):
-        np.testing.assert_allclose(interval(values, crossed=crossed), interval(values))
-    assert np.isnan(interval(values, crossed=[3, 3])).all()
-    assert np.isnan(interval(values[:, :1], crossed=[1, 1])).all()
-    np.testing.assert_allclose(interval(np.full(6, 0.5), crossed=[3, 2]), [0.5, 0.5])
+
+    def crossed(values: np.ndarray, *seeds: int, overlap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        return interval(values, replication=Replication(dict(zip(("split", "init"), seeds)), overlap))
+
+    for seeds in ((6,), (6, 1), (1, 6)):
+        np.testing.assert_allclose(crossed(values, *seeds), interval(values))
+    assert np.isnan(crossed(values, 3, 3)).all()
+    assert np.isnan(crossed(values[:, :1], 1, 1)).all()
+    np.testing.assert_allclose(crossed(np.full(6, 0.5), 3, 2), [0.5, 0.5])
+    for seeds in ((6,), (6, 1)):  # of splits that overlap, too; those of another source do not
+        np.testing.assert_allclose(crossed(values, *seeds, overlap=0.25), interval(values, replication=SPLITS))
+    np.testing.assert_allclose(crossed(values, 1, 6, overlap=0.25), interval(values))
+
+
+def test_intervals_tests_and_marks_of_splits_that_overlap_agree() -> None:
+    """All are those of Nadeau and Bengio: variance s² (1/J + n_test/n_train), J − 1 degrees of freedom."""
+    values = np.random.default_rng(2).normal(0.3, 1, (50, 8))
+    low, high = interval(values, replication=SPLITS)
+    for d, *ends in zip(values, low, high):
+        np.testing.assert_allclose(ends, overlapping_splits_interval(d, 20, 80))
+        greater, less, p = overlapping_splits_test(d, 0.25)
+        t = d.mean() / np.sqrt(d.var(ddof=1) * (1 / 8 + 0.25))
+        np.testing.assert_allclose([greater, less, p], [stats.t.sf(t, 7), stats.t.cdf(t, 7), 2 * stats.t.sf(abs(t), 7)])
+        assert (p <= 0.05) == (not ends[0] <= 0 <= ends[1])
+        marked = indistinguishable([d, 0 * d], 0, 0.05, overlap=0.25)
+        assert marked[1] == (greater > 0.05)
+    assert overlapping_splits_test([0.0, 0.0, 0.0], 0.25) == (0.5, 0.5, 1.0)
+    assert overlapping_splits_test([0.1, 0.1, 0.1], 0.25)[0] == 0
+    assert np.isnan(overlapping_splits_test([0.1, np.inf], 0.25)).all()
+
+
+def test_more_splits_do_not_decide_every_effect() -> None:
+    """The interval over splits that overlap does not shrink to nothing."""
+    d = np.array([0.1, -0.2, 0.3, 0.0, 0.2, 0.1])
+    assert seeds_to_decide(d, 0.0, 0.05).half is not None
+    assert seeds_to_decide(d, 0.0, 0.05, overlap=0.25) == (None, None)
+    needed = seeds_to_decide(d + 1, 0.0, 0.05, overlap=0.25)
+    assert needed.half == 6
+    power = detectable(8, 1, 0.05, overlap=0.25)
+    normal = np.random.default_rng(3).normal(power / np.sqrt(1 / 8 + 0.25) / np.sqrt(8), 1, (4000, 8))
+    t = normal.mean(axis=1) * np.sqrt(8) / normal.std(axis=1, ddof=1)
+    assert np.mean(abs(t) > stats.t.ppf(0.975, 7)) == pytest.approx(0.8, abs=0.03)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))

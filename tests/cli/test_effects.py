@@ -12,7 +12,7 @@ from tests.support.commands import Dlsweep
 import dlsweep as api
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.luck import Luck
-from dlsweep.analysis.statistics import holm, interval
+from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.errors import UsageError
 
 pytestmark = pytest.mark.slow
@@ -173,7 +173,7 @@ def test_the_unit_of_crossed_seeds_is_not_the_combination(finished: Dlsweep) -> 
     sweep = results(finished, "crossed")
     row = api.summary(sweep, ["final_test_accuracy"]).iloc[0]
     values = sweep.runs[sweep.runs["arm"] == row["arm"]]["final_test_accuracy"].to_numpy()
-    low, high = interval(values, crossed=[3, 4], bounds=(0, 1))
+    low, high = interval(values, replication=Replication({"init": 3, "batches": 4}), bounds=(0, 1))
     assert (row["final_test_accuracy_low"], row["final_test_accuracy_high"]) == (low, high)
     chart = sweep.plot("final")[0]
     assert "Mean of 3 init × 4 batches seeds with its 95 % interval over these sources of chance" in chart.caption

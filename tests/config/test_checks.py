@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlsweep.config import loading
@@ -44,8 +45,12 @@ def sweep(config: dict[str, Any]) -> Sweep:
 
 
 @pytest.fixture(scope="module")
-def sweeps() -> list[Sweep]:
-    return [sweep(config) for config in (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES, CLAIMS, TUNED)]
+def sweeps(tmp_path_factory: pytest.TempPathFactory) -> list[Sweep]:
+    file = tmp_path_factory.mktemp("data") / "mine.npz"
+    np.savez(file, x=np.eye(12, dtype=np.float32), t=np.arange(12) % 2)
+    folds = {"name": "x", "seeds": 4, "data": {"npz": {"path": str(file), "folds": 3}}, "evaluate": {"ensemble": True}}
+    configs = (NETWORKS, STOPPING, UNREADABLE, CROSSED, LANDSCAPES, CLAIMS, TUNED, folds)
+    return [sweep(config) for config in configs]
 
 
 def test_no_check_needs_another(sweeps: list[Sweep]) -> None:

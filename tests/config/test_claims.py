@@ -227,7 +227,7 @@ def test_descents_are_compared_by_their_loss(sweep: Load) -> None:
             "[{A: {arm: {init: he}, above: 0.5, expect: ▲suported}}]",
             "claims.expect must be one of supported, refuted, undecided, got 'suported'; did you mean 'supported'?",
         ),
-        ("[{A: {arm: {init: he}, above: 0.5, at: ▲0}}]", "claims.at must be at least 1, got 0"),
+        ("[{A: {arm: {init: he}, above: 0.5, at: ▲-1}}]", "claims.at must be at least 0, got -1"),
         ("[{A: {arm: {init: he}, above: 0.5, at: ▲[20, 40]}}]", "claims.at must be a whole number, got [20, 40]"),
         ("[{A: {arm: {init: he}, above: 0.5, metric: ▲null}}]", "claims.metric must be text, got nothing"),
         ("[{A: {trend: init.std, direction: ▲left}}]", "claims.direction must be one of up, down, got 'left'"),

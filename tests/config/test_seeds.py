@@ -65,7 +65,7 @@ def test_mistakes(refused: Refused) -> None:
     refused(
         "seeds: {▲inits: 2, batches: ▲0, init: [1, ▲-1]}",
         "there is no source of chance 'inits'; did you mean 'init'? (choices: augmentation, batches, dropout, init, "
-        "subset)",
+        "split, subset)",
         "seeds.batches must be a count of at least 1, or a list such as [0, 1, 2], got 0",
         "a seed must be a whole number of at least 0, got -1",
     )
@@ -73,7 +73,7 @@ def test_mistakes(refused: Refused) -> None:
     refused(
         "seeds: 2",
         "command line: there is no source of chance 'batch'; did you mean 'batches'? (choices: augmentation, batches, "
-        "dropout, init, subset)",
+        "dropout, init, split, subset)",
         overrides=("seeds.batch=2",),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlsweep.analysis.decomposition import TIMES
+from dlsweep.datasets.division import by_seed
 
 # The sources of `dlsweep.randomness`, with the names in a config whose presence makes runs draw from them.
 WORDS = {
@@ -14,6 +15,7 @@ WORDS = {
     "dropout": "dropout masks",
     "augmentation": "augmentation",
     "subset": "training subset",
+    "split": "split into training and test samples",
 }
 _DRAW = {"dropout": ("dropout", "dropconnect"), "augmentation": ("crop", "flip", "input_noise")}
 
@@ -31,11 +33,15 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         return ["gradient noise"], ["landscape", "start"]
     names = set(_names(config))
     drawn = ["init", "batches", *(source for source, words in _DRAW.items() if not names.isdisjoint(words))]
-    drawn += ["subset"] * any(settings.get("train") for settings in _settings(config["data"], config))
+    data = list(_settings(config["data"], config))
+    drawn += ["subset"] * any(settings.get("train") for settings in data)
+    drawn += ["split"] * any(map(by_seed, data))
     crossed = config.get("seeds")
     varied = [source for source in drawn if not isinstance(crossed, Mapping) or len(crossed.get(source, ())) > 1]
     held = [WORDS[source] for source in drawn if source not in varied]
-    held += ["training images"] * ("subset" not in drawn) + ["test images", "settings such as the learning rate"]
+    split = "split" in drawn
+    held += ["training images"] * (not split and "subset" not in drawn) + ["test images"] * (not split)
+    held += ["settings such as the learning rate"]
     return [WORDS[source] for source in varied], held
 
 
@@ -49,10 +55,10 @@ def source_words(source: str) -> str:
 
 
 def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the settings of every data set, and the values of `data.train` in the grid."""
+    """Yield the settings of every data set, and the values of those in the grid that seeds may draw by."""
     yield from (settings for settings in data.values() if isinstance(settings, Mapping))
     for grid in config.get("grid", ()):
-        yield from ({"train": value} for value in grid.get("data.train", ()))
+        yield from ({name: value} for name in ("train", "split", "folds") for value in grid.get(f"data.{name}", ()))
         for level in grid.get("data", ()):
             yield from (own for own in level.values() if isinstance(own, Mapping))
 

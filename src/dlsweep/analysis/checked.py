@@ -134,7 +134,10 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "p": verdict.p,
         "p_holm": verdict.adjusted,
         "n": verdict.n,
-        **{name: getattr(verdict, name) for name in ("diverged", "stopped", "reason", "late", "exact", "detectable")},
+        **{
+            name: getattr(verdict, name)
+            for name in ("diverged", "stopped", "reason", "late", "exact", "overlap", "detectable")
+        },
         "seeds_half": verdict.needed.half,
         "seeds_eighty": verdict.needed.eighty,
         "sweep": verdict.sweep,

@@ -30,7 +30,9 @@ class Comparison:
     is `by`. n: the number of seeds. pairing: the variance of paired differences over the one of unpaired differences.
     diverged: the runs of each that diverged; their accuracy is chance, their loss infinite. The difference and its
     intervals are over the seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN.
-    left_out: a sentence on the combinations that only one of them has. differences: of each of the `seeds`.
+    left_out: a sentence on the combinations that only one of them has. overlap: where seeds draw their own test
+    samples, their number for each other sample; then p and all intervals are those of Nadeau and Bengio (2003).
+    differences: of each of the `seeds`.
     """
 
     first: str
@@ -48,6 +50,7 @@ class Comparison:
     failed: int = 0
     left_out: str = ""
     words: str = ""
+    overlap: float = 0.0
     seeds: Array = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
     differences: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
@@ -92,7 +95,7 @@ def compare(
     if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
         raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
     sides = sides_of(frame, arms, results.record.aligning)
-    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at))
+    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at), results.overlap)
     return Comparison(
         first=sides.names[0],
         second=sides.names[1],
@@ -108,7 +111,8 @@ def compare(
         by=by,
         failed=sum(sides.reasons.values()),
         left_out=sides.left_out,
-        words=within(chosen, part) + subject(chosen, at),
+        words=within(chosen, part, results.overlap) + subject(chosen, at),
+        overlap=results.overlap,
         seeds=sides.seeds,
         differences=contrast.differences,
     )

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.crossed import crossed_interval
+from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_test
 from dlsweep.analysis.facets import labels
 from dlsweep.analysis.predictions import correctness, has_predictions
 from dlsweep.analysis.sign_flips import MOST_EXACT, SignFlips, sign_flip_interval, sign_flip_test
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.statistics import Replication, interval
 from dlsweep.config.claims import PartialArm
 from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import ABSENT, open_factors
@@ -195,11 +195,14 @@ class Contrast:
     """A weighted sum of the means of some sides, seed by seed: a difference has the weights 1 and −1.
 
     correct: gives the correctness of predictions by run, `(runs, images)`, for some ids of runs; None without them.
+    overlap: where seeds draw splits of one data set, the number of test samples for each other one; then the test and
+    all intervals are those of Nadeau and Bengio (2003), since sign flips need independent seeds.
     """
 
     sides: Sides
     weights: Sequence[float]
     correct: Callable[[Sequence[str]], Array] | None = None
+    overlap: float = 0.0
 
     @cached_property
     def differences(self) -> Array:
@@ -247,15 +250,19 @@ class Contrast:
 
     def test(self, margin: float = 0.0, sign: int = 1) -> SignFlips:
         """Test `sign · contrast − margin` against 0."""
+        if self.overlap:
+            return SignFlips(*overlapping_splits_test(self.beyond(margin, sign), self.overlap), exact=False)
         return sign_flip_test(self.beyond(margin, sign), key=self.sides.key)
 
     def interval(self, alpha: float) -> Interval:
         """Return the t interval of the effect."""
-        low, high = interval(self.finite, 1 - alpha)
+        low, high = interval(self.finite, 1 - alpha, replication=Replication(overlap=self.overlap))
         return float(low), float(high)
 
     def interval_exact(self, alpha: float) -> Interval:
-        """Return the interval that agrees with the sign-flip test."""
+        """Return the interval that agrees with the test."""
+        if self.overlap:
+            return self.interval(alpha)
         return sign_flip_interval(self.finite, alpha, key=self.sides.key)
 
     def interval_new_images(self, alpha: float) -> Interval | None:
@@ -283,9 +290,10 @@ class Contrast:
 def correctness_of(results: Results, metric: Metric, at: int | None) -> Callable[[Sequence[str]], Array] | None:
     """Return the function that gives the correctness of predictions by run; None if an interval cannot have it.
 
-    Predictions are of the final network on the test images, so they say nothing about other metrics.
+    Predictions are of the final network on the test images, so they say nothing about other metrics; and where seeds
+    draw their own test images, the seeds have none in common.
     """
-    if metric.name != "final_test_accuracy" or at is not None or not has_predictions(results):
+    if metric.name != "final_test_accuracy" or at is not None or not has_predictions(results) or results.overlap:
         return None
     rows = results.runs.set_index("run_id", drop=False)
     return lambda runs: correctness(results, rows.loc[list(runs)])

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from dlsweep.randomness import stream
 
+CITED = "Nadeau and Bengio 2003"  # for the correction of overlapping splits
 DRAWS = 10_000  # of the sums of squares, for the interval of a share
 
 
@@ -89,19 +90,45 @@ def overlapping_splits_interval(
     return _t_interval(d.mean(), d.var(ddof=1) * (1 / len(d) + n_test / n_train), len(d) - 1, confidence)
 
 
-def variance_of_mean(values: ArrayLike, sources: int) -> tuple[np.ndarray, np.ndarray]:
+def overlapping_splits_test(differences: ArrayLike, overlap: float) -> tuple[float, float, float]:
+    """Return p-values for a mean above 0, below 0, and different from 0, over splits of one data set that overlap.
+
+    They agree with `overlapping_splits_interval`. overlap: n_test / n_train. NaN with a value that is not finite, and
+    of one split.
+
+    >>> [round(p, 3) for p in overlapping_splits_test([0.1, 0.2, 0.3], 0.25)]
+    [0.06, 0.94, 0.119]
+    """
+    from scipy.special import stdtr
+
+    d = np.asarray(differences, np.float64)
+    if len(d) < 2 or not np.isfinite(d).all():
+        return np.nan, np.nan, np.nan
+    error = np.sqrt(d.var(ddof=1) * (1 / len(d) + overlap))
+    if error <= 1e-12 * abs(d.mean()) or error == 0:  # the same difference in every split
+        t = float(np.sign(d.mean())) * np.inf if d.mean() else 0.0
+    else:
+        t = d.mean() / error
+    greater, less = float(stdtr(len(d) - 1, -t)), float(stdtr(len(d) - 1, t))
+    return greater, less, min(1.0, 2 * greater, 2 * less)
+
+
+def variance_of_mean(values: ArrayLike, sources: int, overlaps: Sequence[float] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Return the variance of the mean over crossed sources, and its degrees of freedom, `(A, B, …, rest) -> (rest)`.
 
     It is the sum of all variance components, each divided by its number of levels: an effect of ten initial weights
     does not average out over the minibatches that they are combined with. A component below zero is zero. The degrees
     of freedom are those of Satterthwaite (1946), and at least those of the source with the fewest seeds. sources: the
-    number of their axes; one with a single seed does not count.
+    number of their axes; one with a single seed does not count. overlaps: of each source, n_test / n_train if its
+    levels are splits of one data set: their components do not average out either (Nadeau & Bengio 2003). None by
+    default.
 
     >>> variance, df = variance_of_mean([[1.0, 1.1], [2.0, 2.1], [3.0, 3.1]], 2)
     >>> f"{variance:.4f} {df:.1f}"
     '0.3358 2.0'
     """
     x = np.asarray(values, np.float64)
+    more = [1 + n * overlap for n, overlap in zip(x.shape, overlaps or [0.0] * sources) if n > 1]
     x = x.reshape(*(n for n in x.shape[:sources] if n > 1), *x.shape[sources:])
     sources = x.ndim - (np.ndim(values) - sources)
     if not sources:
@@ -110,8 +137,8 @@ def variance_of_mean(values: ArrayLike, sources: int) -> tuple[np.ndarray, np.nd
     squares, dfs = _sums_of_squares(x, sources)
     dfs = dfs.reshape(-1, *[1] * (x.ndim - sources))
     mean_squares = squares / dfs
-    kept = _components(mean_squares, shape) > 0
-    parts = np.tensordot(_signs(sources).T, kept, 1) * mean_squares / prod(shape)
+    kept = (_components(mean_squares, shape).T > 0) * [prod(more[axis] for axis in axes) for axes in _subsets(sources)]
+    parts = np.tensordot(_signs(sources).T, kept.T, 1) * mean_squares / prod(shape)
     variance = parts.sum(axis=0)
     with np.errstate(invalid="ignore"):  # nothing varies
         df = np.nan_to_num(variance**2 / (parts**2 / dfs).sum(axis=0), nan=1.0)

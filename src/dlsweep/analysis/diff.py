@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlsweep.analysis.crossed import overlapping_splits_test
 from dlsweep.analysis.frames import counted
 from dlsweep.analysis.outlook import FEWEST
-from dlsweep.analysis.sign_flips import sign_flip_test
-from dlsweep.analysis.statistics import holm, interval
+from dlsweep.analysis.sign_flips import SignFlips, sign_flip_test
+from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.config.resolved import differences
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
@@ -35,7 +36,8 @@ class Change:
     """One final metric of one arm in two result sets A and B.
 
     n: paired seeds; same_bits: pairs with equal numbers. difference: mean of B − A, with its 95 % interval (t). p: of
-    the sign-flip test that the difference is 0, two-sided, adjusted by Holm over all changes. near: a difference
+    the sign-flip test that the difference is 0, two-sided, adjusted by Holm over all changes; of seeds that draw their
+    own splits, of the test of Nadeau and Bengio (2003). near: a difference
     within ± near counts as none. outcome: "same bits"; "same": the difference lies within ± near (two one-sided
     tests at 0.05); "different": it is real and not shown to be within; "undecided": the seeds decide neither.
     """
@@ -145,12 +147,17 @@ def _changes(a: Results, b: Results, pairs: DataFrame, alpha: float) -> Iterator
             both = both[np.isfinite(both).all(axis=1)]
             if len(both):
                 found.append((str(arm), metric, *both.T))
-    tests = [sign_flip_test(y - x, key=f"{arm} {metric}") for arm, metric, x, y in found]
-    adjusted = holm([test.two_sided for test in tests])
+    overlap = max(a.overlap, b.overlap)
+
+    def test(d: np.ndarray, key: str = "") -> SignFlips:
+        return SignFlips(*overlapping_splits_test(d, overlap), False) if overlap else sign_flip_test(d, key=key)
+
+    tests = [test(y - x, f"{arm} {metric}") for arm, metric, x, y in found]
+    adjusted = holm([np.nan_to_num(one.two_sided, nan=1.0) for one in tests])
     for (arm, metric, x, y), p in zip(found, adjusted, strict=True):
         d, near = y - x, _near(metric, x)
-        low, high = interval(d)
-        bounded = max(sign_flip_test(d + near).greater, sign_flip_test(d - near).less) <= alpha
+        low, high = interval(d, replication=Replication(overlap=overlap))
+        bounded = max(test(d + near).greater, test(d - near).less) <= alpha
         within = bounded and len(d) >= FEWEST
         same = int((d == 0).sum())
         outcome: Outcome = (

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
 from dlsweep.analysis.facets import follows, varying
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
 from dlsweep.analysis.metrics import metric_of, values_to_divide
 from dlsweep.analysis.sign_flips import MOST_EXACT
-from dlsweep.analysis.statistics import fewest_seeds, holm, interval
+from dlsweep.analysis.statistics import Replication, fewest_seeds, holm, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
-from dlsweep.storage.results import Results
+from dlsweep.storage.results import Results, overlap_of
 from dlsweep.text import plural
 
 if TYPE_CHECKING:
@@ -71,23 +72,25 @@ def effects(
         return luck(results, metric, where)
     found = metric_of(results, metric)
     frame = values_to_divide(results, found, where)
-    analysed = effects_in(frame.drop(columns="reason"), order)
+    analysed = effects_in(frame.drop(columns="reason"), order, results.overlap)
     counted = analysed.table["p"].notna()
     table = analysed.table.assign(adjusted=np.nan)
     table.loc[counted, "adjusted"] = holm(table.loc[counted, "p"].to_numpy())
-    notes = (*analysed.notes, *_notes(frame, found, analysed.n, int(counted.sum())))
+    notes = (*analysed.notes, *_notes(frame, found, analysed.n, int(counted.sum()), results.overlap))
     return replace(analysed, metric=found.name, words=found.words, table=table, notes=notes)
 
 
-def effects_in(frame: DataFrame, order: int = 2) -> Effects:
+def effects_in(frame: DataFrame, order: int = 2, overlap: float = 0.0) -> Effects:
     """Return the effects of the factors in a frame with a row per run and the columns `seed` and `value`.
 
     Factors that move together are one, since nothing tells their effects apart. The p-values are not adjusted yet.
+    overlap: where seeds draw splits of one data set, see `Replication`; then there are none.
     """
     grid = _Grid.of(frame, _axes(frame))
     if not grid.factors:
         raise UsageError("there is nothing to compare: no factor varies")
-    return _of_grid(grid, order) if grid.complete else _simple(frame, grid)
+    found = _of_grid(grid, order, overlap) if grid.complete else _simple(frame, grid)
+    return replace(found, table=found.table.assign(p=np.nan)) if overlap else found
 
 
 def effects_of_runs(runs: DataFrame, column: str) -> Effects:
@@ -103,7 +106,8 @@ def effects_of_runs(runs: DataFrame, column: str) -> Effects:
     status = runs["status"].to_numpy(dtype=str)
     if np.isnan(values[status == "diverged"]).any():
         raise UsageError("a run diverged, and its loss has no value: effects can be shown of an accuracy only")
-    found = effects_in(runs.assign(value=np.where(status == "failed", np.nan, values)))
+    frame = runs.assign(value=np.where(status == "failed", np.nan, values))
+    found = effects_in(frame, overlap=overlap_of(runs))
     if not found.complete:
         raise UsageError(f"effects of a whole grid are not known: {found.notes[0]}")
     return found
@@ -167,7 +171,7 @@ def _whole(values: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, list[str]
     return values[whole], notes
 
 
-def _of_grid(grid: _Grid, order: int) -> Effects:
+def _of_grid(grid: _Grid, order: int, overlap: float) -> Effects:
     """Return the effects in a complete grid."""
     import pandas as pd
 
@@ -181,7 +185,7 @@ def _of_grid(grid: _Grid, order: int) -> Effects:
     rest |= {"seed": parts.seeds, f"effects{TIMES}seed": parts.residual} if len(values) > 1 else {}
     rows += [{"effect": name, "squares": squares, "share": _share(squares, parts)} for name, squares in rest.items()]
     main = zip(grid.factors, grid.levels, parts.terms, strict=False)
-    levels = pd.concat([_levels(factor, own, term, values) for factor, own, term in main], ignore_index=True)
+    levels = pd.concat([_levels(factor, own, term, values, overlap) for factor, own, term in main], ignore_index=True)
     means = {
         (grid.factors[a], grid.factors[b]): pd.DataFrame(
             values.mean(axis=tuple(i for i in range(values.ndim) if i not in (a + 1, b + 1))),
@@ -205,12 +209,12 @@ def _share(squares: float, parts: Decomposition) -> float:
     return squares / parts.total if parts.total else float("nan")
 
 
-def _levels(factor: str, levels: Sequence[str], term: Term, values: np.ndarray) -> DataFrame:
+def _levels(factor: str, levels: Sequence[str], term: Term, values: np.ndarray, overlap: float) -> DataFrame:
     """Return the rows of a factor's levels."""
     import pandas as pd
 
     others = tuple(axis for axis in range(values.ndim) if axis != term.axes[0] + 1)
-    low, high = interval(term.contrasts.T)
+    low, high = interval(term.contrasts.T, replication=Replication(overlap=overlap))
     numbers = {"mean": values.mean(axis=others), "difference": term.contrasts.mean(axis=0), "low": low, "high": high}
     return pd.DataFrame({"factor": factor, "level": levels, **numbers})
 
@@ -247,13 +251,19 @@ def _slices(frame: DataFrame, grid: _Grid) -> Iterator[tuple[str, str, np.ndarra
                 yield ", ".join(f"{name}={level}" for name, level in zip(others, at)), factor, own.to_numpy()
 
 
-def _notes(frame: DataFrame, metric: Metric, n: int, rows: int) -> Iterator[str]:
+def _notes(frame: DataFrame, metric: Metric, n: int, rows: int, overlap: float) -> Iterator[str]:
     """Yield sentences on diverged runs, on p-values, and on what the seeds can decide."""
     diverged = int((frame["status"].astype(str) == "diverged").sum())
     if diverged:
         yield f"{diverged} of {plural(len(frame), 'run')} diverged and count at chance"
     if n < 2:
         yield "one seed: no p-values, since nothing tells an effect from chance"
+        return
+    if overlap:
+        yield (
+            "no p-values: they need independent seeds, and these draw splits of one data set that share samples; "
+            f"intervals are corrected for overlap ({CITED})"
+        )
         return
     how = "all sign patterns" if n <= MOST_EXACT else "random sign patterns"
     yield f"p: whole seeds are flipped ({how} of {plural(n, 'seed')}), adjusted after Holm over {plural(rows, 'row')}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.statistics import bounds_of, interval
+from dlsweep.analysis.statistics import Replication, bounds_of, interval
 from dlsweep.errors import UsageError
-from dlsweep.storage.results import Results
+from dlsweep.storage.results import Results, overlap_of
 from dlsweep.storage.tables import MOMENTS
 from dlsweep.text import nearest, similar
 
@@ -164,7 +164,7 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
     values = counted(runs, names)
     kept = (runs["status"] != "failed").to_numpy()
     arm = arms.ngroup().to_numpy()
-    crossed = crossing(runs).values()
+    replicated = replication(runs)
     statistics = np.full((len(names), 3, len(table)), np.nan)
     for n in set(table["n"]) - {0}:
         members = np.flatnonzero(table["n"] == n)
@@ -172,7 +172,7 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
         by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
         for i, name in enumerate(names):
             seeds = values[by_arm, i]  # (arms, n)
-            ends = interval(seeds, bounds=bounds_of(name), crossed=crossed)
+            ends = interval(seeds, bounds=bounds_of(name), replication=replicated)
             statistics[i][:, members] = seeds.mean(axis=-1), *ends
     for i, name in enumerate(names):
         table[[name, f"{name}_low", f"{name}_high"]] = statistics[i].T
@@ -188,6 +188,11 @@ def crossing(runs: DataFrame) -> dict[str, int]:
     """
     sources = [str(column) for column in runs if str(column).startswith("seed_")]
     return {column.removeprefix("seed_"): int(runs[column].nunique()) for column in sources}
+
+
+def replication(runs: DataFrame) -> Replication:
+    """Return how the runs of an arm depend on each other: by crossed seeds, or by splits that overlap."""
+    return Replication(crossing(runs), overlap_of(runs))
 
 
 def counted(runs: DataFrame, metrics: Sequence[str]) -> np.ndarray:

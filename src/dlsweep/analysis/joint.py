@@ -101,7 +101,7 @@ class Joint:
         """Return the arms of each sweep, as they are compared with a reference."""
         at = [None if reference is None else _names(board).index(reference) for board in self.boards]
         return [
-            Compared(self.metric, board.matrices[0], _shown(board), given, board.crossed)
+            Compared(self.metric, board.matrices[0], _shown(board), given, board.replication)
             for board, given in zip(self.boards, at)
         ]
 

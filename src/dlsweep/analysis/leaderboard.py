@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.frames import crossing
+from dlsweep.analysis.frames import crossing, replication
 from dlsweep.analysis.metrics import fitting, metric_of, metric_values, words_of
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.statistics import Replication
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -134,10 +135,10 @@ class Board:
         """Return the name of a metric for readers, with the iteration if one is given."""
         return metric.name if self.at is None else f"{metric.name.replace('final_', '', 1)} at {self.at}"
 
-    @property
-    def crossed(self) -> tuple[int, ...]:
-        """The number of seeds of each source, if seeds are crossed."""
-        return tuple(crossing(self.results.runs).values())
+    @cached_property
+    def replication(self) -> Replication:
+        """Dependence of the runs of an arm on each other."""
+        return replication(self.results.runs)
 
     @cached_property
     def matrices(self) -> list[Array]:
@@ -158,7 +159,7 @@ class Board:
         """The arms of each metric."""
         shown = self.fitting(self.where)[self.arms[2]]
         return [
-            Compared(metric, values, shown, self.given, self.crossed)
+            Compared(metric, values, shown, self.given, self.replication)
             for metric, values in zip(self.metrics, self.matrices)
         ]
 
@@ -249,7 +250,7 @@ class Board:
             with np.errstate(invalid="ignore"):
                 means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
             every, reference = np.ones(len(used), bool), given[0] if given else None
-            columns = Compared(metric, means, every, reference, self.crossed).columns()
+            columns = Compared(metric, means, every, reference, self.replication).columns()
             table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
             table["n"] = (~np.isnan(means)).sum(axis=1)
         return table

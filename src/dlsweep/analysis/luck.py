@@ -109,7 +109,7 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
     The images are one more source of chance, crossed with all others: its interactions with them are the part of their
     variance that comes from the choice of images.
     """
-    if metric.name != "final_test_accuracy" or not has_predictions(results):
+    if metric.name != "final_test_accuracy" or not has_predictions(results) or results.overlap:
         return np.full(2 ** len(shape) - 1, np.nan)
     runs = results.runs.set_index("run_id", drop=False).loc[rows["run_id"]].reset_index(drop=True)
     right = correctness(results, runs).reshape(*shape, -1)
@@ -120,6 +120,8 @@ def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[i
 def _notes(table: DataFrame, crossed: dict[str, int], missing: list[str]) -> Iterator[str]:
     """Yield sentences on the unit, on estimates below 0, and on arms that are left out."""
     yield "the share is of the variance of one run"
+    if "split" in crossed:
+        yield "splits of one data set share samples, so new data would have a larger share than split has here"
     if table["negative"].any():
         below = table.loc[table["negative"], "source"].value_counts()
         counts = (f"{source_words(source)} in {plural(int(n), 'arm')}" for source, n in below.items())

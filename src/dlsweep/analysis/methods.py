@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dlsweep.analysis.chance import sources
+from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.storage.results import Results
@@ -27,7 +28,7 @@ def _sentences(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield "no run depends on a seed, so values were compared without a test"
     else:
         yield from _tests(results, verdicts)
-    yield from _intervals(verdicts)
+    yield from _intervals(results, verdicts)
     yield from _limits(results, verdicts)
     versions = results.record.sessions[-1].get("versions", {}) if results.record.sessions else {}
     used = [f"{name} {versions[key]}" for key, name in (("dlsweep", "dlsweep"), ("numpy", "NumPy")) if key in versions]
@@ -60,10 +61,11 @@ def _design(results: Results) -> Iterator[str]:
 def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield the tests that were used, with their references."""
     tested = [verdict for verdict in verdicts if not verdict.exact]
+    if results.overlap:
+        yield from _split_tests(results)
+    else:
+        yield from _flips(tested)
     relations = {verdict.claim.relation for verdict in tested}
-    most = max(verdict.n for verdict in tested)
-    patterns = f"over {RANDOM_PATTERNS:,} random patterns" if most > MOST_EXACT else "over all patterns"
-    yield f"claims were tested by two-sided sign-flip tests of paired differences, {patterns} of signs (Fisher 1935)"
     if "equals" in relations:
         yield "equality within a margin was tested by two one-sided tests (Schuirmann 1987)"
     if relations & {"order", "monotone"}:
@@ -71,6 +73,21 @@ def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     if "trend" in relations:
         yield "a trend is the least-squares slope over the ranks of the levels, taken within each seed"
     yield from _levels(tested, f"{results.record.alpha:g}")
+
+
+def _flips(tested: Sequence[Verdict]) -> Iterator[str]:
+    most = max(verdict.n for verdict in tested)
+    patterns = f"over {RANDOM_PATTERNS:,} random patterns" if most > MOST_EXACT else "over all patterns"
+    yield f"claims were tested by two-sided sign-flip tests of paired differences, {patterns} of signs (Fisher 1935)"
+
+
+def _split_tests(results: Results) -> Iterator[str]:
+    """Yield the test for seeds that draw splits of one data set."""
+    yield (
+        "each seed draws its own training and test samples, stratified by class, so splits of one data set overlap; "
+        "claims were tested by two-sided t tests of paired differences with the variance "
+        f"s² (1/J + n_test/n_train) over J splits, n_test/n_train = {results.overlap:.3g} ({CITED})"
+    )
 
 
 def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
@@ -92,11 +109,11 @@ def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
         yield f"{which} were made at the level {alpha}, with the correction of Holm (1979) for {count}"
 
 
-def _intervals(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _intervals(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
     planned = [bool(verdict.planned) for verdict in verdicts if verdict.steps and not verdict.exact]
     if not all(planned):
-        yield "intervals are those that agree with the tests (Hartigan 1969)"
+        yield "intervals are those that agree with the tests" + " (Hartigan 1969)" * (not results.overlap)
     if any(planned):
         yield "intervals of sequential tests are Student's t, not adjusted for looking"
     if any(step.interval_new_images for step in steps):

@@ -111,9 +111,9 @@ class Confusion:
         for cell, part in facets:
             refuse_mixed(part, "matrix", ("rows", "columns"))
             found = facets.predicted(part)
-            data = facets.results.data(part) if found else None
-            names = names or (class_names(data) if data else [])
-            panels[cell] = Confusion([confusion_counts(data, own) for own in found.values() if data])
+            each = [facets.results.data(part[part["run_id"] == run]) for run in found]  # the split may differ by seed
+            names = names or (class_names(each[0]) if each else [])
+            panels[cell] = Confusion([confusion_counts(*one) for one in zip(each, found.values(), strict=True)])
         return panels, names
 
     @property
@@ -207,7 +207,8 @@ class Mistakes:
     @staticmethod
     def of(facets: Networks, count: int) -> Mistakes | None:
         """The first `count` mistakes of the first run; None if it has neither weights nor predictions."""
-        data, first = facets.results.data(facets.frame), facets.frame.iloc[:1]
+        first = facets.frame.iloc[:1]
+        data = facets.results.data(first)
         image_shape(data, "misclassified")
         if model := facets.load(dict(first.iloc[0])):
             p = model.probabilities(data.arrays.x_test)

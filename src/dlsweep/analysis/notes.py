@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlsweep.analysis.chance import sources
+from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.leaderboard import last_line
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
@@ -40,15 +41,19 @@ def _comparison(shown: Shown) -> Iterator[str]:
         yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
         return
     seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
-    seeds = words(board.results.config["seeds"]) if board.crossed else seeds
-    on = " on these test images" if any(metric.split == "test" for metric in board.metrics) else ""
-    kind = "intervals from the variance components of the crossed seeds" if board.crossed else "t intervals"
+    crossed, overlap = board.replication.crossed, board.replication.overlap
+    seeds = words(board.results.config["seeds"]) if crossed else seeds
+    on = " on these test images" if any(metric.split == "test" for metric in board.metrics) and not overlap else ""
+    kind = "intervals from the variance components of the crossed seeds" if crossed else "t intervals"
+    kind += f", corrected for splits that overlap ({CITED})" * bool(overlap)
     yield f"Means over {seeds}, with 95 % {kind}{on}."
+    if overlap:
+        yield "On new images: not available, since seeds are tested on different samples of one data set."
     if f"{METRIC}_new_images_low" in shown.frame:
         yield "On new images: intervals over seeds and test images, for new images like these."
     if shown.several:
         yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
-        if shown.rows == "arms" and board.compared[0].best is not None and not board.crossed:
+        if shown.rows == "arms" and board.compared[0].best is not None and not crossed:
             yield from _marks(board.compared[0])
         pairing = shown.frame[f"{name}_pairing"].dropna()
         if len(pairing):
@@ -68,7 +73,8 @@ def _marks(compared: Compared) -> Iterator[str]:
     if averaged < 2:
         return
     with_mean = " with a mean" * (averaged < arms)
-    tests = f"(one-sided paired t tests at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
+    corrected = ", corrected for overlap," * bool(compared.replication.overlap)
+    tests = f"(one-sided paired t tests{corrected} at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
     which = f"{ALIKE}: {alike} of {plural(averaged - 1, 'other arm')}{with_mean} cannot be distinguished from"
     yield f"{which if alike else f'All other arms{with_mean} are worse than'} the best {tests}."
 

@@ -79,6 +79,11 @@ def null_check(results: Results, splits: int = SPLITS) -> Null:
     >>> null_check(results).passed
     True
     """
+    if results.overlap:
+        raise UsageError(
+            f"--null tests sign-flip tests of independent seeds, and those of {results.folder} draw splits of one data "
+            "set that share samples; `make simulations` tests the intervals for such splits"
+        )
     metric, alpha = metric_of(results), results.record.alpha
     frame = metric_values(results, metric)
     frame = frame[frame["value"].notna()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dlsweep.analysis.statistics import detectable, fewest_seeds
 from dlsweep.config import Config
+from dlsweep.datasets import open_dataset
 from dlsweep.text import plural
 
 FEWEST = 6  # seeds; with fewer, no claim is decided
@@ -37,12 +38,25 @@ def outlook(config: Config) -> list[Outlook]:
     if not config.claims or _is_exact(config):
         return []
     seeds, claims, alpha = len(config.seeds), len(config.claims), config.alpha
+    overlap, folds = _overlap(config)
     found = []
     for claim in config.claims:
         fewest = max(FEWEST, fewest_seeds(claims, alpha, one_sided=claim.relation == "equals"))
-        least = detectable(seeds, claims, alpha) if seeds >= max(fewest, fewest_seeds(claims, alpha)) else None
+        enough = max(fewest, fewest_seeds(claims, alpha))
+        if overlap:  # a t test, of whole rounds
+            fewest = enough = -(-FEWEST // folds) * folds
+        least = detectable(seeds, claims, alpha, overlap=overlap) if seeds >= enough else None
         found.append(Outlook(claim.name, seeds, fewest, least))
     return found
+
+
+def _overlap(config: Config) -> tuple[float, int]:
+    """Return the overlap of the splits that seeds draw, 0 if they draw none; and the number of folds, 1 for none."""
+    if not config.divided:
+        return 0.0, 1
+    found = {open_dataset(arm.data) for arm in config.arms()}
+    divisions = [data.division for data in found if data.division]
+    return max(one.overlap for one in divisions), max(max(one.folds, 1) for one in divisions)
 
 
 def _is_exact(config: Config) -> bool:

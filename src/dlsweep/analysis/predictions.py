@@ -82,6 +82,7 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     Columns: `arm`, the factors, `seeds` with predictions, and `churn`, the mean over their pairs, with the `least` and
     the `most` of a pair; NaN for fewer than two seeds. Pairs of crossed seeds differ in one source of chance. runs:
     rows of `results.runs`, all by default. (Milani Fard et al. 2016, "Launch and iterate: reducing prediction churn".)
+    A `UsageError` says that seeds have other test images.
     """
     import pandas as pd
 
@@ -89,6 +90,7 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
     named = ["arm", *factors(runs)]
     rows = []
     for own in arms_of(runs):
+        results.split_of(own)
         found = results.predicted(own["run_id"])
         pairs = disagreement(own, found)
         seeds, each = len(found), pairs if len(pairs) else np.array([np.nan])

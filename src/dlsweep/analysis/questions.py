@@ -65,7 +65,7 @@ class Question:
             return f"the {self.metric.words} of some runs is not defined ({told})"
         unreached = self.metric.kind == "iterations_to"
         relation = self.claim.relation
-        if self.infinite and relation in ("equals", "above", "below", "trend"):
+        if self.infinite and (relation in ("equals", "above", "below", "trend") or self.contrasts[0].overlap):
             cause = "never reached the level" if unreached else "diverged"
             return f"{_runs(self.infinite)} {cause}, so the mean is not finite"
         if self.infinite and unreached and self.claim.margin:
@@ -100,7 +100,8 @@ class Questions:
         along = claim.relation in ("trend", "monotone")
         sides = self._along(frame, claim.along) if along else sides_of(frame, partial_arms(claim), self.factors)
         correct = correctness_of(self.results, metric, claim.at)
-        contrasts = tuple(Contrast(sides, weights, correct) for weights in _weights(claim, len(sides.names)))
+        overlap = self.results.overlap
+        contrasts = tuple(Contrast(sides, weights, correct, overlap) for weights in _weights(claim, len(sides.names)))
         exact = metric.y == "parameters" or self._deterministic(sides)
         return Question(claim, metric, contrasts, _sign(claim, metric), exact)
 

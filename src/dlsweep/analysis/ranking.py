@@ -7,7 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
-from dlsweep.analysis.statistics import UNBOUNDED, Bounds, indistinguishable, interval, pairing
+from dlsweep.analysis.statistics import (
+    INDEPENDENT,
+    UNBOUNDED,
+    Bounds,
+    Replication,
+    indistinguishable,
+    interval,
+    pairing,
+)
 from dlsweep.metrics import Metric
 from dlsweep.types import Array
 
@@ -20,15 +28,14 @@ class Compared:
 
     values: as they count, `(rows, seeds)`, NaN without a value; infinite for a loss of a run that diverged, and for a
     level that was never reached. shown: the rows that are compared with the best of them. given: the index of the row
-    that others are compared with; None for the best one. crossed: the number of seeds of each source, if seeds are
-    crossed.
+    that others are compared with; None for the best one. replication: how the runs of a row depend on each other.
     """
 
     metric: Metric
     values: Array
     shown: Array
     given: int | None = None
-    crossed: tuple[int, ...] = ()
+    replication: Replication = INDEPENDENT
 
     @property
     def mean(self) -> Array:
@@ -90,9 +97,10 @@ class Compared:
             return marked
         at = np.flatnonzero(self.shown)
         oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
-        marked[at] = indistinguishable(oriented, int(np.searchsorted(at, self.best)), ALPHA)
+        best = int(np.searchsorted(at, self.best))
+        marked[at] = indistinguishable(oriented, best, ALPHA, self.replication.overlap)
         alone: Array = np.arange(len(marked)) == self.best
-        return alone if self.crossed else marked & ~np.isnan(self.mean)
+        return alone if self.replication.crossed else marked & ~np.isnan(self.mean)
 
     def _differences(self) -> dict[str, Array]:
         """Return the differences to the reference, their intervals and the effect of pairing."""
@@ -124,7 +132,7 @@ class Compared:
         for n in set(counts.tolist()) - {0, 1}:
             rows = counts == n
             by_row = values[rows][there[rows]].reshape(-1, n)
-            low[rows], high[rows] = interval(by_row, bounds=bounds, crossed=self.crossed)
+            low[rows], high[rows] = interval(by_row, bounds=bounds, replication=self.replication)
         return low, high
 
 

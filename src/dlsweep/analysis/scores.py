@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, factors, labels, levels, refuse_mixed
-from dlsweep.analysis.frames import counted, crossing, metric_columns
+from dlsweep.analysis.frames import counted, metric_columns, replication
 from dlsweep.analysis.ranking import ALPHA
-from dlsweep.analysis.statistics import bounds_of, indistinguishable, interval
+from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, indistinguishable, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.text import fitting_labels, label_text, nearest, value_text
@@ -41,8 +41,8 @@ def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> M
 class Scores:
     """A metric of the runs of one arm, as they count: a diverged run at chance accuracy, its loss as NaN.
 
-    values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name. crossed:
-    the number of seeds of each source, if they are crossed.
+    values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name.
+    replication: how the runs depend on each other.
     """
 
     values: np.ndarray
@@ -50,7 +50,7 @@ class Scores:
     seeds: np.ndarray
     failed: int
     metric: str
-    crossed: Mapping[str, int] = field(default_factory=dict)
+    replication: Replication = INDEPENDENT
 
     @staticmethod
     def of(runs: DataFrame, metric: Metric) -> Scores:
@@ -65,7 +65,7 @@ class Scores:
         kept = status != "failed"
         values = counted(runs, [metric.name])[kept, 0]
         diverged, seeds = status[kept] == "diverged", runs["seed"].to_numpy()[kept]
-        return Scores(values, diverged, seeds, int((~kept).sum()), metric.name, crossing(runs))
+        return Scores(values, diverged, seeds, int((~kept).sum()), metric.name, replication(runs))
 
     @property
     def n(self) -> int:
@@ -82,14 +82,14 @@ class Scores:
         """The 95 % interval of the mean."""
         if not self.n:
             return np.nan, np.nan
-        low, high = interval(self.values, bounds=bounds_of(self.metric), crossed=self.crossed.values())
+        low, high = interval(self.values, bounds=bounds_of(self.metric), replication=self.replication)
         return float(low), float(high)
 
     def minus(self, other: Scores) -> Scores:
         """The differences to another arm, of the seeds that both have."""
         seeds, mine, theirs = np.intersect1d(self.seeds, other.seeds, return_indices=True)
         values, diverged = self.values[mine] - other.values[theirs], self.diverged[mine] | other.diverged[theirs]
-        return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference", self.crossed)
+        return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference", self.replication)
 
     def record(self) -> dict[str, float]:
         """The numbers of a row of `Chart.data`."""
@@ -189,14 +189,15 @@ class Rows:
         By one-sided paired t tests, see `indistinguishable`. Rows without a mean take no part.
         """
         part = {name: one for name, one in self.dots[cell].items() if np.isfinite(one.mean)}
-        if len(part) < 2 or any(one.crossed or one.n < 2 for one in part.values()):
+        if len(part) < 2 or any(one.replication.crossed or one.n < 2 for one in part.values()):
             return set()
         seeds = np.unique(np.concatenate([one.seeds for one in part.values()]))
         values = np.full((len(part), len(seeds)), np.nan)
         for row, one in zip(values, part.values()):
             row[np.searchsorted(seeds, one.seeds)] = one.values if one.metric.endswith("accuracy") else -one.values
         best = int(np.nanmean(values, axis=1).argmax())
-        marked = indistinguishable(values, best, ALPHA)
+        overlap = max(one.replication.overlap for one in part.values())
+        marked = indistinguishable(values, best, ALPHA, overlap)
         return {name for i, name in enumerate(part) if marked[i] and i != best}
 
     @cached_property

@@ -10,6 +10,7 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
 from dlsweep.analysis.contrasts import name_of
+from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
@@ -26,6 +27,12 @@ _SAMPLES = {
     "train": "training images",
     "batch": "minibatches",
 }
+
+
+_OVERLAP = (
+    f"seeds draw splits of one data set that share samples, so interval and p are corrected for overlap ({CITED}), and "
+    "an interval on new images is not available"
+)
 
 
 def p_text(p: float) -> str:
@@ -56,6 +63,8 @@ def of_comparison(found: Comparison) -> str:
     if found.interval_new_images:
         ends = interval_text(*found.interval_new_images, sign=True)
         notes.append(f"On new images like these, the interval is {ends}.")
+    if found.overlap:
+        notes.append(f"{_OVERLAP[0].upper()}{_OVERLAP[1:]}.")
     if found.pairing == found.pairing:
         notes.append(_pairing(found.pairing))
     for count, side in zip(found.diverged, (found.first, found.second)):
@@ -85,7 +94,7 @@ def _finding(verdict: Verdict) -> str:
     if not verdict.steps or verdict.metric is None:
         return f"It is not decided: {verdict.reason}."
     wording = WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
-    place = within(verdict.metric, verdict.claim.where)
+    place = within(verdict.metric, verdict.claim.where, verdict.overlap)
     if verdict.verdict == "undecided":
         begin = f"it is not decided whether{', ' * bool(place)}{place or ' '}{wording.claimed}"
     else:
@@ -104,14 +113,17 @@ def subject(metric: Metric, at: int | None) -> str:
     return f"the {metric.words}" if at is None else f"the {metric.words.removeprefix('final ')} at iteration {at}"
 
 
-def within(metric: Metric, where: PartialArm) -> str:
+def within(metric: Metric, where: PartialArm, overlap: float = 0.0) -> str:
     """Return the samples and the part of the grid that a sentence is about, with a comma; "" for all of them.
+
+    overlap: above 0 if seeds draw their own splits.
 
     >>> within(Metric("final", "test", "loss"), {"init": ("he",)})
     'on these test images and with he throughout, '
     """
     own = metric.inner or metric
     told = [f"on these {_SAMPLES[own.split]}"] if own.split in _SAMPLES and own.sampled else []
+    told = ["on random splits of these samples"] if told and overlap else told
     told += [f"with {name_of(where)} throughout"] if where else []
     return f"{' and '.join(told)}, " if told else ""
 
@@ -150,6 +162,8 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if decided and claim.relation in ("equals", "above", "below") and not verdict.exact:
         yield f"failures in up to {100 * (1 - 0.05 ** (1 / verdict.n)):.0f} % of seeds cannot be excluded"
     yield from _new_images(verdict)
+    if verdict.overlap and verdict.steps and not verdict.exact:
+        yield _OVERLAP
     if verdict.planned:
         yield from _looks(verdict)
     elif not decided:
@@ -229,5 +243,7 @@ def _seeds(verdict: Verdict) -> Iterator[str]:
         often = f", and {_rounded(eighty):,} four times of five" if eighty and eighty > half else ""
         seeds = plural(_rounded(half), "seed")
         yield f"if the effect is as seen, {seeds} would decide the claim about every second time{often}"
+    elif verdict.overlap and isfinite(verdict.detectable) and not verdict.reason:
+        yield "if the effect is as seen, more seeds do not decide the claim, since splits overlap; more samples may"
     if isfinite(verdict.detectable) and verdict.detectable > 0:
         yield f"these seeds detect an effect of {verdict.detectable:.2g} four times of five"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, labels, refuse_mixed
-from dlsweep.analysis.frames import counted, crossing
+from dlsweep.analysis.frames import counted, replication
 from dlsweep.analysis.scores import chance
-from dlsweep.analysis.statistics import UNBOUNDED, Bounds, bounds_of, interval
+from dlsweep.analysis.statistics import INDEPENDENT, UNBOUNDED, Bounds, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 
@@ -28,7 +28,7 @@ class Series:
     run counts, NaN if unknown or for another metric. ends: the points where runs diverged, `(diverged, 2)`; stops: the
     points where runs stopped early, `(stopped, 2)`. restored: True at the evaluations that the final metrics of stopped
     runs are of, `(runs, P)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is one. bounds: the lowest
-    and highest possible mean. crossed: the number of seeds of each source, if they are crossed.
+    and highest possible mean. replication: how the runs depend on each other.
     """
 
     level: str
@@ -42,7 +42,7 @@ class Series:
     restored: np.ndarray | None = None
     ensemble: np.ndarray | None = None
     bounds: Bounds = UNBOUNDED
-    crossed: Mapping[str, int] = field(default_factory=dict)
+    replication: Replication = INDEPENDENT
 
     @cached_property
     def counted(self) -> np.ndarray:
@@ -78,7 +78,7 @@ class Series:
 
     def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
-        return interval(self.counted.T, bounds=self.bounds, log=log, crossed=self.crossed.values())
+        return interval(self.counted.T, bounds=self.bounds, log=log, replication=self.replication)
 
 
 def coinciding(panel: Sequence[Series], heights: Callable[[np.ndarray], np.ndarray]) -> list[list[Series]]:
@@ -157,7 +157,7 @@ def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
             # A run without a point diverged at the first one: at chance if that is known, else above all.
             ends = _last(points, each[status == "diverged"], (points[0], guess if np.isfinite(guess) else np.inf))
             stops = _last(points, each[status == "stopped"])
-            marks = (guess, ends, stops, restored, ensemble, bounds_of(y), crossing(first))
+            marks = (guess, ends, stops, restored, ensemble, bounds_of(y), replication(first))
             yield cell, Series(str(level), str(split), points, each, status, *marks)
 
 
@@ -202,7 +202,7 @@ def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
                 points, each = ends, np.repeat(each, 2, axis=1)
             if len(each):
                 status, marks = np.full(len(each), "done"), crosses[np.argsort(crosses[:, 0], kind="stable")]
-                about: dict[str, Any] = {"bounds": bounds_of(metric.y), "crossed": crossing(group)}
+                about: dict[str, Any] = {"bounds": bounds_of(metric.y), "replication": replication(group)}
                 yield cell, Series(str(level), metric.split, points, each, status, guess, marks, **about)
 
 

@@ -6,7 +6,8 @@ Intervals are Student's t: bootstraps of 3 to 40 values cover less than they pro
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from math import ceil, floor, log2, prod
 from typing import NamedTuple
@@ -30,22 +31,38 @@ def bounds_of(metric: str) -> Bounds:
     return (0.0, 1.0) if metric.endswith("accuracy") else UNBOUNDED
 
 
+@dataclass(frozen=True)
+class Replication:
+    """Dependence of the runs of an arm: those of plain seeds with one test part are independent.
+
+    crossed: the number of seeds of each source of chance, if seeds are crossed; the last source changes fastest.
+    overlap: where seeds draw splits of one data set, the number of test samples for each other one; else 0.
+    """
+
+    crossed: Mapping[str, int] = field(default_factory=dict)
+    overlap: float = 0.0
+
+
+INDEPENDENT = Replication()
+
+
 def interval(
     values: ArrayLike,
     confidence: float = 0.95,
     *,
     bounds: Bounds = UNBOUNDED,
     log: bool = False,
-    crossed: Collection[int] = (),
+    replication: Replication = INDEPENDENT,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end of a confidence interval for the mean over the last axis, `(…, n) -> (…), (…)`.
 
     The interval is mean ± h with h = t · s / √n and Student's t of n-1 degrees of freedom; of differences of pairs, it
     is the paired t interval. bounds: where it is cut, such as `bounds_of("accuracy")`. log: for an axis of logarithms,
     mean · exp(± h / mean): the interval of the mean's logarithm by the delta method, always above 0.
-    One value has no interval: NaN and NaN. The same holds for values that are not finite. crossed: the number of seeds
-    of each source of chance, if the values are those of all combinations, the last source fastest: combinations are not
-    independent, and the variance of their mean comes from its components. If combinations are missing, NaN and NaN.
+    One value has no interval: NaN and NaN. The same holds for values that are not finite. replication: of crossed
+    seeds, the values are those of all combinations, which are not independent: the variance of their mean comes from
+    its components, and if combinations are missing, it is NaN and NaN. Of splits that overlap, it is s² (1/n + overlap)
+    (Nadeau & Bengio 2003).
 
     >>> low, high = interval([0.8, 0.9, 0.85])
     >>> f"{low:.3f} {high:.3f}"
@@ -54,16 +71,18 @@ def interval(
     from scipy.special import stdtrit
 
     values = np.asarray(values, dtype=np.float64)
-    n = values.shape[-1]
-    if n < 2 or (crossed and n != prod(crossed)):
+    n, crossed = values.shape[-1], replication.crossed
+    if n < 2 or (crossed and n != prod(crossed.values())):
         low = high = np.full(values.shape[:-1], np.nan)
         return low, high
     with np.errstate(all="ignore"):  # of values that are not finite, or too large to be squared
         mean = values.mean(axis=-1)
         if crossed:
-            variance, df = variance_of_mean(np.moveaxis(values, -1, 0).reshape(*crossed, *mean.shape), len(crossed))
+            cells = np.moveaxis(values, -1, 0).reshape(*crossed.values(), *mean.shape)
+            overlaps = [replication.overlap * (source == "split") for source in crossed]
+            variance, df = variance_of_mean(cells, len(crossed), overlaps)
         else:
-            variance, df = values.var(axis=-1, ddof=1) / n, n - 1
+            variance, df = values.var(axis=-1, ddof=1) * (1 / n + replication.overlap), n - 1
         half = stdtrit(df, (1 + confidence) / 2) * np.sqrt(variance)
         if log:
             mean = np.where(mean > 0, mean, np.nan)
@@ -107,11 +126,12 @@ class Needed(NamedTuple):
 MOST_SEEDS = 10**6
 
 
-def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Needed:
+def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float, overlap: float = 0.0) -> Needed:
     """Return the seeds that would decide whether the mean difference is above or below the margin.
 
     half: the half-width of the t interval equals |mean − margin|; eighty: they detect the effect with a power of 80 %.
-    Never below the fewest seeds of a sign-flip test. Differences that are not finite are left out.
+    Never below the fewest seeds of a sign-flip test. Differences that are not finite are left out. overlap: see
+    `Replication`; splits of one data set may not decide it in any number.
 
     >>> seeds_to_decide([0.02, -0.01, 0.03, 0.0, 0.01, 0.02], 0.0, 0.05)
     Needed(half=9, eighty=15)
@@ -133,8 +153,8 @@ def seeds_to_decide(differences: ArrayLike, margin: float, alpha: float) -> Need
         return n if n < MOST_SEEDS else None
 
     return Needed(
-        smallest(lambda n: stdtrit(n - 1, 1 - alpha / 2) * sd <= effect * np.sqrt(n)),
-        smallest(lambda n: detectable(n, 1, alpha) * sd <= effect),
+        smallest(lambda n: stdtrit(n - 1, 1 - alpha / 2) * sd <= effect / np.sqrt(1 / n + overlap)),
+        smallest(lambda n: detectable(n, 1, alpha, overlap=overlap) * sd <= effect),
     )
 
 
@@ -151,17 +171,21 @@ def attainable_level(n: int, alpha: float) -> float:
 
 
 @cache
-def detectable(n: int, claims: int, alpha: float, power: float = 0.8) -> float:
+def detectable(n: int, claims: int, alpha: float, power: float = 0.8, *, overlap: float = 0.0) -> float:
     """Return the difference that a sign-flip test of n seeds detects with this power, in sd of the paired differences.
 
     For one of several claims, at Holm's first step, and normal differences. Of the t test at the level that sign flips
-    attain; exact if only equal signs are significant. Infinite if n seeds cannot decide.
+    attain; exact if only equal signs are significant. Infinite if n seeds cannot decide. overlap: of the t test of
+    Nadeau & Bengio (2003) for splits of one data set, see `Replication`.
 
     >>> round(detectable(10, 1, 0.05), 2)
     1.0
     """
     from scipy.special import nctdtrinc, ndtri, stdtrit
 
+    if overlap:
+        level = alpha / claims
+        return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2)) * np.sqrt(1 / n + overlap))
     level = attainable_level(n, alpha / claims)
     if level == 0:
         return np.inf
@@ -186,12 +210,13 @@ def pairing(first: ArrayLike, second: ArrayLike) -> float:
     return float((a[both] - b[both]).var(ddof=1) / unpaired) if unpaired > 0 else np.nan
 
 
-def indistinguishable(values: ArrayLike, best: int, alpha: float) -> np.ndarray:
+def indistinguishable(values: ArrayLike, best: int, alpha: float, overlap: float = 0.0) -> np.ndarray:
     """Mark the arms that cannot be told from the best, `(arms, seeds) -> (arms,)`; larger values are better.
 
     One-sided paired t tests against the best in the sample, at alpha / (arms − 1): the truly best arm stays marked with
     a probability of at least 1 − alpha. NaN is a missing value; arms are compared on the seeds that both have. Infinite
     differences outweigh finite ones: t is its limit as they grow together. An arm without values is not marked.
+    overlap: of the splits of one data set, see `Replication`.
 
     >>> indistinguishable([[0.90, 0.92, 0.91], [0.91, 0.90, 0.92], [0.50, 0.51, 0.52]], best=0, alpha=0.05)
     array([ True,  True, False])
@@ -210,7 +235,7 @@ def indistinguishable(values: ArrayLike, best: int, alpha: float) -> np.ndarray:
     with np.errstate(all="ignore"):  # of arms with fewer than two shared seeds, or without variance
         mean = np.where(shared, d, 0).sum(axis=1) / n
         variance = (np.where(shared, d - mean[:, None], 0) ** 2).sum(axis=1) / (n - 1)
-        p = stdtr(n - 1, -mean / np.sqrt(variance / n))
+        p = stdtr(n - 1, -mean / np.sqrt(variance * (1 / n + overlap)))
     marked: np.ndarray = ~(p <= alpha / max(1, with_values.sum() - 1)) & with_values
     marked[best] = True
     return marked

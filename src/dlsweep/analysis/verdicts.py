@@ -55,6 +55,7 @@ class Verdict:
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
+    overlap: where seeds draw their own test samples, their number for each other one; else 0.
     planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
     """
 
@@ -83,6 +84,7 @@ class Verdict:
     left_out: str = ""
     late: bool = False
     exact: bool = False
+    overlap: float = 0.0
     planned: int = 0
     seen: int = 0
 
@@ -194,6 +196,7 @@ def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha
         detectable=nan if test.exact or question.obstacle else _detectable(contrast, left, alpha),
         left_out=sides.left_out,
         exact=test.exact,
+        overlap=contrast.overlap,
         planned=looks.most if looks and decision else 0,
         seen=looks.seen if looks and decision else 0,
     )
@@ -246,11 +249,13 @@ def _needed(question: Question, contrast: Contrast, alpha: float) -> Needed:
     if len(question.contrasts) > 1 and question.sign * contrast.effect < 0:
         alpha /= len(question.contrasts)  # a reversal, which one of several pairs would show
     fewest = max(FEWEST, fewest_seeds(1, alpha))
-    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha)
+    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha, contrast.overlap)
     return Needed(half and max(half, fewest), eighty and max(eighty, fewest))
 
 
 def _detectable(contrast: Contrast, claims: int, alpha: float) -> float:
     """Return the smallest effect that as many seeds detect four times of five."""
     values = contrast.finite
-    return detectable(len(values), claims, alpha) * float(values.std(ddof=1)) if len(values) > 1 else nan
+    if len(values) < 2:
+        return nan
+    return detectable(len(values), claims, alpha, overlap=contrast.overlap) * float(values.std(ddof=1))

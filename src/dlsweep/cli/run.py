@@ -31,6 +31,8 @@ TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 UNTIL = "Add seeds to the arms of claims until these are decided, at planned looks."
 MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
 
+EXECUTOR = "inline, processes or dask; default: automatic."
+SCHEDULER = "Train on the workers of a running scheduler of Dask, such as tcp://node7:8786."
 SHARD = "Train part I of N, counted from 0; dlsweep merge unites the parts."
 FAILURES = "--max-consecutive-failures"
 
@@ -48,7 +50,8 @@ def run(
     output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
     jobs: Annotated[int | None, JOBS] = None,
-    executor: Annotated[str | None, Option(metavar="NAME", help="inline or processes; default: automatic.")] = None,
+    executor: Annotated[str | None, Option(metavar="NAME", help=EXECUTOR)] = None,
+    scheduler: Annotated[str | None, Option(metavar="ADDRESS", help=SCHEDULER)] = None,
     force: Annotated[bool, Option("--force", help="Replace existing results.")] = False,
     retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first failed run.")] = False,
@@ -75,7 +78,7 @@ def run(
     from dlsweep import machine
     from dlsweep.execution import startup
 
-    if executor != "inline" and (jobs or machine.cores()) > 1 and not dry_run:
+    if executor in (None, "processes") and not scheduler and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
 
     from dlsweep.config import load
@@ -90,7 +93,8 @@ def run(
     if own and (until_decided or asked.is_open):
         reason = "--until-decided looks at all runs" if until_decided else "`tune` chooses settings first"
         raise UsageError(f"{reason}, so the sweep cannot be divided; remove --shard")
-    options = Options(output, jobs, executor, force, retry, timeout, memory, 1 if fail_fast else max_failures, own)
+    most_failures = 1 if fail_fast else max_failures
+    options = Options(output, jobs, executor, force, retry, timeout, memory, most_failures, own, scheduler)
     if max_seeds and not until_decided:
         raise UsageError("--max-seeds needs --until-decided; without it, `seeds:` in the config is the number of seeds")
     most = (max_seeds or 20) if until_decided else None

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, NamedTuple
 
-from annotated_types import MinLen
+from annotated_types import Ge, MinLen
 
 from dlsweep.config.document import Key, Node
 from dlsweep.config.words import ALPHA as ALPHA
 from dlsweep.config.words import Section
-from dlsweep.registry import Count, NonNegative, Positive
+from dlsweep.registry import NonNegative, Positive
 
 Relation = Literal["beats", "equals", "above", "below", "order", "trend", "monotone"]
 Expected = Literal["supported", "refuted", "undecided"]
@@ -102,7 +102,7 @@ def claim(
     where: _Part,
     direction: Direction = "up",
     metric: str,
-    at: Count,
+    at: Annotated[int, Ge(0)],
     better: Better,
     expect: Expected = "supported",
 ) -> None:
@@ -112,8 +112,8 @@ def claim(
     of the grid than in the second. equals: they differ by less than `within`. above, below: the mean lies there. order:
     each is better than the next. trend, monotone: the metric goes up or down (direction) along a numeric setting: in
     tendency, or from each level to the next. where: the part of the grid that the claim is about. metric: by default
-    the final accuracy. at: an iteration. better: more or less, for a metric that does not say it. expect: the verdict
-    that is expected.
+    the final accuracy. at: an iteration, 0 before training. better: more or less, for a metric that does not say it.
+    expect: the verdict that is expected.
     """
 
 

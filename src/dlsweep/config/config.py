@@ -19,6 +19,7 @@ from dlsweep.config.seeds import Replicates
 from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.tuning import Tuning, grouped
 from dlsweep.config.words import FIELDS, numbers
+from dlsweep.datasets.division import by_seed
 from dlsweep.registry import Choice
 from dlsweep.tasks import TASKS, Task
 
@@ -70,6 +71,12 @@ class Config:
     def levels(self, factor: str) -> tuple[str, ...]:
         """The labels of a factor's levels, in the order of the grid; "-" stands for arms that it does not concern."""
         return self._levels[factor]
+
+    @cached_property
+    def divided(self) -> bool:
+        """True if the seeds of some arms draw their own test samples."""
+        choices = (one.fields["data"] for one in self._combinations if "data" in one.fields)
+        return any(by_seed(choice.settings) for choice in choices)
 
     @cached_property
     def varying(self) -> tuple[str, ...]:

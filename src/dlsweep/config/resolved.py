@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,7 @@ from dlsweep.config.checks.unused import idle_settings, stops_early
 from dlsweep.config.grid import Grid
 from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import OUTSIDE, TRAIN, Factor, data_files, own_settings
+from dlsweep.config.words import OUTSIDE, TRAIN, Factor, data_files, entry, own_settings
 from dlsweep.factors import STANDARD
 from dlsweep.text import value_text
 
@@ -71,7 +72,10 @@ def _grid_form(sweep: Sweep, grid: Grid) -> dict[str, Any]:
 def _level_form(level: Level, dotted: Sequence[Factor]) -> dict[str, Any]:
     """A level as `{name: settings}`, with all its settings, but those that a dotted factor sets."""
     own = [f for f in dotted if f.field == level.spec.field]
-    return {choice.name: own_settings(choice, own) for choice in level.choices}
+    told = (
+        replace(choice, settings=entry(level.spec.field, choice.name).told(choice.settings)) for choice in level.choices
+    )
+    return {choice.name: own_settings(choice, own) for choice in told}
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.seeds import Replicates
 from dlsweep.config.tuning import Tuning
-from dlsweep.config.words import Factor, data_files
+from dlsweep.config.words import Factor, data_files, entry
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import DlsweepError, Mistake
 from dlsweep.registry import Choice
@@ -75,7 +75,8 @@ class Datasets:
         files = data_files()
         found: dict[str, list[str]] = {}
         for choice, dataset in self.opened.items():
-            settings = (f"{n}={value_text(v)}" for n, v in choice.settings.items() if (choice.name, n) not in files)
+            told = entry("data", choice.name).told(choice.settings)
+            settings = (f"{n}={value_text(v)}" for n, v in told.items() if (choice.name, n) not in files)
             if dataset is not None:
                 found.setdefault(" ".join([choice.name, *settings]), []).append(dataset.fingerprint)
         return {data: ", ".join(fingerprints) for data, fingerprints in found.items()}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from dlsweep.datasets.division import Division, Rows
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Contract, Registry
 
 if TYPE_CHECKING:
@@ -46,6 +48,15 @@ class Arrays:
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
 
+    def divided(self, rows: Rows) -> Arrays:
+        """Return the splits of a seed. The pool has all samples before: see `Dataset.division`."""
+        (x, t), (x_validation, t_validation), (x_test, t_test) = (
+            (self.x_train[own], self.t_train[own]) for own in rows
+        )
+        for array in (x, t, x_validation, t_validation, x_test, t_test):
+            array.flags.writeable = False
+        return Arrays(x, t, x_validation, t_validation, x_test, t_test, self.scale, self.standardized)
+
     def seen_by(self, rows: np.ndarray | None) -> Arrays:
         """Return the arrays with mean and std over the rows of the pool that a network trains on; None for all."""
         if not self.standardized or (rows is None and self.mean is not None):
@@ -75,6 +86,8 @@ class Dataset:
     run trains or is evaluated on; `train` may be smaller than the pool: then each seed draws its own subset of it.
     notes: warnings about data that can be used, as sentences. credit: its authors and its licence. source: the
     published files that it is read from, bundled or to be fetched. names: of the classes, if they have names.
+    division: of a data set whose splits differ by seed; its arrays have all samples in the pool, and none in the other
+    splits, until `drawn` gives those of a seed. None for one split for all seeds.
     """
 
     fingerprint: str
@@ -86,6 +99,24 @@ class Dataset:
     credit: str = ""
     source: Published | None = None
     names: tuple[str, ...] = ()
+    division: Division | None = None
+
+    def drawn(self, seeds: Seeds) -> Dataset:
+        """Return the data set with the splits of a seed; unchanged if all seeds share them."""
+        if self.division is None:
+            return self
+        rows = self.division.rows(seeds)
+
+        def read() -> Arrays:
+            assert rows is not None
+            arrays = self.arrays.divided(rows)
+            return arrays.seen_by(None) if self.sizes["train"] == len(rows.train) else arrays
+
+        return replace(self, division=None, sizes={**self.sizes, "test": len(rows.test)}, read=read)
+
+    def tested(self, seeds: Seeds) -> int:
+        """Return the number of test samples of a seed."""
+        return self.division.tested(seeds) if self.division else self.sizes["test"]
 
     @cached_property
     def arrays(self) -> Arrays:

@@ -13,7 +13,7 @@ from dlsweep import files
 from dlsweep.datasets import features, labels
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.labels import listed
-from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
+from dlsweep.datasets.own import CountOrShare, Folds, Part, Split, Wanted, dataset, memory, refuse, unreadable
 from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
 from dlsweep.text import size
@@ -41,6 +41,8 @@ def npz(
     test: CountOrShare | None = None,
     standardize: bool = False,
     channels: features.Channels | None = None,
+    split: Split = None,
+    folds: Folds = None,
 ) -> Dataset:
     """Your own data: an .npz file with x_train, t_train, x_test and t_test, as `numpy.savez` writes it.
 
@@ -48,8 +50,9 @@ def npz(
     C, H, W)`, or `(N, H, W, C)` with channels: last; uint8 (the input is x/255), floating point (the input is x, in
     float32) or truth values. t: `(N,)` classes 0 … K-1 or names, or one-hot rows. Other names of arrays are understood,
     such as Keras' y_train; an array class_names names the classes. test: also a share, 0.2, of a file without test
-    arrays. train, validation, standardize: as for `mnist`; in samples `(features,)` each feature is a channel. Raise a
-    `DataError` that lists every problem. Nothing is unpickled.
+    arrays; split: of this file all runs share one, drawn by seed 0, or each seed draws its own (seed); folds: in place
+    of test, of a cross-validation over the seeds. train, validation, standardize: as for `mnist`; in samples
+    `(features,)` each feature is a channel. Raise a `DataError` that lists every problem. Nothing is unpickled.
 
     >>> x, t = np.zeros((6, 4), np.float32), np.array([0, 1, 2, 0, 1, 2])
     >>> np.savez("mine.npz", x_train=x, t_train=t, x_test=x, t_test=t)
@@ -62,7 +65,8 @@ def npz(
     first = Part(found["x_train"], found["t_train"], arrays["x_train"], arrays["t_train"])
     second = Part(found["x_test"], found["t_test"], arrays["x_test"], arrays["t_test"]) if "x_test" in found else None
     class_names = labels.plain(arrays[CLASS_NAMES]).tolist() if CLASS_NAMES in arrays else ()
-    return dataset(path, first, second, Wanted(train, validation, test, standardize, channels), class_names, notes)
+    wanted = Wanted(train, validation, test, standardize, channels, split, folds)
+    return dataset(path, first, second, wanted, class_names, notes)
 
 
 def _load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray], list[str]]:

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from dlsweep import machine
 from dlsweep.datasets import features, labels
-from dlsweep.datasets.base import Dataset
+from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.datasets.division import Division
 from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
+from dlsweep.marks import Added, Spells
 from dlsweep.randomness import stream
 from dlsweep.text import plural
 
@@ -38,6 +41,8 @@ class _CountOrShare:
 
 
 CountOrShare = Annotated[int | float, _CountOrShare()]
+Split = Annotated[Literal["seed 0", "seed"] | None, Added("0.1")]
+Folds = Annotated[Annotated[int, Ge(2), Le(1000)] | None, Spells("test"), Added("0.1")]
 
 
 class Part(NamedTuple):
@@ -50,13 +55,24 @@ class Part(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Settings of a data set of the user. test: a number of samples, or a share of a file without a test part."""
+    """Settings of a data set of the user.
+
+    test: a number of samples, or a share of a file without a test part; split: "seed" if each seed draws its own; or
+    folds: their number.
+    """
 
     train: int | None = None
     validation: int = 0
     test: int | float | None = None
     standardize: bool = False
     channels: features.Channels | None = None
+    split: Split = None
+    folds: Folds = None
+
+    @property
+    def by_seed(self) -> bool:
+        """True if each seed has its own split."""
+        return self.split == "seed" or self.folds is not None
 
 
 def dataset(
@@ -70,6 +86,8 @@ def dataset(
     found = [*notes]
     if train.x.dtype.kind == "b":
         found.append(f"truth values in {train.x_name} are 0 and 1")
+    if wanted.by_seed:
+        return _divided_by_seed(path, train, wanted, class_names, found)
     if test is None:
         train, test = _divided(train, wanted.test)
         wanted = wanted._replace(test=None)
@@ -95,6 +113,45 @@ def dataset(
         read=lambda: subset.arrays(x, t, x_test, t_test, scale=scale),
         notes=tuple(f"{path}: {note}" for note in found),
     )
+
+
+def _divided_by_seed(path: Path, whole: Part, wanted: Wanted, class_names: Sequence[str], found: list[str]) -> Dataset:
+    """Return a data set of which each seed draws its own test samples."""
+    refuse(path, [*_one_class(whole)])
+    found += features.axis_notes(whole.x_name, whole.x, wanted.channels)
+    x = features.converted(whole.x, wanted.channels)
+    understood = labels.understand((whole.t_name,), whole.t, whole.t[:0], class_names)
+    found += [*understood.notes, *features.notes((whole.x_name, whole.x_name), x, x, wanted.standardize)]
+    t = understood.train
+    division = Division(t, _count(wanted.test, len(x)), wanted.folds or 0, wanted.validation)
+    rest = len(x) - division.largest
+    subset = Subset(str(path), rest, division.largest, wanted.train, wanted.validation, None, wanted.standardize)
+    by = f"{wanted.folds} folds" if wanted.folds else "split by seed"
+    for array in (x, t):
+        array.flags.writeable = False
+    return Dataset(
+        fingerprint=subset.fingerprint(f"{_digest(x, t)} {by}"),
+        shape=x.shape[1:],
+        classes=understood.classes,
+        names=understood.names,
+        sizes=subset.sizes,
+        read=lambda: Arrays(
+            x, t, x[:0], t[:0], x[:0], t[:0], 1 / 255 if x.dtype == np.uint8 else 1.0, wanted.standardize
+        ),
+        notes=tuple(f"{path}: {note}" for note in [*found, _drawing(division)]),
+        division=division,
+    )
+
+
+def _drawing(division: Division) -> str:
+    """Return a sentence on how seeds draw their test samples."""
+    whole = f"{len(division.labels):,}"
+    if division.folds:
+        return (
+            f"each seed tests one of {division.folds} folds of {whole} samples, stratified by class; a round of "
+            f"{division.folds} seeds tests each sample once"
+        )
+    return f"{plural(division.test, 'sample')} of {whole}, drawn by each seed and stratified by class, are for testing"
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
@@ -124,7 +181,15 @@ def refuse(path: Path, problems: Sequence[str]) -> None:
 
 def _problems(train: Part, test: Part | None, wanted: Wanted) -> Iterator[str]:
     count = len(train.x) if train.x.ndim else 0
-    if test is None and wanted.test is None:
+    if wanted.folds and wanted.split:
+        yield f"split: {wanted.split} has no effect with folds, which draw by seed; take split out"
+    if test is not None and wanted.by_seed:
+        word = f"folds: {wanted.folds}" if wanted.folds else "split: seed"
+        yield f"{word} draws test samples by seed, and the file has its own, {test.x_name}; take the setting out"
+    elif wanted.folds:
+        if wanted.folds > count > 0:
+            yield f"folds: {wanted.folds} of its {plural(count, 'sample')} leaves folds without any"
+    elif test is None and wanted.test is None:
         yield "it has no test samples; test: 0.2 sets a fifth of its samples aside"
     elif test is None and not 1 <= _count(wanted.test, count) < count:
         yield f"test: {wanted.test} of its {plural(count, 'sample')} leaves none to train on, or none to test"

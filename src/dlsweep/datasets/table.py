@@ -13,7 +13,7 @@ import numpy as np
 from dlsweep import files
 from dlsweep.datasets.base import MAX_BYTES, CountOrZero, Dataset, datasets
 from dlsweep.datasets.labels import listed
-from dlsweep.datasets.own import CountOrShare, Part, Wanted, dataset, memory, refuse, unreadable
+from dlsweep.datasets.own import CountOrShare, Folds, Part, Split, Wanted, dataset, memory, refuse, unreadable
 from dlsweep.errors import DataError, Unreadable
 from dlsweep.registry import Count
 from dlsweep.text import nearest, plural, size
@@ -34,14 +34,17 @@ def table(
     label: str = "label",
     train: Count | None = None,
     validation: CountOrZero = 0,
-    test: CountOrShare = 0.2,
+    test: CountOrShare | None = 0.2,
     standardize: bool = False,
+    split: Split = None,
+    folds: Folds = None,
 ) -> Dataset:
     """Your own table, CSV or Parquet: a column of labels, and columns of numbers, the features.
 
     path: of the file. label: name of the column of labels, whole numbers or names. test: number or share of the rows
-    that are set aside for testing, drawn by seed 0. train, validation, standardize: as for `mnist`; each feature is a
-    channel. Raise a `DataError` that lists every problem.
+    that are set aside for testing; split: all runs share one, drawn by seed 0, or each seed draws its own (seed);
+    folds: in place of test, of a cross-validation over the seeds. train, validation, standardize: as for `mnist`; each
+    feature is a channel. Raise a `DataError` that lists every problem.
 
     >>> rows = ["width,height,kind", "1,2,cat", "2,1,dog", "1,3,cat", "3,1,dog", "2,3,cat"]
     >>> _ = Path("mine.csv").write_text("\\n".join(rows))
@@ -63,7 +66,8 @@ def table(
     except UnicodeError:
         raise DataError(f"{path} has text that is not UTF-8; save it as UTF-8") from None
     notes = [f"features are {listed(columns)}; labels are {label}"]
-    return dataset(path, part, None, Wanted(train, validation, test, standardize), (), notes)
+    wanted = Wanted(train, validation, test, standardize, None, split, folds)
+    return dataset(path, part, None, wanted, (), notes)
 
 
 def _load(path: Path) -> pa.Table:

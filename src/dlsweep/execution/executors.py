@@ -19,6 +19,7 @@ from dlsweep import machine
 from dlsweep.config import Config
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
+from dlsweep.execution.dask import train_with_dask, workers_of
 from dlsweep.execution.processes import train_in_processes
 from dlsweep.execution.worker import Progress, Receipts, Task
 from dlsweep.factors import foreign
@@ -30,7 +31,7 @@ from dlsweep.training.shards import Shard
 executors = Registry("executor", "dlsweep.executors", Contract())
 
 # The options that belong to an executor, with their flags on the command line.
-FLAGS = {"jobs": "-j", "timeout": "--timeout"}
+FLAGS = {"jobs": "-j", "timeout": "--timeout", "scheduler": "--scheduler"}
 
 ALONE = (
     "training in one process, because this script or notebook registers functions, which workers cannot import; "
@@ -105,6 +106,24 @@ def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> 
     return Executor(partial(train_in_processes, jobs, timeout), workers=jobs)
 
 
+@executors.register
+def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor:
+    """Train on workers of Dask, of this machine or of a cluster. It needs the package distributed: `dlsweep[dask]`.
+
+    jobs: workers on this machine, by default one for every core. scheduler: address of a running scheduler instead,
+    such as `tcp://node7:8786`; its workers have one thread each, the same versions, and the folder of the results at
+    the same path. Memory and width are those of its workers. The runs of chunks whose workers die are tried again in
+    halves, as in `processes`.
+    """
+    if scheduler:
+        if jobs:
+            raise UsageError("the workers of a scheduler are its own: remove -j, or --scheduler")
+        workers, memory = workers_of(scheduler)
+        return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2)
+    jobs = jobs or machine.cores()
+    return Executor(partial(train_with_dask, None, jobs), workers=jobs)
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of `dlsweep.run`, which explains them, and of `dlsweep.dry_run`.
@@ -121,6 +140,7 @@ class Options:
     max_memory: int | None = None
     max_failures: int | None = None
     shard: Shard | None = None
+    scheduler: str | None = None
 
     def folder(self, name: str) -> str:
         """Return the name of the folder in `output` for a sweep of this name."""
@@ -138,7 +158,7 @@ def choose(options: Options) -> Executor:
     By default it is this process if one worker is enough, or if the main module registered functions: a worker cannot
     import every script, and no notebook.
     """
-    name, hint = options.executor, ""
+    name, hint = options.executor or ("dask" if options.scheduler else None), ""
     if name is None:
         alone = (options.jobs or machine.cores()) == 1 and options.timeout is None
         hint = ALONE if not alone and "__main__" in registering_modules() else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, levels
 from dlsweep.analysis.scores import Scores
+from dlsweep.analysis.statistics import INDEPENDENT, Replication
 from dlsweep.plots.names import factor_name, level_names
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ def seeds(counts: Iterable[int]) -> str:
 
 
 def mean_of(
-    counts: Iterable[int], single: str = "; a thin line is one seed", crossed: Mapping[str, int] | None = None
+    counts: Iterable[int], single: str = "; a thin line is one seed", replication: Replication = INDEPENDENT
 ) -> str:
-    """Explain a mean and its interval. single: how one seed is shown; crossed: the number of seeds of each source.
+    """Explain a mean and its interval. single: how one seed is shown; replication: how the runs depend.
 
-    >>> mean_of([6], "", {"init": 3, "batches": 2})
+    >>> mean_of([6], "", Replication({"init": 3, "batches": 2}))
     'Mean of 3 init × 2 batches seeds with its 95 % interval over these sources of chance.'
     """
-    n = sorted(set(counts))
+    n, crossed = sorted(set(counts)), replication.crossed
     if crossed:
         missing = "; no interval where a combination of seeds is missing" * (n[0] < prod(crossed.values()))
         of = " × ".join(f"{number} {source}" for source, number in crossed.items())
@@ -77,7 +78,8 @@ def mean_of(
     if n[-1] < INTERVAL_FROM:
         return f"Mean of {seeds(n)}{single}; no interval below {INTERVAL_FROM} seeds."
     few = f"; no interval below {INTERVAL_FROM} seeds" * (n[0] < INTERVAL_FROM)
-    return f"Mean of {seeds(n)} with its 95 % t interval{single}{few}."
+    kind = "interval, corrected for splits that overlap" if replication.overlap else "t interval"
+    return f"Mean of {seeds(n)} with its 95 % {kind}{single}{few}."
 
 
 def divergence(diverged: bool, *, known: bool) -> list[str]:
@@ -104,7 +106,7 @@ def of_scores(scores: Sequence[Scores], single: str, guess: float, *, paired: bo
     counts = [max(one.n, 1) for one in scores]
     values = np.concatenate([one.values for one in scores])
     return [
-        mean_of(counts, single, scores[0].crossed if scores else None),
+        mean_of(counts, single, scores[0].replication if scores else INDEPENDENT),
         *([] if paired else comparison(counts)),
         *divergence(diverged, known=bool(np.isfinite(guess))),
         *one_class(values, guess),

@@ -142,7 +142,7 @@ def _note(panel: Sequence[Series], part: DataFrame, most: int) -> str:
 def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
     """Explain how to read the figure: the number of seeds, the band, the effect of diverged and stopped runs."""
     n = [len(one.each) for one in every]
-    words = [captions.mean_of(n, crossed=every[0].crossed), *captions.comparison(n)]
+    words = [captions.mean_of(n, replication=every[0].replication), *captions.comparison(n)]
     if max(n) > 1 and legend.numbers:
         words.append(f"Bands and thin lines: {legend.levels[0]} and {legend.levels[-1]}.")
     elif max(n) > 1 and not all(map(legend.band, every)):

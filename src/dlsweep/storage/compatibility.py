@@ -42,7 +42,9 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
         else blake2b(json.dumps(_question(canonical(config))).encode(), digest_size=8).hexdigest()
     )
     sources = tuple(config.replicates.crossed)
-    return Tables(config.factors, config.settings, config.evaluate.on, config.task.name, optional, kept, sources, sweep)
+    of_task = (config.factors, config.settings, config.evaluate.on, config.task.name)
+    overlap = config.divided and (not sources or "split" in sources)  # else all runs have the split of seed 0
+    return Tables(*of_task, optional, kept, sources, overlap, sweep)
 
 
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:

@@ -109,12 +109,17 @@ class Results:
         return self._tables.predictions(runs)
 
     def labels(
-        self, split: str = PREDICTED, arm: Mapping[str, Any] | None = None, runs: DataFrame | None = None
+        self,
+        split: str = PREDICTED,
+        arm: Mapping[str, Any] | None = None,
+        runs: DataFrame | None = None,
+        seed: int | Mapping[str, int] | None = None,
     ) -> Array:
         """Return the true classes of a split, `(N,)`, in the order of the data as given, as predictions are.
 
         split: test, validation, or train: the samples that training sets are drawn from. arm: levels that choose the
-        data, in a sweep over several data sets; or runs: rows of `runs`. Raise a `UsageError` if the data has changed.
+        data, in a sweep over several data sets; seed: the one whose split is meant, where seeds draw their own; or
+        runs: rows of `runs`. Raise a `UsageError` if the data has changed.
 
         >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 50}}, "train": {"iterations": 2}}
         >>> results = dlsweep.run(config, executor="inline")
@@ -122,23 +127,41 @@ class Results:
         >>> right == results.runs["final_test_accuracy"].tolist()
         True
         """
-        return true_classes(self.data(self.fitting(arm) if runs is None else runs), split)
+        return true_classes(self.data(self.fitting(arm, seed) if runs is None else runs), split)
 
     def data(self, runs: DataFrame) -> Dataset:
-        """Return the data set of some rows of `runs`. A `UsageError` says that they have several, or it changed."""
+        """Return the data set of some rows of `runs`, with their split.
+
+        A `UsageError` says that they have several data sets or splits, or that the data has changed.
+        """
         from dlsweep.datasets import data_of
 
         by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
         if several := [factor for factor in by if runs[factor].nunique() > 1]:
             raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
         first = runs.iloc[0]
-        key = tuple(first[by])
+        key = (*first[by], self.split_of(runs))
         if key not in self._data:
-            self._data[key] = data_of(_expanded(self, dict(first)).arm)
+            run = _expanded(self, dict(first))
+            self._data[key] = data_of(run.arm).drawn(run.seeds)
         return self._data[key]
 
     @cached_property
-    def _data(self) -> dict[tuple[str, ...], Dataset]:
+    def overlap(self) -> float:
+        """The number of test samples for each other one, where seeds draw their own; 0 if all share them."""
+        return overlap_of(self.runs) if self.record.tables.overlap else 0.0
+
+    def split_of(self, runs: DataFrame) -> int:
+        """Return the seed of the split that some rows of `runs` share. A `UsageError` says that they have several."""
+        if not overlap_of(runs):
+            return 0
+        seeds = runs["seed_split" if "split" in self.record.tables.sources else "seed"]
+        if seeds.nunique() > 1:
+            raise UsageError("each seed draws its own split, so these runs have different test images; choose one seed")
+        return int(seeds.iloc[0])
+
+    @cached_property
+    def _data(self) -> dict[tuple[Any, ...], Dataset]:
         return {}
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
@@ -176,7 +199,8 @@ class Results:
 
         row = _row(self, run, arm, seed)
         found = _run(self, row)
-        return Model(found, data_of(found.arm), start(found) if at == "start" else _kept(self, row))
+        data = data_of(found.arm).drawn(found.seeds)
+        return Model(found, data, start(found) if at == "start" else _kept(self, row))
 
     def plot(self, kind: str | None = None, **settings: Any) -> dlsweep.plots.chart.Charts:
         """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
@@ -282,6 +306,16 @@ class Results:
     def weights(self) -> dict[str, str]:
         """Names of the files with kept weights, by run."""
         return parts.listing(self.files, parts.WEIGHTS)
+
+
+def overlap_of(runs: DataFrame) -> float:
+    """Return the largest number of test samples for each other one, where seeds draw their own; 0 if all share them.
+
+    >>> import pandas as pd
+    >>> overlap_of(pd.DataFrame({"seed": [0, 1], "overlap": [0.25, 0.25]})), overlap_of(pd.DataFrame({"seed": [0]}))
+    (0.25, 0.0)
+    """
+    return float(runs["overlap"].fillna(0.0).max()) if "overlap" in runs and len(runs) else 0.0
 
 
 def _row(

@@ -47,7 +47,9 @@ class Tables:
 
     factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its own.
     optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sources: those of crossed
-    seeds, each with a column. sweep: an id shared by `sweep.json` and every part; "" in results older than this id.
+    seeds, each with a column. overlap: True if seeds draw their own test samples: a column has the number of test
+    samples for each other sample, by which the splits of two seeds overlap. sweep: an id shared by `sweep.json` and
+    every part; "" in results older than this id.
     """
 
     factors: tuple[str, ...]
@@ -57,6 +59,7 @@ class Tables:
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    overlap: bool = False
     sweep: str = field(default="", compare=False)
 
     @property
@@ -94,6 +97,7 @@ class Tables:
                 **_numbers(*self.settings),
                 **dict.fromkeys(self.of_task.run_columns, WORD),
                 **seed,
+                **(_numbers("overlap") if self.overlap else {}),
                 "status": WORD,
                 **_numbers(*(f"{m}_{s}_{name}" for s in self.splits for m in MOMENTS for name in self.metrics)),
                 "iterations": pa.int32(),
@@ -123,6 +127,7 @@ class Tables:
             **self._names(runs, each),
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
             "run_id": [run.id for run in runs],
+            "overlap": [_overlap(runs[0].arm)] * len(runs) if self.overlap else [],
             "landscape": _words([run.arm.model.name for run in runs], each),
             "status": _words(result.status, each),
             **self._metrics(result),
@@ -223,6 +228,15 @@ def _words(words: Sequence[str], which: Array) -> pa.Array:
 
 def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[f.name]).cast(f.type) for f in schema], schema=schema)
+
+
+def _overlap(arm: Arm) -> float | None:
+    """Return the number of test samples for each other one; None if all seeds share them, or the data is gone."""
+    try:
+        division = data_of(arm).division
+    except DlsweepError:
+        return None
+    return division.overlap if division else None
 
 
 def _classes(arm: Arm) -> int | None:

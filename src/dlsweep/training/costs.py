@@ -63,9 +63,10 @@ def of_network(arm: Arm) -> Cost:
     evaluations = arm.evaluate.times(steps)
     evaluated = sum(batch_size if split == "batch" else data.sizes[split] for split in arm.evaluate.on)
     work = max(1, multiplications(layers)) * (3 * steps * batch_size + evaluated * evaluations)
-    # A seed that trains on a subset of its own is evaluated on a copy of it.
-    own = "train" in arm.evaluate.on and arm.data.settings.get("train") is not None
-    samples = data.sizes["train"] * prod(data.shape) if own else 0
+    # A seed that trains on a subset of its own is evaluated on a copy of it, and one with its own splits on copies.
+    own = {"train"} if arm.data.settings.get("train") is not None else set()
+    own = own if data.division is None else {"train", "validation", "test"}
+    samples = sum(data.sizes[split] for split in own.intersection(arm.evaluate.on)) * prod(data.shape)
     columns = max((regularizer.columns for regularizer in network.regularizers), default=1) * block_size(layers)
     activations = _activations(network, data.shape, columns, batch_size, arm.evaluate.layers)
     # Of every parameter: itself, its gradient and slots, temporaries of an update and an evaluation, those that

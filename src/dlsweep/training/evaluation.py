@@ -18,7 +18,8 @@ from dlsweep.training.samples import Batch, Blocks, Group, Samples
 from dlsweep.training.state import State
 from dlsweep.types import Array
 
-Watch = Callable[[str, Array, Array], None]  # split, logits `(R, K, N)` and labels `(N,)` of a block
+# Split, logits `(R, K, N)` and labels `(N,)` of a block; where seeds have their own splits, the first seed's labels.
+Watch = Callable[[str, Array, Array], None]
 
 
 class Metrics(NamedTuple):
@@ -56,7 +57,7 @@ def evaluation(
 ) -> Evaluation:
     """Evaluate a stack on some splits, by default on its own; `batch` is the current minibatch.
 
-    watches: are given every block of the splits whose samples all seeds share.
+    watches: are given every block of the splits that observers watch, see `Samples.watched`.
     """
     stack = state.stack
     penalty = np.zeros(len(state))  # of the kernels
@@ -70,7 +71,7 @@ def evaluation(
     splits: dict[str, Metrics] = {}
     for split in on or stack.arm.evaluate.on:
         groups = samples.groups(split, stack.slices, batch)
-        seen = [partial(watch, split) for watch in watches if samples.same(split)]
+        seen = [partial(watch, split) for watch in watches if samples.watched(split)]
         metrics = evaluate(network, parameters, groups, draws, *seen)
         splits[split] = metrics._replace(penalty=penalty + metrics.penalty)
     return Evaluation(iteration, epoch, splits)
@@ -85,7 +86,7 @@ def evaluate(
 ) -> Metrics:
     """Return the metrics of every run over all samples of its group; penalty: of activities and smoothed labels.
 
-    draws: of this iteration; seen: are given the logits and the labels of each block; all groups share the labels.
+    draws: of this iteration; seen: are given the logits of each block, and the labels of the first group's block.
     """
     layers = network.layers
     runs = groups[-1].runs.stop

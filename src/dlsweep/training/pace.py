@@ -44,7 +44,8 @@ def _training(cohort: Cohort, chunk: Chunk, whole: Dataset) -> float:
     arm = cohort.arm
     chunk = chunk[: max(1, int(AT_ONCE * cohort.steps / cohort.work))]
     # Samples of other splits than the training set take as long, and fewer of them are timed.
-    sizes = {split: min(whole.sizes[split], SAMPLES) for split in ("validation", "test")}
+    most = SAMPLES if whole.division is None else len(whole.arrays.t_train)
+    sizes = {split: min(whole.sizes[split], most) for split in ("validation", "test")}
     arrays = whole.arrays
     fewer = {f"{a}_{split}": getattr(arrays, f"{a}_{split}")[:n] for split, n in sizes.items() for a in "xt"}
     data = replace(whole, sizes={**whole.sizes, **sizes}, read=lambda: replace(arrays, **fewer))

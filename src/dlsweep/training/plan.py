@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Arm, Run
+from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.factors import FACTORS
 from dlsweep.registry import imported
@@ -74,15 +75,17 @@ class Plan:
         apart: runs that train in other chunks than the rest.
         """
         cohorts = {code(c.arm): c for c in self.cohorts}
+        data = {own: open_dataset(cohort.arm.data) for own, cohort in cohorts.items()}
 
-        def key(run: Run) -> tuple[Hashable, bool]:
-            return code(run.arm), run.id in apart
+        def key(run: Run) -> tuple[Hashable, bool, int]:  # the folds of a cross-validation may differ by a sample
+            own = code(run.arm)
+            return own, run.id in apart, data[own].tested(run.seeds)
 
         missing = Counter(map(key, self.missing(done)))
-        sizes = _sizes([(cohorts[own], count) for (own, _), count in missing.items()], workers, memory)
+        sizes = _sizes([(cohorts[own], count) for (own, *_), count in missing.items()], workers, memory)
         pieces = {
-            (own, begun): [c.together * piece for c in [cohorts[own]] for piece in _pieces(count // c.together, size)]
-            for ((own, begun), count), size in zip(missing.items(), sizes, strict=True)
+            own: [c.together * piece for c in [cohorts[own[0]]] for piece in _pieces(count // c.together, size)]
+            for (own, count), size in zip(missing.items(), sizes, strict=True)
         }
         filling: dict[Hashable, list[Run]] = {own: [] for own in missing}
         for run in self.missing(done):

@@ -172,6 +172,8 @@ def once(seeds: Iterable[Seeds], sources: Sequence[str], make: Callable[[Seeds],
     return {s: made[key] for s, key in keys.items()}
 
 
+DRAWN = ("subset", "split")  # the sources of chance that choose the samples of a seed
+
 Batch = Mapping[Seeds, Block]  # the minibatch of each seed
 
 
@@ -181,17 +183,28 @@ class Samples:
     def __init__(self, stack: Stack, begun: int = 0):
         layers, arrays, size = stack.network.layers, stack.data.arrays, stack.data.sizes["train"]
         self.data, self.dtype, self.size = stack.data, stack.dtype, block_size(layers)
-        self.own = size < len(arrays.t_train)  # every seed trains on a subset of its own
+        division = stack.data.division
+        # The splits of each seed, if it draws its own.
+        self.rows = None if division is None else {s: division.rows(s) for s in stack.slices}
+        self.own = division is not None or size < len(arrays.t_train)  # every seed trains on samples of its own
         self.reorder = bool(layers[0].facts.reorders) and not arrays.standardized
-        self.subsets = once(stack.slices, ["subset"], lambda s: subset(s, size, len(arrays.t_train)))
-        self.seen = once(stack.slices, ["subset"], lambda s: arrays.seen_by(self.subsets[s]))
+        self.subsets = once(stack.slices, DRAWN, lambda s: self._trained(s, size))
+        self.seen = once(stack.slices, DRAWN, lambda s: arrays.seen_by(self.subsets[s]))
         self._indices = {s.of("batches"): minibatches(s, size, stack.arm.train, begun) for s in stack.slices}
         self._splits: dict[str, Blocks | dict[Seeds, Blocks]] = {}
+
+    def _trained(self, seeds: Seeds, size: int) -> Array | None:
+        """Return the samples of the pool that a seed trains on; None for all."""
+        if self.rows is None:
+            return subset(seeds, size, len(self.data.arrays.t_train))
+        pool = self.rows[seeds].train
+        chosen = subset(seeds, size, len(pool))
+        return pool if chosen is None else pool[chosen]
 
     def next(self, seeds: Iterable[Seeds]) -> Batch:
         """Return the next minibatch of each seed. Crossed seeds with the same order and subset share it."""
         indices = {number: next(self._indices[number]) for number in dict.fromkeys(s.of("batches") for s in seeds)}
-        return once(seeds, ["batches", "subset"], lambda s: self.gather(s, indices[s.of("batches")]))
+        return once(seeds, ["batches", *DRAWN], lambda s: self.gather(s, indices[s.of("batches")]))
 
     def gather(self, seeds: Seeds, indices: Array) -> Block:
         """Return a minibatch; `indices` count within the samples that the seed trains on."""
@@ -207,14 +220,14 @@ class Samples:
             return [Group(slice(0, max(rows.stop for rows in slices.values())), blocks)]
         return [Group(rows, blocks[s]) for s, rows in slices.items()]
 
-    def same(self, split: str) -> bool:
-        """Return True if all seeds are evaluated on the same samples of a split."""
+    def watched(self, split: str) -> bool:
+        """Return True if observers watch an evaluation on a split: of other samples than a seed's own to train on."""
         return split in ("validation", "test") or (split == "train" and not self.own)
 
-    def order(self, split: str) -> Array:
-        """Return the samples of a split that all seeds share, in the order of its blocks."""
+    def order(self, split: str, seeds: Iterable[Seeds]) -> Array:
+        """Return the samples of a split in the order of the blocks of some seeds, `(N,)` if all share it."""
         blocks = self.split(split)
-        return (blocks if isinstance(blocks, Blocks) else next(iter(blocks.values()))).samples
+        return blocks.samples if isinstance(blocks, Blocks) else np.stack([blocks[s].samples for s in seeds])
 
     def split(self, split: str) -> Blocks | dict[Seeds, Blocks]:
         """Return the blocks of a split: one for all seeds, or one for each."""
@@ -224,13 +237,11 @@ class Samples:
 
     def _blocks(self, split: str) -> Blocks | dict[Seeds, Blocks]:
         arrays = self.data.arrays
-        if split == "train" and self.own:
+        if self.own and (split == "train" or self.rows):
             x, t = arrays.x_train, arrays.t_train
             common: dict[str, Any] = {"reorder": self.reorder, "size": self.size}
-            own = self.subsets
-            return once(
-                own, ["subset"], lambda s: Blocks(x[own[s]], t[own[s]], self.seen[s].floats, self.dtype, **common)
-            )
+            own = self.subsets if split == "train" else {s: getattr(r, split) for s, r in (self.rows or {}).items()}
+            return once(own, DRAWN, lambda s: Blocks(x[own[s]], t[own[s]], self.seen[s].floats, self.dtype, **common))
         if arrays.standardized and self.own:  # every seed sees the same samples with moments of its own
             whole = split_blocks(self.data, split, self.dtype, self.reorder, self.size, keep=False)
             return {s: whole.seen(seen.floats) for s, seen in self.seen.items()}

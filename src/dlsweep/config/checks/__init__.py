@@ -24,6 +24,8 @@ CHECKS: tuple[Check, ...] = (
     data.regularizers,
     seeds.sources,
     seeds.ensembles,
+    seeds.rounds,
+    seeds.no_common_test,
     plots.names,
     plots.needs,
     plots.accuracy,

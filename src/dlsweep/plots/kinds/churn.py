@@ -83,6 +83,7 @@ _RING: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6, "f
 
 def _row(facets: Networks, runs: DataFrame) -> dict[str, Any]:
     """Return the numbers of an arm."""
+    facets.results.split_of(runs)
     found = facets.predicted(runs)
     pairs, ended = disagreement(runs, found), runs[runs["run_id"].isin(found)]
     return {

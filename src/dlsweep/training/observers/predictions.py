@@ -27,7 +27,7 @@ class Predictions(Observer):
         self.stack, self.steps, self.samples = stack, steps, samples
         self.endings, self.kept = endings, checkpoints.kept if checkpoints else []
         self.noted = np.full(len(stack), -1)  # the iteration, in the order of the runs as given, as is `predicted`
-        self.predicted = np.zeros((len(stack), stack.data.sizes[PREDICTED]), class_type(stack.data.classes))
+        self.predicted = np.zeros((len(stack), stack.data.tested(stack.runs[0].seeds)), class_type(stack.data.classes))
         self.blocks: list[Array] = []
         self.positions = stack.positions  # of the runs in the blocks
 
@@ -55,7 +55,9 @@ class Predictions(Observer):
     def _note(self, t: int, positions: Array) -> None:
         """Take the predictions of some runs from the blocks, in the order of the data."""
         rows = np.isin(self.positions, positions)  # both are in the order of the stack
-        self.predicted[positions[:, None], self.samples.order(PREDICTED)] = np.concatenate(self.blocks, axis=1)[rows]
+        seeds = [run.seeds for run, position in zip(self.stack.runs, self.stack.positions) if position in positions]
+        order = self.samples.order(PREDICTED, seeds)
+        self.predicted[positions[:, None], order] = np.concatenate(self.blocks, axis=1)[rows]
         self.noted[positions] = t
 
     def results(self) -> dict[str, Any]:

@@ -1,0 +1,217 @@
+"""Training on the workers of Dask: a cluster of this machine, or one whose scheduler runs already.
+
+A worker commits its chunk itself, and returns receipts. Dask runs a task again if its worker dies, also if the task was
+done and its worker has died since; so a task first looks for the runs that are there.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+from zlib import crc32
+
+from threadpoolctl import threadpool_limits
+
+from dlsweep import machine
+from dlsweep.errors import DlsweepError, Interrupted, UsageError
+from dlsweep.execution.processes import GRACE, TICK
+from dlsweep.execution.startup import worker_environment
+from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible
+from dlsweep.storage.folder import LocalFolder
+from dlsweep.storage.store import Store
+from dlsweep.training.plan import Chunk
+
+# Tasks that wait at a worker, so that it never idles; seconds that a scheduler may take to answer, and to have workers.
+AHEAD, PATIENCE = 2, 30.0
+
+INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
+
+
+@dataclass(frozen=True)
+class About:
+    """Facts about a worker: its versions, threads and memory, and a checksum of the record that it sees."""
+
+    dlsweep: str
+    python: str
+    numpy: str
+    threads: int
+    memory: int
+    record: int | None = None
+
+
+def workers_of(scheduler: str) -> tuple[int, int]:
+    """Return the number of workers of a scheduler, and the bytes of memory that the smallest of them may use."""
+    with _client(scheduler, 1) as client:
+        found = client.run(_about, None).values()
+    return len(found), min(about.memory for about in found)
+
+
+def train_with_dask(
+    scheduler: str | None, jobs: int, task: Task, chunks: Iterable[Chunk], progress: Progress
+) -> Receipts:
+    """Train chunks on the workers of Dask, and yield their receipts."""
+    from distributed import wait
+
+    todo, again = iter(chunks), list[Chunk]()
+    task = _from_anywhere(task)
+    pending: dict[Any, Chunk] = {}
+    with _client(scheduler, jobs) as client:
+        width = AHEAD * _checked(client, task)
+        try:
+            while True:
+                while len(pending) < width and (chunk := again.pop() if again else next(todo, None)):
+                    pending[client.submit(_work, task, chunk, pure=False)] = chunk
+                if not pending:
+                    return
+                progress(0)  # raises if the sweep is to stop
+                for future in _finished(wait, pending, TICK):
+                    again += yield from _settled(task, future, pending.pop(future), progress)
+        except Interrupted:
+            # Chunks that end within a moment are kept; the others train again when the sweep is resumed.
+            for future in _finished(wait, pending, GRACE):
+                yield from _settled(task, future, pending.pop(future), lambda iterations: None)
+            raise
+        finally:
+            client.cancel(list(pending))
+
+
+def _from_anywhere(task: Task) -> Task:
+    """Return the task with an absolute path of its folder: a worker may have been started in another one."""
+
+    def absolute(store: Store) -> Store:
+        folder = store.folder
+        return replace(store, folder=LocalFolder(folder.path.absolute())) if isinstance(folder, LocalFolder) else store
+
+    earlier = replace(task.earlier, store=absolute(task.earlier.store)) if task.earlier else None
+    return replace(task, store=absolute(task.store), earlier=earlier)
+
+
+def _finished(wait: Any, pending: Iterable[Any], seconds: float) -> list[Any]:
+    """Return the tasks that are done, as soon as there are any."""
+    try:
+        return list(wait(list(pending), timeout=seconds, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        return []
+
+
+def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Generator[Receipt, None, Sequence[Chunk]]:
+    """Yield the receipts of a task that is done, and return the chunks that are to be tried again."""
+    from distributed import CancelledError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        receipts, iterations = future.result()
+        progress(iterations)
+        yield from receipts
+        return ()
+    except KilledWorker as death:
+        return (yield from _salvage(task, chunk, f"several workers died with it: {death.last_worker}"))
+    except (DlsweepError, Interrupted):
+        raise
+    except CancelledError as error:
+        raise DlsweepError(f"Dask gave up a task ({error}); the sweep goes on when it is run again") from error
+    except Exception as error:
+        raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
+
+
+def _salvage(task: Task, chunk: Chunk, why: str) -> Generator[Receipt, None, Sequence[Chunk]]:
+    """Account for a chunk whose workers died, as `processes` does; return the chunks that are to be tried again."""
+    committed, left = _committed(task, chunk)
+    yield from committed
+    if left and len(indivisible(left)) == 1:
+        yield task.fail(left, why, why)
+        return ()
+    return bisect(left)[::-1] if left else ()
+
+
+def _committed(task: Task, chunk: Chunk) -> tuple[list[Receipt], Chunk]:
+    """Return receipts of the runs of a chunk that are on disk, and the other runs."""
+    found = list[Receipt]()
+    while chunk and (receipt := task.receipt_of(chunk)):
+        found.append(receipt)
+        chunk = chunk[len(receipt.runs) :]
+    return found, chunk
+
+
+def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
+    """Train a chunk on a worker. Return its receipts, and the run-iterations that they took."""
+    for module in task.modules:
+        import_module(module)
+    machine.keep_freed_memory()
+    iterations = 0
+
+    def count(more: int) -> None:
+        nonlocal iterations
+        iterations += more
+
+    receipts, left = _committed(task, chunk)
+    with threadpool_limits(1):
+        receipts += task.work(left, count) if left else ()
+    return receipts, iterations
+
+
+def _about(task: Task | None, dask_worker: Any = None) -> About:
+    """Describe the worker that this runs on, which Dask passes."""
+    record = None
+    if task:
+        try:
+            record = crc32(task.store.folder.get("sweep.json"))
+        except (OSError, DlsweepError):
+            record = -1
+    memory = dask_worker.memory_manager.memory_limit or machine.memory()
+    numpy = version("numpy")
+    return About(version("dlsweep"), platform.python_version(), numpy, dask_worker.state.nthreads, memory, record)
+
+
+def _checked(client: Any, task: Task) -> int:
+    """Return the number of workers. Raise a `UsageError` for those that cannot work on this task."""
+    own = crc32(task.store.folder.get("sweep.json"))
+    here = About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0)
+    faults = []
+    found: dict[str, About] = client.run(_about, task)
+    for address, about in found.items():
+        for package in ("dlsweep", "python", "numpy"):
+            if (there := getattr(about, package)) != getattr(here, package):
+                faults.append(f"{address} has {package} {there}, and this process has {getattr(here, package)}")
+        if about.threads > 1:
+            faults.append(f"{address} has {about.threads} threads; start a worker for each core, with --nthreads 1")
+        if about.record != own:
+            faults.append(f"{address} does not see {task.store.folder}; workers need the same folder at the same path")
+    if faults:
+        raise UsageError("\n".join(["workers of Dask cannot train this sweep:", *(f"  {one}" for one in faults)]))
+    return len(found)
+
+
+@contextmanager
+def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
+    """Yield a client of a scheduler, or of a cluster of this machine that ends with it."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise UsageError(INSTALL) from error
+    for name in ("distributed", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if not scheduler:
+        options: dict[str, Any] = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+        with worker_environment():
+            cluster = LocalCluster(host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL, **options)
+        with cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(f"no scheduler of Dask answers at {scheduler}: {error}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            advice = f"start some: dask worker {scheduler} --nthreads 1"
+            raise UsageError(f"the scheduler at {scheduler} has no workers; {advice}") from None
+        yield client

@@ -1,0 +1,253 @@
+"""`--executor dask` with real schedulers and workers, killed while they train."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.support.commands import Dlsweep
+
+import dlsweep as package
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+MANY = ["seeds=8", "--max-memory", "1e-6"]  # memory for one run at a time: 32 chunks
+LONG = [*MANY, "train.iterations=2000", "evaluate.every=500"]
+
+
+@pytest.fixture
+def dlsweep(tmp_path: Path) -> Dlsweep:
+    return Dlsweep(tmp_path)
+
+
+class Cluster:
+    """A scheduler on loopback, and its workers, in another folder than the sweep."""
+
+    def __init__(self, folder: Path, path: Path):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        self.folder, self.environment = folder, {**os.environ, "PYTHONPATH": str(path)}
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]]
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.processes.append(process)
+        return process
+
+    def worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start a worker that nobody starts again."""
+        return self._start("worker", self.address, "--no-nanny", "--no-dashboard", *(options or ("--nthreads", "1")))
+
+    def end(self) -> None:
+        for process in self.processes[::-1]:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    running = Cluster(tmp_path_factory.mktemp("elsewhere"), tmp_path)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def numbers(folder: Path) -> list[pd.DataFrame]:
+    results = package.open_results(folder)
+    return [results.runs.drop(columns="seconds"), results.curves, results.predictions]
+
+
+def same(a: Path, b: Path) -> None:
+    for one, other in zip(numbers(a), numbers(b), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True, check_categorical=False)
+
+
+def train_in_one_process(dlsweep: Dlsweep, *changes: str) -> Path:
+    dlsweep("run", "tiny.yaml", *changes, "-j", "1", "-q", "-o", "whole")
+    return dlsweep.folder / "whole/tiny"
+
+
+def test_a_cluster_of_this_machine_gives_the_same_bits_and_ends_with_the_sweep(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", *MANY, "--executor", "dask", "-j", "2", anew=True)
+    assert "32/32 runs" in done.stderr
+    assert len(list((dlsweep.folder / "results/tiny/runs").iterdir())) == 32
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, "seeds=8"))
+    assert (
+        "32 of 32 runs are done already" in dlsweep("run", "tiny.yaml", *MANY, "--executor", "dask", anew=True).stderr
+    )
+
+
+def test_workers_of_a_running_scheduler_give_the_same_bits(dlsweep: Dlsweep, cluster: Cluster) -> None:
+    for _ in range(2):
+        cluster.worker()
+    done = dlsweep("run", "tiny.yaml", "seeds=8", "--scheduler", cluster.address, anew=True)
+    assert "32/32 runs" in done.stderr
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, "seeds=8"))
+    # The scheduler and its workers go on: they are not ours.
+    assert [process.poll() for process in cluster.processes] == [None] * 3
+
+
+def _run(dlsweep: Dlsweep, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", *arguments]
+    return subprocess.Popen(command, cwd=dlsweep.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _parts(dlsweep: Dlsweep) -> int:
+    return len(list(dlsweep.folder.glob("results/tiny/runs/*.parquet")))
+
+
+def _wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not until():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def test_workers_that_are_killed_lose_nothing(dlsweep: Dlsweep, cluster: Cluster) -> None:
+    workers = [cluster.worker(), cluster.worker()]
+    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+        for count in (2, 6, 10):
+            _wait(lambda count=count: _parts(dlsweep) >= count, process)  # type: ignore[misc]
+            workers.pop(0).send_signal(signal.SIGKILL)
+            workers.append(cluster.worker())
+        out, messages = process.communicate()
+    assert process.returncode == 0, out + messages
+    assert "32/32 runs" in messages
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[:1], *LONG[3:]))
+
+
+def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluster: Cluster) -> None:
+    for _ in range(2):
+        cluster.worker()
+    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 3, process)
+        process.send_signal(signal.SIGKILL)
+    done = dlsweep("run", "tiny.yaml", *LONG, "--scheduler", cluster.address, anew=True)
+    assert "runs are done already" in done.stderr
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[:1], *LONG[3:]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_the_finished_runs(dlsweep: Dlsweep, cluster: Cluster, number: int) -> None:
+    cluster.worker()
+    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 2, process)
+        process.send_signal(number)
+        messages = process.communicate()[1]
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[signal.Signals(number)]
+    assert "stopped with" in messages
+    assert "Traceback" not in messages
+    dlsweep("run", "tiny.yaml", *LONG, "-j", "1", "-q")
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[:1], *LONG[3:]))
+
+
+def test_a_run_that_kills_its_workers_fails_alone(dlsweep: Dlsweep) -> None:
+    (dlsweep.folder / "deadly.py").write_text(DEADLY, "utf-8")
+    (dlsweep.folder / "sweep.py").write_text(SWEEP, "utf-8")
+    environment = {"PYTHONPATH": str(dlsweep.folder), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    from tests.support.commands import python
+
+    done = python("sweep.py", folder=dlsweep.folder, environment=environment, anew=True)
+    assert done.returncode == 0, done.stderr
+    runs = package.open_results(dlsweep.folder / "results/tiny").runs
+    assert runs.groupby("activation", observed=True)["status"].unique().map(list).to_dict() == {
+        "relu": ["done"],
+        "deadly": ["failed"],
+    }
+    assert runs["error"].dropna().str.contains("workers died with it").all()
+
+
+DEADLY = '''
+import os
+import dlsweep
+
+
+@dlsweep.activations.register
+def deadly(x):
+    """End the process."""
+    os._exit(9)
+'''
+SWEEP = """
+import deadly
+import dlsweep
+
+if __name__ == "__main__":
+    config = {
+        "name": "tiny",
+        "data": {"npz": {"path": "tiny.npz"}},
+        "model": {"mlp": {"hidden": [4]}},
+        "train": {"iterations": 5, "batch_size": 5},
+        "grid": {"activation": ["relu", "deadly"]},
+        "seeds": 2,
+    }
+    dlsweep.run(config, executor="dask", jobs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (
+            lambda cluster: cluster.worker("--nthreads", "2"),
+            "has 2 threads; start a worker for each core, with --nthreads 1",
+        ),
+        (lambda cluster: None, "has no workers; start some: dask worker tcp://127.0.0.1:"),
+    ],
+)
+def test_workers_that_do_not_suit_are_refused_before_training(
+    dlsweep: Dlsweep, cluster: Cluster, start: Callable[[Cluster], object], message: str
+) -> None:
+    start(cluster)
+    done = dlsweep("run", "tiny.yaml", "--scheduler", cluster.address, code=2, anew=True)
+    assert message in done.stderr
+    assert not list(dlsweep.folder.glob("results/tiny/runs/*"))
+
+
+def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
+    done = dlsweep("run", "tiny.yaml", "--scheduler", "tcp://127.0.0.1:9", code=2, anew=True)
+    assert "no scheduler of Dask answers at tcp://127.0.0.1:9" in done.stderr
+    done = dlsweep("run", "tiny.yaml", "--scheduler", "here", "-j", "2", code=2)
+    assert done.stderr.strip() == "the workers of a scheduler are its own: remove -j, or --scheduler"
+
+
+def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
+    """A worker in a mount namespace of its own, where the folder of the results is empty."""
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("needs root and mount namespaces")
+    (tmp_path / "results").mkdir()
+    mount = f'mount -t tmpfs none {tmp_path / "results"} && exec "$0" "$@"'
+    command = [
+        "unshare",
+        "-m",
+        "bash",
+        "-c",
+        mount,
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        cluster.address,
+    ]
+    with ExitStack() as stack:
+        process = subprocess.Popen(
+            [*command, "--no-nanny", "--no-dashboard", "--nthreads", "1"], cwd=cluster.folder, stderr=subprocess.DEVNULL
+        )
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        done = dlsweep("run", "tiny.yaml", "--scheduler", cluster.address, code=2, anew=True)
+    assert "does not see" in done.stderr
+    assert "workers need the same folder at the same path" in done.stderr
