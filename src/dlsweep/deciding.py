@@ -17,6 +17,7 @@ from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.sweep import train_missing
@@ -53,7 +54,7 @@ def run_until_decided(
     (14, ['supported'])
     """
     config = config if isinstance(config, Config) else load(config)
-    options = Options(Path(output), jobs, executor, force)
+    options = Options(located(output), jobs, executor, force)
     return decide(config, options, report or Progress(config.name, quiet=quiet), max_seeds)
 
 

@@ -16,6 +16,7 @@ from dlsweep.cli.init import example
 from dlsweep.cli.options import Above0, AtLeast1, Formats, Quiet, checked, suffixes
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import Interrupted, UsageError
+from dlsweep.storage.location import located
 from dlsweep.text import duration, plural, printable, size, table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ SCHEDULER = "Train on the workers of a running scheduler of Dask, such as tcp://
 SHARD = "Train part I of N, counted from 0; dlsweep merge unites the parts."
 FAILURES = "--max-consecutive-failures"
 
+OUTPUT = Option("-o", "--output", parser=located, metavar="DIR", help="Write to DIR/<name>/.")
 JOBS = Option("-j", "--jobs", parser=checked("--jobs", AtLeast1), metavar="N", help="Workers; default: all cores.")
 LAST = "Seeds at the last look of --until-decided; 20 by default."
 IN_A_ROW = "Stop when N runs in a row have failed."
@@ -47,7 +49,7 @@ MAX_RUNS = Option(parser=checked("--max-runs", AtLeast1), metavar="N", help="Ref
 def run(
     config: Annotated[Path, Argument(metavar="CONFIG", help=CONFIG, show_default=False)],
     overrides: Annotated[list[str] | None, Argument(metavar="key=value", help=OVERRIDES)] = None,
-    output: Annotated[Path, Option("-o", "--output", metavar="DIR", help="Write to DIR/<name>/.")] = Path("results"),
+    output: Annotated[Path, OUTPUT] = Path("results"),
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be done; train nothing.")] = False,
     jobs: Annotated[int | None, JOBS] = None,
     executor: Annotated[str | None, Option(metavar="NAME", help=EXECUTOR)] = None,

@@ -15,6 +15,7 @@ from dlsweep.config.resolved import differences
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.storage import compatibility, contents, parts
 from dlsweep.storage.folder import Folder, make_folder
+from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
@@ -54,8 +55,8 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
     >>> merged.added, merged.missing, len(merged.results.runs)
     (4, 0, 4)
     """
-    target = Path(target)
-    opened = [open_results(source) for source in sources if Path(source).absolute() != target.absolute()]
+    target = located(target)
+    opened = [open_results(source) for source in sources if located(source).absolute() != target.absolute()]
     if not opened:
         raise UsageError("there is nothing to merge: name the folders of the shards")
     folder = make_folder(target.parent, target.name, (*WRITTEN, "figures"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
+from dlsweep.storage.location import located
 from dlsweep.storage.results import Results
 from dlsweep.text import similar
 
@@ -21,7 +22,7 @@ def open_results(path: str | Path) -> Results:
     >>> open_results("results/one").runs["status"].tolist()
     ['done']
     """
-    folder = Path(path)
+    folder = located(path)
     if folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
@@ -66,7 +67,7 @@ def open_all(path: str | Path) -> list[Results]:
 
 def open_each(path: str | Path) -> list[Results | DlsweepError]:
     """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
-    folder = open_folder(Path(path))
+    folder = open_folder(located(path))
     inside = folder.subfolders(record.FILE)
     found: list[Results | DlsweepError] = []
     for one in [path] if not inside or record.FILE in folder.list() else map(str, inside):
