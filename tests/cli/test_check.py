@@ -133,7 +133,10 @@ def test_a_record_that_was_remade_is_told(trained: Dlsweep, tmp_path: Path) -> N
     (tmp_path / "remade/sweep.yaml").write_text(text.replace("tiny.npz", str(tmp_path / "tiny.npz")), "utf-8")
     done = trained("check", str(tmp_path / "remade"))
     assert "its runs are those of" in done.stderr
-    assert "So all claims count as stated after the results, and looks that were planned are not known." in done.stderr
+    assert (
+        "its record was remade, all claims count as stated after the results, and planned looks are not known"
+        in done.stderr
+    )
     assert "stated after the results" in done.stdout
 
 

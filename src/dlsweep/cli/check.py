@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
 
 REMADE = (
-    "So all claims count as stated after the results, and looks that were planned are not known. `dlsweep run` writes "
-    "the record again."
+    "since its record was remade, all claims count as stated after the results, and planned looks are not known; "
+    "`dlsweep run` writes the record again"
 )
 NULL = "Test the tests: compare two halves of each arm's seeds, from 12 seeds on."
 
@@ -59,8 +59,8 @@ def _opened(paths: Sequence[Path]) -> tuple[list[Sweep], list[DlsweepError]]:
 
     found = [one for path in dict.fromkeys(paths) for one in open_each(path)]
     sweeps = {one.folder: one for one in found if not isinstance(one, DlsweepError)}
-    for damage in (sweep.damage for sweep in sweeps.values() if sweep.damage):
-        say(f"{damage}. {REMADE}")
+    for folder in (sweep.folder for sweep in sweeps.values() if sweep.damage):
+        say(f"{folder}: {REMADE}")
     return list(sweeps.values()), [one for one in found if isinstance(one, DlsweepError)]
 
 
