@@ -118,8 +118,8 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     if scheduler:
         if jobs:
             raise UsageError("the workers of a scheduler are its own: remove -j, or --scheduler")
-        workers, memory = workers_of(scheduler)
-        return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2)
+        workers, memory, mixed = workers_of(scheduler)
+        return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2, mixed)
     jobs = jobs or machine.cores()
     return Executor(partial(train_with_dask, None, jobs), workers=jobs)
 
@@ -178,7 +178,7 @@ def choose(options: Options) -> Executor:
     if not isinstance(executor, Executor):
         raise entry.broken("an Executor", type(executor).__name__)
     memory = options.max_memory // executor.workers if options.max_memory else executor.memory
-    return replace(executor, memory=memory, hint=hint)
+    return replace(executor, memory=memory, hint=hint or executor.hint)
 
 
 def registering_modules() -> tuple[str, ...]:
