@@ -21,6 +21,7 @@ from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.further import Before
+from dlsweep.storage.location import located
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
@@ -108,7 +109,7 @@ def dry_run(
     (10, 0)
     """
     own = Shard(*shard).checked() if shard else None
-    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, shard=own)
+    options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, shard=own)
     return predict(config if isinstance(config, Config) else load(config), options)
 
 

@@ -20,6 +20,7 @@ from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility, further, record
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.further import Before, Earlier
+from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Store, statuses
@@ -73,7 +74,7 @@ def run(
     """
     most = 1 if fail_fast else max_consecutive_failures
     own = Shard(*shard).checked() if shard else None
-    options = Options(Path(output), jobs, executor, force, retry, timeout, max_memory, most, own, scheduler)
+    options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, most, own, scheduler)
     config = config if isinstance(config, Config) else load(config)
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))
 
@@ -140,7 +141,7 @@ def _open(
         folder.delete(record.FILE)
     old, damage = compatibility.open_record(folder, config)
     if old and damage:
-        note(damage)
+        note(f"{damage}; it is written again")
         old.write(folder)
     store = Store(folder, compatibility.tables(config, old), old.beside if old else "")
     there = Store(folder, old.tables, old.beside) if old else store

@@ -26,6 +26,7 @@ from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage.compatibility import open_record
 from dlsweep.storage.folder import open_folder
+from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import FILE
 from dlsweep.storage.results import Results
@@ -63,7 +64,7 @@ def tune(
     (['0.1'], 2)
     """
     config = config if isinstance(config, Config) else load(config)
-    options = Options(Path(output), jobs, executor, force, retry)
+    options = Options(located(output), jobs, executor, force, retry)
     return tuned(config, options, report or Progress(config.name, quiet=quiet))
 
 

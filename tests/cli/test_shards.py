@@ -423,7 +423,7 @@ def test_a_merge_with_a_folder_in_use_is_refused(dlsweep: Dlsweep) -> None:
     for held in (shard, "results/tiny"):
         (dlsweep.folder / held).mkdir(exist_ok=True)
         with LocalFolder(dlsweep.folder / held).lock():
-            assert f"{held} is in use: process" in dlsweep("merge", "results/tiny", shard, code=5).stderr
+            assert f"{held} is in use: process" in dlsweep("merge", "results/tiny", shard, code=4).stderr
     dlsweep("merge", "results/tiny", shard)
 
 

@@ -10,6 +10,7 @@ from typer import Argument
 
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
+from dlsweep.storage.location import located
 from dlsweep.text import interval_text, number, plural, printable, table
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ SUMMARY = {
 
 
 def diff(
-    a: Annotated[Path, Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
-    b: Annotated[Path, Argument(metavar="B", help="Folder of another sweep of the same arms.", show_default=False)],
+    a: Annotated[Path, Argument(parser=located, metavar="A", help="Folder of a sweep.", show_default=False)],
+    b: Annotated[
+        Path,
+        Argument(parser=located, metavar="B", help="Folder of another sweep of the same arms.", show_default=False),
+    ],
     as_json: Json = False,
 ) -> None:
     """Compare two result sets, paired by arm and seed.

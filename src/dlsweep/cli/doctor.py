@@ -11,9 +11,10 @@ from typer import Option
 
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
+from dlsweep.storage.location import located
 from dlsweep.text import plural, printable
 
-OUTPUT = Option("-o", "--output", metavar="DIR", help="Try this folder for results.")
+OUTPUT = Option("-o", "--output", parser=located, metavar="DIR", help="Try this folder for results.")
 
 
 def doctor(output: Annotated[Path, OUTPUT] = Path("results"), as_json: Json = False) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from dlsweep.cli.terminal import print_paths
+from dlsweep.storage.location import located
 
 TO = "Format: csv, tensorboard (a folder of event files) or mlflow (a SQLite store)."
 OUTPUT = "File or folder to write."
@@ -15,8 +16,8 @@ TABLE = "Table of a CSV file: runs (the default), curves, layers, predictions or
 
 
 def export(
-    results: Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep.")],
-    output: Annotated[Path, Option("-o", "--output", metavar="PATH", help=OUTPUT, show_default=False)],
+    results: Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.")],
+    output: Annotated[Path, Option("-o", "--output", parser=located, metavar="PATH", help=OUTPUT, show_default=False)],
     to: Annotated[str, Option(metavar="FORMAT", help=TO)] = "csv",
     table: Annotated[str | None, Option(metavar="NAME", help=TABLE)] = None,
     force: Annotated[bool, Option("--force", help="Replace a file or folder that exists.")] = False,

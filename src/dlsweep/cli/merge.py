@@ -9,14 +9,17 @@ from typer import Argument
 
 from dlsweep.cli.options import Json, Quiet
 from dlsweep.cli.terminal import print_json, say
+from dlsweep.storage.location import located
 from dlsweep.text import plural
 
 TARGET = "Folder for the whole sweep; it may exist."
 
 
 def merge(
-    target: Annotated[Path, Argument(metavar="TARGET", help=TARGET, show_default=False)],
-    shards: Annotated[list[Path], Argument(metavar="SHARD…", help="Folders with runs of it.", show_default=False)],
+    target: Annotated[Path, Argument(parser=located, metavar="TARGET", help=TARGET, show_default=False)],
+    shards: Annotated[
+        list[Path], Argument(parser=located, metavar="SHARD…", help="Folders with runs of it.", show_default=False)
+    ],
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -10,12 +10,15 @@ from annotated_types import Ge, Gt
 from typer import Argument, Option
 
 from dlsweep.errors import UsageError
+from dlsweep.storage.location import located
 from dlsweep.text import NUMBER, Form
 
-Results = Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
+Results = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
 _LEVELS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu init=he,xavier."
 ResultsAndLevels = Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=_LEVELS, show_default=False)]
-Folders = Annotated[list[Path], Argument(metavar="RESULTS", help="Folders of sweeps, or of several sweeps.")]
+Folders = Annotated[
+    list[Path], Argument(parser=located, metavar="RESULTS", help="Folders of sweeps, or of several sweeps.")
+]
 Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]

@@ -11,6 +11,7 @@ from dlsweep.cli.each import each
 from dlsweep.cli.options import Folders, Formats, Quiet, scalar, suffixes
 from dlsweep.cli.terminal import print_paths
 from dlsweep.errors import UsageError
+from dlsweep.storage.location import located
 from dlsweep.text import NUMBER
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def plot(
         int | None, Option(parser=scalar, metavar="N", help="Pixels per inch of a PNG; 200 by default.")
     ] = None,
     font_size: Annotated[float | None, Option("--font-size", parser=scalar, metavar="POINTS", help=FONT)] = None,
-    output: Annotated[Path | None, Option("-o", "--output", metavar="PATH", help=OUTPUT)] = None,
+    output: Annotated[Path | None, Option("-o", "--output", parser=located, metavar="PATH", help=OUTPUT)] = None,
     formats: Formats = "png",
     quiet: Quiet = False,
 ) -> None:

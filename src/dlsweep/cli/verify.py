@@ -12,6 +12,7 @@ from typer import Argument, Option
 from dlsweep.cli.options import AtLeast1, Json, Quiet, checked
 from dlsweep.cli.run import JOBS
 from dlsweep.cli.terminal import print_json
+from dlsweep.storage.location import located
 from dlsweep.text import plural, printable, table
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ SAMPLE = "Choose the same runs as the sample with this number; default: another 
 
 
 def verify(
-    results: Annotated[Path, Argument(metavar="RESULTS", help="Folder of a sweep.", show_default=False)],
+    results: Annotated[
+        Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.", show_default=False)
+    ],
     runs: Annotated[int, RUNS] = 3,
     sample: Annotated[int | None, Option(metavar="NUMBER", min=0, help=SAMPLE)] = None,
     jobs: Annotated[int | None, JOBS] = None,

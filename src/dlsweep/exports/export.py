@@ -8,6 +8,7 @@ from dlsweep import files
 from dlsweep.errors import UsageError
 from dlsweep.exports import mlflow, places, tensorboard
 from dlsweep.exports.tables import csv
+from dlsweep.storage.location import located
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
 
@@ -30,7 +31,7 @@ def export(
     >>> pd.read_csv(export(results, output="one.csv"))["seed"].tolist()
     [0, 1, 2]
     """
-    path = Path(output)
+    path = located(output)
     if to not in FORMATS:
         raise UsageError(f"there is no format {to!r}{nearest(to, FORMATS)}")
     if table is not None and to != "csv":

@@ -17,6 +17,7 @@ from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
 from dlsweep.storage import changes, compatibility, contents, made_by, parts
 from dlsweep.storage.folder import Folder, make_folder, open_folder
+from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
@@ -57,8 +58,8 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
     >>> merged.added, merged.missing, len(merged.results.runs)
     (4, 0, 4)
     """
-    target = Path(target)
-    folders = {Path(source).resolve(): Path(source) for source in sources}
+    target = located(target)
+    folders = {place.resolve(): place for place in map(located, sources)}
     folders.pop(target.resolve(), None)
     if not folders:
         raise UsageError("there is nothing to merge: name the folders of the shards")
