@@ -74,7 +74,7 @@ class Watch:
 
 
 def _total(results: Results) -> int:
-    """Return the number of runs of a sweep, or of its part. An older dlsweep, which knew no parts, did not record it."""
+    """Return the number of runs of a sweep, or of its part. An older dlsweep did not record it, and had no parts."""
     known = results.record.runs or bool(results.record.shard)
     return results.record.runs if known else sum(1 for _ in results.expanded.runs())
 

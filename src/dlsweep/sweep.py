@@ -167,11 +167,12 @@ def _open(
         return store, done, earlier
     stated = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks, config.tuning)
     recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == stated
-    if len(done) < whole.runs or not recorded:
+    shard = str(options.shard or "")
+    if len(done) < whole.runs or not recorded or (old and old.shard != shard):
         folder.put("sweep.yaml", config.text)
         described = compatibility.describe(config, old, committed, whole.missing(()))
         described.sessions[-1].update(done=len(done))
-        replace(described, shard=str(options.shard or ""), runs=whole.runs).write(folder)
+        replace(described, shard=shard, runs=whole.runs).write(folder)
     return store, done, None
 
 

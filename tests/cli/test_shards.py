@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.cli.test_verify import changed
+from tests.cli.test_verify import changed, elsewhere
 from tests.support.commands import Dlsweep
 
 import dlsweep as package
@@ -381,16 +381,6 @@ def test_the_machines_of_the_parts_are_kept_and_a_mixture_is_told(dlsweep: Dlswe
     assert {made.processor for made in machines} == {"another", here().processor}
     numbers = json.loads(dlsweep("merge", "results/tiny", *shards, "--json").stdout)
     assert sorted(one["runs"] for one in numbers["machines"]) == [6, 6]
-
-
-def elsewhere(folder: Path) -> None:
-    """Let the parts of runs/ name another machine."""
-    for path in (folder / "runs").iterdir():
-        table = pq.read_table(path)
-        made = json.dumps({"processor": "another", "blas": "openblas 1 (Zen)", "numpy": "2.0"}).encode()
-        content = parts.encode_table(table.replace_schema_metadata({**table.schema.metadata, b"made_by": made}))
-        path.unlink()
-        path.with_name(Path(parts.part_name("runs", path.name[:16], content)).name).write_bytes(content)
 
 
 def test_metadata_that_is_no_machine_is_ignored(dlsweep: Dlsweep) -> None:

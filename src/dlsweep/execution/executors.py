@@ -114,6 +114,9 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     such as `tcp://node7:8786`; its workers have one thread each, the same versions, and the folder of the results at
     the same path. Memory and width are those of its workers. The runs of chunks whose workers die are tried again in
     halves, as in `processes`.
+
+    >>> dask(jobs=2).workers
+    2
     """
     if scheduler:
         if jobs:

@@ -70,7 +70,7 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
         for _, results in sorted(zip(folders, opened, strict=True), key=lambda one: one[0]):
             _hold(held, results.files)
         held.enter_context(folder.lock())
-        opened = [open_results(results.folder) for results in opened]  # as they are now that nobody trains them
+        opened = [open_results(results.folder) for results in opened]  # one may have been trained meanwhile
         old, _ = compatibility.open_record(folder)
         _refuse_others(old, opened, target)
         union = _united(folder, old, opened)
