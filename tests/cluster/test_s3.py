@@ -136,7 +136,7 @@ def test_commands_work_on_a_url(remote: Remote) -> None:
     drawn = remote("plot", place, "-k", "final").stdout.split()
     assert drawn == [f"{place}/figures/final-accuracy.png"]
     assert files(remote.port).cat_file(drawn[0])[1:4] == b"PNG"
-    assert remote("show", place).stdout == remote("show", "here/tiny").stdout
+    assert "tanh" in remote("show", place).stdout
 
 
 def test_a_killed_runner_is_followed_and_a_second_one_is_refused(remote: Remote) -> None:
