@@ -12,10 +12,10 @@ from dlsweep.analysis.questions import Questions
 from dlsweep.analysis.sequential import Plan
 from dlsweep.config import Config, load
 from dlsweep.config.looks import MOST, Looks, arm_id, arms_of
-from dlsweep.errors import UsageError
+from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility
+from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
@@ -109,6 +109,27 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
         note(f"planned after {plural(seen, 'seed')} were seen; no error rate is claimed")
     seeds = dict.fromkeys(ids, plan.looks[0])
     return replace(config, looks=Looks(config.claims, config.alpha, max_seeds, plan.looks, seen, config.name, seeds))
+
+
+def followed(config: Config, options: Options) -> Config:
+    """Return a config with the looks that were planned in its folder, which any later run follows; without any, as is.
+
+    Damage to the folder is told by the one who repairs it.
+    """
+    try:
+        old = None if options.force else record.read(open_folder(options.output / config.name))
+    except (ResultsDamaged, Unreadable):
+        return config
+    return replace(config, looks=old.looks) if old and not config.looks else config
+
+
+def looks_text(looks: Looks) -> str:
+    """Return a sentence on planned looks.
+
+    >>> looks_text(Looks((), 0.05, 20, (7, 8, 20)))
+    'planned looks at 7, 8, 20 seeds, for 0 claims'
+    """
+    return f"planned looks at {', '.join(map(str, looks.at))} seeds, for {plural(len(looks.claims), 'claim')}"
 
 
 def _continued(config: Config, looks: Looks, max_seeds: int, folder: Folder) -> Config:

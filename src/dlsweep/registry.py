@@ -68,9 +68,9 @@ class Contract:
         given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         rest = given[len(self.passed) :]
         if len(given) < len(self.passed) or (rest and not self.rest):
-            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])]) or "none"
-            found = ", ".join(given) or "none"
-            return f"must take the positional parameters {asked}, and has {found}; settings come after a *"
+            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])])
+            needed = f"the positional parameters {asked}" if asked else "no positional parameters"
+            return f"must take {needed}, and has {', '.join(given) or 'none'}; settings come after a *"
         settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
             if name not in settings:

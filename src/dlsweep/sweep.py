@@ -140,7 +140,7 @@ def _open(
         folder.delete(record.FILE)
     old, damage = compatibility.open_record(folder, config)
     if old and damage:
-        note(damage)
+        note(f"{damage}; it is written again")
         old.write(folder)
     store = Store(folder, compatibility.tables(config, old), old.beside if old else "")
     there = Store(folder, old.tables, old.beside) if old else store

@@ -24,9 +24,26 @@ def test_two_seeds_and_two_images_by_hand() -> None:
     assert found.variance == pytest.approx(6.25 + 2.25 - 0.25)
     assert found.df == pytest.approx(8.25**2 / (6.25**2 + 2.25**2))
     assert found.remaining == pytest.approx(2 * (6.25 - 0.25))
-    low, high = crossed_interval(d)
-    assert (low + high) / 2 == pytest.approx(3.5)
-    assert high - 3.5 == pytest.approx(stats.t.ppf(0.975, found.df) * np.sqrt(8.25))
+    half = stats.t.ppf(0.975, found.df) * np.sqrt(8.25)
+    alone = stats.t.ppf(0.975, 1) * np.sqrt(6.25)  # of the seeds, whose one degree of freedom weighs more
+    assert alone > half
+    assert crossed_interval(d) == pytest.approx((3.5 - alone, 3.5 + alone))
+
+
+def test_four_seeds_and_two_images_by_hand() -> None:
+    """All seeds have the mean 1, so the images alone give the interval: 0 and 2, with a variance of 1."""
+    found = crossed([[0, 2]] * 4)
+    assert (found.seeds, found.variance, found.df) == (0, 1, 3)
+    half = stats.t.ppf(0.975, 3)
+    assert crossed_interval([[0, 2]] * 4) == pytest.approx((1 - half, 1 + half))
+
+
+@given(tables, st.floats(0.5, 0.99))
+def test_no_interval_on_new_images_is_narrower_than_that_on_these(d: np.ndarray, confidence: float) -> None:
+    low, high = crossed_interval(d, confidence)
+    own_low, own_high = interval(d.mean(axis=1), confidence)
+    assert low <= own_low + 1e-9
+    assert own_high - 1e-9 <= high
 
 
 @given(tables)

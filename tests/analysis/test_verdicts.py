@@ -16,7 +16,8 @@ from tests.support.claims import Value, arm, store
 
 import dlsweep
 from dlsweep.analysis.checked import check
-from dlsweep.analysis.contrasts import Contrast, Sides
+from dlsweep.analysis.contrasts import Contrast
+from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.claims import Claim
 from dlsweep.config.looks import Looks
@@ -96,6 +97,7 @@ def test_an_order_of_three_needs_one_seed_more_to_be_reversed(tmp_path: Path) ->
     claim = Claim("", "order", (HE, NORMAL, XAVIER))  # normal is the last one
     six, seven = (verdict(tmp_path / str(n), claim, FAR, seeds=n) for n in (6, 7))
     assert (six.verdict, six.p) == ("undecided", 2 * SIX)
+    assert six.reason == "a pair points the other way, but one of 2 pairs refutes the claim at p ≤ 0.025 only"
     assert (seven.verdict, seven.p, seven.step.first, seven.step.second) == (
         "refuted",
         2 * 2 / 2**7,
@@ -139,6 +141,59 @@ def test_claims_without_an_answer_count_with_p_1_and_are_corrected_for(tmp_path:
     assert (first.verdict, first.adjusted) == ("undecided", 2 * SIX)
     assert second.reason == "1 run failed; `dlsweep run --retry` trains it again"
     assert "retry" in second.sentence
+
+
+def test_equality_within_a_margin_needs_the_seeds_of_one_sided_tests(tmp_path: Path) -> None:
+    """The half-width at 1 − 2α is below the distance to the margin; outside of it, the one at 1 − α."""
+    differences = np.array([NEAR({"init": "he"}, seed) - NEAR({"init": "normal"}, seed) for seed in range(6)])
+    distance, sd = abs(0.0225 - differences.mean()), differences.std(ddof=1)
+    found = verdict(tmp_path, Claim("", "equals", (HE, NORMAL), 0.0225), NEAR)
+    needed = next(n for n in range(6, 99) if stats.t.ppf(0.95, n - 1) * sd / n**0.5 <= distance)
+    assert (found.verdict, found.needed.half) == ("undecided", needed)
+
+
+GRID = {"init": ["he", "normal"], "activation": ["relu", "tanh", "sigmoid"]}
+
+
+def interrupted(folder: Path, *lacking: tuple[str, str]) -> Verdict:
+    """The verdict on He against normal, of a sweep that some arms have no run of yet."""
+    bonus = {"relu": 0.0, "tanh": 0.1, "sigmoid": -0.1}
+    value: Value = lambda levels, seed: FAR(levels, seed) / 2 + bonus[levels["activation"]]  # noqa: E731
+    results = store(folder, GRID, value, Claim("", "beats", (HE, NORMAL)))
+    there = [arm not in lacking for arm in zip(results.runs["init"], results.runs["activation"])]
+    results.__dict__["runs"] = results.runs[there]
+    return check(results).verdicts[0]
+
+
+def test_combinations_that_are_not_trained_yet_are_told(tmp_path: Path) -> None:
+    found = interrupted(tmp_path, ("he", "tanh"), ("normal", "tanh"))
+    assert found.verdict == "supported"
+    assert found.effect == pytest.approx(0.35, abs=0.01)
+    assert (
+        "Left out, since 1 of 3 combinations of the other factors is not trained yet on every side." in found.sentence
+    )
+    assert "trained" not in interrupted(tmp_path / "all").sentence
+
+
+def test_combinations_that_one_side_lacks_leave_a_claim_undecided(tmp_path: Path) -> None:
+    found = interrupted(tmp_path, ("he", "tanh"), ("normal", "sigmoid"))
+    assert found.verdict == "undecided"
+    assert found.effect == pytest.approx(0.35, abs=0.01)
+    assert found.reason == (
+        "2 of 3 combinations of the other factors are not trained yet on every side, and not the same ones; "
+        "`dlsweep run` trains them"
+    )
+    nothing = interrupted(tmp_path / "none", ("he", "tanh"), ("normal", "sigmoid"), ("normal", "relu"))
+    assert (nothing.verdict, nothing.steps) == ("undecided", ())
+    assert "3 of 3 combinations of the other factors are not trained yet on every side" in nothing.reason
+
+
+def test_a_level_of_a_trend_that_is_not_trained_yet_is_no_smaller_trend(tmp_path: Path) -> None:
+    claim = Claim("", "trend", along=RATIO, direction="down")
+    results = store(tmp_path, REGULARIZERS, dropout((-0.1, -0.1)), claim, seeds=8)
+    results.__dict__["runs"] = results.runs[results.runs["regularizer"] != "dropout ratio=0.2"]
+    found = check(results).verdicts[0]
+    assert (found.verdict, found.reason) == ("undecided", "no run of 0.2 is there")
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
@@ -267,7 +322,8 @@ def test_a_diverged_loss_is_of_no_other_pair_of_an_order(tmp_path: Path) -> None
 def test_a_metric_that_a_diverged_run_does_not_have_counts_no_guessing(tmp_path: Path) -> None:
     found = verdict(tmp_path, Claim("", "beats", (HE, NORMAL), metric="rise_test_loss"), FAR, ended=diverging)
     assert (found.verdict, found.diverged) == ("undecided", 2)
-    assert "is not defined (diverged: 2 runs). 2 runs diverged." in found.sentence
+    assert "is not defined (diverged: 2 runs). The numbers are over the other 4 seeds." in found.sentence
+    assert found.sentence.count("diverged") == 1
     assert np.isnan(found.detectable)  # more or fewer seeds would not decide it
 
 
@@ -320,6 +376,8 @@ def test_a_mean_that_is_not_finite_is_not_decided(tmp_path: Path, relation: str)
     claim = Claim("", relation, arms, 0.5, metric="test_loss")  # type: ignore[arg-type]
     found = verdict(tmp_path, claim, FAR, ended=diverging)
     assert (found.verdict, found.reason) == ("undecided", "2 runs diverged, so the mean is not finite")
+    assert found.sentence.count("diverged") == 1
+    assert "The numbers are over the other 4 seeds." in found.sentence
 
 
 def test_a_level_that_is_never_reached_is_data(tmp_path: Path) -> None:
@@ -348,6 +406,63 @@ def test_a_late_claim_and_a_removed_one_are_named(tmp_path: Path) -> None:
         text = checked.text(form)
         assert "stated after the results" in text
         assert "gone" in text
+
+
+def test_a_claim_beside_planned_looks_is_tested_once_and_says_so(tmp_path: Path) -> None:
+    """Holm's procedure is over the claims that are not planned: here over one, though the planned one cannot count."""
+    planned, added = (
+        Claim("planned", "below", (NORMAL,), 0.9, metric="test_loss"),
+        Claim("added", "beats", (HE, NORMAL)),
+    )
+    results = store(tmp_path, INITS, FAR, planned, added, seeds=8, ended=diverging, late=["added"])
+    looks = Looks((planned,), 0.05, 12, (8, 10, 12), 0, "made-up", {})
+    checked = check(replace(results, record=replace(results.record, looks=looks)))
+    first, second = checked.verdicts
+    assert (first.verdict, first.unplanned, second.unplanned) == ("undecided", False, True)
+    assert (second.claims, second.adjusted) == (1, 2 / 2**8)
+    assert "not among those of the planned looks: it was tested once, at the seeds that are there" in second.sentence
+    assert "error rate of 0.05 beside theirs" in second.sentence
+    assert "added (stated after the results, not planned)" in checked.table()
+    assert [claim["unplanned"] for claim in checked.data()["claims"]] == [False, True]
+
+
+def test_the_table_has_the_effect_of_each_pair_of_an_order(tmp_path: Path) -> None:
+    checked = check(store(tmp_path, INITS, FAR, Claim("in order", "order", (HE, XAVIER, NORMAL))))
+    whole, *pairs = checked.table().splitlines()[1:]
+    assert whole.split()[:4] == ["in", "order", "supported", "yes"]
+    assert [row.split()[:3] for row in pairs] == [["he", "−", "xavier"], ["xavier", "−", "normal"]]
+    assert [float(row.split()[3]) for row in pairs] == pytest.approx([0.3, 0.4], abs=0.01)
+    assert r"he $-$ xavier" in checked.table("latex")
+
+
+def test_a_verdict_reads_as_its_sentence(tmp_path: Path) -> None:
+    found = verdict(tmp_path, Claim("1 < 2", "beats", (HE, NORMAL)), FAR)
+    assert str(found) == found.sentence
+    assert found._repr_html_().startswith("<p>Supported: 1 &lt; 2.")
+
+
+def test_a_spread_that_is_not_defined_has_no_interval(tmp_path: Path) -> None:
+    grid = {"init": ["he", "normal"], "activation": ["relu", "tanh"]}
+    claim = Claim(
+        "", "beats", (arm(activation="relu"), arm(activation="tanh")), metric="spread_over_init_test_accuracy"
+    )
+    ended = lambda levels, seed: "diverged" if levels["init"] == "normal" else "done"  # noqa: E731
+    found = check(store(tmp_path, grid, FAR, claim, ended=ended)).verdicts[0]
+    assert "the difference is not defined in any seed (6 seeds)." in found.sentence
+    assert "interval" not in found.sentence
+    assert found.sentence.count("diverged") == 1
+
+
+def test_the_interval_on_new_images_includes_that_on_these(tmp_path: Path) -> None:
+    """Two seeds of a trained sweep, for which Satterthwaite's degrees of freedom would narrow it."""
+    config = {"name": "two", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 10}, "seeds": 2}
+    he, normal = {"init": "he"}, {"init": "normal"}
+    claims = [{"He wins": {"arm": he, "beats": normal}}, {"He learns": {"arm": he, "above": 0.1}}]
+    asked = {**config, "grid": {"init": ["he", "normal"]}, "claims": claims}
+    for found in check(dlsweep.run(asked, output=tmp_path, executor="inline")):
+        low, high = found.step.interval_new_images or (np.nan, np.nan)
+        assert low <= found.interval[0]
+        assert found.interval[1] <= high
 
 
 def test_early_stopping_is_said(tmp_path: Path) -> None:

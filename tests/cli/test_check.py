@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pyarrow.parquet as pq
 import pytest
 from tests.support.commands import Dlsweep
+
+import dlsweep as api
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +78,85 @@ def test_junit_is_xml_whose_failures_are_the_unexpected_verdicts(trained: Dlswee
     names = [case.get("name") for case in suite.iter("testcase")]
     assert names == ["He learns", 'tiny weights learn <b> & "more"', "both learn the same"]
     assert all("learn" in (told.text or "") for told in suite.iter("system-out"))
+
+
+# Attributes of elements, True if required, and children, as the JUnit plugin of Jenkins reads them (junit-10.xsd).
+SCHEMA = {
+    "testsuites": ({"name": False, "time": False, "tests": False, "failures": False, "errors": False}, {"testsuite"}),
+    "testsuite": (
+        {"name": True, "tests": False, "failures": False, "errors": False, "skipped": False, "time": False},
+        {"properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name": True, "classname": False, "assertions": False, "time": False, "status": False},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": ({"type": False, "message": False}, set[str]()),
+    "error": ({"type": False, "message": False}, set[str]()),
+    "system-out": (dict[str, bool](), set[str]()),
+}
+COUNTS = {"tests": "testcase", "failures": "failure", "errors": "error"}
+
+
+def validate(element: ElementTree.Element) -> None:
+    """Assert that an element is as the schema says, and that its counts are those of its elements."""
+    attributes, children = SCHEMA[element.tag]
+    assert set(element.keys()) <= set(attributes)
+    assert {name for name, required in attributes.items() if required} <= set(element.keys())
+    if element.tag.startswith("testsuite"):
+        assert {name: element.get(name) for name in COUNTS} == {
+            name: str(len(list(element.iter(tag)))) for name, tag in COUNTS.items()
+        }
+    for child in element:
+        assert child.tag in children
+        validate(child)
+
+
+def test_junit_is_as_its_schema_says(trained: Dlsweep, tmp_path: Path) -> None:
+    for name in ("good", "damaged"):
+        shutil.copytree(trained.folder / "results/claims", tmp_path / name)
+    (tmp_path / "damaged/sweep.json").write_text("{", "utf-8")
+    (tmp_path / "damaged/sweep.yaml").unlink()
+    wrong = restated(trained, "wrong", "metric: train_accuracy}", "metric: train_accuracy, expect: refuted}")
+    validate(ElementTree.fromstring(trained("check", "results/claims", "--junit").stdout))
+    folders = (wrong, str(tmp_path / "good"), str(tmp_path / "damaged"))
+    root = ElementTree.fromstring(trained("check", *folders, "--junit", code=4).stdout)
+    validate(root)
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("7", "1", "1")
+
+
+def test_a_record_that_was_remade_is_told(trained: Dlsweep, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder / "results/claims", tmp_path / "remade")
+    (tmp_path / "remade/sweep.json").write_text("{", "utf-8")
+    (tmp_path / "tiny.npz").write_bytes((trained.folder / "tiny.npz").read_bytes())
+    text = (tmp_path / "remade/sweep.yaml").read_text("utf-8")
+    (tmp_path / "remade/sweep.yaml").write_text(text.replace("tiny.npz", str(tmp_path / "tiny.npz")), "utf-8")
+    done = trained("check", str(tmp_path / "remade"))
+    assert "its runs are those of" in done.stderr
+    assert (
+        "its record was remade, all claims count as stated after the results, and planned looks are not known"
+        in done.stderr
+    )
+    assert "stated after the results" in done.stdout
+
+
+def test_arms_that_are_not_trained_yet_are_told(trained: Dlsweep) -> None:
+    grid = "grid:\n  activation: [relu, tanh]\n"
+    (trained.folder / "half.yaml").write_text(
+        CONFIG.replace("grid:\n", grid).replace("name: claims", "name: half"), "utf-8"
+    )
+    trained("run", "half.yaml", "-q", "-j", "1")
+    folder = trained.folder / "results/half"
+    runs = api.open_results(folder).runs
+    tanh = {run[:16] for run in runs.loc[runs["activation"] == "tanh", "run_id"]}
+    gone = 0
+    for part in (folder / "runs").iterdir():
+        if tanh >= set(pq.read_table(part)["run_id"].to_pylist()):
+            part.unlink()
+            gone += 1
+    assert gone
+    told = trained("check", "results/half").stdout
+    assert "Left out, since 1 of 2 combinations of the other factors is not trained yet on every side." in told
 
 
 def test_markdown_latex_and_methods(trained: Dlsweep) -> None:
@@ -163,7 +245,10 @@ def test_null_needs_twelve_seeds_and_finds_no_fault(trained: Dlsweep) -> None:
         CONFIG.replace("seeds: 8", "seeds: 12").replace("name: claims", "name: null-1")
     )
     trained("run", "null.yaml", "-q", "-j", "1")
-    assert "1,000 random splits of the seeds of 2 arms" in trained("check", "results/null-1", "--null").stdout
+    told = trained("check", "results/null-1", "--null").stdout
+    assert "Expected: errors in at most 3.1 % of random splits, and by chance in up to 5.3 %. Found: " in told
+    assert "errors in 1,000 splits (" in told
+    assert "of the seeds of 2 arms, on final test accuracy. The tests err no more often than they promise." in told
     (found,) = json.loads(trained("check", "results/null-1", "--null", "--json").stdout)
     assert found["attainable"] == 2 / 2**6
     assert found["passed"] is True

@@ -51,6 +51,6 @@ def test_every_mistake_in_claims_is_told_before_training(claims: Dlsweep, tmp_pa
     first, second, third = (line for line in refused.stderr.splitlines() if line.startswith("wrong.yaml:"))
     line = text[: text.index("He is first")].count("\n") + 1
     assert first == f"wrong.yaml:{line}:50: init has no level 'xaver'; did you mean 'xavier'? (choices: he, xavier)"
-    assert second.startswith(f"wrong.yaml:{line + 1}:5: equals needs within as well")
-    assert third.startswith(f"wrong.yaml:{line + 1}:86: equals has no setting 'witin'; did you mean 'within'?")
+    assert second.startswith(f"wrong.yaml:{line + 1}:5: a claim with equals needs within as well")
+    assert third.startswith(f"wrong.yaml:{line + 1}:86: a claim with equals has no setting 'witin'; did you mean")
     assert not (tmp_path / "results").exists()

@@ -375,6 +375,7 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
         ),
         (["plot", "results", "--format", "jpg"], "there is no format 'jpg'"),
         (["plot", "nowhere"], "there are no results in nowhere"),
+        (["plot", "results/tny"], "there are no results in results/tny; did you mean 'results/tiny'?"),
         (["plot", "tiny.yaml"], "tiny.yaml is a file; give the folder of a sweep, such as results/tiny"),
         (["show", "results/tiny", "-y", "acuracy"], "did you mean 'accuracy'?"),
         (["show", "results/tiny/sweep.json"], "is a file; give the folder of a sweep, such as results/tiny"),
@@ -385,6 +386,39 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
 def test_what_cannot_be_plotted_or_shown(finished: Dlsweep, arguments: list[str], said: str) -> None:
     done = finished(*arguments, code=2)
     assert said in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["run", "tiny.yaml", "--sed", "3"],
+            "dlsweep run has no option '--sed'; a key of the config has no dashes: seeds=…",
+        ),
+        (["run", "tiny.yaml", "--train.epochs=3"], "dlsweep run has no option '--train.epochs'"),
+        (
+            ["run", "tiny.yaml", "--dryrun"],
+            "dlsweep run has no option '--dryrun'; did you mean '--dry-run'? (choices: ",
+        ),
+        (["run", "tiny.yaml", "-j"], "dlsweep: option '-j' requires an argument"),
+        (["run"], "dlsweep run: missing argument 'CONFIG'; dlsweep run -h shows its arguments and options"),
+        (["list", "a", "b"], "dlsweep list: got unexpected extra argument"),
+        (
+            ["show", "results/tiny", "--sortby", "arm"],
+            "dlsweep show has no option '--sortby'; did you mean '--sort-by'?",
+        ),
+        (["--vershion"], "dlsweep has no option '--vershion'; did you mean '--version'? (choices: --help, --version)"),
+        (["rn"], "dlsweep has no command 'rn'; did you mean 'run'? (choices: check, data, diff, "),
+        (["explain", "modl"], "dlsweep explain has no command 'modl'; did you mean 'model'? (choices: col2im, "),
+    ],
+)
+def test_a_mistyped_command_is_told_in_the_voice_of_all_messages(
+    dlsweep: Dlsweep, arguments: list[str], said: str
+) -> None:
+    done = dlsweep(*arguments, code=2)
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
     assert done.stdout == ""
 
 

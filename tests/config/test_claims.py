@@ -198,23 +198,38 @@ def test_descents_are_compared_by_their_loss(sweep: Load) -> None:
         ),
         (
             "[{A: {arm: {init: he}, above: 0.2, ▲withn: 0.5}}]",
-            "above has no setting 'withn' (choices: above, arm, at, expect, metric, where)",
+            "a claim with above has no setting 'withn' (choices: above, arm, at, expect, metric, where)",
         ),
         (
             "[{A: {arm: {init: he}, beats: {init: xavier}, ▲buy: 1}}]",
-            "beats has no setting 'buy'; did you mean 'by'? (choices: arm, at, beats, better, by, expect, metric, ",
+            "a claim with beats has no setting 'buy'; did you mean 'by'? (choices: arm, at, beats, better, by, ",
         ),
-        ("[{▲A: {arm: {init: he}, equals: {init: xavier}}}]", "equals needs within as well, such as within: 0.01"),
-        ("[{▲A: {beats: {init: xavier}}}]", "beats needs arm as well, such as arm: {init: he}"),
+        (
+            "[{▲A: {arm: {init: he}, equals: {init: xavier}}}]",
+            "a claim with equals needs within as well, such",
+        ),
+        ("[{▲A: {beats: {init: xavier}}}]", "a claim with beats needs arm as well, such as arm: {init: he}"),
         (
             "[{A: {arm: {init: he}, beats: {init: xavier}, ▲more: {activation: relu}}}]",
             "more goes with than; give both, or neither",
         ),
-        ("[{A: {arm: ▲he, beats: {init: xavier}}}]", "claims.arm must be a mapping, got 'he'"),
-        ("[{A: {arm: ▲[{init: he}], above: 0.1}}]", "claims.arm must be a mapping, got [{init: …}]"),
-        ("[{A: {arm: {init: he}, beats: ▲{}}}]", "claims.beats must be a "),
-        ("[{A: {order: ▲[{init: he}]}}]", "claims.order must be a list of length 2 or more, got [{init: …}]"),
-        ("[{A: {order: [{init: he}, ▲xavier]}}]", "an item of claims.order must be a mapping, got 'xavier'"),
+        (
+            "[{A: {arm: ▲he, beats: {init: xavier}}}]",
+            "claims.arm gives arms by their levels, such as {init: he}",
+        ),
+        (
+            "[{A: {arm: ▲[{init: he}], above: 0.1}}]",
+            "claims.arm gives arms by their levels, such as {init: he}",
+        ),
+        ("[{A: {arm: {init: he}, beats: ▲{}}}]", "claims.beats gives arms by their levels, such as {init: he}, got {}"),
+        ("[{A: {arm: ▲{}, above: 0.5}}]", "claims.arm gives arms by their levels, such as {init: he}, got {}"),
+        (
+            "[{A: {order: ▲[{init: he}]}}]",
+            "claims.order lists two arms or more, the best one first, such as [{optimizer: adam}, {optimizer: sgd}], "
+            "got [{init: …}]",
+        ),
+        ("[{A: {order: ▲he}}]", "claims.order lists two arms or more"),
+        ("[{A: {order: [{init: he}, ▲xavier]}}]", "claims.order gives arms by their levels, such as {init: he}, got "),
         ("[{A: {arm: {init: he}, above: ▲high}}]", "claims.above must be a number, got 'high'"),
         (
             "[{A: {arm: {init: he}, above: ▲'0.5'}}]",
@@ -272,7 +287,7 @@ def test_mistakes_of_form(told: Told, claims: str, sentence: str) -> None:
     [
         (
             "{arm: ▲{init: he, regularizer: dropout}, above: 0.5, where: {regularizer: none}}",
-            "no arm of the grid has init he, regularizer dropout ratio=0.1 or dropout ratio=0.2 where regularizer none",
+            "no arm with regularizer none has init he, regularizer dropout ratio=0.1 or dropout ratio=0.2",
         ),
         (
             "{arm: {init: he}, above: 0.5, where: ▲{activation: sigmoid, init: xavier}}",
@@ -399,7 +414,7 @@ def test_an_arm_that_is_folded_into_another_is_named(told: Told) -> None:
         grid: {regularizer: [none, {dropout: {ratio: [0, 0.2]}}]}
         claims: [{A: {arm: ▲{regularizer: dropout ratio=0}, above: 0.5}}]
         """
-    told(grid, "regularizer dropout ratio=0: such an arm is the same network as none, which trains in its place")
+    told(grid, "an arm that has regularizer dropout ratio=0 is the same network as none, which trains in its place")
 
 
 def test_levels_folded_into_none_count_as_zero_along_a_trend(sweep: Load) -> None:

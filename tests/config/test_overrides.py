@@ -130,6 +130,11 @@ def test_the_text_stays_as_it_was_given(sweep: Load) -> None:
         ("optimizer.lr=1", "optimizer.lr=1: there is no key 'optimizer'; did you mean 'grid.optimizer.lr'?"),
         ("lr=1", "lr=1: there is no key 'lr'; did you mean 'grid.optimizer.lr'?"),
         (
+            "dropout=0.2",
+            "dropout=0.2: there is no key 'dropout'; "
+            "did you mean 'grid.regularizer=dropout' or 'model.alexnet.dropout'?",
+        ),
+        (
             "hidden=[4]",
             "hidden=[4]: there is no key 'hidden'; "
             "did you mean 'model.mlp.hidden' or 'model.simple_cnn.hidden' or 'model.vgg.hidden'?",

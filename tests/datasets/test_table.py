@@ -103,6 +103,10 @@ def test_labels_that_are_numbers(tmp_path: Path) -> None:
         ("a,b,kind\n1,nan,x\n1,2,y\n", "column b has 1 empty value; remove these rows"),
         ("a,b,kind\n1,inf,x\n1,1e99,y\n", "column b has 2 values beyond float32 (NaN, infinite, too large)"),
         ("a,b,kind\n1,red,x\n1,blue,y\n", "column b holds string, no numbers; remove it, or make numbers of it"),
+        (
+            "a;b;kind\n1;0,5;x\n1;-2,25;y\n",
+            "column b holds string, no numbers; write 0,5 with a point (pandas.read_csv(…, decimal=',') reads",
+        ),
         ("a,kind\n1,x\n2,y,z\n", "cannot be read as CSV or Parquet: CSV parse error"),
         ("a,kind\n" + "1,x\n" * 9, "column kind has one class only, x; a network needs two"),
         ("a,kind\n1,0.5\n2,1.5\n", "column kind must hold whole numbers or names, found 0.5; a class is no quantity"),
@@ -112,6 +116,14 @@ def test_labels_that_are_numbers(tmp_path: Path) -> None:
 def test_each_problem_is_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     assert sentence in refused(tmp_path / "t.csv")
+
+
+def test_an_archive_of_arrays_is_no_table(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.csv", x=np.zeros(3))
+    (tmp_path / "t.csv.npz").rename(tmp_path / "t.csv")
+    assert "t.csv is an .npz or other zip file; arrays are read by data: {npz: {path: …}}" in refused(
+        tmp_path / "t.csv"
+    )
 
 
 def test_get_dummies_makes_numbers(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_running_again_trains_nothing_with_and_without_the_option(decided: Dlswe
     again = decided("run", "tiny.yaml", "--until-decided", "--max-seeds", "12", "-j", "1").stderr
     plain = decided("run", "tiny.yaml", "-j", "1").stderr
     assert "training" not in again + plain
+    assert "tiny follows its planned looks at 7, 8, 10, 12 seeds, for 2 claims; --until-decided --max-seeds 12" in plain
+    assert "cannot decide" not in plain
     assert seeds(decided) == before
     assert recorded(decided)["looks"]
 
@@ -98,6 +100,18 @@ def test_another_plan_is_refused(decided: Dlsweep) -> None:
     assert "write --max-seeds 12" in refused
 
 
+def test_a_dry_run_names_the_looks(decided: Dlsweep, tmp_path: Path) -> None:
+    (decided.folder / "new.yaml").write_text(CONFIG.replace("name: tiny", "name: new"), "utf-8")
+    fresh = decided("run", "new.yaml", "--until-decided", "--max-seeds", "12", "--dry-run").stdout
+    assert "planned looks at 7, 8, 10, 12 seeds, for 2 claims; this is the training up to the look at 7" in fresh
+    found = json.loads(decided("run", "new.yaml", "--until-decided", "--dry-run", "--json").stdout)
+    assert found["looks"]["at"][-1] == 20
+    later = decided("run", "tiny.yaml", "--dry-run")
+    assert "the look at 12" in later.stdout
+    assert "cannot decide" not in later.stderr
+    assert not (decided.folder / "results/new").exists()
+
+
 def test_a_claim_that_is_added_later_is_no_part_of_the_plan(decided: Dlsweep, tmp_path: Path) -> None:
     added = "  - it learns: {arm: {activation: relu, init: he}, below: 1.0, metric: train_loss}\n"
     (decided.folder / "more.yaml").write_text(CONFIG + added, "utf-8")
@@ -105,6 +119,10 @@ def test_a_claim_that_is_added_later_is_no_part_of_the_plan(decided: Dlsweep, tm
     claims = json.loads(decided("check", "results/tiny", "--json", code=3).stdout)["claims"]
     assert [claim["p"] is None for claim in claims] == [True, True, False]
     assert claims[2]["late"]
+    assert [claim["unplanned"] for claim in claims] == [False, False, True]
+    told = decided("check", "results/tiny", "--methods", code=3).stdout
+    assert "with an error rate of 0.05 beside theirs" in told
+    assert "1 claim was added to those of the planned looks, and tested once" in told
     decided("run", "tiny.yaml", "-j", "1", "-q")
 
 

@@ -1,7 +1,7 @@
 """Long tests of faults, which `make torture` runs: kills at random, little memory, gzip bombs, few processes.
 
 TORTURE_SECONDS: how long the kills go on, 180 by default. TORTURE_CGROUP: a memory control group in which this user may
-make groups, such as `/sys/fs/cgroup/memory/mine`; without it the test of workers that run out of memory is skipped.
+make groups, such as `/sys/fs/cgroup/memory/mine`; by default those of the system are tried.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -102,19 +104,31 @@ def test_runners_and_workers_that_are_killed_again_and_again(
     assert not leftovers(results.folder)
 
 
-@pytest.mark.skipif("TORTURE_CGROUP" not in os.environ, reason="TORTURE_CGROUP names no memory control group")
-def test_workers_that_run_out_of_their_memory_cgroup(make: Make, tmp_path: Path, bits: Bits) -> None:
-    group = Path(os.environ["TORTURE_CGROUP"], f"dlsweep-{os.getpid()}")
+LIMITS = ("memory.max", "memory.limit_in_bytes")  # of control groups of version 2 and 1
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A memory control group of its own."""
+    for above in filter(None, (os.environ.get("TORTURE_CGROUP"), "/sys/fs/cgroup/memory", "/sys/fs/cgroup")):
+        made = Path(above, f"dlsweep-{os.getpid()}")
+        with suppress(OSError):
+            made.mkdir()
+            if any((made / name).exists() for name in LIMITS):
+                yield made
+                made.rmdir()
+                return
+            made.rmdir()
+    pytest.skip("this user may make no memory control group; TORTURE_CGROUP names one in which it may")
+
+
+def test_workers_that_run_out_of_their_memory_cgroup(make: Make, tmp_path: Path, bits: Bits, group: Path) -> None:
     wide = make(model={"mlp": {"hidden": [3000, 3000]}}, train={"iterations": 2, "batch_size": 5}, seeds=2)
     (tmp_path / "config.yaml").write_text(json.dumps(wide))
-    group.mkdir()
-    try:
-        name = "memory.max" if (group / "memory.max").exists() else "memory.limit_in_bytes"
-        (group / name).write_text(str(300 << 20))
-        join = lambda: (group / "cgroup.procs").write_text(str(os.getpid()))  # noqa: E731
-        done = run(tmp_path, "run", "config.yaml", "-j", "2", "--max-memory", "8", limit=join)
-    finally:
-        group.rmdir()
+    limit = next(name for name in LIMITS if (group / name).exists())
+    (group / limit).write_text(str(300 << 20))
+    join = lambda: (group / "cgroup.procs").write_text(str(os.getpid()))  # noqa: E731
+    done = run(tmp_path, "run", "config.yaml", "-j", "2", "--max-memory", "8", limit=join)
     assert done.returncode != 0
     assert in_sentences(done) or done.returncode == -signal.SIGKILL  # the system may end the runner itself
     assert run(tmp_path, "run", "config.yaml", "-q", "-j", "1", "--retry").returncode == 0
@@ -164,23 +178,49 @@ def test_bombs_inside_of_archives_are_told(tmp_path: Path) -> None:
         refused(tmp_path / f"{compression}.parquet", "data", "check")
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="ulimit -u does not bound root")
+NOBODY = 65534  # the user that ulimit -u is tried with where this one is root, whom it does not bound
+
+
+def as_nobody() -> None:
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+@pytest.fixture
+def folder(data: Path) -> Iterator[Path]:
+    """A folder of the user that is bounded."""
+    with TemporaryDirectory(dir="/tmp") as made:
+        Path(made).chmod(0o777)
+        shutil.copy(data, made)
+        done = run(Path(made), "--version", limit=as_nobody)
+        if done.returncode:
+            pytest.skip(f"ulimit -u does not bound root, and another user cannot run dlsweep: {done.stderr.strip()}")
+        yield Path(made)
+
+
 @pytest.mark.parametrize("more", [0, 1, 2, 3, 4, 6, 8, 12, 20])
-def test_any_number_of_processes_is_enough_or_told(make: Make, tmp_path: Path, bits: Bits, more: int) -> None:
+def test_any_number_of_processes_is_enough_or_told(make: Make, folder: Path, bits: Bits, more: int) -> None:
+    config = make(data={"npz": {"path": str(folder / "tiny.npz")}})
     threads = sum(
         int(line.split()[1])
         for path in Path("/proc").glob("[0-9]*/status")
-        if path.stat().st_uid == os.getuid()
+        if path.stat().st_uid == (os.getuid() or NOBODY)
         for line in path.read_text().splitlines()
         if line.startswith("Threads:")
     )
-    (tmp_path / "config.yaml").write_text(json.dumps(make()))
+    (folder / "config.yaml").write_text(json.dumps(config))
     limit = threads + more
-    few = lambda: resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))  # noqa: E731
+
+    def few() -> None:
+        as_nobody()
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
+
     for jobs in ("1", "2"):
-        done = run(tmp_path, "run", "config.yaml", "-j", jobs, limit=few)
+        done = run(folder, "run", "config.yaml", "-j", jobs, limit=few)
         assert done.returncode == 0 or in_sentences(done), done
-    done = run(tmp_path, "run", "config.yaml", "-q", "-j", "1", "--retry")
+    done = run(folder, "run", "config.yaml", "-q", "-j", "1", "--retry", limit=as_nobody)
     assert (done.returncode, done.stderr) == (0, "")
-    whole = dlsweep.run(make(), output=tmp_path / "whole", executor="inline")
-    assert bits(dlsweep.open_results(tmp_path / "results" / "tiny")) == bits(whole)
+    whole = dlsweep.run(config, output=folder / "whole", executor="inline")
+    assert bits(dlsweep.open_results(folder / "results" / "tiny")) == bits(whole)

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,7 @@ def test_a_flipped_bit_in_runs_sets_the_weights_of_its_runs_aside(make: Make, tm
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*its runs are those of")
 def test_a_flipped_bit_in_the_record_changes_nothing_that_is_shown(make: Make, tmp_path: Path, bits: Bits) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(make()))
@@ -100,6 +102,19 @@ def test_a_flipped_bit_in_the_record_changes_nothing_that_is_shown(make: Make, t
     assert json.loads(record.read_bytes())["config"] == results.config
 
 
+def test_runs_that_a_remade_record_does_not_show_are_told(make: Make, tmp_path: Path) -> None:
+    """Its sweep.yaml lacks the override that added an arm."""
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(make(seeds=1)))
+    results = dlsweep.run(dlsweep.load(path, ["grid.init=[he, xavier, zeros]"]), output=tmp_path, executor="inline")
+    (results.folder / "sweep.json").write_bytes(b"{")
+    for command in (["show", "tiny"], ["plot", "tiny", "-k", "curves"], ["export", "tiny", "-o", "runs.csv"]):
+        done = commands.dlsweep(*command, folder=tmp_path)
+        assert done.returncode == 0
+        assert "sweep.json is damaged" in done.stderr
+        assert "its runs are those of tiny/sweep.yaml, except for 2 runs that are not shown\n" in done.stderr
+
+
 def test_what_cannot_be_proved_is_not_made_anew(make: Make, tmp_path: Path) -> None:
     """The folder's runs were trained with an override, which its sweep.yaml does not have."""
     path = tmp_path / "config.yaml"
@@ -119,12 +134,54 @@ def test_the_record_of_another_sweep_is_found_out(make: Make, tmp_path: Path) ->
         make(name="other", train={"iterations": 4, "batch_size": 5}), output=tmp_path, executor="inline"
     )
     shutil.copy(theirs.folder / "sweep.json", ours.folder / "sweep.json")
-    with pytest.raises(ResultsDamaged, match=r"belongs to another sweep than sweep\.json"):
-        _ = dlsweep.open_results(ours.folder).runs
+    copied = "is of another sweep than the runs there"
+    (ours.folder / "sweep.yaml").unlink()
+    with pytest.raises(ResultsDamaged, match=copied):
+        dlsweep.open_results(ours.folder)
     before = everything(ours.folder)
-    with pytest.raises(ResultsDamaged, match=r"belongs to another sweep than sweep\.json"):
-        dlsweep.run(make(), output=tmp_path, executor="inline")
+    with pytest.raises(ResultsDamaged, match=copied):
+        dlsweep.run(make(train={"iterations": 5, "batch_size": 5}), output=tmp_path, executor="inline")
     assert everything(ours.folder) == before
+    assert len(dlsweep.run(make(), output=tmp_path, executor="inline").runs) == 12
+
+
+class Stop(Reporter):
+    """Stops the training at the first receipt."""
+
+    def receipt(self, receipt: Any) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.filterwarnings("ignore:.*its runs are those of")
+@pytest.mark.parametrize("begun", [False, True], ids=["finished", "with a longer training that has begun"])
+def test_the_record_of_another_sweep_is_replaced(make: Make, tmp_path: Path, bits: Bits, begun: bool) -> None:
+    kept = {"every": 2, "on": ["test"], "keep": "final"}
+    for name, iterations in (("tiny", 4), ("longer", 8), ("other", 6)):
+        train, sweep = {"iterations": iterations, "batch_size": 5}, "other" if name == "other" else "tiny"
+        config = make(name=sweep, train=train, evaluate=kept)
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(config))
+    ours, other = (
+        dlsweep.run(tmp_path / f"{name}.yaml", output=tmp_path / "results", executor="inline")
+        for name in ("tiny", "other")
+    )
+    whole = bits(ours)
+    if begun:
+        with pytest.raises(KeyboardInterrupt):
+            dlsweep.run(tmp_path / "longer.yaml", output=tmp_path / "results", executor="inline", report=Stop())
+    record = json.loads((ours.folder / "sweep.json").read_text())
+    assert bool(record.get("further")) == begun
+    shutil.copy(other.folder / "sweep.json", ours.folder / "sweep.json")
+    shown = commands.dlsweep("show", "results/tiny", folder=tmp_path)
+    assert shown.returncode == 0
+    told = "results/tiny/sweep.json is of another sweep than the runs there, and may have been copied there"
+    assert shown.stderr == f"warning: {told}; its runs are those of results/tiny/sweep.yaml\n"
+    assert bits(dlsweep.open_results(ours.folder)) == whole
+    done = commands.dlsweep("run", "longer.yaml", "-j", "1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "; it is written again\n" in done.stderr
+    assert ("6 of 12 runs are done already" in done.stderr) == begun
+    alone = dlsweep.run(tmp_path / "longer.yaml", output=tmp_path / "alone", executor="inline")
+    assert bits(dlsweep.open_results(ours.folder)) == bits(alone)
 
 
 @pytest.mark.slow

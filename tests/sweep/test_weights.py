@@ -300,6 +300,9 @@ def test_parameters_are_changed_in_a_copy_of_the_model_only(results: Results) ->
         model.with_parameters({"dense2/w": moved})
     with pytest.raises(UsageError, match=r"dense2/b must have the shape \(3, 1\), got \(3,\)"):
         model.with_parameters({"dense2/b": moved[:, 0]})
+    for strange in (moved.astype(complex), moved.astype(str), moved.astype(object)):
+        with pytest.raises(UsageError, match=f"dense2/b must hold real numbers, got {strange.dtype}"):
+            model.with_parameters({"dense2/b": strange})
     for number in (np.nan, np.inf, 1e39):
         with pytest.raises(UsageError, match="dense2/b has 1 value beyond float32"):
             model.with_parameters({"dense2/b": np.where(np.arange(moved.size).reshape(moved.shape) == 1, number, 0.0)})

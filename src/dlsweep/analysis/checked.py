@@ -8,12 +8,13 @@ from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from dlsweep.analysis.contrasts import name_of
 from dlsweep.analysis.sentences import p_text, subject
-from dlsweep.analysis.verdicts import Step, Verdict, verdicts_of
+from dlsweep.analysis.sides import name_of
+from dlsweep.analysis.steps import Step
+from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, printable, table
+from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, plural, printable, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +25,7 @@ HOW = """Write claims in the config, and run it again, which trains nothing anew
   claims:
     - ReLU needs He: {arm: {activation: relu, init: he}, beats: {activation: relu, init: normal}, by: 0.2}"""
 
-COLUMNS = ("claim", "verdict", "as expected", "effect", "interval", "p", "p (Holm)", "n")
+COLUMNS = ("claim", "verdict", "as expected", "effect", "interval", "p", "p (Holm)", "n", "diverged")
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,31 @@ class Checked:
         return found
 
     def table(self, form: Form = "plain") -> str:
-        """Return the table of claims: verdict, effect, interval, p and the number of seeds."""
-        folders = {verdict.folder for verdict in self.verdicts}
-        header, rows = [*COLUMNS], [_cells(verdict) for verdict in self.verdicts]
-        if len(folders) > 1:
-            header, rows = ["results", *header], [[v.folder, *cells] for v, cells in zip(self.verdicts, rows)]
-        return table(header, rows, [column in COLUMNS[3:] for column in header], form)
+        """Return the table of claims: verdict, effect, interval, p and the number of seeds.
+
+        An order has a row for each of its pairs below its own.
+        """
+        rows = [[verdict.folder, *cells] for verdict in self.verdicts for cells in _rows(verdict)]
+        several = len({verdict.folder for verdict in self.verdicts}) > 1
+        shown = slice(0 if several else 1, None if any(v.diverged for v in self.verdicts) else -1)
+        header = ["results", *COLUMNS][shown]
+        return table(header, [row[shown] for row in rows], [column in COLUMNS[3:] for column in header], form)
 
     def sentences(self) -> list[str]:
-        """Return the sentence of each verdict, of several sweeps after its folder, and one on each removed claim."""
+        """Return the sentence of each verdict, after its folder if there are several; then those on all claims."""
         several = len({verdict.folder for verdict in self.verdicts}) > 1
         gone = [
             f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
             for folder, names in self.removed.items()
             for name in names
         ]
-        return [*(f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts), *gone]
+        without = sum(_lacks_new_images(verdict) for verdict in self.verdicts)
+        told = (
+            f"No interval on new images is available for {plural(without, 'claim')}: there is one for the final test "
+            "accuracy only, from the kept predictions of at least two seeds."
+        )
+        sentences = [f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts]
+        return [*sentences, *gone, *([told] if without else [])]
 
     def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
@@ -97,19 +107,33 @@ def _paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _cells(verdict: Verdict) -> list[str]:
-    """Return the cells of a claim in the table."""
-    told = isfinite(verdict.effect)
-    return [
-        verdict.claim.name + " (stated after the results)" * verdict.late,
-        verdict.verdict,
-        "yes" if verdict.as_expected else "no",
-        measured(verdict.effect, half_width(*verdict.interval), sign=verdict.signed),
-        interval_text(*verdict.interval, sign=verdict.signed) if told and not verdict.exact else "–",
-        p_text(verdict.p),
-        p_text(verdict.adjusted),
-        str(verdict.n),
-    ]
+def _lacks_new_images(verdict: Verdict) -> bool:
+    """Return True if a verdict is on test images, and it is not known what holds on new ones."""
+    metric = verdict.metric and (verdict.metric.inner or verdict.metric)
+    on_images = metric is not None and metric.split == "test" and metric.sampled
+    return on_images and not (verdict.exact or verdict.overlap) and verdict.step.interval_new_images is None
+
+
+def _rows(verdict: Verdict) -> Iterator[list[str]]:
+    """Yield the cells of a claim in the table; and of each pair of an order."""
+    marks = ["stated after the results"] * verdict.late + ["not planned"] * verdict.unplanned
+    name = verdict.claim.name + f" ({', '.join(marks)})" * bool(marks)
+    told = [name, verdict.verdict, "yes" if verdict.as_expected else "no"]
+    p = [p_text(verdict.p), p_text(verdict.adjusted)]
+    counts = [str(verdict.n), str(verdict.diverged)]
+    if len(verdict.steps) < 2:
+        yield [*told, *_numbers(verdict, verdict.step), *p, *counts]
+        return
+    yield [*told, "", "", *p, *counts]
+    for step in verdict.steps:
+        yield [f"  {terms(verdict, step)}", "", "", *_numbers(verdict, step), p_text(step.p), "", "", ""]
+
+
+def _numbers(verdict: Verdict, step: Step) -> list[str]:
+    """Return the cells of an effect and its interval."""
+    effect = measured(step.effect, half_width(*step.interval), sign=verdict.signed)
+    told = isfinite(step.effect) and not verdict.exact
+    return [effect, interval_text(*step.interval, sign=verdict.signed) if told else "–"]
 
 
 def row(verdict: Verdict) -> dict[str, Any]:
@@ -124,6 +148,8 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "relation": verdict.claim.relation,
         "metric": verdict.metric.name if verdict.metric else verdict.claim.metric,
         "at": verdict.claim.at,
+        "first": verdict.step.first,
+        "second": verdict.step.second if verdict.signed else "",
         "effect": verdict.effect,
         "low": low,
         "high": high,
@@ -136,8 +162,9 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "n": verdict.n,
         **{
             name: getattr(verdict, name)
-            for name in ("diverged", "stopped", "reason", "late", "exact", "overlap", "detectable")
+            for name in ("diverged", "stopped", "reason", "left_out", "late", "exact", "overlap")
         },
+        **{name: getattr(verdict, name) for name in ("planned", "seen", "unplanned", "detectable")},
         "seeds_half": verdict.needed.half,
         "seeds_eighty": verdict.needed.eighty,
         "sweep": verdict.sweep,
@@ -166,11 +193,11 @@ def contrasts(results: Results) -> DataFrame:
         for step in verdict.steps or [verdict.step]:
             low, high = step.interval
             of_step = {"first": step.first, "second": step.second, "effect": step.effect, "low": low, "high": high}
-            rows.append({**row(verdict), **own, **of_step, "contrast": _terms(verdict, step) if words else ""})
+            rows.append({**row(verdict), **own, **of_step, "contrast": terms(verdict, step) if words else ""})
     return pd.DataFrame(rows)
 
 
-def _terms(verdict: Verdict, step: Step) -> str:
+def terms(verdict: Verdict, step: Step) -> str:
     """Return what a contrast subtracts from what."""
     claim = verdict.claim
     if claim.more:

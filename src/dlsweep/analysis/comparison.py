@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Contrast, Interval, correctness_of, fitting, refuse_crossed, sides_of
+from dlsweep.analysis.contrasts import Contrast, Interval, correctness_of
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.sentences import of_comparison, subject, within
+from dlsweep.analysis.sides import Sides, fitting, refuse_crossed, sides_of
 from dlsweep.analysis.statistics import pairing
-from dlsweep.config.claims import ALPHA
+from dlsweep.analysis.untrained import untrained, with_untrained
+from dlsweep.config.claims import ALPHA, PartialArm
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.types import Array
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ class Comparison:
     is `by`. n: the number of seeds. pairing: the variance of paired differences over the one of unpaired differences.
     diverged: the runs of each that diverged; their accuracy is chance, their loss infinite. The difference and its
     intervals are over the seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN.
-    left_out: a sentence on the combinations that only one of them has. overlap: where seeds draw their own test
-    samples, their number for each other sample; then p and all intervals are those of Nadeau and Bengio (2003).
-    differences: of each of the `seeds`.
+    left_out: a sentence on the combinations that only one of them has, or that are not
+    trained yet. overlap: where seeds draw their own test samples, their number for each other sample; then p and all
+    intervals are those of Nadeau and Bengio (2003). differences: of each of the `seeds`.
     """
 
     first: str
@@ -73,10 +78,9 @@ def compare(
 ) -> Comparison:
     """Compare two partial arms of a sweep; levels are given by labels or names, several as a list.
 
-    metric: by default the final accuracy on the split furthest from training; by: the margin of the test, at which the
-    first must be better; where: the part of the grid that is compared; at: an iteration, by default the metric's own.
-    Both are averaged, seed by seed, over the combinations of the other factors that both have. A `UsageError` names an
-    unknown factor, level or metric, and says where they have no combination or no seed in common.
+    metric: by default the final accuracy on the split furthest from training; by: the margin of the test; where: the
+    part of the grid that is compared; at: an iteration. Both are averaged, seed by seed, over the combinations of the
+    other factors that both have. A `UsageError` names an unknown word, or says that they have no seed in common.
 
     >>> import dlsweep
     >>> config = {"name": "start", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 50}}
@@ -89,12 +93,10 @@ def compare(
     refuse_crossed(results)
     chosen = metric_of(results, metric)
     part = results.partial_arm(where or {})
-    frame = metric_values(results, chosen, at)
+    frame = with_untrained(metric_values(results, chosen, at), untrained(results))
     frame = frame[fitting(frame, part)]
     arms = [results.partial_arm(one) for one in (first, second)]
-    if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
-        raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
-    sides = sides_of(frame, arms, results.record.aligning)
+    sides = _apart(frame, arms, results.record.aligning)
     contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at), results.overlap)
     return Comparison(
         first=sides.names[0],
@@ -110,9 +112,16 @@ def compare(
         diverged=(sides.count("diverged")[0], sides.count("diverged")[1]),
         by=by,
         failed=sum(sides.reasons.values()),
-        left_out=sides.left_out,
+        left_out="; ".join(filter(None, [sides.left_out, sides.untrained])),
         words=within(chosen, part, results.overlap) + subject(chosen, at),
         overlap=results.overlap,
         seeds=sides.seeds,
         differences=contrast.differences,
     )
+
+
+def _apart(frame: DataFrame, arms: Sequence[PartialArm], factors: Sequence[str]) -> Sides:
+    """Align two sides. A `UsageError` names an arm that is on both."""
+    if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
+        raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
+    return sides_of(frame, arms, factors)

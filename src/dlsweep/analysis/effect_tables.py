@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.chance import source_words
@@ -27,6 +28,10 @@ def text(found: Found, form: Form = "plain") -> str:
         return "\n\n".join([latex(title), *tables, *map(latex, found.notes)])
     if form == "markdown":
         return "\n\n".join([f"**{title}**", *tables, "\n".join(f"- {note}" for note in found.notes)])
+    if form == "html":
+        return "\n".join(
+            [f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(escape(note) for note in found.notes)}</p>"]
+        )
     return "\n\n".join([title, *tables, "\n".join(found.notes)])
 
 

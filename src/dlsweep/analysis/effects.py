@@ -52,6 +52,16 @@ class Effects:
     notes: tuple[str, ...]
     means: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
 
+    def __str__(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self, "html")
+
 
 def effects(
     results: Results, metric: str | None = None, *, order: int = 2, where: Mapping[str, Any] | None = None

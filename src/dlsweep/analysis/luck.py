@@ -43,6 +43,16 @@ class Luck:
     crossed: dict[str, int]
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self, "html")
+
 
 def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] | None = None) -> Luck:
     """Return the share of each source of chance in the variance between runs, of crossed seeds.

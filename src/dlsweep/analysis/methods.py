@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.crossed import CITED
+from dlsweep.analysis.outlook import FEWEST
+from dlsweep.analysis.sequential import RANDOM_PATTERNS as RANDOM_PATTERNS_OF_LOOKS
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
+from dlsweep.config.looks import Looks
 from dlsweep.storage.results import Results
 from dlsweep.text import listed, plural
 
@@ -61,40 +64,44 @@ def _design(results: Results) -> Iterator[str]:
 def _tests(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield the tests that were used, with their references."""
     tested = [verdict for verdict in verdicts if not verdict.exact]
-    if results.overlap:
-        yield from _split_tests(results)
-    else:
-        yield from _flips(tested)
     relations = {verdict.claim.relation for verdict in tested}
+    if results.overlap:
+        yield (
+            "each seed draws its own training and test samples, stratified by class, so splits of one data set overlap"
+            "; claims were tested by two-sided t tests of paired differences with the variance "
+            f"s² (1/J + n_test/n_train) over J splits, n_test/n_train = {results.overlap:.3g} ({CITED})"
+        )
+    else:
+        yield (
+            f"claims were tested by two-sided sign-flip tests of paired differences, {_patterns(tested)} of signs "
+            "(Fisher 1935)"
+        )
     if "equals" in relations:
         yield "equality within a margin was tested by two one-sided tests (Schuirmann 1987)"
     if relations & {"order", "monotone"}:
         yield "an order is supported if the test of each neighbouring pair supports it (Berger 1982)"
     if "trend" in relations:
         yield "a trend is the least-squares slope over the ranks of the levels, taken within each seed"
-    yield from _levels(tested, f"{results.record.alpha:g}")
+    yield from _levels(tested, f"{results.record.alpha:g}", results.record.looks)
 
 
-def _flips(tested: Sequence[Verdict]) -> Iterator[str]:
-    most = max(verdict.n for verdict in tested)
-    patterns = f"over {RANDOM_PATTERNS:,} random patterns" if most > MOST_EXACT else "over all patterns"
-    yield f"claims were tested by two-sided sign-flip tests of paired differences, {patterns} of signs (Fisher 1935)"
-
-
-def _split_tests(results: Results) -> Iterator[str]:
-    """Yield the test for seeds that draw splits of one data set."""
-    yield (
-        "each seed draws its own training and test samples, stratified by class, so splits of one data set overlap; "
-        "claims were tested by two-sided t tests of paired differences with the variance "
-        f"s² (1/J + n_test/n_train) over J splits, n_test/n_train = {results.overlap:.3g} ({CITED})"
+def _patterns(tested: Sequence[Verdict]) -> str:
+    """Return the patterns of signs that the tests are over: of planned looks, the last one decides if they are all."""
+    random = {
+        RANDOM_PATTERNS_OF_LOOKS if verdict.planned else RANDOM_PATTERNS
+        for verdict in tested
+        if (verdict.planned or verdict.n) > MOST_EXACT
+    }
+    return (
+        f"over {listed([f'{count:,}' for count in sorted(random)])} random patterns" if random else "over all patterns"
     )
 
 
-def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
+def _levels(tested: Sequence[Verdict], alpha: str, looks: Looks | None) -> Iterator[str]:
     """Yield the error rate of the tests, and how claims share it: by planned looks, or by the correction of Holm."""
-    planned = [verdict for verdict in tested if verdict.planned]
+    planned, claims = [verdict for verdict in tested if verdict.planned], len(looks.claims) if looks else 0
     if planned:
-        share = f", divided equally between {plural(len(planned), 'claim')}" if len(planned) > 1 else ""
+        share = f", divided equally between {plural(claims, 'claim')}" if claims > 1 else ""
         yield (
             f"tests were sequential, at planned numbers of seeds up to {planned[0].planned}; the looks spend the error "
             f"rate of {alpha}{share} (Lan and DeMets 1983, with a spending function as Pocock's)"
@@ -107,19 +114,24 @@ def _levels(tested: Sequence[Verdict], alpha: str) -> Iterator[str]:
     elif others:
         which, count = "other tests" if planned else "tests", plural(others, "claim")
         yield f"{which} were made at the level {alpha}, with the correction of Holm (1979) for {count}"
+    if added := sum(verdict.unplanned for verdict in tested):
+        be = "was" if added == 1 else "were"
+        yield f"{plural(added, 'claim')} {be} added to those of the planned looks, and tested once"
 
 
 def _intervals(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     steps = [step for verdict in verdicts if not verdict.exact for step in verdict.steps]
-    planned = [bool(verdict.planned) for verdict in verdicts if verdict.steps and not verdict.exact]
-    if not all(planned):
+    told = [verdict for verdict in verdicts if verdict.steps and not verdict.exact]
+    if not all(verdict.by_t for verdict in told):
         yield "intervals are those that agree with the tests" + " (Hartigan 1969)" * (not results.overlap)
-    if any(planned):
+    if any(verdict.by_t and not verdict.planned for verdict in told):
+        yield f"intervals with runs that have infinite values, or with fewer than {FEWEST} seeds, are Student's t"
+    if any(verdict.planned for verdict in told):
         yield "intervals of sequential tests are Student's t, not adjusted for looking"
     if any(step.interval_new_images for step in steps):
         yield (
             "intervals on new images take seeds and images as crossed random effects (Cameron, Gelbach and Miller "
-            "2011), with the degrees of freedom of Satterthwaite (1946)"
+            "2011), with the degrees of freedom of Satterthwaite (1946), and include those over the seeds alone"
         )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import fitting as rows_with
 from dlsweep.analysis.layers import layer_names
 from dlsweep.analysis.measured import Measured
+from dlsweep.analysis.sides import fitting as rows_with
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.storage.results import Results

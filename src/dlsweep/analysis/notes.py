@@ -77,6 +77,11 @@ def _marks(compared: Compared) -> Iterator[str]:
     tests = f"(one-sided paired t tests{corrected} at level {ALPHA:g}{f' / {arms - 1}' * (arms > 2)})"
     which = f"{ALIKE}: {alike} of {plural(averaged - 1, 'other arm')}{with_mean} cannot be distinguished from"
     yield f"{which if alike else f'All other arms{with_mean} are worse than'} the best {tests}."
+    if compared.contradictory.any():
+        yield (
+            "Some marks and intervals differ: an interval is two-sided, for one comparison at 95 %; the marks are "
+            f"one-sided, and allow for {plural(arms - 1, 'comparison')}."
+        )
 
 
 def _metric_notes(shown: Shown) -> Iterator[str]:

@@ -11,15 +11,17 @@ from math import sqrt
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Contrast, Sides
+from dlsweep.analysis.contrasts import Contrast
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.questions import Question
+from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.statistics import attainable_level
 from dlsweep.analysis.testing import p_values
 from dlsweep.config.claims import Claim
 from dlsweep.errors import UsageError
 from dlsweep.randomness import stream
 from dlsweep.storage.results import Results
+from dlsweep.text import plural
 from dlsweep.types import Array
 
 SPLITS = 1000
@@ -58,13 +60,18 @@ class Null:
         return self.verdicts <= self.limit * self.splits
 
     def __str__(self) -> str:
-        arms = f"{self.arms} arm{'s' * (self.arms != 1)}"
-        result = "As it should be" if self.passed else "Too many: the tests of this program, or its seeds, are at fault"
+        result = (
+            "The tests err no more often than they promise"
+            if self.passed
+            else "That is too many: the tests of this program, or its seeds, are at fault"
+        )
         return (
-            f"{self.sweep}: in {self.splits:,} random splits of the seeds of {arms} into halves, {self.verdicts} "
-            f"({self.verdicts / self.splits:.1%}) led to a verdict on {self.metric}, where the tests allow "
-            f"{self.attainable:.1%} and chance explains up to {self.limit:.1%}. {result}. The t interval at "
-            f"{1 - self.alpha:.0%} missed 0 in {self.missed / self.splits:.1%}, which depends on the data."
+            f"{self.sweep}: two halves of the seeds of one arm do not differ, so a verdict on them is an error. "
+            f"Expected: errors in at most {self.attainable:.1%} of random splits, and by chance in up to "
+            f"{self.limit:.1%}. Found: {self.verdicts:,} errors in {plural(self.splits, 'split')} "
+            f"({self.verdicts / self.splits:.1%}) of the seeds of {plural(self.arms, 'arm')}, on {self.metric}. "
+            f"{result}. The t interval at {1 - self.alpha:.0%} missed 0 in {self.missed / self.splits:.1%} of the "
+            "splits, which depends on the data."
         ).replace("%", " %")
 
 

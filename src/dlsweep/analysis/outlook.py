@@ -28,19 +28,23 @@ class Outlook:
 
 
 def outlook(config: Config) -> list[Outlook]:
-    """Return the outlook on each claim; none for arms that do not depend on their seeds, which are compared exactly.
+    """Return the outlook on each claim that is tested at the seeds of the config.
+
+    There is none for claims of planned looks, and for arms that do not depend on their seeds, which are compared
+    exactly.
 
     >>> from dlsweep.config import load
     >>> claim = {"He helps": {"arm": {"init": "he"}, "beats": {"init": "xavier"}}}
     >>> outlook(load({"name": "x", "seeds": 5, "grid": {"init": ["he", "xavier"]}, "claims": [claim]}))
     [Outlook(claim='He helps', seeds=5, fewest=6, detectable=None)]
     """
-    if not config.claims or _is_exact(config):
+    tested = [claim for claim in config.claims if not (config.looks and config.looks.covers(claim))]
+    if not tested or _is_exact(config):
         return []
-    seeds, claims, alpha = len(config.seeds), len(config.claims), config.alpha
+    seeds, claims, alpha = len(config.seeds), len(tested), config.alpha
     overlap, folds = _overlap(config)
     found = []
-    for claim in config.claims:
+    for claim in tested:
         fewest = max(FEWEST, fewest_seeds(claims, alpha, one_sided=claim.relation == "equals"))
         enough = max(fewest, fewest_seeds(claims, alpha))
         if overlap:  # a t test, of whole rounds

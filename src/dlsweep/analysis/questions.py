@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlsweep.analysis import facets
-from dlsweep.analysis.contrasts import Contrast, Sides, align, correctness_of, fitting, refuse_crossed, sides_of
+from dlsweep.analysis.contrasts import Contrast, correctness_of
 from dlsweep.analysis.metrics import metric_of, metric_values
+from dlsweep.analysis.sides import Sides, align, fitting, refuse_crossed, sides_of
+from dlsweep.analysis.untrained import untrained, with_untrained
 from dlsweep.config.claims import Claim
+from dlsweep.config.runs import Arm
 from dlsweep.config.sides import NONE, partial_arms
+from dlsweep.config.words import numeric_settings
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -60,6 +64,8 @@ class Question:
         lacking = dict(self.sides.reasons)
         if failed := lacking.pop("failed", 0):
             return f"{_runs(failed)} failed; `dlsweep run --retry` trains {'it' if failed == 1 else 'them'} again"
+        if self.sides.uneven:
+            return f"{self.sides.untrained}, and not the same ones; `dlsweep run` trains them"
         if lacking:
             told = ", ".join(f"{reason}: {_runs(count)}" for reason, count in lacking.items())
             return f"the {self.metric.words} of some runs is not defined ({told})"
@@ -84,8 +90,13 @@ class Questions:
         self.results = results
         self.factors = results.record.aligning
         self._values: Callable[[Metric, int | None], DataFrame] = cache(
-            lambda metric, at: metric_values(results, metric, at)
+            lambda metric, at: with_untrained(metric_values(results, metric, at), self.untrained)
         )
+
+    @cached_property
+    def untrained(self) -> list[Arm]:
+        """The arms that have no run yet."""
+        return untrained(self.results)
 
     def of(self, claim: Claim, first: int | None = None) -> Question:
         """Return the question of a claim; over the seeds below `first`, if it is given.
@@ -111,7 +122,10 @@ class Questions:
 
         owner = along.partition(".")[0]
         if along not in frame and owner in frame and along in self.results.runs:
-            of_level = self.results.runs.groupby(owner, observed=True)[along].first()
+            of_level = self.results.runs.groupby(owner, observed=True)[along].first().to_dict()
+            for arm in self.untrained:
+                own = numeric_settings(arm.fields, arm.levels, self.results.record.tables.of_task)
+                of_level.setdefault(arm.levels[owner], own.get(along))
             frame = frame.assign(**{along: frame[owner].astype(object).map(of_level).astype(float)})
         frame, _ = facets.along(frame, along)
         factors = [factor for factor in self.factors if factor in frame and factor != along]

@@ -102,6 +102,16 @@ class Compared:
         alone: Array = np.arange(len(marked)) == self.best
         return alone if self.replication.crossed else marked & ~np.isnan(self.mean)
 
+    @property
+    def contradictory(self) -> Array:
+        """True for marked rows whose difference to the best has an interval without 0, and for others with 0 in it."""
+        found = self._differences()
+        low, high = found["_difference_low"], found["_difference_high"]
+        excludes = (low > 0) | (high < 0)
+        others = self.shown & ~np.isnan(low) & (np.arange(len(low)) != self.best) & (self.reference == self.best)
+        contradictory: Array = others & (self.marked == excludes)
+        return contradictory
+
     def _differences(self) -> dict[str, Array]:
         """Return the differences to the reference, their intervals and the effect of pairing."""
         empty = np.full(len(self.values), np.nan)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
-from dlsweep.analysis.contrasts import name_of
 from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.metrics import UNDEFINED
+from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import Metric
@@ -133,15 +133,19 @@ def evidence(verdict: Verdict) -> str:
     sign = verdict.signed
     steps = verdict.told
     effects = ", ".join(measured(step.effect, half_width(*step.interval), sign=sign) for step in steps)
+    told = [f"{100 * verdict.level:g} % interval{'s' * (len(steps) > 1)} {', '.join(intervals(verdict))}"]
     if not any(isfinite(step.effect) for step in steps):
-        effects = "not finite" + " in any seed" * (not verdict.exact)
+        effects = f"not {'finite' if verdict.infinite else 'defined'}" + " in any seed" * (not verdict.exact)
+        told = []
     if verdict.exact:
         return f"{effects}, exactly, since no run depends on a seed: one run of each, and no p"
-    several = "s" * (len(steps) > 1)
-    intervals = ", ".join(interval_text(*step.interval, sign=sign) for step in steps)
-    told = [f"{100 * verdict.level:g} % interval{several} {intervals}"]
-    told += [plural(verdict.n, "seed"), *p_values(verdict)]
-    return f"{effects} ({'; '.join(told)})"
+    return f"{effects} ({'; '.join([*told, plural(verdict.n, 'seed'), *p_values(verdict)])})"
+
+
+def intervals(verdict: Verdict) -> list[str]:
+    """Return the intervals of the effects that a sentence tells, on these test images; a dash for an effect without."""
+    each = ((step, interval_text(*step.interval, sign=verdict.signed)) for step in verdict.told)
+    return [told if isfinite(step.effect) else "–" for step, told in each]
 
 
 def p_values(verdict: Verdict) -> list[str]:
@@ -176,28 +180,36 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield verdict.left_out
     if verdict.late:
         yield "this claim was stated after the results"
+    if verdict.unplanned:
+        yield (
+            "this claim is not among those of the planned looks: it was tested once, at the seeds that are there, with "
+            f"an error rate of {verdict.alpha:g} beside theirs"
+        )
     if not verdict.as_expected:
         yield "this is not as the config expects"
 
 
 def _diverged(verdict: Verdict) -> Iterator[str]:
-    """Yield how runs count that diverged, or that never reached a level."""
+    """Yield how runs count that diverged, or that never reached a level; and over which seeds the numbers are."""
     kind = verdict.metric.kind if verdict.metric else ""
-    if verdict.infinite:
+    if any(words in verdict.reason for words in ("diverged", "never reached", "not defined")):  # they are told already
+        if 0 < verdict.finite < verdict.n:
+            yield _over_finite(verdict)
+    elif verdict.infinite:
         count = f"count{'s' * (verdict.infinite == 1)}"
         unreached = f"never reached the level and {count} as infinitely many iterations"
         counted = unreached if kind == "iterations_to" else f"diverged and {count} as an infinite loss"
-        yield f"{plural(verdict.infinite, 'run')} {counted}{_over_finite(verdict)}"
-    elif verdict.diverged and kind != "spread":  # whose reason says it
+        yield f"{plural(verdict.infinite, 'run')} {counted}{f'; {_over_finite(verdict)}' * bool(verdict.finite)}"
+    elif verdict.diverged:
         guessed = f" and count{'s' * (verdict.diverged == 1)} with the accuracy of guessing"
         yield f"{plural(verdict.diverged, 'run')} diverged{guessed * (kind not in (*UNDEFINED, 'column'))}"
 
 
 def _over_finite(verdict: Verdict) -> str:
-    """Return, after a semicolon, the seeds that the numbers are over if some values are not finite."""
+    """Return the seeds that the numbers are over if some values are not finite."""
     if len(verdict.steps) > 1:
-        return "; the numbers of each pair are over the seeds in which both are finite"
-    return f"; the numbers are over the other {plural(verdict.finite, 'seed')}" * bool(verdict.finite)
+        return "the numbers of each pair are over the seeds in which both are finite"
+    return f"the numbers are over the other {plural(verdict.finite, 'seed')}"
 
 
 def _new_images(verdict: Verdict) -> Iterator[str]:

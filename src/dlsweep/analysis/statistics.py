@@ -92,6 +92,15 @@ def interval(
     return np.clip(low, *bounds), np.clip(high, *bounds)
 
 
+def hull(first: Bounds, second: Bounds) -> Bounds:
+    """Return the smallest interval that includes two.
+
+    >>> hull((0.1, 0.3), (0.2, 0.4))
+    (0.1, 0.4)
+    """
+    return min(first[0], second[0]), max(first[1], second[1])
+
+
 def holm(p: ArrayLike) -> np.ndarray:
     """Return p-values adjusted for their number (Holm 1979): those of at most alpha hold together at level alpha.
 

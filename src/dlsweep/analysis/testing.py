@@ -17,7 +17,8 @@ from dlsweep.errors import UsageError
 class Tested(NamedTuple):
     """A claim before the correction for the number of claims.
 
-    question: None where its runs are lacking. decision: of a claim that was tested at planned looks; None for others.
+    question: None where its runs are lacking. planned: True if it is tested at planned looks. decision: theirs; None
+    for other claims, and if no seeds can decide it.
     support, refute: p of the tests that would support and refute it; of deterministic arms 0 or 1. toward, away: p of
     each contrast for its direction and for the opposite one. reason: why it cannot be decided.
     """
@@ -29,6 +30,7 @@ class Tested(NamedTuple):
     toward: tuple[float, ...] = ()
     away: tuple[float, ...] = ()
     reason: str = ""
+    planned: bool = False
     decision: Decision | None = None
 
     @property
@@ -66,14 +68,16 @@ def _looked(questions: Questions, claim: Claim, looks: Looks) -> Tested:
     """Return a claim as the looks that were planned for it decide it."""
     found = look(questions, claim, looks)
     question, decision, reason = found.question, found.decision, found.reason
-    if question is None or reason or question.exact:
-        return examined(questions, claim)._replace(reason=reason) if question else Tested(claim, None, reason=reason)
+    if question is None or reason:
+        return Tested(claim, question, reason=reason, planned=True)
+    if question.exact:
+        return examined(questions, claim)
     if not decision.seeds:
         reason = f"the first of the planned looks is at {looks.at[0]} seeds"
     elif not decision.sign:
         after = "last" if decision.seeds == looks.most else "latest"
         reason = f"the {after} of the planned looks, at {decision.seeds} seeds, did not decide it"
-    return Tested(claim, question, *p_values(question), reason, decision)
+    return Tested(claim, question, *p_values(question), reason, planned=True, decision=decision)
 
 
 PValues = tuple[float, float, tuple[float, ...], tuple[float, ...]]  # support, refute, toward, away

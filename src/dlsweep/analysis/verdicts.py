@@ -1,22 +1,30 @@
 """Verdicts on the claims of a sweep: supported, refuted or undecided, with effect, interval and p.
 
-Each claim has two p-values, of the tests that would support and refute it. The smaller one takes part in Holm's
-procedure over the claims of the sweep. Claims that cannot be decided for another reason take part with p = 1.
+A verdict is made in five steps.
+
+1. `questions`: a claim becomes contrasts, such as first − second seed by seed; an order has one for each pair.
+2. `testing`: a claim has two p-values, of the tests that would support and refute it, or a reason why it has none.
+3. Here: the smaller p takes part in Holm's procedure over the claims of the sweep. A claim that cannot be decided for
+   another reason takes part with p = 1. Deterministic claims, and those of planned looks, do not take part.
+4. Here: a claim is decided if its adjusted p is at most alpha, in the direction of its smaller p.
+5. `steps`: the effect of each contrast, with intervals that agree with the tests; `sentences` tells all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from math import nan
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Contrast, Interval
+from dlsweep.analysis.contrasts import Interval
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.questions import Question, Questions
-from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, holm, seeds_to_decide
+from dlsweep.analysis.statistics import Needed, holm
+from dlsweep.analysis.steps import NO_STEP, UNKNOWN, Step, detected, needed, steps_of
 from dlsweep.analysis.testing import Tested, examined
 from dlsweep.config.claims import Claim
 from dlsweep.metrics import Metric
@@ -24,24 +32,7 @@ from dlsweep.storage.results import Results
 
 Word = Literal["supported", "refuted", "undecided"]
 
-UNKNOWN = Needed(None, None)
 OPPOSITE = {"supported": "refuted", "refuted": "supported"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A contrast of a claim, such as first − second, over the seeds with finite values.
-
-    interval: on these test images; it agrees with the test. interval_new_images: None if it is not available. p: of the
-    two-sided test; NaN where nothing is tested, and at planned looks, which it would not count.
-    """
-
-    first: str
-    second: str
-    effect: float
-    interval: Interval
-    interval_new_images: Interval | None
-    p: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,7 @@ class Verdict:
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
     overlap: where seeds draw their own test samples, their number for each other one; else 0.
     planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
+    unplanned: True if looks were planned for other claims of the sweep. alpha: the error rate of the tests.
     """
 
     claim: Claim
@@ -87,11 +79,19 @@ class Verdict:
     overlap: float = 0.0
     planned: int = 0
     seen: int = 0
+    unplanned: bool = False
+    alpha: float = 0.05
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.sentence)}</p>"
 
     @property
     def step(self) -> Step:
         """The contrast that the verdict rests on."""
-        return self.steps[self.deciding] if self.steps else Step("", "", nan, (nan, nan), None, nan)
+        return self.steps[self.deciding] if self.steps else NO_STEP
 
     @property
     def told(self) -> tuple[Step, ...]:
@@ -107,6 +107,11 @@ class Verdict:
     def interval(self) -> Interval:
         """Interval of the effect, on these test images."""
         return self.step.interval
+
+    @property
+    def by_t(self) -> bool:
+        """True if its intervals are Student's t, since none agrees with its test."""
+        return bool(self.infinite or self.n < FEWEST or self.planned)
 
     @property
     def signed(self) -> bool:
@@ -145,69 +150,78 @@ class Verdict:
         return of_verdict(self)
 
 
+class Corrected(NamedTuple):
+    """A test after Holm's procedure. adjusted: its p, NaN if it took no part; claims: those that took part; left: of
+    these the ones that did not pass, which share alpha at the step that one of them has to pass next.
+    """
+
+    test: Tested
+    adjusted: float
+    claims: int
+    left: int
+
+
 def verdicts_of(results: Results) -> list[Verdict]:
     """Return the verdicts on the claims of a sweep, in their order."""
     record, questions = results.record, Questions(results)
-    found = [examined(questions, claim, record.looks) for claim in record.claims]
-    counted = [i for i, one in enumerate(found) if not (one.exact or one.decision)]
-    adjusted = np.full(len(found), nan)
-    adjusted[counted] = holm([found[i].p for i in counted])
-    left = sum(not adjusted[i] <= record.alpha for i in counted)  # Holm's step for those that are undecided
-    return [
-        _verdict(results, one, float(own), len(counted), record.alpha, max(1, left))
-        for one, own in zip(found, adjusted)
-    ]
+    tests = [examined(questions, claim, record.looks) for claim in record.claims]
+    return [_verdict(results, one) for one in corrected(tests, record.alpha)]
 
 
-def _verdict(results: Results, test: Tested, adjusted: float, claims: int, alpha: float, left: int) -> Verdict:
-    """Return the verdict on a tested claim. left: the number of claims at the step of Holm that it did not pass."""
-    claim, question = test.claim, test.question
+def corrected(tests: Sequence[Tested], alpha: float) -> Iterator[Corrected]:
+    """Yield tests after Holm's procedure; deterministic claims and those of planned looks take no part in it."""
+    part = np.array([not (one.exact or one.planned) for one in tests], bool)
+    adjusted = np.full(len(tests), nan)
+    adjusted[part] = holm([one.p for one in tests if not (one.exact or one.planned)])
+    left = int((part & ~(adjusted <= alpha)).sum())
+    return (Corrected(one, float(p), int(part.sum()), max(1, left)) for one, p in zip(tests, adjusted, strict=True))
+
+
+def _verdict(results: Results, corrected: Corrected) -> Verdict:
+    """Return the verdict on a claim after Holm's procedure."""
+    test, claim, record = corrected.test, corrected.test.claim, results.record
     begun = Verdict(
-        claim, "undecided", results.name, str(results.folder), claims=claims, late=claim.name in results.record.late
-    )
-    if question is None:
-        return replace(begun, reason=test.reason)
-    word, reason, looks = _word(test, adjusted, alpha), test.reason, results.record.looks
-    if word == "undecided" and not reason and test.p <= alpha:
-        reason = f"only the correction for {claims} claims (Holm) prevents a verdict"
-    decision = test.decision
-    level = 1 - 2 * alpha if claim.relation == "equals" and word == "supported" and not decision else 1 - alpha
-    deciding = _deciding(word, test)
-    sides, contrast = question.sides, question.contrasts[deciding]
-    return replace(
-        begun,
-        verdict=word,
-        metric=question.metric,
-        sign=question.sign,
-        sides=sides.names,
-        steps=tuple(_steps(question, 1 - level, test)),
-        deciding=deciding,
-        level=level,
-        p=nan if test.exact or decision else min(test.support, test.refute),
-        adjusted=nan if test.reason or decision else adjusted,
-        n=1 if test.exact else sides.n,
-        finite=min(len(contrast.finite) for contrast in question.contrasts),
-        trained=sides.trained,
-        diverged=sum(sides.count("diverged")),
-        stopped=sum(sides.count("stopped")),
-        infinite=question.infinite,
-        reason=reason,
-        needed=_needed(question, contrast, alpha / left) if word == "undecided" and not decision else UNKNOWN,
-        detectable=nan if test.exact or question.obstacle else _detectable(contrast, left, alpha),
-        left_out=sides.left_out,
+        claim,
+        "undecided",
+        results.name,
+        str(results.folder),
+        claims=corrected.claims,
+        reason=test.reason,
+        late=claim.name in record.late,
         exact=test.exact,
-        overlap=contrast.overlap,
-        planned=looks.most if looks and decision else 0,
-        seen=looks.seen if looks and decision else 0,
+        planned=record.looks.most if record.looks and test.planned else 0,
+        seen=record.looks.seen if record.looks and test.planned else 0,
+        unplanned=bool(record.looks) and not (test.planned or test.exact),
+        alpha=record.alpha,
     )
+    if test.question is None:
+        return begun
+    word = _word(corrected, record.alpha)
+    reason = test.reason or ("" if word != "undecided" else _nearly(corrected, record.alpha))
+    decided = replace(begun, verdict=word, reason=reason, deciding=_deciding(word, test))
+    return _with_numbers(decided, corrected, test.question)
 
 
-def _word(test: Tested, adjusted: float, alpha: float) -> Word:
+def _word(corrected: Corrected, alpha: float) -> Word:
     """Return the verdict on a tested claim."""
-    if test.decision:
-        return ("undecided", "supported", "refuted")[test.decision.sign]
-    passed = not test.reason and (test.p if test.exact else adjusted) <= alpha
+    test = corrected.test
+    if test.planned:
+        return ("undecided", "supported", "refuted")[test.decision.sign if test.decision else 0]
+    passed = not test.reason and (test.p if test.exact else corrected.adjusted) <= alpha
     return "undecided" if not passed else "supported" if test.support <= test.refute else "refuted"
+
+
+def _nearly(corrected: Corrected, alpha: float) -> str:
+    """Return the reason why a claim is undecided although an interval says otherwise; "" if none does."""
+    test = corrected.test
+    if test.planned or test.exact:
+        return ""
+    if test.p <= alpha:
+        return f"only the correction for {corrected.claims} claims (Holm) prevents a verdict"
+    if len(test.away) > 1 and min(test.away) <= alpha:
+        pairs, least = len(test.away), alpha / len(test.away)
+        return f"a pair points the other way, but one of {pairs} pairs refutes the claim at p ≤ {least:.2g} only"
+    return ""
 
 
 def _deciding(word: Word, test: Tested) -> int:
@@ -217,45 +231,29 @@ def _deciding(word: Word, test: Tested) -> int:
     return int(np.argmin(test.away) if word == "refuted" else np.argmax(test.toward))
 
 
-def _steps(question: Question, alpha: float, test: Tested) -> Iterator[Step]:
-    """Yield the contrasts of a claim with their intervals."""
-    names = question.sides.names
-    for i, contrast in enumerate(question.contrasts):
-        p = min(test.toward[i], test.away[i]) if test.toward and not (test.exact or test.decision) else nan
-        first, second = (names[0], names[-1]) if len(question.contrasts) == 1 else names[i : i + 2]
-        if test.exact:
-            value = float(contrast.differences[0])
-            yield Step(first, second, value, (value, value), None, p)
-        else:
-            by_t = question.infinite or question.sides.n < FEWEST or test.decision
-            interval = contrast.interval(alpha) if by_t else contrast.interval_exact(alpha)
-            if len(names) == 1:  # the mean of a metric, which may have bounds
-                interval = _clipped(interval, question.metric.bounds)
-            yield Step(first, second, contrast.effect, interval, contrast.interval_new_images(alpha), p)
-
-
-def _clipped(interval: Interval, bounds: Interval) -> Interval:
-    low, high = np.clip(interval, *bounds)
-    return float(low), float(high)
-
-
-def _needed(question: Question, contrast: Contrast, alpha: float) -> Needed:
-    """Return the seeds that would decide a claim if its effect is as seen."""
-    if question.exact or question.obstacle:
-        return UNKNOWN
-    margin = question.margin
-    if question.claim.relation == "equals" and contrast.effect < 0:
-        margin = -margin
-    if len(question.contrasts) > 1 and question.sign * contrast.effect < 0:
-        alpha /= len(question.contrasts)  # a reversal, which one of several pairs would show
-    fewest = max(FEWEST, fewest_seeds(1, alpha))
-    half, eighty = seeds_to_decide(question.sign * contrast.finite, margin, alpha, contrast.overlap)
-    return Needed(half and max(half, fewest), eighty and max(eighty, fewest))
-
-
-def _detectable(contrast: Contrast, claims: int, alpha: float) -> float:
-    """Return the smallest effect that as many seeds detect four times of five."""
-    values = contrast.finite
-    if len(values) < 2:
-        return nan
-    return detectable(len(values), claims, alpha, overlap=contrast.overlap) * float(values.std(ddof=1))
+def _with_numbers(verdict: Verdict, corrected: Corrected, question: Question) -> Verdict:
+    """Return a verdict with effects, intervals, p-values, counts of seeds and runs, and the seeds that it needs."""
+    test, alpha, sides = corrected.test, verdict.alpha, question.sides
+    contrast, is_open = question.contrasts[verdict.deciding], verdict.verdict == "undecided" and not test.planned
+    one_sided = question.claim.relation == "equals" and verdict.verdict == "supported" and not test.planned
+    level = 1 - 2 * alpha if one_sided else 1 - alpha
+    return replace(
+        verdict,
+        metric=question.metric,
+        sign=question.sign,
+        sides=sides.names,
+        steps=tuple(steps_of(test, question, 1 - level)),
+        level=level,
+        p=nan if test.exact or test.planned else min(test.support, test.refute),
+        adjusted=nan if test.reason else corrected.adjusted,
+        n=1 if test.exact else sides.n,
+        finite=min(len(one.finite) for one in question.contrasts),
+        trained=sides.trained,
+        diverged=sum(sides.count("diverged")),
+        stopped=sum(sides.count("stopped")),
+        infinite=question.infinite,
+        overlap=contrast.overlap,
+        needed=needed(question, contrast, alpha / corrected.left) if is_open else UNKNOWN,
+        detectable=nan if test.exact or question.obstacle else detected(contrast, corrected.left, alpha),
+        left_out="; ".join(filter(None, [sides.left_out, "" if sides.uneven else sides.untrained])),
+    )

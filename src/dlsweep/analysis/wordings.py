@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dlsweep.analysis.contrasts import name_of
+from dlsweep.analysis.sides import name_of
 
 if TYPE_CHECKING:
     from dlsweep.analysis.verdicts import Verdict

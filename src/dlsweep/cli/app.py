@@ -14,6 +14,7 @@ import typer
 from typer import Option
 
 import dlsweep
+from dlsweep.cli import mistyped
 from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
@@ -72,18 +73,29 @@ def main() -> None:
     try:
         with output():
             _check_address_space()
-            app(prog_name="dlsweep")
+            sys.exit(app(prog_name="dlsweep", standalone_mode=False))
     except DlsweepError as error:
         say(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader (`| head`) has ended
         sys.exit(1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # of Typer's parser
+            _tell(error)
         if not (sentence := _sentence(error)):
             raise
         say(sentence)
         atexit._run_exitfuncs()
         os._exit(1)  # with too few threads or too little memory, libraries crash at the usual end
+
+
+def _tell(error: Any) -> None:
+    """Print a sentence, or the help that was asked for, on an error of Typer's parser, and end with its exit code."""
+    if sentence := mistyped.sentence(error):
+        say(sentence)
+    else:
+        error.show()
+    sys.exit(error.exit_code)
 
 
 def _check_address_space() -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dlsweep.analysis.checked import Checked
     from dlsweep.storage.results import Results as Sweep
 
+REMADE = (
+    "since its record was remade, all claims count as stated after the results, and planned looks are not known; "
+    "`dlsweep run` writes the record again"
+)
 NULL = "Test the tests: compare two halves of each arm's seeds, from 12 seeds on."
 
 
@@ -55,6 +59,8 @@ def _opened(paths: Sequence[Path]) -> tuple[list[Sweep], list[DlsweepError]]:
 
     found = [one for path in dict.fromkeys(paths) for one in open_each(path)]
     sweeps = {one.folder: one for one in found if not isinstance(one, DlsweepError)}
+    for folder in (sweep.folder for sweep in sweeps.values() if sweep.damage):
+        say(f"{folder}: {REMADE}")
     return list(sweeps.values()), [one for one in found if isinstance(one, DlsweepError)]
 
 
@@ -95,6 +101,9 @@ def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
     root = Element("testsuites", name="dlsweep check")
+    failures = sum(not verdict.as_expected for verdict in checked)
+    for name, count in {"tests": len(checked) + len(lost), "failures": failures, "errors": len(lost)}.items():
+        root.set(name, str(count))
     for folder in dict.fromkeys(verdict.folder for verdict in checked):
         own = [verdict for verdict in checked if verdict.folder == folder]
         failures = sum(not verdict.as_expected for verdict in own)

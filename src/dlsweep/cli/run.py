@@ -117,13 +117,18 @@ def _train(
     from dlsweep.analysis.checked import check
     from dlsweep.analysis.closing import MOST, closing_data, closing_table
     from dlsweep.analysis.outlook import outlook, undecidable
-    from dlsweep.deciding import decide
+    from dlsweep.deciding import decide, followed, looks_text
     from dlsweep.plots.figures import clear, draw
     from dlsweep.sweep import train_missing
     from dlsweep.tuning import tuned
 
-    for note in () if most else undecidable(outlook(asked)):
-        progress.note(note)
+    if not most:
+        follows = followed(asked, options)
+        if follows.looks:
+            go_on = f"--until-decided --max-seeds {follows.looks.most} goes on with them"
+            progress.note(f"{asked.name} follows its {looks_text(follows.looks)}; {go_on}")
+        for note in undecidable(outlook(follows)):
+            progress.note(note)
     try:
         asked = tuned(asked, options, progress)
         results = decide(asked, options, progress, most) if most else train_missing(asked, options, progress)
@@ -166,22 +171,26 @@ def _end(results: Results) -> None:
 def _forecast(asked: Config, options: Options, as_json: bool, progress: Progress, most: int | None) -> None:
     """Print the result of a dry run: of the seeds up to the first look, if looks are planned."""
     from dlsweep.analysis.outlook import detected, outlook, undecidable
-    from dlsweep.deciding import planned
+    from dlsweep.deciding import followed, looks_text, planned
     from dlsweep.forecast import predict
     from dlsweep.tuning import stages
 
     candidates, asked, notes = stages(asked, options)
     tuning = predict(candidates, options) if candidates else None
-    if most:
-        asked = planned(asked, options, progress.note, most)
-    told, claims = predict(asked, options), [] if most else outlook(asked)
+    asked = planned(asked, options, progress.note, most) if most else followed(asked, options)
+    told, claims = predict(asked, options), outlook(asked)
+    looks = asked.looks
     if as_json:
         before = {"tuning": {"name": candidates.name, **asdict(tuning)}} if candidates and tuning else {}
-        print_json({"name": asked.name, **asdict(told), **before, "claims": [asdict(claim) for claim in claims]})
+        plan = {"looks": {"at": looks.at, "claims": [claim.name for claim in looks.claims]}} if looks else {}
+        claimed = {"claims": [asdict(claim) for claim in claims], **plan}
+        print_json({"name": asked.name, **asdict(told), **before, **claimed})
     else:
         if candidates and tuning:
             print(forecast_text(candidates.name, tuning, progress.verbose), end="\n\n")
         print(forecast_text(asked.name, told, progress.verbose))
+        if looks:
+            print(f"{looks_text(looks)}; this is the training up to the look at {max(looks.seeds.values())}")
         if sentence := detected(claims, asked.alpha):
             print(sentence)
     for note in () if progress.quiet else (*notes, *told.notes, *undecidable(claims)):

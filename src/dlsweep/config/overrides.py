@@ -86,17 +86,22 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
 
 def _meant(path: str) -> str:
     """The end of a sentence about a key that is not there: the whole path of what has such a name further inside."""
-    inner = _inner_paths()
+    levels = [f"grid.{f.field}={f.choice}" for f in meant(path) if not f.setting]
+    inner = [known for known in _inner_paths() if not (levels and _is_seed(known))]
     ends = {known.split(".", dots)[-1] for known in inner for dots in range(1, known.count(".") + 1)}
-    for word in filter(None, (OTHER_NAMES.get(path, path), similar(path, ends.union(KEYS)))):
+    for word in filter(None, (OTHER_NAMES.get(path, path), similar(path, ends.union(KEYS)) if not levels else None)):
         if word in ends.difference(KEYS):
-            fitting = [known for known in inner if known.endswith(f".{word}")]
+            fitting = sorted((known for known in inner if known.endswith(f".{word}")), key=_is_seed)
             shortest = min(known.count(".") for known in fitting)
-            shown = [repr(known) for known in fitting if known.count(".") == shortest]
-            return f"; did you mean {' or '.join(shown[:3])}?"
-    if levels := [f"grid.{f.field}={f.choice}" for f in meant(path) if not f.setting]:
+            shown = [*levels, *(known for known in fitting if known.count(".") == shortest)]
+            return f"; did you mean {' or '.join(map(repr, shown[:3]))}?"
+    if levels:
         return f"; did you mean {' or '.join(map(repr, levels))}?"
     return nearest(path.partition(".")[0], KEYS)
+
+
+def _is_seed(path: str) -> bool:
+    return path.startswith("seeds.")
 
 
 def _inner_paths() -> list[str]:

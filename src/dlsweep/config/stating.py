@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS, Claim, PartialArm, Relation, Stated
@@ -10,7 +10,7 @@ from dlsweep.config.document import Key, Node, Reading, each, whole
 from dlsweep.config.labels import Words, read_partial_arm, words_of
 from dlsweep.config.settings import check
 from dlsweep.config.sweep import Sweep
-from dlsweep.errors import UsageError
+from dlsweep.errors import Mistake, UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.text import nearest, similar, steering
 
@@ -84,18 +84,34 @@ def _read_settings(body: Node, name: Key, relation: Relation) -> Reading[dict[st
     form = RELATIONS[relation]
     for key in body.value:
         if key not in form.settings and key not in RELATIONS:
-            yield key.place.mistake(f"{relation} has no setting {str(key)!r}{nearest(key, form.settings)}")
+            told = f"a claim with {relation} has no setting {str(key)!r}{nearest(key, form.settings)}"
+            yield key.place.mistake(told)
     known = {key: node for key, node in body.value.items() if key in form.settings}
-    checked = yield from each(check(CLAIM, key, node, f"claims.{key}") for key, node in known.items())
+    for key, node in known.items():
+        yield from _not_arms(str(key), node)
+    others = {key: node for key, node in known.items() if key not in (*PARTS, "order")}
+    checked = yield from each(check(CLAIM, key, node, f"claims.{key}") for key, node in others.items())
     for missing in (word for word in form.required if word not in known):
         example = {"within": "0.01", "arm": "{init: he}"}[missing]
-        yield name.place.mistake(f"{relation} needs {missing} as well, such as {missing}: {example}")
+        yield name.place.mistake(f"a claim with {relation} needs {missing} as well, such as {missing}: {example}")
     for one, other in (("more", "than"), ("than", "more")):
         if one in known and other not in known:
             yield next(key for key in known if key == one).place.mistake(
                 f"{one} goes with {other}; give both, or neither"
             )
-    return CLAIM.complete({key: node.meaning for key, node in zip(known, checked) if node is not None})
+    return CLAIM.complete({key: node.meaning for key, node in zip(others, checked) if node is not None})
+
+
+def _not_arms(key: str, node: Node) -> Iterator[Mistake]:
+    """Yield the mistakes of settings that are partial arms, and are not written as such."""
+    if key == "order" and not (node.is_list and len(node.value) > 1):
+        told = "claims.order lists two arms or more, the best one first, such as [{optimizer: adam}, {optimizer: sgd}]"
+        yield node.place.mistake(f"{told}, got {node}")
+        return
+    for one in node.items() if key == "order" else [node] if key in PARTS else ():
+        if not one.is_mapping or not one.value:
+            told = f"claims.{key} gives arms by their levels, such as {{init: he}}, got {one}"
+            yield one.place.mistake(told)
 
 
 @whole

@@ -66,7 +66,8 @@ def understand(names: Sequence[str], t: np.ndarray, t_test: np.ndarray, class_na
     """Return labels without problems as classes. names: of both arrays; class_names: () if the user gives none."""
     notes = []
     if form := _form(t) or _form(t_test):
-        notes.append(f"labels in {' and '.join(dict.fromkeys(names))} are {form}")
+        told = [name for name in dict.fromkeys(names) if name != f"the test part of {names[0]}"]
+        notes.append(f"labels in {' and '.join(told)} are {form}")
     whole = np.concatenate([plain(t), plain(t_test)])
     found, inverse = np.unique(whole, return_inverse=True)
     inverse = inverse.reshape(-1)  # NumPy 2.0 gives another shape

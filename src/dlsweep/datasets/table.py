@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PARQUET = b"PAR1"
 DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+(,\d+)?([eE][-+]?\d+)?")
 _INSTEAD = "remove these rows, or write numbers in their place"
 
 
@@ -84,6 +86,8 @@ def _load(path: Path) -> pa.Table:
                 raise DataError(
                     f"{path} is a single NumPy array; numpy.savez(file, x_train=…, t_train=…) saves several"
                 )
+            if begin == b"PK\x03\x04":
+                raise DataError(f"{path} is an .npz or other zip file; arrays are read by data: {{npz: {{path: …}}}}")
             return _parquet(file, path) if begin == PARQUET else _csv(file)
     except (FileNotFoundError, Unreadable) as error:
         raise unreadable(path, error) from None
@@ -130,10 +134,17 @@ def _problems(found: pa.Table, label: str) -> Iterator[str]:
         elif empty := found[name].null_count + _blank(found[name]):
             yield f"column {name} has {plural(empty, 'empty value')}; {_INSTEAD}"
         elif name != label and not _is_numeric(found[name].type):
-            kind = found[name].type
-            yield f"column {name} holds {kind}, no numbers; remove it, or make numbers of it (pandas.get_dummies)"
+            yield f"column {name} holds {found[name].type}, no numbers; {_remedy(found[name])}"
         elif name != label and (odd := int((~np.isfinite(_numbers(found[name]))).sum())):
             yield f"column {name} has {plural(odd, 'value')} beyond float32 (NaN, infinite, too large); {_INSTEAD}"
+
+
+def _remedy(column: Any) -> str:
+    """Return what to do with a column of features that are no numbers."""
+    texts = [str(value) for value in column.slice(0, 1000).to_pylist()]
+    if texts and all(_DECIMAL_COMMA.fullmatch(text) for text in texts):
+        return f"write {texts[0]} with a point (pandas.read_csv(…, decimal=',') reads decimal commas)"
+    return "remove it, or make numbers of it (pandas.get_dummies)"
 
 
 def _blank(column: Any) -> int:

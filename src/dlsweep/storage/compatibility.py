@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -49,27 +50,55 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
 def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Record | None, str]:
     """Return the record of a results folder, if there is one, and a note if it had to be remade.
 
-    A damaged record is remade from `config`, by default the one in `sweep.yaml`, if the folder's runs are proved to be
-    those of this config; else raise `ResultsDamaged`. Nothing is written.
+    A damaged record, or one of another sweep, is remade from `config`, by default the one in `sweep.yaml`, if the
+    folder's runs are proved to be those of this config; else raise `ResultsDamaged`. Nothing is written.
     """
     try:
-        return record.read(folder), ""
+        found = _own_record(folder)
     except record.OtherVersion:
         raise
     except ResultsDamaged as damage:
-        source = "this config" if config else f"{folder}/sweep.yaml"
-        if remade := _remade(folder, config):
-            return remade, f"{damage}; its runs are those of {source}, so it is written again"
+        several = len({*_sweeps(folder)}) > 1  # a longer training has begun, and sweep.yaml is of the results
+        proofs: dict[str, Config | None] = {"this config": config} if config and not several else {}
+        proofs[f"{folder}/sweep.yaml"] = None
+        for source, own in proofs.items():
+            if remade := _remade(folder, own):
+                hidden = f", except for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
+                return remade, f"{damage}; its runs are those of {source}{hidden}"
         raise ResultsDamaged(
-            f"{damage}; it cannot be remade from {source}, whose runs are not proved to be those of the folder; run "
-            "its config with all overrides, or give the sweep another name"
+            f"{damage}; it cannot be remade from {' or '.join(proofs)}, whose runs are not proved to be those of the "
+            "folder; run its config with all overrides, or give the sweep another name"
         ) from damage
+    if config and found is None and any(True for _ in _sweeps(folder)):
+        raise ResultsDamaged(
+            f"{folder} holds runs but no {record.FILE}, without which their config is unknown; give the sweep another "
+            "name, or replace its results with --force"
+        )
+    return found, ""
+
+
+def _own_record(folder: Folder) -> record.Record | None:
+    """Return the record of a folder. Raise `ResultsDamaged` if all runs there are of other sweeps than it names."""
+    found = record.read(folder)
+    named = {"", found.tables.sweep, found.beside} if found and found.tables.sweep else set()
+    if named and next(_sweeps(folder), "") not in named and not named.intersection(_sweeps(folder)):
+        raise ResultsDamaged(
+            f"{folder}/{record.FILE} is of another sweep than the runs there, and may have been copied there"
+        )
+    return found
+
+
+def _sweeps(folder: Folder) -> Iterator[str]:
+    """Yield the id of the sweep of each part of runs/ that is not damaged; "" if it does not say."""
+    for name in parts.listing(folder, "runs").values():
+        with suppress(parts.Damaged):
+            yield parts.sweep(folder, name)
 
 
 def _remade(folder: Folder, config: Config | None) -> record.Record | None:
-    """Return a new record for a folder, if its runs are proved to be those of the config.
+    """Return a new record for a folder, if its runs are proved to be those of the config; by default of `sweep.yaml`.
 
-    That is, all of them are; or some are, and every part names the same sweep.
+    That is, all of them are; or some are, and every part names the same sweep, or a longer training of it.
     """
     try:
         if config is None:
@@ -77,19 +106,27 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
                 path = Path(scratch, "sweep.yaml")
                 path.write_bytes(folder.get(path.name))
                 config = load(path, max_runs=sys.maxsize)
-        listed = list(parts.listing(folder, "runs").values())
-        found = replace(tables(config), sweep=parts.sweep(folder, listed[0]) if listed else "")
-        if listed:  # predictions are there for all runs or for none, whatever the config says
-            there = ["predictions"] * bool(folder.list("predictions"))
-            found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
-        committed, _ = Store(folder, found).scan()
+        sweeps = sorted(set(_sweeps(folder))) or [""]
+        made = (_described(folder, config, sweep, [*({*sweeps} - {sweep})]) for sweep in sweeps if len(sweeps) < 3)
+        return next(filter(None, made), None)
     except Unreadable:
         raise
     except (parts.Damaged, DlsweepError, FileNotFoundError):
         return None
+
+
+def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) -> record.Record | None:
+    """Return the record of a sweep in a folder, if its runs are those of the config. beside: the id of another one."""
+    found = replace(tables(config), sweep=sweep)
+    if parts.listing(folder, "runs"):  # predictions are there for all runs or for none, whatever the config says
+        there = ["predictions"] * bool(folder.list("predictions"))
+        found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
+    committed, _ = Store(folder, found, *beside).scan()
     left = others(config, committed)
-    proved = len(left) < _count(committed) and (found.sweep or not left)
-    return replace(describe(config, None, committed), tables=found, sessions=[], sources=None) if proved else None
+    if len(left) == _count(committed) or (left and not sweep):
+        return None
+    made = describe(config, None, committed)
+    return replace(made, tables=found, sessions=[], sources=None, further="".join(beside))
 
 
 def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
@@ -129,8 +166,7 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
     """
     if not committed:
         return []
-    if old is None:
-        raise ResultsDamaged(f"{folder} holds runs but no {record.FILE}; without {record.FILE} the config is unknown")
+    assert old is not None
     if old.schema_version == 1 and "layers" in old.tables.optional:
         raise UsageError(
             f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "

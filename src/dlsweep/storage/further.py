@@ -130,7 +130,7 @@ def adopted(config: Config, folder: Folder) -> Config:
     predictions if the folder's runs have.
     """
     try:
-        old = record.read(folder)
+        old, _ = compatibility.open_record(folder, config)
     except (ResultsDamaged, Unreadable):  # told by the one who repairs it
         return config
     if old is None:

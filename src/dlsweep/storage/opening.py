@@ -10,6 +10,7 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.results import Results
+from dlsweep.text import similar
 
 
 def open_results(path: str | Path) -> Results:
@@ -25,12 +26,21 @@ def open_results(path: str | Path) -> Results:
     if not is_remote(folder) and folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
-    found, _ = compatibility.open_record(open_folder(folder))
+    found, damage = compatibility.open_record(open_folder(folder))
+    if damage:
+        warnings.warn(damage, stacklevel=2)
     if found is None:
-        inside = ", ".join(map(str, open_folder(folder).subfolders(record.FILE)))
-        hint = f"; there are some in {inside}" if inside else ""
-        raise UsageError(f"there are no results in {folder}{hint}")
-    return Results(folder, found)
+        raise UsageError(f"there are no results in {folder}{_elsewhere(folder)}")
+    return Results(folder, found, damage)
+
+
+def _elsewhere(folder: Path) -> str:
+    """Return a hint at results inside of a folder, or at those beside it that have the nearest name; or ""."""
+    if inside := open_folder(folder).subfolders(record.FILE):
+        return f"; there are some in {', '.join(map(str, inside))}"
+    beside = open_folder(folder.parent).subfolders(record.FILE) if folder.parent.is_dir() else []
+    near = similar(folder.name, [Path(str(own)).name for own in beside])
+    return f"; did you mean {str(folder.with_name(near))!r}?" if near else ""
 
 
 def open_all(path: str | Path) -> list[Results]:

@@ -38,11 +38,13 @@ class Results:
     """Results of a sweep. Open them with `open_results`; each table is read when it is first used.
 
     Rows are in the order of the config, and a factor's column is categorical with its levels in that order. A table
-    that the sweep lacks raises `UsageError`; damaged or foreign files raise `ResultsDamaged`.
+    that the sweep lacks raises `UsageError`; damaged or foreign files raise `ResultsDamaged`. damage: a sentence on a
+    record that is damaged, in whose place one was remade from the config; "" if there is none.
     """
 
     folder: Path
     record: record.Record
+    damage: str = ""
 
     def __repr__(self) -> str:
         try:

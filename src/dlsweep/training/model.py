@@ -62,7 +62,7 @@ class Model:
         """Return a model with copies of the given parameters, as float32. This model is unchanged.
 
         parameters: by name, with the shapes of `Model.parameters`. Raise `UsageError` for a wrong name or shape, and
-        for numbers that are not finite.
+        for values that are not finite real numbers.
         """
         own = self.kept.parameters
         for name, w in parameters.items():
@@ -70,6 +70,8 @@ class Model:
                 raise UsageError(f"{name!r} is not a parameter of this network; it has {', '.join(own)}")
             if np.shape(w) != own[name].shape:
                 raise UsageError(f"{name} must have the shape {own[name].shape}, got {np.shape(w)}")
+            if np.asarray(w).dtype.kind not in "biuf":
+                raise UsageError(f"{name} must hold real numbers, got {np.asarray(w).dtype}")
         with np.errstate(over="ignore"):  # infinite numbers are refused
             copies = {name: np.array(w, own[name].dtype) for name, w in parameters.items()}
         for name, w in copies.items():

@@ -32,10 +32,12 @@ MOST_RUNS = 512  # in a chunk, however small the network
 class Cohort(Cost):
     """Runs whose arrays have the same shapes and whose code is the same, with the costs of each.
 
-    arm: one of its arms; arms, runs: their numbers; together: the runs of an arm that must train in one chunk, else 1.
+    arm: one of its arms; dataset: of all of them; arms, runs: their numbers; together: the runs of an arm that must
+    train in one chunk, else 1.
     """
 
     arm: Arm
+    dataset: Dataset
     arms: int
     runs: int
     together: int = 1
@@ -75,11 +77,10 @@ class Plan:
         apart: runs that train in other chunks than the rest.
         """
         cohorts = {code(c.arm): c for c in self.cohorts}
-        data = {own: open_dataset(cohort.arm.data) for own, cohort in cohorts.items()}
 
         def key(run: Run) -> tuple[Hashable, bool, int]:  # the folds of a cross-validation may differ by a sample
             own = code(run.arm)
-            return own, run.id in apart, data[own].tested(run.seeds)
+            return own, run.id in apart, cohorts[own].dataset.tested(run.seeds)
 
         missing = Counter(map(key, self.missing(done)))
         sizes = _sizes([(cohorts[own], count) for (own, *_), count in missing.items()], workers, memory)
@@ -114,10 +115,10 @@ def plan(config: Config) -> Plan:
             first.setdefault(key, last)
             arms[key] += 1
         runs[key] += 1
-    cohorts = (
-        Cohort(arm=arm, arms=arms[key], runs=runs[key], together=max(1, len(arm.members)), **vars(costs.of(arm)))
-        for key, arm in first.items()
-    )
+    cohorts = []
+    for key, arm in first.items():
+        numbers = {"arms": arms[key], "runs": runs[key], "together": max(1, len(arm.members))}
+        cohorts.append(Cohort(arm=arm, dataset=open_dataset(arm.data), **numbers, **vars(costs.of(arm))))
     return Plan(config, tuple(cohorts))
 
 

@@ -162,13 +162,14 @@ def _places(stated: Stated, count: int) -> list[Place]:
 
 
 def _none(arms: _Arms, *partial: PartialArm) -> str:
-    """Return a sentence on partial arms that fit no arm together: one, and the part of the grid."""
-    told = " where ".join(arm_text(one) for one in partial if one)
+    """Return a sentence on partial arms that fit no arm together: one, and the part of the grid of its claim."""
+    arm, *where = (arm_text(one) for one in partial)
+    among = f" with {where[0]}" if where and where[0] else ""
     if folded := next((arm for arm in arms.folded if all(map(arm.fits, partial))), None):
         first = arms.name(arms.folded[folded])
-        return f"{told}: such an arm is the same network as {first}, which trains in its place; name that"
+        return f"an arm{among} that has {arm} is the same network as {first}, which trains in its place; name that"
     left_out = any(all(any(_fits(one, partial) for one in block) for block in blocks) for blocks in arms.sweep.blocks)
-    return f"no arm of the grid has {told}" + ("; exclude and only leave none" if left_out else "")
+    return f"no arm{among or ' of the grid'} has {arm}" + ("; exclude and only leave none" if left_out else "")
 
 
 def _fits(one: Combination, partial: Sequence[PartialArm]) -> bool:

@@ -147,7 +147,7 @@ class _Claim:
         one = self.first
         verdict = f"{one['verdict']}, n = {one['n']}" if one["n"] else one["verdict"]
         verdict += {"refuted": ", as expected"}.get(one["verdict"], "") * bool(one["as_expected"])
-        name = one["claim"] + " †" * bool(one["late"])
+        name = one["claim"] + " †" * bool(one["late"]) + " ‡" * bool(one["unplanned"])
         about = ": ".join(filter(None, (one["words"], one["contrast"] * (len(self.steps) == 1))))
         texts = balanced(name, _LEFT, NORMAL, 5), balanced(about, _LEFT, NOTE, 3), verdict
         notes = [fit(note, _RIGHT, NOTE, 4) for note in self.notes()]
@@ -211,6 +211,8 @@ def _caption(claims: list[_Claim]) -> str:
     late = [one["late"] for one in every]
     if any(late):
         told.append("†: stated after the results.")
+    if any(one["unplanned"] for one in every):
+        told.append("‡: not among the claims of the planned looks, tested once.")
     return " ".join(told)
 
 
