@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port, grpc, *others = free_ports(2 + len(PORTS))
     ports = [f"-{name}={number}" for name, number in zip(PORTS, others)]
     own = [f"-s3.port={port}", f"-s3.port.grpc={grpc}", f"-s3.config={folder / 'who.json'}", f"-dir={folder}"]
-    command = [WEED, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", *own, *ports, *OFF]
+    command = [str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", *own, *ports, *OFF]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process:
         try:
             for _ in range(240):

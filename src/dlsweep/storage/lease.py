@@ -31,7 +31,7 @@ EXPIRY, RENEWAL = 60.0, 15.0  # seconds without renewal after which a lease is f
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that a process has, or had: its number and what it says."""
+    """A lease that a process has, or had: its number, and the content of its object."""
 
     number: int
     content: Mapping[str, Any]
@@ -151,7 +151,7 @@ def _aware(time: datetime) -> datetime:
 
 
 def _kernel() -> str:
-    """Return what names the running system and its process ids, so that a pid of another container is not ours."""
+    """Return a name of the running system and its process ids: another container may use the same number."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  its target is no path
