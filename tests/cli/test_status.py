@@ -114,4 +114,5 @@ def test_a_look_reads_only_new_parts(dlsweep: Dlsweep, monkeypatch: pytest.Monke
     whole = LocalFolder.get
     monkeypatch.setattr(LocalFolder, "get", lambda self, name: read.append(name) or whole(self, name))  # type: ignore[func-returns-value]
     assert watch.look(open_results(folder)) == first
-    assert read == ["sweep.json"]
+    assert read[0] == "sweep.json"
+    assert len(read) <= 2  # opening the results compares the sweep of one part with that of the record

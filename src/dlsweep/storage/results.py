@@ -16,6 +16,7 @@ from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import is_remote
+from dlsweep.storage.made_by import Machine, machine_of
 from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader, advised
@@ -83,6 +84,15 @@ class Results:
         """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
         found = Counter(self._tables.run_rows["status"].to_pylist())
         return {status: found[status] for status in STATUSES}
+
+    @property
+    def machines(self) -> dict[Machine, int]:
+        """Number of runs by the machine that trained them, without those of an older dlsweep, which named none."""
+        found = Counter[Machine]()
+        for rows in self._tables.run_parts.values():
+            if made := machine_of(rows):
+                found[made] += len(set(rows["run_id"].to_pylist()).difference(self.record.hidden))
+        return {made: count for made, count in found.items() if count}
 
     @cached_property
     def curves(self) -> DataFrame:
