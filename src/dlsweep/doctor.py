@@ -26,6 +26,7 @@ from dlsweep.errors import DlsweepError
 from dlsweep.execution.startup import CONTEXT, worker_environment
 from dlsweep.storage import made_by
 from dlsweep.storage.folder import make_folder
+from dlsweep.storage.location import is_remote
 from dlsweep.text import plural, size
 
 # Less than this is told: bytes of memory and of disk; open files and processes of this user.
@@ -159,6 +160,8 @@ def _answer(connection: Connection) -> None:
 
 def _results(output: Path) -> tuple[str, str]:
     """Write, lock, read and delete a file in a new folder beside the results."""
+    if is_remote(output):
+        return _remote(output)
     if output.exists() and not output.is_dir():
         return "not a folder", f"{output} is a file; give -o a folder"
     beside = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
@@ -178,6 +181,20 @@ def _results(output: Path) -> tuple[str, str]:
     if free < LITTLE_DISK:
         told.append(f"only {size(free)} are free")
     return f"{beside} can be written{'' if told else ', locked and synced'}; {size(free)} free", "; ".join(told)
+
+
+def _remote(output: Path) -> tuple[str, str]:
+    """Write, hold, read and delete an object in a new folder below a URL."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        folder = make_folder(output, ".dlsweep-doctor", ())
+        with folder.lock():
+            folder.put("tried", b"content")
+            folder.get("tried")
+            folder.delete("tried")
+    return f"{output} can be written{'' if warned else ', and held by one process'}", "; ".join(
+        str(one.message) for one in warned
+    )
 
 
 def _temporary() -> tuple[str, str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dlsweep.storage import contents, parts
-from dlsweep.storage.folder import Holder
+from dlsweep.storage.holder import Holder
 from dlsweep.storage.reading import advised
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES

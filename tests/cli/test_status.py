@@ -20,7 +20,8 @@ from tests.support.commands import Dlsweep
 
 from dlsweep.errors import UsageError
 from dlsweep.status import Status, Watch, sentence
-from dlsweep.storage.folder import Holder, LocalFolder
+from dlsweep.storage.folder import LocalFolder
+from dlsweep.storage.holder import Holder
 from dlsweep.storage.opening import open_results
 
 pytestmark = pytest.mark.slow

@@ -15,6 +15,7 @@ from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.location import is_remote
 from dlsweep.storage.made_by import Machine, machine_of
 from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
@@ -312,7 +313,8 @@ class Results:
         from dlsweep.config import load_resolved
 
         config = {key: value for key, value in self.config.items() if key != "fingerprints"}
-        return load_resolved(with_moved_files(config, self.folder.absolute()))
+        moved = config if is_remote(self.folder) else with_moved_files(config, self.folder.absolute())
+        return load_resolved(moved)
 
     @cached_property
     def weights(self) -> dict[str, str]:
