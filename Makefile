@@ -57,7 +57,7 @@ test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest
 test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB
 	.venv-export/bin/python -m pytest -n 0 tests/exports
 
-test-cluster: .venv-cluster/.installed ## run the tests with schedulers and workers of Dask
+test-cluster: .venv-cluster/.installed ## run the tests with Dask's workers and with an S3 server (SeaweedFS)
 	.venv-cluster/bin/python -m pytest -n 0 -m cluster
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
@@ -123,9 +123,9 @@ clean: ## remove environments, caches and builds; results/ stays
 	@touch $@
 
 # Clusters, in an environment of their own: users of one machine and the other tests do without.
-.venv-cluster/.installed: pyproject.toml
+.venv-cluster/.installed: pyproject.toml tests/cluster/requirements.txt
 	$(PYTHON) -m venv --clear .venv-cluster
-	.venv-cluster/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test,dask]'
+	.venv-cluster/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test,dask,remote]' -r tests/cluster/requirements.txt
 	@touch $@
 
 .venv-oldest/.installed: pyproject.toml tests/oldest.txt

@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import platform
-import resource
 import shutil
 import sys
 import tempfile
@@ -17,10 +16,17 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
 from dlsweep import machine
 from dlsweep.errors import DlsweepError
 from dlsweep.execution.startup import CONTEXT, worker_environment
+from dlsweep.storage import made_by
 from dlsweep.storage.folder import make_folder
+from dlsweep.storage.location import is_remote
 from dlsweep.text import plural, size
 
 # Less than this is told: bytes of memory and of disk; open files and processes of this user.
@@ -30,10 +36,10 @@ LITTLE_MEMORY, LITTLE_DISK, FEW_FILES, FEW_PROCESSES = 1 << 30, 1 << 30, 128, 64
 PATIENCE = 60.0
 
 _LIMITS = {
-    "CPU time (ulimit -t)": (resource.RLIMIT_CPU, math.inf, "runs that take longer are killed"),
-    "open files (ulimit -n)": (resource.RLIMIT_NOFILE, FEW_FILES, "workers may not start"),
-    "processes (ulimit -u)": (resource.RLIMIT_NPROC, FEW_PROCESSES, "workers may not start"),
-    "address space (ulimit -v)": (resource.RLIMIT_AS, 4 << 30, "large sweeps may run out of memory"),
+    "CPU time (ulimit -t)": ("RLIMIT_CPU", math.inf, "runs that take longer are killed"),
+    "open files (ulimit -n)": ("RLIMIT_NOFILE", FEW_FILES, "workers may not start"),
+    "processes (ulimit -u)": ("RLIMIT_NPROC", FEW_PROCESSES, "workers may not start"),
+    "address space (ulimit -v)": ("RLIMIT_AS", 4 << 30, "large sweeps may run out of memory"),
 }
 
 
@@ -97,23 +103,18 @@ def _packages() -> Finding:
 
 def _blas() -> Finding:
     """Describe the library of matrix products that NumPy uses, and its kernel for this processor."""
-    import numpy  # noqa: F401  its BLAS is loaded
-    from threadpoolctl import threadpool_info
-
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    if not pools:
+    if not made_by.blas():
         return Finding("BLAS", "none is known", "NumPy has no fast matrix products; install NumPy with pip or conda")
-    kernels = [f"{pool['internal_api']} {pool.get('version')}, kernel {pool.get('architecture')}" for pool in pools]
     chosen = os.environ.get("OPENBLAS_CORETYPE")
     forced = f"; OPENBLAS_CORETYPE={chosen} chooses the kernel" if chosen else ""
-    return Finding("BLAS", f"{', '.join(dict.fromkeys(kernels))}; one thread in each worker{forced}")
+    return Finding("BLAS", f"{made_by.here().blas}; one thread in each worker{forced}")
 
 
 def _cores() -> str:
     usable, every = machine.cores(), os.cpu_count() or 1
     least = f" of {every}; affinity or a control group limits them" if usable < every else ""
     load = f"; load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{plural(usable, 'core')}{least}{load}"
+    return f"{plural(usable, 'core')}{least}; {machine.processor()}{load}"
 
 
 def _memory() -> Finding:
@@ -126,8 +127,8 @@ def _memory() -> Finding:
 def _limits() -> Iterator[Finding]:
     """Yield the limits of this user, if there are any."""
     found, wrong = [], []
-    for name, (number, least, consequence) in _LIMITS.items():
-        limit = resource.getrlimit(number)[0]
+    for name, (kind, least, consequence) in _LIMITS.items() if resource else ():
+        limit = resource.getrlimit(getattr(resource, kind))[0]
         if limit != resource.RLIM_INFINITY:
             found.append(f"{name} {limit:,}")
             if limit < least:
@@ -159,6 +160,10 @@ def _answer(connection: Connection) -> None:
 
 def _results(output: Path) -> tuple[str, str]:
     """Write, lock, read and delete a file in a new folder beside the results."""
+    if is_remote(output):
+        return _remote(output)
+    if output.exists() and not output.is_dir():
+        return "not a folder", f"{output} is a file; give -o a folder"
     beside = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
     told: list[str] = []
     with (
@@ -176,6 +181,20 @@ def _results(output: Path) -> tuple[str, str]:
     if free < LITTLE_DISK:
         told.append(f"only {size(free)} are free")
     return f"{beside} can be written{'' if told else ', locked and synced'}; {size(free)} free", "; ".join(told)
+
+
+def _remote(output: Path) -> tuple[str, str]:
+    """Write, hold, read and delete an object in a new folder below a URL."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        folder = make_folder(output, ".dlsweep-doctor", ())
+        with folder.lock():
+            folder.put("tried", b"content")
+            folder.get("tried")
+            folder.delete("tried")
+    return f"{output} can be written{'' if warned else ', and held by one process'}", "; ".join(
+        str(one.message) for one in warned
+    )
 
 
 def _temporary() -> tuple[str, str]:

@@ -124,7 +124,7 @@ def predict(config: Config, options: Options) -> Forecast:
     if not options.force:
         config = further.adopted(config, folder)
     whole = options.plan(config)
-    done, goes_on = ({}, {}) if options.force else _done(config, folder, options.retry)
+    done, goes_on = ({}, {}) if options.force else _done(whole, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
     for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory, apart=goes_on):
@@ -152,9 +152,9 @@ def predict(config: Config, options: Options) -> Forecast:
     )
 
 
-def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
+def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
     """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
-    old = record.read(folder)
+    config, old = whole.config, record.read(folder)
     if old is None:
         return {}, {}
     committed, _ = Store(folder, old.tables, old.beside).scan()
@@ -166,7 +166,7 @@ def _done(config: Config, folder: Folder, retry: bool) -> tuple[dict[str, str], 
         committed = begun.scan()[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
-    found = compatibility.asked(config, statuses(committed))
+    found = compatibility.asked(whole.missing(()), statuses(committed))
     done = {run: status for run, status in found.items() if not (retry and status == "failed")}
     return done, goes_on
 

@@ -1,10 +1,11 @@
-"""The cores and the memory of this machine."""
+"""The processor, the cores and the memory of this machine."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,14 @@ BLAS_BUFFER = 32 << 20
 
 # Parameters of glibc's mallopt(3) with their new values.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 256 << 20), (-3, 32 << 20)
+
+
+def processor() -> str:
+    """Return the model of the processor, or its architecture if the system does not tell the model."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def cores() -> int:

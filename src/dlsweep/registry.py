@@ -123,7 +123,12 @@ class Entry(Signature):
 
     def code(self, choice: Choice) -> Hashable:
         """Return the part of a choice that is the same in all runs of a stack."""
-        return choice.name, *(repr(v) for name, v in choice.settings.items() if not self.settings[name].stacks)
+        return choice.name, *(repr(v) for name, v in choice.settings.items() if name not in self.stacking)
+
+    @cached_property
+    def stacking(self) -> frozenset[str]:
+        """The settings in which the runs of a stack may differ."""
+        return frozenset(name for name, setting in self.settings.items() if setting.stacks)
 
     @cached_property
     def positional(self) -> tuple[str, ...]:

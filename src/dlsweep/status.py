@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dlsweep.storage import contents, parts
-from dlsweep.storage.folder import Holder
+from dlsweep.storage.holder import Holder
 from dlsweep.storage.reading import advised
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES
@@ -61,26 +61,32 @@ class Watch:
         found = sum(self._known.values(), Counter[str]())
         session: Mapping[str, Any] = results.record.sessions[-1] if results.record.sessions else {}
         holder = results.files.holder()
+        begun = None if results.record.further else session.get("done", 0)  # of a longer training it is not recorded
         return Status(
             results.name + (f" (shard {results.record.shard})" if results.record.shard else ""),
             str(results.folder),
-            session.get("runs") or sum(1 for _ in results.expanded.runs()),
+            _total(results),
             {status: found[status] for status in STATUSES},
             holder,
-            _rate(found.total() - session.get("done", 0), holder, now or datetime.now().astimezone()),
+            None if begun is None else _rate(found.total() - begun, holder, now or datetime.now().astimezone()),
             str(session.get("command", "")),
         )
+
+
+def _total(results: Results) -> int:
+    """Return the number of runs of a sweep, or of its part. An older dlsweep did not record it, and had no parts."""
+    known = results.record.runs or bool(results.record.shard)
+    return results.record.runs if known else sum(1 for _ in results.expanded.runs())
 
 
 def _counts(results: Results, name: str) -> Counter[str]:
     """Return the number of a part's runs by status: of those that the config asks for, of the sweep that trains."""
     record = results.record
-    tables = record.tables
-    if (record.beside or record.further) and parts.sweep(results.files, name) != (record.further or tables.sweep):
-        return Counter()
-    schema = replace(tables, sweep=record.further or tables.sweep).schemas["runs"]
+    tables = replace(record.tables, sweep=record.further or record.tables.sweep)
     with advised():
-        rows = contents.read_runs(results.files, name, schema).select(["run_id", "status"]).to_pylist()
+        if record.beside and parts.sweep(results.files, name) != tables.sweep:
+            return Counter()
+        rows = contents.read_runs(results.files, name, tables.schemas["runs"]).select(["run_id", "status"]).to_pylist()
     return Counter(row["status"] for row in rows if row["run_id"] not in record.hidden)
 
 
@@ -105,7 +111,8 @@ def sentence(status: Status) -> str:
     some = f" ({ended})" if ended else ""
     runs = plural(status.total, "run")
     if not status.left:
-        lines = [f"{status.name}: all {runs} are on disk{some}"]
+        every = {0: "it has no runs", 1: "its run is on disk"}.get(status.total, f"all {runs} are on disk")
+        lines = [f"{status.name}: {every}{some}"]
     else:
         lines = [f"{status.name}: {status.done} of {runs} are on disk{some}, {status.left} to train"]
     if status.holder:
@@ -113,7 +120,7 @@ def sentence(status: Status) -> str:
         if status.left and status.rate and status.seconds_left is not None:
             lines.append(f"  {_pace(status.rate)}, about {duration(status.seconds_left)} left")
         elif status.left:
-            lines.append("  no run is done yet since then")
+            lines.append("  the time left is not known yet")
     elif status.left:
         again = f"; to go on: {status.command}" if status.command else ""
         lines.append(f"  no process works on it{again}")

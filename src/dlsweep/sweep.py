@@ -100,7 +100,7 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             report.progress(iterations)
             check()
 
-        store, done, earlier = _open(folder, config, options, report.note, whole.runs)
+        store, done, earlier = _open(folder, whole, options, report.note)
         goes_on = earlier.runs if earlier else {}
         try:
             _start(whole, executor, done, goes_on, report, check)
@@ -129,12 +129,13 @@ def _too_many(failed: int, last: Receipt) -> str:
 
 
 def _open(
-    folder: Folder, config: Config, options: Options, note: Callable[[str], None], runs: int
+    folder: Folder, whole: Plan, options: Options, note: Callable[[str], None]
 ) -> tuple[Store, dict[str, str], Earlier | None]:
     """Repair a folder and its record, or refuse the config.
 
     Return the store, the status of the runs to keep, and the runs that go on.
     """
+    config = whole.config
     if options.force:
         Store(folder, compatibility.tables(config)).clear()
         folder.delete(record.FILE)
@@ -148,7 +149,7 @@ def _open(
     earlier = None
     if old and further.before(config, old):
         goes_on, known = further.goes_on(config, old, committed, folder)
-        earlier, store = Earlier(there, goes_on), further.begin(config, old, there)
+        earlier, store = Earlier(there, goes_on), further.begin(config, old, there, whole.runs)
         committed, repaired = store.repair()
         notes += known + repaired
     else:
@@ -161,16 +162,17 @@ def _open(
         failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
         store.remove(failed)
         committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
-    done = compatibility.asked(config, statuses(committed))
+    done = compatibility.asked(whole.missing(()), statuses(committed))
     if earlier:
         return store, done, earlier
-    asked = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks, config.tuning)
-    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == asked
-    if len(done) < runs or not recorded:
+    stated = (compatibility.canonical(config), config.plots, config.claims, config.alpha, config.looks, config.tuning)
+    recorded = old is not None and (old.config, old.plots, old.claims, old.alpha, old.looks, old.tuning) == stated
+    shard = str(options.shard or "")
+    if len(done) < whole.runs or not recorded or (old and old.shard != shard):
         folder.put("sweep.yaml", config.text)
-        described = compatibility.describe(config, old, committed)
-        described.sessions[-1].update(runs=runs, done=len(done))
-        replace(described, shard=str(options.shard or "")).write(folder)
+        described = compatibility.describe(config, old, committed, whole.missing(()))
+        described.sessions[-1].update(done=len(done))
+        replace(described, shard=shard, runs=whole.runs).write(folder)
     return store, done, None
 
 

@@ -6,8 +6,8 @@ only by training its run again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import platform
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlsweep import machine
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Task, indivisible
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility, contents, parts, record
+from dlsweep.storage import compatibility, contents, made_by, parts, record
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
@@ -39,8 +40,8 @@ Outcome = Literal["same bits", "near", "different"]
 # Chaotic runs have larger ones, see docs/rounding.md.
 NEAR = {"accuracy": 0.02, "loss": 0.1, "distance": 0.1}
 
-# Columns that training does not decide, or that a change of the config gives other words.
-_ASIDE = {"run_id", "arm", "seconds", "seed", "error"}
+# Columns that two trainings of a run need not share.
+_ASIDE = {"seconds", "error"}
 
 
 @dataclass(frozen=True)
@@ -48,28 +49,30 @@ class Verified:
     """A run that was trained again.
 
     outcome: "same bits"; "near": trained on another machine, and its final metrics differ by no more than `NEAR`;
-    "different". where: the first number that differs, with both values; "" if none does.
+    "different". where: the first number that differs, with both values; "" if none does. exact: the run comes from a
+    processor and from versions like those of this process, so that every bit counts.
     """
 
     run: str
     arm: str
     seed: str
     outcome: Outcome
-    where: str = ""
+    where: str
+    exact: bool
 
 
 @dataclass(frozen=True)
 class Verification:
     """The runs of a sample that were trained again, out of all `total` runs that ended well.
 
-    sample: the number that chose them. same_machine: the results come from a processor and from versions like those of
-    this process, so that every bit counts.
+    sample: the number that chose them. changed: the number of runs that cannot be trained again, because their data has
+    changed since.
     """
 
     folder: str
     total: int
     sample: int
-    same_machine: bool
+    changed: int
     runs: list[Verified]
 
     @property
@@ -99,6 +102,8 @@ def verify(
     >>> [run.outcome for run in verify(results, runs=2, jobs=1).runs]
     ['same bits', 'same bits']
     """
+    if runs < 1:
+        raise UsageError(f"a sample has one or more runs, got {runs}")
     results = results if isinstance(results, Results) else open_results(results)
     there = Store(results.files, results.record.tables, results.record.beside)
     committed, bad = there.scan()
@@ -106,25 +111,24 @@ def verify(
         raise ResultsDamaged("\n".join(bad.values()))
     found = {run for run, status in statuses(committed).items() if status != "failed"} - set(results.record.hidden)
     sample = int(np.random.SeedSequence().generate_state(1)[0]) if sample is None else sample
-    chosen = _sample(results, found, runs, sample)
+    asked = [run for run in results.expanded.runs() if run.id in found]
+    chosen = _sample(results, asked, bool(found), runs, sample)
     compatibility.check_sources([run.arm for run in chosen], results.record, results.files)
     with TemporaryDirectory(prefix="dlsweep-verify-") as scratch:
         options = Options(Path(scratch), jobs)
         again = Store(open_folder(Path(scratch)), results.record.tables)
         _train(results, chosen, again, choose(options), report or Progress(results.name))
-        same_machine = _is_same_machine(results.record.sessions)
         compared = [
-            Verified(run.id, run.arm.name, str(run.seeds), *_outcome(old, new, results.record.tables, same_machine))
+            _compared(run, old, new, results.record)
             for run, old, new in zip(
                 chosen, _rows(there, committed, chosen), _rows(again, again.scan()[0], chosen), strict=True
             )
         ]
-    return Verification(str(results.folder), len(found), sample, same_machine, compared)
+    return Verification(str(results.folder), len(found), sample, len(found) - len(asked), compared)
 
 
-def _sample(results: Results, found: set[str], count: int, sample: int) -> list[Run]:
-    """Return some runs of the results at random, in the order of the config; of ensembles all members."""
-    runs = [run for run in results.expanded.runs() if run.id in found]
+def _sample(results: Results, runs: Sequence[Run], found: bool, count: int, sample: int) -> list[Run]:
+    """Return some of the runs at random, in the order of the config; of ensembles all members."""
     if not runs:
         reason = "its data has changed since they were trained" if found else "no run is done yet"
         raise UsageError(f"there is nothing to verify in {results.folder}: {reason}")
@@ -183,14 +187,23 @@ def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[d
         yield found
 
 
-def _outcome(
-    old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], tables: Tables, same_machine: bool
-) -> tuple[Outcome, str]:
+def _compared(run: Run, old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], recorded: record.Record) -> Verified:
     """Compare the rows of a run with those of the same run, trained again."""
-    where = next(_differences(old, new, tables), "")
+    aside = {*_ASIDE, *({"arm", *recorded.tables.factors} if run.id in recorded.relabelled else ())}
+    aside |= {"seed"} if recorded.tables.sources else set()  # the position of its seeds in the config of that time
+    exact = _is_made_here(old["runs"], recorded.sessions)
+    outcome = _outcome(old, new, recorded.tables, aside, exact)
+    return Verified(run.id, run.arm.name, str(run.seeds), *outcome, exact)
+
+
+def _outcome(
+    old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], tables: Tables, aside: Collection[str], exact: bool
+) -> tuple[Outcome, str]:
+    """Return the outcome, and the first number that differs. aside: columns that may differ; exact: all bits count."""
+    where = next(_differences(old, new, aside), "")
     if not where:
         return "same bits", ""
-    if same_machine:
+    if exact:
         return "different", where
     a, b = (one["runs"].to_pylist()[0] for one in (old, new))
     far = [
@@ -209,9 +222,8 @@ def _is_near(a: float | None, b: float | None, metric: str) -> bool:
     return abs(a - b) <= NEAR[metric] * (1 if metric == "accuracy" else max(abs(a), abs(b)))
 
 
-def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], tables: Tables) -> Iterator[str]:
+def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], aside: Collection[str]) -> Iterator[str]:
     """Yield a sentence on each number of a run that is another one when it is trained again."""
-    aside = {*_ASIDE, *tables.factors}
     for table in old:
         rows = [sorted(own[table].to_pylist(), key=_position) for own in (old, new)]
         if len(rows[0]) != len(rows[1]):
@@ -236,12 +248,15 @@ def _shown(value: Any) -> str:
     return str(value) if isinstance(value, (int, float, str)) or value is None else "another value"
 
 
-def _is_same_machine(sessions: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell if every session trained on a processor and with versions like those of this process."""
+def _is_made_here(rows: pa.Table, sessions: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell if rows of runs/ come from a machine like this one. Those of an older dlsweep do if all its sessions do."""
+    if made := made_by.machine_of(rows):
+        return made == made_by.here()
 
     def of(session: Mapping[str, Any]) -> tuple[Any, ...]:
         versions = session.get("versions", {})
         return versions.get("numpy"), versions.get("blas"), session.get("machine", {}).get("processor")
 
-    now = of(json.loads(json.dumps(record.session(None))))
-    return all(of(session) == now for session in sessions)
+    numpy, blas, _ = of(record.session(None))
+    names = {machine.processor(), platform.processor() or platform.machine()}  # now, and before it named the model
+    return all(of(session)[:2] == (numpy, blas) and of(session)[2] in names for session in sessions)

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.cli.test_verify import changed
+from tests.cli.test_verify import changed, elsewhere
 from tests.support.commands import Dlsweep
 
 import dlsweep as package
 from dlsweep.errors import UsageError
+from dlsweep.storage import parts
 from dlsweep.storage.folder import LocalFolder
+from dlsweep.storage.made_by import here
 from dlsweep.training.shards import Shard, parse_shard, unit_of
 
 EVERYTHING = "evaluate={every: 5, on: [batch, test], layers: true, keep: final}"
@@ -83,9 +86,9 @@ def test_another_config_is_refused_with_the_difference(dlsweep: Dlsweep) -> None
     dlsweep("run", "tiny.yaml", "--shard", "0/2", "-j", "1", "-q")
     dlsweep("run", "tiny.yaml", "--shard", "1/2", "-j", "1", "-q", "train.iterations=21")
     done = dlsweep("merge", "results/tiny", "results/tiny.shard-0-of-2", "results/tiny.shard-1-of-2", code=2)
-    assert "results/tiny.shard-1-of-2 belongs to a different config than results/tiny:" in done.stderr
+    assert "results/tiny.shard-1-of-2 belongs to a different config than results/tiny.shard-0-of-2:" in done.stderr
     assert "train.iterations: 20" in done.stderr
-    assert not (dlsweep.folder / "results/tiny/sweep.json").exists()
+    assert not (dlsweep.folder / "results/tiny").exists()
 
 
 def test_different_numbers_for_one_run_are_a_conflict(dlsweep: Dlsweep) -> None:
@@ -247,3 +250,182 @@ def test_a_merge_that_is_interrupted_at_any_write_is_completed_by_the_next_one(
         if ended:
             break
     assert number == 2 + 2 * 3  # sweep.yaml, sweep.json, and the tables of two chunks
+
+
+def test_a_folder_that_is_named_twice_or_through_a_link_counts_once(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "--shard", "0/2", "-j", "1", "-q")
+    (dlsweep.folder / "link").symlink_to("results/tiny.shard-0-of-2")
+    shard = "results/tiny.shard-0-of-2"
+    assert "6 runs added\n" in dlsweep("merge", "results/tiny", shard, f"{shard}/", "link").stderr
+
+
+def test_more_shards_than_runs_leave_some_empty(dlsweep: Dlsweep) -> None:
+    one = ["grid=null", "seeds=1"]
+    counts = []
+    for i in range(3):
+        done = dlsweep("run", "tiny.yaml", *one, "--shard", f"{i}/3", "-j", str(1 + i % 2), "--json")
+        json.loads(done.stdout)
+        dlsweep("run", "tiny.yaml", *one, "--shard", f"{i}/3", "--dry-run")
+        counts.append(len(package.open_results(dlsweep.folder / f"results/tiny.shard-{i}-of-3").runs))
+    assert sorted(counts) == [0, 0, 1]
+    assert dlsweep("status", "results/tiny.shard-0-of-3").stdout == "tiny (shard 0/3): it has no runs\n"
+    shards = [f"results/tiny.shard-{i}-of-3" for i in range(3)]
+    assert dlsweep("merge", "results/tiny", *shards).stderr == "results/tiny: 1 run added\n"
+    assert dlsweep("status", "results/tiny").stdout == "tiny: its run is on disk (1 done)\n"
+
+
+def test_a_config_that_grows_moves_runs_between_shards_and_none_is_lost(dlsweep: Dlsweep) -> None:
+    """The first shard trains a smaller sweep, whose arms have other names; then both train the larger one."""
+    dlsweep("run", "tiny.yaml", "grid.init=[he]", "--shard", "0/2", "-j", "1", "-q")
+    for i in range(2):
+        dlsweep("run", "tiny.yaml", "--shard", f"{i}/2", "-j", "1", "-q")
+    shards = [f"results/tiny.shard-{i}-of-2" for i in range(2)]
+    own = [set(package.open_results(dlsweep.folder / shard).runs["run_id"]) for shard in shards]
+    assert not own[0] & own[1]
+    assert len(own[0] | own[1]) == 12
+    for i, shard in enumerate(shards):
+        assert f"all {len(own[i])} runs are on disk" in dlsweep("status", shard).stdout
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q", "-o", "whole")
+    for order in (shards, shards[::-1]):
+        assert "12 runs added\n" in dlsweep("merge", "results/united", *order).stderr
+        same(dlsweep.folder / "whole/tiny", dlsweep.folder / "results/united", "runs", "curves", "predictions")
+        assert dlsweep("status", "results/united").stdout == "tiny: all 12 runs are on disk (12 done)\n"
+        assert "all have the same bits" in dlsweep("verify", "results/united", "--runs", "12", "-j", "1").stdout
+        shutil.rmtree(dlsweep.folder / "results/united")
+
+
+def test_shards_of_crossed_seeds_and_of_landscapes_are_the_whole(dlsweep: Dlsweep) -> None:
+    (dlsweep.folder / "valley.yaml").write_text(
+        "name: valley\nmodel: rosenbrock\ntrain: {iterations: 5}\ngrid: {optimizer: {sgd: {lr: [0.001, 0.0001]}}}\n",
+        "utf-8",
+    )
+    for name, changes in (("tiny", ["seeds={init: 2, batches: 2}", "grid.init=[he]"]), ("valley", [])):
+        dlsweep("run", f"{name}.yaml", *changes, "-j", "1", "-q", "-o", "whole")
+        for i in range(2):
+            dlsweep("run", f"{name}.yaml", *changes, "--shard", f"{i}/2", "-j", "1", "-q")
+        dlsweep("merge", f"results/{name}", *(f"results/{name}.shard-{i}-of-2" for i in range(2)))
+        same(dlsweep.folder / f"whole/{name}", dlsweep.folder / f"results/{name}", "runs", "curves")
+
+
+def test_a_claim_that_shards_state_differently_is_late(dlsweep: Dlsweep) -> None:
+    """Else a claim could be changed after a look at the first shard."""
+    for i, least in enumerate((0.1, 0.2)):
+        claims = f"claims=[{{good: {{arm: {{init: he}}, above: {least}}}}}]"
+        dlsweep("run", "tiny.yaml", claims, "--shard", f"{i}/2", "-j", "1", "-q")
+    shards = [f"results/tiny.shard-{i}-of-2" for i in range(2)]
+    dlsweep("merge", "results/tiny", *shards)
+    assert package.open_results(dlsweep.folder / "results/tiny").record.late == ["good"]
+    assert not package.open_results(dlsweep.folder / shards[0]).record.late
+
+
+def test_functions_that_differ_between_shards_are_refused(dlsweep: Dlsweep) -> None:
+    from tests.support.commands import python
+
+    told = {"PYTHONPATH": str(dlsweep.folder)}
+    for i in range(2):
+        body = f"return x * {i + 1}.0, lambda dy: dy * {i + 1}.0"
+        (dlsweep.folder / "own.py").write_text(OWN.format(body=body), "utf-8")
+        (dlsweep.folder / "script.py").write_text(SHARD.format(i=i), "utf-8")
+        done = python("script.py", folder=dlsweep.folder, environment=told, anew=True)
+        assert done.returncode == 0, done.stderr
+    shards = [f"results/tiny.shard-{i}-of-2" for i in range(2)]
+    done = dlsweep("merge", "results/tiny", *shards, code=2)
+    assert "the activation scaled has another source" in done.stderr
+    assert not (dlsweep.folder / "results/tiny").exists()
+
+
+OWN = '''
+import dlsweep
+
+
+@dlsweep.activations.register
+def scaled(x):
+    """A multiple."""
+    {body}
+'''
+SHARD = """
+import own
+import dlsweep
+
+config = {{
+    "name": "tiny",
+    "data": {{"npz": {{"path": "tiny.npz"}}}},
+    "model": {{"mlp": {{"hidden": [4]}}}},
+    "train": {{"iterations": 2, "batch_size": 5}},
+    "grid": {{"activation": ["relu", "scaled"]}},
+    "seeds": 2,
+}}
+dlsweep.run(config, executor="inline", shard=({i}, 2), quiet=True)
+"""
+
+
+def test_the_machines_of_the_parts_are_kept_and_a_mixture_is_told(dlsweep: Dlsweep) -> None:
+    for i in range(2):
+        dlsweep("run", "tiny.yaml", "--shard", f"{i}/2", "-j", "1", "-q")
+    shards = [f"results/tiny.shard-{i}-of-2" for i in range(2)]
+    elsewhere(dlsweep.folder / shards[1])
+    dlsweep("run", "tiny.yaml", "--shard", "1/3", "-j", "1", "-q")
+    done = dlsweep("merge", "results/tiny", *shards, "results/tiny.shard-1-of-3")
+    told = "The runs come from 2 machines, which may round differently: "
+    assert told in done.stderr
+    assert "6 from another, openblas 1 (Zen), NumPy 2.0" in done.stderr
+    assert told in dlsweep("show", "results/tiny").stdout
+    assert told in dlsweep("run", "tiny.yaml", "-j", "1").stdout
+    done = dlsweep("verify", "results/tiny", "--runs", "12", "-j", "1")
+    assert done.stdout.count("  same bits") == 12
+    assert "6 of 12 come from another machine or other versions" in done.stdout
+    # Some runs of a chunk keep the machine of the chunk.
+    dlsweep("merge", "results/some", "results/tiny.shard-1-of-3", *shards)
+    machines = package.open_results(dlsweep.folder / "results/some").machines
+    assert sum(machines.values()) == 12
+    assert {made.processor for made in machines} == {"another", here().processor}
+    numbers = json.loads(dlsweep("merge", "results/tiny", *shards, "--json").stdout)
+    assert sorted(one["runs"] for one in numbers["machines"]) == [6, 6]
+
+
+def test_metadata_that_is_no_machine_is_ignored(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q")
+    folder = dlsweep.folder / "results" / "tiny"
+    (path, *_) = sorted((folder / "runs").iterdir())
+    for made in (b"[", b"[]", b'"x"', b"{}", b'{"processor": 1}', b"\xff", b"[" * 10_000):
+        table = pq.read_table(path)
+        content = parts.encode_table(table.replace_schema_metadata({**table.schema.metadata, b"made_by": made}))
+        path.unlink()
+        path = path.with_name(Path(parts.part_name("runs", path.name[:16], content)).name)
+        path.write_bytes(content)
+        assert sum(package.open_results(folder).machines.values()) == 12 - len(table)
+
+
+def test_a_damaged_part_of_the_target_is_set_aside_with_a_note_and_comes_from_the_shard(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "--shard", "0/2", "-j", "1", "-q")
+    dlsweep("merge", "results/tiny", "results/tiny.shard-0-of-2")
+    (path, *_) = sorted((dlsweep.folder / "results/tiny/curves").iterdir())
+    path.write_bytes(path.read_bytes()[:-1])
+    done = dlsweep("merge", "results/tiny", "results/tiny.shard-0-of-2")
+    assert "is damaged" in done.stderr
+    assert "it is set aside in quarantine/" in done.stderr
+    same(dlsweep.folder / "results/tiny.shard-0-of-2", dlsweep.folder / "results/tiny", "runs", "curves")
+
+
+def test_a_merge_with_a_folder_in_use_is_refused(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "--shard", "0/2", "-j", "1", "-q")
+    shard = "results/tiny.shard-0-of-2"
+    for held in (shard, "results/tiny"):
+        (dlsweep.folder / held).mkdir(exist_ok=True)
+        with LocalFolder(dlsweep.folder / held).lock():
+            assert f"{held} is in use: process" in dlsweep("merge", "results/tiny", shard, code=4).stderr
+    dlsweep("merge", "results/tiny", shard)
+
+
+def test_shards_are_trained_further(dlsweep: Dlsweep) -> None:
+    keep = "evaluate={on: [test], keep: final}"
+    dlsweep("run", "tiny.yaml", keep, "-j", "1", "-q", "-o", "whole", "train.iterations=30")
+    for iterations in (20, 30):
+        for i in range(2):
+            done = dlsweep("run", "tiny.yaml", keep, f"train.iterations={iterations}", "--shard", f"{i}/2", "-j", "1")
+    assert "6 runs to train further, from the state after 20 iterations" in done.stderr
+    dlsweep("merge", "results/tiny", *(f"results/tiny.shard-{i}-of-2" for i in range(2)))
+    assert dlsweep("status", "results/tiny").stdout == "tiny: all 12 runs are on disk (12 done)\n"
+    model, other = (package.open_results(dlsweep.folder / f"{at}/tiny").runs for at in ("whole", "results"))
+    columns = [column for column in model if str(column).startswith("final")]
+    pd.testing.assert_frame_equal(model[columns], other[columns], check_exact=True)

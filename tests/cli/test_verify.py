@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.commands import Dlsweep
 
+from dlsweep.storage import parts
+
 pytestmark = pytest.mark.slow
 
 EVERYTHING = ["evaluate={every: 5, on: [batch, test], layers: true, keep: final}"]
@@ -30,6 +32,16 @@ def changed(folder: Path, table: str, column: str, row: int = 0, by: float = 0.0
     content = bytes(sink.getvalue())
     path.unlink()
     (folder / table / f"{path.name[:16]}-{crc32(content):08x}.parquet").write_bytes(content)
+
+
+def elsewhere(folder: Path) -> None:
+    """Let the parts of runs/ name another machine."""
+    for path in (folder / "runs").iterdir():
+        table = pq.read_table(path)
+        made = json.dumps({"processor": "another", "blas": "openblas 1 (Zen)", "numpy": "2.0"}).encode()
+        content = parts.encode_table(table.replace_schema_metadata({**table.schema.metadata, b"made_by": made}))
+        path.unlink()
+        path.with_name(Path(parts.part_name("runs", path.name[:16], content)).name).write_bytes(content)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -84,29 +96,14 @@ def test_a_damaged_part_is_found_whatever_the_sample(dlsweep: Dlsweep) -> None:
 def test_on_another_machine_only_what_rounding_cannot_explain_differs(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q", *EVERYTHING)
     folder = dlsweep.folder / "results" / "tiny"
-    _as_if_trained_elsewhere(folder)
+    elsewhere(folder)
     changed(folder, "curves", "loss", by=1e-6)
     done = dlsweep("verify", "results/tiny", "--runs", "12", "-j", "1")
     assert done.stdout.count("  near") == 1
-    assert "trained on another machine or with other versions: 0.02 of a final accuracy" in done.stdout
+    assert "12 of 12 come from another machine or other versions: 0.02 of a final accuracy" in done.stdout
     changed(folder, "runs", "final_test_loss", by=0.9)
     done = dlsweep("verify", "results/tiny", "--runs", "12", "-j", "1", code=1)
     assert done.stdout.count("  different") == 1
-
-
-def _as_if_trained_elsewhere(folder: Path) -> None:
-    """Let the record name another processor, as a folder that was copied from another machine does."""
-    from dataclasses import replace
-
-    from dlsweep.storage import record
-    from dlsweep.storage.folder import LocalFolder
-
-    found = record.read(LocalFolder(folder))
-    assert found
-    (session,) = found.sessions
-    replace(found, sessions=[{**session, "machine": {**session["machine"], "processor": "another"}}]).write(
-        LocalFolder(folder)
-    )
 
 
 def test_data_that_has_changed_cannot_be_verified(dlsweep: Dlsweep) -> None:
@@ -130,3 +127,24 @@ def test_runs_that_diverged_are_verified_too(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q", "grid.optimizer={sgd: {lr: [0.1, 1e20]}}", "seeds=1")
     assert pc.sum(pc.equal(pq.read_table(dlsweep.folder / "results/tiny/runs")["status"], "diverged")).as_py()
     assert "all have the same bits" in dlsweep("verify", "results/tiny", "--runs", "99", "-j", "1").stdout
+
+
+def test_a_label_that_somebody_changed_is_found(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q")
+    folder = dlsweep.folder / "results" / "tiny"
+    path = next(p for p in (folder / "runs").iterdir() if len(set(pq.read_table(p)["init"].to_pylist())) > 1)
+    found = pq.read_table(path)
+    other = {"he": "xavier", "xavier": "he"}
+    position = found.schema.get_field_index("init")
+    labels = pa.array([other[word] for word in found["init"].to_pylist()]).dictionary_encode()
+    content = parts.encode_table(found.set_column(position, found.schema.field(position), labels))
+    path.unlink()
+    path.with_name(Path(parts.part_name("runs", path.name[:16], content)).name).write_bytes(content)
+    done = dlsweep("verify", "results/tiny", "--runs", "12", "-j", "1", code=1)
+    assert "init in runs/ is " in done.stdout
+
+
+def test_runs_from_before_the_config_grew_are_verified(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "grid.init=[he]", "-j", "1", "-q")
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q")
+    assert "all have the same bits" in dlsweep("verify", "results/tiny", "--runs", "12", "-j", "1").stdout

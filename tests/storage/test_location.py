@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,15 @@ COMMANDS = [
 def test_no_command_takes_a_url_for_a_folder(command: list[str], tmp_path: Path) -> None:
     sweeps = Dlsweep(tmp_path)
     before = sorted(tmp_path.iterdir())
-    done = sweeps(*(word.replace("URL", "s3://bucket/x") for word in command), code=2)
-    assert "s3://bucket/x" in done.stderr
+    done = sweeps(*(word.replace("URL", "s9://bucket/x") for word in command), code=2)
+    assert "s9://bucket/x" in done.stderr  # without the packages, or without such a file system
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_url_needs_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "upath", None)
+    with pytest.raises(UsageError, match=r"s3://bucket/x: .* pip install 'dlsweep\[remote\]'"):
+        dlsweep.open_results("s3://bucket/x")
 
 
 @pytest.mark.parametrize("place", [Path("s3://bucket/x"), "s3:/bucket/x"])

@@ -178,7 +178,8 @@ def moving_with(frame: DataFrame, x: str) -> dict[str, dict[str, str]]:
     """Return the other settings that change together with a setting, each with its level by the setting's value."""
     found = {}
     frame = frame.sort_values(x)
-    for name in (column for column in map(str, frame.columns) if "." in column and column != x):
+    settings = (column for column in map(str, frame.columns) if "." in column and not column.endswith(".value"))
+    for name in (column for column in settings if column != x):
         pairs = frame[[x, name]].drop_duplicates()
         by = dict(zip(labels(pairs, x), labels(pairs, name)))
         moves = len(set(by.values())) > 1 and any(value != level for value, level in by.items())

@@ -14,6 +14,7 @@ from dlsweep.analysis.new_images import METRIC
 from dlsweep.analysis.ranking import ALPHA, Compared
 from dlsweep.analysis.shown import Shown
 from dlsweep.config.seeds import words
+from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
@@ -26,9 +27,11 @@ def notes(shown: Shown) -> list[str]:
     if shown.left:
         more = plural(shown.left, {"arms": "arm", "factors": "level", "runs": "run"}[shown.rows])
         told.insert(0, f"… and {more} more: {shown.asked.command(shown.board.results)}")
+    mixed = [sentence] if (sentence := mixture(shown.board.results.machines)) else []
     if shown.rows == "runs":
-        return [*told, *([f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else [])]
-    return [*told, *_comparison(shown), *_metric_notes(shown)]
+        paired = [f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else []
+        return [*told, *paired, *mixed]
+    return [*told, *_comparison(shown), *_metric_notes(shown), *mixed]
 
 
 def _comparison(shown: Shown) -> Iterator[str]:

@@ -44,7 +44,7 @@ def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, 
         raise UsageError("\n".join(waiting))
     for sentence in waiting:
         say(sentence)
-    for sweep in opened:
+    for sweep in opened if begun else ():
         if not isinstance(sweep, DlsweepError) and sweep.record.shard:
             say(f"{sweep.folder} is shard {sweep.record.shard} of its sweep; dlsweep merge unites the shards")
     for one in [one for one in lost if done and isinstance(one, UsageError) and one not in opened]:

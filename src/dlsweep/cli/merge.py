@@ -28,12 +28,17 @@ def merge(
     A run is there once, however many folders have it. Exit code 2: a folder belongs to a different config; 4: a part is
     damaged, or two folders have different numbers for one run.
     """
+    from dlsweep.storage.made_by import mixture
     from dlsweep.storage.merging import merge as united
 
     found = united(target, shards)
+    machines = found.results.machines
+    for note in found.notes:
+        say(note)
     if as_json:
         numbers = {"added": found.added, "known": found.known, "missing": found.missing}
-        print_json({"folder": str(target), **numbers, "machines": found.machines})
+        each = [{**made._asdict(), "runs": count} for made, count in sorted(machines.items())]
+        print_json({"folder": str(target), **numbers, "machines": each})
     elif not quiet:
         known = f", {found.known} known already" if found.known else ""
         say(f"{target}: {plural(found.added, 'run')} added{known}")
@@ -41,7 +46,5 @@ def merge(
         return
     if found.missing:
         say(f"{plural(found.missing, 'run')} of the sweep are in none of these folders; `dlsweep run` trains them")
-    if found.machines:
-        say("the runs come from different machines, which may round differently (docs/rounding.md):")
-        for machine in found.machines:
-            say(f"  {machine}")
+    if mixed := mixture(machines):
+        say(mixed)

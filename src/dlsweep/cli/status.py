@@ -12,6 +12,7 @@ from typer import Option
 from dlsweep.cli.each import each
 from dlsweep.cli.options import Above0, Json, Results, checked
 from dlsweep.cli.terminal import print_json
+from dlsweep.errors import Unreadable
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -41,7 +42,11 @@ def status(
         found[place] = watches.setdefault(place, Watch()).look(sweep)
 
     while True:
-        each([results], "report", look, begun=False)
+        try:
+            each([results], "report", look, begun=False)
+        except Unreadable:
+            if not (watch and found):
+                raise  # else a file was replaced at this moment, and the next look reads the new one
         if as_json:
             print_json([_data(one) for one in found.values()])
         elif (text := "\n".join(map(sentence, found.values()))) != shown:

@@ -37,11 +37,13 @@ def verify(
     Exit code 0: they are the same; 1: a run differs; 4: a file of the results is damaged. On the machine that trained
     the results, every bit counts. On another one, final metrics may differ by what rounding may change.
     """
+    from dlsweep import machine
     from dlsweep.execution import startup
     from dlsweep.progress import Progress
     from dlsweep.verifying import verify as verified
 
-    startup.warm_up()
+    if (jobs or machine.cores()) > 1:
+        startup.warm_up()
     found = verified(results, runs=runs, sample=sample, jobs=jobs, report=Progress(str(results.name), quiet=quiet))
     if as_json:
         print_json(asdict(found))
@@ -59,14 +61,17 @@ def _text(found: Verification) -> str:
     lines = [table(header, [[printable(run.arm), run.seed, run.outcome] for run in found.runs]), ""]
     lines += [f"{printable(run.arm)}, seed {run.seed}: {run.where}" for run in found.runs if run.where]
     counts = f"{plural(len(found.runs), 'run')} of {found.total} trained again (--sample {found.sample})"
+    elsewhere = sum(not run.exact for run in found.runs)
     far = sum(run.outcome == "different" for run in found.runs)
     if far:
         end = f"{far} of them {'differs' if far == 1 else 'differ'} from the results."
-    elif found.same_machine:
+    elif not elsewhere:
         end = "all have the same bits."
     else:
         end = "all are like the results."
-    if not found.same_machine:
+    if elsewhere:
         allowed = f"{NEAR['accuracy']:g} of a final accuracy, and {NEAR['loss']:.0%} of a final loss".replace("%", " %")
-        end += f" The results were trained on another machine or with other versions: {allowed} may differ."
+        end += f" {elsewhere} of {len(found.runs)} come from another machine or other versions: {allowed} may differ."
+    if found.changed:
+        end += f" {plural(found.changed, 'run')} could not be chosen, because their data has changed since."
     return "\n".join([*lines, f"{counts}: {end}"])

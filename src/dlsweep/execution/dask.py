@@ -24,6 +24,7 @@ from dlsweep.execution.processes import GRACE, TICK
 from dlsweep.execution.startup import worker_environment
 from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible
 from dlsweep.storage.folder import LocalFolder
+from dlsweep.storage.made_by import Machine, here
 from dlsweep.storage.store import Store
 from dlsweep.training.plan import Chunk
 
@@ -35,21 +36,43 @@ INSTALL = "the executor dask needs the package distributed; install it: pip inst
 
 @dataclass(frozen=True)
 class About:
-    """Facts about a worker: its versions, threads and memory, and a checksum of the record that it sees."""
+    """Facts about a worker.
+
+    machine: on which the bits of its runs depend. record: a checksum of the record that it sees. lacks: the reason why
+    it cannot import a module that registers functions.
+    """
 
     dlsweep: str
     python: str
     numpy: str
     threads: int
     memory: int
+    machine: Machine
     record: int | None = None
+    lacks: str = ""
 
 
-def workers_of(scheduler: str) -> tuple[int, int]:
-    """Return the number of workers of a scheduler, and the bytes of memory that the smallest of them may use."""
+def workers_of(scheduler: str) -> tuple[int, int, str]:
+    """Return the number of workers of a scheduler, and the bytes of memory that the smallest of them may use.
+
+    The third value is a sentence on workers that may round differently, or "".
+    """
     with _client(scheduler, 1) as client:
-        found = client.run(_about, None).values()
-    return len(found), min(about.memory for about in found)
+        found = _described(client, None).values()
+    several = sorted({about.machine for about in found})
+    mixed = f"workers differ, and may round differently: {'; '.join(map(str, several))}" if len(several) > 1 else ""
+    return len(found), min(about.memory for about in found), mixed
+
+
+def _described(client: Any, task: Task | None) -> dict[str, About]:
+    """Return the facts about each worker, by address. Raise a `UsageError` if one cannot tell them."""
+    try:
+        return dict(client.run(_about, task))
+    except Exception as error:  # a worker without dlsweep, or with another version of it
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {version('dlsweep')} there"
+        ) from error
 
 
 def train_with_dask(
@@ -158,27 +181,36 @@ def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
 
 def _about(task: Task | None, dask_worker: Any = None) -> About:
     """Describe the worker that this runs on, which Dask passes."""
-    record = None
+    record, lacks = None, ""
     if task:
+        try:
+            for module in task.modules:
+                import_module(module)
+        except ImportError as error:
+            lacks = str(error)
         try:
             record = crc32(task.store.folder.get("sweep.json"))
         except (OSError, DlsweepError):
             record = -1
     memory = dask_worker.memory_manager.memory_limit or machine.memory()
-    numpy = version("numpy")
-    return About(version("dlsweep"), platform.python_version(), numpy, dask_worker.state.nthreads, memory, record)
+    threads = dask_worker.state.nthreads
+    return About(
+        version("dlsweep"), platform.python_version(), version("numpy"), threads, memory, here(), record, lacks
+    )
 
 
 def _checked(client: Any, task: Task) -> int:
     """Return the number of workers. Raise a `UsageError` for those that cannot work on this task."""
     own = crc32(task.store.folder.get("sweep.json"))
-    here = About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0)
+    mine = About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0, here())
     faults = []
-    found: dict[str, About] = client.run(_about, task)
+    found = _described(client, task)
     for address, about in found.items():
         for package in ("dlsweep", "python", "numpy"):
-            if (there := getattr(about, package)) != getattr(here, package):
-                faults.append(f"{address} has {package} {there}, and this process has {getattr(here, package)}")
+            if (there := getattr(about, package)) != getattr(mine, package):
+                faults.append(f"{address} has {package} {there}, and this process has {getattr(mine, package)}")
+        if about.lacks:
+            faults.append(f"{address} cannot import your functions: {about.lacks}; put their module on its PYTHONPATH")
         if about.threads > 1:
             faults.append(f"{address} has {about.threads} threads; start a worker for each core, with --nthreads 1")
         if about.record != own:

@@ -114,12 +114,15 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     such as `tcp://node7:8786`; its workers have one thread each, the same versions, and the folder of the results at
     the same path. Memory and width are those of its workers. The runs of chunks whose workers die are tried again in
     halves, as in `processes`.
+
+    >>> dask(jobs=2).workers
+    2
     """
     if scheduler:
         if jobs:
             raise UsageError("the workers of a scheduler are its own: remove -j, or --scheduler")
-        workers, memory = workers_of(scheduler)
-        return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2)
+        workers, memory, mixed = workers_of(scheduler)
+        return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2, mixed)
     jobs = jobs or machine.cores()
     return Executor(partial(train_with_dask, None, jobs), workers=jobs)
 
@@ -178,7 +181,7 @@ def choose(options: Options) -> Executor:
     if not isinstance(executor, Executor):
         raise entry.broken("an Executor", type(executor).__name__)
     memory = options.max_memory // executor.workers if options.max_memory else executor.memory
-    return replace(executor, memory=memory, hint=hint)
+    return replace(executor, memory=memory, hint=hint or executor.hint)
 
 
 def registering_modules() -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlsweep import files
 from dlsweep.errors import UsageError
 from dlsweep.exports import mlflow, places, tensorboard
 from dlsweep.exports.tables import csv
-from dlsweep.storage.location import located
+from dlsweep.storage.folder import open_folder
+from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
 
@@ -36,6 +36,8 @@ def export(
         raise UsageError(f"there is no format {to!r}{nearest(to, FORMATS)}")
     if table is not None and to != "csv":
         raise UsageError(f"{to} has no tables; remove --table (table=), or export to csv")
+    if is_remote(path) and to != "csv":
+        raise UsageError(f"{to} is written by another library, which needs a folder of this machine; got {path}")
     if to == "tensorboard":
         places.check_folder(path, force, tensorboard.FILE)
         with places.replaced(path) as new:
@@ -45,8 +47,10 @@ def export(
         with places.replaced(path) as new:
             mlflow.write(results, mlflow.client(new), path.parent / "mlruns")
     else:
-        places.check_file(path, force)
-        content = csv(results, table or "runs").encode()
-        files.make_folder(path.parent)
-        files.write(path, content)
+        folder = open_folder(path.parent)
+        if not is_remote(path):
+            places.check_file(path, force)
+        elif not force and path.name in folder.list():
+            raise UsageError(f"{path} exists; give another file, or replace it with --force (force=True)")
+        folder.put(path.name, csv(results, table or "runs").encode())
     return path

@@ -20,6 +20,8 @@ from dlsweep.plots.chart import NETWORKS, Charts
 from dlsweep.plots.names import about
 from dlsweep.plots.options import EVERY_PLOT
 from dlsweep.registry import Choice
+from dlsweep.storage.folder import open_folder
+from dlsweep.storage.location import is_remote
 from dlsweep.tasks import Task
 from dlsweep.text import nearest, value_text
 
@@ -181,16 +183,15 @@ def clear(results: Results) -> None:
     """Remove the figures that were drawn before: they may be out of date."""
     drawn = re.compile(rf"({'|'.join(map(re.escape, _titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
-    for path in () if folder.is_symlink() else folder.glob("*"):
-        if drawn.fullmatch(path.name):
-            path.unlink()
+    for name in () if folder.is_symlink() else results.files.list(folder.name):
+        if drawn.fullmatch(name.removeprefix(f"{folder.name}/")):
+            results.files.delete(name)
 
 
 def save(figure: Figure, path: Path) -> set[str]:
     """Write a figure in the format of the path's ending, whole or not at all; return the characters without a font."""
     content, unknown = rendered(figure, path.suffix[1:].lower())
-    files.make_folder(path.parent)
-    files.write(path, content)
+    open_folder(path.parent).put(path.name, content)
     return unknown
 
 
@@ -277,6 +278,8 @@ def _titles() -> Iterator[str]:
 
 def _folder(results: Results) -> Path:
     folder = results.folder / "figures"
+    if is_remote(folder):
+        return folder
     if folder.is_symlink():
         raise UsageError(f"{folder} is a link; figures are written into the results folder and nowhere else")
     files.refuse_links(results.folder, folder.name)

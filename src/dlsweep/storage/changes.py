@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlsweep.config import Config
+from dlsweep.config.runs import Run
 from dlsweep.factors import BY_NAME
 from dlsweep.text import NUMBER
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from dlsweep.storage.record import Record
 
 
-def differing(config: Config, committed: Mapping[str, pa.Table]) -> tuple[dict[str, list[str]], list[str]]:
+def differing(
+    config: Config, committed: Mapping[str, pa.Table], asked: Iterable[Run]
+) -> tuple[dict[str, list[str]], list[str]]:
     """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
     stored: dict[str, list[str | None]] = {}
     for rows in committed.values():
@@ -32,7 +35,7 @@ def differing(config: Config, committed: Mapping[str, pa.Table]) -> tuple[dict[s
         ]
         stored |= dict(zip(ids, map(list, zip(*columns, strict=True)), strict=True))
     relabelled: dict[str, list[str]] = {}
-    for run in config.runs() if stored else ():
+    for run in asked if stored else ():
         labels = [run.arm.name, *(run.arm.levels[factor] for factor in config.factors)]
         if run.id in stored and stored.pop(run.id) != labels:
             relabelled[run.id] = labels
@@ -82,7 +85,7 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a part's table with the columns of a schema; those that it lacks are null."""
     if table.schema.equals(schema):
         return table
-    return pa.table([_column(table, field) for field in schema], schema=schema.remove_metadata())
+    return pa.table([_column(table, field) for field in schema], schema=schema.with_metadata(table.schema.metadata))
 
 
 def _column(table: pa.Table, field: pa.Field) -> Any:

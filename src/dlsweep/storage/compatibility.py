@@ -14,7 +14,7 @@ from typing import Any
 
 from dlsweep import sources
 from dlsweep.config import Config, load
-from dlsweep.config.runs import Arm
+from dlsweep.config.runs import Arm, Run
 from dlsweep.errors import DlsweepError, ResultsDamaged, Unreadable, UsageError
 from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
@@ -129,13 +129,19 @@ def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) ->
     return replace(made, tables=found, sessions=[], sources=None, further="".join(beside))
 
 
-def describe(config: Config, old: record.Record | None, committed: Committed | None = None) -> record.Record:
+def describe(
+    config: Config,
+    old: record.Record | None,
+    committed: Committed | None = None,
+    own: Iterable[Run] | None = None,
+) -> record.Record:
     """Return the record of a folder that this process trains `config` into.
 
     committed: the runs that are there; None for the record of a training that has gone further, and has results.
+    own: the runs that the folder is for; by default all of the config.
     """
     trained = committed is None or any(status != "failed" for status in statuses(committed).values())
-    relabelled, hidden = changes.differing(config, committed or {})
+    relabelled, hidden = changes.differing(config, committed or {}, config.runs() if own is None else own)
     return record.Record(
         name=config.name,
         config=canonical(config),
@@ -144,6 +150,7 @@ def describe(config: Config, old: record.Record | None, committed: Committed | N
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
         shard=old.shard if old else "",
+        runs=old.runs if old else 0,
         further=old.further if old else "",
         earlier=old.earlier if old else "",
         sources={
@@ -201,9 +208,9 @@ def others(config: Config, committed: Committed) -> set[str]:
     return there - {run.id for run in config.runs()}
 
 
-def asked(config: Config, found: Mapping[str, str]) -> dict[str, str]:
-    """Return the status of the committed runs that a config asks for."""
-    return {run.id: found[run.id] for run in config.runs() if run.id in found} if found else {}
+def asked(runs: Iterable[Run], found: Mapping[str, str]) -> dict[str, str]:
+    """Return the status of those of some runs that are committed."""
+    return {run.id: found[run.id] for run in runs if run.id in found} if found else {}
 
 
 def _same_tables(then: Tables, now: Tables) -> bool:

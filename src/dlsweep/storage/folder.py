@@ -15,34 +15,12 @@ from typing import Protocol
 
 from dlsweep import files
 from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
+from dlsweep.storage.holder import Holder
+from dlsweep.storage.location import is_remote
+from dlsweep.storage.remote import RemoteFolder
 
 RUNNER = ".runner.json"  # the note that names the holder of a folder
 OTHER = "another process works on it"
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process `pid` on the machine `host` that has worked on a folder since a time in ISO 8601."""
-
-    host: str
-    pid: int
-    since: str
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} has worked on it since {self.since}"
-
-    @property
-    def has_died(self) -> bool:
-        """Tell if the process is known to have ended; of one on another machine this is not known."""
-        if self.host != platform.node():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, OverflowError):  # it belongs to another user
-            return False
-        return False
 
 
 class Folder(Protocol):
@@ -171,7 +149,7 @@ def _noted(note: Path) -> Holder | None:
 
 def open_folder(path: Path) -> Folder:
     """Return the folder at a path, which need not exist."""
-    return LocalFolder(path)
+    return RemoteFolder(path) if is_remote(path) else LocalFolder(path)
 
 
 def make_folder(output: Path, name: str, inside: Iterable[str]) -> Folder:
@@ -179,6 +157,10 @@ def make_folder(output: Path, name: str, inside: Iterable[str]) -> Folder:
 
     inside: the subfolders to be written into. Raise a `UsageError` if the name or a link leads out of `output`.
     """
+    if is_remote(output):
+        if not name or "/" in name or name in (".", ".."):
+            raise UsageError(f"{name!r} is not the name of a folder in {output}")
+        return RemoteFolder(output / name)
     path = output / name
     if path.parent != output or path.name != name:
         raise UsageError(f"{name!r} is not the name of a folder in {output}")

@@ -284,16 +284,17 @@ def _has_state(folder: Folder, row: Mapping[str, Any], run: Run, steps: int) -> 
     return all(any(name.startswith(f"{STATE}/{group}/") for name in names) for group, needs in needed.items() if needs)
 
 
-def begin(config: Config, old: record.Record, there: Store) -> Store:
+def begin(config: Config, old: record.Record, there: Store, runs: int) -> Store:
     """Return the store of the longer training, which its folder's record names from now on.
 
-    there: the store of the folder's runs. Parts of another longer training that was never finished are deleted.
+    there: the store of the folder's runs. runs: the number of the longer ones. Parts of another
+    longer training that was never finished are deleted.
     """
     tables = compatibility.tables(config)
     if old.further != tables.sweep:
         if old.beside:
             there.discard()
-        replace(old, further=tables.sweep, earlier="").write(there.folder)
+        replace(old, further=tables.sweep, earlier="", runs=runs).write(there.folder)
     return Store(there.folder, tables, old.tables.sweep)
 
 

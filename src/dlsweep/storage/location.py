@@ -4,24 +4,70 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, cast
 
 from dlsweep.errors import UsageError
+from dlsweep.text import nearest
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://.*", re.DOTALL | re.IGNORECASE)
+INSTALL = "results on a remote file system need fsspec; install it with S3's: pip install 'dlsweep[remote]'"
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL | re.IGNORECASE)
 _FLATTENED = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # first part of a URL that was made a `Path`
+_SECRET = re.compile(r"://[^/@]*:[^/@]*@")
+# Seconds without an answer, after which a request to S3 is tried again (s3fs does so five times).
+_S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 2, "mode": "standard"}}
 
 
 def located(place: str | Path) -> Path:
-    """Return the location that a text stands for. Raise a `UsageError` for a URL that cannot be used.
+    """Return the location that a text stands for; of a URL a `UPath`, which has the methods of a `Path`.
+
+    Raise a `UsageError` for a URL that cannot be used.
 
     >>> located("results").name
     'results'
+    >>> located("file:///results/mnist").name
+    'mnist'
     """
-    text = str(place)
-    if _URL.fullmatch(text):
-        raise UsageError(f"{text} is a URL, and results are kept in folders of this machine only; give a folder")
+    if not isinstance(place, str) and is_remote(place):
+        return place
+    if url := _URL.fullmatch(str(place)):
+        protocol, rest = url[1].lower(), url[2]
+        return Path(rest) if protocol in ("file", "local") else _remote(str(place), protocol)
     path = Path(place)
     if len(path.parts) > 1 and _FLATTENED.fullmatch(path.parts[0]) and not Path(path.parts[0]).is_dir():
         rest = "/".join(path.parts[1:])
         raise UsageError(f"{path} is neither a URL nor a folder; a URL is written as a text, {path.parts[0]}//{rest}")
     return path
+
+
+def is_remote(place: Path) -> bool:
+    """Tell if a location is on a remote file system."""
+    return not isinstance(place, Path)
+
+
+def _remote(url: str, protocol: str) -> Path:
+    if _SECRET.search(url):
+        shown = _SECRET.sub("://***@", url)
+        raise UsageError(f"{shown} has a password, which messages would show; give it to the file system (environment)")
+    try:
+        import fsspec
+        from upath import UPath
+    except ImportError:
+        raise UsageError(f"{url}: {INSTALL}") from None
+    if protocol not in (known := fsspec.available_protocols()):
+        raise UsageError(f"{url}: there is no file system {protocol!r}{nearest(protocol, known)}")
+    try:
+        path = UPath(url, **_options(protocol, fsspec.config.conf.get(protocol, {})))
+        path.fs  # noqa: B018  imports the package of the file system
+    except (ImportError, ValueError, TypeError) as error:
+        raise UsageError(f"{url} cannot be used: {error}") from error
+    return cast(Path, path)
+
+
+def _options(protocol: str, known: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a file system: every listing is asked for, and a server that stalls is given up.
+
+    known: options that the user has configured for it, which stay.
+    """
+    times = {"config_kwargs": _S3} if protocol in ("s3", "s3a") and "config_kwargs" not in known else {}
+    return {"use_listings_cache": False, **times}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.config.resolved import differences
-from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.storage import compatibility, contents, parts
-from dlsweep.storage.folder import Folder, make_folder
+from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
+from dlsweep.storage import changes, compatibility, contents, made_by, parts
+from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
-from dlsweep.storage.store import WRITTEN, Committed, Store, statuses
+from dlsweep.storage.store import WRITTEN, Committed, Store
 from dlsweep.storage.tables import TABLES
 
 # Columns of runs/ that two trainings of one run need not share.
-_ASIDE = ("seconds", "error")
+_ASIDE = {"seconds", "error"}
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,23 @@ class Merged:
     """Result of a merge. results: the united folder. added: runs that it did not have.
 
     known: runs that were there already, or in two of the folders. missing: runs of the config that no folder has.
-    machines: descriptions of the processors that trained the runs, if there are several.
+    notes: sentences on damaged parts of the target, which are set aside.
     """
 
     results: Results
     added: int
     known: int
     missing: int
-    machines: list[str]
+    notes: list[str]
 
 
 def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
     """Copy the runs of some folders into the folder `target`, which may exist, and count them.
 
-    A run is there once, however many folders have it. An interrupted merge is completed by another one. Raise a
-    `UsageError` if a folder belongs to a different config, `ResultsDamaged` if two folders have different numbers for
-    one run, or if a part is damaged, and `ResultsInUse` while one of the folders is trained.
+    A run is there once, however many folders have it. All folders are checked before anything is written; an
+    interrupted merge is completed by another one. Raise a `UsageError` if a folder belongs to a different config,
+    `ResultsDamaged` if two folders have different numbers for one run, or if a part is damaged, and `ResultsInUse`
+    while one of the folders is trained.
 
     >>> import dlsweep
     >>> config = {"name": "two", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 4}
@@ -56,144 +59,211 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
     (4, 0, 4)
     """
     target = located(target)
-    opened = [open_results(source) for source in sources if located(source).absolute() != target.absolute()]
-    if not opened:
+    folders = {place.resolve(): place for place in map(located, sources)}
+    folders.pop(target.resolve(), None)
+    if not folders:
         raise UsageError("there is nothing to merge: name the folders of the shards")
+    opened = [open_results(folder) for folder in folders.values()]
+    _refuse_others(compatibility.open_record(open_folder(target))[0], opened, target)
     folder = make_folder(target.parent, target.name, (*WRITTEN, "figures"))
     with ExitStack() as held:
-        for results in sorted(opened, key=lambda one: str(one.folder.absolute())):
-            held.enter_context(results.files.lock())
+        for _, results in sorted(zip(folders, opened, strict=True), key=lambda one: one[0]):
+            _hold(held, results.files)
         held.enter_context(folder.lock())
+        opened = [open_results(results.folder) for results in opened]  # one may have been trained meanwhile
         old, _ = compatibility.open_record(folder)
-        for results in opened:
-            _refuse_other(old or opened[0].record, results, target)
-        united = _united(old, [results.record for results in opened])
-        store = Store(folder, united.tables)
-        committed = store.repair()[0] if old else Committed()
-        folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
-        united.write(folder)
-        added = known = 0
-        for results in opened:
-            more, same = _copy(results, store, committed)
-            added, known = added + more, known + same
-    found = open_results(target)
-    asked = {run.id for run in found.expanded.runs()}
-    missing = len(asked - statuses(committed).keys())
-    machines = sorted({_machine(session) for session in united.sessions})
-    return Merged(found, added, known, missing, machines if len(machines) > 1 else [])
+        _refuse_others(old, opened, target)
+        union = _united(folder, old, opened)
+        for copy in union.copies:
+            copy.into(union.store)
+    missing = len(union.asked - union.stems.keys())
+    return Merged(open_results(target), union.added, union.known, missing, union.notes)
 
 
-def _refuse_other(first: Record, results: Results, target: Path) -> None:
-    """Raise a `UsageError` if results are not of the same sweep as a record."""
-    own = results.record
-    if own.further:
-        raise UsageError(f"{results.folder} is being trained further; finish that with `dlsweep run` first")
-    different = differences(first.config, own.config)
-    if first.randomness_version != own.randomness_version:
-        different.append(f"randomness version: {first.randomness_version} there, {own.randomness_version} here")
-    if first.tables != own.tables:
-        different.append("its tables have other columns")
-    if different:
-        lines = [f"{results.folder} belongs to a different config than {target}:", *(f"  {line}" for line in different)]
-        raise UsageError("\n".join(lines))
+def _hold(held: ExitStack, folder: Folder) -> None:
+    """Lock a folder, unless nothing can be written into it: then no process of this machine trains it."""
+    try:
+        held.enter_context(folder.lock())
+    except ResultsInUse:
+        raise
+    except DlsweepError as error:
+        if getattr(error.__cause__, "errno", None) not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
 
 
-def _united(old: Record | None, records: Sequence[Record]) -> Record:
-    """Return the record of the united folder: the sessions of all, and the claims that are late in any."""
-    every = [*([old] if old else []), *records]
+def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) -> None:
+    """Raise a `UsageError` for results that are not of the same sweep as the target, or as the first of them."""
+    first, place = (old, target) if old else (opened[0].record, opened[0].folder)
+    for folder, own in [(place, first), *((results.folder, results.record) for results in opened)]:
+        if own.further:
+            raise UsageError(f"{folder} is being trained further; finish that with `dlsweep run` first")
+        different = differences(first.config, own.config)
+        if first.randomness_version != own.randomness_version:
+            different.append(f"randomness version: {first.randomness_version} there, {own.randomness_version} now")
+        if not different and first.tables != own.tables:
+            different.append("its tables have other columns")
+        if first.looks != own.looks:
+            different.append("its looks at the claims are planned otherwise")
+        sources = [dict(one.sources or {}) for one in (first, own)]
+        for name in sorted(sources[0].keys() & sources[1].keys()):
+            if "" != sources[0][name] != sources[1][name] != "":
+                different.append(f"the {name} has another source")
+        if different:
+            lines = [f"{folder} belongs to a different config than {place}:", *(f"  {line}" for line in different)]
+            raise UsageError("\n".join(lines))
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A chunk to be copied, or some runs of it. replaced: stems of failed runs that give way to it."""
+
+    source: Store
+    stem: str
+    rows: pa.Table
+    runs: Sequence[str]
+    replaced: Collection[str]
+
+    def into(self, store: Store) -> None:
+        """Commit the chunk into another store."""
+        store.remove(self.replaced)
+        folder = self.source.folder
+        listed = {table: parts.listing(folder, table) for table in TABLES if table in store.tables.schemas}
+        own = self.rows.filter(pc.is_in(self.rows["run_id"].cast(pa.string()), pa.array(self.runs)))
+        files = {name: folder.get(name) for name in map(parts.weights_name, parts.checksums(own))}
+        for table, names in listed.items():
+            name = names[self.stem]
+            if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
+                files[name] = folder.get(name)
+                continue
+            content = parts.encode_table(self._some(table, name, own, store.tables.schemas[table]))
+            files[parts.part_name(table, parts.joint_name(self.runs), content)] = content
+        store.commit(files)
+
+    def _some(self, table: str, name: str, own: pa.Table, schema: pa.Schema) -> pa.Table:
+        """Return the rows of some runs in a table, with the metadata of another sweep."""
+        if table == "runs":
+            return own.replace_schema_metadata({**(schema.metadata or {}), **made_by.signature(own.schema)})
+        rows = contents.read_others(self.source.folder, name, self.source.tables.schemas[table], self.rows)
+        by = "run_id" if "run_id" in schema.names else "arm"
+        kept = rows.filter(pc.is_in(rows[by].cast(pa.string()), pa.array(set(own[by].to_pylist()))))
+        return kept.replace_schema_metadata(schema.metadata)
+
+
+@dataclass
+class _Union:
+    """The runs of the united folder: its own, and those to be copied.
+
+    asked: ids of the runs of the config. chunks: rows of runs/ by stem; stems: the stem of each run.
+    """
+
+    store: Store
+    asked: set[str]
+    chunks: Committed
+    stems: dict[str, str] = field(default_factory=dict)
+    copies: list[_Copy] = field(default_factory=list)
+    added: int = 0
+    known: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for stem, rows in self.chunks.items():
+            self.stems |= dict.fromkeys(rows["run_id"].to_pylist(), stem)
+        self._row = lru_cache(maxsize=64)(self._rows)
+
+    def _rows(self, stem: str) -> dict[str, dict[str, Any]]:
+        return {row["run_id"]: row for row in self.chunks[stem].to_pylist()}
+
+    def add(self, source: Store, hidden: Collection[str], place: Path) -> None:
+        """Plan the copies of the chunks of a folder. Raise `ResultsDamaged` for damage, and for other numbers."""
+        chunks, bad = source.scan()
+        if bad:
+            raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {place}"]))
+        for stem, rows in chunks.items():
+            ids = rows["run_id"].to_pylist()
+            if not self.asked.issuperset(set(ids).difference(hidden)):
+                raise UsageError(f"the data of {place} has changed since its runs were trained; merge with that data")
+            own = [run for run in ids if run in self.asked]
+            if stem in self.chunks and rows.equals(self.chunks[stem]):
+                self.known += len(own)
+            elif own:
+                self._add(source, stem, rows, own, place)
+
+    def _add(self, source: Store, stem: str, rows: pa.Table, own: Sequence[str], place: Path) -> None:
+        given = {*source.tables.given, *_ASIDE}
+        here = {row["run_id"]: row for row in rows.to_pylist()} if self.stems.keys() & set(own) else {}
+        new = [run for run in own if run not in self.stems or self._gives_way(run, here[run], given, place)]
+        self.known += len(own) - len(new)
+        self.added += len(new)
+        if not new:
+            return
+        replaced = {self.stems[run] for run in new if run in self.stems}  # failed runs, each in a part of its own
+        self.copies.append(_Copy(source, stem, rows, new, replaced))
+        for one in replaced:
+            self.chunks.pop(one, None)
+        joint = parts.joint_name(new)
+        self.chunks[joint] = rows.filter(pc.is_in(rows["run_id"].cast(pa.string()), pa.array(new)))
+        if replaced:
+            self._row.cache_clear()
+        self.stems |= dict.fromkeys(new, joint)
+
+    def _gives_way(self, run: str, row: Mapping[str, Any], given: Collection[str], place: Path) -> bool:
+        """Tell if a known run failed and the same run of another folder did not. Raise for other numbers."""
+        known = self._row(self.stems[run])[run]
+        if "failed" in (known["status"], row["status"]):
+            return bool(known["status"] == "failed" != row["status"])
+        for column in [column for column in row if column not in given and column in known]:
+            a, b = row[column], known[column]
+            if a != b and (a == a or b == b):
+                raise ResultsDamaged(
+                    f"{place} and {self.store.folder}, or another of the folders, have different numbers for the run "
+                    f"{run} ({row['arm']}, seed {row['seed']}): {column} is {a} and {b}; "
+                    "they come from different processors or versions: train the run in one of them only"
+                )
+        return False
+
+
+def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _Union:
+    """Plan the union of some results in a folder, then repair it and write its record, which suits the copies, too."""
+    config = opened[0].expanded
+    runs = list(config.runs())
+    first = old or opened[0].record
+    store = Store(folder, first.tables, old.beside if old else "")
+    committed = store.scan()[0]
+    union = _Union(replace(store, beside=""), {run.id for run in runs}, dict(committed))
+    for results in opened:
+        source = Store(results.files, results.record.tables, results.record.beside)
+        union.add(source, results.record.hidden, results.folder)
+    relabelled, hidden = changes.differing(config, union.chunks, runs)
+    if old:
+        union.notes += store.repair()[1]
+        store.discard()
+    else:
+        with suppress(FileNotFoundError):  # it was lost, and is no part of the results
+            folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
+    record = _record(first, [results.record for results in opened])
+    replace(record, relabelled=relabelled, hidden=hidden, runs=len(runs)).write(folder)
+    return union
+
+
+def _record(first: Record, others: Sequence[Record]) -> Record:
+    """Return the record of the united folder: the claims of the first, and the sessions of all.
+
+    A claim is late if it is in any of them, or if one of them has stated it otherwise.
+    """
     sessions: list[dict[str, Any]] = []
-    for one in every:
+    late: set[str] = set()
+    gone: dict[str, None] = {}
+    asked = {claim.name: claim.question for claim in first.claims}
+    for one in (first, *others):
         sessions += [session for session in one.sessions if session not in sessions]
-    first = records[0]
-    late = {name for one in every for name in one.late}
-    gone = {name: None for one in every for name in one.removed}
-    names = [claim.name for claim in first.claims]
+        own = {claim.name: claim.question for claim in one.claims}
+        late |= {name for name in asked if one.alpha != first.alpha or own.get(name) != asked[name]}.union(one.late)
+        gone |= dict.fromkeys([*one.removed, *own])
     return replace(
         first,
         shard="",
         earlier="",
         sessions=sessions,
-        late=[name for name in names if name in late],
-        removed=[name for name in gone if name not in names],
+        late=[name for name in asked if name in late],
+        removed=[name for name in gone if name not in asked],
     )
-
-
-def _copy(results: Results, store: Store, committed: Committed) -> tuple[int, int]:
-    """Copy the chunks of some results that a store lacks; return the numbers of runs that are new, and known."""
-    source = Store(results.files, results.record.tables, results.record.beside)
-    chunks, bad = source.scan()
-    if bad:
-        raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {results.folder}"]))
-    listed = {table: parts.listing(source.folder, table) for table in source.tables.schemas}
-    there = {row["run_id"]: (stem, row) for stem, rows in committed.items() for row in rows.to_pylist()}
-    added = known = 0
-    for stem, rows in chunks.items():
-        new = [row["run_id"] for row in rows.to_pylist() if _is_new(row, there, results.folder, store.folder)]
-        known += len(rows) - len(new)
-        if not new:
-            continue
-        if replaced := {there[run][0] for run in new if run in there}:  # failed runs, each in a part of its own
-            store.remove(replaced)
-            for one in replaced:
-                committed.pop(one, None)
-        if len(new) == len(rows):
-            files = {listed[table][stem]: source.folder.get(listed[table][stem]) for table in _in_order(listed)}
-        else:
-            files = _some(source, listed, stem, rows, new)
-        weights = [parts.weights_name(run) for run in parts.checksums(rows) if run in new]
-        store.commit({name: source.folder.get(name) for name in weights} | files)
-        own = parts.joint_name(new)
-        committed[own] = rows.filter(pc.is_in(rows["run_id"].cast(pa.string()), pa.array(new)))
-        there |= {row["run_id"]: (own, row) for row in committed[own].to_pylist()}
-        added += len(new)
-    return added, known
-
-
-def _is_new(row: Mapping[str, Any], there: Mapping[str, tuple[str, Any]], source: Path, target: Folder) -> bool:
-    """Tell if a run is to be copied. Raise `ResultsDamaged` if the target has other numbers for it.
-
-    A run that failed gives way to one that did not.
-    """
-    if row["run_id"] not in there:
-        return True
-    known = there[row["run_id"]][1]
-    if "failed" in (known["status"], row["status"]):
-        return bool(known["status"] == "failed" != row["status"])
-    for column in [column for column in row if column not in _ASIDE and column in known]:
-        a, b = row[column], known[column]
-        if a != b and (a == a or b == b):
-            run = f"the run {row['run_id']} ({row['arm']}, seed {row['seed']})"
-            raise ResultsDamaged(
-                f"{source} and {target} have different numbers for {run}: {column} is {a} and {b}; "
-                "they come from different processors or versions: train the run in one of the two only"
-            )
-    return False
-
-
-def _in_order(tables: Collection[str]) -> list[str]:
-    """Return tables in the order of a commit."""
-    return [table for table in TABLES if table in tables]
-
-
-def _some(
-    source: Store, listed: Mapping[str, Mapping[str, str]], stem: str, rows: pa.Table, new: Sequence[str]
-) -> dict[str, bytes]:
-    """Return the files of a chunk with some of its runs only."""
-    own = rows.filter(pc.is_in(rows["run_id"].cast(pa.string()), pa.array(new)))
-    found = {}
-    for table in _in_order(listed):
-        schema = source.tables.schemas[table]
-        whole = rows if table == "runs" else contents.read_others(source.folder, listed[table][stem], schema, rows)
-        by = "run_id" if "run_id" in schema.names else "arm"
-        kept = whole.filter(pc.is_in(whole[by].cast(pa.string()), pa.array(set(own[by].to_pylist()))))
-        content = parts.encode_table(kept.replace_schema_metadata(schema.metadata))
-        found[parts.part_name(table, parts.joint_name(new), content)] = content
-    return found
-
-
-def _machine(session: Mapping[str, Any]) -> str:
-    """Describe the processor and the libraries of a session, on which the bits of its runs depend."""
-    versions = session.get("versions", {})
-    kernels = {str(blas.get("architecture")) for blas in versions.get("blas") or []}
-    processor = session.get("machine", {}).get("processor")
-    return f"{processor}, BLAS kernel {', '.join(sorted(kernels))}, NumPy {versions.get('numpy')}"

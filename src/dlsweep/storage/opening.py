@@ -8,7 +8,7 @@ from pathlib import Path
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
-from dlsweep.storage.location import located
+from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.results import Results
 from dlsweep.text import similar
 
@@ -23,7 +23,7 @@ def open_results(path: str | Path) -> Results:
     ['done']
     """
     folder = located(path)
-    if folder.is_file():
+    if not is_remote(folder) and folder.is_file():
         meant = folder.parent if folder.name == record.FILE else Path("results", folder.stem)
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
     found, damage = compatibility.open_record(open_folder(folder))

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, Unreadable
-from dlsweep.storage import changes
+from dlsweep.storage import changes, made_by
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
@@ -104,7 +104,8 @@ def read_table(
     with _opened(folder, name, schema) as file:
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
-        table = file.read(None if columns is None else wanted.names, use_threads=False).replace_schema_metadata()
+        table = file.read(None if columns is None else wanted.names, use_threads=False)
+        table = table.replace_schema_metadata(made_by.signature(file.schema_arrow) or None)
     return changes.with_columns(table, wanted)
 
 

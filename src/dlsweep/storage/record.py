@@ -19,8 +19,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from threadpoolctl import threadpool_info
-
 from dlsweep.config.claims import ALPHA, RELATIONS, Claim
 from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
@@ -29,6 +27,7 @@ from dlsweep.errors import ResultsDamaged, UsageError
 from dlsweep.metrics import parse_metric
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
+from dlsweep.storage import made_by
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
 from dlsweep.tasks import DESCENT, TASKS
@@ -46,7 +45,19 @@ FILE = "sweep.json"
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
 # Fields that are left out where empty.
-_OPTIONAL = ("shard", "further", "earlier", "relabelled", "hidden", "claims", "late", "removed", "looks", "tuning")
+_OPTIONAL = (
+    "shard",
+    "runs",
+    "further",
+    "earlier",
+    "relabelled",
+    "hidden",
+    "claims",
+    "late",
+    "removed",
+    "looks",
+    "tuning",
+)
 
 
 class OtherVersion(ResultsDamaged):
@@ -76,7 +87,8 @@ class Record:
 
     config: resolved, as `Config.resolved` gives it. levels: the labels of every factor in the order of the config.
     plots: as in the config; the results do not depend on them. sessions: one entry for each training into this folder.
-    shard: the part of the sweep that this folder is for, such as "0/4"; "" for the whole.
+    shard: the part of the sweep that this folder is for, such as "0/4"; "" for the whole. runs: their number in the
+    sweep, or in this part of it; 0 if not recorded.
     further, earlier: the id of a longer training of the same sweep while it is under way, and of a shorter one that it
     has replaced (`dlsweep.storage.further`).
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
@@ -97,6 +109,7 @@ class Record:
     randomness_version: int = RANDOMNESS_VERSION
     schema_version: int = SCHEMA_VERSION
     shard: str = ""
+    runs: int = 0
     further: str = ""
     earlier: str = ""
     relabelled: Mapping[str, list[str]] = field(default_factory=dict)
@@ -250,7 +263,7 @@ def session(config_file: Path | None) -> dict[str, Any]:
         "machine": {
             "host": platform.node(),
             "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
+            "processor": made_by.here().processor,
             "cores": os.cpu_count(),
         },
     }
@@ -258,11 +271,7 @@ def session(config_file: Path | None) -> dict[str, Any]:
 
 def versions() -> dict[str, Any]:
     """Return the versions of the numerical software; of BLAS also its kernels for this processor and its threads."""
-    blas = [
-        {"threads": 1} | {key: pool.get(key) for key in ("internal_api", "version", "architecture")}
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas" and "numpy" in pool["filepath"]
-    ]
+    blas = [{"threads": 1, **library} for library in made_by.blas()]
     return {**_packages(), "python": platform.python_version(), "blas": blas}
 
 

@@ -15,6 +15,8 @@ from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts, record
 from dlsweep.storage.folder import Folder, open_folder
+from dlsweep.storage.location import is_remote
+from dlsweep.storage.made_by import Machine, machine_of
 from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader, advised
@@ -82,6 +84,15 @@ class Results:
         """Number of runs by status. This needs no pandas, whose import takes longer than a small sweep."""
         found = Counter(self._tables.run_rows["status"].to_pylist())
         return {status: found[status] for status in STATUSES}
+
+    @property
+    def machines(self) -> dict[Machine, int]:
+        """Number of runs by the machine that trained them, without those of an older dlsweep, which named none."""
+        found = Counter[Machine]()
+        for rows in self._tables.run_parts.values():
+            if made := machine_of(rows):
+                found[made] += len(set(rows["run_id"].to_pylist()).difference(self.record.hidden))
+        return {made: count for made, count in found.items() if count}
 
     @cached_property
     def curves(self) -> DataFrame:
@@ -302,7 +313,8 @@ class Results:
         from dlsweep.config import load_resolved
 
         config = {key: value for key, value in self.config.items() if key != "fingerprints"}
-        return load_resolved(with_moved_files(config, self.folder.absolute()))
+        moved = config if is_remote(self.folder) else with_moved_files(config, self.folder.absolute())
+        return load_resolved(moved)
 
     @cached_property
     def weights(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from dlsweep.config.runs import Run
-from dlsweep.storage import contents, parts
+from dlsweep.storage import contents, made_by, parts
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
@@ -43,6 +43,7 @@ class Store:
             if kept
         }
         rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
+        rows["runs"] = made_by.signed(rows["runs"])
         tables = {table: parts.encode_table(own) for table, own in rows.items()}
         stem = parts.stem(runs)
         return {

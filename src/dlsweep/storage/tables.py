@@ -72,6 +72,12 @@ class Tables:
         """Metrics of every split, the main one first."""
         return self.of_task.metrics
 
+    @property
+    def given(self) -> set[str]:
+        """Columns of runs/ that the config decides, and not training."""
+        seeds = {"seed", *(f"seed_{source}" for source in self.sources)}
+        return {"run_id", "arm", "classes", *self.factors, *self.settings, *self.of_task.run_columns, *seeds}
+
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
         """Columns of every table of the sweep, in the order of `TABLES`."""

@@ -8,8 +8,11 @@ something to do; a run's curve is the same in any chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeVar
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Arm, Run
@@ -22,6 +25,7 @@ from dlsweep.training import costs
 from dlsweep.training.costs import FLOAT, Cost
 from dlsweep.training.result import Begun, TrainingResult
 
+T = TypeVar("T")
 Chunk = tuple[Run, ...]
 
 WIDE_ENOUGH = 8 << 20  # bytes of weights in a stack: a wider one gains nothing, and loses more when it is killed
@@ -59,43 +63,52 @@ class Plan:
         """Number of networks that the plan trains."""
         return sum(c.runs for c in self.cohorts)
 
-    def missing(self, done: Container[str]) -> Iterator[Run]:
+    def missing(self, done: Collection[str]) -> Iterator[Run]:
         """Yield the runs whose id is not in `done`, lazily, arm by arm."""
-        owns = self.owns or (lambda run: True)
-        return (run for run in self.config.runs() if owns(run) and run.id not in done)
+        runs = filter(self.owns, self.config.runs()) if self.owns else self.config.runs()
+        return (run for run in runs if run.id not in done) if done else iter(runs)
 
     def iterations(self, done: Collection[str]) -> int:
         """Return the number of run-iterations of the missing runs."""
         if not done:
             return sum(c.runs * c.steps for c in self.cohorts)
-        steps = {code(c.arm): c.steps for c in self.cohorts}
-        return sum(steps[code(run.arm)] for run in self.missing(done))
+        number = self.numbering()
+        return sum(self.cohorts[number(run.arm)].steps for run in self.missing(done))
 
-    def chunks(self, done: Container[str], workers: int, memory: int, apart: Container[str] = ()) -> Iterator[Chunk]:
+    def numbering(self) -> Callable[[Arm], int]:
+        """Return a function that gives the position of an arm's cohort, fast for runs that come arm by arm."""
+        numbers = {code(cohort.arm): i for i, cohort in enumerate(self.cohorts)}
+        return last_kept(lambda arm: numbers[code(arm)])
+
+    def chunks(self, done: Collection[str], workers: int, memory: int, apart: Collection[str] = ()) -> Iterator[Chunk]:
         """Yield the missing runs, lazily, in chunks for `workers` that may use `memory` bytes each.
 
         apart: runs that train in other chunks than the rest.
         """
-        cohorts = {code(c.arm): c for c in self.cohorts}
+        number = self.numbering()
 
-        def key(run: Run) -> tuple[Hashable, bool, int]:  # the folds of a cross-validation may differ by a sample
-            own = code(run.arm)
-            return own, run.id in apart, cohorts[own].dataset.tested(run.seeds)
+        def key(run: Run) -> tuple[int, bool, int]:
+            i = number(run.arm)
+            # An id is a hash, made only where it is needed. The folds of a cross-validation may differ by a sample.
+            return i, bool(apart) and run.id in apart, self.cohorts[i].dataset.tested(run.seeds)
 
-        missing = Counter(map(key, self.missing(done)))
-        sizes = _sizes([(cohorts[own], count) for (own, *_), count in missing.items()], workers, memory)
+        if done or apart or any(cohort.dataset.division for cohort in self.cohorts):
+            missing: Mapping[tuple[int, bool, int], int] = Counter(map(key, self.missing(done)))
+        else:
+            missing = {(i, False, cohort.dataset.sizes["test"]): cohort.runs for i, cohort in enumerate(self.cohorts)}
+        sizes = _sizes([(self.cohorts[i], count) for (i, *_), count in missing.items()], workers, memory)
         pieces = {
-            own: [c.together * piece for c in [cohorts[own[0]]] for piece in _pieces(count // c.together, size)]
+            own: [c.together * piece for c in [self.cohorts[own[0]]] for piece in _pieces(count // c.together, size)]
             for (own, count), size in zip(missing.items(), sizes, strict=True)
         }
-        filling: dict[Hashable, list[Run]] = {own: [] for own in missing}
+        filling: dict[tuple[int, bool, int], list[Run]] = {own: [] for own in missing}
         for run in self.missing(done):
-            own = filling[key(run)]
-            own.append(run)
-            if len(own) == pieces[key(run)][-1]:
-                pieces[key(run)].pop()
-                yield tuple(own)
-                own.clear()
+            own = key(run)
+            filling[own].append(run)
+            if len(filling[own]) == pieces[own][-1]:
+                pieces[own].pop()
+                yield tuple(filling[own])
+                filling[own].clear()
 
 
 def plan(config: Config) -> Plan:
@@ -108,13 +121,11 @@ def plan(config: Config) -> Plan:
     """
     first: dict[Hashable, Arm] = {}
     arms, runs = Counter[Hashable](), Counter[Hashable]()
-    last: Arm | None = None
-    for run in config.runs():
-        if run.arm is not last:
-            last, key = run.arm, code(run.arm)
-            first.setdefault(key, last)
-            arms[key] += 1
-        runs[key] += 1
+    for arm, own in groupby(config.runs(), key=attrgetter("arm")):
+        key = code(arm)
+        first.setdefault(key, arm)
+        arms[key] += 1
+        runs[key] += sum(1 for _ in own)
     cohorts = []
     for key, arm in first.items():
         numbers = {"arms": arms[key], "runs": runs[key], "together": max(1, len(arm.members))}
@@ -137,7 +148,21 @@ def train(
 def code(arm: Arm) -> Hashable:
     """Return a key that arms share if they can train as one stack: all but the numbers and the initializer."""
     split = [factor.code(arm.chosen(factor.name)) for factor in FACTORS]
-    return arm.fingerprint, *split, replace(arm.train, stopping=None), arm.evaluate
+    train = replace(arm.train, stopping=None) if arm.train.stopping else arm.train
+    return arm.fingerprint, *split, train, arm.evaluate
+
+
+def last_kept(function: Callable[[Arm], T]) -> Callable[[Arm], T]:
+    """Return a function that is computed once for each arm, of runs that come arm by arm: it keeps the last value."""
+    last: tuple[Arm, T] | None = None
+
+    def of(arm: Arm) -> T:
+        nonlocal last
+        if last is None or last[0] is not arm:
+            last = arm, function(arm)
+        return last[1]
+
+    return of
 
 
 def _sizes(cohorts: list[tuple[Cohort, int]], workers: int, memory: int) -> list[int]:

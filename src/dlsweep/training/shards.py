@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from dlsweep.config.runs import Arm, Run
+from dlsweep.config.runs import Run
 from dlsweep.errors import UsageError
-from dlsweep.training.plan import Plan, code
+from dlsweep.training.plan import Plan
 
 _WRITTEN = re.compile(r"([0-9]+)/([0-9]+)")
 
@@ -52,36 +52,22 @@ class Shard:
         >>> [Shard(i, 2).of(whole).runs for i in range(2)]
         [6, 6]
         """
-        work = {code(cohort.arm): cohort.work for cohort in plan.cohorts}
-        key = _remembering(code)
-        counted: dict[Hashable, Counter[Hashable]] = {one: Counter() for one in work}
+        number = plan.numbering()
+        counted = [Counter[Hashable]() for _ in plan.cohorts]
         for run in plan.config.runs():
-            counted[key(run.arm)][unit_of(run)] += 1
-        whole = sum(work[one] * units.total() for one, units in counted.items())
-        own: set[tuple[Hashable, Hashable]] = set()
-        runs: Counter[Hashable] = Counter()
+            counted[number(run.arm)][unit_of(run)] += 1
+        whole = sum(cohort.work * cohort.runs for cohort in plan.cohorts)
+        own: list[set[Hashable]] = [set() for _ in plan.cohorts]
         before = 0.0
-        for one, units in counted.items():
+        for cohort, units, mine in zip(plan.cohorts, counted, own, strict=True):
             for unit, count in units.items():
-                middle = before + work[one] * count / 2
-                before += work[one] * count
+                middle = before + cohort.work * count / 2
+                before += cohort.work * count
                 if int(self.shards * middle / whole) == self.index:
-                    own.add((one, unit))
-                    runs[one] += count
-        cohorts = tuple(replace(c, runs=runs[key(c.arm)]) for c in plan.cohorts if runs[key(c.arm)])
-        return replace(plan, cohorts=cohorts, owns=lambda run: (key(run.arm), unit_of(run)) in own)
-
-
-def _remembering(function: Callable[[Arm], Hashable]) -> Callable[[Arm], Hashable]:
-    """Return a function that computes once for each arm, of runs that come arm by arm."""
-    last: list[tuple[Arm, Hashable]] = []
-
-    def of(arm: Arm) -> Hashable:
-        if not last or last[0][0] is not arm:
-            last[:] = [(arm, function(arm))]
-        return last[0][1]
-
-    return of
+                    mine.add(unit)
+        runs = [sum(units[unit] for unit in mine) for units, mine in zip(counted, own, strict=True)]
+        cohorts = tuple(replace(c, runs=count) for c, count in zip(plan.cohorts, runs, strict=True) if count)
+        return replace(plan, cohorts=cohorts, owns=lambda run: unit_of(run) in own[number(run.arm)])
 
 
 def unit_of(run: Run) -> Hashable:

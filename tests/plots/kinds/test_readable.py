@@ -151,11 +151,13 @@ def test_a_reference_is_given_by_levels_or_is_the_best(loss: bool) -> None:
 def test_ticks_are_at_values_that_were_tried_and_what_moves_along_is_told() -> None:
     runs = pd.DataFrame({"train.batch_size": [1.0, 2.0, 8.0, 300.0], "optimizer.lr": ["0.1", "0.2", "0.8", "3"]})
     runs = runs.assign(run_id=list("abcd"), arm=list("abcd"), seed=0, status="done", final_test_accuracy=0.5)
+    runs["optimizer.lr.value"] = runs["optimizer.lr"].astype(float)  # the numbers of the same setting
     figure = plots["response"](runs, x="train.batch_size").figure
     ax = panels(figure)[0]
     assert ax.get_xticks().tolist() == [1, 2, 8, 300]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "8", "300"]
     assert said(figure, "Learning rate moves along the axis too, from 0.1 at 1 to 3 at 300.")
+    assert sum(text.count("moves along") for text in texts(figure)) == 1
     assert "batch size" in texts(figure)
 
 

@@ -1,0 +1,32 @@
+"""The process that works on a folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process `pid` on the machine `host` that has worked on a folder since a time in ISO 8601."""
+
+    host: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} has worked on it since {self.since}"
+
+    @property
+    def has_died(self) -> bool:
+        """Tell if the process is known to have ended; of one on another machine this is not known."""
+        if self.host != platform.node():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # it belongs to another user
+            return False
+        return False

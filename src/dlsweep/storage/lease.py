@@ -1,0 +1,159 @@
+"""Ownership of a remote folder: a lease, which its holder renews, and which another process takes after its expiry.
+
+    .lease/00000003      number of the lease; the highest one counts
+
+A lease is created on condition of its absence, so a number has one holder. Only this one ever writes it again, to
+renew or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are differences of
+times of one clock, the server's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlsweep.errors import DlsweepError, ResultsInUse
+from dlsweep.storage.holder import Holder
+from dlsweep.storage.objects import Objects
+
+FOLDER = ".lease"
+EXPIRY, RENEWAL = 60.0, 15.0  # seconds without renewal after which a lease is free; seconds between renewals
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that a process has, or had: its number, and the content of its object."""
+
+    number: int
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of its object."""
+        return f"{FOLDER}/{self.number:08}"
+
+    @property
+    def encoded(self) -> bytes:
+        """Content of its object."""
+        return json.dumps(dict(self.content)).encode()
+
+    @property
+    def holder(self) -> Holder | None:
+        """Process that holds it; None if it was released, or if this machine knows that the process has died."""
+        if self.content.get("released"):
+            return None
+        try:
+            found = Holder(str(self.content["host"]), int(self.content["pid"]), str(self.content["since"]))
+        except (KeyError, TypeError, ValueError):
+            return Holder("an unknown machine", 0, "an unknown time")
+        return None if self.content.get("kernel") == _kernel() != "" and found.has_died else found
+
+    @property
+    def expiry(self) -> float:
+        """Seconds without renewal after which it is free."""
+        given = self.content.get("expiry")
+        return float(given) if isinstance(given, int | float) else EXPIRY
+
+    def is_newest(self, objects: Objects) -> bool:
+        """Tell if no other process has taken a later lease."""
+        found = newest(objects)
+        return found is not None and found.content.get("token") == self.content["token"]
+
+
+def newest(objects: Objects) -> Lease | None:
+    """Return the lease that counts; None if there never was one."""
+    numbers = [int(name) for name in objects.names(FOLDER) if name.isascii() and name.isdigit()]
+    if not numbers:
+        return None
+    lease = Lease(max(numbers), {})
+    try:
+        content = json.loads(objects.get(lease.name))
+    except (FileNotFoundError, ValueError):
+        content = None
+    return Lease(lease.number, content if isinstance(content, dict) else {})
+
+
+def holder(objects: Objects) -> Holder | None:
+    """Return the process that holds a folder; None if there is none.
+
+    This only reads, so the age of the lease is by the clock of this machine.
+    """
+    lease = newest(objects)
+    if lease is None or (found := lease.holder) is None:
+        return None
+    age = (datetime.now(UTC) - _aware(objects.modified(lease.name))).total_seconds()
+    return found if age <= 2 * lease.expiry else None
+
+
+def take(objects: Objects) -> Lease:
+    """Take the lease of a folder, or raise `ResultsInUse` with the name of its holder."""
+    old = newest(objects)
+    if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
+        free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
+        raise ResultsInUse(f"{objects} is in use: {by}{free}")
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    who = {"host": platform.node(), "pid": os.getpid(), "since": now, "kernel": _kernel()}
+    own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": EXPIRY})
+    objects.create(own.name, own.encoded)
+    if not own.is_newest(objects):
+        raise ResultsInUse(f"{objects} is in use: another process has just taken it")
+    for name in objects.names(FOLDER):
+        if name != own.name.rpartition("/")[2]:
+            objects.delete(f"{FOLDER}/{name}")
+    return own
+
+
+@contextmanager
+def renewed(objects: Objects, lease: Lease) -> Iterator[None]:
+    """Renew a lease while the block runs, and release it afterwards."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(RENEWAL):
+            with suppress(DlsweepError, FileNotFoundError):
+                if not lease.is_newest(objects):
+                    return
+                objects.put(lease.name, lease.encoded)
+
+    thread = threading.Thread(target=renew, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(RENEWAL)
+        with suppress(DlsweepError, FileNotFoundError):
+            if lease.is_newest(objects):
+                objects.put(lease.name, Lease(lease.number, {**lease.content, "released": True}).encoded)
+
+
+def _age(objects: Objects, lease: Lease) -> float:
+    """Return the seconds since a lease was renewed, by the clock of the server."""
+    probe = f"{FOLDER}/now-{secrets.token_hex(8)}"
+    objects.put(probe, b"")
+    try:
+        return (_aware(objects.modified(probe)) - _aware(objects.modified(lease.name))).total_seconds()
+    finally:
+        objects.delete(probe)
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _kernel() -> str:
+    """Return a name of the running system and its process ids: another container may use the same number."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  its target is no path
+    except OSError:
+        return ""

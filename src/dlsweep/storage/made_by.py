@@ -1,0 +1,78 @@
+"""The machine that trained a run. The bits of the run depend on it, so each part of runs/ records it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from threadpoolctl import threadpool_info
+
+from dlsweep import machine
+
+KEY = b"made_by"  # in the metadata of a part
+
+
+class Machine(NamedTuple):
+    """The model of a processor, the library of matrix products with its kernel, and the version of NumPy.
+
+    >>> print(Machine("EPYC 7742", "openblas 0.3.29 (Haswell)", "2.2.0"))
+    EPYC 7742, openblas 0.3.29 (Haswell), NumPy 2.2.0
+    """
+
+    processor: str
+    blas: str
+    numpy: str
+
+    def __str__(self) -> str:
+        return f"{self.processor}, {self.blas}, NumPy {self.numpy}"
+
+
+@cache
+def here() -> Machine:
+    """Return the machine of this process."""
+    libraries = [f"{one['internal_api']} {one['version']} ({one['architecture']})" for one in blas()]
+    return Machine(machine.processor(), ", ".join(libraries) or "unknown BLAS", version("numpy"))
+
+
+def blas() -> list[dict[str, Any]]:
+    """Return NumPy's libraries of matrix products in this process. Other packages may bring some of their own."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    own = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
+    return [{key: pool.get(key) for key in ("internal_api", "version", "architecture")} for pool in own]
+
+
+def signed(rows: pa.Table) -> pa.Table:
+    """Return rows of runs/ that this process has trained, with its machine in their metadata."""
+    return rows.replace_schema_metadata(
+        {**(rows.schema.metadata or {}), KEY: json.dumps(here()._asdict(), sort_keys=True).encode()}
+    )
+
+
+def signature(schema: pa.Schema) -> dict[bytes, bytes]:
+    """Return the metadata of a part that names its machine; empty in one of an older dlsweep."""
+    return {key: value for key, value in (schema.metadata or {}).items() if key == KEY}
+
+
+def machine_of(rows: pa.Table) -> Machine | None:
+    """Return the machine that trained rows of runs/; None if they do not name one."""
+    try:
+        found = json.loads(signature(rows.schema).get(KEY, b"{}"))
+        return Machine(*(str(found[name]) for name in Machine._fields))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def mixture(machines: dict[Machine, int]) -> str:
+    """Return a sentence on runs of several machines, with the number of runs of each; "" for one machine.
+
+    >>> mixture({Machine("EPYC 7742", "openblas 0.3.29 (Haswell)", "2.2.0"): 3})
+    ''
+    """
+    if len(machines) < 2:
+        return ""
+    each: Sequence[str] = [f"{count} from {one}" for one, count in sorted(machines.items())]
+    return f"The runs come from {len(machines)} machines, which may round differently: {'; '.join(each)}."

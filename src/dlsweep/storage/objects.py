@@ -1,0 +1,126 @@
+"""Objects of a remote file system below a URL, through `fsspec`: written whole, or created only if they are absent."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dlsweep.errors import DlsweepError, Unreadable
+
+PAUSES = (0.2, 1.0, 3.0)  # seconds before a put is tried again
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects below a `UPath`. Names are relative to it; errors of every file system become sentences with the URL."""
+
+    path: Any
+
+    def __str__(self) -> str:
+        return str(self.path).rstrip("/")
+
+    @property
+    def _files(self) -> Any:
+        return self.path.fs
+
+    def _key(self, name: str) -> str:
+        return f"{self.path.path.rstrip('/')}/{name}".rstrip("/")
+
+    def get(self, name: str) -> bytes:
+        """Return the content of an object. Raise `FileNotFoundError`, or `Unreadable`."""
+        with self._reading(name):
+            return bytes(self._files.cat_file(self._key(name)))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object in one request, whatever was there."""
+        with self._writing(name):
+            self._files.pipe_file(self._key(name), content)
+
+    def create(self, name: str, content: bytes) -> bytes:
+        """Write an object that must be absent. Return the content that is there afterwards: this, or another one.
+
+        A put that is sent again, since its answer was lost, is refused because of itself. So after every error the
+        object is read; while it is absent (a conflict of two puts, a lost request), the put is tried again.
+        """
+        for pause in (*PAUSES, None):
+            try:
+                with self._writing(name):
+                    self._files.pipe_file(self._key(name), content, mode="create")
+                return content
+            except DlsweepError:
+                with suppress(FileNotFoundError):
+                    return self.get(name)
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError
+
+    def refuses(self, name: str, content: bytes) -> bool:
+        """Tell if the server refuses to create an object that is there. content: the content that it has."""
+        from fsspec import AbstractFileSystem
+
+        files = self._files
+        if not files.async_impl and type(files).pipe_file is AbstractFileSystem.pipe_file:
+            return False  # it looks first, and then writes
+        with self._writing(name):
+            try:
+                files.pipe_file(self._key(name), content, mode="create")
+            except FileExistsError:
+                return True
+            except OSError as error:
+                if error.errno == errno.EINVAL or "precondition" in str(error).lower():
+                    return True
+                raise
+        return False
+
+    def names(self, inside: str = "") -> list[str]:
+        """Return the sorted names of the objects and folders in a folder; none if it does not exist."""
+        folder = self._key(inside)
+        with self._reading(inside):
+            try:
+                found = self._files.ls(folder, detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        split = (name.rstrip("/").rpartition("/") for name in found)
+        return sorted(name for above, _, name in split if above.strip("/") == folder.strip("/"))
+
+    def delete(self, name: str) -> None:
+        """Delete an object, if it is there."""
+        with self._writing(name), suppress(FileNotFoundError):
+            self._files.rm_file(self._key(name))
+
+    def modified(self, name: str) -> datetime:
+        """Return the time at which an object was written, by the clock of the server."""
+        with self._reading(name):
+            found: datetime = self._files.modified(self._key(name))
+            return found
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, DlsweepError):
+            raise
+        except Exception as error:  # each file system has errors of its own
+            advice = "nothing was changed, try again when it can be read"
+            raise Unreadable(f"cannot read {self}/{name}: {reason(error)}; {advice}") from error
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except DlsweepError:
+            raise
+        except Exception as error:
+            raise DlsweepError(f"cannot write {self}/{name}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Return the reason that an error gives, in one line."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,226 @@
+"""Results on a remote file system, here the memory of this process: leases, markers, and whole sweeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dlsweep
+from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
+from dlsweep.plots.figures import draw
+from dlsweep.storage import lease
+from dlsweep.storage.folder import Folder, make_folder, open_folder
+from dlsweep.storage.location import is_remote, located
+from dlsweep.storage.objects import Objects
+from dlsweep.storage.remote import RemoteFolder
+
+fsspec = pytest.importorskip("fsspec")
+pytestmark = pytest.mark.cluster
+
+A, B = "runs/0123456789abcdef-00000000.parquet", "runs/0123456789abcdef-11111111.parquet"
+CONFIG: dict[str, Any] = {
+    "name": "tiny",
+    "data": {"mnist": {"train": 50, "test": 50}},
+    "model": {"mlp": {"hidden": [4]}},
+    "train": {"iterations": 4, "batch_size": 5},
+    "evaluate": {"every": 2, "on": ["test"], "keep": "final"},
+    "grid": {"activation": ["relu", "tanh"]},
+    "seeds": 2,
+    "plots": ["final"],
+}
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    yield "memory://bucket/results"
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def folder(url: str) -> RemoteFolder:
+    return RemoteFolder(located(url))
+
+
+def keys() -> list[str]:
+    return sorted(name for name in fsspec.filesystem("memory").store if "/.lease/" not in name)
+
+
+def test_a_folder_has_files(folder: Folder, url: str) -> None:
+    assert str(folder) == url
+    assert folder.list() == folder.list("inside") == []
+    with pytest.raises(FileNotFoundError):
+        folder.get("inside/file")
+    folder.put("inside/file", b"content")
+    folder.put("inside/.hidden", b"")
+    assert folder.list() == ["inside"]
+    assert folder.list("inside") == ["inside/file"]
+    folder.move("inside/file", "a/b/file")
+    assert folder.get("a/b/file") == b"content"
+    assert [str(one) for one in open_folder(located(url) / "a").subfolders("file")] == [f"{url}/a/b"]
+    folder.delete("a/b/file")
+    folder.delete("a/b/file")
+    assert folder.list("a/b") == []
+
+
+def test_a_part_counts_when_its_marker_is_there(folder: RemoteFolder) -> None:
+    folder._objects.put(A, b"a")
+    assert folder.list("runs") == []
+    folder.put(A, b"a")
+    folder.put(A, b"a")  # an answer that was lost
+    assert folder.list("runs") == [A]
+    with pytest.raises(ResultsInUse, match="has just trained the same runs"):
+        folder.put(B, b"b")
+    folder._objects.put(B, b"b")  # by a runner that was killed before it put the marker
+    assert folder.list("runs") == [A]
+    folder.clean("runs")
+    assert [name for name in keys() if "11111111" in name] == []
+    folder.delete(A)
+    assert keys() == []
+    folder._objects.put("runs/.0123456789abcdef", A.encode())  # killed while it deleted
+    folder.put(B, b"b")
+    assert folder.list("runs") == [B]
+    folder.move(B, f"quarantine/{B}")
+    assert folder.list("runs") == []
+    assert folder.list("quarantine/runs") == [f"quarantine/{B}"]
+
+
+def test_one_process_holds_a_folder(folder: RemoteFolder, url: str) -> None:
+    other = RemoteFolder(located(url))
+    assert folder.holder() is None
+    with folder.lock():
+        holder = other.holder()
+        assert holder is not None
+        with pytest.raises(ResultsInUse, match=rf"{url} is in use: process {holder.pid} .* free in \d+ seconds"):
+            other.lock().__enter__()
+    assert folder.holder() is None
+    with other.lock():
+        pass
+    assert len(Objects(folder.path).names(lease.FOLDER)) == 1
+
+
+def test_a_lease_is_taken_after_its_expiry_and_its_holder_stops(
+    folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RemoteFolder(located(url))
+    with folder.lock():
+        monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
+        with other.lock():
+            monkeypatch.setattr(lease, "RENEWAL", 0.0)
+            with pytest.raises(ResultsInUse, match="was taken by another process"):
+                folder.put(A, b"a")
+            other.put(A, b"a")
+    assert folder.list("runs") == [A]
+    assert lease.newest(Objects(folder.path)) == lease.newest(Objects(other.path))
+
+
+def test_a_lease_of_a_dead_process_is_free_at_once_on_its_machine(folder: RemoteFolder) -> None:
+    objects = Objects(folder.path)
+    own = lease.take(objects)
+    dead = {**own.content, "pid": 2**22 + 1}
+    objects.put(own.name, json.dumps(dead).encode())
+    assert folder.holder() is None
+    with folder.lock():
+        pass
+    objects.put(own.name.replace("1", "9"), json.dumps({**dead, "kernel": "another"}).encode())
+    with pytest.raises(ResultsInUse, match="is free in 60 seconds"):
+        folder.lock().__enter__()
+
+
+def test_a_lease_is_renewed(folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RENEWAL", 0.01)
+    objects = Objects(folder.path)
+    with folder.lock():
+        own = lease.newest(objects)
+        assert own is not None
+        first = objects.modified(own.name)
+        while objects.modified(own.name) == first:
+            pass
+
+
+def test_a_server_that_ignores_the_condition_is_found_out(
+    folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = type(fsspec.filesystem("memory"))
+    pipe = memory.pipe_file
+    monkeypatch.setattr(memory, "pipe_file", lambda self, path, value, mode="": pipe(self, path, value))
+    with pytest.warns(UserWarning, match="ignores the condition of a put"), folder.lock():
+        pass
+
+
+@pytest.mark.parametrize("lost", ["the request", "the answer"])
+def test_a_put_that_is_sent_again_is_not_refused_because_of_itself(
+    folder: RemoteFolder, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = type(fsspec.filesystem("memory"))
+    pipe, failed = memory.pipe_file, list[str]()
+
+    def flaky(self: Any, path: str, value: bytes, mode: str = "overwrite") -> None:
+        if lost == "the answer" or failed or mode != "create":
+            pipe(self, path, value, mode=mode)
+        if mode == "create" and not failed:
+            failed.append(path)
+            raise OSError(22, "At least one of the pre-conditions you specified did not hold")
+
+    monkeypatch.setattr(memory, "pipe_file", flaky)
+    folder.put(A, b"a")
+    assert failed
+    assert folder.list("runs") == [A]
+
+
+def test_errors_are_sentences_with_the_url(folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no\ncredentials")
+
+    memory = type(fsspec.filesystem("memory"))
+    for method in ("pipe_file", "cat_file", "ls"):
+        monkeypatch.setattr(memory, method, broken)
+    with pytest.raises(DlsweepError, match=f"cannot write {url}/file: no credentials"):
+        folder.put("file", b"")
+    with pytest.raises(Unreadable, match=f"cannot read {url}/file: no credentials"):
+        folder.get("file")
+    with pytest.raises(Unreadable, match=f"cannot read {url}/: no credentials"):
+        folder.list()
+
+
+def test_urls_that_cannot_be_used() -> None:
+    assert located("file:///results") == Path("/results")
+    assert is_remote(located("s3://bucket/x"))
+    with pytest.raises(UsageError, match=r"s3://\*\*\*@bucket has a password") as error:
+        located("s3://key:secret@bucket")
+    assert "secret" not in str(error.value)
+    with pytest.raises(UsageError, match="no file system 's4'"):
+        located("s4://bucket")
+    with pytest.raises(UsageError, match="is not the name of a folder"):
+        make_folder(located("s3://bucket"), "../x", ())
+
+
+def test_a_sweep(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    local = dlsweep.run(CONFIG, executor="inline", output=tmp_path / "local")
+    results = dlsweep.run(CONFIG, executor="inline", output=url)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["local"]
+    assert results.curves.equals(local.curves)
+    assert results.load(results.runs["run_id"][0]).iteration == 4
+    assert f"{url}/tiny" in repr(results)
+    store = fsspec.filesystem("memory").store
+    before = {name: bytes(content.getbuffer()) for name, content in store.items() if "/.lease/" not in name}
+    for damaged in ("runs", "curves", "predictions", "weights"):
+        name = next(name for name in before if f"/tiny/{damaged}/" in name and "/." not in name)
+        store[name].truncate(5)
+        again = dlsweep.run(CONFIG, executor="inline", output=url)
+        assert again.curves.equals(local.curves)
+        assert again.load(again.runs["run_id"][0]).iteration == 4
+    assert [one.folder.name for one in dlsweep.open_all(url)] == ["tiny"]
+    figures = draw(again, again.record.plots)
+    assert [str(path) for path in figures] == [f"{url}/tiny/figures/final-accuracy.png"]
+    assert store["/bucket/results/tiny/figures/final-accuracy.png"].getvalue()[1:4] == b"PNG"
+    shards = [dlsweep.run(CONFIG, executor="inline", output=url, shard=(i, 2)).folder for i in range(2)]
+    merged = dlsweep.merge(f"{url}/merged", shards)
+    assert merged.results.curves.equals(local.curves)
+    assert str(dlsweep.export(merged.results, output=f"{url}/runs.csv")) == f"{url}/runs.csv"
+    with pytest.raises(UsageError, match="exists; give another file"):
+        dlsweep.export(merged.results, output=f"{url}/runs.csv")
