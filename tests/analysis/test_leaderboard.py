@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scipy import stats
 from tests.support.claims import store
 
 from dlsweep.analysis.closing import closing_data, closing_table, page, text
+from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.config.runs import Run
 from dlsweep.errors import UsageError
@@ -26,6 +28,7 @@ FINAL = {  # test accuracy of six seeds
     ("tanh", "he"): [0.85, 0.88, 0.86, 0.88, 0.84, 0.86],
     ("tanh", "xavier"): [0.50, 0.70, 0.60, 0.55, 0.65, 0.60],
 }
+GROUP = ExceptionGroup("inner", [KeyError(3)])
 DIVERGED = {("tanh", "xavier"): 2}  # the seed
 
 
@@ -238,3 +241,28 @@ def test_an_arm_without_a_mean_is_not_said_to_be_worse(tmp_path: Path, diverging
     )
     marks = [line for line in closing_table(results, "test_loss").splitlines() if "the best (" in line]
     assert [line.startswith(told or "") for line in marks] == [True] * (told is not None)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("too small\nby far"), "ValueError: too small"),
+        (
+            ExceptionGroup("two", [ValueError("a"), ExceptionGroup("b", [KeyError(3)])]),
+            "ExceptionGroup: two (2 sub-exceptions)",
+        ),
+        (KeyError("a\nb"), "KeyError: 'a\\nb'"),
+        (SyntaxError("odd", ("own.py", 3, 1, "x = =", 3, 2)), "SyntaxError: odd"),
+    ],
+)
+@pytest.mark.parametrize("cause", [None, ValueError("first"), ExceptionGroup("first", [OSError("c")])])
+def test_the_line_of_an_error_has_its_type_and_the_first_line_of_its_message(
+    error: Exception, line: str, cause: Exception | None
+) -> None:
+    with pytest.raises(type(error)) as raised:
+        raise error from cause
+    assert error_line("".join(traceback.format_exception(raised.value))) == line
+
+
+def test_the_line_of_an_error_without_a_traceback() -> None:
+    assert error_line("the worker process was killed\n") == "the worker process was killed"

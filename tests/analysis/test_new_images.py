@@ -58,3 +58,22 @@ def test_not_without_predictions(tmp_path: Path) -> None:
     results = train(tmp_path, predictions=False)
     assert not [column for column in results.leaderboard() if "new_images" in str(column)]
     assert "new images" not in closing_table(results)
+
+
+def test_not_without_the_data(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for draw, path in zip(np.random.default_rng(0).spawn(2), paths):
+        x, t = draw.standard_normal((60, 3)), np.arange(60) % 3
+        np.savez(path, x_train=x[:40], t_train=t[:40], x_test=x[40:], t_test=t[40:])
+    config = {
+        "name": "moved",
+        "train": {"iterations": 2, "batch_size": 5},
+        "grid": {"data": [{"npz": str(path)} for path in paths]},
+        "seeds": 2,
+    }
+    dlsweep.run(config, output=tmp_path, executor="inline", quiet=True)
+    assert "on new images" in closing_table(dlsweep.open_results(tmp_path / "moved"))
+    paths[1].unlink()
+    table = closing_table(dlsweep.open_results(tmp_path / "moved"))
+    assert "final_test_accuracy" in table
+    assert "on new images" not in table

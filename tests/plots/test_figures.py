@@ -19,7 +19,7 @@ from tests.support.frames import made_up
 from dlsweep.analysis.frames import curves_of
 from dlsweep.cli.choosing import choices
 from dlsweep.errors import UsageError
-from dlsweep.plots import plots
+from dlsweep.plots import Chart, plots
 from dlsweep.plots.figures import clear, draw, safe, save
 from dlsweep.registry import Choice
 from dlsweep.storage.results import Results
@@ -268,6 +268,23 @@ def test_nothing_is_written_through_a_link(results: Results, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="is a link; figures are written into the results folder"):
         draw(Results(linked, results.record))
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_a_mistake_in_a_plot_stops_no_other(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(facets: Any) -> Chart:
+        """Raise an exception of two lines."""
+        raise ZeroDivisionError("no bars\nto draw")
+
+    list(plots)  # loads them, before the copy
+    monkeypatch.setattr(plots, "_entries", dict(plots._entries))
+    plots.register(table="runs")(broken)
+    both = [Choice("broken", {}), Choice("curves", {"rows": "activation", "columns": "init", "lines": "optimizer"})]
+    told = r"the plot broken failed in .*test_figures\.py, line \d+: ZeroDivisionError: no bars$"
+    with pytest.warns(UserWarning, match=f"^a plot was not drawn: {told}"):
+        assert len(draw(results, both, output=tmp_path / "both")) == 1
+    with pytest.raises(UsageError, match=told):
+        draw(results, [Choice("broken", {})], output=tmp_path / "one")
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,59 @@ def test_plots_have_the_ensemble_of_each_run(make: Make, tmp_path: Path) -> None
     np.testing.assert_array_equal(
         shared["ensemble_loss"], ensembles["loss"].loc[list(shared[keys].itertuples(index=False))]
     )
+
+
+# Three arms, by their learning rates, and every way to name two or all of them once the first two are there.
+RATES = (0.01, 0.1, 0.5)
+NAMED = [(arms, names) for arms in ((0, 2), (0, 1, 2)) for names in permutations("xyz", len(arms))]
+
+
+@pytest.fixture
+def named(make: Make) -> Callable[..., dict[str, Any]]:
+    """Some of the three arms, with these names."""
+
+    def named(arms: Iterable[int], names: Iterable[str]) -> dict[str, Any]:
+        levels = [{"sgd": {"lr": RATES[arm]}, "label": name} for arm, name in zip(arms, names, strict=True)]
+        return make(
+            evaluate={"every": 3, "on": ["test"], "ensemble": True},
+            grid={"optimizer": levels, "init": ["he"], "activation": ["relu"]},
+            seeds=2,
+        )
+
+    return named
+
+
+def measured(results: Results) -> dict[str, list[list[float]]]:
+    """Return the rows of each arm's ensemble."""
+    rows = results.ensembles.groupby("arm", observed=True)[["members", "iteration", "loss", "accuracy"]]
+    assert results.ensembles["arm"].astype(str).tolist() == results.ensembles["optimizer"].astype(str).tolist()
+    return {str(arm): own.to_numpy().tolist() for arm, own in rows}
+
+
+@pytest.mark.parametrize(("arms", "names"), NAMED)
+def test_names_of_arms_may_pass_from_one_to_another(
+    named: Callable[..., dict[str, Any]], tmp_path: Path, arms: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    """Stored rows of two arms may have the same name, in parts that were trained under two configs."""
+    own = list(measured(run(named((0, 1, 2), "xyz"), tmp_path / "fresh")).values())
+    assert own[0] != own[1] != own[2] != own[0]
+    run(named((0, 1), "xy"), tmp_path)
+    for chosen, now in ((arms, names), ((0, 1, 2), "yzx"), ((2, 1), "xy")):
+        assert measured(run(named(chosen, now), tmp_path)) == {
+            name: own[arm] for arm, name in zip(chosen, now, strict=True)
+        }
+
+
+def test_a_factor_may_be_added_and_taken_out(make: Make, tmp_path: Path) -> None:
+    configs = [
+        make(evaluate=EVALUATE, seeds=2, grid=grid)
+        for grid in (
+            {},
+            {"optimizer": [{"sgd": {"lr": [0.01, 0.1]}}]},
+            {"train.clip_norm": [None, 0.1]},
+            {"activation": ["tanh"]},
+        )
+    ]
+    for i, config in enumerate([*configs, *configs[::-1]]):
+        fresh = run(config, tmp_path / str(i)).ensembles
+        pd.testing.assert_frame_equal(run(config, tmp_path).ensembles, fresh, check_categorical=False)

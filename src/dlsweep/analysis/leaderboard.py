@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from dlsweep.types import Array
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_HEAD = re.compile(r"(  \+ Exception Group )?Traceback.*:$")
 ENDED = ("diverged", "stopped", "failed")
 
 
@@ -207,7 +209,7 @@ class Board:
                 table[f"{one.metric.name}_difference"] = np.where(np.isfinite(differences), differences, np.nan)
             if "iteration" in frame:
                 table[f"{one.metric.name}_iteration"] = frame["iteration"]
-        table["error"] = own["error"].map(last_line, na_action="ignore").to_numpy()
+        table["error"] = own["error"].map(error_line, na_action="ignore").to_numpy()
         rank = np.empty(len(self.arms[2]), int)
         rank[self.compared[0].order] = np.arange(len(self.compared[0].order))
         kept = np.flatnonzero(self.fitting(self.where))
@@ -256,13 +258,17 @@ class Board:
         return table
 
 
-def last_line(error: str) -> str:
-    r"""Return the last line of an error, which has its type and message.
+def error_line(error: str) -> str:
+    r"""Return the type of an error and the first line of its message, from its last traceback.
 
-    >>> last_line("Traceback:\n  …\nValueError: too small\n")
+    >>> error_line("Traceback:\n  …\nValueError: too small\n")
     'ValueError: too small'
     """
-    return error.strip().rpartition("\n")[2]
+    lines = error.splitlines()
+    start = max((row for row, line in enumerate(lines) if _HEAD.match(line)), default=-1)
+    margin = "  | " if lines[start].startswith(" ") else ""  # of an exception group
+    texts = (line.removeprefix(margin) for line in lines[start + 1 :])
+    return next((text for text in texts if text and not text.startswith(" ")), error.strip())
 
 
 def ensembles(results: Results, metric: Metric) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlsweep.analysis.crossed import crossed_interval
 from dlsweep.analysis.predictions import correctness, has_predictions
-from dlsweep.errors import UsageError
+from dlsweep.errors import ConfigError, UsageError
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def with_new_images(board: Board, frame: DataFrame) -> DataFrame:
             intervals[row, :2] = np.clip(_interval(right), 0, 1)
             shared = [seed for seed in right if seed in own and own[seed].shape == right[seed].shape]
             intervals[row, 2:] = _interval({seed: right[seed] - own[seed] for seed in shared})
-    except UsageError:  # the data is gone, or another one
+    except (UsageError, ConfigError):  # the data is gone, or another one
         return frame
     ends = ("new_images_low", "new_images_high", "difference_new_images_low", "difference_new_images_high")
     return frame.assign(**{f"{METRIC}_{end}": column for end, column in zip(ends, intervals.T)})

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlsweep.analysis.chance import sources
 from dlsweep.analysis.crossed import CITED
-from dlsweep.analysis.leaderboard import last_line
+from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
 from dlsweep.analysis.ranking import ALPHA, Compared
@@ -112,6 +112,6 @@ def _errors(shown: Shown) -> Iterator[str]:
     runs = shown.board.results.fitting(shown.board.where)
     failed = runs[runs["status"] == "failed"]
     for _, run in failed.head(_MOST_ERRORS).iterrows():
-        yield f"failed: {run['arm']}, seed {run['seed']}: {last_line(str(run['error']))}"
+        yield f"failed: {run['arm']}, seed {run['seed']}: {error_line(str(run['error']))}"
     if len(failed) > _MOST_ERRORS:
         yield f"… and {plural(len(failed) - _MOST_ERRORS, 'failed run')} more"

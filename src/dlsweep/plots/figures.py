@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import traceback
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -118,6 +119,15 @@ def _drawn(results: Results, asked: Sequence[Choice], refused: list[DlsweepError
                 yield stems[-1], chart
         except DlsweepError as reason:
             refused.append(reason)
+        except Exception as error:  # such as a mistake in a plot of the user's own
+            refused.append(_broken(choice, error))
+
+
+def _broken(choice: Choice, error: Exception) -> UsageError:
+    """Return a sentence on an exception of a plot: its type, its first line and its place."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    told = traceback.format_exception_only(error)[-1].partition("\n")[0]
+    return UsageError(f"the plot {choice.name} failed in {place.filename}, line {place.lineno}: {told}")
 
 
 def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:

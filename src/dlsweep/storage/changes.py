@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Run
@@ -63,22 +64,28 @@ def claims(config: Config, old: Record | None, trained: bool) -> dict[str, Any]:
 
 
 def as_now(
-    frame: DataFrame, runs: Iterable[Mapping[str, str]], factors: Iterable[str], relabelled: Mapping[str, list[str]]
+    frame: DataFrame, runs: Iterable[str], factors: Iterable[str], relabelled: Mapping[str, list[str]]
 ) -> DataFrame:
     """Return the rows of the runs that a config asks for, with the arms and the labels that it gives them.
 
-    runs: the id and the stored arm of these runs. Rows of ensembles are known by the arm of their runs.
+    runs: the ids of these runs. The rows of an ensemble have the id of one of its members.
     """
-    arms = {run["run_id"]: run["arm"] for run in runs}
-    by = "run_id" if "run_id" in frame else "arm"
-    labels = {run if by == "run_id" else arms[run]: own for run, own in relabelled.items() if run in arms}
-    frame = frame[frame[by].isin(arms if by == "run_id" else arms.values())]
+    frame = frame[frame["run_id"].isin(set(runs))]
     words = {str(column): frame[column].cat.remove_unused_categories() for column in frame.select_dtypes("category")}
-    keys = frame[by].astype(str)
-    for i, column in enumerate(("arm", *factors) if labels else ()):
-        now = keys.map({key: own[i] for key, own in labels.items()})
+    keys = frame["run_id"].astype(str)
+    for i, column in enumerate(("arm", *factors) if relabelled else ()):
+        now = keys.map({run: own[i] for run, own in relabelled.items()})
         words[column] = now.where(now.notna(), words[column].astype(object)).astype("category")
     return frame.assign(**words)
+
+
+def with_members(rows: pa.Table, runs: pa.Table) -> pa.Table:
+    """Return a part's rows of ensembles with the id of a run of their arm. Arms of two parts may have the same name.
+
+    runs: the rows of runs/ of the same part.
+    """
+    arms, of = (table["arm"].cast(pa.string()) for table in (runs, rows))
+    return rows.append_column("run_id", runs["run_id"].take(pc.index_in(of, arms.combine_chunks())))
 
 
 def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

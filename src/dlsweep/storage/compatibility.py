@@ -214,12 +214,8 @@ def asked(runs: Iterable[Run], found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _same_tables(then: Tables, now: Tables) -> bool:
-    """Tell if rows of one fit the other. A column that is added or gone belongs to an arm that is added or gone.
-
-    The rows of ensembles have no run that would tell their levels of another factor.
-    """
-    same = replace(then, settings=(), factors=()) == replace(now, settings=(), factors=())
-    return same and ("ensembles" not in then.optional or then.factors == now.factors)
+    """Tell if rows of one fit the other. A column that is added or gone belongs to an arm that is added or gone."""
+    return replace(then, settings=(), factors=()) == replace(now, settings=(), factors=())
 
 
 def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> list[tuple[str, str]]:

@@ -60,8 +60,11 @@ class Reader:
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
-        own = [*self._parts(table)]
-        frame = self.frame(_joined(own, self.record.tables.schemas[table]))
+        own, schema = [*self._parts(table)], self.record.tables.schemas[table]
+        if of_arms := "run_id" not in schema.names:
+            own = [*map(changes.with_members, own, self.run_parts.values())]
+            schema = schema.append(pa.field("run_id", pa.string()))
+        frame = self.frame(_joined(own, schema)).drop(columns=["run_id"] if of_arms else [])
         rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
         ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
         order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
@@ -122,8 +125,8 @@ class Reader:
         """Return a table with the arms, labels and levels of the record."""
         frame: DataFrame = table.to_pandas()
         if self.record.hidden or self.record.relabelled:
-            rows = self.run_rows.select(["run_id", "arm"]).to_pylist()
-            frame = changes.as_now(frame, rows, self.record.levels, self.record.relabelled)
+            runs = self.run_rows["run_id"].to_pylist()
+            frame = changes.as_now(frame, runs, self.record.levels, self.record.relabelled)
         if self.record.tables.sources and "seed" in frame:
             frame["seed"] = self._numbers(frame)
         for factor, levels in self.record.levels.items():
