@@ -20,7 +20,9 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def sweep(name: str, folder: Path, *overrides: str) -> dlsweep.storage.results.Results:
-    return dlsweep.run(dlsweep.load(CONFIGS / f"{name}.yaml", overrides), output=folder, executor="inline")
+    """Train a part of a config, without its own claims and plots, which are about the whole."""
+    config = dlsweep.load(CONFIGS / f"{name}.yaml", ["claims=[]", "plots=[]", *overrides])
+    return dlsweep.run(config, output=folder, executor="inline")
 
 
 def means(runs: pd.DataFrame, metric: str, *factors: str) -> pd.Series:

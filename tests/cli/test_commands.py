@@ -528,7 +528,7 @@ def test_list_has_every_name(dlsweep: Dlsweep) -> None:
     assert set(listed) == set(listing.KINDS)
     names = {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()}
     assert names["optimizer"] >= {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"}
-    assert names["executor"] == {"inline", "processes"}
+    assert names["executor"] == {"inline", "processes", "dask"}
     assert names["layer"] >= {"conv", "pool", "dense", "flatten", "activation", "dropout"}
     (momentum,) = (entry for entry in listed["optimizer"] if entry["name"] == "momentum")
     alpha = {"name": "alpha", "kind": "number >= 0 and < 1", "required": False, "default": 0.9}

@@ -101,8 +101,8 @@ def overlapping_splits_test(differences: ArrayLike, overlap: float) -> tuple[flo
     They agree with `overlapping_splits_interval`. overlap: n_test / n_train. NaN with a value that is not finite, and
     of one split.
 
-    >>> [round(p, 3) for p in overlapping_splits_test([0.1, 0.2, 0.3], 0.25)]
-    [0.06, 0.94, 0.119]
+    >>> [round(p, 2) for p in overlapping_splits_test([0.1, 0.2, 0.3], 0.25)]
+    [0.06, 0.94, 0.12]
     """
     from scipy.special import stdtr
 

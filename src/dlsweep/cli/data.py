@@ -11,7 +11,6 @@ from typer import Argument
 from dlsweep.cli.options import Json, Quiet
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import ConfigError, UsageError
-from dlsweep.randomness import Seeds
 from dlsweep.text import table
 
 if TYPE_CHECKING:
@@ -146,6 +145,8 @@ def _choice(file: Path, words: list[str]) -> Choice:
 def _facts(opened: Dataset) -> dict[str, Any]:
     """Return a data set in numbers and words, for JSON."""
     import numpy as np
+
+    from dlsweep.randomness import Seeds
 
     arrays = opened.drawn(Seeds(0)).arrays
     return {
