@@ -128,6 +128,7 @@ def test_batch_norm_needs_a_minibatch_and_group_norm_does_not(tmp_path: Path) ->
 
 def test_the_claims_on_paths_through_a_valley_are_as_their_config_expects(tmp_path: Path) -> None:
     """SGD zigzags; AdaGrad, and not Adam, takes the quickest and the smoothest way. Nothing here depends on a seed."""
-    verdicts = sweep("course/4_optimizer_paths", tmp_path).check()
+    config = CONFIGS / "course/4_optimizer_paths.yaml"
+    verdicts = dlsweep.run(config, output=tmp_path, executor="inline").check()
     assert [verdict.verdict for verdict in verdicts] == ["supported", "refuted", "refuted"]
     assert verdicts.code == 0
