@@ -16,7 +16,8 @@ from dlsweep.analysis.shown import Asked
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, measured, plural, table
+from dlsweep.tabular import Form, table
+from dlsweep.text import measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:

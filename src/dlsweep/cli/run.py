@@ -17,7 +17,8 @@ from dlsweep.cli.options import Above0, AtLeast1, Formats, Quiet, checked, suffi
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import Interrupted, UsageError
 from dlsweep.storage.location import located
-from dlsweep.text import duration, plural, printable, size, table
+from dlsweep.tabular import table
+from dlsweep.text import duration, plural, printable, size
 
 if TYPE_CHECKING:
     from dlsweep.config import Config
