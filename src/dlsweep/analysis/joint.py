@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.leaderboard import Board
+from dlsweep.analysis.board import Board
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Asked
