@@ -26,14 +26,15 @@ Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table
 def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
     """Unite parts with few runs if a store has more than `MOST`; afterwards it has no more, of each kind of runs.
 
-    More are left of more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to stop.
+    There are more of more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to stop.
     """
     listed = _listed(store)
     if len(listed["runs"]) <= MOST:
         return
-    runs = {stem: len(rows) for stem in listed["runs"] if (rows := _read(store, listed, stem, ["runs"]).get("runs"))}
-    enough = min(MOST_RUNS, -(-2 * sum(runs.values()) // MOST))
-    unite(store, [stem for stem, count in runs.items() if 2 * count < enough], enough, check)
+    every = ((stem, rows) for stem in listed["runs"] for rows in _read(store, listed, stem, ["runs"]).values())
+    found = sorted((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem) for stem, rows in every)
+    enough = min(MOST_RUNS, -(-2 * sum(runs for *_, runs, _ in found) // MOST))
+    unite(store, [stem for *_, runs, stem in found if 2 * runs < enough], enough, check)
 
 
 def unite(
@@ -41,8 +42,9 @@ def unite(
 ) -> None:
     """Unite parts with these stems, and delete them. A united part is full if it has `enough` runs, or `MOST_BYTES`.
 
-    Parts of several kinds stay apart. Failed runs keep parts of their own, since training them again removes these. A
-    damaged part is left alone.
+    stems: in an order that has the runs of an arm together, since a reader may want some arms only. Parts of several
+    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. A damaged part is
+    left alone.
     """
     listed = _listed(store)
     groups: dict[Hashable, dict[str, Chunk]] = {}

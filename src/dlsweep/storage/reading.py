@@ -148,7 +148,7 @@ class Reader:
         """Read a part of predictions/: its runs, and their classes. The last ones stay in memory: arms share parts."""
         part = self._part("predictions")
 
-        @lru_cache(maxsize=256)
+        @lru_cache(maxsize=32)
         def read(stem: str) -> tuple[list[str], Array]:
             rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
             return rows["run_id"].to_pylist(), decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
