@@ -100,9 +100,18 @@ class Reader:
 
     def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
         """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
-        read = self._read_predictions
-        found = ((run, read(self._stems[run]).get(run)) for run in runs)
-        return {run: own for run, own in found if own is not None}
+        runs = list(runs)
+        found = {run: own for ids, classes in self.predictions_by_part(runs) for run, own in zip(ids, classes)}
+        return {run: found[run] for run in runs if run in found}
+
+    def predictions_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
+        """Yield the predictions of some runs part by part: the ids of those in a part, and their `(R, N)`."""
+        read, wanted = self._read_predictions, dict.fromkeys(runs)
+        for stem in dict.fromkeys(self._stems[run] for run in wanted):
+            ids, classes = read(stem)
+            own = [row for row, run in enumerate(ids) if run in wanted]
+            if own:
+                yield [ids[row] for row in own], classes[own]
 
     @cached_property
     def _stems(self) -> dict[str, str]:
@@ -110,14 +119,14 @@ class Reader:
         return {run: stem for stem, rows in self.run_parts.items() for run in rows["run_id"].to_pylist()}
 
     @cached_property
-    def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
-        """Read a part of predictions/. The last ones stay in memory: claims share runs."""
+    def _read_predictions(self) -> Callable[[str], tuple[list[str], Array]]:
+        """Read a part of predictions/: its runs, and their classes. The last ones stay in memory: arms share parts."""
         part = self._part("predictions")
 
         @lru_cache(maxsize=256)
-        def read(stem: str) -> dict[str, Array]:
+        def read(stem: str) -> tuple[list[str], Array]:
             rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
-            return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}
+            return rows["run_id"].to_pylist(), decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
 
         return read
 
