@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.frames import csv_of, metric_columns, summary
-from dlsweep.analysis.leaderboard import ENDED, ensembles
+from dlsweep.analysis.frames import ENDED, csv_of, metric_columns, summary
+from dlsweep.analysis.leaderboard import ensembles
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.frames import crossing, replication
+from dlsweep.analysis.frames import ENDED, crossing, replication
 from dlsweep.analysis.metrics import fitting, metric_of, metric_values, words_of
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _HEAD = re.compile(r"(  \+ Exception Group )?Traceback.*:$")
-ENDED = ("diverged", "stopped", "failed")
 
 
 def leaderboard(

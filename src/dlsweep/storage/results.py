@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -120,6 +120,17 @@ class Results:
     def predicted(self, runs: Iterable[str]) -> dict[str, Array]:
         """Return what `predictions` has of some runs, by their ids; only their parts are read."""
         return self._tables.predictions(runs)
+
+    def predicted_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
+        """Yield the ids and the predictions, `(R, N)`, of those of some runs that share a part: one part in memory."""
+        return self._tables.predictions_by_part(runs)
+
+    @cached_property
+    def correctness(self) -> dlsweep.analysis.correctness.Correctness:
+        """Correctness of each run on each test image; of predictions that were read, one bit each stays in memory."""
+        from dlsweep.analysis.correctness import Correctness
+
+        return Correctness(self)
 
     def labels(
         self,
