@@ -3,9 +3,10 @@
 It needs `pip install "dlsweep[dask]" dask-jobqueue`. Edit the numbers and the config.
 """
 
-import dlsweep
 from dask_jobqueue import SLURMCluster
 from distributed import Client
+
+import dlsweep
 
 JOBS, CORES, MEMORY = 8, 4, "8GB"  # CORES and MEMORY are those of one job
 HOURS = 4

@@ -15,8 +15,8 @@ from tests.support.processes import follow
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 MISSING = [name for name in PROGRAMS if not shutil.which(name)]
 
-# CPUs and memory are stated, not found: jobs of several tests share a machine with two cores. A job that was requeued may
-# start again after the lifetime of its credential, which is two minutes by default.
+# CPUs and memory are stated, not found: several jobs share a machine with two cores. A requeued job starts again after the
+# lifetime of its credential, which is two minutes by default.
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -58,8 +58,8 @@ class Slurm:
         key = folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(os.urandom(128))
-        own = [f"--{option}={folder}/munge.{option.partition('-')[0]}" for option in ("socket", "key-file", "pid-file")]
-        own += [f"--{option}-file={folder}/munge.{option}" for option in ("log", "seed")]
+        files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
+        own = [f"--{option}={folder}/munge.{name}" for option, name in files.items()]
         self._processes = [self._start("munged", "--foreground", "--force", *own)]
         while not (folder / "munge.socket").exists():
             self._wait()

@@ -35,7 +35,7 @@ SOCKETS = "DLSWEEP_SOCKETS"
 # Characters in the path of a folder for the server's socket: the system allows 104 or 108, and 32 of them follow.
 LONGEST = 70
 
-# Signals that ask a sweep to stop. A terminal sends them to all processes, and so does a batch system: the parent decides.
+# Signals that ask a sweep to stop. Terminals and batch systems send them to all processes; the parent decides.
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 # Exit code of a worker whose script starts a sweep as soon as a worker imports it.
