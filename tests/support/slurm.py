@@ -15,8 +15,8 @@ from tests.support.processes import follow
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 MISSING = [name for name in PROGRAMS if not shutil.which(name)]
 
-# CPUs and memory are stated, not found: several jobs share a machine with two cores. A requeued job starts again after the
-# lifetime of its credential, which is two minutes by default.
+# CPUs and memory are stated, not found: several jobs share a machine with two cores. A requeued job starts again after
+# the lifetime of its credential, which is two minutes by default.
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
