@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.crossed import CITED
-from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
+from dlsweep.analysis.decomposition import TIMES, Decomposition, Divided, Term, flip_whole_seeds
 from dlsweep.analysis.facets import follows, varying
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Effects(Divided):
     """Effects of factors on a metric.
 
     table: a row per effect with `effect` ("activation", "activation × init"), `df`, `squares`, `share` of the variance,
@@ -38,28 +38,13 @@ class Effects:
     levels: of a complete grid, a row per level of each factor with the `mean` over all other factors and seeds, its
     `difference` to the mean of all levels, and `low` and `high` of the 95 % interval of this difference within seeds.
     means: of a complete grid, the mean over the seeds of each combination of two factors, for each interaction.
-    metric: its name; words: its name in a sentence. n: seeds. complete: True if every combination of levels has values.
-    notes: sentences on how to read the numbers.
+    n: seeds. complete: True if every combination of levels has values.
     """
 
-    metric: str
-    words: str
-    table: DataFrame
     levels: DataFrame
     n: int
     complete: bool
-    notes: tuple[str, ...]
     means: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
-
-    def __str__(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self, "html")
 
 
 def effects(
@@ -204,7 +189,7 @@ def _of_grid(grid: _Grid, order: int, overlap: float) -> Effects:
         for a, b in (term.axes for term in parts.terms if len(term.axes) == 2)
     }
     table = pd.DataFrame(rows).astype({"df": "Int64"})
-    return Effects("", "", table, levels, len(values), True, tuple(notes), means)
+    return Effects("", "", table, tuple(notes), levels, len(values), True, means)
 
 
 def _row(name: str, term: Term, parts: Decomposition) -> dict[str, Any]:
@@ -244,7 +229,7 @@ def _simple(frame: DataFrame, grid: _Grid) -> Effects:
         )
     there = f"the grid has {grid.cells} of {prod(map(len, grid.levels))} combinations with values"
     note = f"{there}: only the effect of each factor at fixed levels of the others is shown"
-    return Effects("", "", pd.DataFrame(rows), pd.DataFrame(), min(counts), False, (note,))
+    return Effects("", "", pd.DataFrame(rows), (note,), pd.DataFrame(), min(counts), False)
 
 
 def _slices(frame: DataFrame, grid: _Grid) -> Iterator[tuple[str, str, np.ndarray]]:
