@@ -132,6 +132,21 @@ def test_a_spread_has_a_row_for_each_seed(results: Results) -> None:
     assert "init" not in found
 
 
+def test_a_spread_is_over_the_arms_that_have_the_factor(tmp_path: Path) -> None:
+    config: dict[str, Any] = {
+        "name": "alphas",
+        "data": {"mnist": {"train": 300, "test": 200}},
+        "train": {"iterations": 4, "batch_size": 10},
+        "grid": {"optimizer": ["sgd", "momentum"], "optimizer.alpha": [0.1, 0.9]},
+        "seeds": 2,
+    }
+    results = dlsweep.run(config, output=tmp_path, executor="inline", quiet=True)
+    found = metric_values(results, metric_of(results, "spread_over_optimizer.alpha_test_loss"))
+    assert found["optimizer"].tolist() == ["momentum"] * 2
+    losses = results.runs.pivot(index="seed", columns="arm", values="final_test_loss")
+    np.testing.assert_allclose(found["value"], abs(losses["momentum, 0.1"] - losses["momentum, 0.9"]))
+
+
 def test_a_spread_needs_every_level(tmp_path: Path) -> None:
     config: dict[str, Any] = {
         "name": "some",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from dlsweep.analysis.layers import layer_names
 from dlsweep.analysis.measured import Measured
 from dlsweep.analysis.sides import fitting as rows_with
+from dlsweep.config.sides import ABSENT
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.storage.results import Results
@@ -59,7 +60,7 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     if at is not None and not metric.timed:
         raise UsageError(f"{metric.name} cannot be taken at another iteration; a final metric, a gap or a probe can")
     if metric.kind == "spread" and metric.inner is not None:
-        return _spreads(metric_values(results, metric.inner, at), metric.factor, results.record.levels[metric.factor])
+        return _spreads(results, metric_values(results, metric.inner, at), metric.factor)
     runs = results.runs
     found = _KINDS[metric.kind](results, metric, at)
     status = runs["status"].to_numpy(dtype=str)
@@ -247,12 +248,16 @@ _KINDS = {
 }
 
 
-def _spreads(values: DataFrame, factor: str, levels: Sequence[str]) -> DataFrame:
+def _spreads(results: Results, values: DataFrame, factor: str) -> DataFrame:
     """Return the maximum minus the minimum over the levels of a factor, for each seed and combination of the others.
 
-    A combination that lacks a level, or has a run without a finite value of its own, has no spread.
+    A combination that lacks a level, or has a run without a finite value of its own, has no spread. Settings that were
+    tuned for each arm differ between the levels, and are not among the others.
     """
-    others = [str(name) for name in values.select_dtypes("category") if name not in ("status", "arm", factor)]
+    levels = [label for label in results.record.levels[factor] if label != ABSENT]
+    values = values[values[factor] != ABSENT].reset_index(drop=True)
+    values[factor] = values[factor].cat.set_categories(levels)
+    others = [name for name in results.record.aligning if name != factor]
     group = values.groupby(["seed", *others], sort=False, observed=True).ngroup().to_numpy()
     first = np.unique(group, return_index=True)[1]
     level = values[factor].cat.codes.to_numpy()
