@@ -18,8 +18,8 @@ from dlsweep.execution.startup import end_unguarded_worker
 from dlsweep.execution.worker import Receipt, Task
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compaction, compatibility, further, parts, record
+from dlsweep.storage.earlier import Before, Earlier
 from dlsweep.storage.folder import Folder, LocalFolder, make_folder, open_folder
-from dlsweep.storage.further import Before, Earlier
 from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results

@@ -10,7 +10,8 @@ from annotated_types import Ge, Gt, Le, MinLen
 from dlsweep.cli.listing import kind
 from dlsweep.marks import ItemsOf
 from dlsweep.registry import Count, Fraction, Positive, Registry
-from dlsweep.text import duration, number, size, table
+from dlsweep.tabular import table
+from dlsweep.text import duration, number, size
 
 
 def test_columns_align_as_a_terminal_shows_them() -> None:

@@ -14,7 +14,8 @@ from dlsweep.analysis.steps import Step
 from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, plural, printable, table
+from dlsweep.tabular import Form, latex, markdown, table
+from dlsweep.text import half_width, interval_text, measured, plural, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,8 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, interval_text, measured, number, printable, significant, table
+from dlsweep.tabular import Form, table
+from dlsweep.text import interval_text, measured, number, printable, significant
 
 if TYPE_CHECKING:
     from pandas import Series

@@ -11,7 +11,8 @@ from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, significant, table
+from dlsweep.tabular import Form, latex, table
+from dlsweep.text import bracketed, interval_text, measured, number, significant
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

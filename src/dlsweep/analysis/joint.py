@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.leaderboard import Board
+from dlsweep.analysis.board import Board
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Asked
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, measured, plural, table
+from dlsweep.tabular import Form, table
+from dlsweep.text import measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from dlsweep.analysis.sign_flips import paired, sign_flip_test
 from dlsweep.analysis.statistics import fewest_seeds, holm
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, plural, table
+from dlsweep.tabular import Form, table
+from dlsweep.text import plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:

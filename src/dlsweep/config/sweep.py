@@ -34,9 +34,9 @@ class Combination:
     1970), so that arms that mean the same have the same key.
     """
 
-    fields: Mapping[str, Any]
-    labels: Mapping[str, str]
-    asked: Mapping[str, str]
+    fields: dict[str, Any]
+    labels: dict[str, str]
+    asked: dict[str, str]
     key: int
     places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
 

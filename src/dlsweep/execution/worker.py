@@ -20,7 +20,7 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
 from dlsweep.machine import keep_freed_memory
 from dlsweep.storage import parts
-from dlsweep.storage.further import Earlier
+from dlsweep.storage.earlier import Earlier
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
 from dlsweep.training.plan import Chunk, train

@@ -14,11 +14,11 @@ from dlsweep.analysis.networks import Networks
 from dlsweep.analysis.predictions import arms_of, disagreement
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, NOTE, fit
+from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.kinds.final import MEAN
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name
-from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.panels import Words, beside, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,5 +103,4 @@ def _draw(ax: Axes, row: dict[str, Any], at: int) -> None:
         ax.plot(row["pairs"], [at] * len(row["pairs"]), label=f"pairs: {row['arm']}", **common, **_DOT)
         ax.plot([row["churn"]], [at], label=f"mean: {row['arm']}", **common, **MEAN)
         ax.plot([row["error"]], [at], label=f"error: {row['arm']}", **{**common, "color": style.INK}, **_RING)
-    where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    ax.annotate(row["ended"], (1, at), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
+    beside(ax, at, row["ended"], color=style.ALARM)
