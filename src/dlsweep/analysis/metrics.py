@@ -46,9 +46,9 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     The column `reason` says why a value is NaN. A best value has the column `iteration` too.
 
     A failed run has no value. A diverged run counts: each of its accuracies is chance, 1 / `classes`; each of its
-    losses is infinite, and so is the number of iterations to a level that a run never reaches. A gap, a rise, a probe
-    or a turning angle of a diverged run is not defined. A spread over a factor has one row for each seed and
-    combination of the other factors.
+    losses is infinite, and so are its iterations and seconds, and the iterations to a level that a run never reaches. A
+    gap, a rise, a probe or a turning angle of a diverged run is not defined. A spread over a factor has one row for
+    each seed and combination of the other factors.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
@@ -66,7 +66,7 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     status = runs["status"].to_numpy(dtype=str)
     values = found.values.copy()
     reason = np.where(np.isnan(values), found.lacking, "").astype(object)
-    if metric.kind != "column":
+    if metric.ends_well:
         diverged = status == "diverged"
         values[diverged] = _as_it_counts(results, metric)[diverged]
         reason[diverged] = np.where(np.isnan(values[diverged]), "diverged", "")
