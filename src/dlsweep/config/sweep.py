@@ -128,6 +128,11 @@ class Sweep:
         """The axes of all grids."""
         return (axis for grid in self.grids for axis in grid.axes)
 
+    def place_of(self, key: str) -> Place:
+        """Return the place of a key that the config has."""
+        found: Place = next(own.place for own in self.top if own == key)
+        return found
+
     def specs(self, field: str) -> list[LevelSpec]:
         """Return the levels of a field as written, in all grids."""
         found: list[LevelSpec] = []
