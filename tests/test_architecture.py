@@ -16,6 +16,7 @@ import dlsweep
 PACKAGE = Path(dlsweep.__path__[0])
 FOUNDATION = [
     "text",
+    "tabular",
     "errors",
     "files",
     "machine",
@@ -25,6 +26,7 @@ FOUNDATION = [
     "settings",
     "sources",
     "signatures",
+    "contracts",
     "registry",
 ]
 STAGES = [

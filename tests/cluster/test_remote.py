@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import dlsweep
 from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
 from dlsweep.plots.figures import draw
-from dlsweep.storage import lease
+from dlsweep.storage import compaction, lease
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.objects import Objects
@@ -300,3 +301,40 @@ def test_a_sweep(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert str(dlsweep.export(merged.results, output=f"{url}/runs.csv")) == f"{url}/runs.csv"
     with pytest.raises(UsageError, match="exists; give another file"):
         dlsweep.export(merged.results, output=f"{url}/runs.csv")
+
+
+def test_parts_are_united(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = dlsweep.run(CONFIG, executor="inline", output=f"{url}/whole", max_memory=1)
+    assert len(whole.files.list("runs")) > 1
+    monkeypatch.setattr(compaction, "MOST", 1)
+    kept = Objects.delete
+    for kill in range(30):  # at each change of the folder
+        left = kill
+
+        def delete(self: Objects, name: str) -> None:
+            nonlocal left
+            left -= not name.startswith(lease.FOLDER)
+            if left < 0:
+                raise DlsweepError("killed")
+            kept(self, name)
+
+        output = f"{url}/{kill}"
+        with suppress(DlsweepError), monkeypatch.context() as patch:
+            patch.setattr(Objects, "delete", delete)
+            dlsweep.run(CONFIG, executor="inline", output=output, max_memory=1)
+        between = dlsweep.open_results(f"{output}/tiny")
+        assert between.curves.equals(whole.curves)
+        again = dlsweep.run(CONFIG, executor="inline", output=output)
+        assert again.curves.equals(whole.curves)
+        names = [name for name in keys() if f"/{kill}/tiny/" in name and "weights" not in name]
+        assert sorted(name.split("/")[-2] for name in names) == [
+            "curves",
+            "predictions",
+            "runs",
+            "runs",
+            "tiny",
+            "tiny",
+        ]
+        if left >= 0:
+            break
+    assert 8 < kill < 29
