@@ -77,9 +77,11 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
         return
     tuned = arms.sweep.tuning
     factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
-    if metric.factor:
-        yield from _spread(stated, metric, there)
+    faults = list(_spread(stated, metric, there)) if metric.factor else []
+    yield from faults
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)
+    if metric.factor and not faults:
+        yield from _whole_spread(stated, metric.factor, compared, factors, arms)
     yield from _evaluations(stated, metric, compared, arms)
     yield from _layers(stated, metric.inner or metric, compared, arms)
 
@@ -129,6 +131,27 @@ def _spread(stated: Stated, metric: Metric, there: Arms) -> Iterator[Mistake]:
     if len(levels) < 2:
         told = f"{metric.factor} has {plural(len(levels), 'level')} in these arms, so there is no spread over it"
         yield stated.nodes["metric"].place.mistake(told)
+
+
+def _whole_spread(
+    stated: Stated, factor: str, compared: Arms, factors: Sequence[str], arms: _Arms
+) -> Iterator[Mistake]:
+    """Report a spread over a factor of which some combination of the others, that is compared, has not every level."""
+    levels = {one.labels.get(factor, ABSENT) for one in arms.sweep.combinations()} - {ABSENT}
+    there: dict[tuple[str, ...], set[str]] = {}
+    for arm in compared:
+        if (label := arm.labels[factor]) != ABSENT:
+            there.setdefault(tuple(arm.labels[other] for other in factors), set()).add(label)
+    for key, own in there.items():
+        if len(own) < len(levels):
+            varying = [other for other in factors if len({arm.labels[other] for arm in compared}) > 1]
+            here = arm_text({other: [label] for other, label in zip(factors, key) if other in varying})
+            yield stated.nodes["metric"].place.mistake(
+                f"a spread over {factor} needs arms that differ in {factor} alone, at all of its levels; with {here} "
+                f"there is only {' and '.join(sorted(own))}; compare the arms themselves, or choose a part of the grid "
+                "with where"
+            )
+            return
 
 
 def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
