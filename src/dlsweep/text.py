@@ -30,6 +30,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def plural_range(counts: Iterable[int], noun: str) -> str:
+    """Return the smallest and the largest of some counts with their noun; one of them if they are equal.
+
+    >>> plural_range([5, 4, 5], "seed"), plural_range([1], "seed")
+    ('4 to 5 seeds', '1 seed')
+    """
+    found = sorted(counts)
+    fewest, most = found[0], found[-1]
+    return plural(most, noun) if fewest == most else f"{fewest:,} to {plural(most, noun)}"
+
+
 def listed(words: Sequence[str]) -> str:
     """Return words as a sentence lists them.
 
