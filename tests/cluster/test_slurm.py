@@ -186,6 +186,7 @@ def test_a_worker_of_dask_whose_job_is_cancelled_is_followed_by_another(slurm: S
         text=True,
     ) as process:
         wait(lambda: len(list(dlsweep.folder.glob("results/sweep/runs/*"))) > 1 or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[1]
         slurm.said("scancel", first := jobs())
         (dlsweep.folder / "hold").unlink()
         wait(lambda: jobs() not in ("", first) or process.poll() is not None)
