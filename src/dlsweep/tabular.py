@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from io import StringIO
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dlsweep.text import printable, terminal_width
 
@@ -28,6 +28,26 @@ def table(
     | a\\|b | 5 |
     """
     return _FORMS[form](header, rows, numeric or [False] * len(header))
+
+
+class Column(NamedTuple):
+    """A column of a table. right: True for numbers."""
+
+    header: str
+    cells: Iterable[str]
+    right: bool = True
+
+
+def table_of(columns: Iterable[Column], form: Form = "plain") -> str:
+    """Return columns as `table` returns rows.
+
+    >>> print(table_of([Column("arm", ["he", "xavier"], right=False), Column("n", ["5", "10"])]))
+    arm      n
+    he       5
+    xavier  10
+    """
+    headers, cells, right = zip(*columns, strict=True)
+    return table(headers, list(zip(*cells, strict=True)), right, form)
 
 
 def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:

@@ -82,9 +82,7 @@ class Contrast:
 
     def test(self, margin: float = 0.0, sign: int = 1) -> SignFlips:
         """Test `sign · contrast − margin` against 0."""
-        if self.overlap:
-            return SignFlips(*overlapping_splits_test(self.beyond(margin, sign), self.overlap), exact=False)
-        return sign_flip_test(self.beyond(margin, sign), key=self.sides.key)
+        return paired_test(self.beyond(margin, sign), self.overlap, self.sides.key)
 
     def interval(self, alpha: float) -> Interval:
         """Return the t interval of the effect."""
@@ -112,6 +110,16 @@ class Contrast:
             return None
         low, high = crossed_interval(by_seed, 1 - alpha)
         return None if np.isnan(low) else (float(low), float(high))
+
+
+def paired_test(differences: Array, overlap: float, key: str = "") -> SignFlips:
+    """Test paired differences against 0: by sign flips, or of splits that overlap as Nadeau and Bengio (2003).
+
+    key: see `sign_flip_test`.
+    """
+    if overlap:
+        return SignFlips(*overlapping_splits_test(differences, overlap), exact=False)
+    return sign_flip_test(differences, key=key)
 
 
 def correctness_of(results: Results, metric: Metric, at: int | None) -> Correctness | None:

@@ -8,10 +8,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.chance import source_words
+from dlsweep.analysis.decomposition import Divided
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.tabular import Form, latex, table
+from dlsweep.tabular import Column, Form, latex, table_of
 from dlsweep.text import bracketed, interval_text, measured, number, significant
 
 if TYPE_CHECKING:
@@ -20,19 +21,19 @@ if TYPE_CHECKING:
 Found = Effects | Luck
 
 
-def text(found: Found, form: Form = "plain") -> str:
+def text(found: Divided, form: Form = "plain") -> str:
     """Return the tables of effects or of luck, with a title and notes."""
-    is_luck = isinstance(found, Luck)
-    title = f"{'sources of luck in' if is_luck else 'effects on'} {found.words}"
-    tables = [_of_luck(found, form)] if isinstance(found, Luck) else [*_of_effects(found, form)]
+    title, tables = f"effects on {found.words}", []
+    if isinstance(found, Luck):
+        title, tables = f"sources of luck in {found.words}", [_of_luck(found, form)]
+    elif isinstance(found, Effects):
+        tables = [*_of_effects(found, form)]
     if form == "latex":
         return "\n\n".join([latex(title), *tables, *map(latex, found.notes)])
     if form == "markdown":
         return "\n\n".join([f"**{title}**", *tables, "\n".join(f"- {note}" for note in found.notes)])
     if form == "html":
-        return "\n".join(
-            [f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(escape(note) for note in found.notes)}</p>"]
-        )
+        return "\n".join([f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(map(escape, found.notes))}</p>"])
     return "\n\n".join([title, *tables, "\n".join(found.notes)])
 
 
@@ -42,7 +43,7 @@ def csv(found: Mapping[str, Found]) -> str:
 
 
 def data(found: Found) -> dict[str, Any]:
-    """Return all numbers as values for JSON, which has no NaN."""
+    """Return all numbers as values for JSON."""
     common = {"metric": found.metric, "notes": list(found.notes)}
     if isinstance(found, Luck):
         return {**common, "seeds": found.crossed, "sources": _records(found.table)}
@@ -96,9 +97,8 @@ def _of_luck(found: Luck, form: Form) -> str:
 
 def _table(names: Mapping[str, Iterable[str]], numbers: Mapping[str, Iterable[str]], form: Form) -> str:
     """Return a table with columns of words and then of numbers."""
-    columns = {**names, **numbers}
-    rows = list(zip(*columns.values(), strict=True))
-    return table([*columns], rows, [name in numbers for name in columns], form)
+    columns = [Column(name, cells, right=False) for name, cells in names.items()]
+    return table_of([*columns, *(Column(name, cells) for name, cells in numbers.items())], form)
 
 
 def percent(share: float) -> str:

@@ -11,8 +11,9 @@ from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
-from dlsweep.analysis.ranking import ALPHA, Compared
+from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Shown
+from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
 from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural
@@ -100,7 +101,7 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
             yield f"{name}: means over the runs that reach it."
         elif diverged and metric.y == "accuracy" and metric.kind not in UNDEFINED:
             yield f"{name}: diverged runs count at chance."
-        elif diverged and metric.kind != "column":
+        elif diverged and metric.ends_well:
             yield f"{name}: no mean where a run has diverged."
         lacking = frame.loc[~frame["reason"].isin(["", "diverged", "failed"]), "reason"].value_counts()
         for reason, count in lacking.items():

@@ -15,10 +15,9 @@ from dlsweep.analysis.statistics import (
     row_intervals,
     row_means,
 )
+from dlsweep.config.claims import ALPHA
 from dlsweep.metrics import Metric
 from dlsweep.types import Array
-
-ALPHA = 0.05  # of the marks
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import prod
@@ -11,7 +10,7 @@ from typing import get_args
 from dlsweep.config.document import Key, Node, gather
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import entry, factor, numeric_settings, registry
+from dlsweep.config.words import entry, factor, numeric_values, registry
 from dlsweep.errors import Mistake
 from dlsweep.tasks import CLASSIFICATION
 from dlsweep.text import listed, nearest, shape_text
@@ -109,7 +108,7 @@ def _arms(sweep: Sweep) -> set[tuple[object, ...]]:
     for blocks in sweep.blocks:
         fields = {name for block in blocks for name in block[0].fields}
         own = replace(sweep, blocks=[blocks]).partial_arms(*fields)
-        arms += (ChainMap(*(dict(one.labels) for one in arm.combinations)) for arm in own if arm.is_kept)
+        arms += (arm.labels for arm in own if arm.is_kept)
     axes = [[f.name for f in axis.factors] for axis in sweep.axes] if len(sweep.grids) == 1 else []
     return {tuple(tuple(arm[name] for name in names) for names in axes or [[name] for name in arm]) for arm in arms}
 
@@ -169,7 +168,8 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
         setting = getattr(entry("plots", plot.name), "numeric", None)
         if setting is None:
             continue
-        chosen, values = plot.settings[setting], _numeric(sweep)
+        parts = ((one.fields, one.labels) for one in sweep.combinations())
+        chosen, values = plot.settings[setting], numeric_values(parts, sweep.task)
         if chosen is None and max(map(len, values.values()), default=0) < 2:
             none = f"{plot.name} shows a numeric setting, and none varies in this sweep"
             yield node.place.mistake(f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}")
@@ -184,15 +184,6 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
 def _is_read(sweep: Sweep) -> bool:
     """True if the levels of all grids are known."""
     return not sweep.every_fault and any(sweep.blocks)
-
-
-def _numeric(sweep: Sweep) -> dict[str, set[float]]:
-    """Return the values of each numeric setting."""
-    values: dict[str, set[float]] = {}
-    for one in sweep.combinations():
-        for column, value in numeric_settings(one.fields, one.labels, sweep.task).items():
-            values.setdefault(column, set()).add(value)
-    return values
 
 
 def names(sweep: Sweep) -> Iterator[Mistake]:

@@ -18,7 +18,7 @@ from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.kinds.final import MEAN
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name
-from dlsweep.plots.panels import Words, beside, panels
+from dlsweep.plots.panels import Words, beside, name_rows, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,9 +57,7 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
     height = float(np.clip(5.6 / len(rows), 0.17, 0.32))
     with panels(words, (6.0, max(1.0, height * len(rows)))) as (figure, axes):
         ax = axes[0, 0]
-        ax.grid(False, axis="y")
-        ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_yticks(range(len(rows)), words.ticks)
+        name_rows(ax, words.ticks)
         for i, row in enumerate(rows):
             _draw(ax, row, i)
         ax.set_xlim(0, None)

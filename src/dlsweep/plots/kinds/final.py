@@ -8,7 +8,7 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName
 from dlsweep.analysis.networks import PartialArm
-from dlsweep.analysis.scores import Moment, Rows, Scores, chance, metric_in
+from dlsweep.analysis.scores import Rows, Scores, chance, metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
@@ -16,7 +16,8 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.names import factor_name, level_names
-from dlsweep.plots.panels import Words, beside, panels
+from dlsweep.plots.panels import Words, beside, name_rows, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,10 +84,8 @@ def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: b
     size = float(np.clip(8.4 / len(shown.dots), 2.2, 6.0)), max(1.0, height * len(shown.names))
     with panels(words, size) as (figure, axes):
         axis.scale(axes[0, 0])
-        axes[0, 0].set_ylim(len(shown.names) - 0.5, -0.5)
-        axes[0, 0].set_yticks(range(len(shown.names)), words.ticks)
         for cell, part in shown.dots.items():
-            axes[cell].grid(False, axis="y")
+            name_rows(axes[cell], words.ticks)
             if axis.low <= level <= axis.high:
                 axes[cell].axvline(level, label="chance" if level else "zero", **style.DOTTED)
             for i, name in enumerate(shown.names if joined else ()):

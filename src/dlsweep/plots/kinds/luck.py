@@ -13,13 +13,14 @@ from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import shares
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME
-from dlsweep.plots.panels import Words, empty, panels
+from dlsweep.plots.panels import Words, empty, name_rows, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,11 +90,10 @@ def _draw(words: Words, facets: Facets, tables: Mapping[Cell, DataFrame]) -> Fig
     """Draw a bar for each share, and a line for its interval."""
     row = _ROW * max(source.count("\n") + 1 for source in words.ticks)
     with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, row * len(words.ticks)))) as (figure, axes):
-        axes[0, 0].set(xlim=(0, 1.12), ylim=(len(words.ticks) - 0.5, -0.5))
+        axes[0, 0].set_xlim(0, 1.12)
         axes[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-        axes[0, 0].set_yticks(range(len(words.ticks)), words.ticks)
         for cell, ax in np.ndenumerate(axes):
-            ax.grid(False, axis="y")
+            name_rows(ax, words.ticks)
             if cell not in tables:
                 empty(ax, "combinations of seeds are missing")
                 continue
