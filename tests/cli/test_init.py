@@ -11,8 +11,6 @@ from zipfile import ZipFile
 import pytest
 from tests.support.commands import Dlsweep
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path for path in (ROOT / "configs").glob("*.yaml")}
 

@@ -10,8 +10,6 @@ import pytest
 from PIL import Image
 from tests.support import commands
 
-pytestmark = pytest.mark.slow
-
 NETWORKS = """\
 # Which activation is better? Both are old.
 name: networks

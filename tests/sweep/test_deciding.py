@@ -13,8 +13,6 @@ from tests.support.commands import Dlsweep
 import dlsweep as api
 from dlsweep.analysis.sequential import Plan, sequential_test
 
-pytestmark = pytest.mark.slow
-
 CONFIG = """\
 name: tiny
 data: {npz: {path: tiny.npz}}
