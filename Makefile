@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export test-cluster parity \
+.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export test-cluster slurm parity \
   lint types digests reference bench bench-techniques bench-convolution bench-answers simulations format clean
 
 help: ## list the targets
@@ -37,7 +37,7 @@ claims: $(VENV)/.installed ## train every config that has claims, and check them
 	$(BIN)/dlsweep check build/gallery
 
 # Tests start hundreds of interpreters: without bytecode on disk, each would compile the package again.
-test check: export PYTHONDONTWRITEBYTECODE =
+test check test-cluster: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.installed-test ## run the whole test suite
 	$(BIN)/python -m pytest
@@ -57,8 +57,13 @@ test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest
 test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB
 	.venv-export/bin/python -m pytest -n 0 tests/exports
 
-test-cluster: .venv-cluster/.installed ## run the tests with Dask's workers and with an S3 server (SeaweedFS)
-	.venv-cluster/bin/python -m pytest -n 0 -m cluster
+test-cluster: .venv-cluster/.installed $(if $(SYSTEM),slurm) ## run the tests with Dask, an S3 server (SeaweedFS) and, with SYSTEM=1, SLURM
+	.venv-cluster/bin/python -m pytest -n 0 -m cluster --durations 10
+
+# System packages come only where they are asked for: by root, on Debian. A run level of 1 keeps their services from starting.
+slurm:
+	command -v slurmctld >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	  apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
 
 parity: .venv-parity/.installed ## compare layers, losses, optimizers and training with PyTorch in float64
 	.venv-parity/bin/python -m pytest -n 0 parity

@@ -17,7 +17,8 @@ from bench.common import ROOT
 from dlsweep.analysis.sentences import subject
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.storage.opening import open_all
-from dlsweep.text import half_width, interval_text, measured, table
+from dlsweep.tabular import table
+from dlsweep.text import half_width, interval_text, measured
 
 CONFIGS = ROOT / "configs"
 README = ROOT / "README.md"

@@ -16,6 +16,7 @@ import dlsweep
 PACKAGE = Path(dlsweep.__path__[0])
 FOUNDATION = [
     "text",
+    "tabular",
     "errors",
     "files",
     "machine",
@@ -25,6 +26,7 @@ FOUNDATION = [
     "settings",
     "sources",
     "signatures",
+    "contracts",
     "registry",
 ]
 STAGES = [
@@ -59,7 +61,12 @@ VOCABULARY: dict[tuple[str, ...], set[str]] = {
     ("tasks",): {
         f"training.{name}" for name in ("loop.train", "descent.descend", "costs.of_network", "costs.of_descent")
     },
-    ("storage", "results"): {"analysis.leaderboard.leaderboard", "analysis.closing.page", "analysis.measured.Measured"},
+    ("storage", "results"): {
+        "analysis.leaderboard.leaderboard",
+        "analysis.closing.page",
+        "analysis.correctness.Correctness",
+        "analysis.measured.Measured",
+    },
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STAGED = [p for p in SOURCES if p.relative_to(PACKAGE).parts[0] not in ("__init__.py", "__main__.py")]  # these use all

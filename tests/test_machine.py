@@ -20,7 +20,15 @@ def test_freed_memory_is_used_again():
 
 
 def test_a_job_of_slurm_uses_the_cores_and_the_memory_that_it_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CPUS_PER_TASK", "CPUS_ON_NODE", "MEM_PER_NODE", "MEM_PER_CPU"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
     cores, memory = machine.cores(), machine.memory()
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")  # a job without --cpus-per-task
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "250")
+    assert (machine.cores(), machine.memory()) == (1, 250 << 20)
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")
+    assert machine.memory() == 500 << 20
+    monkeypatch.delenv("SLURM_MEM_PER_CPU")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "500")
     assert (machine.cores(), machine.memory()) == (1, 500 << 20)

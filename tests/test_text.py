@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlsweep.text import latex, measured, printable, table
+from dlsweep.tabular import latex, table
+from dlsweep.text import measured, printable
 
 CELLS = st.lists(st.lists(st.text(max_size=8), min_size=2, max_size=2), min_size=1, max_size=4)
 

@@ -19,8 +19,8 @@ from dlsweep.execution.executors import Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, further, record
+from dlsweep.storage.earlier import Before
 from dlsweep.storage.folder import Folder, open_folder
-from dlsweep.storage.further import Before
 from dlsweep.storage.location import located
 from dlsweep.storage.store import Store, statuses
 from dlsweep.text import size

@@ -44,7 +44,7 @@ def cores() -> int:
             quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
             usable = min(usable, math.ceil(quota / period) if quota > 0 else usable)
     with suppress(KeyError, ValueError):  # a job of SLURM, also where it does not bind its processes to cores
-        usable = min(usable, int(os.environ["SLURM_CPUS_PER_TASK"]))
+        usable = min(usable, int(os.environ.get("SLURM_CPUS_PER_TASK") or os.environ["SLURM_CPUS_ON_NODE"]))
     return max(1, usable)
 
 
@@ -59,6 +59,8 @@ def memory() -> int:
                 limits.append(int((group / name).read_text()))
     with suppress(KeyError, ValueError):
         limits.append(int(os.environ["SLURM_MEM_PER_NODE"]) << 20)
+    with suppress(KeyError, ValueError):  # --mem-per-cpu
+        limits.append(int(os.environ["SLURM_MEM_PER_CPU"]) * int(os.environ["SLURM_CPUS_ON_NODE"]) << 20)
     return min((limit for limit in limits if limit > 0), default=_MODEST)
 
 

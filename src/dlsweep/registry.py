@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Lt
 
+from dlsweep.contracts import Contract
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 from dlsweep.marks import Off
 from dlsweep.signatures import Signature
@@ -37,61 +38,6 @@ Fraction = Annotated[float, Ge(0), Lt(1)]
 Strength = Annotated[float, Ge(0), Off(0)]
 Ratio = Annotated[float, Ge(0), Lt(1), Off(0)]
 Count = Annotated[int, Ge(1)]
-
-
-@dataclass(frozen=True)
-class Contract:
-    """The signature that a registry asks of its functions; checked when one registers.
-
-    passed: the positional parameters, in their order; a function may give them other names. rest: the meaning of
-    further ones ("slots"); "" where there are none. needs: settings that it must have, each with the reason; with_rest:
-    those that it must have if it has further positional parameters.
-    """
-
-    passed: tuple[str, ...] = ()
-    rest: str = ""
-    needs: Mapping[str, str] = field(default_factory=dict)
-    with_rest: Mapping[str, str] = field(default_factory=dict)
-
-    def broken(self, function: Callable[..., Any]) -> str:
-        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):  # compiled, or no function
-            return "must be a function whose parameters can be read; define a Python function that calls it"
-        for p in parameters:
-            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                star = "*" * (1 + (p.kind is p.VAR_KEYWORD))
-                return f"must name each of its parameters, since they are its settings, and has {star}{p.name}"
-            if p.kind is p.KEYWORD_ONLY and p.annotation is p.empty:
-                return f"must have a type for its setting {p.name!r}, as in {p.name}: float = 0.1"
-        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        rest = given[len(self.passed) :]
-        if len(given) < len(self.passed) or (rest and not self.rest):
-            asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])])
-            needed = f"the positional parameters {asked}" if asked else "no positional parameters"
-            return f"must take {needed}, and has {', '.join(given) or 'none'}; settings come after a *"
-        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
-            if name not in settings:
-                return f"must have a keyword-only setting {name!r}, because {reason}"
-        return ""
-
-    def unfit(self, entry: Entry) -> str:
-        """Return the mistake in the settings of an entry, as the end of a sentence; "" if there is none.
-
-        A type that cannot be read may be defined later in its module. Of dlsweep's own entries, tests check the rest.
-        """
-        try:
-            settings = entry.settings
-        except UsageError:
-            return ""
-        for name, reason in {**self.needs, **(self.with_rest if entry.rest else {})}.items():
-            if settings[name].number is None or type(settings[name].default) not in (int, float):
-                told = f"must have a number with a default as its setting {name!r}"
-                return f"{told}, as in {name}: float = 0.1, because {reason}"
-        found = (setting.refused_default() for setting in settings.values()) if entry.foreign else iter(())
-        return next(filter(None, found), "")
 
 
 @dataclass(frozen=True)
@@ -129,18 +75,6 @@ class Entry(Signature):
     def stacking(self) -> frozenset[str]:
         """The settings in which the runs of a stack may differ."""
         return frozenset(name for name, setting in self.settings.items() if setting.stacks)
-
-    @cached_property
-    def positional(self) -> tuple[str, ...]:
-        """The names of what the program passes."""
-        return tuple(
-            p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
-        )
-
-    @property
-    def foreign(self) -> bool:
-        """True if another package registers it."""
-        return self.function.__module__.partition(".")[0] != __name__.partition(".")[0]
 
     @property
     def rest(self) -> tuple[str, ...]:

@@ -40,6 +40,18 @@ class Signature:
         """The setting that a value without a name means, as in `{dropout: 0.5}`: the first."""
         return next(iter(self.settings), None)
 
+    @cached_property
+    def positional(self) -> tuple[str, ...]:
+        """The names of what the program passes."""
+        return tuple(
+            p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
+        )
+
+    @property
+    def foreign(self) -> bool:
+        """True if another package registers it."""
+        return self.function.__module__.partition(".")[0] != __name__.partition(".")[0]
+
     def check(self, given: Any, where: str = "", shown: Shown | None = None) -> tuple[dict[str, Any], list[Fault]]:
         """Return settings in the form that their annotations want, and the mistakes in them.
 

@@ -50,15 +50,16 @@ class Status:
 
 @dataclass
 class Watch:
-    """A look at a sweep, again and again: a part that was read once is not read again."""
+    """A look at a sweep, again and again: a part that was read once is not read again.
 
-    _known: dict[str, Counter[str]] = field(default_factory=dict)
+    _known: by the name of a part, the number of its runs by status, and the stems of the parts that it replaces.
+    """
+
+    _known: dict[str, tuple[Counter[str], list[str]]] = field(default_factory=dict)
 
     def look(self, results: Results, now: datetime | None = None) -> Status:
         """Return the status of a sweep at this moment. results: opened anew for each look."""
-        listed = parts.listing(results.files, "runs").values()
-        self._known = {name: self._known.get(name) or _counts(results, name) for name in listed}
-        found = sum(self._known.values(), Counter[str]())
+        found = parts.steadily(lambda: self._found(results))
         session: Mapping[str, Any] = results.record.sessions[-1] if results.record.sessions else {}
         holder = results.files.holder()
         begun = None if results.record.further else session.get("done", 0)  # of a longer training it is not recorded
@@ -72,6 +73,15 @@ class Watch:
             str(session.get("command", "")),
         )
 
+    def _found(self, results: Results) -> Counter[str]:
+        """Return the number of runs by status. A run may be in two parts while these are united, and counts once."""
+        listed = parts.steady_listing(results.files)
+        for name in listed.values():
+            self._known[name] = self._known.get(name) or _counts(results, name)
+        self._known = {name: self._known[name] for name in listed.values()}
+        replaced = {stem for _, stems in self._known.values() for stem in stems}
+        return sum((self._known[name][0] for stem, name in listed.items() if stem not in replaced), Counter[str]())
+
 
 def _total(results: Results) -> int:
     """Return the number of runs of a sweep, or of its part. An older dlsweep did not record it, and had no parts."""
@@ -79,15 +89,19 @@ def _total(results: Results) -> int:
     return results.record.runs if known else sum(1 for _ in results.expanded.runs())
 
 
-def _counts(results: Results, name: str) -> Counter[str]:
-    """Return the number of a part's runs by status: of those that the config asks for, of the sweep that trains."""
+def _counts(results: Results, name: str) -> tuple[Counter[str], list[str]]:
+    """Return the number of a part's runs by status, and the stems that it replaces.
+
+    Only runs count that the config asks for, of the sweep that trains.
+    """
     record = results.record
     tables = replace(record.tables, sweep=record.further or record.tables.sweep)
     with advised():
         if record.beside and parts.sweep(results.files, name) != tables.sweep:
-            return Counter()
-        rows = contents.read_runs(results.files, name, tables.schemas["runs"]).select(["run_id", "status"]).to_pylist()
-    return Counter(row["status"] for row in rows if row["run_id"] not in record.hidden)
+            return Counter(), []
+        rows = contents.read_runs(results.files, name, tables.schemas["runs"])
+    asked = rows.select(["run_id", "status"]).to_pylist()
+    return Counter(row["status"] for row in asked if row["run_id"] not in record.hidden), parts.replaced(rows)
 
 
 def _rate(runs: int, holder: Holder | None, now: datetime) -> float | None:

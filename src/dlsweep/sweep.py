@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,9 @@ from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
 from dlsweep.execution.worker import Receipt, Task
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility, further, record
-from dlsweep.storage.folder import Folder, make_folder, open_folder
-from dlsweep.storage.further import Before, Earlier
+from dlsweep.storage import compaction, compatibility, further, parts, record
+from dlsweep.storage.earlier import Before, Earlier
+from dlsweep.storage.folder import Folder, LocalFolder, make_folder, open_folder
 from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
@@ -108,17 +108,33 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             task = Task(store, registering_modules(), earlier)
             with closing(executor.map(task, chunks, progress)) as receipts:
                 failed = 0
-                for receipt in receipts:
+                for receipt in _uniting(store, receipts):
                     report.receipt(receipt)
                     failed = failed + len(receipt.runs) if receipt.error else 0
                     if options.max_failures and failed >= options.max_failures:
                         raise DlsweepError(_too_many(failed, receipt))
             if earlier:
                 further.finish(config, earlier, store)
+            compaction.compact(store, check)
         finally:
             report.close()
             store.clean()
     return open_results(str(folder))
+
+
+def _uniting(store: Store, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+    """Yield receipts. When there are parts enough, unite those of the last ones: a long sweep has many.
+
+    On a remote folder this is left to the end: its requests take longer, and the workers would wait for them.
+    """
+    stems: list[str] = []
+    for receipt in receipts:
+        yield receipt
+        if isinstance(store.folder, LocalFolder) and not receipt.error:
+            stems.append(parts.joint_name(receipt.runs))
+        if len(stems) >= compaction.MOST:
+            compaction.unite(store, stems)
+            stems.clear()
 
 
 def _too_many(failed: int, last: Receipt) -> str:

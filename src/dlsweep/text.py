@@ -1,20 +1,15 @@
-"""Words and numbers for people: counts, sizes, durations, values as YAML writes them, tables, the nearest name."""
+"""Words and numbers for people: counts, sizes, durations, values as YAML writes them, the nearest name."""
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from io import StringIO
 from itertools import chain
 from math import floor, inf, isfinite, log10, nan
-from typing import Any, Literal
+from typing import Any
 
-GAP = "  "
-Form = Literal["plain", "markdown", "latex", "csv", "html"]  # of a table
 _ROUNDING = 1e-9  # of a value: a smaller half-width is one of equal values
 _DECIMALS = 6  # more of them are written as a power of ten
 
@@ -165,6 +160,29 @@ def value_text(value: Any) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it, also within lists and mappings: a number that is not finite is null.
+
+    >>> json_value({"mean": float("nan"), "runs": (1, 2.5)})
+    {'mean': None, 'runs': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: json_value(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(own) for own in value]
+    value = value.item() if hasattr(value, "item") else value  # of NumPy
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence.
+
+    >>> sentence("seeds overlap")
+    'Seeds overlap.'
+    """
+    return f"{words[0].upper()}{words[1:]}."
+
+
 def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
     """Return the labels that a level names: its own label, or all labels of a name; of several, with commas, all.
 
@@ -226,105 +244,6 @@ def nearest(word: str, names: Iterable[str]) -> str:
     return f"{hint} (choices: {', '.join(choices)})" if choices else hint
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = (), form: Form = "plain"
-) -> str:
-    """Return columns of text in a form: text to the left, numbers to the right.
-
-    plain: aligned as a terminal shows them; markdown; latex: a `tabular` with the rules of booktabs; csv; html.
-
-    >>> print(table(["arm", "n"], [["a|b", "5"]], [False, True], "markdown"))
-    | arm | n |
-    |---|--:|
-    | a\\|b | 5 |
-    """
-    return _FORMS[form](header, rows, numeric or [False] * len(header))
-
-
-def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row in cells:
-        padded = [
-            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
-        lines.append(GAP.join(padded).rstrip())
-    return "\n".join(lines)
-
-
-def markdown(text: str) -> str:
-    """Return a text as Markdown prints it: its special characters escaped.
-
-    >>> print(markdown("a*b < c_d"))
-    a\\*b \\< c\\_d
-    """
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", printable(text))
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    cells = [[markdown(cell) for cell in row] for row in (header, *rows)]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return "\n".join([lines[0], "|" + "|".join("--:" if right else "---" for right in numeric) + "|", *lines[1:]])
-
-
-_LATEX = {
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "≈": r"$\approx$",
-    "×": r"$\times$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "–": "--",
-    "−": "$-$",
-    "→": r"$\to$",
-    "…": r"\dots{}",
-}
-
-
-def latex(text: str) -> str:
-    """Return a text as LaTeX prints it: its special characters escaped, a minus before a number as one.
-
-    >>> print(latex("L1_0.1 & -0.5 %"))
-    L1\\_0.1 \\& $-$0.5 \\%
-    """
-    escaped = "".join(_LATEX.get(c, c) for c in printable(text))
-    return re.sub(r"(?<![\w.])-(?=[.\d])", "$-$", escaped)
-
-
-def _latex(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    columns = "".join("r" if right else "l" for right in numeric)
-    first, *others = [f"  {' & '.join(map(latex, row))} \\\\" for row in (header, *rows)]
-    body = [r"  \toprule", first, r"  \midrule", *others, r"  \bottomrule"]
-    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"])
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    content = StringIO()
-    csv.writer(content, lineterminator="\n").writerows([header, *rows])
-    return content.getvalue().removesuffix("\n")
-
-
-def _html(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    sides = [' style="text-align: right"' if right else ' style="text-align: left"' for right in numeric]
-
-    def line(row: Sequence[str], tag: str) -> str:
-        cells = (f"<{tag}{side}>{escape(printable(cell))}</{tag}>" for cell, side in zip(row, sides, strict=True))
-        return f"<tr>{''.join(cells)}</tr>"
-
-    body = "\n".join(line(row, "td") for row in rows)
-    return f"<table>\n<thead>{line(header, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-_FORMS = {"plain": _plain, "markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
-
-
 def excerpt(line: str, column: int) -> str:
     """Return a line of a file, with a caret under a column, from 1; of a long line the part around it.
 
@@ -335,7 +254,7 @@ def excerpt(line: str, column: int) -> str:
     shown = printable(line.replace("\t", " "))
     begin = max(0, min(column - 1 - _WINDOW // 2, len(shown) - _WINDOW)) if len(shown) > _WINDOW else 0
     before, after = "…" * (begin > 0), "…" * (len(shown) > begin + _WINDOW)
-    margin = " " * (4 + _width(before + shown[begin : column - 1]))
+    margin = " " * (4 + terminal_width(before + shown[begin : column - 1]))
     return f"    {before}{shown[begin : begin + _WINDOW].rstrip()}{after}\n{margin}^"
 
 
@@ -353,6 +272,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _width(text: str) -> int:
+def terminal_width(text: str) -> int:
     """Return the terminal columns of a text: East Asian wide characters take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -16,7 +16,7 @@ from dlsweep.analysis.steps import Step
 from dlsweep.analysis.verdicts import Verdict, Word
 from dlsweep.config.claims import Claim, Relation
 from dlsweep.metrics import Metric
-from dlsweep.text import Form
+from dlsweep.tabular import Form
 
 ARMS: dict[Relation, int] = {"beats": 2, "equals": 2, "above": 1, "below": 1, "order": 3, "trend": 0, "monotone": 0}
 WORDS = ("a", "b", "c")

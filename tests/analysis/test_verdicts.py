@@ -21,7 +21,7 @@ from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.claims import Claim
 from dlsweep.config.looks import Looks
-from dlsweep.text import Form
+from dlsweep.tabular import Form
 
 NOISE = np.array([0.003, -0.002, 0.001, -0.004, 0.002, 0.0005, -0.001, 0.0015])
 HE, NORMAL, XAVIER = arm(init="he"), arm(init="normal"), arm(init="xavier")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import dlsweep
 from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
 from dlsweep.plots.figures import draw
-from dlsweep.storage import lease
+from dlsweep.storage import compaction, lease
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.objects import Objects
@@ -22,6 +23,7 @@ fsspec = pytest.importorskip("fsspec")
 pytestmark = pytest.mark.cluster
 
 A, B = "runs/0123456789abcdef-00000000.parquet", "runs/0123456789abcdef-11111111.parquet"
+CURVES_A, CURVES_B = (name.replace("runs", "curves") for name in (A, B))
 CONFIG: dict[str, Any] = {
     "name": "tiny",
     "data": {"mnist": {"train": 50, "test": 50}},
@@ -47,6 +49,11 @@ def folder(url: str) -> RemoteFolder:
 
 def keys() -> list[str]:
     return sorted(name for name in fsspec.filesystem("memory").store if "/.lease/" not in name)
+
+
+def put(folder: Folder, *parts: str) -> None:
+    for name in parts:
+        folder.put(name, name.encode())
 
 
 def test_a_folder_has_files(folder: Folder, url: str) -> None:
@@ -109,12 +116,82 @@ def test_a_lease_is_taken_after_its_expiry_and_its_holder_stops(
     with folder.lock():
         monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
         with other.lock():
-            monkeypatch.setattr(lease, "RENEWAL", 0.0)
             with pytest.raises(ResultsInUse, match="was taken by another process"):
                 folder.put(A, b"a")
             other.put(A, b"a")
     assert folder.list("runs") == [A]
     assert lease.newest(Objects(folder.path)) == lease.newest(Objects(other.path))
+
+
+@pytest.mark.parametrize("paused", ["before its parts", "between its parts", "before its marker"])
+def test_a_runner_that_was_paused_leaves_no_part_beside_those_of_the_next_one(
+    folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch, paused: str
+) -> None:
+    """The next runner has trained the same runs to other bits, as on another processor."""
+    other, create = RemoteFolder(located(url)), Objects.create
+
+    def next_one(*parts: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "create", create)
+            patch.setattr(lease, "_age", lambda objects, own: 61.0)
+            with other.lock():
+                put(other, *parts)
+
+    def late(self: Objects, name: str, content: bytes) -> bytes:
+        next_one()
+        return create(self, name, content)
+
+    with folder.lock():
+        if paused == "before its parts":
+            next_one(CURVES_B, B)
+        else:
+            folder.put(CURVES_A, b"a")
+        if paused == "between its parts":
+            next_one(CURVES_B, B)
+        if paused == "before its marker":  # it has asked for the lease a moment before
+            monkeypatch.setattr(Objects, "create", late)
+            monkeypatch.setattr(lease, "RENEWALS", 1e9)  # a pause is longer than the time between two questions
+        with pytest.raises(ResultsInUse, match="was taken by another process"):
+            put(folder, CURVES_A, A)
+    trained = paused != "before its marker"
+    assert other.list("runs") == [B] * trained
+    assert other.list("curves") == [CURVES_B if trained else CURVES_A]  # without runs/, it is cleaned up
+    assert len([name for name in keys() if "/runs/" in name]) == 2 * trained
+    assert len([name for name in keys() if "/curves/" in name]) == 1
+
+
+def test_the_holder_of_the_lease_keeps_what_an_earlier_one_published_late(folder: RemoteFolder, url: str) -> None:
+    late = RemoteFolder(located(url))
+    with folder.lock():
+        folder.put(CURVES_A, b"a")
+        late.put(CURVES_B, b"b")
+        late.put(B, b"b")
+        folder.put(A, b"a")
+    assert folder.list("runs") == [B]
+    assert folder.list("curves") == [CURVES_B]
+    assert len([name for name in keys() if name.endswith(".parquet")]) == 2
+
+
+def test_of_two_parts_of_a_chunk_the_marker_names_one(folder: RemoteFolder) -> None:
+    for name in (CURVES_B, B):
+        folder.put(name, b"b")
+    folder._objects.put(CURVES_A, b"a")  # by a runner that was killed, and had trained other bits
+    assert folder.list("curves") == [CURVES_B]
+    folder.clean("curves")
+    assert [name for name in keys() if "/curves/" in name] == [f"/bucket/results/{CURVES_B}"]
+    # The marker of an older dlsweep names the part of runs/ only.
+    folder._objects.put("runs/.0123456789abcdef", B.encode())
+    assert folder.list("runs") == [B]
+    assert folder.list("curves") == [CURVES_B]
+
+
+@pytest.mark.parametrize("given", ["soon", "1", "inf", "nan"])
+def test_an_expiry_that_is_too_short_is_refused(
+    folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv(lease.VARIABLE, given)
+    with pytest.raises(UsageError, match=rf"DLSWEEP_LEASE={given} is not a number of seconds from 3 on, such as 60"):
+        folder.lock().__enter__()
 
 
 def test_a_lease_of_a_dead_process_is_free_at_once_on_its_machine(folder: RemoteFolder) -> None:
@@ -131,7 +208,7 @@ def test_a_lease_of_a_dead_process_is_free_at_once_on_its_machine(folder: Remote
 
 
 def test_a_lease_is_renewed(folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "RENEWAL", 0.01)
+    monkeypatch.setattr(lease, "RENEWALS", 6000)
     objects = Objects(folder.path)
     with folder.lock():
         own = lease.newest(objects)
@@ -224,3 +301,40 @@ def test_a_sweep(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert str(dlsweep.export(merged.results, output=f"{url}/runs.csv")) == f"{url}/runs.csv"
     with pytest.raises(UsageError, match="exists; give another file"):
         dlsweep.export(merged.results, output=f"{url}/runs.csv")
+
+
+def test_parts_are_united(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = dlsweep.run(CONFIG, executor="inline", output=f"{url}/whole", max_memory=1)
+    assert len(whole.files.list("runs")) > 1
+    monkeypatch.setattr(compaction, "MOST", 1)
+    kept = Objects.delete
+    for kill in range(30):  # at each change of the folder
+        left = kill
+
+        def delete(self: Objects, name: str) -> None:
+            nonlocal left
+            left -= not name.startswith(lease.FOLDER)
+            if left < 0:
+                raise DlsweepError("killed")
+            kept(self, name)
+
+        output = f"{url}/{kill}"
+        with suppress(DlsweepError), monkeypatch.context() as patch:
+            patch.setattr(Objects, "delete", delete)
+            dlsweep.run(CONFIG, executor="inline", output=output, max_memory=1)
+        between = dlsweep.open_results(f"{output}/tiny")
+        assert between.curves.equals(whole.curves)
+        again = dlsweep.run(CONFIG, executor="inline", output=output)
+        assert again.curves.equals(whole.curves)
+        names = [name for name in keys() if f"/{kill}/tiny/" in name and "weights" not in name]
+        assert sorted(name.split("/")[-2] for name in names) == [
+            "curves",
+            "predictions",
+            "runs",
+            "runs",
+            "tiny",
+            "tiny",
+        ]
+        if left >= 0:
+            break
+    assert 8 < kill < 29

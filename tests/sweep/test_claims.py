@@ -75,6 +75,17 @@ def test_another_level_of_the_tests_makes_all_claims_late(train: Train) -> None:
     assert list(train(HE, statistics={"alpha": 0.1}).late) == ["He is first"]
 
 
+def test_a_claim_that_comes_back_is_as_early_as_it_was(train: Train) -> None:
+    train(HE, CHANCE)
+    assert list(train(HE, ALIKE).removed) == ["it learns"]
+    record = train(HE, CHANCE, ALIKE)
+    assert (list(record.late), list(record.removed)) == (["the activations are alike"], [])
+    train(HE)
+    train(HE, statistics={"alpha": 0.1})
+    record = train(HE, CHANCE, ALIKE, {"it learns well": {"arm": {"init": "he"}, "above": 0.5}})
+    assert list(record.late) == ["the activations are alike", "it learns well"]
+
+
 def test_the_expected_verdict_may_change(train: Train) -> None:
     train(HE)
     record = train({"He is first": {**HE["He is first"], "expect": "refuted"}})

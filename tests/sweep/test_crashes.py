@@ -36,8 +36,9 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("fate", "scenario"),
     [
-        *(("kill", scenario) for scenario in ("plain", "damaged", "complete", "forced", "further")),
+        *(("kill", scenario) for scenario in ("plain", "damaged", "complete", "forced", "further", "compacted")),
         ("error", "complete"),
+        ("error", "compacted"),
     ],
 )
 def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
@@ -55,7 +56,9 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     if scenario == "further":
         config = make(seeds=1, grid=two, evaluate={"every": 2, "on": ["test"], "keep": "final"})
         before = config | {"train": config["train"] | {"iterations": 3}}
-    options = {"force": True} if scenario == "forced" else {}
+    if scenario == "compacted":
+        config = make(seeds=1, grid=two, evaluate={"every": 6, "on": ["batch"]})  # two tables
+    options = {"forced": {"force": True}, "compacted": {"parts": 1}}.get(scenario, {})
     output, start = memory_disk / "output", memory_disk / "start"
     start.mkdir()
     process = launch(FATES, fate, *map(json.dumps, (config, before, options)), output, start)
@@ -74,6 +77,8 @@ def test_whatever_happens_at_any_durable_operation_the_sweep_goes_on(
     digests, hidden, whole, lengths = looks
     if scenario == "further":  # until all runs are longer, all are as they were
         assert {tuple(found) for found in lengths} == {(3, 3), (6, 6)}
+    if scenario == "compacted":  # a run counts once, in whichever part
+        assert {tuple(found) for found in lengths} == {(), (6,), (6, 6)}
     assert len(set(digests)) == 1
     assert not any(hidden)
     assert all(whole)

@@ -213,8 +213,14 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="counts processes in 
 def test_a_stopped_sweep_keeps_what_is_done_and_leaves_nobody_behind(
     long_sweep: subprocess.Popen[str], tmp_path: Path, leftovers: Any, signals: list[signal.Signals], code: int
 ) -> None:
+    # As a terminal or SLURM sends a signal: to all processes, one after the other.
+    at_work = workers(long_sweep)
     for number in signals:
-        os.killpg(long_sweep.pid, number) if number == signal.SIGINT else long_sweep.send_signal(number)
+        for pid in at_work:
+            os.kill(pid, number)
+        time.sleep(0.3)
+        assert workers(long_sweep) == at_work
+        os.killpg(long_sweep.pid, number)
         time.sleep(0.3)
     message = "stopped; the finished runs are kept, and the same command goes on from there\n"
     assert finish(long_sweep) == (code, message)

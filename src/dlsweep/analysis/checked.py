@@ -14,7 +14,8 @@ from dlsweep.analysis.steps import Step
 from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, half_width, interval_text, latex, markdown, measured, plural, printable, table
+from dlsweep.tabular import Form, latex, markdown, table
+from dlsweep.text import half_width, interval_text, json_value, measured, plural, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,9 +57,8 @@ class Checked:
 
     def data(self) -> dict[str, Any]:
         """Return the verdicts as values for JSON, which has neither NaN nor infinity."""
-        steps = ([{**asdict(step), "interval": [*step.interval]} for step in v.steps] for v in self.verdicts)
-        claims = [{**row(verdict), "steps": own} for verdict, own in zip(self.verdicts, steps)]
-        found: dict[str, Any] = _finite({"claims": claims, "removed": self.removed, "exit_code": self.code})
+        claims = [{**row(verdict), "steps": [asdict(step) for step in verdict.steps]} for verdict in self.verdicts]
+        found: dict[str, Any] = json_value({"claims": claims, "removed": self.removed, "exit_code": self.code})
         return found
 
     def table(self, form: Form = "plain") -> str:
@@ -211,15 +211,6 @@ def terms(verdict: Verdict, step: Step) -> str:
     if not verdict.signed:
         return step.first
     return " \N{MINUS SIGN} ".join(f"({name})" if ", " in name else name for name in (step.first, step.second))
-
-
-def _finite(value: Any) -> Any:
-    """Return a value with None for each number that is not finite."""
-    if isinstance(value, Mapping):
-        return {key: _finite(own) for key, own in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(own) for own in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def check(results: Results | Sequence[Results]) -> Checked:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.frames import csv_of, metric_columns, summary
-from dlsweep.analysis.leaderboard import ENDED, ensembles
+from dlsweep.analysis.frames import ENDED, csv_of, metric_columns, summary
+from dlsweep.analysis.leaderboard import ensembles
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, interval_text, measured, number, printable, significant, table
+from dlsweep.tabular import Column, Form, table_of
+from dlsweep.text import interval_text, json_value, measured, number, printable, significant
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -23,21 +24,11 @@ if TYPE_CHECKING:
 MOST = 50  # arms that `run` shows
 
 
-class Column(NamedTuple):
-    """A column of a table."""
-
-    header: str
-    cells: list[str]
-    right: bool = True
-
-
 def text(shown: Shown, form: Form = "plain") -> str:
     """Return a leaderboard as a table with its notes; in CSV all numbers, and no notes."""
     if form == "csv":
         return csv([shown])
-    columns = [*_names(shown), *_metrics(shown), *_counts(shown)]
-    rows = list(zip(*(column.cells for column in columns), strict=True))
-    told = table([column.header for column in columns], rows, [column.right for column in columns], form)
+    told = table_of([*_names(shown), *_metrics(shown), *_counts(shown)], form)
     return with_notes(told, notes(shown), form)
 
 
@@ -145,36 +136,27 @@ def page(results: Results) -> str:
 
 def closing_data(results: Results, asked: Asked | None = None) -> dict[str, Any]:
     """Return every metric of every arm with its interval, and the leaderboard, as values for JSON."""
-    asked = asked or Asked()
     arms = summary(results.runs)
-    factors = list(results.record.levels)
     names = metric_columns(results.runs)
     together = {m: values for m in names if (values := ensembles(results, metric_of(results, m)))}
-    shown = Shown.of(results, asked) if len(arms) else None
-    return {
-        "name": results.name,
-        "folder": str(results.folder),
-        "runs": {"total": len(results.runs), **results.counts},
-        "arms": [
-            {
-                "arm": str(arm["arm"]),
-                "factors": {factor: str(arm[factor]) for factor in factors},
-                **{column: int(arm[column]) for column in ("n", *ENDED)},
-                "metrics": {
-                    m: {"mean": _value(arm[m]), "low": _value(arm[f"{m}_low"]), "high": _value(arm[f"{m}_high"])}
-                    for m in names
-                },
-                **({"ensemble": {m: of.get(str(arm["arm"])) for m, of in together.items()}} if together else {}),
-            }
-            for arm in arms.to_dict("records")
-        ],
-        "leaderboard": []
-        if shown is None
-        else [{str(name): _value(value) for name, value in row.items()} for row in shown.numbers.to_dict("records")],
-        "notes": [] if shown is None else notes(shown),
-    }
-
-
-def _value(x: Any) -> Any:
-    """Return a value for JSON, which has no NaN."""
-    return None if x is None or x != x else x.item() if isinstance(x, np.generic) else x
+    shown = Shown.of(results, asked or Asked()) if len(arms) else None
+    found: dict[str, Any] = json_value(
+        {
+            "name": results.name,
+            "folder": str(results.folder),
+            "runs": {"total": len(results.runs), **results.counts},
+            "arms": [
+                {
+                    "arm": str(arm["arm"]),
+                    "factors": {factor: str(arm[factor]) for factor in results.record.levels},
+                    **{column: int(arm[column]) for column in ("n", *ENDED)},
+                    "metrics": {m: {"mean": arm[m], "low": arm[f"{m}_low"], "high": arm[f"{m}_high"]} for m in names},
+                    **({"ensemble": {m: of.get(str(arm["arm"])) for m, of in together.items()}} if together else {}),
+                }
+                for arm in arms.to_dict("records")
+            ],
+            "leaderboard": shown.numbers.to_dict("records") if shown else [],
+            "notes": notes(shown) if shown else [],
+        }
+    )
+    return found

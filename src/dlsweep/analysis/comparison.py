@@ -50,7 +50,7 @@ class Comparison:
     p: float
     n: int
     pairing: float
-    diverged: tuple[int, int]
+    diverged: tuple[int, ...]
     by: float = 0.0
     failed: int = 0
     left_out: str = ""
@@ -91,12 +91,10 @@ def compare(
     (6, True, True)
     """
     refuse_crossed(results)
-    chosen = metric_of(results, metric)
-    part = results.partial_arm(where or {})
+    chosen, part = metric_of(results, metric), results.partial_arm(where or {})
     frame = with_untrained(metric_values(results, chosen, at), untrained(results))
-    frame = frame[fitting(frame, part)]
     arms = [results.partial_arm(one) for one in (first, second)]
-    sides = _apart(frame, arms, results.record.aligning)
+    sides = _apart(frame[fitting(frame, part)], arms, results.record.aligning)
     contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at), results.overlap)
     return Comparison(
         first=sides.names[0],
@@ -109,7 +107,7 @@ def compare(
         p=contrast.test(by, -1 if chosen.less_is_better else 1).two_sided,
         n=sides.n,
         pairing=pairing(*sides.values.mean(axis=1)),
-        diverged=(sides.count("diverged")[0], sides.count("diverged")[1]),
+        diverged=sides.count("diverged"),
         by=by,
         failed=sum(sides.reasons.values()),
         left_out="; ".join(filter(None, [sides.left_out, sides.untrained])),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from dlsweep.analysis.correctness import Correctness
 from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_test
-from dlsweep.analysis.predictions import correctness, has_predictions
+from dlsweep.analysis.predictions import has_predictions
 from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.sign_flips import SignFlips, sign_flip_interval, sign_flip_test
 from dlsweep.analysis.statistics import Replication, interval
@@ -20,21 +21,19 @@ from dlsweep.types import Array
 
 Interval = tuple[float, float]
 
-_BLOCK = 1000  # runs whose predictions are in memory together
-
 
 @dataclass(frozen=True)
 class Contrast:
     """A weighted sum of the means of some sides, seed by seed: a difference has the weights 1 and −1.
 
-    correct: gives the correctness of predictions by run, `(runs, images)`, for some ids of runs; None without them.
+    correct: which runs are right on which test images; None without predictions.
     overlap: where seeds draw splits of one data set, the number of test samples for each other one; then the test and
     all intervals are those of Nadeau and Bengio (2003), since sign flips need independent seeds.
     """
 
     sides: Sides
     weights: Sequence[float]
-    correct: Callable[[Sequence[str]], Array] | None = None
+    correct: Correctness | None = None
     overlap: float = 0.0
 
     @cached_property
@@ -83,9 +82,7 @@ class Contrast:
 
     def test(self, margin: float = 0.0, sign: int = 1) -> SignFlips:
         """Test `sign · contrast − margin` against 0."""
-        if self.overlap:
-            return SignFlips(*overlapping_splits_test(self.beyond(margin, sign), self.overlap), exact=False)
-        return sign_flip_test(self.beyond(margin, sign), key=self.sides.key)
+        return paired_test(self.beyond(margin, sign), self.overlap, self.sides.key)
 
     def interval(self, alpha: float) -> Interval:
         """Return the t interval of the effect."""
@@ -107,26 +104,30 @@ class Contrast:
             return None
         weights = np.asarray(self.weights, np.float64)[self.sides.rows["side"]] * self.sides.weights
         rows, weights = self.sides.rows[weights != 0], weights[weights != 0]
-        runs, place = rows["run_id"].astype(str).to_numpy(), rows["place"].to_numpy()
-        by_seed: Array | float = 0.0
-        for block in np.array_split(np.arange(len(rows)), len(rows) // _BLOCK + 1):
-            shares = np.zeros((self.sides.n, len(block)))
-            shares[place[block], np.arange(len(block))] = weights[block]
-            try:
-                by_seed = by_seed + shares @ self.correct(list(runs[block]))
-            except UsageError:  # several data sets, or data that is not there or has changed
-                return None
+        try:
+            by_seed = self.correct.sums(rows["run_id"], weights, rows["place"].to_numpy())
+        except UsageError:  # several data sets, or data that is not there or has changed
+            return None
         low, high = crossed_interval(by_seed, 1 - alpha)
         return None if np.isnan(low) else (float(low), float(high))
 
 
-def correctness_of(results: Results, metric: Metric, at: int | None) -> Callable[[Sequence[str]], Array] | None:
-    """Return the function that gives the correctness of predictions by run; None if an interval cannot have it.
+def paired_test(differences: Array, overlap: float, key: str = "") -> SignFlips:
+    """Test paired differences against 0: by sign flips, or of splits that overlap as Nadeau and Bengio (2003).
+
+    key: see `sign_flip_test`.
+    """
+    if overlap:
+        return SignFlips(*overlapping_splits_test(differences, overlap), exact=False)
+    return sign_flip_test(differences, key=key)
+
+
+def correctness_of(results: Results, metric: Metric, at: int | None) -> Correctness | None:
+    """Return which runs are right on which test images; None if an interval cannot have it.
 
     Predictions are of the final network on the test images, so they say nothing about other metrics; and where seeds
     draw their own test images, the seeds have none in common.
     """
     if metric.name != "final_test_accuracy" or at is not None or not has_predictions(results) or results.overlap:
         return None
-    rows = results.runs.set_index("run_id", drop=False)
-    return lambda runs: correctness(results, rows.loc[list(runs)])
+    return results.correctness

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.crossed import overlapping_splits_test
+from dlsweep.analysis.contrasts import paired_test
 from dlsweep.analysis.frames import counted
 from dlsweep.analysis.outlook import FEWEST
-from dlsweep.analysis.sign_flips import SignFlips, sign_flip_test
 from dlsweep.analysis.statistics import Replication, holm, interval
+from dlsweep.config.claims import ALPHA
 from dlsweep.config.resolved import differences
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
@@ -24,7 +24,6 @@ from dlsweep.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ALPHA = 0.05
 NEAR = {"accuracy": 0.01, "loss": 0.02, "distance": 0.02}  # of an accuracy absolute, of others relative to their mean
 KEY = ["arm", "seed"]
 
@@ -90,7 +89,7 @@ class Diff:
         return {"different": 1, "undecided": 3}.get(self.outcome, 0)
 
 
-def diff(a: Results, b: Results, alpha: float = ALPHA) -> Diff:
+def diff(a: Results, b: Results) -> Diff:
     """Compare two result sets, paired by arm and seed. A `UsageError` says that they have no runs in common.
 
     Arms are the same if their labels are. A diverged run counts at chance accuracy; pairs in which a run failed do
@@ -115,7 +114,7 @@ def diff(a: Results, b: Results, alpha: float = ALPHA) -> Diff:
         only_b=len(b.runs) - len(pairs),
         statuses={both: count for both, count in ended.items() if both[0] != both[1]},
         curves=_same_curves(a, b, pairs),
-        changes=list(_changes(a, b, pairs, alpha)),
+        changes=list(_changes(a, b, pairs)),
     )
 
 
@@ -138,7 +137,7 @@ def _metrics(a: Results, b: Results) -> list[str]:
     return [str(metric) for metric in there if metric in here]
 
 
-def _changes(a: Results, b: Results, pairs: DataFrame, alpha: float) -> Iterator[Change]:
+def _changes(a: Results, b: Results, pairs: DataFrame) -> Iterator[Change]:
     """Yield the change of every metric of every arm."""
     found: list[tuple[str, str, np.ndarray, np.ndarray]] = []
     for arm, rows in pairs.groupby("arm", sort=False):
@@ -148,20 +147,16 @@ def _changes(a: Results, b: Results, pairs: DataFrame, alpha: float) -> Iterator
             if len(both):
                 found.append((str(arm), metric, *both.T))
     overlap = max(a.overlap, b.overlap)
-
-    def test(d: np.ndarray, key: str = "") -> SignFlips:
-        return SignFlips(*overlapping_splits_test(d, overlap), False) if overlap else sign_flip_test(d, key=key)
-
-    tests = [test(y - x, f"{arm} {metric}") for arm, metric, x, y in found]
+    tests = [paired_test(y - x, overlap, f"{arm} {metric}") for arm, metric, x, y in found]
     adjusted = holm([np.nan_to_num(one.two_sided, nan=1.0) for one in tests])
     for (arm, metric, x, y), p in zip(found, adjusted, strict=True):
         d, near = y - x, _near(metric, x)
         low, high = interval(d, replication=Replication(overlap=overlap))
-        bounded = max(test(d + near).greater, test(d - near).less) <= alpha
+        bounded = max(paired_test(d + near, overlap).greater, paired_test(d - near, overlap).less) <= ALPHA
         within = bounded and len(d) >= FEWEST
         same = int((d == 0).sum())
         outcome: Outcome = (
-            "same bits" if same == len(d) else "same" if within else "different" if p <= alpha else "undecided"
+            "same bits" if same == len(d) else "same" if within else "different" if p <= ALPHA else "undecided"
         )
         yield Change(arm, metric, len(d), same, float(d.mean()), (float(low), float(high)), float(p), near, outcome)
 

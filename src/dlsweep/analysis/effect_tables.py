@@ -11,7 +11,8 @@ from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.text import Form, bracketed, interval_text, latex, measured, number, significant, table
+from dlsweep.tabular import Column, Form, latex, table_of
+from dlsweep.text import bracketed, interval_text, measured, number, significant
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -41,7 +42,7 @@ def csv(found: Mapping[str, Found]) -> str:
 
 
 def data(found: Found) -> dict[str, Any]:
-    """Return all numbers as values for JSON, which has no NaN."""
+    """Return all numbers as values for JSON."""
     common = {"metric": found.metric, "notes": list(found.notes)}
     if isinstance(found, Luck):
         return {**common, "seeds": found.crossed, "sources": _records(found.table)}
@@ -95,9 +96,8 @@ def _of_luck(found: Luck, form: Form) -> str:
 
 def _table(names: Mapping[str, Iterable[str]], numbers: Mapping[str, Iterable[str]], form: Form) -> str:
     """Return a table with columns of words and then of numbers."""
-    columns = {**names, **numbers}
-    rows = list(zip(*columns.values(), strict=True))
-    return table([*columns], rows, [name in numbers for name in columns], form)
+    columns = [Column(name, cells, right=False) for name, cells in names.items()]
+    return table_of([*columns, *(Column(name, cells) for name, cells in numbers.items())], form)
 
 
 def percent(share: float) -> str:

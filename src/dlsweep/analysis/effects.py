@@ -17,6 +17,7 @@ from dlsweep.analysis.luck import Luck, luck
 from dlsweep.analysis.metrics import metric_of, values_to_divide
 from dlsweep.analysis.sign_flips import MOST_EXACT
 from dlsweep.analysis.statistics import Replication, fewest_seeds, holm, interval
+from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results, overlap_of
@@ -24,8 +25,6 @@ from dlsweep.text import plural
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.statistics import Replication, bounds_of, interval
+from dlsweep.analysis.statistics import Replication, bounds_of, row_intervals, row_means
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.storage.tables import MOMENTS
@@ -15,6 +15,8 @@ from dlsweep.text import nearest, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+ENDED = ("diverged", "stopped", "failed")
 
 
 def frame_of(results: Results, table: str) -> DataFrame:
@@ -157,25 +159,17 @@ def summary(results: Results | DataFrame, metrics: Sequence[str] | None = None) 
     arms = runs.groupby("arm", sort=False, observed=True)
     factors = [c for c in runs.columns if isinstance(runs[c].dtype, pd.CategoricalDtype) and c not in ("arm", "status")]
     table = arms[factors].first()
-    for status in ("diverged", "stopped", "failed"):
+    for status in ENDED:
         table[status] = (runs["status"] == status).groupby(runs["arm"], sort=False, observed=True).sum()
     table.insert(len(factors), "n", arms.size() - table["failed"])
 
-    values = counted(runs, names)
-    kept = (runs["status"] != "failed").to_numpy()
-    arm = arms.ngroup().to_numpy()
-    replicated = replication(runs)
-    statistics = np.full((len(names), 3, len(table)), np.nan)
-    for n in set(table["n"]) - {0}:
-        members = np.flatnonzero(table["n"] == n)
-        rows = np.flatnonzero(kept & np.isin(arm, members))
-        by_arm = rows[np.argsort(arm[rows], kind="stable")].reshape(len(members), n)
-        for i, name in enumerate(names):
-            seeds = values[by_arm, i]  # (arms, n)
-            ends = interval(seeds, bounds=bounds_of(name), replication=replicated)
-            statistics[i][:, members] = seeds.mean(axis=-1), *ends
-    for i, name in enumerate(names):
-        table[[name, f"{name}_low", f"{name}_high"]] = statistics[i].T
+    values, arm, place = counted(runs, names), arms.ngroup(), arms.cumcount()
+    kept, replicated = (runs["status"] != "failed").to_numpy(), replication(runs)
+    for name, column in zip(names, values.T):
+        by_arm = np.full((len(table), place.to_numpy().max(initial=0) + 1), np.nan)
+        by_arm[arm[kept], place[kept]] = np.where(np.isnan(column), np.inf, column)[kept]  # a lost value: no mean
+        low, high = row_intervals(by_arm, bounds=bounds_of(name), replication=replicated)
+        table = table.assign(**{name: row_means(by_arm), f"{name}_low": low, f"{name}_high": high})
     return table.reset_index()
 
 

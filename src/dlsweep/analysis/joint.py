@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.leaderboard import Board
+from dlsweep.analysis.board import Board
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Asked
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, measured, plural, table
+from dlsweep.tabular import Column, Form, table_of
+from dlsweep.text import measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -122,13 +123,12 @@ class Joint:
     def table(self, form: Form = "plain") -> str:
         """Return a row for each arm: in each sweep its mean, and its difference to the reference with its interval."""
         frame = self.frame()
-        columns = [("arm", frame["arm"].tolist())]
+        columns = [Column("arm", frame["arm"], right=False)]
         for sweep in self.sweeps:
-            low, high = frame[f"{sweep}_low"], frame[f"{sweep}_high"]
-            columns.append((sweep, list(map(measured, frame[sweep], (high - low) / 2))))
-            columns.append((f"minus {self.reference}", [*self._differences(frame, sweep)]))
-        rows = list(zip(*(cells for _, cells in columns)))
-        return table([name for name, _ in columns], rows, [False] + [True] * (len(columns) - 1), form)
+            half = (frame[f"{sweep}_high"] - frame[f"{sweep}_low"]) / 2
+            columns.append(Column(sweep, map(measured, frame[sweep], half)))
+            columns.append(Column(f"minus {self.reference}", self._differences(frame, sweep)))
+        return table_of(columns, form)
 
     def _differences(self, frame: DataFrame, sweep: str) -> Iterator[str]:
         own = (frame[f"{sweep}_difference{end}"] for end in ("", "_low", "_high"))
@@ -150,8 +150,7 @@ class Joint:
         return found
 
     def data(self) -> dict[str, Any]:
-        """Return the table as values for JSON, where NaN is None."""
-        rows = self.frame().to_dict("records")
+        """Return the table as values for JSON."""
         return {
             "metric": self.metric.name,
             "reference": self.reference,
@@ -160,11 +159,10 @@ class Joint:
                 {
                     "arm": row["arm"],
                     "sweeps": [
-                        {end.lstrip("_") or "mean": _value(row[f"{sweep}{end}"]) for end in _ENDS}
-                        for sweep in self.sweeps
+                        {end.lstrip("_") or "mean": row[f"{sweep}{end}"] for end in _ENDS} for sweep in self.sweeps
                     ],
                 }
-                for row in rows
+                for row in self.frame().to_dict("records")
             ],
             "notes": self.notes(),
         }
@@ -184,7 +182,3 @@ def _names(board: Board) -> list[str]:
 def _shown(board: Board) -> Array:
     """Return a mask of the arms that are asked for."""
     return board.compared[0].shown
-
-
-def _value(x: Any) -> Any:
-    return None if x != x else x.item() if isinstance(x, np.generic) else x

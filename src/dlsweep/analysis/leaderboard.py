@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlsweep.analysis.frames import crossing, replication
-from dlsweep.analysis.metrics import fitting, metric_of, metric_values, words_of
+from dlsweep.analysis.board import Board
+from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.analysis.ranking import Compared
-from dlsweep.analysis.statistics import Replication
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _HEAD = re.compile(r"(  \+ Exception Group )?Traceback.*:$")
-ENDED = ("diverged", "stopped", "failed")
 
 
 def leaderboard(
@@ -69,193 +65,95 @@ def leaderboard(
     names = [metric] if isinstance(metric, str) or metric is None else metric
     metrics = [metric_of(results, name) for name in names]
     board = Board(results, metrics, reference or {}, where or {}, at)
-    frame = board.frame(rows)
+    frame = rows_of(board, rows)
     return with_new_images(board, frame) if rows == "arms" else frame
 
 
-@dataclass(frozen=True)
-class Board:
-    """Rows of a sweep with some metrics. reference, where: partial arms, see `leaderboard`."""
+def rows_of(board: Board, rows: str = "arms") -> DataFrame:
+    """Return the frame of `leaderboard`."""
+    by = {"arms": _arms, "factors": _factors, "runs": _runs}
+    if rows not in by:
+        raise UsageError(f"there are no rows {rows!r}{nearest(rows, by)}")
+    return by[rows](board)
 
-    results: Results
-    metrics: Sequence[Metric]
-    reference: Mapping[str, Any]
-    where: Mapping[str, Any]
-    at: int | None = None
 
-    @cached_property
-    def values(self) -> list[DataFrame]:
-        """The values of each metric, with the same rows. A `UsageError` names metrics that have not the same rows."""
-        spreads = {metric.factor for metric in self.metrics}
-        if len(spreads) > 1:
-            names = " and ".join(metric.name for metric in self.metrics)
-            raise UsageError(f"{names} do not have the same arms; show a spread apart from other metrics")
-        return [metric_values(self.results, metric, self.at) for metric in self.metrics]
+def _arms(board: Board) -> DataFrame:
+    first = board.arms[2]
+    table = board.values[0].iloc[first][["arm", *board.factors]].reset_index(drop=True)
+    table = table.assign(**board.counts(board.arms[0]))
+    for one, frame in zip(board.compared, board.values):
+        name = one.metric.name
+        table = table.assign(**{f"{name}{end}": column for end, column in one.columns().items()})
+        if "iteration" in frame:
+            table[f"{name}_iteration"] = frame["iteration"].groupby(board.arms[0]).median().to_numpy()
+        if together := ensembles(board.results, one.metric):
+            table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
+    return table.iloc[board.compared[0].order].reset_index(drop=True)
 
-    @cached_property
-    def factors(self) -> list[str]:
-        """The factors that arms have; a spread takes one of them away."""
-        return [factor for factor in self.results.record.tables.factors if factor in self.values[0]]
 
-    def fitting(self, arm: Mapping[str, Any]) -> Array:
-        """Return a mask of the rows of `values` that fit a partial arm."""
-        return fitting(self.results, self.values[0], self.metrics[0], arm)
-
-    @cached_property
-    def arms(self) -> tuple[Array, Array, Array]:
-        """The arm and the seed of each row of `values`, as indices; and the first row of each arm."""
-        frame = self.values[0]
-        arm, _ = frame["arm"].astype(str).factorize()
-        seed = np.unique(frame["seed"], return_inverse=True)[1]
-        return arm, seed, np.unique(arm, return_index=True)[1]
-
-    @cached_property
-    def given(self) -> int | None:
-        """The index of the reference arm, if one is given. A `UsageError` says that it is not one arm."""
-        if not self.reference:
-            return None
-        arm, _, first = self.arms
-        fitting = np.unique(arm[self.fitting(self.reference)])
-        if len(fitting) > 1:
-            rows = self.values[0].iloc[first[fitting]]
-            apart = ", ".join(factor for factor in self.factors if rows[factor].nunique() > 1)
-            words = words_of(self.reference)
-            raise UsageError(f"the reference must be one arm, and {len(fitting)} are {words}; add the level of {apart}")
-        return int(fitting[0])
-
-    @cached_property
-    def names(self) -> list[str]:
-        """The names of the arms."""
-        return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
-
-    @property
-    def sources(self) -> list[str]:
-        """The columns of the seeds of each source, if seeds are crossed."""
-        return [f"seed_{source}" for source in crossing(self.results.runs)]
-
-    def label(self, metric: Metric) -> str:
-        """Return the name of a metric for readers, with the iteration if one is given."""
-        return metric.name if self.at is None else f"{metric.name.replace('final_', '', 1)} at {self.at}"
-
-    @cached_property
-    def replication(self) -> Replication:
-        """Dependence of the runs of an arm on each other."""
-        return replication(self.results.runs)
-
-    @cached_property
-    def matrices(self) -> list[Array]:
-        """The values of each metric as they count, `(arms, seeds)`; infinite where `Compared` has it."""
-        arm, seed, first = self.arms
-        found = []
-        for metric, frame in zip(self.metrics, self.values):
-            values = frame["value"].to_numpy(copy=True)
-            worst = -np.inf if metric.less_is_better is False else np.inf
-            values[(frame["reason"] == "diverged").to_numpy()] = worst
-            matrix = np.full((len(first), seed.max(initial=-1) + 1), np.nan)
-            matrix[arm, seed] = values
-            found.append(matrix)
-        return found
-
-    @cached_property
-    def compared(self) -> list[Compared]:
-        """The arms of each metric."""
-        shown = self.fitting(self.where)[self.arms[2]]
-        return [
-            Compared(metric, values, shown, self.given, self.replication)
-            for metric, values in zip(self.metrics, self.matrices)
-        ]
-
-    def frame(self, rows: str = "arms") -> DataFrame:
-        """Return the frame of `leaderboard`."""
-        by = {"arms": self._arms, "factors": self._factors, "runs": self._runs}
-        if rows not in by:
-            raise UsageError(f"there are no rows {rows!r}{nearest(rows, by)}")
-        return by[rows]()
-
-    def _arms(self) -> DataFrame:
-        first = self.arms[2]
-        table = self.values[0].iloc[first][["arm", *self.factors]].reset_index(drop=True)
-        table = table.assign(**self._counts(self.arms[0]))
-        for one, frame in zip(self.compared, self.values):
-            name = one.metric.name
-            table = table.assign(**{f"{name}{end}": column for end, column in one.columns().items()})
-            if "iteration" in frame:
-                table[f"{name}_iteration"] = frame["iteration"].groupby(self.arms[0]).median().to_numpy()
-            if together := ensembles(self.results, one.metric):
-                table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
-        return table.iloc[self.compared[0].order].reset_index(drop=True)
-
-    def _counts(self, group: Array, groups: int = 0) -> dict[str, Array]:
-        """Return the number of runs of each group that count and that ended in another way, and the mean seconds."""
-        frame = self.values[0]
-        status = frame["status"].to_numpy(dtype=str)
-        ended = {name: np.bincount(group, status == name, groups).astype(int) for name in ENDED}
-        seconds = self.results.runs.set_index("run_id")["seconds"].reindex(frame["run_id"]).to_numpy(np.float64)
-        runs = np.bincount(group, minlength=groups)
-        with np.errstate(invalid="ignore"):  # of groups without runs
-            return {"n": runs - ended["failed"], **ended, "seconds": np.bincount(group, seconds, groups) / runs}
-
-    def _runs(self) -> DataFrame:
-        arm, seed, _ = self.arms
-        runs = self.values[0][["run_id", "arm", *self.factors, "seed", "status"]]
-        own = self.results.runs.set_index("run_id").reindex(runs["run_id"])
-        table = runs.assign(**{name: own[name].to_numpy() for name in (*self.sources, "seconds")})
-        for one, frame in zip(self.compared, self.values):
-            values = one.values[arm, seed]
-            table[one.metric.name] = np.where(np.isinf(values), np.nan, values)
-            if one.reference is not None:
-                with np.errstate(invalid="ignore"):
-                    differences = values - one.values[one.reference, seed]
-                table[f"{one.metric.name}_difference"] = np.where(np.isfinite(differences), differences, np.nan)
-            if "iteration" in frame:
-                table[f"{one.metric.name}_iteration"] = frame["iteration"]
-        table["error"] = own["error"].map(error_line, na_action="ignore").to_numpy()
-        rank = np.empty(len(self.arms[2]), int)
-        rank[self.compared[0].order] = np.arange(len(self.compared[0].order))
-        kept = np.flatnonzero(self.fitting(self.where))
-        return table.iloc[kept[np.lexsort((seed[kept], rank[arm[kept]]))]].reset_index(drop=True)
-
-    def _factors(self) -> DataFrame:
-        """A row for each level of each factor that varies, in the order of the config."""
-        import pandas as pd
-
-        frame = self.values[0]
-        shown = self.fitting(self.where)
-        aligning = [factor for factor in self.results.record.aligning if factor in self.factors]
-        varying = [factor for factor in aligning if frame.loc[shown, factor].nunique() > 1]
-        tables = [self._levels(factor, [one for one in varying if one != factor], shown) for factor in varying]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["factor", "level", "n"])
-
-    def _levels(self, factor: str, others: Sequence[str], shown: Array) -> DataFrame:
-        """A row for each level of a factor: means, seed by seed, over the combinations of the others that all have."""
-        import pandas as pd
-
-        frame = self.values[0]
-        level = frame[factor].cat.codes.to_numpy()
-        used = np.unique(level[shown])
-        names = frame[factor].cat.categories[used].astype(str).tolist()
-        combination = np.zeros(len(frame), int)
-        if others:
-            combination = frame.groupby([*others], sort=False, observed=True).ngroup().to_numpy()
-        at = np.searchsorted(used, np.where(shown, level, used[0]))[shown], combination[shown], self.arms[1][shown]
-        shape = len(used), combination.max() + 1, self.arms[1].max() + 1
-        there = np.zeros(shape, bool)
-        there[at] = True
-        common = there.any(axis=2).all(axis=0)
-        table = pd.DataFrame({"factor": factor, "level": names})
-        given = [i for i, name in enumerate(names) if name in self.results.partial_arm(self.reference).get(factor, ())]
-        counts = self._counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
-        table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
-        for metric, matrix in zip(self.metrics, self.matrices):
-            values = np.full(shape, np.nan)
-            values[at] = matrix[self.arms[0], self.arms[1]][shown]
+def _runs(board: Board) -> DataFrame:
+    arm, seed, _ = board.arms
+    runs = board.values[0][["run_id", "arm", *board.factors, "seed", "status"]]
+    own = board.results.runs.set_index("run_id").reindex(runs["run_id"])
+    table = runs.assign(**{name: own[name].to_numpy() for name in (*board.sources, "seconds")})
+    for one, frame in zip(board.compared, board.values):
+        values = one.values[arm, seed]
+        table[one.metric.name] = np.where(np.isinf(values), np.nan, values)
+        if one.reference is not None:
             with np.errstate(invalid="ignore"):
-                means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
-            every, reference = np.ones(len(used), bool), given[0] if given else None
-            columns = Compared(metric, means, every, reference, self.replication).columns()
-            table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
-            table["n"] = (~np.isnan(means)).sum(axis=1)
-        return table
+                differences = values - one.values[one.reference, seed]
+            table[f"{one.metric.name}_difference"] = np.where(np.isfinite(differences), differences, np.nan)
+        if "iteration" in frame:
+            table[f"{one.metric.name}_iteration"] = frame["iteration"]
+    table["error"] = own["error"].map(error_line, na_action="ignore").to_numpy()
+    rank = np.empty(len(board.arms[2]), int)
+    rank[board.compared[0].order] = np.arange(len(board.compared[0].order))
+    kept = np.flatnonzero(board.fitting(board.where))
+    return table.iloc[kept[np.lexsort((seed[kept], rank[arm[kept]]))]].reset_index(drop=True)
+
+
+def _factors(board: Board) -> DataFrame:
+    """A row for each level of each factor that varies, in the order of the config."""
+    import pandas as pd
+
+    frame = board.values[0]
+    shown = board.fitting(board.where)
+    aligning = [factor for factor in board.results.record.aligning if factor in board.factors]
+    varying = [factor for factor in aligning if frame.loc[shown, factor].nunique() > 1]
+    tables = [_levels(board, factor, [one for one in varying if one != factor], shown) for factor in varying]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["factor", "level", "n"])
+
+
+def _levels(board: Board, factor: str, others: Sequence[str], shown: Array) -> DataFrame:
+    """A row for each level of a factor: means, seed by seed, over the combinations of the others that all have."""
+    import pandas as pd
+
+    frame = board.values[0]
+    level = frame[factor].cat.codes.to_numpy()
+    used = np.unique(level[shown])
+    names = frame[factor].cat.categories[used].astype(str).tolist()
+    combination = np.zeros(len(frame), int)
+    if others:
+        combination = frame.groupby([*others], sort=False, observed=True).ngroup().to_numpy()
+    at = np.searchsorted(used, np.where(shown, level, used[0]))[shown], combination[shown], board.arms[1][shown]
+    shape = len(used), combination.max() + 1, board.arms[1].max() + 1
+    there = np.zeros(shape, bool)
+    there[at] = True
+    common = there.any(axis=2).all(axis=0)
+    table = pd.DataFrame({"factor": factor, "level": names})
+    given = [i for i, name in enumerate(names) if name in board.results.partial_arm(board.reference).get(factor, ())]
+    counts = board.counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
+    table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
+    for metric, matrix in zip(board.metrics, board.matrices):
+        values = np.full(shape, np.nan)
+        values[at] = matrix[board.arms[0], board.arms[1]][shown]
+        with np.errstate(invalid="ignore"):
+            means = values[:, common].mean(axis=1) if common.any() else np.full((len(used), shape[2]), np.nan)
+        every, reference = np.ones(len(used), bool), given[0] if given else None
+        columns = Compared(metric, means, every, reference, board.replication).columns()
+        table = table.assign(**{f"{metric.name}{end}": column for end, column in columns.items()})
+        table["n"] = (~np.isnan(means)).sum(axis=1)
+    return table
 
 
 def error_line(error: str) -> str:

@@ -33,7 +33,7 @@ class Measured:
         run = known[ids.indices.to_numpy()] if len(rows) else known[:0]
         iteration = rows["iteration"].to_numpy()
         value = sum(rows[c].to_numpy().astype(np.float64, copy=False) for c in columns)
-        order = np.argsort(run * (iteration.max(initial=0) + 1) + iteration)
+        order = np.argsort(run * (iteration.max(initial=0) + 1) + iteration, kind="stable")  # parts are in order
         order = order[run[order] >= 0]  # rows of runs that the config does not ask for
         return Measured._sorted(run[order], iteration[order], np.asarray(value)[order], len(index))
 

@@ -12,7 +12,7 @@ from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.looks import Looks
 from dlsweep.storage.results import Results
-from dlsweep.text import listed, plural
+from dlsweep.text import listed, plural, sentence
 
 _MOST_LEVELS = 8  # of a factor that a paragraph lists
 
@@ -22,7 +22,7 @@ def methods(results: Results, verdicts: Sequence[Verdict]) -> str:
 
     verdicts: on its claims.
     """
-    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in _sentences(results, verdicts))
+    return " ".join(map(sentence, _sentences(results, verdicts)))
 
 
 def _sentences(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:

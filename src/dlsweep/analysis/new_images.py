@@ -14,7 +14,7 @@ from dlsweep.types import Array
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from dlsweep.analysis.leaderboard import Board
+    from dlsweep.analysis.board import Board
 
 METRIC = "final_test_accuracy"  # the only one that predictions are kept of
 MOST = 50  # arms; reading the predictions of more takes too long

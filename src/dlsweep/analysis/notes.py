@@ -11,8 +11,9 @@ from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.new_images import METRIC
-from dlsweep.analysis.ranking import ALPHA, Compared
+from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Shown
+from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
 from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural

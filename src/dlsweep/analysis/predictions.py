@@ -10,7 +10,6 @@ import numpy as np
 
 from dlsweep.analysis.facets import factors
 from dlsweep.analysis.frames import crossing
-from dlsweep.errors import ResultsDamaged
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -41,18 +40,7 @@ def correctness(results: Results, runs: DataFrame | None = None) -> Array:
     (1, 50)
     """
     runs = results.runs if runs is None else runs
-    found, labels = results.predicted(runs["run_id"]), results.labels(runs=runs)
-    right = np.full((len(runs), len(labels)), np.nan)
-    diverged = (runs["status"] == "diverged").to_numpy()
-    right[diverged] = 1 / runs["classes"].to_numpy(np.float64)[diverged, None]
-    there = [row for row, run in enumerate(runs["run_id"]) if run in found]
-    ids, accuracies = runs["run_id"].iloc[there].tolist(), runs["final_test_accuracy"].iloc[there]
-    for row, run in zip(there, ids):
-        right[row] = found[run] == labels if found[run].shape == labels.shape else np.nan
-    if (contradicting := right[there].sum(axis=1) / len(labels) != accuracies.to_numpy(np.float64)).any():
-        run = ids[contradicting.argmax()]
-        raise ResultsDamaged(f"{results.folder}: the predictions of the run {run} contradict its accuracy")
-    return right
+    return results.correctness.of(runs["run_id"])
 
 
 def disagreement(runs: DataFrame, predicted: Mapping[str, Array]) -> Array:

@@ -9,17 +9,15 @@ import numpy as np
 
 from dlsweep.analysis.statistics import (
     INDEPENDENT,
-    UNBOUNDED,
-    Bounds,
     Replication,
     indistinguishable,
-    interval,
     pairing,
+    row_intervals,
+    row_means,
 )
+from dlsweep.config.claims import ALPHA
 from dlsweep.metrics import Metric
 from dlsweep.types import Array
-
-ALPHA = 0.05  # of the marks
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Compared:
     @property
     def mean(self) -> Array:
         """The mean of each row; NaN if a value is infinite; but `iterations_to` over the runs that reach the level."""
-        return _mean(self._reached(self.values))
+        return row_means(self._reached(self.values))
 
     def _reached(self, values: Array) -> Array:
         """Return the values as a mean takes them."""
@@ -53,7 +51,7 @@ class Compared:
         if self.metric.less_is_better is None:
             return at
         values = self.values[at]
-        finite = _mean(np.where(np.isinf(values), np.nan, values))
+        finite = row_means(np.where(np.isinf(values), np.nan, values))
         empty = np.isnan(values).all(axis=1)
         key = finite if self.metric.less_is_better else -finite
         return at[np.lexsort((np.nan_to_num(key, nan=np.inf), np.isinf(values).sum(axis=1), empty))]
@@ -74,7 +72,7 @@ class Compared:
     def columns(self) -> dict[str, Array]:
         """Return the columns of all rows, by the end of their names."""
         mean = self.mean
-        low, high = self._intervals(self._reached(self.values), self.metric.bounds)
+        low, high = row_intervals(self._reached(self.values), bounds=self.metric.bounds, replication=self.replication)
         columns = {"": mean, "_low": low, "_high": high}
         if self.metric.kind == "iterations_to":
             columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
@@ -124,31 +122,12 @@ class Compared:
         with np.errstate(invalid="ignore"):  # of two infinite values
             differences = values - own
         differences[np.isinf(values) | np.isinf(own)] = np.inf  # no mean, whatever the sign
-        low, high = self._intervals(differences, UNBOUNDED)
+        low, high = row_intervals(differences, replication=self.replication)
         others = np.arange(len(values)) != self.reference
         return {
-            "_difference": _mean(differences),
+            "_difference": row_means(differences),
             "_difference_low": low,
             "_difference_high": high,
             "_pairs": (~np.isnan(differences)).sum(axis=1),
             "_pairing": np.array([pairing(row, own) if other else np.nan for row, other in zip(values, others)]),
         }
-
-    def _intervals(self, values: Array, bounds: Bounds) -> tuple[Array, Array]:
-        """Return the 95 % interval of each row over its values; rows may have different numbers of them."""
-        there = ~np.isnan(values)
-        counts = there.sum(axis=1)
-        low, high = np.full((2, len(values)), np.nan)
-        for n in set(counts.tolist()) - {0, 1}:
-            rows = counts == n
-            by_row = values[rows][there[rows]].reshape(-1, n)
-            low[rows], high[rows] = interval(by_row, bounds=bounds, replication=self.replication)
-        return low, high
-
-
-def _mean(values: Array) -> Array:
-    """Return the mean of each row over its values, NaN if there are none or one is infinite."""
-    n = (~np.isnan(values)).sum(axis=1)
-    with np.errstate(all="ignore"):
-        mean = np.nansum(values, axis=1) / n
-    return np.where(np.isfinite(mean), mean, np.nan)

@@ -18,13 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlsweep.analysis.joint import Joint
-from dlsweep.analysis.ranking import ALPHA
+from dlsweep.analysis.sentences import p_text
 from dlsweep.analysis.shown import Asked
 from dlsweep.analysis.sign_flips import paired, sign_flip_test
 from dlsweep.analysis.statistics import fewest_seeds, holm
+from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.text import Form, plural, table
+from dlsweep.tabular import Column, Form, table_of
+from dlsweep.text import plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -99,17 +101,13 @@ class Ranking:
     def table(self, form: Form = "plain") -> str:
         """Return a row for each arm: its mean rank, its rank in each task, and p of its test against the best one."""
         frame = self.frame()
-        header = ["arm", "mean rank", *self.joint.sweeps, "p", "p (Holm)"]
-        rows = [
-            [
-                row[0],
-                f"{row[1]:.2f}",
-                *(f"{rank:g}" for rank in row[2:-2]),
-                *("–" if p != p else f"{p:.2g}" for p in row[-2:]),
-            ]
-            for row in frame.itertuples(index=False)
+        columns = [
+            Column("arm", frame["arm"], right=False),
+            Column("mean rank", map("{:.2f}".format, frame["mean_rank"])),
         ]
-        return table(header, rows, [False] + [True] * (len(header) - 1), form)
+        columns += [Column(task, map("{:g}".format, frame[task])) for task in self.joint.sweeps]
+        columns += [Column(name, map(p_text, frame[of])) for name, of in (("p", "p"), ("p (Holm)", "p_holm"))]
+        return table_of(columns, form)
 
     def notes(self) -> list[str]:
         """Return sentences on the ranks and their tests."""
@@ -127,8 +125,8 @@ class Ranking:
         return [*found, *self.joint.notes()[2:]]
 
     def data(self) -> dict[str, Any]:
-        """Return ranks and tests as values for JSON, where NaN is None."""
-        frame = self.frame().astype(object)
+        """Return ranks and tests as values for JSON."""
+        frame = self.frame()
         return {
             "metric": self.joint.metric.name,
             "tasks": self.joint.data()["sweeps"],

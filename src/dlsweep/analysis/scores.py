@@ -11,8 +11,8 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, arms, factors, labels, levels, refuse_mixed
 from dlsweep.analysis.frames import counted, metric_columns, replication
-from dlsweep.analysis.ranking import ALPHA
-from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, indistinguishable, interval
+from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.text import fitting_labels, label_text, nearest, value_text
@@ -39,7 +39,7 @@ def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> M
 
 @dataclass(frozen=True)
 class Scores:
-    """A metric of the runs of one arm, as they count: a diverged run at chance accuracy, its loss as NaN.
+    """A metric of the runs of one arm, as a figure shows them: a diverged run at chance accuracy, its loss as NaN.
 
     values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name.
     replication: how the runs depend on each other.
@@ -108,9 +108,11 @@ def chance(runs: DataFrame, y: str) -> float:
 class Rows:
     """The scores of arms, by panel, by row and level of `lines`.
 
-    name: of the rows, "arm" or a factor; names: of each row; row: of each run; facets: without rows of panels.
+    metric: of all, or the first of several splits; name: of the rows, "arm" or a factor; names: of each row; row: of
+    each run; facets: without rows of panels.
     """
 
+    metric: Metric
     name: str
     names: list[str]
     row: Series[str]
@@ -141,14 +143,14 @@ class Rows:
                 dots[cell][str(own), str(level)] = scores
         names = list(dict.fromkeys(row)) if rows == "arm" else levels(runs, rows)
 
-        found = Rows(name, names, row, grid, dots)
+        found = Rows(metrics[0], name, names, row, grid, dots)
         return replace(found, names=sorted(names, key=found.rank)) if best_first else found
 
     def rank(self, name: str) -> float:
         """Return a number by which rows are in order, the best one first."""
         means = [one.mean for part in self.dots.values() for (row, _), one in part.items() if row == name]
         mean = float(np.mean([mean for mean in means if np.isfinite(mean)] or [np.inf]))
-        return -mean if self.every[0].metric.endswith("accuracy") and np.isfinite(mean) else mean
+        return mean if self.metric.less_is_better or np.isinf(mean) else -mean
 
     def named(self, row: str | Mapping[str, Any]) -> str:
         """Return the row with a name, with some levels such as `{init: he}`, or the best row for "best".
@@ -186,19 +188,17 @@ class Rows:
     def alike(self, cell: Cell) -> set[tuple[str, str]]:
         """Return the rows of a panel that cannot be distinguished from its best row, which is not one of them.
 
-        By one-sided paired t tests, see `indistinguishable`. Rows without a mean take no part.
+        By the tests of `Compared.marked`. Rows without a mean take no part.
         """
+        import pandas as pd
+
         part = {name: one for name, one in self.dots[cell].items() if np.isfinite(one.mean)}
-        if len(part) < 2 or any(one.replication.crossed or one.n < 2 for one in part.values()):
+        if any(one.n < 2 for one in part.values()):
             return set()
-        seeds = np.unique(np.concatenate([one.seeds for one in part.values()]))
-        values = np.full((len(part), len(seeds)), np.nan)
-        for row, one in zip(values, part.values()):
-            row[np.searchsorted(seeds, one.seeds)] = one.values if one.metric.endswith("accuracy") else -one.values
-        best = int(np.nanmean(values, axis=1).argmax())
-        overlap = max(one.replication.overlap for one in part.values())
-        marked = indistinguishable(values, best, ALPHA, overlap)
-        return {name for i, name in enumerate(part) if marked[i] and i != best}
+        frame = pd.DataFrame({name: pd.Series(one.values, one.seeds) for name, one in part.items()})
+        every = np.ones(len(part), bool)
+        found = Compared(self.metric, frame.to_numpy().T, every, replication=replication(self.facets.frame))
+        return {name for i, name in enumerate(part) if found.marked[i] and i != found.best}
 
     @cached_property
     def every(self) -> list[Scores]:

@@ -15,7 +15,7 @@ from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import Metric
-from dlsweep.text import half_width, interval_text, measured, plural
+from dlsweep.text import half_width, interval_text, measured, plural, sentence
 
 if TYPE_CHECKING:
     from dlsweep.analysis.comparison import Comparison
@@ -58,13 +58,12 @@ def of_comparison(found: Comparison) -> str:
     if found.n > 1:
         told = [f"95 % interval {interval_text(*found.interval, sign=True)}", *told]
         told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
-    difference = f"{found.words} {comparison}"
-    notes = [f"{difference[0].upper()}{difference[1:]} ({'; '.join(told)})."]
+    notes = [sentence(f"{found.words} {comparison} ({'; '.join(told)})")]
     if found.interval_new_images:
         ends = interval_text(*found.interval_new_images, sign=True)
         notes.append(f"On new images like these, the interval is {ends}.")
     if found.overlap:
-        notes.append(f"{_OVERLAP[0].upper()}{_OVERLAP[1:]}.")
+        notes.append(sentence(_OVERLAP))
     if found.pairing == found.pairing:
         notes.append(_pairing(found.pairing))
     for count, side in zip(found.diverged, (found.first, found.second)):
@@ -72,7 +71,7 @@ def of_comparison(found: Comparison) -> str:
     if found.failed:
         notes.append(f"{plural(found.failed, 'run')} without a value, so nothing was tested.")
     if found.left_out:
-        notes.append(f"{found.left_out[0].upper()}{found.left_out[1:]}.")
+        notes.append(sentence(found.left_out))
     return " ".join(notes)
 
 
@@ -85,8 +84,8 @@ def _pairing(ratio: float) -> str:
 
 def of_verdict(verdict: Verdict) -> str:
     """Return the verdict on a claim in a sentence, followed by all that limits it."""
-    notes = (f"{note[0].upper()}{note[1:]}." for note in _notes(verdict))
-    return " ".join([f"{verdict.verdict.capitalize()}: {verdict.claim.name.rstrip('.')}.", _finding(verdict), *notes])
+    finding = f"{verdict.verdict.capitalize()}: {verdict.claim.name.rstrip('.')}."
+    return " ".join([finding, _finding(verdict), *map(sentence, _notes(verdict))])
 
 
 def _finding(verdict: Verdict) -> str:
@@ -99,7 +98,7 @@ def _finding(verdict: Verdict) -> str:
         begin = f"it is not decided whether{', ' * bool(place)}{place or ' '}{wording.claimed}"
     else:
         begin = f"{place}{wording.claimed if verdict.verdict == 'supported' else wording.opposite}"
-    return f"{begin[0].upper()}{begin[1:]}: {wording.measured} {evidence(verdict)}."
+    return sentence(f"{begin}: {wording.measured} {evidence(verdict)}")
 
 
 def subject(metric: Metric, at: int | None) -> str:

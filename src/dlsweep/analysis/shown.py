@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlsweep.analysis.leaderboard import Board
+from dlsweep.analysis.board import Board
+from dlsweep.analysis.leaderboard import rows_of
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.new_images import with_new_images
 from dlsweep.errors import UsageError
@@ -66,7 +67,7 @@ class Shown(NamedTuple):
     def of(results: Results, asked: Asked) -> Shown:
         """The rows that are asked for, in their order."""
         board = asked.board(results)
-        frame = board.frame(asked.rows)
+        frame = rows_of(board, asked.rows)
         if asked.sort_by is not None:
             frame = _sorted(frame, asked.sort_by, board)
         varying = [factor for factor in board.factors if asked.rows != "factors" and frame[factor].nunique() > 1]

@@ -92,6 +92,41 @@ def interval(
     return np.clip(low, *bounds), np.clip(high, *bounds)
 
 
+def row_means(values: ArrayLike) -> np.ndarray:
+    """Return the mean of each row, `(rows, n) -> (rows,)`. A NaN is no value; a row with an infinite one has no mean.
+
+    >>> row_means([[0.5, 1.0], [0.25, np.nan], [0.5, np.inf]])
+    array([0.75, 0.25,  nan])
+    """
+    values = np.asarray(values, np.float64)
+    n = (~np.isnan(values)).sum(axis=1)
+    with np.errstate(all="ignore"):
+        mean = np.nansum(values, axis=1) / n
+    return np.where(np.isfinite(mean), mean, np.nan)
+
+
+def row_intervals(
+    values: ArrayLike, *, bounds: Bounds = UNBOUNDED, replication: Replication = INDEPENDENT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end of the 95 % interval for the mean of each row, which may have different numbers of values.
+
+    As `interval` gives it; NaN and infinite values as in `row_means`.
+
+    >>> low, high = row_intervals([[0.8, 0.9, 0.85], [0.5, np.nan, np.nan]])
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.726, nan], [0.974, nan])
+    """
+    values = np.asarray(values, np.float64)
+    there = ~np.isnan(values)
+    counts = there.sum(axis=1)
+    low, high = np.full((2, len(values)), np.nan)
+    for n in set(counts.tolist()) - {0, 1}:
+        rows = counts == n
+        by_row = values[rows][there[rows]].reshape(-1, n)
+        low[rows], high[rows] = interval(by_row, bounds=bounds, replication=replication)
+    return low, high
+
+
 def hull(first: Bounds, second: Bounds) -> Bounds:
     """Return the smallest interval that includes two.
 

@@ -11,7 +11,7 @@ from typer import Argument
 from dlsweep.cli.options import Json, Quiet
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import ConfigError, UsageError
-from dlsweep.text import table
+from dlsweep.tabular import table
 
 if TYPE_CHECKING:
     from dlsweep.datasets import Dataset

@@ -11,7 +11,8 @@ from typer import Argument
 from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.storage.location import located
-from dlsweep.text import interval_text, number, plural, printable, table
+from dlsweep.tabular import table
+from dlsweep.text import interval_text, number, plural, printable
 
 if TYPE_CHECKING:
     from dlsweep.analysis.diff import Change, Diff

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlsweep.cli.terminal import say
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.text import Form
+from dlsweep.tabular import Form
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep

@@ -10,7 +10,8 @@ from typer import Argument, Option
 import dlsweep
 from dlsweep.cli.terminal import print_paths, say
 from dlsweep.errors import UnknownName, UsageError
-from dlsweep.text import nearest, table
+from dlsweep.tabular import table
+from dlsweep.text import nearest
 
 PREFIX = "example:"
 

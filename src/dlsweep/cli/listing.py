@@ -15,7 +15,8 @@ from dlsweep.errors import UnknownName
 from dlsweep.factors import BY_NAME
 from dlsweep.marks import ItemsOf
 from dlsweep.registry import Entry, Registry
-from dlsweep.text import GAP, similar, value_text
+from dlsweep.tabular import GAP
+from dlsweep.text import similar, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.
 KINDS = (*BY_NAME, "layer", "plots", "executor")

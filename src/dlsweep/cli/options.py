@@ -11,7 +11,8 @@ from typer import Argument, Option
 
 from dlsweep.errors import UsageError
 from dlsweep.storage.location import located
-from dlsweep.text import NUMBER, Form
+from dlsweep.tabular import Form
+from dlsweep.text import NUMBER
 
 Results = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
 _LEVELS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu init=he,xavier."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,33 +60,39 @@ def plot(
     Without options, draw the plots of each sweep's config. With options, draw those that have these settings, with the
     new values. The kinds forest and ranking have one figure for several sweeps.
     """
-    from dlsweep.cli.choosing import choices
-    from dlsweep.plots import plots
-    from dlsweep.plots.chart import ACROSS
-    from dlsweep.plots.figures import default, draw, draw_across
-    from dlsweep.registry import Choice
-
-    drawn = suffixes(formats)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y, "minus": minus}
     given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
     given |= {"title": title, "subtitle": subtitle, "x_label": x_label, "y_label": y_label}
     given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}
     given |= {"size": _pair(size, "--size"), "dpi": dpi, "font_size": font_size}
     changes = {name: value for name, value in given.items() if value is not None}
+    _draw(results, kind, changes, suffixes(formats), output, (lambda paths: None) if quiet else print_paths)
+
+
+def _draw(
+    results: list[Path],
+    kind: str | None,
+    changes: dict[str, Any],
+    formats: list[str],
+    output: Path | None,
+    tell: Callable[[list[Path]], None],
+) -> None:
+    """Draw figures of each sweep; of a kind that shows several sweeps, one figure. tell: gets the paths of each."""
+    from dlsweep.cli.choosing import choices
+    from dlsweep.plots import plots
+    from dlsweep.plots.chart import ACROSS
+    from dlsweep.plots.figures import default, draw, draw_across
+    from dlsweep.registry import Choice
 
     def draw_all(sweep: Sweep) -> None:
         asked = choices(sweep.record.plots, kind, changes, default(sweep))
-        figures = draw(sweep, asked, formats=drawn, output=output)
-        if not quiet:
-            print_paths(figures)
+        tell(draw(sweep, asked, formats=formats, output=output))
 
     if kind is not None and kind in plots and plots[kind].table in ACROSS:
         sweeps: list[Sweep] = []
         each(results, "plot", sweeps.append)
         if len(sweeps) > 1:
-            figures = draw_across(sweeps, Choice(kind, changes), formats=drawn, output=output)
-            if not quiet:
-                print_paths(figures)
+            tell(draw_across(sweeps, Choice(kind, changes), formats=formats, output=output))
             return
     each(results, "plot", draw_all)
 

@@ -17,7 +17,8 @@ from dlsweep.cli.options import Above0, AtLeast1, Formats, Quiet, checked, suffi
 from dlsweep.cli.terminal import print_json, print_paths, say
 from dlsweep.errors import Interrupted, UsageError
 from dlsweep.storage.location import located
-from dlsweep.text import duration, plural, printable, size, table
+from dlsweep.tabular import table
+from dlsweep.text import duration, plural, printable, size
 
 if TYPE_CHECKING:
     from dlsweep.config import Config
@@ -92,14 +93,9 @@ def run(
     asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else int(max_memory * 1e9)
     own = parse_shard(shard) if shard else None
-    if own and (until_decided or asked.is_open):
-        reason = "--until-decided looks at all runs" if until_decided else "`tune` chooses settings first"
-        raise UsageError(f"{reason}, so the sweep cannot be divided; remove --shard")
-    most_failures = 1 if fail_fast else max_failures
-    options = Options(output, jobs, executor, force, retry, timeout, memory, most_failures, own, scheduler)
-    if max_seeds and not until_decided:
-        raise UsageError("--max-seeds needs --until-decided; without it, `seeds:` in the config is the number of seeds")
-    most = (max_seeds or 20) if until_decided else None
+    failures = 1 if fail_fast else max_failures
+    options = Options(output, jobs, executor, force, retry, timeout, memory, failures, own, scheduler)
+    most = _last_look(asked, options, until_decided, max_seeds)
     progress = Progress(asked.name, quiet=quiet, verbose=verbose)
     if dry_run:
         _forecast(asked, options, as_json, progress, most)
@@ -107,28 +103,31 @@ def run(
         _train(asked, options, drawn, as_json, progress, most)
 
 
+def _last_look(asked: Config, options: Options, until_decided: bool, max_seeds: int | None) -> int | None:
+    """Return the seeds at the last planned look, None without looks. Refuse options that do not fit together."""
+    from dlsweep.deciding import MAX_SEEDS
+
+    if options.shard and (until_decided or asked.is_open):
+        reason = "--until-decided looks at all runs" if until_decided else "`tune` chooses settings first"
+        raise UsageError(f"{reason}, so the sweep cannot be divided; remove --shard")
+    if max_seeds and not until_decided:
+        raise UsageError("--max-seeds needs --until-decided; without it, `seeds:` in the config is the number of seeds")
+    return (max_seeds or MAX_SEEDS) if until_decided else None
+
+
 def _train(
     asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress, most: int | None
 ) -> None:
-    """Train the missing runs of a sweep, draw its plots, and print its closing table and its verdicts.
+    """Train the missing runs of a sweep, and end with exit code 1 if some failed.
 
     most: the seeds at the last look, if seeds are added until the claims are decided.
     """
-    from dlsweep.analysis.checked import check
-    from dlsweep.analysis.closing import MOST, closing_data, closing_table
-    from dlsweep.analysis.outlook import outlook, undecidable
-    from dlsweep.deciding import decide, followed, looks_text
-    from dlsweep.plots.figures import clear, draw
+    from dlsweep.deciding import decide
     from dlsweep.sweep import train_missing
     from dlsweep.tuning import tuned
 
     if not most:
-        follows = followed(asked, options)
-        if follows.looks:
-            go_on = f"--until-decided --max-seeds {follows.looks.most} goes on with them"
-            progress.note(f"{asked.name} follows its {looks_text(follows.looks)}; {go_on}")
-        for note in undecidable(outlook(follows)):
-            progress.note(note)
+        _note_outlook(asked, options, progress)
     try:
         asked = tuned(asked, options, progress)
         results = decide(asked, options, progress, most) if most else train_missing(asked, options, progress)
@@ -138,14 +137,45 @@ def _train(
         say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
         raise typer.Exit(stop.exit_code) from None
     if options.shard:
-        united = shlex.quote(str(options.output / asked.name))
-        if as_json:
-            print_json(closing_data(results))
-        elif not progress.quiet:
-            say(f"shard {options.shard} is done; when all are: dlsweep merge {united} {united}.shard-*")
-        _end(results)
-        return
-    if not (as_json or progress.quiet):
+        _close_shard(asked, options, results, as_json, progress.quiet)
+    else:
+        _close(asked, results, formats, as_json, progress.quiet)
+    if failed := results.counts["failed"]:
+        say(f"{plural(failed, 'run')} failed; --retry trains them again")
+        raise typer.Exit(1)
+
+
+def _note_outlook(asked: Config, options: Options, progress: Progress) -> None:
+    """Report planned looks that the sweep follows, and claims that its seeds cannot decide."""
+    from dlsweep.analysis.outlook import outlook, undecidable
+    from dlsweep.deciding import followed, looks_text
+
+    follows = followed(asked, options)
+    if follows.looks:
+        go_on = f"--until-decided --max-seeds {follows.looks.most} goes on with them"
+        progress.note(f"{asked.name} follows its {looks_text(follows.looks)}; {go_on}")
+    for note in undecidable(outlook(follows)):
+        progress.note(note)
+
+
+def _close_shard(asked: Config, options: Options, results: Results, as_json: bool, quiet: bool) -> None:
+    """Print the results of a shard, or how to unite it with the others."""
+    from dlsweep.analysis.closing import closing_data
+
+    united = shlex.quote(str(options.output / asked.name))
+    if as_json:
+        print_json(closing_data(results))
+    elif not quiet:
+        say(f"shard {options.shard} is done; when all are: dlsweep merge {united} {united}.shard-*")
+
+
+def _close(asked: Config, results: Results, formats: list[str], as_json: bool, quiet: bool) -> None:
+    """Draw the plots of a sweep, and print its closing table and its verdicts."""
+    from dlsweep.analysis.checked import check
+    from dlsweep.analysis.closing import MOST, closing_data, closing_table
+    from dlsweep.plots.figures import clear, draw
+
+    if not (as_json or quiet):
         print(closing_table(results, most=MOST), flush=True)
         if results.record.claims:
             print(f"\n{check(results)}", flush=True)
@@ -154,18 +184,10 @@ def _train(
     if as_json:
         claims = {"claims": check(results).data()["claims"]} if results.record.claims else {}
         print_json({**closing_data(results), **claims, "figures": figures})
-    elif not progress.quiet:
+    elif not quiet:
         print_paths(figures)
         if not asked.plots:
             say(f"dlsweep plot {shlex.quote(str(results.folder))} draws figures")
-    _end(results)
-
-
-def _end(results: Results) -> None:
-    """End with exit code 1 if runs failed."""
-    if failed := results.counts["failed"]:
-        say(f"{plural(failed, 'run')} failed; --retry trains them again")
-        raise typer.Exit(1)
 
 
 def _forecast(asked: Config, options: Options, as_json: bool, progress: Progress, most: int | None) -> None:

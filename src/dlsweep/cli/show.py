@@ -16,7 +16,7 @@ from dlsweep.errors import UsageError
 if TYPE_CHECKING:
     from dlsweep.analysis.shown import Asked
     from dlsweep.storage.results import Results as Sweep
-    from dlsweep.text import Form
+    from dlsweep.tabular import Form
 
 Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
 REFERENCE = "Arm that others are compared with: activation=relu,init=he; by default the best."

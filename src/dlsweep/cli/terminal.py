@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.progress import Steady, say
-from dlsweep.text import printable
+from dlsweep.text import json_value, printable
 
 __all__ = ["output", "print_json", "print_paths", "say"]
 
@@ -50,7 +50,7 @@ def output() -> Iterator[None]:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, in ASCII."""
-    print(json.dumps(value, indent=2, default=str))
+    print(json.dumps(json_value(value), indent=2, default=str))
 
 
 def print_paths(paths: Iterable[Path]) -> None:

@@ -13,7 +13,8 @@ from dlsweep.cli.options import AtLeast1, Json, Quiet, checked
 from dlsweep.cli.run import JOBS
 from dlsweep.cli.terminal import print_json
 from dlsweep.storage.location import located
-from dlsweep.text import plural, printable, table
+from dlsweep.tabular import table
+from dlsweep.text import plural, printable
 
 if TYPE_CHECKING:
     from dlsweep.verifying import Verification

@@ -10,7 +10,7 @@ from typing import get_args
 
 from dlsweep.config.document import STDIN, Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
-from dlsweep.config.settings import read_settings
+from dlsweep.config.settings import read_section
 from dlsweep.config.words import (
     EVALUATE,
     FIELDS,
@@ -109,23 +109,21 @@ def _question(text: str) -> str | None:
 
 def read_evaluate(node: Node | None) -> Reading[tuple[Evaluate, dict[str, Node]]]:
     """Read `evaluate`, and the settings in it that are given."""
-    given = yield from read_settings(EVALUATE, node, "evaluate", Place("config"))
-    if given is None:  # the mistake is told, so no plot or claim is told that its splits or layers are not evaluated
+    read = yield from read_section(EVALUATE, node, Place("config"))
+    if read is None:  # the mistake is told, so no plot or claim is told that its splits or layers are not evaluated
         return Evaluate(1, get_args(Split), layers=True, keep="final"), {}
-    nodes = {name: node for name, (node,) in given.items()}
-    splits = set()
+    (settings, nodes), splits = read, set()
     for one in nodes["on"].value if "on" in nodes else ():
         if one.value in splits:
             yield one.place.mistake(f"evaluate.on has {one.value} twice")
         splits.add(one.value)
     if "planned" in nodes and "every" in nodes and nodes["every"].value is not None:
         yield nodes["planned"].place.mistake("evaluate.planned has no effect where evaluate.every is set; take it out")
-    return EVALUATE(**EVALUATE.complete({name: node.meaning for name, node in nodes.items()})), nodes
+    return EVALUATE(**settings), nodes
 
 
 def read_statistics(node: Node | None) -> Reading[float]:
     """Read `statistics`: the level of the tests."""
-    given = yield from read_settings(STATISTICS, node, "statistics", Place("config"))
-    settings = {name: one.meaning for name, (one,) in (given or {}).items()}
-    level: float = STATISTICS(**STATISTICS.complete(settings))
+    settings, _ = (yield from read_section(STATISTICS, node, Place("config"))) or ({}, {})
+    level: float = STATISTICS(**settings)
     return level

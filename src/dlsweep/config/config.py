@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config.claims import ALPHA, Claim
-from dlsweep.config.expansion import arms
+from dlsweep.config.expansion import Whole, arms
 from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
@@ -62,11 +63,8 @@ class Config:
 
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
-        labels: dict[str, dict[str, None]] = {factor: {} for factor in self.factors}
-        for one in self._combinations:
-            for factor, label in one.labels.items():
-                labels[factor][label] = None
-        return {factor: tuple(found) for factor, found in labels.items()}
+        every = [one.labels for one in self._combinations]
+        return {f: tuple(dict.fromkeys(labels[f] for labels in every if f in labels)) for f in self.factors}
 
     def levels(self, factor: str) -> tuple[str, ...]:
         """The labels of a factor's levels, in the order of the grid; "-" stands for arms that it does not concern."""
@@ -105,10 +103,10 @@ class Config:
         members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
         evaluated = cache(self._evaluated)
         for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
-            fields, labels = _merged(one.fields for one in arm), _merged(one.labels for one in arm)
+            fields, labels = ChainMap(*(one.fields for one in arm)), ChainMap(*(one.labels for one in arm))
             levels = {factor: labels[factor] for factor in self.factors}
-            name, evaluate = self._arm_name(labels), evaluated(fields["train"], fields["data"])
-            yield Arm(name=name, levels=levels, evaluate=evaluate, members=members, **fields)
+            evaluate = evaluated(fields["train"], fields["data"])
+            yield Arm(name=self._arm_name(arm), levels=levels, evaluate=evaluate, members=members, **fields)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Return the evaluations of an arm. The data is read only if their number depends on it."""
@@ -144,25 +142,16 @@ class Config:
 
     def keeping(self, arms: Iterable[Arm], *, resolved: Mapping[str, Any] | None = None, **changes: Any) -> Config:
         """Return a config with these of its arms only. changes: of other fields; resolved: of the resolved form."""
-        only = [{factor: arm.levels[factor] for factor in self.varying} for arm in arms]
-        kept = tuple({factor: frozenset([label]) for factor, label in arm.items()} for arm in only)
-        named = {"only": [{factor: [label] for factor, label in arm.items()} for arm in only]}
-        return replace(
-            self,
-            _rules=replace(self._rules, only=kept),
-            _resolved={**self._resolved, **named, **(resolved or {})},
-            **changes,
-        )
+        only = [{factor: [arm.levels[factor]] for factor in self.varying} for arm in arms]
+        kept = tuple({factor: frozenset(labels) for factor, labels in arm.items()} for arm in only)
+        whole = {**self._resolved, "only": only, **(resolved or {})}
+        return replace(self, _rules=replace(self._rules, only=kept), _resolved=whole, **changes)
 
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""
-        folded = []
-        for arm, earlier in ((arm, first) for arm, first in arms(self._blocks, self._rules) if arm is not first):
-            name = self._arm_name(_merged(one.labels for one in arm) | _merged(one.asked for one in arm))
-            first = self._arm_name(_merged(one.labels for one in earlier))
-            if name != first:  # a union may name one arm twice, and that is no news
-                folded.append((name, first))
-        return folded
+        folded = ((arm, first) for arm, first in arms(self._blocks, self._rules) if arm is not first)
+        names = ((self._arm_name(arm, asked=True), self._arm_name(first)) for arm, first in folded)
+        return [(name, first) for name, first in names if name != first]  # a union may name one arm twice
 
     def resolved(self) -> dict[str, Any]:
         """Return everything that defines the training, with defaults filled in, as JSON can hold it.
@@ -179,12 +168,7 @@ class Config:
         """
         return differences(other, self._resolved)
 
-    def _arm_name(self, labels: Mapping[str, str]) -> str:
+    def _arm_name(self, arm: Whole, *, asked: bool = False) -> str:
+        """Return the name of an arm. asked: with the labels of settings that it was asked for and does not have."""
+        labels = ChainMap(*(one.asked for one in arm if asked), *(one.labels for one in arm))
         return ", ".join([labels[factor] for factor in self.varying]) or self.name
-
-
-def _merged(mappings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for mapping in mappings:
-        merged |= mapping
-    return merged

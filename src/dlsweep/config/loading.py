@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading,
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
+from dlsweep.config.left_out import notes_on, read_possible
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
 from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
@@ -80,7 +82,8 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
     if given.document is None:
         return None
     document = yield from override(given.document, overrides)
-    sweep = yield from _read(document, given, max_runs, checks)
+    reading = partial(_read, given=given, max_runs=max_runs, checks=checks)
+    sweep, left_out = yield from read_possible(reading, document, given.document)
     if sweep is None:
         return None
     config = Config(
@@ -93,7 +96,7 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
-        notes=tuple(dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
+        notes=(*notes_on(left_out), *dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
         _task=sweep.task.name,
         _blocks=sweep.blocks,
         _rules=sweep.rules,

@@ -56,14 +56,12 @@ def read_range(node: Node, where: str, draws: Draws, *, integers: bool) -> Readi
             f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, known)}"
         )
         return ()
-    numbers = given.items() if given.is_list else ()
-    if len(numbers) not in ((2, 3) if word == "range" else (3,)):
+    if not given.is_list or len(given.value) not in ((2, 3) if word == "range" else (3,)):
         told = f"{word} in {where} is {RANGES[word][0]}, such as {_example(word)}, got {given}"
         yield given.place.mistake(told)
         return ()
-    wrong = [one for one in numbers if not _is_finite(one.value)]
-    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
-    if wrong:
+    numbers = yield from _read_numbers(word, where, given)
+    if not numbers:
         return ()
     values = yield from _SPACES[word](*numbers)
     if integers and word != "range":
@@ -82,10 +80,8 @@ def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading
         told = f"{word} in {where} is drawn at random for tuning, and {obstacle}; write {fixed}, or tune: "
         yield word.place.mistake(f"{told}{{over: {quantity(where)}, random: 30}}")
         return ()
-    numbers = given.items() if given.is_list else ()
-    wrong = [one for one in numbers if not _is_finite(one.value)]
-    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
-    if wrong:
+    numbers = yield from _read_numbers(word, where, given)
+    if numbers is None:
         return ()
     low, high = [one.value for one in numbers] if len(numbers) == 2 else (1, 0)
     if not low < high:
@@ -105,6 +101,15 @@ def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading
         return ()
     drawn = enumerate(span.values(min(draws.number, MOST_VALUES)))
     return tuple(Node(value, node.place, value_text(value), draw=Draw(span, i)) for i, value in drawn)
+
+
+@whole
+def _read_numbers(word: str, where: str, given: Node) -> Reading[tuple[Node, ...]]:
+    """Read the finite numbers of a range; none if there is no list."""
+    numbers = given.items() if given.is_list else ()
+    wrong = [one for one in numbers if not _is_finite(one.value)]
+    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
+    return numbers
 
 
 def _example(word: str) -> str:

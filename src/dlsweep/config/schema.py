@@ -35,57 +35,62 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schema() -> Schema:
     """The JSON Schema (draft 2020-12) of a config, with every name that is registered now."""
-    plots = [registry("plots")[name] for name in registry("plots")]
     return {
         "$schema": _DIALECT,
         "title": "dlsweep config",
         "description": "A comparison of neural networks: a grid of factors, trained with paired seeds.",
         "type": "object",
         "additionalProperties": False,
-        "properties": {
-            "name": {
-                "description": "Name of the sweep and of its folder of results; the file's name, if not given.",
-                "type": "string",
-                "minLength": 1,
-                "maxLength": LONGEST_NAME,
-                "pattern": r"^[^\s._\-/\\][^/\\:*?\"<>|]*$",
-            },
-            "title": {
-                "description": "Title of its figures; by default the question in the opening comment; null for none.",
-                "type": ["string", "number", "boolean", "null"],
-                "minLength": 1,
-                "maxLength": LONGEST_TITLE,
-            },
-            "data": {"description": "The data set.", "$ref": "#/$defs/data/single"},
-            "model": {"description": "The network.", "$ref": "#/$defs/model/single"},
-            "train": {**_settings(TRAIN, expand=False), "not": {"required": ["iterations", "epochs"]}},
-            "evaluate": _settings(EVALUATE, expand=False),
-            "seeds": _SEEDS,
-            "grid": {
-                "description": "Factors and their levels, where a list is several; or a list of grids, their union.",
-                "anyOf": [_GRID, {"type": "array", "items": _GRID, "minItems": 1}],
-            },
-            "exclude": {"description": "Arms to leave out.", **_RULES},
-            "only": {"description": "Arms to keep; all others are left out.", **_RULES},
-            "tune": _settings(TUNE, expand=False),
-            "plots": {
-                "description": "The figures to draw.",
-                "type": "array",
-                "items": {"anyOf": _levels(plots, expand=False)},
-            },
-            "claims": {
-                "description": "Sentences that the results support or refute.",
-                "type": "array",
-                "items": _named_claim(),
-            },
-            "statistics": _settings(STATISTICS, expand=False),
-        },
+        "properties": _properties(),
         "$defs": {
             "grid": _grid(),
             "range": _ranges(),
             "partialArm": _PARTIAL_ARM,
             **{field: _field(field) for field in CHOSEN},
         },
+    }
+
+
+def _properties() -> Schema:
+    """The keys of a config."""
+    plots = [registry("plots")[name] for name in registry("plots")]
+    return {
+        "name": {
+            "description": "Name of the sweep and of its folder of results; the file's name, if not given.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_NAME,
+            "pattern": r"^[^\s._\-/\\][^/\\:*?\"<>|]*$",
+        },
+        "title": {
+            "description": "Title of its figures; by default the question in the opening comment; null for none.",
+            "type": ["string", "number", "boolean", "null"],
+            "minLength": 1,
+            "maxLength": LONGEST_TITLE,
+        },
+        "data": {"description": "The data set.", "$ref": "#/$defs/data/single"},
+        "model": {"description": "The network.", "$ref": "#/$defs/model/single"},
+        "train": {**_settings(TRAIN, expand=False), "not": {"required": ["iterations", "epochs"]}},
+        "evaluate": _settings(EVALUATE, expand=False),
+        "seeds": _SEEDS,
+        "grid": {
+            "description": "Factors and their levels, where a list is several; or a list of grids, their union.",
+            "anyOf": [_GRID, {"type": "array", "items": _GRID, "minItems": 1}],
+        },
+        "exclude": {"description": "Arms to leave out.", **_RULES},
+        "only": {"description": "Arms to keep; all others are left out.", **_RULES},
+        "tune": _settings(TUNE, expand=False),
+        "plots": {
+            "description": "The figures to draw.",
+            "type": "array",
+            "items": {"anyOf": _levels(plots, expand=False)},
+        },
+        "claims": {
+            "description": "Sentences that the results support or refute.",
+            "type": "array",
+            "items": _named_claim(),
+        },
+        "statistics": _settings(STATISTICS, expand=False),
     }
 
 

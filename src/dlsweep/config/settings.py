@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from dlsweep.config.document import Key, Node, Place, Reading, each, whole
 from dlsweep.config.draws import Draws
@@ -16,6 +17,8 @@ from dlsweep.registry import Entry
 _ONCE = ("evaluate.", "statistics.", "tune.")  # parts of a config that no factor varies
 
 Given = Mapping[str, tuple[Node, ...]]  # the checked values of settings, by name: several where a list expands
+
+Part = tuple[dict[str, Any], dict[str, Node]]  # all settings of a part of a config, and the nodes of those given
 
 
 def read_settings(
@@ -30,6 +33,15 @@ def read_settings(
     missing = entry.missing(given, where) if given is not None else []
     yield from map(place.mistake, missing)
     return None if missing else given
+
+
+def read_section(section: Entry, node: Node | None, place: Place) -> Reading[Part | None]:
+    """Read a part of a config in which a setting has one value; None if there is a mistake."""
+    given = yield from read_settings(section, node, section.name, place)
+    if given is None:
+        return None
+    nodes = {name: one for name, (one,) in given.items()}
+    return section.complete({name: one.meaning for name, one in nodes.items()}), nodes
 
 
 @whole

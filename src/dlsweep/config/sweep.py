@@ -34,9 +34,9 @@ class Combination:
     1970), so that arms that mean the same have the same key.
     """
 
-    fields: Mapping[str, Any]
-    labels: Mapping[str, str]
-    asked: Mapping[str, str]
+    fields: dict[str, Any]
+    labels: dict[str, str]
+    asked: dict[str, str]
     key: int
     places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
 
@@ -127,6 +127,11 @@ class Sweep:
     def axes(self) -> Iterator[Axis]:
         """The axes of all grids."""
         return (axis for grid in self.grids for axis in grid.axes)
+
+    def place_of(self, key: str) -> Place:
+        """Return the place of a key that the config has."""
+        found: Place = next(own.place for own in self.top if own == key)
+        return found
 
     def specs(self, field: str) -> list[LevelSpec]:
         """Return the levels of a field as written, in all grids."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 from dlsweep.config.document import Node, Reading, each, whole
 from dlsweep.config.draws import Draws
-from dlsweep.config.settings import read_settings
+from dlsweep.config.settings import read_section
 from dlsweep.config.sweep import Sweep
 from dlsweep.config.tuning import Tuning
 from dlsweep.config.words import TUNE, factor
@@ -32,17 +32,16 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
     node = sweep.top.get("tune")
     if node is None:
         return None
-    key = next(key for key in sweep.top if key == "tune")
+    place = sweep.place_of("tune")
     if sweep.task.chance:
-        yield key.place.mistake(f"tune has no effect on a {sweep.task.noun}; take it out")
+        yield place.mistake(f"tune has no effect on a {sweep.task.noun}; take it out")
         return None
-    given = yield from read_settings(TUNE, node, "tune", key.place)
-    if given is None:
+    read = yield from read_section(TUNE, node, place)
+    if read is None:
         return None
-    nodes = {name: one for name, (one,) in given.items()}
-    settings: dict[str, Any] = TUNE.complete({name: one.meaning for name, one in nodes.items()})
+    settings, nodes = read
     over = yield from each(_read_name(sweep, one) for one in nodes["over"].items())
-    yield from _check_split(sweep, settings["on"], nodes.get("on", replace(node, place=key.place)))
+    yield from _check_split(sweep, settings["on"], nodes.get("on", replace(node, place=place)))
     metric = yield from _read_metric(sweep, settings["metric"], settings["on"], nodes.get("metric", node))
     ranges = dict.fromkeys(draw.span for axis in sweep.axes for draw in axis.draws)
     return Tuning(tuple(over), metric, settings["seeds"], settings["random"], tuple(ranges), settings["seconds"])

@@ -252,5 +252,14 @@ def numeric_settings(fields: Mapping[str, Any], labels: Mapping[str, str], task:
     return {column: value for column, value in (settings | levels).items() if task.concerns(column)}
 
 
+def numeric_values(parts: Iterable[tuple[Mapping[str, Any], Mapping[str, str]]], task: Task) -> dict[str, set[float]]:
+    """Return the values of each numeric setting in some parts of arms, each given by its fields and labels."""
+    values: dict[str, set[float]] = {}
+    for fields, labels in parts:
+        for column, value in numeric_settings(fields, labels, task).items():
+            values.setdefault(column, set()).add(value)
+    return values
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

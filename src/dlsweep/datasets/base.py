@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from dlsweep.contracts import Contract
 from dlsweep.datasets.division import Division, Rows
 from dlsweep.randomness import Seeds
-from dlsweep.registry import Contract, Registry
+from dlsweep.registry import Registry
 
 if TYPE_CHECKING:
     from dlsweep.datasets.published import Published

@@ -35,6 +35,9 @@ SOCKETS = "DLSWEEP_SOCKETS"
 # Characters in the path of a folder for the server's socket: the system allows 104 or 108, and 32 of them follow.
 LONGEST = 70
 
+# Signals that ask a sweep to stop. Terminals and batch systems send them to all processes; the parent decides.
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 # Exit code of a worker whose script starts a sweep as soon as a worker imports it.
 UNGUARDED = 97
 
@@ -52,7 +55,7 @@ def warm_up() -> None:
 
 @contextmanager
 def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
-    """Give processes that start meanwhile `ENVIRONMENT`, a blocked Ctrl-C, a folder for sockets, and no main module.
+    """Give processes that start meanwhile `ENVIRONMENT`, blocked `STOPS`, a folder for sockets, and no main module.
 
     A worker imports the main module again only if that module registers something: a script without the usual
     `if __name__ == "__main__"` would start its sweep a second time in the worker. Raise a `DlsweepError` if they cannot
@@ -70,8 +73,8 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
         os.environ.update({**ENVIRONMENT, SOCKETS: get_temp_dir()})
         if "__main__" not in modules:
             sys.modules["__main__"] = ModuleType("__main__")
-        resource_tracker.ensure_running()  # it unblocks Ctrl-C
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        resource_tracker.ensure_running()  # it unblocks them
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         yield
     except EOFError as error:
         reason = "a limit on processes, open files or memory may be too low (ulimit -a shows them)"

@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import DataChanged, DlsweepError, Interrupted
+from dlsweep.execution.startup import STOPS
 from dlsweep.machine import keep_freed_memory
 from dlsweep.storage import parts
-from dlsweep.storage.further import Earlier
+from dlsweep.storage.earlier import Earlier
 from dlsweep.storage.store import Store
 from dlsweep.storage.tables import nothing_learned
 from dlsweep.training.plan import Chunk, train
@@ -131,7 +132,8 @@ def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
 
 def serve(connection: Connection, task: Task) -> None:
     """Run a worker process: receive chunks, send progress and receipts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent decides
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
     def tell(message: object) -> None:
         try:

@@ -22,8 +22,9 @@ from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
 from dlsweep.registry import Choice
+from dlsweep.tabular import table
 from dlsweep.tasks import CLASSIFICATION, task_of
-from dlsweep.text import plural, table
+from dlsweep.text import plural
 from dlsweep.training.network import build
 from dlsweep.training.plan import code
 from dlsweep.types import Shape

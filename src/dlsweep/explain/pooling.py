@@ -11,7 +11,8 @@ from dlsweep.explain.example import Example
 from dlsweep.explain.sizes import facts, formula, padding_text
 from dlsweep.nn.layers import Context, Layer
 from dlsweep.nn.pooling import pool
-from dlsweep.text import shape_text, table
+from dlsweep.tabular import table
+from dlsweep.text import shape_text
 from dlsweep.training.random_draws import Draws
 from dlsweep.types import Array
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from dlsweep.errors import UsageError
 from dlsweep.explain.drawing import Explained, aligned, by, indented, text
 from dlsweep.nn.patches import Pad, Pair, Window, window
-from dlsweep.text import plural, shape_text, table
+from dlsweep.tabular import table
+from dlsweep.text import plural, shape_text
 
 FORMULA = "output = ⌊(input + padding on both sides − window) / stride⌋ + 1"
 MAX_POSITIONS, MAX_PIXELS = 12, 24  # that a drawing shows in one direction

@@ -12,7 +12,7 @@ from dlsweep import files
 from dlsweep.exports import events
 from dlsweep.exports.tracked import TrackedRun, tracked_runs
 from dlsweep.storage.results import Results
-from dlsweep.text import table
+from dlsweep.tabular import table
 
 FILE = "events.out.tfevents.dlsweep"
 LONGEST = 60  # characters of a folder's name, without the run's id

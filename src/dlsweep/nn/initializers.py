@@ -13,7 +13,8 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.registry import Contract, Count, NonNegative, Positive, Registry
+from dlsweep.contracts import Contract
+from dlsweep.registry import Count, NonNegative, Positive, Registry
 from dlsweep.types import Array, Shape
 
 initializers = Registry(

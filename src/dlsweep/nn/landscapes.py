@@ -13,7 +13,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Len
 
-from dlsweep.registry import Contract, NonNegative, Registry
+from dlsweep.contracts import Contract
+from dlsweep.registry import NonNegative, Registry
 from dlsweep.types import Array
 
 Point = Annotated[list[float], Len(2, 2)]

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from dlsweep.registry import Contract, Registry
+from dlsweep.contracts import Contract
+from dlsweep.registry import Registry
 from dlsweep.types import Array, Shape
 
 Parameters = dict[str, Array]  # by name, each `(R, …)`

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlsweep.registry import Contract, Fraction, NonNegative, Positive, Registry
+from dlsweep.contracts import Contract
+from dlsweep.registry import Fraction, NonNegative, Positive, Registry
 from dlsweep.types import Array
 
 optimizers = Registry(

@@ -12,7 +12,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le, Lt
 
-from dlsweep.registry import Contract, Count, Fraction, Positive, Registry
+from dlsweep.contracts import Contract
+from dlsweep.registry import Count, Fraction, Positive, Registry
 
 Share = Annotated[float, Gt(0), Le(1)]
 

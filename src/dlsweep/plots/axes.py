@@ -249,12 +249,14 @@ def drawable(arrays: Sequence[np.ndarray], positive: bool) -> np.ndarray:
     return shown
 
 
-def short(value: float) -> str:
-    """Return a tick label.
+def short(value: float, digits: int | None = None) -> str:
+    """Return a tick label. digits: significant ones, by default all.
 
     >>> [short(value) for value in (0.2, 1000, 20_000, 1e6, 4.5e30)]
     ['0.2', '1000', '20k', '1M', '4.5e+30']
     """
+    if digits:
+        value = float(f"{value:.{digits}g}")
     if value < 0:
         return f"\N{MINUS SIGN}{short(-value)}"
     for size, unit, least, below in ((1e6, "M", 1e6, 1e9), (1e3, "k", 1e4, 1e6)):

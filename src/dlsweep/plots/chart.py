@@ -43,9 +43,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.config.checks.plots import LACKS
+from dlsweep.contracts import Contract
 from dlsweep.errors import UsageError
 from dlsweep.plots import options
-from dlsweep.registry import Contract, Entry, Registry
+from dlsweep.registry import Entry, Registry
 from dlsweep.settings import Setting
 from dlsweep.sources import place
 from dlsweep.text import nearest

@@ -65,4 +65,4 @@ class Colours:
             ticks = ticks if len(ticks) > 1 else [self.low, self.high]
         else:
             ticks = [float(t) for t in MaxNLocator(5).tick_values(self.low, self.high) if self.low <= t <= self.high]
-        return Bar(self.mapping, ticks, [short(float(f"{tick:.3g}")) for tick in ticks], name)
+        return Bar(self.mapping, ticks, [short(tick, 3) for tick in ticks], name)

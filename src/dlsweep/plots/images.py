@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlsweep.plots import style
 from dlsweep.plots.colours import Colours
-from dlsweep.plots.panels import Words, bare, panels
+from dlsweep.plots.fitting import NOTE, fit, text_width
+from dlsweep.plots.panels import Words, bare, empty, panels
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 _GAP = 0.08  # of an image, between two
+_COLUMNS, _TILE, _TEXT = 8, 1.15, 0.36  # of a gallery: images in a row; inches of an image and of the words below it
 
 
 def tile(ax: Axes, images: Array, room: tuple[float, float], colours: Colours | None = None) -> None:
@@ -53,6 +56,29 @@ def show(ax: Axes, image: Array, box: tuple[float, float, float, float], colours
         return ax.imshow(np.clip(image, 0, 1), **common)
     mapping = (colours or Colours(0, 1, "gray")).mapping
     return ax.imshow(image, mapping.cmap, mapping.norm, **common)
+
+
+Caption = tuple[str, str]  # a name, which is cut where it is too long, and what follows it: ("seven", " (80 %)")
+
+
+def gallery(
+    images: Sequence[Array], labels: Sequence[Caption], taken: Sequence[Caption], *, title: str, foot: str, nothing: str
+) -> Figure:
+    """Draw images in rows, each above its label and the class that is taken for it. nothing: words without images."""
+    columns = max(1, min(_COLUMNS, len(images)))
+    step = _TILE + 0.14
+    size = max(columns * step - 0.14, 4.0), max(1, ceil(len(images) / columns)) * (_TILE + _TEXT)
+    with picture(title, foot, size) as (figure, ax):
+        if not len(images):
+            empty(ax, nothing)
+        for i, (image, *captions) in enumerate(zip(images, labels, taken, strict=True)):
+            left, top = (i % columns) * step, size[1] - (i // columns) * (_TILE + _TEXT)
+            show(ax, image, (left, top - _TILE, _TILE, _TILE))
+            looks = (0.03, "", style.INK), (0.17, "→ ", style.ALARM)
+            for (name, end), (below, start, colour) in zip(captions, looks, strict=True):
+                text = start + fit(name, _TILE + 0.1 - text_width(start + end, NOTE), NOTE) + end
+                ax.text(left + _TILE / 2, top - _TILE - below, text, size=NOTE, ha="center", va="top", color=colour)
+    return figure
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["GAP", "TICKS", "Bar", "Words", "bare", "empty", "panels"]
+__all__ = ["GAP", "TICKS", "Bar", "Words", "bare", "beside", "empty", "name_rows", "panels"]
 
 
 @contextmanager
@@ -137,6 +137,19 @@ def _outside(ax: Axes, text: str, place: tuple[float, float], points: tuple[floa
     font: dict[str, Any] = {"size": LABEL, "weight": "bold", "linespacing": 1.2, **settings}
     if text:
         ax.annotate(text, place, points, xycoords="axes fraction", textcoords="offset points", **font)
+
+
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Give a panel a row for each name, the first one above."""
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_yticks(range(len(names)), names)
+    ax.grid(False, axis="y")
+
+
+def beside(ax: Axes, y: float, text: str, **settings: Any) -> None:
+    """Write text at the right of a panel, at a height of its data."""
+    look: dict[str, Any] = {"size": NOTE, "va": "center", "xycoords": ("axes fraction", "data")}
+    ax.annotate(text, (1, y), (6, 0), textcoords="offset points", **{**look, **settings})
 
 
 def empty(ax: Axes, words: str) -> None:

@@ -48,6 +48,7 @@ STOP: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none"}  
 RING: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "white", "markeredgewidth": 1.6}
 RING |= {"linestyle": "none", "zorder": 3}  # the evaluation that a stopped run was restored to
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": "none"}  # a run diverged
+INTERVAL: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}  # of the mean of a row
 DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.9, "linestyle": (0, (1, 2))}  # chance, or zero
 
 # Fonts with Chinese, Japanese and Korean characters, as fallbacks; without any, fonts whose names promise them.

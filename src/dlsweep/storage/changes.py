@@ -7,13 +7,17 @@ others, and the ids of the runs that the config does not ask for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.config import Config
+from dlsweep.config.claims import Claim
 from dlsweep.config.runs import Run
 from dlsweep.factors import BY_NAME
 from dlsweep.text import NUMBER
@@ -46,21 +50,29 @@ def differing(
 def claims(config: Config, old: Record | None, trained: bool) -> dict[str, Any]:
     """Return the claims of a config as fields of a record, with those that are not from before the results.
 
-    old: the record so far; trained: True if the folder has results. A claim is `late` if it was stated or changed after
-    some run was trained, or if the level of the tests was. One that was taken out since then is `removed`.
+    old: the record so far; trained: True if the folder has results. A claim is `late` unless it was stated before any
+    run was trained, with the same level of the tests; it may have been out since then. One that was taken out is
+    `removed`.
     """
     names = [claim.name for claim in config.claims]
-    then = {claim.name: claim.question for claim in old.claims} if old else {}
-    known = then if old and old.alpha == config.alpha else {}
-    new = {claim.name for claim in config.claims if trained and known.get(claim.name) != claim.question}
-    late = new.union(old.late) if old else new
-    gone = [*old.removed, *(then if trained else ())] if old else []
+    now = {claim.name: _digest(claim, config.alpha) for claim in config.claims}
+    early = [_digest(claim, old.alpha) for claim in old.claims if claim.name not in old.late] if old else []
+    early += old.early if old else []
+    late = [name for name in names if trained and now[name] not in early]
+    gone = [*old.removed, *(claim.name for claim in old.claims if trained)] if old else []
     return {
         "claims": config.claims,
         "alpha": config.alpha,
-        "late": [name for name in names if name in late],
+        "late": late,
         "removed": [name for name in dict.fromkeys(gone) if name not in names],
+        "early": [one for one in dict.fromkeys(early) if trained and one not in now.values()],
     }
+
+
+def _digest(claim: Claim, alpha: float) -> str:
+    """Return a hash of a claim, without the verdict that is expected, and of the level of the tests."""
+    content = json.dumps([asdict(claim.question), alpha], sort_keys=True)
+    return blake2b(content.encode(errors="backslashreplace"), digest_size=8).hexdigest()
 
 
 def as_now(

@@ -89,9 +89,9 @@ def _own_record(folder: Folder) -> record.Record | None:
 
 
 def _sweeps(folder: Folder) -> Iterator[str]:
-    """Yield the id of the sweep of each part of runs/ that is not damaged; "" if it does not say."""
+    """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if it does not say."""
     for name in parts.listing(folder, "runs").values():
-        with suppress(parts.Damaged):
+        with suppress(parts.Damaged, parts.Gone):
             yield parts.sweep(folder, name)
 
 

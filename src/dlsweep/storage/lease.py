@@ -4,7 +4,7 @@
 
 A lease is created on condition of its absence, so a number has one holder. Only this one ever writes it again, to
 renew or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are differences of
-times of one clock, the server's.
+times of one clock, the server's. The environment variable DLSWEEP_LEASE sets the expiry, in seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import json
 import os
 import platform
 import secrets
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,12 +23,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlsweep.errors import DlsweepError, ResultsInUse
+from dlsweep.errors import DlsweepError, ResultsInUse, UsageError
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.objects import Objects
 
 FOLDER = ".lease"
-EXPIRY, RENEWAL = 60.0, 15.0  # seconds without renewal after which a lease is free; seconds between renewals
+VARIABLE = "DLSWEEP_LEASE"
+EXPIRY, SHORTEST = 60.0, 3.0  # seconds without renewal after which a lease is free; servers may round times to seconds
+RENEWALS = 4  # in the time of an expiry
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ class Lease:
         given = self.content.get("expiry")
         return float(given) if isinstance(given, int | float) else EXPIRY
 
+    @property
+    def renewal(self) -> float:
+        """Seconds between two renewals."""
+        return self.expiry / RENEWALS
+
     def is_newest(self, objects: Objects) -> bool:
         """Tell if no other process has taken a later lease."""
         found = newest(objects)
@@ -94,15 +103,37 @@ def holder(objects: Objects) -> Holder | None:
     return found if age <= 2 * lease.expiry else None
 
 
+def clock() -> float:
+    """Return the seconds of a clock that goes on while the machine sleeps, where the system has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
+def asked_expiry() -> float:
+    """Return the expiry that the environment asks for, or the default. Raise a `UsageError` for one that is too short.
+
+    >>> asked_expiry()
+    60.0
+    """
+    given = os.environ.get(VARIABLE, "")
+    try:
+        expiry = float(given or EXPIRY)
+    except ValueError:
+        expiry = 0.0
+    if not SHORTEST <= expiry < float("inf"):
+        raise UsageError(f"{VARIABLE}={given} is not a number of seconds from {SHORTEST:g} on, such as {EXPIRY:g}")
+    return expiry
+
+
 def take(objects: Objects) -> Lease:
     """Take the lease of a folder, or raise `ResultsInUse` with the name of its holder."""
+    expiry = asked_expiry()
     old = newest(objects)
     if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
         free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
         raise ResultsInUse(f"{objects} is in use: {by}{free}")
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     who = {"host": platform.node(), "pid": os.getpid(), "since": now, "kernel": _kernel()}
-    own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": EXPIRY})
+    own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": expiry})
     objects.create(own.name, own.encoded)
     if not own.is_newest(objects):
         raise ResultsInUse(f"{objects} is in use: another process has just taken it")
@@ -118,7 +149,7 @@ def renewed(objects: Objects, lease: Lease) -> Iterator[None]:
     ended = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(RENEWAL):
+        while not ended.wait(lease.renewal):
             with suppress(DlsweepError, FileNotFoundError):
                 if not lease.is_newest(objects):
                     return
@@ -130,7 +161,7 @@ def renewed(objects: Objects, lease: Lease) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join(RENEWAL)
+        thread.join(lease.renewal)
         with suppress(DlsweepError, FileNotFoundError):
             if lease.is_newest(objects):
                 objects.put(lease.name, Lease(lease.number, {**lease.content, "released": True}).encoded)

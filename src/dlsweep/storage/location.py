@@ -69,5 +69,5 @@ def _options(protocol: str, known: dict[str, Any]) -> dict[str, Any]:
 
     known: options that the user has configured for it, which stay.
     """
-    times = {"config_kwargs": _S3} if protocol in ("s3", "s3a") and "config_kwargs" not in known else {}
+    times = {"config_kwargs": {**_S3, **known.get("config_kwargs", {})}} if protocol in ("s3", "s3a") else {}
     return {"use_listings_cache": False, **times}

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
 from dlsweep.storage import changes, compatibility, contents, made_by, parts
+from dlsweep.storage.compaction import compact
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import located
 from dlsweep.storage.opening import open_results
@@ -76,6 +77,7 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
         union = _united(folder, old, opened)
         for copy in union.copies:
             copy.into(union.store)
+        compact(union.store)
     missing = len(union.asked - union.stems.keys())
     return Merged(open_results(target), union.added, union.known, missing, union.notes)
 

@@ -13,6 +13,12 @@ from typing import Any
 from dlsweep.errors import DlsweepError, Unreadable
 
 PAUSES = (0.2, 1.0, 3.0)  # seconds before a put is tried again
+READ_TIMEOUT = 10.0  # seconds without an answer, unless the options of the file system say otherwise
+SLOWEST = 50_000  # bytes a second of the slowest upload that is waited for
+
+
+class Stalled(DlsweepError):
+    """An upload made no progress."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,15 @@ class Objects:
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object in one request, whatever was there."""
-        with self._writing(name):
-            self._files.pipe_file(self._key(name), content)
+        for pause in (*PAUSES, None):
+            try:
+                with self._writing(name):
+                    self._files.pipe_file(self._key(name), content, **self._limit(content))
+                return
+            except Stalled:
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def create(self, name: str, content: bytes) -> bytes:
         """Write an object that must be absent. Return the content that is there afterwards: this, or another one.
@@ -50,7 +63,7 @@ class Objects:
         for pause in (*PAUSES, None):
             try:
                 with self._writing(name):
-                    self._files.pipe_file(self._key(name), content, mode="create")
+                    self._files.pipe_file(self._key(name), content, mode="create", **self._limit(content))
                 return content
             except DlsweepError:
                 with suppress(FileNotFoundError):
@@ -69,7 +82,7 @@ class Objects:
             return False  # it looks first, and then writes
         with self._writing(name):
             try:
-                files.pipe_file(self._key(name), content, mode="create")
+                files.pipe_file(self._key(name), content, mode="create", **self._limit(content))
             except FileExistsError:
                 return True
             except OSError as error:
@@ -100,6 +113,13 @@ class Objects:
             found: datetime = self._files.modified(self._key(name))
             return found
 
+    def _limit(self, content: bytes) -> dict[str, float]:
+        """Return a limit on the time of an upload: S3's client has none while it waits for leave to send (100)."""
+        if not self._files.async_impl:
+            return {}
+        waited = (getattr(self._files, "config_kwargs", None) or {}).get("read_timeout", READ_TIMEOUT)
+        return {"timeout": 2 * float(waited) + len(content) / SLOWEST}
+
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         try:
@@ -116,6 +136,8 @@ class Objects:
             yield
         except DlsweepError:
             raise
+        except TimeoutError as error:
+            raise Stalled(f"cannot write {self}/{name}: the server does not answer") from error
         except Exception as error:
             raise DlsweepError(f"cannot write {self}/{name}: {reason(error)}") from error
 

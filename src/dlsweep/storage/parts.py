@@ -12,10 +12,10 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -29,15 +29,32 @@ from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import TABLES
 from dlsweep.types import Array
 
+T = TypeVar("T")
+
 WEIGHTS = "weights"
 STATE = "state"  # begins the names of arrays in a file of weights that are not parameters of the network
 FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
+
+REPLACES = b"replaces"  # in the metadata of a united part of runs/
+_ATTEMPTS = 10  # to read parts that are united at the same time
 
 _NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
 
 
 class Damaged(Exception):
     """A file of a chunk is missing, was changed since it was written, or never was a table."""
+
+
+class Gone(Unreadable):
+    """A file was listed, and is there no more: another process has united it with others, or has deleted it."""
+
+
+def steadily(read: Callable[[], T]) -> T:
+    """Return the result of a function that lists parts and reads them, called again if one of them is gone."""
+    for _ in range(_ATTEMPTS):
+        with suppress(Gone):
+            return read()
+    return read()
 
 
 def stem(runs: Sequence[Run]) -> str:
@@ -74,6 +91,20 @@ def listing(folder: Folder, inside: str) -> dict[str, str]:
     return {key(name): name for name in names}
 
 
+def steady_listing(folder: Folder) -> dict[str, str]:
+    """Return what `listing` returns for runs/, while another process may unite parts.
+
+    A folder is not listed in one moment: neither the united part may be seen nor, later, the parts that it replaces.
+    Two equal listings in a row have missed none.
+    """
+    before, now = None, listing(folder, "runs")
+    for _ in range(_ATTEMPTS):
+        if now == before:
+            break
+        before, now = now, listing(folder, "runs")
+    return now
+
+
 def encode_table(table: pa.Table) -> bytes:
     """Return a table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
@@ -105,8 +136,26 @@ def read_table(
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
         table = file.read(None if columns is None else wanted.names, use_threads=False)
-        table = table.replace_schema_metadata(made_by.signature(file.schema_arrow) or None)
+        own = file.schema_arrow.metadata or {}
+        table = table.replace_schema_metadata({key: own[key] for key in (made_by.KEY, REPLACES) if key in own} or None)
     return changes.with_columns(table, wanted)
+
+
+def stored(folder: Folder, name: str) -> pa.Table:
+    """Return a part's table with the columns and the metadata that were written. Raise `Damaged` as `read_table`."""
+    with _opened(folder, name, None) as file:
+        return file.read(use_threads=False)
+
+
+def replacing(rows: pa.Table, stems: Iterable[str]) -> pa.Table:
+    """Return rows of runs/ whose metadata name the stems of the parts that they replace."""
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), REPLACES: " ".join(stems).encode()})
+
+
+def replaced(rows: pa.Table) -> list[str]:
+    """Return the stems of the parts that a part of runs/ replaces; most replace none."""
+    metadata: dict[bytes, bytes] = rows.schema.metadata or {}
+    return metadata.get(REPLACES, b"").decode("ascii", "replace").split()
 
 
 def open_weights(folder: Folder, name: str, checksum: int) -> Any:
@@ -163,7 +212,7 @@ def checked(folder: Folder, name: str, checksum: int) -> bytes:
     try:
         content = folder.get(name)
     except FileNotFoundError:
-        raise Unreadable(f"cannot read {folder}/{name}: it was there a moment ago; nothing was changed") from None
+        raise Gone(f"cannot read {folder}/{name}: it was there a moment ago; nothing was changed") from None
     if crc32(content) != checksum:
         raise Damaged(f"{folder}/{name} is damaged: it is not as it was written")
     return content

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.config.seeds import Replicates
-from dlsweep.errors import ResultsDamaged, UsageError
+from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.folder import Folder
+from dlsweep.storage.parts import Gone
 from dlsweep.storage.predictions import decoded
 from dlsweep.types import Array
 
@@ -49,14 +50,21 @@ class Reader:
 
     @cached_property
     def run_parts(self) -> dict[str, pa.Table]:
-        # Listed once for all tables, since the sweep may be training.
+        """The rows of runs/ by the stem of their part, listed once for all tables, since the sweep may be training."""
         schema, beside = self.record.tables.schemas["runs"], self.record.beside
+        known = dict[str, pa.Table]()
+
+        def read() -> dict[str, pa.Table]:
+            listed = parts.steady_listing(self.files)
+            for stem, name in listed.items():
+                if stem not in known and not (beside and parts.sweep(self.files, name) == beside):
+                    known[stem] = contents.read_runs(self.files, name, schema)
+            found = {stem: known[stem] for stem in listed if stem in known}
+            replaced = {stem for rows in found.values() for stem in parts.replaced(rows)}
+            return {stem: rows for stem, rows in found.items() if stem not in replaced}
+
         with advised():
-            return {
-                stem: contents.read_runs(self.files, name, schema)
-                for stem, name in parts.listing(self.files, "runs").items()
-                if not beside or parts.sweep(self.files, name) != beside
-            }
+            return parts.steadily(read)
 
     def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
         """Return another table, in the order in which `runs` has the values of the column `by`."""
@@ -89,20 +97,46 @@ class Reader:
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
         there = parts.listing(self.files, table)
-        if self.run_parts.keys() - there.keys():
+        if (lacking := self.run_parts.keys() - there.keys()) & parts.listing(self.files, "runs").keys():
             raise ResultsDamaged(f"{self.files}/{table} lacks parts; `dlsweep run` trains their runs again")
+        of_part = cache(lambda: lru_cache(maxsize=1)(self._later._part(table, columns)))
 
         def read(stem: str) -> pa.Table:
+            rows = self.run_parts[stem]
             with advised():
-                return contents.read_others(self.files, there[stem], schemas[table], self.run_parts[stem], columns)
+                if stem not in lacking:
+                    with suppress(Gone):
+                        return contents.read_others(self.files, there[stem], schemas[table], rows, columns)
+                if (united := self._later.stem_of(rows["run_id"][0].as_py())) is None:
+                    raise Unreadable(f"cannot read {self.files}/{table}: its results were replaced; open them again")
+                by = "run_id" if "run_id" in schemas[table].names else "arm"
+                return _of(rows[by], of_part()(united), by)
 
         return read
 
+    @cached_property
+    def _later(self) -> Reader:
+        """The same tables, listed again, since parts were united meanwhile."""
+        return Reader(self.files, self.record)
+
+    def stem_of(self, run: str) -> str | None:
+        """Return the stem of the part that a run is in; None if there is no such run."""
+        return self._stems.get(run)
+
     def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
         """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
-        read = self._read_predictions
-        found = ((run, read(self._stems[run]).get(run)) for run in runs)
-        return {run: own for run, own in found if own is not None}
+        runs = list(runs)
+        found = {run: own for ids, classes in self.predictions_by_part(runs) for run, own in zip(ids, classes)}
+        return {run: found[run] for run in runs if run in found}
+
+    def predictions_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
+        """Yield the predictions of some runs part by part: the ids of those in a part, and their `(R, N)`."""
+        read, wanted = self._read_predictions, dict.fromkeys(runs)
+        for stem in dict.fromkeys(self._stems[run] for run in wanted):
+            ids, classes = read(stem)
+            own = [row for row, run in enumerate(ids) if run in wanted]
+            if own:
+                yield [ids[row] for row in own], classes[own]
 
     @cached_property
     def _stems(self) -> dict[str, str]:
@@ -110,14 +144,14 @@ class Reader:
         return {run: stem for stem, rows in self.run_parts.items() for run in rows["run_id"].to_pylist()}
 
     @cached_property
-    def _read_predictions(self) -> Callable[[str], dict[str, Array]]:
-        """Read a part of predictions/. The last ones stay in memory: claims share runs."""
+    def _read_predictions(self) -> Callable[[str], tuple[list[str], Array]]:
+        """Read a part of predictions/: its runs, and their classes. The last ones stay in memory: arms share parts."""
         part = self._part("predictions")
 
-        @lru_cache(maxsize=256)
-        def read(stem: str) -> dict[str, Array]:
+        @lru_cache(maxsize=32)
+        def read(stem: str) -> tuple[list[str], Array]:
             rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
-            return dict(zip(rows["run_id"].to_pylist(), decoded(rows, classes), strict=True)) if len(rows) else {}
+            return rows["run_id"].to_pylist(), decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
 
         return read
 
@@ -182,6 +216,15 @@ def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
     for column, word in words.items():
         part = part.filter(pc.equal(part[column].cast(pa.string()), word))
     return part
+
+
+def _of(runs: pa.ChunkedArray, rows: pa.Table, by: str) -> pa.Table:
+    """Return the rows of some runs or arms, with dictionaries that have no words of others."""
+    rows = rows.filter(pc.is_in(rows[by].cast(pa.string()), runs.cast(pa.string()).combine_chunks()))
+    for i, one in enumerate(rows.schema):
+        if pa.types.is_dictionary(one.type):
+            rows = rows.set_column(i, one, rows[i].cast(pa.string()).dictionary_encode())
+    return rows
 
 
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:

@@ -55,6 +55,7 @@ _OPTIONAL = (
     "claims",
     "late",
     "removed",
+    "early",
     "looks",
     "tuning",
 )
@@ -94,7 +95,8 @@ class Record:
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
-    run was trained; removed: of claims that were taken out since then. looks: at the claims, if they were planned.
+    run was trained; removed: of claims that were taken out since then; early: hashes of claims that were stated before
+    the first run and are out now: they are not late if they come back. looks: at the claims, if they were planned.
     tuning: the candidates that were tried for each arm, and the choice; None if nothing was tuned.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
@@ -118,6 +120,7 @@ class Record:
     alpha: float = ALPHA
     late: Sequence[str] = ()
     removed: Sequence[str] = ()
+    early: Sequence[str] = ()
     looks: Looks | None = None
     tuning: Tuning | None = None
 

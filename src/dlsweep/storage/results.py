@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
-from dlsweep.config.runs import Run
 from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
-from dlsweep.randomness import Seeds
-from dlsweep.storage import compatibility, parts, record
+from dlsweep.storage import choosing, parts, record
+from dlsweep.storage.choosing import SeedNumber
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import is_remote
 from dlsweep.storage.made_by import Machine, machine_of
 from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
-from dlsweep.storage.reading import Reader, advised
+from dlsweep.storage.reading import Reader
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import fitting_labels, label_text, nearest, plural
-from dlsweep.training.result import PREDICTED, Checkpoint
+from dlsweep.text import plural
+from dlsweep.training.result import PREDICTED
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -121,12 +120,23 @@ class Results:
         """Return what `predictions` has of some runs, by their ids; only their parts are read."""
         return self._tables.predictions(runs)
 
+    def predicted_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
+        """Yield the ids and the predictions, `(R, N)`, of those of some runs that share a part: one part in memory."""
+        return self._tables.predictions_by_part(runs)
+
+    @cached_property
+    def correctness(self) -> dlsweep.analysis.correctness.Correctness:
+        """Correctness of each run on each test image; of predictions that were read, one bit each stays in memory."""
+        from dlsweep.analysis.correctness import Correctness
+
+        return Correctness(self)
+
     def labels(
         self,
         split: str = PREDICTED,
         arm: Mapping[str, Any] | None = None,
         runs: DataFrame | None = None,
-        seed: int | Mapping[str, int] | None = None,
+        seed: SeedNumber | None = None,
     ) -> Array:
         """Return the true classes of a split, `(N,)`, in the order of the data as given, as predictions are.
 
@@ -147,7 +157,7 @@ class Results:
 
         A `UsageError` says that they have several data sets or splits, or that the data has changed.
         """
-        from dlsweep.datasets import data_of
+        from dlsweep.storage.loading import dataset_of
 
         by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
         if several := [factor for factor in by if runs[factor].nunique() > 1]:
@@ -155,8 +165,7 @@ class Results:
         first = runs.iloc[0]
         key = (*first[by], self.split_of(runs))
         if key not in self._data:
-            run = _expanded(self, dict(first))
-            self._data[key] = data_of(run.arm).drawn(run.seeds)
+            self._data[key] = dataset_of(self, dict(first))
         return self._data[key]
 
     @cached_property
@@ -196,7 +205,7 @@ class Results:
         run: str | None = None,
         *,
         arm: Mapping[str, Any] | None = None,
-        seed: int | Mapping[str, int] | None = None,
+        seed: SeedNumber | None = None,
         at: Literal["kept", "start"] = "kept",
     ) -> Model:
         """Return a run's network: with the weights that it kept, or from before training (`at="start"`).
@@ -207,13 +216,9 @@ class Results:
         run's random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or
         if the run kept no weights.
         """
-        from dlsweep.datasets import data_of
-        from dlsweep.training.model import Model, start
+        from dlsweep.storage.loading import model_of
 
-        row = _row(self, run, arm, seed)
-        found = _run(self, row)
-        data = data_of(found.arm).drawn(found.seeds)
-        return Model(found, data, start(found) if at == "start" else _kept(self, row))
+        return model_of(self, choosing.row_of(self, run, arm, seed), trained=at == "kept")
 
     def plot(self, kind: str | None = None, **settings: Any) -> dlsweep.plots.chart.Charts:
         """Return the charts of a plot, as `dlsweep.plot` does; a notebook shows them."""
@@ -252,43 +257,13 @@ class Results:
         except DlsweepError:
             return None
 
-    def fitting(self, arm: Mapping[str, Any] | None = None, seed: int | Mapping[str, int] | None = None) -> DataFrame:
+    def fitting(self, arm: Mapping[str, Any] | None = None, seed: SeedNumber | None = None) -> DataFrame:
         """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
-        rows = self.runs
-        for factor, labels in self.partial_arm(arm or {}).items():
-            rows = rows[rows[factor].isin(labels)]
-        if rows.empty:
-            raise UsageError(f"no arm in {self.folder} is {', '.join(f'{f}: {v}' for f, v in (arm or {}).items())}")
-        sources = self.record.tables.sources
-        for source, number in seed.items() if isinstance(seed, Mapping) else [] if seed is None else [("", seed)]:
-            if source and source not in sources:
-                raise UsageError(f"the seeds of {source} do not vary in {self.folder}{nearest(source, sources)}")
-            column = f"seed_{source}" if source else "seed"
-            if str(number) not in (seeds := set(map(str, rows[column]))):
-                raise UsageError(
-                    f"there is no {f'{source} seed'.strip()} {number} in {self.folder}{nearest(str(number), seeds)}"
-                )
-            rows = rows[rows[column] == number]
-        return rows
+        return choosing.fitting(self, arm or {}, seed)
 
     def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
-        if not isinstance(arm, Mapping):
-            raise UsageError(f"an arm is written with its factors, such as {{'init': 'he'}}, got {arm!r}")
-        fitting: dict[str, tuple[str, ...]] = {}
-        for factor, level in arm.items():
-            if factor not in self.record.levels:
-                raise UsageError(f"there is no factor {factor!r} in {self.folder}{nearest(factor, self.record.levels)}")
-            labels = self.record.levels[factor]
-            one = not isinstance(level, (list, tuple)) or label_text(level) in labels
-            found: list[str] = []
-            for text in map(label_text, [level] if one else level):
-                same = fitting_labels(text, labels)
-                if not same:
-                    raise UsageError(f"{factor} has no level {text!r} in {self.folder}{nearest(text, labels)}")
-                found += same
-            fitting[factor] = tuple(dict.fromkeys(found))
-        return fitting
+        return choosing.partial_arm(self, arm)
 
     def compare(
         self,
@@ -330,53 +305,3 @@ def overlap_of(runs: DataFrame) -> float:
     (0.25, 0.0)
     """
     return float(runs["overlap"].fillna(0.0).max()) if "overlap" in runs and len(runs) else 0.0
-
-
-def _row(
-    results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: int | Mapping[str, int] | None
-) -> Mapping[str, Any]:
-    """Return the row of `runs` of one run."""
-    if run is None:
-        rows = results.fitting(arm, seed)
-        if (count := rows["arm"].nunique()) > 1:
-            apart = ", ".join(f for f in results.record.levels if rows[f].nunique() > 1)
-            raise UsageError(f"{count} arms fit; give arm the level of {apart} as well")
-    elif arm is not None or seed is not None:
-        raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
-    else:
-        rows = results.runs[results.runs["run_id"] == run]
-        if rows.empty:
-            raise UsageError(f"there is no run {run!r} in {results.folder}; its table of runs has their ids")
-    return {str(column): value for column, value in rows.iloc[0].items()}
-
-
-def _run(results: Results, row: Mapping[str, Any]) -> Run:
-    """Return the run of a row, expanded from the config. Refuse functions that have changed since."""
-    run = _expanded(results, row)
-    compatibility.check_sources([run.arm], results.record, results.files)
-    return run
-
-
-def _expanded(results: Results, row: Mapping[str, Any]) -> Run:
-    """Return the run of a row, whatever the sources of its functions."""
-    sources = results.record.tables.sources
-    crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
-    seeds = crossed if sources else Seeds(int(row["seed"]))
-    for arm in results.expanded.arms():
-        if arm.name == row["arm"] and (run := Run(arm, seeds)).id == row["run_id"]:
-            return run
-    raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
-
-
-def _kept(results: Results, row: Mapping[str, Any]) -> Checkpoint:
-    """Return the weights that a run kept."""
-    run, checksum = row["run_id"], row.get("kept_checksum")
-    if checksum is None:
-        raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
-    if checksum != checksum:
-        raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    with advised("its run"):
-        if run not in results.weights:
-            raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
-        parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
-        return Checkpoint(int(row["kept_iteration"]), parameters)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlsweep.config.runs import Run
 from dlsweep.storage import contents, made_by, parts
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
+from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged, Gone
 from dlsweep.storage.tables import Tables
 from dlsweep.training.result import TrainingResult
 
@@ -73,27 +73,45 @@ class Store:
     def scan(self) -> tuple[Committed, dict[str, str]]:
         """Return the rows of the runs that count, and the reason for each stem whose parts do not. Change nothing.
 
-        Raise `Unreadable` if one of the files cannot be read at the moment: its runs are then unknown.
+        A part that was united with others does not count. Raise `Unreadable` if one of the files cannot be read at the
+        moment: its runs are then unknown.
         """
+        return parts.steadily(self._scan)
+
+    def _scan(self) -> tuple[Committed, dict[str, str]]:
         listed = self._listed()
-        committed, bad, ids = Committed(), dict[str, str](), set[str]()
+        found, bad = Committed(), dict[str, str]()
         for stem, name in listed["runs"].items():
             try:
-                if self._is_beside(name):
-                    continue
-                rows = self._runs(name)
+                if not self._is_beside(name):
+                    found[stem] = self._runs(name)
+            except Damaged as damage:
+                bad[stem] = str(damage)
+        committed, ids, replaced = Committed(), set[str](), set[str]()
+        # United parts first, the largest before those that it replaces.
+        for stem in sorted(found, key=lambda stem: -len(found[stem]) if parts.replaced(found[stem]) else 0):
+            if stem in replaced:
+                continue
+            rows, name = found[stem], listed["runs"][stem]
+            try:
                 for inside, key, expected in self._others(stem, rows):
                     if key not in listed[inside]:
-                        raise Damaged(f"{self.folder}/{name} lacks its part of {inside}/")
+                        raise self._lacking(name, inside)
                     contents.check(self.folder, listed[inside][key], expected, rows)
                 if ids & (own := set(rows["run_id"].to_pylist())):
                     # A worker outlived its killed runner for a moment. The next runner trained the same runs again.
                     raise Damaged(f"{self.folder}/{name} holds runs that are in another part")
                 committed[stem] = rows
                 ids |= own
+                replaced.update(parts.replaced(rows))
             except Damaged as damage:
                 bad[stem] = str(damage)
-        return committed, bad
+        return committed, {stem: why for stem, why in bad.items() if stem not in replaced}
+
+    def _lacking(self, name: str, inside: str) -> Exception:
+        """Return the error of a part of runs/ whose partner is not there: it may have been united meanwhile."""
+        gone = name not in self.folder.list("runs")
+        return (Gone if gone else Damaged)(f"{self.folder}/{name} lacks its part of {inside}/")
 
     def repair(self) -> tuple[Committed, list[str]]:
         """Set aside the parts that do not count, and clean; return the rows of the runs that do, and notes.
@@ -103,6 +121,7 @@ class Store:
         """
         committed, bad = self.scan()
         self._set_aside(bad)
+        self.remove({stem for rows in committed.values() for stem in parts.replaced(rows)})
         self.clean()
         return committed, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
@@ -164,7 +183,8 @@ class Store:
     def _listed(self) -> dict[str, dict[str, str]]:
         """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
         folders = [*self.tables.schemas, *([WEIGHTS] if self.tables.kept else [])]
-        return {inside: parts.listing(self.folder, inside) for inside in reversed(FOLDERS) if inside in folders}
+        first = {"runs": parts.steady_listing(self.folder)}
+        return first | {inside: parts.listing(self.folder, inside) for inside in folders if inside != "runs"}
 
     def _set_aside(self, stems: Collection[str]) -> None:
         """Move parts to the quarantine, those of runs/ last: until then the next runner finds them damaged again."""

@@ -2,7 +2,8 @@
 
 Arguments: "kill" or "error"; the config; a config that is run before, or null; options of the sweep; two folders. After
 each fork the sweep runs once more, in a fork that ends well. Prints for every operation how both forks ended, a digest
-of the results, and, if the config before trained shorter, the lengths that a reader found between the two forks.
+of the results, and the lengths that a reader found between the two forks, if the config before trained shorter or the
+option `parts` has the parts united.
 """
 
 import errno
@@ -20,11 +21,14 @@ from tests.support.forks import forked
 
 import dlsweep
 import dlsweep.sweep
+from dlsweep.storage import compaction
 
 fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
 output, start = Path(sys.argv[5]), Path(sys.argv[6])
 
 
+compaction.MOST = options.pop("parts", compaction.MOST)
+compacted = compaction.MOST == 1
 shorter = bool(before) and before["train"] != config["train"]
 config, before = dlsweep.load(config), before and dlsweep.load(before)
 
@@ -64,7 +68,7 @@ def look():
     told = results.runs.run_id.tolist(), *measured, *kept
     hidden = [path.name for path in output.rglob(".*") if path.name != ".lock"]
     parts = {len(list((results.folder / table).iterdir())) for table in tables}
-    return hashlib.sha256(repr(told).encode()).hexdigest(), hidden, len(parts) == 1
+    return hashlib.sha256(repr(told).encode()).hexdigest(), hidden, parts == {1} if compacted else len(parts) == 1
 
 
 def warm_up():
@@ -88,6 +92,7 @@ while ended != 42:
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(start, output)
     ended = forked(partial(doomed, number))
-    found = dlsweep.open_results(output / config.name).runs.iterations.tolist() if shorter else []
+    readable = shorter or (compacted and (output / config.name / "sweep.json").exists())
+    found = dlsweep.open_results(output / config.name).runs.iterations.tolist() if readable else []
     resumed = forked(lambda: sweep(**options))
     print(json.dumps([number, ended, resumed, *look(), found]), flush=True)

@@ -23,7 +23,7 @@ from dlsweep.config.sides import (
 )
 from dlsweep.config.stating import metric_of
 from dlsweep.config.sweep import Combination, Sweep
-from dlsweep.config.words import numeric_settings
+from dlsweep.config.words import numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
@@ -61,8 +61,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
 def crossed(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims on crossed seeds."""
     if sweep.claims and sweep.seeds.crossed:
-        place = next(key.place for key in sweep.top if key == "claims")
-        yield place.mistake(
+        yield sweep.place_of("claims").mistake(
             "claims compare independent runs, and those of crossed seeds are not; write a number of seeds, such as "
             "seeds: 10, or take the claims out"
         )
@@ -183,10 +182,7 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
     told = f"claims.{stated.claim.relation} must name a numeric setting that varies in these arms"
     rows = along(there, setting, factors, task)
     if len(rows) < 2:
-        values: dict[str, set[float]] = {}
-        for arm in there:
-            for column, value in numeric_settings(arm.fields, arm.labels, task).items():
-                values.setdefault(column, set()).add(value)
+        values = numeric_values(((arm.fields, arm.labels) for arm in there), task)
         varying = [column for column, found in values.items() if len(found) > 1]
         why = f", and {setting} has one value here" if rows else f", got {setting!r}"
         yield place.mistake(f"{told}{why}{nearest(setting, varying) or '; no numeric setting varies'}")

@@ -73,16 +73,16 @@ def seeds(sweep: Sweep) -> Iterator[Mistake]:
     if "tune" not in sweep.top or sweep.task.chance:
         return
     node = sweep.top.get("seeds")
-    key = next(key for key in sweep.top if key == "tune")
+    place = sweep.place_of("tune")
     if sweep.seeds.crossed:
-        yield key.place.mistake("tune needs independent runs, and those of crossed seeds are not; write seeds: 10")
+        yield place.mistake("tune needs independent runs, and those of crossed seeds are not; write seeds: 10")
     elif node is not None and max(sweep.seeds.numbers) >= FIRST_SEED:
         yield node.place.mistake(
             f"seeds from {FIRST_SEED} on are for tuning, so that none of them is reported; got "
             f"{max(sweep.seeds.numbers)}, write seeds below {FIRST_SEED}"
         )
     if len(FOLDER.format(sweep.name)) > LONGEST_NAME:
-        place = sweep.top["name"].place if "name" in sweep.top else key.place
+        place = sweep.top["name"].place if "name" in sweep.top else place
         most = LONGEST_NAME - len(FOLDER.format(""))
         yield place.mistake(f"the name of a sweep with tune has at most {most} characters, got {len(sweep.name)}")
 
@@ -114,9 +114,8 @@ def alike(sweep: Sweep) -> Iterator[Mistake]:
     if arms is None or arms.tuning.seconds:
         return
     counts = {id(group): (arms.name(group), arms.tried(group)) for group in arms.groups}
-    place = next(key.place for key in sweep.top if key == "tune")
     if told := unlike(counts.values()):
-        yield place.mistake(f"arms are not tuned alike: {told}")
+        yield sweep.place_of("tune").mistake(f"arms are not tuned alike: {told}")
     for stated in sweep.claims:
         parts = partial_arms(stated.claim) if stated.claim.arms else [stated.claim.where]
         there = [g for g in arms.groups if g[0].fits(stated.claim.where) and any(map(g[0].fits, parts))]

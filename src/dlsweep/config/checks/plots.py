@@ -11,7 +11,7 @@ from typing import get_args
 from dlsweep.config.document import Key, Node, gather
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
-from dlsweep.config.words import entry, factor, numeric_settings, registry
+from dlsweep.config.words import entry, factor, numeric_values, registry
 from dlsweep.errors import Mistake
 from dlsweep.tasks import CLASSIFICATION
 from dlsweep.text import listed, nearest, shape_text
@@ -169,7 +169,8 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
         setting = getattr(entry("plots", plot.name), "numeric", None)
         if setting is None:
             continue
-        chosen, values = plot.settings[setting], _numeric(sweep)
+        parts = ((one.fields, one.labels) for one in sweep.combinations())
+        chosen, values = plot.settings[setting], numeric_values(parts, sweep.task)
         if chosen is None and max(map(len, values.values()), default=0) < 2:
             none = f"{plot.name} shows a numeric setting, and none varies in this sweep"
             yield node.place.mistake(f"{none}; give several values of one, such as grid: {{optimizer.lr: [0.01, 0.1]}}")
@@ -184,15 +185,6 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
 def _is_read(sweep: Sweep) -> bool:
     """True if the levels of all grids are known."""
     return not sweep.every_fault and any(sweep.blocks)
-
-
-def _numeric(sweep: Sweep) -> dict[str, set[float]]:
-    """Return the values of each numeric setting."""
-    values: dict[str, set[float]] = {}
-    for one in sweep.combinations():
-        for column, value in numeric_settings(one.fields, one.labels, sweep.task).items():
-            values.setdefault(column, set()).add(value)
-    return values
 
 
 def names(sweep: Sweep) -> Iterator[Mistake]:

@@ -91,7 +91,7 @@ def no_common_test(sweep: Sweep) -> Iterator[Mistake]:
             "take one of them out"
         )
     if word and "tune" in sweep.top:
-        yield next(key for key in sweep.top if key == "tune").place.mistake(
+        yield sweep.place_of("tune").mistake(
             f"tune needs test samples that no choice has seen, and with {word} those of one seed are trained on by "
             "others; set one test part aside, such as test: 0.2"
         )

@@ -14,11 +14,11 @@ from dlsweep.analysis.networks import Networks
 from dlsweep.analysis.predictions import arms_of, disagreement
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, NOTE, fit
+from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.kinds.final import MEAN
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name
-from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.panels import Words, beside, name_rows, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,9 +57,7 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
     height = float(np.clip(5.6 / len(rows), 0.17, 0.32))
     with panels(words, (6.0, max(1.0, height * len(rows)))) as (figure, axes):
         ax = axes[0, 0]
-        ax.grid(False, axis="y")
-        ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_yticks(range(len(rows)), words.ticks)
+        name_rows(ax, words.ticks)
         for i, row in enumerate(rows):
             _draw(ax, row, i)
         ax.set_xlim(0, None)
@@ -103,5 +101,4 @@ def _draw(ax: Axes, row: dict[str, Any], at: int) -> None:
         ax.plot(row["pairs"], [at] * len(row["pairs"]), label=f"pairs: {row['arm']}", **common, **_DOT)
         ax.plot([row["churn"]], [at], label=f"mean: {row['arm']}", **common, **MEAN)
         ax.plot([row["error"]], [at], label=f"error: {row['arm']}", **{**common, "color": style.INK}, **_RING)
-    where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    ax.annotate(row["ended"], (1, at), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
+    beside(ax, at, row["ended"], color=style.ALARM)

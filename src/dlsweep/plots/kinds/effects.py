@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import effects_of_runs
@@ -13,7 +13,7 @@ from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NAME, fit
 from dlsweep.plots.names import factor_name, level_names
-from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.panels import Words, beside, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +44,8 @@ def effects(
     """
     metric = metric_in(facets.frame, y, split, moment)
     found = effects_of_runs(facets.frame, metric.name)
-    shares = found.table.set_index("effect")["share"]
-    rows = found.levels
+    rows, shares = found.levels, found.table.set_index("effect")["share"]
+    told = {str(factor): f"{percent(share)} of the variance" for factor, share in shares.items()}
     places = [row + 0.7 * group for row, group in enumerate(rows["factor"].factorize()[0])]
     caption = [
         "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
@@ -55,7 +55,7 @@ def effects(
         x=metric.words,
         foot=" ".join(filter(None, caption)),
         ticks=_ticks(facets.frame, rows),
-        beside=[f"{percent(share)} of the variance" for share in shares],
+        beside=[*told.values()],
     )
     with panels(words, (5.5, max(1.2, _ROW * (places[-1] + 1)))) as (figure, axes):
         ax = axes[0, 0]
@@ -67,14 +67,9 @@ def effects(
         for number, (factor, own) in enumerate(rows.groupby("factor", sort=False)):
             at = [places[row] for row in own.index]
             _draw(ax, str(factor), own, at, style.PALETTE[number % len(style.PALETTE)])
-            middle: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            text = f"{percent(shares[factor])} of the variance"
-            ax.annotate(text, (1, sum(at) / len(at)), (6, 0), va="center", size=NAME, weight="bold", **middle)
-    alt = captions.alt(
-        f"Main effects on {metric.words}",
-        facets,
-        "; ".join(f"{factor}: {percent(shares[factor])} of the variance" for factor in rows["factor"].unique()) + ".",
-    )
+            beside(ax, sum(at) / len(at), told[str(factor)], size=NAME, weight="bold")
+    each = "; ".join(f"{factor}: {told[factor]}" for factor in rows["factor"].unique())
+    alt = captions.alt(f"Main effects on {metric.words}", facets, f"{each}.")
     return Chart(figure, words.foot, alt, rows.assign(share=rows["factor"].map(shares)))
 
 
@@ -95,5 +90,4 @@ def _draw(ax: Axes, factor: str, rows: DataFrame, at: list[float], colour: str) 
     centre = rows["mean"] - rows["difference"]
     for low, high, row in zip(centre + rows["low"], centre + rows["high"], at, strict=True):
         if low == low:
-            wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
-            ax.plot((low, high), (row, row), color=colour, label=f"interval: {factor}", **wide)
+            ax.plot((low, high), (row, row), color=colour, label=f"interval: {factor}", **style.INTERVAL)

@@ -55,7 +55,7 @@ def draw(maps: Mapping[str, Array], image: Array | None, name: str, title: str, 
     size = step - _GAP
     wide, high = max(most * step - _GAP, 3.0), (len(thinned) + 1) * step - _GAP
     scales = {layer: Colours.of([y[:_MAPS]], CENTRED) for layer, y in thinned.items()}
-    ends = [f"±{short(float(f'{scale.high:.2g}'))}" for scale in scales.values()]
+    ends = [f"±{short(scale.high, 2)}" for scale in scales.values()]
     shapes = [" × ".join(map(str, y.shape)) for y in thinned.values()]
     names = [name, *(f"{layer}  {shape}" for layer, shape in zip(thinned, shapes))]
     caption = _caption(maps, len(thinned))

@@ -52,7 +52,7 @@ def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str
     The panels of a single network stand side by side.
     """
     single, limit = len(shown) == 1, shown[-1].limit
-    end, coloured = _rounded(limit) if single else "m", any(one.before.shape[1] == 3 for one in shown)
+    end, coloured = short(limit, 2) if single else "m", any(one.before.shape[1] == 3 for one in shown)
     trained = f"after {short(shown[0].iteration)} iterations" if single and shown[0].iteration else "after training"
     ends = (-limit, 0, limit), (f"−{end}", "0", end)
     words = Words(
@@ -71,7 +71,7 @@ def draw(shown: Sequence[Filters], names: Sequence[str], factor: str, title: str
         for (one, when, kernels), ax in zip(each, (axes if single else axes.T).flat):
             canvas(ax, wide, high)
             if not single and when == "after":
-                ax.text(wide / 2, -0.06, f"m = {_rounded(one.limit)}", ha="center", va="top")
+                ax.text(wide / 2, -0.06, f"m = {short(one.limit, 2)}", ha="center", va="top")
             if kernels is None:
                 empty(ax, f"{one.reason}:\nno weights")
             else:
@@ -90,7 +90,3 @@ def _caption(shown: Sequence[Filters], end: str, *, single: bool) -> str:
     if (most := max(len(one.before) for one in shown)) > Filters.MOST:
         words.append(f"The first {Filters.MOST} of {most} filters.")
     return " ".join(words)
-
-
-def _rounded(limit: float) -> str:
-    return short(float(f"{limit:.2g}"))

@@ -13,10 +13,10 @@ from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, NOTE, fit
+from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.names import factor_name, level_names
-from dlsweep.plots.panels import Words, panels
+from dlsweep.plots.panels import Words, beside, name_rows, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,16 +77,14 @@ def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: b
     """Draw the rows of all panels. level: of the dotted line; joined: True if a line joins the means of a row."""
     grey = _greys(shown, joined=joined)
     colours = level_colours(shown.facets, shown.facets.lines)
-    beside = 1 if joined else len(colours)  # levels that have a height of their own within a row
-    offsets = dict(zip(colours, np.linspace(-0.3, 0.3, beside) if beside > 1 else [0.0] * len(colours)))
-    height = float(np.clip(5.6 / max(len(shown.names), 1), 0.17, 0.19 + 0.13 * beside))
+    apart = 1 if joined else len(colours)  # levels that have a height of their own within a row
+    offsets = dict(zip(colours, np.linspace(-0.3, 0.3, apart) if apart > 1 else [0.0] * len(colours)))
+    height = float(np.clip(5.6 / max(len(shown.names), 1), 0.17, 0.19 + 0.13 * apart))
     size = float(np.clip(8.4 / len(shown.dots), 2.2, 6.0)), max(1.0, height * len(shown.names))
     with panels(words, size) as (figure, axes):
         axis.scale(axes[0, 0])
-        axes[0, 0].set_ylim(len(shown.names) - 0.5, -0.5)
-        axes[0, 0].set_yticks(range(len(shown.names)), words.ticks)
         for cell, part in shown.dots.items():
-            axes[cell].grid(False, axis="y")
+            name_rows(axes[cell], words.ticks)
             if axis.low <= level <= axis.high:
                 axes[cell].axvline(level, label="chance" if level else "zero", **style.DOTTED)
             for i, name in enumerate(shown.names if joined else ()):
@@ -95,10 +93,9 @@ def _draw(shown: Rows, words: Words, axis: ScoreAxis, level: float, *, joined: b
             for (row, one), scores in part.items():
                 at, text = shown.names.index(row) + offsets[one], captions.joined(row, one)
                 colour = style.FAINT if (row, one) in grey.get(cell, ()) else colours[one]
-                _draw_arm(axes[cell], text, scores, at, 0.3 / beside, colour, axis.high)
+                _draw_arm(axes[cell], text, scores, at, 0.3 / apart, colour, axis.high)
         for i, text in enumerate(words.beside):
-            where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            axes[0, 0].annotate(text, (1, i), (6, 0), va="center", size=NOTE, color=style.ALARM, **where)
+            beside(axes[0, 0], i, text, color=style.ALARM)
     return figure
 
 
@@ -143,8 +140,7 @@ def _draw_arm(ax: Axes, name: str, scores: Scores, at: float, width: float, colo
     far = scores.values > top
     x = np.where(np.isfinite(scores.values) & ~far, scores.values, top)
     if scores.n >= captions.INTERVAL_FROM and scores.mean <= top:
-        wide: dict[str, Any] = {"linewidth": 7, "alpha": 0.25, "solid_capstyle": "butt"}
-        ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **wide)
+        ax.plot(scores.interval, (at, at), color=colour, label=f"interval: {name}", **style.INTERVAL)
     if scores.n > 1 and scores.mean <= top:
         ax.plot([scores.mean], [at], **MEAN, color=colour, label=f"mean: {name}")
     common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}

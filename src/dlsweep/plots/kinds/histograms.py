@@ -62,7 +62,7 @@ def _beyond(ridges: Ridges) -> str:
     shares = [1 - ridge.on(ridges.bins).sum(axis=1).min() for ridge in every]
     if max(shares) < 1e-9:
         return ""
-    values = f"{short(float(f'{low:.2g}'))} to {short(float(f'{high:.2g}'))}"
+    values = f"{short(low, 2)} to {short(high, 2)}"
     return f" At most {100 * max(shares):.1g} % of a layer's values lie beyond the axis; all are within {values}."
 
 

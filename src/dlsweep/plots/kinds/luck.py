@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
-from dlsweep.analysis.facets import Facets, FactorName, SplitName, refuse_mixed
+from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import shares
 from dlsweep.analysis.scores import Moment, metric_in
 from dlsweep.errors import UsageError
+from dlsweep.metrics import Metric
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME
-from dlsweep.plots.panels import Words, empty, panels
+from dlsweep.plots.panels import Words, empty, name_rows, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 _ROW = 0.24  # inches of a line
 
@@ -47,6 +53,23 @@ def luck(
     crossed = {source: number for source, number in crossing(facets.frame).items() if number > 1}
     if not crossed:
         raise UsageError("shares of luck need crossed seeds, such as seeds: {init: 10, batches: 10}")
+    tables = _tables(facets, metric, crossed)
+    varied = TIMES.join(f"{number} seeds of the {source_words(source)}" for source, number in crossed.items())
+    foot = [f"{varied}; lines: 95 % interval of a share."]
+    foot += ["An estimate below 0 is 0."] * any(table["negative"].any() for table in tables.values())
+    words = Words(
+        x=f"share of the variance of {metric.words}",
+        ticks=[_two_lines(source) for source in next(iter(tables.values()))["source"]],
+        foot=" ".join(foot),
+        **captions.headings(facets),
+    )
+    alt = f"Bars of the shares of {', '.join(map(source_words, crossed))} in the variance of {metric.words}"
+    data = facets.tidy(((cell, "", dict(table)) for cell, table in tables.items()), [])
+    return Chart(_draw(words, facets, tables), words.foot, captions.alt(alt, facets), data)
+
+
+def _tables(facets: Facets, metric: Metric, crossed: Mapping[str, int]) -> dict[Cell, DataFrame]:
+    """Return the shares of each panel with a value for every combination of seeds."""
     tables = {}
     for cell, part in facets:
         refuse_mixed(part, "panel", ("columns",))
@@ -55,38 +78,29 @@ def luck(
             tables[cell] = shares(values.reshape(*crossed.values()), crossed)
     if not tables:
         raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
-    found = next(iter(tables.values()))["source"]
-    sources = [source_words(source).replace(TIMES, f"{TIMES.rstrip()}\n") for source in found]
-    row = _ROW * max(source.count("\n") + 1 for source in sources)
-    varied = TIMES.join(f"{number} seeds of the {source_words(source)}" for source, number in crossed.items())
-    foot = [
-        f"{varied}; lines: 95 % interval of a share.",
-        "An estimate below 0 is 0." * any(table["negative"].any() for table in tables.values()),
-    ]
-    headings = captions.headings(facets)
-    words = Words(
-        x=f"share of the variance of {metric.words}", ticks=sources, foot=" ".join(filter(None, foot)), **headings
-    )
-    with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, row * len(sources)))) as (figure, axes):
-        axes[0, 0].set(xlim=(0, 1.12), ylim=(len(sources) - 0.5, -0.5))
+    return tables
+
+
+def _two_lines(source: str) -> str:
+    return source_words(source).replace(TIMES, f"{TIMES.rstrip()}\n")
+
+
+def _draw(words: Words, facets: Facets, tables: Mapping[Cell, DataFrame]) -> Figure:
+    """Draw a bar for each share, and a line for its interval."""
+    row = _ROW * max(source.count("\n") + 1 for source in words.ticks)
+    with panels(words, (min(5.5, 9.0 / facets.shape[1]), max(1.0, row * len(words.ticks)))) as (figure, axes):
+        axes[0, 0].set_xlim(0, 1.12)
         axes[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-        axes[0, 0].set_yticks(range(len(sources)), sources)
         for cell, ax in np.ndenumerate(axes):
-            ax.grid(False, axis="y")
+            name_rows(ax, words.ticks)
             if cell not in tables:
                 empty(ax, "combinations of seeds are missing")
                 continue
             table = tables[cell]
             at = range(len(table))
             ax.barh(at, table["share"], height=0.62, color=style.PALETTE[0], alpha=0.85, label="share")
-            line: dict[str, Any] = {"color": style.INK, "linewidth": 1.4}
-            ax.hlines(at, table["low"], table["high"], label="interval", **line)
+            ax.hlines(at, table["low"], table["high"], color=style.INK, linewidth=1.4, label="interval")
             for i, (share, high) in enumerate(zip(table["share"], table["high"], strict=True)):
-                end = max(share, high)
-                ax.annotate(percent(share), (end, i), (5, 0), textcoords="offset points", va="center", size=NAME)
-    parts = ((cell, "", table) for cell, table in tables.items())
-    data = facets.tidy(((cell, line, dict(table)) for cell, line, table in parts), ["source", "share", "low", "high"])
-    alt = captions.alt(
-        f"Bars of the shares of {', '.join(map(source_words, crossed))} in the variance of {metric.words}", facets
-    )
-    return Chart(figure, words.foot, alt, data)
+                end = max(share, high), i
+                ax.annotate(percent(share), end, (5, 0), textcoords="offset points", va="center", size=NAME)
+    return figure

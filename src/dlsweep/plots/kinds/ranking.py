@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dlsweep.analysis.facets import Facets
-from dlsweep.analysis.ranking import ALPHA
+from dlsweep.config.claims import ALPHA
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME

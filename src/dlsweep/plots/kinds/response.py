@@ -14,6 +14,7 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.plots.names import factor_name
 from dlsweep.registry import Fraction
+from dlsweep.text import sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,6 +72,6 @@ def _moving(frame: DataFrame, setting: str) -> list[str]:
     notes = []
     for name, by in moving_with(frame, setting).items():
         (first, start), *_, (last, end) = by.items()
-        text = f"{factor_name(name)} moves along the axis too, from {start} at {first} to {end} at {last}."
-        notes.append(text[0].upper() + text[1:])
+        moves = f"moves along the axis too, from {start} at {first} to {end} at {last}"
+        notes.append(sentence(f"{factor_name(name)} {moves}"))
     return notes

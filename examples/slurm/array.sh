@@ -1,0 +1,21 @@
+#!/bin/bash
+# A sweep as an array job of SLURM: each task trains a shard on one node. Edit the three lines that say so. Then, on the
+# login node, in the folder of sweep.yaml:
+#
+#   dlsweep run sweep.yaml --dry-run     # checks the config, and fetches published data: nodes may have no network
+#   job=$(sbatch --parsable array.sh)
+#   sbatch --dependency=afterany:$job --wrap "dlsweep merge results/sweep results/sweep.shard-*"
+#
+# The same commands train later what is missing; shards that are done end at once.
+
+#SBATCH --array=0-3                                    # edit: the shards, from 0
+#SBATCH --time=04:00:00 --cpus-per-task=4 --mem=8G     # edit: for a shard; --constraint=… asks for one kind of processor
+#SBATCH --signal=INT@120                               # Ctrl-C two minutes before the end of the time: code 130
+#SBATCH --requeue --open-mode=append
+
+# srun, because --signal reaches the steps of a job, and not what its script starts.
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" \
+  dlsweep run sweep.yaml --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" # edit: the config, and options
+code=$?
+if [ "$code" -eq 130 ]; then scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; fi
+exit "$code"

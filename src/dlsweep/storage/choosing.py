@@ -1,0 +1,70 @@
+"""Choose runs of some results: by levels of their arm, by their seed, or by their id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlsweep.errors import UsageError
+from dlsweep.text import fitting_labels, label_text, nearest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from dlsweep.storage.results import Results
+
+SeedNumber = int | Mapping[str, int]  # of a replicate, or of each source of chance
+
+
+def partial_arm(results: Results, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+    if not isinstance(arm, Mapping):
+        raise UsageError(f"an arm is written with its factors, such as {{'init': 'he'}}, got {arm!r}")
+    known, found = results.record.levels, dict[str, list[str]]()
+    for factor, level in arm.items():
+        if factor not in known:
+            raise UsageError(f"there is no factor {factor!r} in {results.folder}{nearest(factor, known)}")
+        one, found[factor] = not isinstance(level, (list, tuple)) or label_text(level) in known[factor], []
+        for text in map(label_text, [level] if one else level):
+            if not (fitting := fitting_labels(text, known[factor])):
+                raise UsageError(f"{factor} has no level {text!r} in {results.folder}{nearest(text, known[factor])}")
+            found[factor] += fitting
+    return {factor: tuple(dict.fromkeys(labels)) for factor, labels in found.items()}
+
+
+def fitting(results: Results, arm: Mapping[str, Any], seed: SeedNumber | None = None) -> DataFrame:
+    """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
+    rows = results.runs
+    for factor, labels in partial_arm(results, arm).items():
+        rows = rows[rows[factor].isin(labels)]
+    if rows.empty:
+        raise UsageError(f"no arm in {results.folder} is {', '.join(f'{f}: {v}' for f, v in arm.items())}")
+    sources = results.record.tables.sources
+    for source, number in seed.items() if isinstance(seed, Mapping) else [] if seed is None else [("", seed)]:
+        if source and source not in sources:
+            raise UsageError(f"the seeds of {source} do not vary in {results.folder}{nearest(source, sources)}")
+        column = f"seed_{source}" if source else "seed"
+        if str(number) not in (seeds := set(map(str, rows[column]))):
+            raise UsageError(
+                f"there is no {f'{source} seed'.strip()} {number} in {results.folder}{nearest(str(number), seeds)}"
+            )
+        rows = rows[rows[column] == number]
+    return rows
+
+
+def row_of(
+    results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: SeedNumber | None
+) -> Mapping[str, Any]:
+    """Return the row of `runs` of one run."""
+    if run is None:
+        rows = fitting(results, arm or {}, seed)
+        if (count := rows["arm"].nunique()) > 1:
+            apart = ", ".join(f for f in results.record.levels if rows[f].nunique() > 1)
+            raise UsageError(f"{count} arms fit; give arm the level of {apart} as well")
+    elif arm is not None or seed is not None:
+        raise UsageError("load takes the id of a run, or an arm and a seed, and not both")
+    else:
+        rows = results.runs[results.runs["run_id"] == run]
+        if rows.empty:
+            raise UsageError(f"there is no run {run!r} in {results.folder}; its table of runs has their ids")
+    return {str(column): value for column, value in rows.iloc[0].items()}

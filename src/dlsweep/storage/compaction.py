@@ -1,0 +1,117 @@
+"""Unite small parts, so that the number of files stays bounded.
+
+A united part is a part like any other, with the stem of all its runs. It names in its metadata the stems that it
+replaces. From its commit on these do not count, so a crash at any moment loses nothing: either the parts count that are
+united, or the united one does. A reader that listed the former finds their rows in the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.storage import parts
+from dlsweep.storage.parts import Damaged
+from dlsweep.storage.store import Store
+
+MOST = 256  # parts of a table; damage of one costs its runs, so there are not fewer
+MOST_RUNS, MOST_BYTES = 50_000, 64 << 20  # in a united part, so that reading it takes little memory
+
+Chunk = Mapping[str, pa.Table]  # the rows of each table
+Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table, by stem
+
+
+def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
+    """Unite parts with few runs if a store has more than `MOST`; afterwards it has no more, of each kind of runs.
+
+    There are more of more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to stop.
+    """
+    listed = _listed(store)
+    if len(listed["runs"]) <= MOST:
+        return
+    every = ((stem, rows) for stem in listed["runs"] for rows in _read(store, listed, stem, ["runs"]).values())
+    found = sorted((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem) for stem, rows in every)
+    enough = min(MOST_RUNS, -(-2 * sum(runs for *_, runs, _ in found) // MOST))
+    unite(store, [stem for *_, runs, stem in found if 2 * runs < enough], enough, check)
+
+
+def unite(
+    store: Store, stems: Iterable[str], enough: int = MOST_RUNS, check: Callable[[], None] = lambda: None
+) -> None:
+    """Unite parts with these stems, and delete them. A united part is full if it has `enough` runs, or `MOST_BYTES`.
+
+    stems: in an order that has the runs of an arm together, since a reader may want some arms only. Parts of several
+    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. A damaged part is
+    left alone.
+    """
+    listed = _listed(store)
+    groups: dict[Hashable, dict[str, Chunk]] = {}
+    for stem in stems:
+        check()
+        chunk = _read(store, listed, stem, listed)
+        if not chunk or pc.all(pc.equal(chunk["runs"]["status"].cast(pa.string()), "failed")).as_py():
+            continue
+        group = groups.setdefault(_kind(chunk), {})
+        if _share_arms(group.values(), chunk):
+            _commit(store, group)
+        group[stem] = chunk
+        runs, size = (sum(map(of, group.values())) for of in (_runs, _bytes))
+        if runs >= enough or size >= MOST_BYTES:
+            _commit(store, group)
+    for group in groups.values():
+        _commit(store, group)
+
+
+def _listed(store: Store) -> Listed:
+    return {table: parts.listing(store.folder, table) for table in store.tables.schemas}
+
+
+def _read(store: Store, listed: Listed, stem: str, tables: Iterable[str]) -> Chunk:
+    """Return the rows of a chunk as they were written; none if a part is damaged or missing."""
+    try:
+        return {table: parts.stored(store.folder, listed[table][stem]) for table in tables}
+    except (Damaged, KeyError):
+        return {}
+
+
+def _kind(chunk: Chunk) -> Hashable:
+    """Return a key that chunks share if one part can hold both.
+
+    They have the same columns, the same sweep and machine in their metadata, and predictions of as many images.
+    """
+    schemas = [rows.schema for rows in chunk.values()]
+    metadata = [{**(one.metadata or {}), parts.REPLACES: b""} for one in schemas]
+    images = {len(one.as_py()) for one in chunk["predictions"]["predicted"][:1]} if "predictions" in chunk else set()
+    columns = tuple(one.with_metadata(own).serialize().to_pybytes() for one, own in zip(schemas, metadata))
+    return pc.max(chunk["runs"]["classes"]).as_py(), *images, *columns
+
+
+def _share_arms(group: Iterable[Chunk], chunk: Chunk) -> bool:
+    """Tell if the ensembles of a chunk cannot be told from those of a group, which have the same names."""
+    arms = {arm for own in group if "ensembles" in own for arm in own["runs"]["arm"].to_pylist()}
+    return not arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
+
+
+def _runs(chunk: Chunk) -> int:
+    return len(chunk["runs"])
+
+
+def _bytes(chunk: Chunk) -> int:
+    return sum(rows.nbytes for rows in chunk.values())
+
+
+def _commit(store: Store, group: dict[str, Chunk]) -> None:
+    """Commit one part with the runs of a group, delete its parts, and empty the group."""
+    if len(group) > 1:
+        united = {
+            table: pa.concat_tables([chunk[table] for chunk in group.values()]).unify_dictionaries()
+            for table in store.tables.schemas
+        }
+        united["runs"] = parts.replacing(united["runs"], group)
+        stem = parts.joint_name(map(str, united["runs"]["run_id"].to_pylist()))
+        encoded = {table: parts.encode_table(rows) for table, rows in united.items()}
+        store.commit({parts.part_name(table, stem, content): content for table, content in encoded.items()})
+        store.remove(group)
+    group.clear()

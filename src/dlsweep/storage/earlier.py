@@ -1,0 +1,100 @@
+"""The training of runs so far, as their folder has it, for a longer training to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlsweep.config.runs import Run
+from dlsweep.storage import parts
+from dlsweep.storage.parts import STATE
+from dlsweep.storage.store import Store
+from dlsweep.training.observers.probes import BINS
+from dlsweep.training.result import Begun, Checkpoint, TrainingResult, named
+from dlsweep.types import Array
+
+
+class Before(NamedTuple):
+    """A run before it goes on: its id, the stem of its parts, and the updates of a run that did not end early."""
+
+    id: str
+    stem: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The runs that go on, by the ids that they will have, and the store that holds them."""
+
+    store: Store
+    runs: Mapping[str, Before]
+
+    def begun(self, chunk: Sequence[Run]) -> Begun | None:
+        """Return the training of a chunk so far; None if one of its runs starts from the beginning."""
+        before = [self.runs[run.id] for run in chunk if run.id in self.runs]
+        if len(before) < len(chunk):
+            return None
+        ids = [own.id for own in before]
+        rows = {row["run_id"]: row for part in self._read("runs", before).values() for row in part.to_pylist()}
+        found = [rows[id] for id in ids]
+        curves, layers = (self._columns(table, before, "run_id", ids) for table in ("curves", "layers"))
+        ensembles = self._columns("ensembles", before, "arm", [row["arm"] for row in found])
+        files = [self._kept(row) for row in found]
+        kept = [_checkpoint(row, file) if file else None for row, file in zip(found, files, strict=True)]
+        status, iterations = ([row[column] for row in found] for column in ("status", "iterations"))
+        seconds, parameters = sum(row["seconds"] for row in found), found[0]["parameters"]
+        states = [named(STATE, file) for file in files]
+        result = TrainingResult(
+            curves, status, iterations, iterations, parameters, seconds, ensembles, layers, kept, states
+        )
+        return Begun(before[0].steps, result)
+
+    def _read(self, table: str, before: Sequence[Before]) -> dict[str, pa.Table]:
+        """Return the parts of a table that these runs are in, by stem."""
+        listed = parts.listing(self.store.folder, table)
+        schema = self.store.tables.schemas[table]
+        stems = dict.fromkeys(own.stem for own in before)
+        return {stem: parts.read_table(self.store.folder, listed[stem], schema) for stem in stems}
+
+    def _columns(self, table: str, before: Sequence[Before], by: str, names: Sequence[str]) -> dict[str, Array]:
+        """Return the measurements of a table as training had them; `run`: the first of `names` that a row is of."""
+        if table not in self.store.tables.schemas:
+            return {}
+        found, which = [], []
+        for stem, rows in self._read(table, before).items():  # arms of two parts may have the same name
+            own = pa.array([name if run.stem == stem else None for run, name in zip(before, names)], pa.string())
+            index = pc.index_in(rows[by].cast(pa.string()), own)
+            found.append(rows.filter(index.is_valid()))
+            which.append(index.drop_null().to_numpy().astype(int))
+        rows = pa.concat_tables(found).unify_dictionaries()
+        measured = rows.column_names[rows.column_names.index("iteration") :]
+        measured += ["members"] if "members" in rows.column_names else []
+        columns = {name: _numbers(rows[name]) for name in measured}
+        return columns | {"run": np.concatenate(which)} if len(rows) else {}
+
+    def _kept(self, row: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the arrays that a run has kept; none if it diverged or failed."""
+        if row["kept_checksum"] is None:
+            return {}
+        return dict(parts.open_weights(self.store.folder, parts.weights_name(row["run_id"]), row["kept_checksum"]))
+
+
+def _checkpoint(row: Mapping[str, Any], file: Mapping[str, Array]) -> Checkpoint:
+    return Checkpoint(row["kept_iteration"], {k: w for k, w in file.items() if not k.startswith(f"{STATE}/")})
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    """Return a column as training had it: words, numbers with NaN for null, or rows of counts with −1 for null."""
+    if pa.types.is_dictionary(column.type):
+        return np.array(column.cast(pa.string()).to_pylist(), str)
+    if not pa.types.is_list(column.type):
+        return np.array(column.to_numpy())
+    there = column.is_valid().to_numpy()
+    rows = np.full((len(there), BINS), -1)
+    rows[there] = pc.list_flatten(column).to_numpy().reshape(-1, BINS)
+    return rows
