@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path for path in (ROOT / "configs").glob("*.yaml")}
 
 
+@pytest.mark.slow
 def test_examples_are_listed_written_and_run(dlsweep: Dlsweep) -> None:
     listed = dlsweep("init")
     names = [line.split()[0] for line in listed.stdout.splitlines()[1:]]

@@ -25,6 +25,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["EIO", "EACCES", "EMFILE"])
 def test_a_file_that_cannot_be_read_costs_nothing(make: Make, launch: Launch, tmp_path: Path, error: str) -> None:
     config = make(seeds=1, evaluate=KEEP)

@@ -159,6 +159,7 @@ def test_together_is_alone_and_the_dtype_is_kept(pair):
         assert passed.logits.dtype == np.float32
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_technique_changes_the_training(pair):
     wide = choice("normal", std=3.0)  # so that a bound on the weights is felt as well
