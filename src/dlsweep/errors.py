@@ -30,6 +30,8 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
+        if not self.line and self.message.startswith(f"{self.file} "):  # the key of a mapping, which it names
+            return self.message
         position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{position}: {self.message}"
 

@@ -18,7 +18,7 @@ from dlsweep.errors import UsageError
 from dlsweep.execution.executors import Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, further, record
+from dlsweep.storage import compatibility, further
 from dlsweep.storage.earlier import Before
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import located
@@ -124,7 +124,7 @@ def predict(config: Config, options: Options) -> Forecast:
     if not options.force:
         config = further.adopted(config, folder)
     whole = options.plan(config)
-    done, goes_on = ({}, {}) if options.force else _done(whole, folder, options.retry)
+    done, goes_on, repaired = ({}, {}, []) if options.force else _done(whole, folder, options.retry)
     cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
     chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
     for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory, apart=goes_on):
@@ -148,15 +148,20 @@ def predict(config: Config, options: Options) -> Forecast:
         seconds=max(sum(seconds) / chosen.workers, *seconds) + _besides(config) if seconds else 0.0,
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
         disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
-        notes=[*config.notes, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
+        notes=[*config.notes, *repaired, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
     )
 
 
-def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before]]:
-    """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on."""
-    config, old = whole.config, record.read(folder)
+def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before], list[str]]:
+    """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on.
+
+    With notes on a record that `run` will repair.
+    """
+    config = whole.config
+    old, damage = compatibility.open_record(folder, config)
+    notes = [f"{damage}; run writes it again"] if damage else []
     if old is None:
-        return {}, {}
+        return {}, {}, notes
     committed, _ = Store(folder, old.tables, old.beside).scan()
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
@@ -168,7 +173,7 @@ def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Map
         compatibility.check(config, old, committed, folder)
     found = compatibility.asked(whole.missing(()), statuses(committed))
     done = {run: status for run, status in found.items() if not (retry and status == "failed")}
-    return done, goes_on
+    return done, goes_on, notes
 
 
 def _besides(config: Config) -> float:

@@ -93,6 +93,15 @@ class Metric:
         return None if self.kind == "probe" else not (self.kind in _OF_A_CURVE and self.y == "accuracy")
 
     @property
+    def ends_well(self) -> bool:
+        """True if a value counts for runs that ended well only: one that diverged has few iterations and seconds.
+
+        >>> Metric("column", y="iterations").ends_well, Metric("column", y="parameters").ends_well
+        (True, False)
+        """
+        return self.kind != "column" or self.y != "parameters"
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest value that it can have: an accuracy lies within 0 and 1."""
         if self.inner:

@@ -79,8 +79,8 @@ def run(
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))
 
 
-def train_missing(config: Config, options: Options, report: Reporter) -> Results:
-    """Do what `run` does, with its options in one record."""
+def train_missing(config: Config, options: Options, report: Reporter, *, growing: bool = False) -> Results:
+    """Do what `run` does, with its options in one record. growing: True if more runs than before are no news."""
     end_unguarded_worker()
     if config.is_open:
         raise UsageError(
@@ -100,7 +100,7 @@ def train_missing(config: Config, options: Options, report: Reporter) -> Results
             report.progress(iterations)
             check()
 
-        store, done, earlier = _open(folder, whole, options, report.note)
+        store, done, earlier = _open(folder, whole, options, report.note, growing)
         goes_on = earlier.runs if earlier else {}
         try:
             _start(whole, executor, done, goes_on, report, check)
@@ -145,7 +145,7 @@ def _too_many(failed: int, last: Receipt) -> str:
 
 
 def _open(
-    folder: Folder, whole: Plan, options: Options, note: Callable[[str], None]
+    folder: Folder, whole: Plan, options: Options, note: Callable[[str], None], growing: bool
 ) -> tuple[Store, dict[str, str], Earlier | None]:
     """Repair a folder and its record, or refuse the config.
 
@@ -169,7 +169,7 @@ def _open(
         committed, repaired = store.repair()
         notes += known + repaired
     else:
-        notes += compatibility.check(config, old, committed, folder)
+        notes += compatibility.check(config, old, committed, folder, growing=growing)
         if old and old.earlier:
             there.discard()
     for sentence in notes:

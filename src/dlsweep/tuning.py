@@ -90,7 +90,7 @@ def _tried(config: Config, options: Options, report: Reporter) -> tuple[Counts, 
         runs = f"{plural(sum(map(len, groups)), 'candidate')} of {plural(len(groups), 'arm')}"
         begin = f"round {next(rounds)} of {tuning.seconds:g} seconds of tuning, " if tuning.seconds else "tuning "
         report.note(f"{config.name}: {begin}with {runs}, {plural(tuning.seeds, 'seed')} each, in {sweep.name}")
-        results = train_missing(sweep, options, report)
+        results = train_missing(sweep, options, report, growing=bool(tuning.seconds))
         if ended:
             return counts, results
         options = replace(options, force=False)

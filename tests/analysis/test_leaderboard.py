@@ -145,6 +145,13 @@ def test_rows_of_runs(results: Results) -> None:
     assert board["best_test_accuracy_iteration"].tolist() == [20] * 12
 
 
+@pytest.mark.parametrize("rows", ["arms", "runs", "factors"])
+def test_seconds_are_shown_once(results: Results, rows: str) -> None:
+    for metrics in ([], ["seconds"], ["test_loss", "seconds"]):
+        header = text(Shown.of(results, Asked(metrics, rows=rows))).splitlines()[0]
+        assert header.split().count("seconds") == 1
+
+
 def test_a_spread_has_arms_of_its_own(results: Results) -> None:
     board = results.leaderboard("spread_over_init_test_loss")
     assert board["activation"].tolist() == ["relu", "tanh"]

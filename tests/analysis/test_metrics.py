@@ -71,8 +71,8 @@ CASES: list[tuple[str, list[float]]] = [
     ("gap_accuracy", [0.05, 0.05, NAN, 0.05, 0.05, 0.05]),
     ("gap_loss", [0.05, 0.05, NAN, 0.05, 0.05, 0.05]),
     ("rise_test_loss", [0, 0, NAN, 0.1, 0, 0]),
-    ("iterations", [40, 20, 10, 40, 40, 40]),
-    ("seconds", [0.5] * 6),
+    ("iterations", [40, 20, np.inf, 40, 40, 40]),  # a run that diverged early is not the quickest
+    ("seconds", [0.5, 0.5, np.inf, 0.5, 0.5, 0.5]),
 ]
 
 
@@ -130,6 +130,21 @@ def test_a_spread_has_a_row_for_each_seed(results: Results) -> None:
     assert found["seed"].tolist() == [0, 1, 2]
     assert found["arm"].tolist() == ["all"] * 3
     assert "init" not in found
+
+
+def test_a_spread_is_over_the_arms_that_have_the_factor(tmp_path: Path) -> None:
+    config: dict[str, Any] = {
+        "name": "alphas",
+        "data": {"mnist": {"train": 300, "test": 200}},
+        "train": {"iterations": 4, "batch_size": 10},
+        "grid": {"optimizer": ["sgd", "momentum"], "optimizer.alpha": [0.1, 0.9]},
+        "seeds": 2,
+    }
+    results = dlsweep.run(config, output=tmp_path, executor="inline", quiet=True)
+    found = metric_values(results, metric_of(results, "spread_over_optimizer.alpha_test_loss"))
+    assert found["optimizer"].tolist() == ["momentum"] * 2
+    losses = results.runs.pivot(index="seed", columns="arm", values="final_test_loss")
+    np.testing.assert_allclose(found["value"], abs(losses["momentum, 0.1"] - losses["momentum, 0.9"]))
 
 
 def test_a_spread_needs_every_level(tmp_path: Path) -> None:

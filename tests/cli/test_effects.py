@@ -174,11 +174,11 @@ def test_the_unit_of_crossed_seeds_is_not_the_combination(finished: Dlsweep) -> 
     low, high = interval(values, replication=Replication({"init": 3, "batches": 4}), bounds=(0, 1))
     assert (row["final_test_accuracy_low"], row["final_test_accuracy_high"]) == (low, high)
     chart = sweep.plot("final")[0]
-    assert "Mean of 3 init × 4 batches seeds with its 95 % interval over these sources of chance" in chart.caption
+    assert "Mean of 3 seeds of init × 4 of batches with its 95 % interval over these sources of chance" in chart.caption
     assert chart.data["low"].iloc[0] == low
-    assert "3 init × 4 batches seeds" in " ".join(text.get_text() for text in chart.figure.texts)
+    assert "3 seeds of init × 4 of batches" in " ".join(text.get_text() for text in chart.figure.texts)
     curve = sweep.plot("curves")[0]
-    assert "3 init × 4 batches seeds" in curve.caption
+    assert "3 seeds of init × 4 of batches" in curve.caption
 
 
 def test_plain_seeds_tell_no_sources_apart(finished: Dlsweep) -> None:

@@ -147,7 +147,8 @@ def test_check_says_what_was_understood(folder: Folder) -> None:
     folder.save(t_train=T * 0)
     assert "one class only" in folder("data", "check", "mine.npz", code=2).stderr
     assert "has no setting 'tests'" in folder("data", "check", "mine.npz", "tests=1", code=2).stderr
-    assert "there is no such home folder" in folder("data", "check", "~nosuch/x.npz", code=2).stderr
+    told = "data.npz.path is '~nosuch/x.npz', and there is no such home folder; write the whole path\n"
+    assert folder("data", "check", "~nosuch/x.npz", code=2).stderr == told
 
 
 def test_the_page_on_data_shows_what_is_printed(folder: Folder) -> None:

@@ -152,6 +152,7 @@ def test_with_enough_seconds_all_candidates_are_tried_in_rounds_and_a_stop_chang
         "with 6 candidates of 2 arms",
     ):
         assert part in done.stderr
+    assert "the config has changed" not in done.stderr
     assert "sgd: all candidates together took " in done.stdout
     tuning = package.open_results(tuned.folder / "results/tuned").record.tuning
     assert [len(arm.candidates) for arm in tuning.arms] == [3, 3] if tuning else False

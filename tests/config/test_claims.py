@@ -135,6 +135,40 @@ def test_every_relation(sweep: Load, text: str, fields: dict[str, Any]) -> None:
     assert claim(sweep, text) == Claim("It holds", **{"metric": "final_test_accuracy", **fields})
 
 
+SPREAD = """
+data: {mnist: {train: 300, test: 200}}
+seeds: 8
+grid:
+  activation, init: [[relu, he], [sigmoid, xavier]]
+  normalization: [none, batch]
+  optimizer: [sgd, momentum]
+  optimizer.alpha: [0.5, 0.9]
+"""
+
+
+@pytest.mark.parametrize(
+    ("arm", "factor", "told"),
+    [
+        ("normalization: batch", "init", "with activation relu, optimizer sgd, optimizer.alpha - there is only he;"),
+        ("activation: relu", "optimizer", "with normalization none, optimizer.alpha - there is only sgd;"),
+    ],
+)
+def test_a_spread_over_a_factor_that_varies_together_with_another(
+    sweep: Load, arm: str, factor: str, told: str
+) -> None:
+    spread = f"{{arm: {{{arm}}}, above: 0.1, metric: spread_over_{factor}_test_accuracy}}"
+    with pytest.raises(ConfigError) as refused:
+        claim(sweep, spread, SPREAD)
+    (mistake,) = refused.value.mistakes
+    assert mistake.message.startswith(f"a spread over {factor} needs arms that differ in {factor} alone")
+    assert told in mistake.message
+
+
+def test_a_spread_is_over_the_arms_that_have_the_factor(sweep: Load) -> None:
+    spread = "{arm: {normalization: batch}, above: 0.1, metric: spread_over_optimizer.alpha_test_accuracy}"
+    assert claim(sweep, spread, SPREAD).metric == "spread_over_optimizer.alpha_final_test_accuracy"
+
+
 def test_the_level_of_the_tests(sweep: Load) -> None:
     assert sweep(GRID).alpha == ALPHA
     assert sweep(GRID + "statistics: {alpha: 0.01}").alpha == 0.01

@@ -461,7 +461,7 @@ def test_the_line_of_a_mistake_is_shown_with_a_caret(tmp_path: Path) -> None:
     assert told(b"a: 1\x07")[1:] == ["    a: 1\N{REPLACEMENT CHARACTER}", "        ^"]
     with pytest.raises(ConfigError) as caught:
         load({"seeds": 0})
-    assert str(caught.value) == f"seeds: {seeds}"
+    assert str(caught.value) == seeds  # a mapping has no lines, and the sentence names the key
 
 
 @pytest.mark.parametrize("grid", ["abc", "3", "true", "'@'", "[relu, tanh]", "[[relu]]", "[null]", "[]"])

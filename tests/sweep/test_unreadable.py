@@ -100,6 +100,17 @@ def test_a_flipped_bit_in_the_record_changes_nothing_that_is_shown(make: Make, t
     assert json.loads(record.read_bytes())["config"] == results.config
 
 
+def test_a_dry_run_reads_a_record_as_run_will_repair_it(make: Make, tmp_path: Path) -> None:
+    results = dlsweep.run(make(seeds=1), output=tmp_path, executor="inline")
+    damaged = results.folder / "sweep.json"
+    damaged.write_bytes(b"{")
+    forecast = dlsweep.dry_run(make(seeds=2), output=tmp_path, executor="inline")
+    assert (forecast.runs, forecast.done) == (8, 4)
+    (note,) = [note for note in forecast.notes if "damaged" in note]
+    assert note.endswith("; run writes it again")
+    assert damaged.read_bytes() == b"{"
+
+
 def test_runs_that_a_remade_record_does_not_show_are_told(make: Make, tmp_path: Path) -> None:
     """Its sweep.yaml lacks the override that added an arm."""
     path = tmp_path / "config.yaml"

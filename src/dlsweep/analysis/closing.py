@@ -55,7 +55,8 @@ def _counts(shown: Shown) -> Iterator[Column]:
         for status in ENDED:
             if shown.frame[status].any():
                 yield Column(status, shown.frame[status].astype(str).tolist())
-    yield Column("seconds", [significant(value, 3) for value in shown.frame["seconds"]])
+    if "seconds" not in [metric.name for metric in shown.board.metrics]:
+        yield Column("seconds", [significant(value, 3) for value in shown.frame["seconds"]])
 
 
 def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:

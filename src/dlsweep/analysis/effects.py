@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.crossed import CITED
-from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
+from dlsweep.analysis.decomposition import TIMES, Decomposition, Divided, Term, flip_whole_seeds
 from dlsweep.analysis.facets import follows, varying
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Effects(Divided):
     """Effects of factors on a metric.
 
     table: a row per effect with `effect` ("activation", "activation × init"), `df`, `squares`, `share` of the variance,
@@ -37,29 +37,17 @@ class Effects:
     one factor, and the column `where` has the levels of the others.
     levels: of a complete grid, a row per level of each factor with the `mean` over all other factors and seeds, its
     `difference` to the mean of all levels, and `low` and `high` of the 95 % interval of this difference within seeds.
-    means: of a complete grid, the mean over the seeds of each combination of two factors, for each interaction.
+    means: of a complete grid, the mean over the seeds of each combination of two factors, for each interaction; widths:
+    half the 95 % interval of its difference to the mean of all combinations, within seeds.
     metric: its name; words: its name in a sentence. n: seeds. complete: True if every combination of levels has values.
     notes: sentences on how to read the numbers.
     """
 
-    metric: str
-    words: str
-    table: DataFrame
     levels: DataFrame
     n: int
     complete: bool
-    notes: tuple[str, ...]
     means: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
-
-    def __str__(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self, "html")
+    widths: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
 
 
 def effects(
@@ -188,23 +176,30 @@ def _of_grid(grid: _Grid, order: int, overlap: float) -> Effects:
     if not len(values):
         raise UsageError("no seed has a value in every arm, so there is nothing to compare within seeds")
     parts = Decomposition.of(values, order)
-    names = [TIMES.join(grid.factors[axis] for axis in term.axes) for term in parts.terms]
-    rows = [_row(name, term, parts) for name, term in zip(names, parts.terms, strict=True)]
+    effects = [TIMES.join(grid.factors[axis] for axis in term.axes) for term in parts.terms]
+    rows = [_row(name, term, parts) for name, term in zip(effects, parts.terms, strict=True)]
     rest = {"interactions of more factors": parts.higher} if len(grid.factors) > order else {}
     rest |= {"seed": parts.seeds, f"effects{TIMES}seed": parts.residual} if len(values) > 1 else {}
     rows += [{"effect": name, "squares": squares, "share": _share(squares, parts)} for name, squares in rest.items()]
     main = zip(grid.factors, grid.levels, parts.terms, strict=False)
     levels = pd.concat([_levels(factor, own, term, values, overlap) for factor, own, term in main], ignore_index=True)
-    means = {
-        (grid.factors[a], grid.factors[b]): pd.DataFrame(
-            values.mean(axis=tuple(i for i in range(values.ndim) if i not in (a + 1, b + 1))),
-            index=pd.Index(grid.levels[a], name=grid.factors[a]),
-            columns=pd.Index(grid.levels[b], name=grid.factors[b]),
-        )
-        for a, b in (term.axes for term in parts.terms if len(term.axes) == 2)
-    }
+    pairs = [term.axes for term in parts.terms if len(term.axes) == 2]
+    names = [(grid.factors[a], grid.factors[b]) for a, b in pairs]
+    cells = [_cells(grid, values, a, b, overlap) for a, b in pairs]
+    means, widths = (dict(zip(names, own, strict=True)) for own in zip(*cells)) if cells else ({}, {})
     table = pd.DataFrame(rows).astype({"df": "Int64"})
-    return Effects("", "", table, levels, len(values), True, tuple(notes), means)
+    return Effects("", "", table, tuple(notes), levels, len(values), True, means, widths)
+
+
+def _cells(grid: _Grid, values: np.ndarray, a: int, b: int, overlap: float) -> tuple[DataFrame, DataFrame]:
+    """Return the means of each combination of two factors, and half the intervals of their differences to all."""
+    import pandas as pd
+
+    each = values.mean(axis=tuple(axis for axis in range(1, values.ndim) if axis not in (a + 1, b + 1)))
+    differences = np.moveaxis(each - each.mean(axis=(1, 2), keepdims=True), 0, -1)
+    low, high = interval(differences, replication=Replication(overlap=overlap))
+    index, columns = (pd.Index(grid.levels[axis], name=grid.factors[axis]) for axis in (a, b))
+    return pd.DataFrame(each.mean(axis=0), index, columns), pd.DataFrame((high - low) / 2, index, columns)
 
 
 def _row(name: str, term: Term, parts: Decomposition) -> dict[str, Any]:
@@ -244,7 +239,7 @@ def _simple(frame: DataFrame, grid: _Grid) -> Effects:
         )
     there = f"the grid has {grid.cells} of {prod(map(len, grid.levels))} combinations with values"
     note = f"{there}: only the effect of each factor at fixed levels of the others is shown"
-    return Effects("", "", pd.DataFrame(rows), pd.DataFrame(), min(counts), False, (note,))
+    return Effects("", "", pd.DataFrame(rows), (note,), pd.DataFrame(), min(counts), False)
 
 
 def _slices(frame: DataFrame, grid: _Grid) -> Iterator[tuple[str, str, np.ndarray]]:

@@ -98,7 +98,8 @@ def _runs(board: Board) -> DataFrame:
     table = runs.assign(**{name: own[name].to_numpy() for name in (*board.sources, "seconds")})
     for one, frame in zip(board.compared, board.values):
         values = one.values[arm, seed]
-        table[one.metric.name] = np.where(np.isinf(values), np.nan, values)
+        recorded = own[one.metric.y].to_numpy() if one.metric.kind == "column" else values
+        table[one.metric.name] = np.where(np.isinf(recorded), np.nan, recorded)
         if one.reference is not None:
             with np.errstate(invalid="ignore"):
                 differences = values - one.values[one.reference, seed]

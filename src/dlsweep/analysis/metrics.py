@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from dlsweep.analysis.layers import layer_names
 from dlsweep.analysis.measured import Measured
 from dlsweep.analysis.sides import fitting as rows_with
+from dlsweep.config.sides import ABSENT
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
 from dlsweep.storage.results import Results
@@ -45,9 +46,9 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     The column `reason` says why a value is NaN. A best value has the column `iteration` too.
 
     A failed run has no value. A diverged run counts: each of its accuracies is chance, 1 / `classes`; each of its
-    losses is infinite, and so is the number of iterations to a level that a run never reaches. A gap, a rise, a probe
-    or a turning angle of a diverged run is not defined. A spread over a factor has one row for each seed and
-    combination of the other factors.
+    losses is infinite, and so are its iterations and seconds, and the iterations to a level that a run never reaches. A
+    gap, a rise, a probe or a turning angle of a diverged run is not defined. A spread over a factor has one row for
+    each seed and combination of the other factors.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
@@ -59,13 +60,13 @@ def metric_values(results: Results, metric: Metric, at: int | None = None) -> Da
     if at is not None and not metric.timed:
         raise UsageError(f"{metric.name} cannot be taken at another iteration; a final metric, a gap or a probe can")
     if metric.kind == "spread" and metric.inner is not None:
-        return _spreads(metric_values(results, metric.inner, at), metric.factor, results.record.levels[metric.factor])
+        return _spreads(results, metric_values(results, metric.inner, at), metric.factor)
     runs = results.runs
     found = _KINDS[metric.kind](results, metric, at)
     status = runs["status"].to_numpy(dtype=str)
     values = found.values.copy()
     reason = np.where(np.isnan(values), found.lacking, "").astype(object)
-    if metric.kind != "column":
+    if metric.ends_well:
         diverged = status == "diverged"
         values[diverged] = _as_it_counts(results, metric)[diverged]
         reason[diverged] = np.where(np.isnan(values[diverged]), "diverged", "")
@@ -247,12 +248,16 @@ _KINDS = {
 }
 
 
-def _spreads(values: DataFrame, factor: str, levels: Sequence[str]) -> DataFrame:
+def _spreads(results: Results, values: DataFrame, factor: str) -> DataFrame:
     """Return the maximum minus the minimum over the levels of a factor, for each seed and combination of the others.
 
-    A combination that lacks a level, or has a run without a finite value of its own, has no spread.
+    A combination that lacks a level, or has a run without a finite value of its own, has no spread. Settings that were
+    tuned for each arm differ between the levels, and are not among the others.
     """
-    others = [str(name) for name in values.select_dtypes("category") if name not in ("status", "arm", factor)]
+    levels = [label for label in results.record.levels[factor] if label != ABSENT]
+    values = values[values[factor] != ABSENT].reset_index(drop=True)
+    values[factor] = values[factor].cat.set_categories(levels)
+    others = [name for name in results.record.aligning if name != factor]
     group = values.groupby(["seed", *others], sort=False, observed=True).ngroup().to_numpy()
     first = np.unique(group, return_index=True)[1]
     level = values[factor].cat.codes.to_numpy()

@@ -101,7 +101,7 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
             yield f"{name}: means over the runs that reach it."
         elif diverged and metric.y == "accuracy" and metric.kind not in UNDEFINED:
             yield f"{name}: diverged runs count at chance."
-        elif diverged and metric.kind != "column":
+        elif diverged and metric.ends_well:
             yield f"{name}: no mean where a run has diverged."
         lacking = frame.loc[~frame["reason"].isin(["", "diverged", "failed"]), "reason"].value_counts()
         for reason, count in lacking.items():

@@ -65,7 +65,7 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
 
 def divided(arguments: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the folders among the arguments of a command, and the partial arm of the others: `activation=relu`."""
-    levels = [one for one in arguments if "=" in one and not Path(one).exists()]
+    levels = [one for one in arguments if "=" in one and "://" not in one and not Path(one).exists()]
     folders = [one for one in arguments if one not in levels]
     if not folders:
         raise UsageError(f"{levels[0]!r} is a level; give the folder of a sweep before it, such as results/my-sweep")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -246,5 +247,7 @@ def _near_file(path: Path) -> str:
         there = [other.name for other in path.parent.iterdir() if other.suffix in (".yaml", ".yml")]
     except OSError:
         there = []
+    if len(path.parts) > 1 and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:", path.parts[0]):
+        return "; a config is a file of this machine, and only results may be at a URL"
     near = similar(path.name, there)
     return f"; did you mean {str(path.with_name(near))!r}?" if near else ""

@@ -14,6 +14,9 @@ from dlsweep.text import nearest, plain_number, plural
 
 DEFAULT = range(5)
 
+# The regularizers and layers that draw from a source of chance which some arms do not have.
+DRAWN_BY = {"dropout": {"dropout", "dropconnect"}, "augmentation": {"crop", "flip", "input_noise"}}
+
 
 @dataclass(frozen=True)
 class Replicates:
@@ -54,11 +57,21 @@ def words(seeds: Sequence[int] | Mapping[str, Sequence[int]]) -> str:
     """Return the number of seeds in a resolved config.
 
     >>> words([0, 1]), words({"init": [0, 1, 2], "batches": [0, 1]})
-    ('2 seeds', '3 init × 2 batches seeds')
+    ('2 seeds', '3 seeds of init × 2 of batches')
     """
     if isinstance(seeds, Mapping):
-        return " × ".join(f"{len(own)} {source}" for source, own in seeds.items()) + " seeds"
+        return crossed_words({source: len(own) for source, own in seeds.items()})
     return plural(len(seeds), "seed")
+
+
+def crossed_words(counts: Mapping[str, int]) -> str:
+    """Return the numbers of seeds of crossed sources.
+
+    >>> crossed_words({"init": 3, "batches": 1})
+    '3 seeds of init × 1 of batches'
+    """
+    (source, first), *others = counts.items()
+    return " × ".join([f"{plural(first, 'seed')} of {source}", *(f"{n} of {other}" for other, n in others)])
 
 
 def read_seeds(node: Node | None) -> Reading[Replicates]:

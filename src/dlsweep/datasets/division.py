@@ -49,7 +49,12 @@ class Division:
 
     @property
     def overlap(self) -> float:
-        """Number of test samples for each other sample, which tells how much the splits of two seeds overlap."""
+        """Number of test samples for each other sample, which tells how much the splits of two seeds overlap.
+
+        Nadeau and Bengio (2003) divide by the number of training samples, since all others are that. Here some may be
+        for validation or unused. They count too: the test parts of two seeds share as many samples with them as
+        without. `bench/results/coverage.md` has both.
+        """
         return 1 / (self.folds - 1) if self.folds else self.test / (len(self.labels) - self.test)
 
     def tested(self, seeds: Seeds) -> int:

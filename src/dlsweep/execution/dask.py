@@ -28,8 +28,8 @@ from dlsweep.storage.made_by import Machine, here
 from dlsweep.storage.store import Store
 from dlsweep.training.plan import Chunk
 
-# Tasks that wait at a worker, so that it never idles; seconds that a scheduler may take to answer, and to have workers.
-AHEAD, PATIENCE = 2, 30.0
+AHEAD = 2  # tasks that wait at a worker, so that it never idles
+PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
 
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
 
@@ -224,6 +224,8 @@ def _checked(client: Any, task: Task) -> int:
 def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     """Yield a client of a scheduler, or of a cluster of this machine that ends with it."""
     try:
+        from dask import config
+        from dask.utils import parse_timedelta
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise UsageError(INSTALL) from error
@@ -236,13 +238,14 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
         with cluster, Client(cluster) as client:
             yield client
         return
+    patience = parse_timedelta(config.get(PATIENCE))
     try:
-        client = Client(scheduler, timeout=PATIENCE)
+        client = Client(scheduler, timeout=patience)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"no scheduler of Dask answers at {scheduler}: {error}") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=patience)
         except TimeoutError:
             advice = f"start some: dask worker {scheduler} --nthreads 1"
             raise UsageError(f"the scheduler at {scheduler} has no workers; {advice}") from None

@@ -11,6 +11,7 @@ import numpy as np
 from dlsweep.analysis.facets import Cell, Facets, levels
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.statistics import INDEPENDENT, Replication
+from dlsweep.config.seeds import crossed_words
 from dlsweep.plots.names import factor_name, level_names
 
 if TYPE_CHECKING:
@@ -66,13 +67,12 @@ def mean_of(
     """Explain a mean and its interval. single: how one seed is shown; replication: how the runs depend.
 
     >>> mean_of([6], "", Replication({"init": 3, "batches": 2}))
-    'Mean of 3 init × 2 batches seeds with its 95 % interval over these sources of chance.'
+    'Mean of 3 seeds of init × 2 of batches with its 95 % interval over these sources of chance.'
     """
     n, crossed = sorted(set(counts)), replication.crossed
     if crossed:
         missing = "; no interval where a combination of seeds is missing" * (n[0] < prod(crossed.values()))
-        of = " × ".join(f"{number} {source}" for source, number in crossed.items())
-        return f"Mean of {of} seeds with its 95 % interval over these sources of chance{single}{missing}."
+        return f"Mean of {crossed_words(crossed)} with its 95 % interval over these sources of chance{single}{missing}."
     if n[-1] == 1:
         return "One seed."
     if n[-1] < INTERVAL_FROM:

@@ -165,11 +165,14 @@ def describe(
     )
 
 
-def check(config: Config, old: record.Record | None, committed: Committed, folder: Folder) -> list[str]:
+def check(
+    config: Config, old: record.Record | None, committed: Committed, folder: Folder, *, growing: bool = False
+) -> list[str]:
     """Refuse a config that is not compatible with the folder's runs; return notes on the runs that they share.
 
     A config that differs from the recorded one is compatible if they have runs in common: then they differ in arms and
-    seeds only. Runs that it does not ask for are kept, and not shown.
+    seeds only. Runs that it does not ask for are kept, and not shown. growing: True if more runs than before are no
+    news, as in a further round of tuning.
     """
     if not committed:
         return []
@@ -191,6 +194,8 @@ def check(config: Config, old: record.Record | None, committed: Committed, folde
     same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config, old))
     if not same or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
+    if not left and growing:
+        return unknown
     if not left:
         runs = plural(count, "run")
         return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +14,8 @@ from dlsweep.errors import DlsweepError, Unreadable
 
 PAUSES = (0.2, 1.0, 3.0)  # seconds before a put is tried again
 READ_TIMEOUT = 10.0  # seconds without an answer, unless the options of the file system say otherwise
+PASSING = (errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO))  # how s3fs raises the answers 409, 500 and 503
 SLOWEST = 50_000  # bytes a second of the slowest upload that is waited for
-
-
-class Stalled(DlsweepError):
-    """An upload made no progress."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +37,12 @@ class Objects:
     def get(self, name: str) -> bytes:
         """Return the content of an object. Raise `FileNotFoundError`, or `Unreadable`."""
         with self._reading(name):
-            return bytes(self._files.cat_file(self._key(name)))
+            return bytes(_patiently(self._files.cat_file, self._key(name)))
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object in one request, whatever was there."""
-        for pause in (*PAUSES, None):
-            try:
-                with self._writing(name):
-                    self._files.pipe_file(self._key(name), content, **self._limit(content))
-                return
-            except Stalled:
-                if pause is None:
-                    raise
-                time.sleep(pause)
+        with self._writing(name):
+            _patiently(self._files.pipe_file, self._key(name), content, **self._limit(content))
 
     def create(self, name: str, content: bytes) -> bytes:
         """Write an object that must be absent. Return the content that is there afterwards: this, or another one.
@@ -82,7 +72,7 @@ class Objects:
             return False  # it looks first, and then writes
         with self._writing(name):
             try:
-                files.pipe_file(self._key(name), content, mode="create", **self._limit(content))
+                _patiently(files.pipe_file, self._key(name), content, mode="create", **self._limit(content))
             except FileExistsError:
                 return True
             except OSError as error:
@@ -96,7 +86,7 @@ class Objects:
         folder = self._key(inside)
         with self._reading(inside):
             try:
-                found = self._files.ls(folder, detail=False)
+                found = _patiently(self._files.ls, folder, detail=False)
             except (FileNotFoundError, NotADirectoryError):
                 return []
         split = (name.rstrip("/").rpartition("/") for name in found)
@@ -105,12 +95,12 @@ class Objects:
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""
         with self._writing(name), suppress(FileNotFoundError):
-            self._files.rm_file(self._key(name))
+            _patiently(self._files.rm_file, self._key(name))
 
     def modified(self, name: str) -> datetime:
         """Return the time at which an object was written, by the clock of the server."""
         with self._reading(name):
-            found: datetime = self._files.modified(self._key(name))
+            found: datetime = _patiently(self._files.modified, self._key(name))
             return found
 
     def _limit(self, content: bytes) -> dict[str, float]:
@@ -136,13 +126,24 @@ class Objects:
             yield
         except DlsweepError:
             raise
-        except TimeoutError as error:
-            raise Stalled(f"cannot write {self}/{name}: the server does not answer") from error
         except Exception as error:
             raise DlsweepError(f"cannot write {self}/{name}: {reason(error)}") from error
+
+
+def _patiently(operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call an operation of a file system again after an error that passes: no answer, a conflict, a busy server."""
+    for pause in PAUSES:
+        try:
+            return operation(*arguments, **options)
+        except OSError as error:
+            if not isinstance(error, TimeoutError) and error.errno not in PASSING:
+                raise
+            time.sleep(pause)
+    return operation(*arguments, **options)
 
 
 def reason(error: Exception) -> str:
     """Return the reason that an error gives, in one line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return " ".join(text.split()) or type(error).__name__
+    unnamed = "the server does not answer" if isinstance(error, TimeoutError) else type(error).__name__
+    return " ".join(text.split()) or unnamed

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
+from scipy import stats
 from tests.support.figures import data, line, panels, texts
 
 from dlsweep.analysis.crossed import variance_shares
@@ -61,6 +62,26 @@ def test_an_interaction_is_the_largest_by_default() -> None:
     np.testing.assert_allclose(data(line(panels(turned.figure)[0], "mean: he"))[1], expected.unstack()["he"])
     other = plots["interaction"](frame, over="optimizer", by="init")
     assert [tick.get_text() for tick in panels(other.figure)[0].get_xticklabels()] == FACTORS["optimizer"]
+
+
+def test_the_bars_of_an_interaction_are_within_seeds() -> None:
+    frame = runs()
+    frame["final_test_accuracy"] += 0.1 * frame["seed"]  # what all runs of a seed share does not widen them
+    chart = plots["interaction"](frame)
+    (ax,) = panels(chart.figure)
+    cells = frame.groupby(["seed", "init", "activation"], observed=True)["final_test_accuracy"].mean()
+    own = cells - cells.groupby("seed").transform("mean")
+    for level in FACTORS["activation"]:
+        drawn = [np.asarray(one.get_ydata()) for one in ax.lines if one.get_label() == f"interval: {level}"]
+        for ends, init in zip(drawn, FACTORS["init"], strict=True):
+            low, high = stats.ttest_1samp(own[:, init, level], 0).confidence_interval(0.95)
+            middle = cells[:, init, level].mean()
+            np.testing.assert_allclose(ends, middle + np.array([-1, 1]) * (high - low) / 2)
+    assert "Bars: 95 % interval of the difference to the mean of all, within seeds." in chart.caption
+    assert (chart.data["low"] < chart.data["mean"]).all()
+    single = plots["interaction"](runs(seeds=1))
+    assert "Bars" not in single.caption
+    assert single.data["low"].isna().all()
 
 
 @pytest.mark.parametrize("kind", ["effects", "interaction"])

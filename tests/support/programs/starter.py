@@ -13,6 +13,7 @@ import runpy
 import sys
 import threading
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 HEAVY = (
@@ -25,8 +26,12 @@ OWN = (
     "analysis.checked", "analysis.closing", "cli.app", "cli.choosing", "config.schema", "deciding", "forecast",
     "plots.figures", "progress", "sweep", "tuning",
 )  # fmt: skip
+REMOTE = ("aiobotocore.session", "s3fs", "upath.implementations.cloud")  # where they are installed
 for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
+if find_spec("s3fs"):
+    for module in REMOTE:
+        import_module(module)
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
 sys.dont_write_bytecode = True  # a test may change a module twice in the second that bytecode is dated to
 

@@ -7,28 +7,27 @@ from itertools import combinations
 from math import isfinite
 from typing import Any, NamedTuple
 
+from dlsweep.config import expansion
 from dlsweep.config.checks.data import try_layers
 from dlsweep.config.claims import PartialArm, Stated
 from dlsweep.config.document import Place, Reading
 from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import (
     ABSENT,
-    Candidate,
     aligned,
     along,
-    candidates,
     in_all,
     open_factors,
     partial_arms,
 )
 from dlsweep.config.stating import metric_of
-from dlsweep.config.sweep import Combination, Sweep
+from dlsweep.config.sweep import Combination, Combined, Sweep
 from dlsweep.config.words import numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
 
-Arms = Sequence[Candidate]
+Arms = Sequence[Combined]
 
 
 class _Arms(NamedTuple):
@@ -36,13 +35,13 @@ class _Arms(NamedTuple):
 
     sweep: Sweep
     trained: Arms
-    folded: Mapping[Candidate, Candidate]
+    folded: Mapping[Combined, Combined]
 
     @property
     def factors(self) -> list[str]:
         return [factor.name for factor in self.sweep.factors]
 
-    def name(self, arm: Candidate) -> str:
+    def name(self, arm: Combined) -> str:
         """Return the labels of an arm that tell it from the others."""
         varying = [f for f in self.factors if len({one.labels[f] for one in self.trained}) > 1]
         return ", ".join(arm.labels[factor] for factor in varying) or self.sweep.name
@@ -52,7 +51,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims that no results of the sweep can decide."""
     if not sweep.claims or sweep.every_fault or not all(sweep.blocks):
         return
-    found = list(candidates(sweep))
+    found = list(expansion.arms(sweep.blocks, sweep.rules))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
     for stated in sweep.claims if arms.trained else ():  # a config without arms is refused for that alone
         yield from _claim(stated, arms)
@@ -77,9 +76,11 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
         return
     tuned = arms.sweep.tuning
     factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
-    if metric.factor:
-        yield from _spread(stated, metric, there)
+    faults = list(_spread(stated, metric, there)) if metric.factor else []
+    yield from faults
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)
+    if metric.factor and not faults:
+        yield from _whole_spread(stated, metric.factor, compared, factors, arms)
     yield from _evaluations(stated, metric, compared, arms)
     yield from _layers(stated, metric.inner or metric, compared, arms)
 
@@ -131,7 +132,28 @@ def _spread(stated: Stated, metric: Metric, there: Arms) -> Iterator[Mistake]:
         yield stated.nodes["metric"].place.mistake(told)
 
 
-def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
+def _whole_spread(
+    stated: Stated, factor: str, compared: Arms, factors: Sequence[str], arms: _Arms
+) -> Iterator[Mistake]:
+    """Report a spread over a factor of which some combination of the others, that is compared, has not every level."""
+    levels = {one.labels.get(factor, ABSENT) for one in arms.sweep.combinations()} - {ABSENT}
+    there: dict[tuple[str, ...], set[str]] = {}
+    for arm in compared:
+        if (label := arm.labels[factor]) != ABSENT:
+            there.setdefault(tuple(arm.labels[other] for other in factors), set()).add(label)
+    for key, own in there.items():
+        if len(own) < len(levels):
+            varying = [other for other in factors if len({arm.labels[other] for arm in compared}) > 1]
+            here = arm_text({other: [label] for other, label in zip(factors, key) if other in varying})
+            yield stated.nodes["metric"].place.mistake(
+                f"a spread over {factor} needs arms that differ in {factor} alone, at all of its levels; with {here} "
+                f"there is only {' and '.join(sorted(own))}; compare the arms themselves, or choose a part of the grid "
+                "with where"
+            )
+            return
+
+
+def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Combined]]:
     """Return the arms that a claim compares."""
     partial = partial_arms(stated.claim)
     sides = [[arm for arm in there if arm.fits(one)] for one in partial]
@@ -175,7 +197,7 @@ def _fits(one: Combination, partial: Sequence[PartialArm]) -> bool:
     return all(one.labels[f] in labels for arm in partial for f, labels in arm.items() if f in one.labels)
 
 
-def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
+def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Combined]]:
     """Return the arms along the numeric setting of a claim."""
     setting, task = stated.claim.along, arms.sweep.task
     place = stated.nodes[stated.claim.relation].place
@@ -219,7 +241,7 @@ def _evaluations(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) ->
 
 def _layers(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) -> Iterator[Mistake]:
     """Report a probe of a layer that a network of the claim does not have."""
-    asked: dict[tuple[Any, ...], Candidate] = {}
+    asked: dict[tuple[Any, ...], Combined] = {}
     for arm in compared if metric.kind == "probe" else ():
         dataset = arms.sweep.datasets.opened[arm.fields["data"]]
         if dataset is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import Effects, effects_of_runs
 from dlsweep.analysis.facets import Facets, FactorName, SplitName
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
@@ -19,7 +20,12 @@ from dlsweep.plots.fitting import under
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, panels
+from dlsweep.storage.tables import Moment
 from dlsweep.text import nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 @plots.register(table="runs", needs=("plain seeds", "two factors", "whole grid"))
@@ -34,6 +40,8 @@ def interaction(
 ) -> Chart:
     """Interaction of two factors: means over all other factors and seeds; parallel lines are no interaction.
 
+    A bar is the 95 % interval of the difference to the mean of all combinations, within seeds.
+
     over: the factor along the axis; by: the one that has a line for each level; by default the two whose interaction
     has the largest share of the variance. y: accuracy or loss. split: by default the split furthest from training.
     moment: final, best or last. A diverged run counts at chance accuracy.
@@ -47,33 +55,59 @@ def interaction(
     metric = metric_in(facets.frame, y, split, moment)
     found = effects_of_runs(facets.frame, metric.name)
     over, by = _pair(found, over, by)
-    means = found.means[over, by] if (over, by) in found.means else found.means[by, over].T
-    name = TIMES.join((over, by) if (over, by) in found.means else (by, over))
+    straight = (over, by) in found.means
+    means, widths = (own[over, by] if straight else own[by, over].T for own in (found.means, found.widths))
+    name = TIMES.join((over, by) if straight else (by, over))
     (row,) = found.table[found.table["effect"] == name].to_dict("records")
-    tested = f"; p = {row['p']:.2g}, flipping whole seeds" if row["p"] == row["p"] else ""
-    foot = [
-        "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
-        f"Parallel lines: no interaction. This one has {percent(row['share'])} of the variance{tested}.",
-    ]
     colours = style.colours([str(level) for level in means.columns])
     names = level_names(facets.frame, by)
     marks = [mark(names.get(level, level), color=colours[level], marker="o") for level in means.columns]
     shown = [level_names(facets.frame, over).get(level, level) for level in means.index]
     below, turned, room = under(shown, 5.2 / len(means))
-    words = Words(x=_named(over), y=metric.words, legend=[(_named(by), marks)], foot=" ".join(foot), below=room)
+    words = Words(x=_named(over), y=metric.words, legend=[(_named(by), marks)], foot=_caption(row, found.n), below=room)
     with panels(words, (5.2, 3.2)) as (figure, axes):
         ax = axes[0, 0]
-        at = np.arange(len(means))
-        for level in means.columns:
-            look: dict[str, Any] = {"color": colours[level], "marker": "o", "markersize": 6, "linewidth": 2.2}
-            ax.plot(at, means[level], label=f"mean: {level}", **look)
+        _draw(ax, means, widths, colours)
         ax.grid(False, axis="x")
         set_ticks(ax.yaxis, None, most=5)
         ax.set_xlim(-0.4, len(means) - 0.6)
-        ax.set_xticks(at, below, rotation=turned)
-    data = means.reset_index().melt(over, var_name=by, value_name="mean")[[by, over, "mean"]]
+        ax.set_xticks(range(len(means)), below, rotation=turned)
+    ends = {"low": means - widths, "high": means + widths}
+    data = _long(means, "mean").assign(**{end: _long(own, end)[end] for end, own in ends.items()})
     alt = captions.alt(f"Lines of {metric.words} over {_named(over)}, one for each {_named(by)}", facets)
     return Chart(figure, words.foot, alt, data)
+
+
+def _caption(row: Mapping[Any, Any], n: int) -> str:
+    """Return the sentences below the figure. row: of the interaction in the table of effects; n: seeds."""
+    tested = f"; p = {row['p']:.2g}, flipping whole seeds" if row["p"] == row["p"] else ""
+    bars = "Bars: 95 % interval of the difference to the mean of all, within seeds. " * (n > 1)
+    means = f"Means over all other factors{f' and {captions.seeds([n])}' * (n > 1)}. {bars}"
+    return f"{means}Parallel lines: no interaction. This one has {percent(row['share'])} of the variance{tested}."
+
+
+def _draw(ax: Axes, means: DataFrame, widths: DataFrame, colours: Mapping[str, str]) -> None:
+    """Draw a line over the rows for each column, with bars; the lines are apart, so that no bar hides another."""
+    apart = min(0.07, 0.4 / len(means.columns))
+    for number, level in enumerate(means.columns):
+        at = np.arange(len(means)) + apart * (number - (len(means.columns) - 1) / 2)
+        look: dict[str, Any] = {"color": colours[level], "marker": "o", "markersize": 6, "linewidth": 2.2}
+        ax.plot(at, means[level], label=f"mean: {level}", **look)
+        for x, mean, width in zip(at, means[level], widths[level], strict=True):
+            if width == width:
+                wide: dict[str, Any] = {
+                    "color": colours[level],
+                    "linewidth": 7,
+                    "alpha": 0.25,
+                    "solid_capstyle": "butt",
+                }
+                ax.plot((x, x), (mean - width, mean + width), label=f"interval: {level}", **wide)
+
+
+def _long(cells: DataFrame, name: str) -> DataFrame:
+    """Return a row for each cell: the levels of the line and of the axis, and the value."""
+    over, by = str(cells.index.name), str(cells.columns.name)
+    return cells.reset_index().melt(over, var_name=by, value_name=name)[[by, over, name]]
 
 
 def _named(factor: str) -> str:
