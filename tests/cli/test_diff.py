@@ -15,8 +15,6 @@ from tests.support.commands import Dlsweep
 
 import dlsweep as api
 
-pytestmark = pytest.mark.slow
-
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
+from dlsweep.storage.tables import Moment
 from dlsweep.text import fitting_labels, label_text, nearest, value_text
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-Moment = Literal["final", "best", "last"]
 
 
 def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> Metric:
