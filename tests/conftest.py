@@ -17,17 +17,25 @@ settings.load_profile("suite")
 # Tests whose outcome could depend on the processor's BLAS kernel; `make test-kernels` runs them on each.
 NUMERICS = ("nn", "training", "test_same_bits.py", "test_claims.py")
 
+# Tests of whole sweeps, commands and figures are slow, except the first one of each file, unless it is marked slow.
+END_TO_END = ("cli", "exports", "plots", "sweep")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the arithmetic by where they are, and leave some to `make torture` and `make test-cluster`."""
+    """Mark tests by where they are, and leave some to `make torture` and `make test-cluster`."""
     for marker in ("torture", "cluster"):
         if marker not in config.getoption("markexpr"):
             left = [item for item in items if item.get_closest_marker(marker)]
             config.hook.pytest_deselected(items=left)
             items[:] = [item for item in items if item not in left]
+    begun = set()
     for item in items:
-        if Path(item.fspath).relative_to(Path(__file__).parent).parts[0] in NUMERICS:
+        place = item.path.relative_to(Path(__file__).parent).parts[0]
+        if place in NUMERICS:
             item.add_marker(pytest.mark.numerics)
+        if place in END_TO_END and item.path in begun:
+            item.add_marker(pytest.mark.slow)
+        begun.add(item.path)
 
 
 def pytest_collection_finish() -> None:

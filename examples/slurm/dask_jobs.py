@@ -1,10 +1,11 @@
 """A sweep on workers of Dask in jobs of SLURM: `python dask_jobs.py`, on the login node or in a job of its own.
 
-It needs `pip install "dlsweep[dask]" dask-jobqueue`. Edit the numbers and the config.
+It needs `pip install "dlsweep[dask]" dask-jobqueue cryptography`. Edit the numbers and the config.
 """
 
+import dask
 from dask_jobqueue import SLURMCluster
-from distributed import Client
+from distributed import Client, Security
 
 import dlsweep
 
@@ -12,6 +13,11 @@ JOBS, CORES, MEMORY = 8, 4, "8GB"  # CORES and MEMORY are those of one job
 HOURS = 4
 
 if __name__ == "__main__":
+    # A message to Dask can run any program as you. This certificate keeps the other users of the cluster out.
+    security = Security.temporary()
+    own = security.get_tls_config_for_role("client")
+    dask.config.set({"distributed.comm.tls.ca-file": own["ca_file"]})
+    dask.config.set({f"distributed.comm.tls.client.{name}": own[name] for name in ("cert", "key")})
     with SLURMCluster(
         cores=CORES,
         processes=CORES,  # a worker with one thread for each core
@@ -20,6 +26,9 @@ if __name__ == "__main__":
         # A worker ends before SLURM kills it, and gives its chunk back.
         worker_extra_args=["--lifetime", f"{60 * HOURS - 10}m", "--lifetime-stagger", "5m"],
         job_extra_directives=[],  # such as "--constraint=icelake", for one kind of processor
+        protocol="tls://",
+        security=security,
+        shared_temp_directory=".",  # for the certificate, in files that only you can read
     ) as cluster:
         cluster.adapt(minimum_jobs=JOBS, maximum_jobs=JOBS)  # another job follows one that ends
         with Client(cluster) as client:

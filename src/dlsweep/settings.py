@@ -73,22 +73,22 @@ class Setting:
         """Return the content of a mark in the annotation."""
         return next((mark[0] for mark in get_args(self.annotation)[1:] if isinstance(mark, kind)), default)
 
-    @property
+    @cached_property
     def off(self) -> float | None:
         """The value at which it does nothing, if there is one."""
         return self._mark(Off, None)
 
-    @property
+    @cached_property
     def items(self) -> Names | None:
         """The registry that names the items of a list, if there is one."""
         return self._mark(ItemsOf, None)
 
-    @property
+    @cached_property
     def quantity(self) -> str:
         """The quantity that it sets: its own name, unless several settings spell it."""
         return self._mark(Spells, self.name)
 
-    @property
+    @cached_property
     def needs(self) -> str | None:
         """The setting without which it has no effect, if there is one."""
         return self._mark(Needs, None)
@@ -98,7 +98,7 @@ class Setting:
         """The version that added it, if the normal form of a config leaves it out where it is null."""
         return self._mark(Added, None)
 
-    @property
+    @cached_property
     def stacks(self) -> bool:
         """True if runs that differ in this setting can train as one stack: numbers stack, code does not."""
         return _branches(self.annotation) == [float]

@@ -13,8 +13,6 @@ from tests.support.commands import Dlsweep
 
 import dlsweep as api
 
-pytestmark = pytest.mark.slow
-
 CONFIG = """\
 name: claims
 data: {npz: {path: tiny.npz}}

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from tests.support.commands import TINY, Dlsweep
 
-pytestmark = pytest.mark.slow
-
 CLAIMS = """
 claims:
   - He is first: {arm: {init: he}, beats: {init: xavier}}

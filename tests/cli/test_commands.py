@@ -21,8 +21,6 @@ import dlsweep as api
 from dlsweep.cli import listing
 from dlsweep.config import words
 
-pytestmark = pytest.mark.slow
-
 DLSWEEP = [sys.executable, "-m", "dlsweep"]
 
 PLOTS = "plots=[{curves: {rows: activation, columns: init}}]"

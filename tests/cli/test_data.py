@@ -18,8 +18,6 @@ from tests.support import PROGRAMS, commands
 from tests.support.commands import Done
 from tests.support.published import SERVED, SMALL, TEST, TRAIN, Server, serving
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 
 # Every Python process that is started here has the small data sets in the place of the published ones, workers too.

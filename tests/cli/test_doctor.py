@@ -13,8 +13,6 @@ from tests.support.commands import Dlsweep
 
 from dlsweep import doctor, machine
 
-pytestmark = pytest.mark.slow
-
 
 def test_it_tries_every_part_and_leaves_nothing_behind(dlsweep: Dlsweep) -> None:
     done = dlsweep("doctor")

@@ -15,8 +15,6 @@ from dlsweep.analysis.luck import Luck
 from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.errors import UsageError
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:

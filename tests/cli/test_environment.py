@@ -171,7 +171,7 @@ def test_results_that_become_read_only(shared: Dlsweep) -> None:
     folder = shared.folder / "out"
     folder.mkdir()
     os.chown(folder, 54321, -1)
-    grid = "grid={train.iterations: [5, 30000]}"
+    grid = "grid={train.iterations: [5, 4000]}"
     command = [
         *SETPRIV.format("dac_read_search").split(),
         DLSWEEP,

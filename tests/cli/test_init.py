@@ -11,12 +11,11 @@ from zipfile import ZipFile
 import pytest
 from tests.support.commands import Dlsweep
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path for path in (ROOT / "configs").glob("*.yaml")}
 
 
+@pytest.mark.slow
 def test_examples_are_listed_written_and_run(dlsweep: Dlsweep) -> None:
     listed = dlsweep("init")
     names = [line.split()[0] for line in listed.stdout.splitlines()[1:]]

@@ -22,8 +22,6 @@ from tests.support.commands import Done
 
 import dlsweep
 
-pytestmark = pytest.mark.slow
-
 RNG = np.random.default_rng(0)
 T = np.arange(40) % 3
 X = RNG.random((40, 4), np.float32)

@@ -15,8 +15,6 @@ from tests.support.commands import Dlsweep
 
 from dlsweep import open_results
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Dlsweep:

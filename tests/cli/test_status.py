@@ -24,8 +24,6 @@ from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.opening import open_results
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_finished_sweep_has_all_runs_and_nobody_works_on_it(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q")

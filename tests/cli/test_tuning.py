@@ -14,8 +14,6 @@ import dlsweep as package
 from dlsweep.errors import UsageError
 from dlsweep.tuning import _replayed, candidates_of
 
-pytestmark = pytest.mark.slow
-
 CONFIG = """\
 name: tuned
 data: {mnist: {train: 200, validation: 100, test: 100}}

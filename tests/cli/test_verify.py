@@ -14,8 +14,6 @@ from tests.support.commands import Dlsweep
 
 from dlsweep.storage import parts
 
-pytestmark = pytest.mark.slow
-
 EVERYTHING = ["evaluate={every: 5, on: [batch, test], layers: true, keep: final}"]
 
 

@@ -120,6 +120,15 @@ def same(dlsweep: Dlsweep) -> None:
     assert parts["run_id"].is_unique
 
 
+def test_a_job_has_the_cores_and_the_memory_that_it_asks_for(slurm: Slurm, tmp_path: Path) -> None:
+    program = "from dlsweep import machine; print(machine.cores(), machine.memory())"
+    work = f"srun {sys.executable} -c '{program}'"
+    asked = [["--cpus-per-task=1", "--mem=300"], ["--mem-per-cpu=300"]]
+    jobs = [slurm.said("sbatch", "--parsable", *options, "--wrap", work, folder=tmp_path) for options in asked]
+    wait(lambda: all(slurm.state(job) == "COMPLETED" for job in jobs))
+    assert [(tmp_path / f"slurm-{job}.out").read_text("utf-8") for job in jobs] == 2 * [f"1 {300 << 20}\n"]
+
+
 def test_an_array_job_trains_the_shards_and_another_one_unites_them(slurm: Slurm, dlsweep: Dlsweep) -> None:
     array, merge = submit(slurm, dlsweep.folder, array="0-2", cpus_per_task="1", mem="1G")
     wait(lambda: slurm.state(merge) == "COMPLETED")
@@ -177,6 +186,7 @@ def test_a_worker_of_dask_whose_job_is_cancelled_is_followed_by_another(slurm: S
         text=True,
     ) as process:
         wait(lambda: len(list(dlsweep.folder.glob("results/sweep/runs/*"))) > 1 or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[1]
         slurm.said("scancel", first := jobs())
         (dlsweep.folder / "hold").unlink()
         wait(lambda: jobs() not in ("", first) or process.poll() is not None)

@@ -233,6 +233,7 @@ def check(count: int, seed: int, folder: Path) -> None:
     assert min(found.count(0), sum(n > 1 for n in found)) > count / 20  # some of each kind
 
 
+@pytest.mark.slow
 def test_a_mutated_config_is_loaded_or_refused_with_a_sentence(tmp_path: Path) -> None:
     check(1000, 2024, tmp_path)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.commands import dlsweep
 from tests.support.configs import Load, Refused
 
 from dlsweep.nn.networks import networks
@@ -147,8 +146,7 @@ def test_the_plan_says_what_folds(tmp_path: Path, off: str) -> None:
         f"data: {{mnist: {{train: 50}}}}\ntrain: {{iterations: 2, batch_size: 5}}\nseeds: 1\n"
         f"grid: {{regularizer: [none, {off}, {{max_norm: {{}}}}]}}\n"
     )
-    command = [sys.executable, "-m", "dlsweep", "run", "sweep.yaml", "--dry-run", "-o", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = dlsweep("run", "sweep.yaml", "--dry-run", "-o", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "sweep: 2 runs" in done.stdout + done.stderr
     assert "1 arm folded, because another trains the same network" in done.stdout

@@ -53,7 +53,7 @@ def explain(*arguments: str) -> Said:
     argv = ["dlsweep", "explain", *arguments]
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.object(cli, "app", COMMAND),
+        mock.patch.object(cli, "_called", return_value=COMMAND),
         warnings.catch_warnings(),
         redirect_stdout(out),
         redirect_stderr(err),

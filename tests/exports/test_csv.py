@@ -14,8 +14,6 @@ from tests.support.commands import Dlsweep, python
 import dlsweep
 from dlsweep.errors import UsageError
 
-pytestmark = pytest.mark.slow
-
 
 def results(swept: Dlsweep) -> dlsweep.storage.results.Results:
     return dlsweep.open_results(swept.folder / "results/tiny")

@@ -11,7 +11,6 @@ from tests.support.commands import Dlsweep, python
 
 import dlsweep
 
-pytestmark = pytest.mark.slow
 INSTALLED = find_spec("mlflow") is not None
 
 READER = """

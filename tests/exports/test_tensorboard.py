@@ -14,8 +14,6 @@ import dlsweep
 from dlsweep.exports import events, tensorboard
 from dlsweep.exports.tracked import TrackedRun
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def log(swept: Dlsweep) -> Path:

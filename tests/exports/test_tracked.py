@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.support.commands import Dlsweep
 
 import dlsweep
 from dlsweep.exports.tracked import tracked_runs
-
-pytestmark = pytest.mark.slow
 
 
 def test_missing_values_are_left_out_and_names_tell_arm_and_seed(swept: Dlsweep) -> None:

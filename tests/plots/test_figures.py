@@ -62,7 +62,6 @@ def looks_whole(path: Path) -> None:
         assert content.rstrip().endswith(b"%%EOF")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no installed font")
 def test_figures_in_all_formats(results: Results) -> None:
     paths = draw(results, formats=["png", "svg", "pdf"])
@@ -73,7 +72,6 @@ def test_figures_in_all_formats(results: Results) -> None:
         looks_whole(path)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no installed font")
 def test_plots_of_a_config_and_pages_for_a_factor_without_a_place(results: Results) -> None:
     asked = [Choice("curves", {"lines": "split"}), Choice("curves", {"y": "loss"}), Choice("curves", {"y": "loss"})]
@@ -86,7 +84,6 @@ def test_plots_of_a_config_and_pages_for_a_factor_without_a_place(results: Resul
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no installed font")
 def test_another_plot_leaves_the_figures_of_the_config_alone(results: Results) -> None:
     mine = Choice("curves", {"rows": "activation", "columns": "init"}), Choice("curves", {"y": "loss", "log_y": True})
@@ -205,7 +202,6 @@ def test_one_warning_for_characters_without_a_font(results: Results) -> None:
     assert all(str(warning.message).startswith("no installed font has ") for warning in caught)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_results_give_the_same_file(tmp_path: Path, suffix: str) -> None:
     frame = made_up({"activation": ["<b>", "$x$"], "init": ["xavier", "he"]}, diverged={"0:1": 20})
@@ -287,7 +283,6 @@ def test_a_mistake_in_a_plot_stops_no_other(results: Results, tmp_path: Path, mo
         draw(results, [Choice("broken", {})], output=tmp_path / "one")
 
 
-@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_any_text_makes_a_safe_file_name(text: str) -> None:
     name = safe(f"curves{text}")

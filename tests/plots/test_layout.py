@@ -16,7 +16,6 @@ from dlsweep.plots.panels import Words, panels
 LONG = "a very long label, longer than any panel is wide, with (brackets) and " + "x" * 100
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (2, 3), (6, 4), (9, 2)])
 @pytest.mark.parametrize("label", ["short", LONG, "日本語のラベル" * 9], ids=["short", "long", "wide"])
 def test_no_text_lies_on_a_panel_on_another_text_or_outside(shape: tuple[int, int], label: str) -> None:

@@ -10,8 +10,6 @@ import pytest
 from PIL import Image
 from tests.support import commands
 
-pytestmark = pytest.mark.slow
-
 NETWORKS = """\
 # Which activation is better? Both are old.
 name: networks
@@ -55,6 +53,7 @@ def words(path: Path) -> set[str]:
     return {str(element.text) for element in elements if element.tag.endswith("text")}
 
 
+@pytest.mark.slow
 def test_a_figure_has_the_config_s_question_and_says_what_it_is_of(folder: Path) -> None:
     plot(folder, "results/networks", "-k", "curves", "--format", "svg", "-o", "shown")
     found = words(folder / "shown" / "networks-curves-accuracy.svg")

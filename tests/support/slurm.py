@@ -53,6 +53,8 @@ class Slurm:
         host = platform.node().partition(".")[0]
         configuration.write_text(CONFIGURATION.format(host=host, folder=folder, ports=free_ports(2)), "utf-8")
         self.environment = {**os.environ, "SLURM_CONF": str(configuration)}
+        if int(self.said("slurmd", "-V").split()[-1].partition(".")[0]) > 22:  # 22 needs none
+            (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n", "utf-8")
         for name in ("state", "spool"):
             (folder / name).mkdir()
         key = folder / "munge.key"

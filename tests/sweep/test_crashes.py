@@ -20,9 +20,6 @@ from tests.support.sweeps import Bits, Launch, Make
 
 import dlsweep
 
-pytestmark = pytest.mark.slow
-
-
 FATES = (PROGRAMS / "fates.py").read_text()
 
 
@@ -34,6 +31,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("fate", "scenario"),

@@ -13,8 +13,6 @@ from tests.support.commands import Dlsweep
 import dlsweep as api
 from dlsweep.analysis.sequential import Plan, sequential_test
 
-pytestmark = pytest.mark.slow
-
 CONFIG = """\
 name: tiny
 data: {npz: {path: tiny.npz}}
@@ -51,6 +49,7 @@ def seeds(dlsweep: Dlsweep) -> dict[tuple[str, str], int]:
     return dict(Counter(zip(runs["activation"].astype(str), runs["init"].astype(str), strict=True)))
 
 
+@pytest.mark.slow
 def test_only_arms_of_undecided_claims_get_more_seeds(decided: Dlsweep) -> None:
     first = Plan.of(0.05, claims=2, most=12).looks[0]
     found = seeds(decided)

@@ -21,9 +21,6 @@ from tests.support.sweeps import Bits, Execute, Launch, Make
 import dlsweep
 from dlsweep.execution.executors import executors
 
-pytestmark = pytest.mark.slow
-
-
 SCRIPT = (PROGRAMS / "moody.py").read_text()
 
 

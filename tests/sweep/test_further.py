@@ -88,7 +88,6 @@ def test_a_longer_training_has_the_bits_of_one_go(make: Make, tmp_path: Path, bi
     assert not any(name.startswith(parts.STATE) for name in model.parameters)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_command_goes_on(make: Make, tmp_path: Path, bits: Bits, jobs: int) -> None:
     config = kept(make, grid={"activation": ["relu", "tanh"]})

@@ -27,7 +27,6 @@ def run(config: dict[str, Any], output: Path, **options: Any) -> Results:
     return dlsweep.run(config, output=output, **{"executor": "inline", **options})
 
 
-@pytest.mark.slow
 def test_the_command_writes_a_row_per_run_iteration_and_layer(make: Make, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(make()), encoding="utf-8")
     done = commands.dlsweep("run", "tiny.yaml", "evaluate.layers=true", "-q", "-j", "2", folder=tmp_path)

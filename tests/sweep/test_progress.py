@@ -6,10 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
 from tests.support.sweeps import Execute, Make
-
-pytestmark = pytest.mark.slow
 
 RUN = """
 import json, sys, dlsweep

@@ -84,7 +84,6 @@ def test_a_record_of_wrong_types_is_not_used(results: Results, reason: str) -> N
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.slow
 def test_a_record_that_no_parser_should_follow(results: Results) -> None:
     (results.folder / "sweep.json").write_text('{"schema_version": 2, "config": ' + "[" * 200_000)
     (results.folder / "sweep.yaml").unlink()

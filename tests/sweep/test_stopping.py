@@ -64,7 +64,6 @@ def test_stopped_runs_count_and_are_told(results: Results) -> None:
     assert [arm["stopped"] for arm in told["arms"]] == [0, 3, 3]
 
 
-@pytest.mark.slow
 def test_stopped_runs_are_not_trained_again(early: dict[str, Any], results: Results, tmp_path: Path) -> None:
     (tmp_path / "early.yaml").write_text(yaml.safe_dump(early))
     command = ("run", "early.yaml", "-o", ".")

@@ -42,7 +42,6 @@ def test_a_file_that_cannot_be_read_costs_nothing(make: Make, launch: Launch, tm
     assert {content for _, content in [*told, last]} == {last[1]}
 
 
-@pytest.mark.slow
 def test_the_command_ends_with_a_sentence_where_a_part_cannot_be_read(make: Make, tmp_path: Path) -> None:
     """A folder stands where a part was: root may read even what has no permission."""
     results = dlsweep.run(make(), output=tmp_path, executor="inline")
@@ -77,7 +76,6 @@ def test_a_flipped_bit_in_runs_sets_the_weights_of_its_runs_aside(make: Make, tm
     assert {p.name: p.read_bytes() for p in results.folder.glob("weights/*")} == kept
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*its runs are those of")
 def test_a_flipped_bit_in_the_record_changes_nothing_that_is_shown(make: Make, tmp_path: Path, bits: Bits) -> None:
     path = tmp_path / "config.yaml"
@@ -195,7 +193,6 @@ def test_the_record_of_another_sweep_is_replaced(make: Make, tmp_path: Path, bit
     assert bits(dlsweep.open_results(ours.folder)) == bits(alone)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("link", [".runner.json", ".lock", ".sweep.json.tmp", "figures/.curves-accuracy.png.tmp"])
 def test_nothing_is_written_through_a_link_to_a_file(make: Make, tmp_path: Path, link: str) -> None:
     outside = tmp_path / "outside"
@@ -236,7 +233,6 @@ def test_a_fifo_is_not_read(make: Make, tmp_path: Path) -> None:
         path.write_bytes(content)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_plugin_ends_its_own_runs_only_whatever_it_raises(
     make: Make, execute: Execute, tmp_path: Path, executor: str

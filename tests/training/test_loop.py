@@ -1,6 +1,7 @@
 """Training: the same bits in any company, curves as promised, divergence as data."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -39,8 +40,15 @@ def assert_the_same_alone(runs, data, together):
         assert curve(train([run], data), 0) == curve(together, i), run.arm.name
 
 
-@pytest.mark.parametrize("activation", activations)
-@pytest.mark.parametrize("optimizer", optimizers)
+# Activation and optimizer meet in parameters that the activation learns; else neither depends on the other.
+MET = [
+    (activation, optimizer)
+    for activation, optimizer in product(activations, optimizers)
+    if activations[activation].rest or activation == "relu" or optimizer == "adam"
+]
+
+
+@pytest.mark.parametrize(("activation", "optimizer"), MET)
 def test_together_is_alone(activation, optimizer):
     defaults = {name: s.default for name, s in optimizers[optimizer].settings.items()}
     arms = [

@@ -2,15 +2,13 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import PROGRAMS
+from tests.support import PROGRAMS, commands
 from tests.support.arms import choice, make_arm
 
 from dlsweep.config.runs import Arm, Run
@@ -125,7 +123,7 @@ PEAK = PROGRAMS / "peak.py"
         ({"mlp": {"hidden": [1000, 1000]}}, 100, {}, True),
     ],
 )
-def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batch_size, grid, looked_at):
+def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(tmp_path, model, batch_size, grid, looked_at):
     sweep = {
         "name": "memory",
         "data": {"mnist": {"train": 500, "test": 500}},
@@ -135,7 +133,8 @@ def test_a_run_takes_the_memory_that_the_plan_says_and_not_much_less(model, batc
         "seeds": 1,
         "grid": {"optimizer": {"adam": {"lr": [0.001, 0.002, 0.003]}}, **grid},
     }
-    done = subprocess.run([sys.executable, PEAK, json.dumps(sweep)], capture_output=True, text=True, check=True)
+    done = commands.python(PEAK, json.dumps(sweep), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
     taken, planned = map(int, done.stdout.split())
     # BLAS packs matrices in a buffer of its own; how much of it is used depends on the kernel of the processor.
     assert planned / 3 < taken < planned + BLAS_BUFFER

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlsweep.analysis.decomposition import TIMES
+from dlsweep.config.seeds import DRAWN_BY
 from dlsweep.datasets.division import by_seed
 
-# The sources of `dlsweep.randomness`, with the names in a config whose presence makes runs draw from them.
+# The sources of `dlsweep.randomness`.
 WORDS = {
     "init": "initial weights",
     "batches": "order of the minibatches",
@@ -17,7 +18,6 @@ WORDS = {
     "subset": "training subset",
     "split": "split into training and test samples",
 }
-_DRAW = {"dropout": ("dropout", "dropconnect"), "augmentation": ("crop", "flip", "input_noise")}
 
 
 def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -32,7 +32,7 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if "data" not in config:
         return ["gradient noise"], ["landscape", "start"]
     names = set(_names(config))
-    drawn = ["init", "batches", *(source for source, words in _DRAW.items() if not names.isdisjoint(words))]
+    drawn = ["init", "batches", *(source for source, own in DRAWN_BY.items() if not names.isdisjoint(own))]
     data = list(_settings(config["data"], config))
     drawn += ["subset"] * any(settings.get("train") for settings in data)
     drawn += ["split"] * any(map(by_seed, data))

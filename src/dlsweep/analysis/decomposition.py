@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +15,34 @@ from numpy.typing import ArrayLike
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.randomness import stream
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 TIMES = " × "  # between the factors of an interaction
 _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, are equal
+
+
+@dataclass(frozen=True)
+class Divided:
+    """The variance of a metric between runs, divided.
+
+    metric: its name; words: its name in a sentence. table: a row per part. notes: sentences on how to read the numbers.
+    """
+
+    metric: str
+    words: str
+    table: DataFrame
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from dlsweep.analysis.effect_tables import text
+
+        return text(self, "html")
 
 
 @dataclass(frozen=True, eq=False)

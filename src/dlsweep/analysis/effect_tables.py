@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.analysis.chance import source_words
+from dlsweep.analysis.decomposition import Divided
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
@@ -20,19 +21,19 @@ if TYPE_CHECKING:
 Found = Effects | Luck
 
 
-def text(found: Found, form: Form = "plain") -> str:
+def text(found: Divided, form: Form = "plain") -> str:
     """Return the tables of effects or of luck, with a title and notes."""
-    is_luck = isinstance(found, Luck)
-    title = f"{'sources of luck in' if is_luck else 'effects on'} {found.words}"
-    tables = [_of_luck(found, form)] if isinstance(found, Luck) else [*_of_effects(found, form)]
+    title, tables = f"effects on {found.words}", []
+    if isinstance(found, Luck):
+        title, tables = f"sources of luck in {found.words}", [_of_luck(found, form)]
+    elif isinstance(found, Effects):
+        tables = [*_of_effects(found, form)]
     if form == "latex":
         return "\n\n".join([latex(title), *tables, *map(latex, found.notes)])
     if form == "markdown":
         return "\n\n".join([f"**{title}**", *tables, "\n".join(f"- {note}" for note in found.notes)])
     if form == "html":
-        return "\n".join(
-            [f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(escape(note) for note in found.notes)}</p>"]
-        )
+        return "\n".join([f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(map(escape, found.notes))}</p>"])
     return "\n\n".join([title, *tables, "\n".join(found.notes)])
 
 

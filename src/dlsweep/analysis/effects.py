@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.crossed import CITED
-from dlsweep.analysis.decomposition import TIMES, Decomposition, Term, flip_whole_seeds
+from dlsweep.analysis.decomposition import TIMES, Decomposition, Divided, Term, flip_whole_seeds
 from dlsweep.analysis.facets import follows, varying
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import Luck, luck
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Effects(Divided):
     """Effects of factors on a metric.
 
     table: a row per effect with `effect` ("activation", "activation × init"), `df`, `squares`, `share` of the variance,
@@ -43,25 +43,11 @@ class Effects:
     notes: sentences on how to read the numbers.
     """
 
-    metric: str
-    words: str
-    table: DataFrame
     levels: DataFrame
     n: int
     complete: bool
-    notes: tuple[str, ...]
     means: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
     widths: Mapping[tuple[str, str], DataFrame] = field(default_factory=dict, repr=False)
-
-    def __str__(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self, "html")
 
 
 def effects(
@@ -202,7 +188,7 @@ def _of_grid(grid: _Grid, order: int, overlap: float) -> Effects:
     cells = [_cells(grid, values, a, b, overlap) for a, b in pairs]
     means, widths = (dict(zip(names, own, strict=True)) for own in zip(*cells)) if cells else ({}, {})
     table = pd.DataFrame(rows).astype({"df": "Int64"})
-    return Effects("", "", table, levels, len(values), True, tuple(notes), means, widths)
+    return Effects("", "", table, tuple(notes), levels, len(values), True, means, widths)
 
 
 def _cells(grid: _Grid, values: np.ndarray, a: int, b: int, overlap: float) -> tuple[DataFrame, DataFrame]:
@@ -253,7 +239,7 @@ def _simple(frame: DataFrame, grid: _Grid) -> Effects:
         )
     there = f"the grid has {grid.cells} of {prod(map(len, grid.levels))} combinations with values"
     note = f"{there}: only the effect of each factor at fixed levels of the others is shown"
-    return Effects("", "", pd.DataFrame(rows), pd.DataFrame(), min(counts), False, (note,))
+    return Effects("", "", pd.DataFrame(rows), (note,), pd.DataFrame(), min(counts), False)
 
 
 def _slices(frame: DataFrame, grid: _Grid) -> Iterator[tuple[str, str, np.ndarray]]:

@@ -10,13 +10,13 @@ import numpy as np
 from dlsweep.analysis.statistics import Replication, bounds_of, row_intervals, row_means
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results, overlap_of
-from dlsweep.storage.tables import MOMENTS
+from dlsweep.storage.tables import MOMENTS, STATUSES
 from dlsweep.text import nearest, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-ENDED = ("diverged", "stopped", "failed")
+ENDED = STATUSES[1:]  # otherwise than planned
 
 
 def frame_of(results: Results, table: str) -> DataFrame:

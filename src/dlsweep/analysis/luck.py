@@ -10,7 +10,7 @@ import numpy as np
 
 from dlsweep.analysis.chance import source_words, sources
 from dlsweep.analysis.crossed import components, variance_shares
-from dlsweep.analysis.decomposition import TIMES
+from dlsweep.analysis.decomposition import TIMES, Divided
 from dlsweep.analysis.frames import crossing
 from dlsweep.analysis.metrics import metric_of, values_to_divide
 from dlsweep.analysis.predictions import correctness, has_predictions
@@ -26,32 +26,17 @@ FEW = 10  # seeds of a source; the interval of the share of a source with fewer 
 
 
 @dataclass(frozen=True)
-class Luck:
+class Luck(Divided):
     """Shares of the sources of chance in the variance of a metric between runs.
 
     table: a row per arm and source, or interaction of sources (`source`), with the `variance` and the standard
     deviation `sd` that it gives one run, its `share` of the variance, `low` and `high` of the 95 % interval of this
     share, `remaining`, the standard deviation that would remain on infinitely many test images (NaN if unknown), and
     `negative`, True where the estimate of the variance was below 0 and is taken as 0.
-    metric: its name; words: its name in a sentence. crossed: the number of seeds of each source. notes: sentences on
-    how to read the numbers.
+    crossed: the number of seeds of each source.
     """
 
-    metric: str
-    words: str
-    table: DataFrame
     crossed: dict[str, int]
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        from dlsweep.analysis.effect_tables import text
-
-        return text(self, "html")
 
 
 def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] | None = None) -> Luck:
@@ -97,7 +82,7 @@ def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] |
     whole = whole[["arm", *results.record.levels, *_COLUMNS]]
     varied, held = sources(results.config)
     notes = (f"varied: {listed(varied)}; held: {listed(held)}", *_notes(whole, crossed, missing))
-    return Luck(found.name, found.words, whole, crossed, notes)
+    return Luck(found.name, found.words, whole, notes, crossed)
 
 
 _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")

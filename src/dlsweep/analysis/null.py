@@ -15,6 +15,7 @@ from dlsweep.analysis.contrasts import Contrast
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.questions import Question
 from dlsweep.analysis.sides import Sides
+from dlsweep.analysis.sign_flips import MOST_EXACT
 from dlsweep.analysis.statistics import attainable_level
 from dlsweep.analysis.testing import p_values
 from dlsweep.config.claims import Claim
@@ -120,7 +121,9 @@ def _halves(values: Array, rng: np.random.Generator) -> Contrast:
 
     n = len(values) // 2
     chosen = rng.permutation(len(values))[: 2 * n].reshape(2, n)
-    side, place = np.indices((2, n)).reshape(2, -1)
-    columns = {"side": side, "combination": 0, "place": place, "seed": chosen.ravel(), "value": values[chosen].ravel()}
+    columns = {}
+    if n > MOST_EXACT:  # the rows name the random sign patterns
+        side, place = np.indices((2, n)).reshape(2, -1)
+        columns = {"side": side, "combination": np.zeros_like(side), "place": place, "seed": chosen.ravel()}
     sides = Sides(("one half", "the other half"), values[chosen][:, None, :], np.arange(n), pd.DataFrame(columns), n)
     return Contrast(sides, (1.0, -1.0))

@@ -124,8 +124,8 @@ def random_subsets(n: int, count: int, key: str) -> np.ndarray:
 
 
 def sums_over(subsets: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the sums over subsets, `(n, count), (n,) -> (count,)`."""
+    """Return the sums over subsets of finite values, `(n, count), (n,) -> (count,)`."""
     sums = np.zeros(subsets.shape[1])
     for members, value in zip(subsets, values):
-        np.add(sums, value, out=sums, where=members)
+        sums += value * members
     return sums

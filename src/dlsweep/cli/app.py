@@ -8,6 +8,8 @@ import os
 import resource
 import sys
 import warnings
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated, Any
 
 import typer
@@ -44,20 +46,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command()(run)
-app.command()(plot)
-app.command()(show)
-app.command()(effects)
-app.command()(check)
-app.command()(diff)
-app.command()(export)
-app.command()(merge)
-app.command()(status)
-app.command()(verify)
-app.command()(doctor)
-app.command()(init)
+app.command("run")(run)
+app.command("plot")(plot)
+app.command("show")(show)
+app.command("effects")(effects)
+app.command("check")(check)
+app.command("diff")(diff)
+app.command("export")(export)
+app.command("merge")(merge)
+app.command("status")(status)
+app.command("verify")(verify)
+app.command("doctor")(doctor)
+app.command("init")(init)
 app.command("list")(list_)
-app.command()(schema)
+app.command("schema")(schema)
 app.add_typer(data, name="data")
 app.add_typer(explain, name="explain")
 
@@ -73,7 +75,7 @@ def main() -> None:
     try:
         with output():
             _check_address_space()
-            sys.exit(app(prog_name="dlsweep", standalone_mode=False))
+            sys.exit(_called(sys.argv[1:])(prog_name="dlsweep", standalone_mode=False))
     except DlsweepError as error:
         say(str(error))
         sys.exit(error.exit_code)
@@ -87,6 +89,14 @@ def main() -> None:
         say(sentence)
         atexit._run_exitfuncs()
         os._exit(1)  # with too few threads or too little memory, libraries crash at the usual end
+
+
+def _called(arguments: Sequence[str]) -> typer.Typer:
+    """Return the app with the called command alone, for Typer reads the signatures of all commands of an app."""
+    one, first = copy(app), arguments[0] if arguments else ""
+    one.registered_commands = [c for c in app.registered_commands if c.name == first]
+    one.registered_groups = [group for group in app.registered_groups if group.name == first]
+    return one if one.registered_commands or one.registered_groups else app
 
 
 def _tell(error: Any) -> None:

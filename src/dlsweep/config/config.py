@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.config.claims import ALPHA, Claim
-from dlsweep.config.expansion import Whole, arms
+from dlsweep.config.expansion import arms
 from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
@@ -103,10 +103,9 @@ class Config:
         members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
         evaluated = cache(self._evaluated)
         for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
-            fields, labels = ChainMap(*(one.fields for one in arm)), ChainMap(*(one.labels for one in arm))
-            levels = {factor: labels[factor] for factor in self.factors}
-            evaluate = evaluated(fields["train"], fields["data"])
-            yield Arm(name=self._arm_name(arm), levels=levels, evaluate=evaluate, members=members, **fields)
+            levels = {factor: arm.labels[factor] for factor in self.factors}
+            evaluate = evaluated(arm.fields["train"], arm.fields["data"])
+            yield Arm(name=self._arm_name(arm.labels), levels=levels, evaluate=evaluate, members=members, **arm.fields)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Return the evaluations of an arm. The data is read only if their number depends on it."""
@@ -150,7 +149,8 @@ class Config:
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""
         folded = ((arm, first) for arm, first in arms(self._blocks, self._rules) if arm is not first)
-        names = ((self._arm_name(arm, asked=True), self._arm_name(first)) for arm, first in folded)
+        asked = (({**arm.labels, **ChainMap(*(one.asked for one in arm.combinations))}, first) for arm, first in folded)
+        names = ((self._arm_name(labels), self._arm_name(first.labels)) for labels, first in asked)
         return [(name, first) for name, first in names if name != first]  # a union may name one arm twice
 
     def resolved(self) -> dict[str, Any]:
@@ -168,7 +168,5 @@ class Config:
         """
         return differences(other, self._resolved)
 
-    def _arm_name(self, arm: Whole, *, asked: bool = False) -> str:
-        """Return the name of an arm. asked: with the labels of settings that it was asked for and does not have."""
-        labels = ChainMap(*(one.asked for one in arm if asked), *(one.labels for one in arm))
+    def _arm_name(self, labels: Mapping[str, str]) -> str:
         return ", ".join([labels[factor] for factor in self.varying]) or self.name

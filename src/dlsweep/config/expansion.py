@@ -17,32 +17,30 @@ from dlsweep.config.document import Place
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, SettingLevel
 from dlsweep.config.rules import Rules
-from dlsweep.config.sweep import Block, Combination, Grids, Sweep
+from dlsweep.config.sweep import Block, Combination, Combined, Grids, Sweep
 from dlsweep.config.words import FIELDS, TRAIN, entry
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
 
-Whole = tuple[Combination, ...]  # one of every block: an arm
 
-
-def arms(grids: Grids, rules: Rules) -> Iterator[tuple[Whole, Whole]]:
-    """Yield the arms that the rules leave, each with the first of the same meaning."""
+def arms(grids: Grids, rules: Rules) -> Iterator[tuple[Combined, Combined]]:
+    """Yield the arms that the rules leave, each with the first of the same meaning: itself, unless it is folded."""
     blocks = [block for blocks in grids for block in blocks]
     may_fold = len(grids) > 1 or any(len({one.key for one in block}) < len(block) for block in blocks)
-    first: dict[int, Whole] = {}
+    first: dict[int, Combined] = {}
     for arm in _walk(grids, rules):
-        yield arm, first.setdefault(reduce(xor, (one.key for one in arm)), arm) if may_fold else arm
+        yield arm, first.setdefault(reduce(xor, (one.key for one in arm.combinations)), arm) if may_fold else arm
 
 
-def _walk(grids: Grids, rules: Rules) -> Iterator[Whole]:
+def _walk(grids: Grids, rules: Rules) -> Iterator[Combined]:
     for blocks in grids:
         if not rules:
-            yield from product(*blocks)
+            yield from map(Combined, product(*blocks))
             continue
         fitted = [[(one, rules.fitting(one.labels)) for one in block] for block in blocks]
         for combinations in product(*fitted):
             if rules.leave(reduce(and_, (fitting for _, fitting in combinations))):
-                yield tuple(one for one, _ in combinations)
+                yield Combined([one for one, _ in combinations])
 
 
 def expand(sweep: Sweep) -> Grids:

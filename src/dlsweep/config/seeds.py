@@ -14,6 +14,9 @@ from dlsweep.text import nearest, plain_number, plural
 
 DEFAULT = range(5)
 
+# The regularizers and layers that draw from a source of chance which some arms do not have.
+DRAWN_BY = {"dropout": {"dropout", "dropconnect"}, "augmentation": {"crop", "flip", "input_noise"}}
+
 
 @dataclass(frozen=True)
 class Replicates:

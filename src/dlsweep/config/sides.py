@@ -5,53 +5,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import compress
 from operator import and_
-from typing import Any
 
 from dlsweep.config.claims import Claim, PartialArm
-from dlsweep.config.expansion import Whole, arms
-from dlsweep.config.sweep import Sweep
+from dlsweep.config.sweep import Combined
 from dlsweep.config.words import numeric_settings
 from dlsweep.tasks import Task
+from dlsweep.text import without_setting
 
 ABSENT = "-"  # level of a factor that an arm does not have
 NONE = "none"  # level at which a setting along a trend counts as 0
 
-Rows = Mapping[tuple[str, ...], list["Candidate"]]  # arms by their levels of the open factors
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """An arm as claims see it."""
-
-    whole: Whole
-
-    @cached_property
-    def labels(self) -> dict[str, str]:
-        """The labels of its levels, by factor."""
-        return {factor: label for one in self.whole for factor, label in one.labels.items()}
-
-    @cached_property
-    def fields(self) -> dict[str, Any]:
-        """The values of its fields."""
-        return {name: value for one in self.whole for name, value in one.fields.items()}
-
-    def fits(self, partial: PartialArm) -> bool:
-        """Return True if a partial arm fits."""
-        return all(self.labels.get(factor) in labels for factor, labels in partial.items())
-
-
-def candidates(sweep: Sweep) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield every arm that the rules leave, with the arm that trains in its place: itself, unless it is folded."""
-    made: dict[int, Candidate] = {}
-    for arm, first in arms(sweep.blocks, sweep.rules):
-        own = made.setdefault(id(arm), Candidate(arm))
-        yield own, made[id(first)]
+Rows = Mapping[tuple[str, ...], list[Combined]]  # arms by their levels of the open factors
 
 
 def partial_arms(claim: Claim) -> Sequence[PartialArm]:
@@ -94,13 +63,13 @@ class Alignment:
         alone = [factor for factor, sides in zip(self.factors, levels) if not reduce(and_, sides)]
         return alone or [f for f, sides in zip(self.factors, levels) if len(set().union(*sides)) > 1]
 
-    def shared(self, one: int, other: int) -> Candidate | None:
+    def shared(self, one: int, other: int) -> Combined | None:
         """Return an arm that two sides have in common, if there is one."""
         both = (arm for key in self.common for arm in self.sides[one][key] if arm in self.sides[other][key])
         return next(both, None)
 
 
-def aligned(sides: Sequence[Sequence[Candidate]], factors: Iterable[str]) -> Alignment:
+def aligned(sides: Sequence[Sequence[Combined]], factors: Iterable[str]) -> Alignment:
     """Align the arms of some sides by the open factors. A factor that no arm of some sides has is not open."""
 
     def lacking(factor: str) -> int:
@@ -115,30 +84,29 @@ def in_all(sides: Sequence[Rows]) -> list[tuple[str, ...]]:
     return [key for key in sides[0] if all(key in rows for rows in sides[1:])]
 
 
-def _rows(pairs: Iterable[tuple[tuple[str, ...], Candidate]]) -> Rows:
-    found: dict[tuple[str, ...], list[Candidate]] = {}
+def _rows(pairs: Iterable[tuple[tuple[str, ...], Combined]]) -> Rows:
+    found: dict[tuple[str, ...], list[Combined]] = {}
     for key, arm in pairs:
         found.setdefault(key, []).append(arm)
     return found
 
 
-def along(there: Iterable[Candidate], setting: str, factors: Iterable[str], task: Task) -> dict[float, Rows]:
+def along(there: Iterable[Combined], setting: str, factors: Iterable[str], task: Task) -> dict[float, Rows]:
     """Return the arms at each value of a numeric setting, by their levels of the other factors.
 
     A factor whose levels name the setting loses that part: "sgd lr=0.1" becomes "sgd". An arm with the level `none`
     counts as one with the value 0 of every other level.
     """
     owner, name = setting.partition(".")[0], setting.rpartition(".")[2]
-    said = re.compile(rf" {re.escape(name)}=\S+")
     others = [factor for factor in factors if factor != setting]
     own = [factor.partition(".")[0] == owner for factor in others]
-    keys: dict[Candidate, tuple[str, ...]] = {}
-    values: dict[Candidate, float | None] = {}
+    keys: dict[Combined, tuple[str, ...]] = {}
+    values: dict[Combined, float | None] = {}
     for arm in there:
-        keys[arm] = tuple(said.sub("", arm.labels[f]) if f == owner else arm.labels[f] for f in others)
+        keys[arm] = tuple(without_setting(arm.labels[f], name) if f == owner else arm.labels[f] for f in others)
         values[arm] = numeric_settings(arm.fields, arm.labels, task).get(setting)
     levels = dict.fromkeys(tuple(compress(keys[arm], own)) for arm in keys if values[arm] is not None)
-    pairs: dict[float, list[tuple[tuple[str, ...], Candidate]]] = {}
+    pairs: dict[float, list[tuple[tuple[str, ...], Combined]]] = {}
     for arm, value in values.items():
         if value is not None:
             pairs.setdefault(value, []).append((keys[arm], arm))

@@ -41,6 +41,27 @@ class Combination:
     places: Mapping[str, Place] = field(default_factory=dict)  # of levels ("model") and settings ("train.batch_size")
 
 
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Combinations of several blocks: an arm, if there is one of each block."""
+
+    combinations: Collection[Combination]
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The labels of the levels, by factor."""
+        return {factor: label for one in self.combinations for factor, label in one.labels.items()}
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The values of the fields."""
+        return {name: value for one in self.combinations for name, value in one.fields.items()}
+
+    def fits(self, partial: Mapping[str, Collection[str]]) -> bool:
+        """Return True if it has levels that a partial arm names."""
+        return all(self.labels.get(factor) in labels for factor, labels in partial.items())
+
+
 Block = tuple[Combination, ...]
 Grids = Sequence[Sequence[Block]]  # of each grid its blocks
 
@@ -119,6 +140,11 @@ class Sweep:
         return sum(grid.count for grid in self.grids) * len(self.seeds)
 
     @property
+    def ensemble(self) -> Node | None:
+        """The node that asks for ensembles, if the config does."""
+        return self.evaluate_nodes.get("ensemble") if self.evaluate.ensemble else None
+
+    @property
     def every_fault(self) -> frozenset[str]:
         """The fields with a mistake, in some grid or outside."""
         return self.faulty.union(*(grid.faulty for grid in self.grids))
@@ -158,18 +184,12 @@ class Sweep:
                     yield PartialArm(combinations, blocks, self)
 
 
-@dataclass(frozen=True)
-class PartialArm:
+@dataclass(frozen=True, eq=False)
+class PartialArm(Combined):
     """Some fields of arms, with the places of their settings."""
 
-    combinations: Collection[Combination]
     blocks: Sequence[Block]
     sweep: Sweep
-
-    @cached_property
-    def fields(self) -> dict[str, Any]:
-        """The values of the fields."""
-        return {name: value for one in self.combinations for name, value in one.fields.items()}
 
     @cached_property
     def places(self) -> dict[str, Place]:

@@ -199,9 +199,10 @@ def rendered(figure: Figure, suffix: str) -> tuple[bytes, set[str]]:
     """Return the content of a figure's file in a format, and the characters without a font."""
     content = io.BytesIO()
     dpi = min(figure.dpi, _PIXELS / max(figure.get_size_inches()))
+    quick: Any = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}  # a tenth larger, in half the time
     with style.look(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(content, format=suffix, dpi=dpi, metadata=FORMATS[suffix])
+        figure.savefig(content, format=suffix, dpi=dpi, metadata=FORMATS[suffix], **quick)
     unknown = set()
     for warning in caught:
         if glyph := re.match(r"Glyph (\d+) .* missing from", str(warning.message)):

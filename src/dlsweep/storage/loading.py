@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dlsweep.config import Config, load_resolved
 from dlsweep.config.runs import Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts
+from dlsweep.storage.location import is_remote
+from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.reading import advised
 from dlsweep.training.model import Model, start
 from dlsweep.training.result import Checkpoint
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from dlsweep.datasets import Dataset
     from dlsweep.storage.results import Results
 
@@ -28,10 +33,24 @@ def model_of(results: Results, row: Row, *, trained: bool) -> Model:
     return Model(run, data_of(run.arm).drawn(run.seeds), _kept(results, row) if trained else start(run))
 
 
-def dataset_of(results: Results, row: Row) -> Dataset:
-    """Return the data set of a run, with its split."""
-    run = _expanded(results, row)
-    return data_of(run.arm).drawn(run.seeds)
+def dataset_of(results: Results, runs: DataFrame, opened: dict[tuple[Any, ...], Dataset]) -> Dataset:
+    """Return the data set of some rows of runs, with their split. opened: those that are open already."""
+    by = [factor for factor in results.record.levels if factor.partition(".")[0] == "data"]
+    if several := [factor for factor in by if runs[factor].nunique() > 1]:
+        raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
+    first = runs.iloc[0]
+    key = (*first[by], results.split_of(runs))
+    if key not in opened:
+        run = _expanded(results, dict(first))
+        opened[key] = data_of(run.arm).drawn(run.seeds)
+    return opened[key]
+
+
+def expanded(results: Results) -> Config:
+    """Return the config of some results, loaded again."""
+    config = {key: value for key, value in results.config.items() if key != "fingerprints"}
+    moved = config if is_remote(results.folder) else with_moved_files(config, results.folder.absolute())
+    return load_resolved(moved)
 
 
 def _expanded(results: Results, row: Row) -> Run:

@@ -285,7 +285,10 @@ def _packages() -> dict[str, str]:
 
 
 def _git_commit(folder: Path) -> str | None:
-    """Return the commit of the config's repository, if there is one."""
+    """Return the commit of the config's repository, if there is one. Git is started in repositories only."""
+    place = folder.resolve()
+    if "GIT_DIR" not in os.environ and not any((parent / ".git").exists() for parent in (place, *place.parents)):
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True

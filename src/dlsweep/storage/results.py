@@ -14,9 +14,7 @@ from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
 from dlsweep.storage import choosing, parts, record
 from dlsweep.storage.choosing import SeedNumber
 from dlsweep.storage.folder import Folder, open_folder
-from dlsweep.storage.location import is_remote
 from dlsweep.storage.made_by import Machine, machine_of
-from dlsweep.storage.moved_files import with_moved_files
 from dlsweep.storage.predictions import true_classes
 from dlsweep.storage.reading import Reader
 from dlsweep.storage.tables import STATUSES
@@ -159,14 +157,7 @@ class Results:
         """
         from dlsweep.storage.loading import dataset_of
 
-        by = [factor for factor in self.record.levels if factor.partition(".")[0] == "data"]
-        if several := [factor for factor in by if runs[factor].nunique() > 1]:
-            raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
-        first = runs.iloc[0]
-        key = (*first[by], self.split_of(runs))
-        if key not in self._data:
-            self._data[key] = dataset_of(self, dict(first))
-        return self._data[key]
+        return dataset_of(self, runs, self._data)
 
     @cached_property
     def overlap(self) -> float:
@@ -263,7 +254,7 @@ class Results:
 
     def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
-        return choosing.partial_arm(self, arm)
+        return choosing.partial_arm(self.record.levels, arm, f"in {self.folder}")
 
     def compare(
         self,
@@ -285,11 +276,9 @@ class Results:
     @cached_property
     def expanded(self) -> Config:
         """Config of the results, loaded again."""
-        from dlsweep.config import load_resolved
+        from dlsweep.storage.loading import expanded
 
-        config = {key: value for key, value in self.config.items() if key != "fingerprints"}
-        moved = config if is_remote(self.folder) else with_moved_files(config, self.folder.absolute())
-        return load_resolved(moved)
+        return expanded(self)
 
     @cached_property
     def weights(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,8 @@ TABLES = ("curves", *OPTIONAL, "runs")
 
 # The metrics of runs/ for each split: of the trained network, which early stopping may take from before the end; the
 # best of the curve; and the last of the curve, whatever the run's status.
-MOMENTS = ("final", "best", "last")
+Moment = Literal["final", "best", "last"]
+MOMENTS: tuple[Moment, ...] = get_args(Moment)
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
 
 STATUSES = ("done", "diverged", "stopped", "failed")

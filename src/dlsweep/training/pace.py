@@ -86,7 +86,8 @@ def _training(cohort: Cohort, chunk: Chunk, whole: Dataset) -> float:
 def _typical(action: Callable[[], None]) -> float:
     """Return the median of the seconds that an action takes."""
     found: list[float] = []
-    while not found or sum(found) < STEPPING:
+    begun = time.perf_counter()
+    while not found or time.perf_counter() - begun < STEPPING:
         start = time.perf_counter()
         action()
         found.append(time.perf_counter() - start)

@@ -62,7 +62,6 @@ def alike(axes: list[Axes]) -> bool:
     return len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted({"curves", "gap", "layers", "histograms", "final", "response", "heatmap"}))
 def test_every_kind_is_drawn_without_a_setting(results: Results, kind: str) -> None:
     with warnings.catch_warnings():
@@ -383,7 +382,6 @@ def test_many_lines_show_the_test_only_unless_asked(results: Results) -> None:
     assert len(lines(ax, "mean: ")) == 8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 3), (3, 3), (3, 4), (4, 5)])
 def test_a_grid_fits_a_slide(shape: tuple[int, int]) -> None:
     levels = {"activation": [f"a{i}" for i in range(shape[0])], "init": [f"i{i}" for i in range(shape[1])]}

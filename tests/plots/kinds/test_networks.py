@@ -23,8 +23,6 @@ from dlsweep.plots.kinds import confusion, feature_maps, filters, misclassified
 from dlsweep.registry import Choice
 from dlsweep.storage.results import Results
 
-pytestmark = pytest.mark.slow
-
 KINDS = ["churn", "confusion", "feature_maps", "filters", "hardest", "misclassified"]
 CONFIG: dict[str, Any] = {
     "name": "looked-into",

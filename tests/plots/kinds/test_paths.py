@@ -122,7 +122,6 @@ def test_lines_are_colours_in_one_panel(six: Results) -> None:
     assert legend(figure) == [*NAMES, "start", "end", "minimum"]
 
 
-@pytest.mark.slow
 def test_a_figure_for_each_landscape(several: Results) -> None:
     names = [path.name for path in draw(several)]
     assert len(names) == len(set(names)) == 4
@@ -184,7 +183,6 @@ def test_a_start_that_is_far_away(tmp_path: Path) -> None:
     assert len(draw(results)) == 1
 
 
-@pytest.mark.slow
 def test_the_committed_configs_show_what_they_say(tmp_path: Path) -> None:
     configs = Path(__file__).parents[3] / "configs"
     for name in ("optimizer_paths", "landscapes"):

@@ -7,28 +7,27 @@ from itertools import combinations
 from math import isfinite
 from typing import Any, NamedTuple
 
+from dlsweep.config import expansion
 from dlsweep.config.checks.data import try_layers
 from dlsweep.config.claims import PartialArm, Stated
 from dlsweep.config.document import Place, Reading
 from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import (
     ABSENT,
-    Candidate,
     aligned,
     along,
-    candidates,
     in_all,
     open_factors,
     partial_arms,
 )
 from dlsweep.config.stating import metric_of
-from dlsweep.config.sweep import Combination, Sweep
+from dlsweep.config.sweep import Combination, Combined, Sweep
 from dlsweep.config.words import numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
 
-Arms = Sequence[Candidate]
+Arms = Sequence[Combined]
 
 
 class _Arms(NamedTuple):
@@ -36,13 +35,13 @@ class _Arms(NamedTuple):
 
     sweep: Sweep
     trained: Arms
-    folded: Mapping[Candidate, Candidate]
+    folded: Mapping[Combined, Combined]
 
     @property
     def factors(self) -> list[str]:
         return [factor.name for factor in self.sweep.factors]
 
-    def name(self, arm: Candidate) -> str:
+    def name(self, arm: Combined) -> str:
         """Return the labels of an arm that tell it from the others."""
         varying = [f for f in self.factors if len({one.labels[f] for one in self.trained}) > 1]
         return ", ".join(arm.labels[factor] for factor in varying) or self.sweep.name
@@ -52,7 +51,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims that no results of the sweep can decide."""
     if not sweep.claims or sweep.every_fault or not all(sweep.blocks):
         return
-    found = list(candidates(sweep))
+    found = list(expansion.arms(sweep.blocks, sweep.rules))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
     for stated in sweep.claims if arms.trained else ():  # a config without arms is refused for that alone
         yield from _claim(stated, arms)
@@ -154,7 +153,7 @@ def _whole_spread(
             return
 
 
-def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
+def _sides(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Combined]]:
     """Return the arms that a claim compares."""
     partial = partial_arms(stated.claim)
     sides = [[arm for arm in there if arm.fits(one)] for one in partial]
@@ -198,7 +197,7 @@ def _fits(one: Combination, partial: Sequence[PartialArm]) -> bool:
     return all(one.labels[f] in labels for arm in partial for f, labels in arm.items() if f in one.labels)
 
 
-def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Candidate]]:
+def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> Reading[list[Combined]]:
     """Return the arms along the numeric setting of a claim."""
     setting, task = stated.claim.along, arms.sweep.task
     place = stated.nodes[stated.claim.relation].place
@@ -242,7 +241,7 @@ def _evaluations(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) ->
 
 def _layers(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) -> Iterator[Mistake]:
     """Report a probe of a layer that a network of the claim does not have."""
-    asked: dict[tuple[Any, ...], Candidate] = {}
+    asked: dict[tuple[Any, ...], Combined] = {}
     for arm in compared if metric.kind == "probe" else ():
         dataset = arms.sweep.datasets.opened[arm.fields["data"]]
         if dataset is not None:

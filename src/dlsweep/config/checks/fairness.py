@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from dlsweep.config import expansion
 from dlsweep.config.basics import LONGEST_NAME
 from dlsweep.config.document import Place
-from dlsweep.config.sides import Candidate, candidates, partial_arms
-from dlsweep.config.sweep import Sweep
+from dlsweep.config.sides import partial_arms
+from dlsweep.config.sweep import Combined, Sweep
 from dlsweep.config.tuning import FIRST_SEED, Tuning, grouped, unlike
 from dlsweep.errors import Mistake
 
@@ -21,16 +22,16 @@ class _Arms(NamedTuple):
 
     sweep: Sweep
     tuning: Tuning
-    groups: Sequence[Sequence[Candidate]]
+    groups: Sequence[Sequence[Combined]]
 
-    def name(self, group: Sequence[Candidate]) -> str:
+    def name(self, group: Sequence[Combined]) -> str:
         """Return the name of an arm without its tuned settings."""
         factors = [f.name for f in self.sweep.factors]
         levels = {f: {one.labels[f] for group in self.groups for one in group} for f in factors}
         varying = [(f, group[0].labels[f]) for f in factors if len(levels[f]) > 1]
         return self.tuning.name(varying) or self.sweep.name
 
-    def tried(self, group: Sequence[Candidate]) -> int:
+    def tried(self, group: Sequence[Combined]) -> int:
         """Return the number of candidates that are tried."""
         return len(group) if self.tuning.random is None else min(len(group), self.tuning.random)
 
@@ -40,7 +41,7 @@ def _arms(sweep: Sweep) -> _Arms | None:
     tuning = sweep.tuning
     if tuning is None or sweep.every_fault or not all(sweep.blocks) or not tuning.over:
         return None
-    there = [arm for arm, first in candidates(sweep) if arm is first]
+    there = [arm for arm, first in expansion.arms(sweep.blocks, sweep.rules) if arm is first]
     return _Arms(sweep, tuning, grouped(tuning, there))
 
 

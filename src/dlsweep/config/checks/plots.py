@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import prod
@@ -109,7 +108,7 @@ def _arms(sweep: Sweep) -> set[tuple[object, ...]]:
     for blocks in sweep.blocks:
         fields = {name for block in blocks for name in block[0].fields}
         own = replace(sweep, blocks=[blocks]).partial_arms(*fields)
-        arms += (ChainMap(*(dict(one.labels) for one in arm.combinations)) for arm in own if arm.is_kept)
+        arms += (arm.labels for arm in own if arm.is_kept)
     axes = [[f.name for f in axis.factors] for axis in sweep.axes] if len(sweep.grids) == 1 else []
     return {tuple(tuple(arm[name] for name in names) for names in axes or [[name] for name in arm]) for arm in arms}
 

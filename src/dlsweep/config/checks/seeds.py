@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlsweep.config.checks.unused import named
+from dlsweep.config.seeds import DRAWN_BY
 from dlsweep.config.sweep import Sweep
 from dlsweep.datasets.division import Division
 from dlsweep.errors import Mistake
@@ -12,10 +13,10 @@ from dlsweep.factors import foreign
 from dlsweep.registry import Choice
 from dlsweep.text import plural
 
-# The regularizers and layers that draw from a source, and advice where there are none.
-_DRAW = {
-    "dropout": ({"dropout", "dropconnect"}, "add the regularizer dropout"),
-    "augmentation": ({"crop", "flip", "input_noise"}, "add data augmentation such as the regularizer input_noise"),
+# Advice where no arm draws from a source.
+_ADVICE = {
+    "dropout": "add the regularizer dropout",
+    "augmentation": "add data augmentation such as the regularizer input_noise",
 }
 
 
@@ -37,15 +38,14 @@ def sources(sweep: Sweep) -> Iterator[Mistake]:
                 "no arm draws a split: all seeds share one; take the source split out, or let seeds draw it, as in "
                 "data: {table: {path: …, test: 0.2, split: seed}}"
             )
-        names, advice = _DRAW.get(key, (set(), ""))
-        if names and not foreign() and names.isdisjoint(_names(sweep)):
-            yield key.place.mistake(f"no arm draws {key}; take the source {key} out, or {advice}")
+        if key in DRAWN_BY and not foreign() and DRAWN_BY[key].isdisjoint(_names(sweep)):
+            yield key.place.mistake(f"no arm draws {key}; take the source {key} out, or {_ADVICE[key]}")
 
 
 def ensembles(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles of crossed seeds."""
-    if sweep.seeds.crossed and sweep.evaluate.ensemble and "ensemble" in sweep.evaluate_nodes:
-        yield sweep.evaluate_nodes["ensemble"].place.mistake(
+    if sweep.seeds.crossed and sweep.ensemble:
+        yield sweep.ensemble.place.mistake(
             "evaluate.ensemble averages independent runs, and those of crossed seeds are not; write a number of seeds"
         )
 
@@ -85,8 +85,8 @@ def _by_seed(sweep: Sweep) -> str:
 def no_common_test(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles and tuning where each seed has test samples of its own."""
     word = _by_seed(sweep)
-    if word and sweep.evaluate.ensemble and "ensemble" in sweep.evaluate_nodes:
-        yield sweep.evaluate_nodes["ensemble"].place.mistake(
+    if word and sweep.ensemble:
+        yield sweep.ensemble.place.mistake(
             f"evaluate.ensemble averages predictions for the same samples, and with {word} each seed has its own; "
             "take one of them out"
         )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import effects_of_runs
 from dlsweep.analysis.facets import Facets, SplitName
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NAME, fit
 from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, beside, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName
 from dlsweep.analysis.networks import PartialArm
-from dlsweep.analysis.scores import Moment, Rows, Scores, chance, metric_in
+from dlsweep.analysis.scores import Rows, Scores, chance, metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
@@ -17,6 +17,7 @@ from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, beside, name_rows, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

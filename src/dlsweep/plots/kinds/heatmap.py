@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Cell, Facets, SplitName
-from dlsweep.analysis.scores import Moment, Scores, cell_scores, chance, metric_in
+from dlsweep.analysis.scores import Scores, cell_scores, chance, metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.colours import MISSING, Colours
 from dlsweep.plots.fitting import LABEL, fit, under
 from dlsweep.plots.panels import Words, bare, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import Effects, effects_of_runs
 from dlsweep.analysis.facets import Facets, FactorName, SplitName
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
@@ -20,6 +20,7 @@ from dlsweep.plots.fitting import under
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name, level_names
 from dlsweep.plots.panels import Words, panels
+from dlsweep.storage.tables import Moment
 from dlsweep.text import nearest
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
 from dlsweep.analysis.luck import shares
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import NAME
 from dlsweep.plots.panels import Words, empty, name_rows, panels
+from dlsweep.storage.tables import Moment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlsweep.analysis.facets import Facets, SettingName, SplitName, moving_with
-from dlsweep.analysis.scores import Moment, metric_in
+from dlsweep.analysis.scores import metric_in
 from dlsweep.analysis.series import response_series
 from dlsweep.plots.axes import XAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.line_chart import line_chart
 from dlsweep.plots.names import factor_name
 from dlsweep.registry import Fraction
+from dlsweep.storage.tables import Moment
 from dlsweep.text import sentence
 
 if TYPE_CHECKING:
