@@ -15,6 +15,7 @@ from dlsweep.tabular import Form
 from dlsweep.text import NUMBER
 
 Results = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
+OneSweep = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.", show_default=False)]
 _LEVELS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu init=he,xavier."
 ResultsAndLevels = Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=_LEVELS, show_default=False)]
 Folders = Annotated[
