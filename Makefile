@@ -8,7 +8,7 @@ RESULTS ?= results
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run plot gallery claims test check torture test-kernels test-oldest test-export test-cluster slurm parity \
+.PHONY: help run plot gallery claims test check torture torture-cluster test-kernels test-oldest test-export test-cluster slurm parity \
   lint types digests reference bench bench-techniques bench-convolution bench-answers simulations format clean
 
 help: ## list the targets
@@ -47,6 +47,9 @@ check: $(VENV)/.installed-test ## run the fast tests, in about a minute
 
 torture: $(VENV)/.installed-test ## run the long tests of faults: kills, gzip bombs, few processes, mutated configs (10 minutes)
 	$(BIN)/python -m pytest -n 0 -m torture
+
+torture-cluster: .venv-cluster/.installed ## let every durable operation fail on the workers of Dask and on an S3 server (half an hour)
+	.venv-cluster/bin/python -m pytest -n 0 -m "cluster and torture"
 
 test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on every BLAS kernel that this processor can run
 	$(BIN)/python tests/support/kernels.py -q -m numerics

@@ -26,7 +26,7 @@ from typing import NamedTuple, get_args
 
 from dlsweep.errors import UsageError
 from dlsweep.tasks import Task
-from dlsweep.text import NUMBER, similar, value_text
+from dlsweep.text import NUMBER, did_you_mean, similar, value_text
 from dlsweep.types import Split
 
 # The measurements of a layer in the table layers/, and those of them that are shares.
@@ -231,8 +231,7 @@ class _Grammar(NamedTuple):
         factor = max((f for f in self.factors if rest.startswith(f"{f}_")), key=len, default="")
         inner = rest.removeprefix(f"{factor}_") if factor else ""
         if not factor or not inner:
-            near = similar(rest.partition("_")[0], self.factors)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = did_you_mean(similar(rest.partition("_")[0], self.factors))
             raise UsageError(
                 f"{name!r} names no factor of this sweep{hint} (choices: {', '.join(self.factors)}); a spread is "
                 f"written spread_over_FACTOR_METRIC, such as spread_over_{self.factors[0]}_{self.task.metrics[0]}"
@@ -244,8 +243,8 @@ class _Grammar(NamedTuple):
     def _probe(self, name: str) -> Metric:
         column, _, layer = name.partition("@")
         if column not in MEASURED or not layer:
-            near = similar(column, MEASURED)
-            hint = f"; did you mean {near + '@' + layer!r}?" if near and layer else ""
+            near = similar(column, MEASURED) if layer else None
+            hint = did_you_mean(near and f"{near}@{layer}")
             raise UsageError(
                 f"there is no metric {name!r}{hint} (MEASUREMENT@LAYER with one of the measurements "
                 f"{', '.join(MEASURED)})"
@@ -255,8 +254,7 @@ class _Grammar(NamedTuple):
         return Metric("probe", y=column, layer=layer)
 
     def _unknown(self, name: str) -> Metric:
-        near = similar(name, self._names())
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(similar(name, self._names()))
         raise UsageError(f"there is no metric {name!r}{hint} ({self._overview()})")
 
     def _names(self) -> Iterator[str]:

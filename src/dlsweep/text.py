@@ -30,6 +30,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def plural_range(counts: Iterable[int], noun: str) -> str:
+    """Return the smallest and the largest of some counts with their noun; one of them if they are equal.
+
+    >>> plural_range([5, 4, 5], "seed"), plural_range([1], "seed")
+    ('4 to 5 seeds', '1 seed')
+    """
+    found = sorted(counts)
+    fewest, most = found[0], found[-1]
+    return plural(most, noun) if fewest == most else f"{fewest:,} to {plural(most, noun)}"
+
+
 def listed(words: Sequence[str]) -> str:
     """Return words as a sentence lists them.
 
@@ -213,6 +224,15 @@ def label_text(value: Any) -> str:
     return value_text(value)
 
 
+def without_setting(label: str, setting: str) -> str:
+    """Return the label of a level without a setting that it names.
+
+    >>> without_setting("sgd lr=0.1", "lr")
+    'sgd'
+    """
+    return re.sub(rf" {re.escape(setting)}=\S+", "", label)
+
+
 def plain_number(text: str) -> str:
     """Return the end of a sentence about a text that is a number with separators: how to write it; "" for any other.
 
@@ -232,6 +252,15 @@ def similar(word: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), None)
 
 
+def did_you_mean(name: str | None) -> str:
+    """Return the part of a message that asks for a name; "" without one.
+
+    >>> did_you_mean("relu"), did_you_mean(None)
+    ("; did you mean 'relu'?", '')
+    """
+    return f"; did you mean {name!r}?" if name else ""
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest one, if there is one, and all.
 
@@ -239,8 +268,7 @@ def nearest(word: str, names: Iterable[str]) -> str:
     "; did you mean 'relu'? (choices: relu, tanh)"
     """
     choices = sorted(names)
-    close = similar(word, choices)
-    hint = f"; did you mean {close!r}?" if close else ""
+    hint = did_you_mean(similar(word, choices))
     return f"{hint} (choices: {', '.join(choices)})" if choices else hint
 
 

@@ -14,6 +14,7 @@ from bench import stores
 from scipy import stats
 from tests.support.claims import store
 
+import dlsweep
 from dlsweep.analysis.closing import closing_data, closing_table, page, text
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.shown import Asked, Shown
@@ -143,6 +144,22 @@ def test_rows_of_runs(results: Results) -> None:
     differences = np.subtract(FINAL["relu", "xavier"], FINAL["relu", "he"])
     np.testing.assert_allclose(board["best_test_accuracy_difference"][6:], differences, atol=1e-12)
     assert board["best_test_accuracy_iteration"].tolist() == [20] * 12
+
+
+def test_an_ensemble_is_of_the_iteration_that_is_shown(tmp_path: Path) -> None:
+    config = {
+        "name": "together",
+        "data": {"mnist": {"train": 300, "test": 200}},
+        "train": {"iterations": 20},
+        "evaluate": {"every": 10, "ensemble": True},
+        "grid": {"init": ["he", "xavier"]},
+        "seeds": 3,
+    }
+    results = dlsweep.run(config, output=tmp_path, executor="inline", quiet=True)
+    curves = results.ensembles[results.ensembles["split"] == "test"].set_index(["arm", "iteration"])["accuracy"]
+    for at, iteration in ((None, 20), (10, 10)):
+        board = results.leaderboard(at=at).set_index("arm")["final_test_accuracy_ensemble"]
+        assert board.to_dict() == curves.xs(iteration, level="iteration").to_dict()
 
 
 @pytest.mark.parametrize("rows", ["arms", "runs", "factors"])

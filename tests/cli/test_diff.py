@@ -54,7 +54,7 @@ def test_the_same_config_gives_the_same_bits(pair: Dlsweep) -> None:
 def test_a_shorter_training_is_different_and_the_numbers_are_those_of_scipy(pair: Dlsweep) -> None:
     found = data(pair, "a", "short", 1)
     assert found["outcome"] == "different"
-    assert found["config"] == ["train.iterations: 20 there, 1 now"]
+    assert found["config"] == ["train.iterations: 20 in A, 1 in B"]
     runs = {name: api.open_results(pair.folder / "results" / name).runs for name in ("a", "short")}
     for change in found["changes"]:
         a, b = (
@@ -67,7 +67,7 @@ def test_a_shorter_training_is_different_and_the_numbers_are_those_of_scipy(pair
             raw = stats.permutation_test((b - a,), np.sum, permutation_type="samples", n_resamples=10**6).pvalue
             assert raw <= change["p"] <= 0.05
     text = pair("diff", "results/a", "results/short", code=1).stdout
-    assert "The configs differ:\n  train.iterations: 20 there, 1 now" in text
+    assert "The configs differ:\n  train.iterations: 20 in A, 1 in B" in text
     assert text.endswith("A and B differ.\n")
 
 

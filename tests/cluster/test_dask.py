@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.commands import Dlsweep
+from tests.support import PROGRAMS
+from tests.support.commands import Dlsweep, python
 
 import dlsweep as package
 
@@ -162,8 +164,6 @@ def test_a_run_that_kills_its_workers_fails_alone(dlsweep: Dlsweep) -> None:
     (dlsweep.folder / "deadly.py").write_text(DEADLY, "utf-8")
     (dlsweep.folder / "sweep.py").write_text(SWEEP, "utf-8")
     environment = {"PYTHONPATH": str(dlsweep.folder), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
-    from tests.support.commands import python
-
     done = python("sweep.py", folder=dlsweep.folder, environment=environment, anew=True)
     assert done.returncode == 0, done.stderr
     runs = package.open_results(dlsweep.folder / "results/tiny").runs
@@ -228,13 +228,32 @@ def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
     assert done.stderr.strip() == "the workers of a scheduler are its own: remove -j, or --scheduler"
 
 
+def test_a_plug_in_ends_its_own_runs_only_whatever_it_raises(dlsweep: Dlsweep) -> None:
+    moods = ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"]
+    config = {
+        "name": "tiny",
+        "data": {"npz": {"path": str(dlsweep.folder / "tiny.npz")}},
+        "model": {"mlp": {"hidden": [4]}},
+        "train": {"iterations": 5, "batch_size": 5},
+        "grid": {"activation": [{"rude": {"mood": moods}}, "relu"]},
+        "seeds": 1,
+    }
+    (dlsweep.folder / "rude.py").write_text((PROGRAMS / "rude.py").read_text("utf-8"), "utf-8")
+    program = "import json, sys, dlsweep, rude\nif __name__ == '__main__':\n    dlsweep.run(json.loads(sys.argv[1]), "
+    (dlsweep.folder / "sweep.py").write_text(program + "executor='dask', jobs=1)", "utf-8")
+    environment = {"PYTHONPATH": str(dlsweep.folder)}
+    done = python("sweep.py", json.dumps(config), folder=dlsweep.folder, environment=environment, anew=True)
+    assert done.returncode == 0, done.stderr
+    runs = package.open_results(dlsweep.folder / "results/tiny").runs
+    assert runs["status"].tolist() == ["failed"] * 4 + ["done"]
+    assert [error.strip().rpartition("\n")[2].rstrip(": ") for error in runs["error"][:4]] == moods
+
+
 def test_a_plug_in_that_workers_lack_is_told(dlsweep: Dlsweep, cluster: Cluster) -> None:
     cluster.environment["PYTHONPATH"] = ""
     cluster.worker()
     (dlsweep.folder / "swishes.py").write_text(PLUG_IN, "utf-8")
     (dlsweep.folder / "sweep.py").write_text(USES, "utf-8")
-    from tests.support.commands import python
-
     arguments = ("sweep.py", cluster.address)
     done = python(*arguments, folder=dlsweep.folder, environment={"PYTHONPATH": str(dlsweep.folder)}, anew=True)
     assert done.returncode == 2, done.stderr

@@ -103,8 +103,12 @@ class Remote(Dlsweep):
 
     def names(self, inside: str) -> list[str]:
         """The names of all objects in a folder of the results, hidden ones included."""
+        return self.at(self.place, inside)
+
+    def at(self, place: str, inside: str) -> list[str]:
+        """The names of all objects in a folder of other results."""
         with suppress(FileNotFoundError):
-            found = files(self.port).ls(f"{self.place[5:]}/{inside}", detail=False)
+            found = files(self.port).ls(f"{place[5:]}/{inside}", detail=False)
             return sorted(name.rpartition("/")[2] for name in found)
         return []
 

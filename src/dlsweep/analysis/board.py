@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlsweep.analysis.frames import ENDED, crossing, replication
-from dlsweep.analysis.metrics import fitting, metric_values, words_of
+from dlsweep.analysis.metrics import fitting, metric_values
 from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.statistics import Replication
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
+from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
 from dlsweep.types import Array
 

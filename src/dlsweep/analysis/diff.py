@@ -15,7 +15,7 @@ from dlsweep.analysis.frames import counted
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.config.claims import ALPHA
-from dlsweep.config.resolved import differences
+from dlsweep.config.resolved import A_AND_B, differences
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES
@@ -108,7 +108,7 @@ def diff(a: Results, b: Results) -> Diff:
     return Diff(
         a,
         b,
-        config=[one for one in differences(a.config, b.config) if not one.startswith("name: ")],
+        config=[one for one in differences(a.config, b.config, A_AND_B) if not one.startswith("name: ")],
         circumstances=_circumstances(a, b),
         only_a=len(a.runs) - len(pairs),
         only_b=len(b.runs) - len(pairs),

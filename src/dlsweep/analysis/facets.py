@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import numpy as np
 
 from dlsweep.errors import UsageError
-from dlsweep.text import nearest
+from dlsweep.text import nearest, without_setting
 from dlsweep.types import NameOf, Split
 
 if TYPE_CHECKING:
@@ -221,8 +221,7 @@ def along(frame: DataFrame, x: str | None) -> tuple[DataFrame, str]:
     owner, _, setting = x.rpartition(".")
     frame = frame.assign(**{x: numeric[x].astype(float)})
     if (factor := owner.partition(".")[0]) in factors(frame):
-        said = re.compile(rf" {re.escape(setting)}=\S+")
-        without = {level: said.sub("", level) for level in all_levels(frame, factor)}
+        without = {level: without_setting(level, setting) for level in all_levels(frame, factor)}
         names = labels(frame, factor).map(without)
         frame[factor] = pd.Categorical(names, list(dict.fromkeys(without.values())))
     return frame, x

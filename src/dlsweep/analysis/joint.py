@@ -17,7 +17,7 @@ from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
 from dlsweep.tabular import Column, Form, table_of
-from dlsweep.text import measured, plural
+from dlsweep.text import interval_text, measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Joint:
         own = (frame[f"{sweep}_difference{end}"] for end in ("", "_low", "_high"))
         for arm, difference, low, high in zip(frame["arm"], *own):
             half = (high - low) / 2
-            ends = f" [{measured(low, half, sign=True)}, {measured(high, half, sign=True)}]" if half == half else ""
+            ends = f" {interval_text(low, high, sign=True)}" if half == half else ""
             yield "–" if arm == self.reference else measured(difference, half, sign=True) + ends
 
     def notes(self) -> list[str]:

@@ -86,7 +86,7 @@ def _arms(board: Board) -> DataFrame:
         table = table.assign(**{f"{name}{end}": column for end, column in one.columns().items()})
         if "iteration" in frame:
             table[f"{name}_iteration"] = frame["iteration"].groupby(board.arms[0]).median().to_numpy()
-        if together := ensembles(board.results, one.metric):
+        if together := ensembles(board.results, one.metric, board.at):
             table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
     return table.iloc[board.compared[0].order].reset_index(drop=True)
 
@@ -170,8 +170,8 @@ def error_line(error: str) -> str:
     return next((text for text in texts if text and not text.startswith(" ")), error.strip())
 
 
-def ensembles(results: Results, metric: Metric) -> dict[str, float]:
-    """Return a final or best metric of the averaged predictions of each arm's runs.
+def ensembles(results: Results, metric: Metric, at: int | None = None) -> dict[str, float]:
+    """Return a final or best metric of the averaged predictions of each arm's runs; at: an iteration for a final one.
 
     An arm without an ensemble at the end, because all its runs diverged or failed, is left out.
     """
@@ -180,7 +180,9 @@ def ensembles(results: Results, metric: Metric) -> dict[str, float]:
     rows = results.ensembles[results.ensembles["split"] == metric.split]
     if rows.empty or metric.y not in rows:
         return {}
-    if metric.kind == "final":
+    if at is not None:
+        rows = rows[rows["iteration"] == at]
+    elif metric.kind == "final":
         done = results.runs.loc[results.runs["status"] == "done", "arm"]
         rows = rows[rows["arm"].isin(done)]
     found = rows.groupby("arm", observed=True)[metric.y]

@@ -12,7 +12,7 @@ from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.looks import Looks
 from dlsweep.storage.results import Results
-from dlsweep.text import listed, plural, sentence
+from dlsweep.text import listed, plural, plural_range, sentence
 
 _MOST_LEVELS = 8  # of a factor that a paragraph lists
 
@@ -47,13 +47,12 @@ def _design(results: Results) -> Iterator[str]:
         for f, own in levels.items()
     ]
     counts = results.runs.groupby("arm", observed=True)["seed"].nunique()
-    arms, (fewest, seeds) = len(counts), (counts.min(), counts.max())
-    each = plural(seeds, "seed") if fewest == seeds else f"{fewest} to {plural(seeds, 'seed')}"
     varied = f"varied {listed(told)}" if told else "has one arm"
-    yield f"the sweep {results.name} {varied}; each of {plural(arms, 'arm')} was trained with {each}"
+    seeds = plural_range(counts, "seed")
+    yield f"the sweep {results.name} {varied}; each of {plural(len(counts), 'arm')} was trained with {seeds}"
     if results.record.tuning:
         yield from (note.rstrip(".") for note in results.record.tuning.notes())
-    if seeds > 1:
+    if counts.max() > 1:
         drawn, held = sources(results.config)
         yield (
             f"a seed sets {listed(drawn)}, and arms of one seed share these draws, so arms were compared in pairs of "

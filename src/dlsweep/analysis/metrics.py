@@ -14,8 +14,9 @@ from dlsweep.analysis.sides import fitting as rows_with
 from dlsweep.config.sides import ABSENT
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric, parse_metric
+from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
-from dlsweep.text import label_text, nearest, plural
+from dlsweep.text import nearest, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -89,11 +90,6 @@ def fitting(results: Results, values: DataFrame, metric: Metric, arm: Mapping[st
     return mask
 
 
-def words_of(arm: Mapping[str, Any]) -> str:
-    """Return a partial arm in words."""
-    return ", ".join(f"{factor}: {label_text(level)}" for factor, level in arm.items())
-
-
 def values_to_divide(results: Results, metric: Metric, where: Mapping[str, Any] | None = None) -> DataFrame:
     """Return the values of a metric whose variance can be divided: all are finite, or NaN for a failed run.
 
@@ -133,8 +129,8 @@ class Found(NamedTuple):
     iteration: Array | None = None
 
 
-def _curve(results: Results, metric: Metric, y: str = "") -> Measured:
-    return results.measured(y or metric.y, split=metric.split)
+def _curve(results: Results, metric: Metric) -> Measured:
+    return results.measured(metric.y, split=metric.split)
 
 
 def _column(results: Results, name: str) -> Array:

@@ -16,7 +16,7 @@ from dlsweep.analysis.shown import Shown
 from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
 from dlsweep.storage.made_by import mixture
-from dlsweep.text import listed, plural
+from dlsweep.text import listed, plural, plural_range
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5
@@ -44,7 +44,7 @@ def _comparison(shown: Shown) -> Iterator[str]:
     if most < 2:
         yield from ["One seed: any difference may be chance."] if "data" in board.results.config else []
         return
-    seeds = plural(most, "seed") if fewest == most else f"{fewest} to {plural(most, 'seed')}"
+    seeds = plural_range([fewest, most], "seed")
     crossed, overlap = board.replication.crossed, board.replication.overlap
     seeds = words(board.results.config["seeds"]) if crossed else seeds
     on = " on these test images" if any(metric.split == "test" for metric in board.metrics) and not overlap else ""

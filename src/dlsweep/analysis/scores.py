@@ -12,11 +12,13 @@ import numpy as np
 from dlsweep.analysis.facets import Cell, Facets, arms, factors, labels, levels, refuse_mixed
 from dlsweep.analysis.frames import counted, metric_columns, replication
 from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.sides import fitting
 from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
+from dlsweep.storage.choosing import partial_arm
 from dlsweep.storage.tables import Moment
-from dlsweep.text import fitting_labels, label_text, nearest, value_text
+from dlsweep.text import nearest, value_text
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
@@ -160,20 +162,14 @@ class Rows:
             if row not in (*self.names, "best"):
                 raise UsageError(f"there is no row {row!r} to compare with{nearest(row, [*self.names, 'best'])}")
             return row if row in self.names else min(self.names, key=self.rank)
-        frame, words = self.facets.frame, value_text(dict(row))
-        fitting = np.ones(len(frame), bool)
-        for factor, level in row.items():
-            if factor not in factors(frame):
-                raise UsageError(f"there is no factor {factor!r} to compare with{nearest(factor, factors(frame))}")
-            known = levels(frame, factor)
-            if not (found := fitting_labels(label_text(level), known)):
-                raise UsageError(f"{factor} has no level {level!r} to compare with{nearest(str(level), known)}")
-            fitting &= labels(frame, factor).isin(found).to_numpy()
-        of = list(dict.fromkeys(self.row[fitting]))
+        frame = self.facets.frame
+        known = {factor: levels(frame, factor) for factor in factors(frame)}
+        there = fitting(frame, partial_arm(known, row, "to compare with"))
+        of = list(dict.fromkeys(self.row[there]))
         if len(of) != 1:
-            apart = [factor for factor in factors(frame) if frame.loc[fitting, factor].nunique() > 1]
+            apart = [factor for factor in known if frame.loc[there, factor].nunique() > 1]
             more = f"; add the level of {', '.join(apart)}" * bool(of)
-            raise UsageError(f"a reference must be one row, and {len(of)} are {words}{more}")
+            raise UsageError(f"a reference must be one row, and {len(of)} are {value_text(dict(row))}{more}")
         return of[0]
 
     def minus(self, name: str) -> Rows:

@@ -15,7 +15,7 @@ from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import Metric
-from dlsweep.text import half_width, interval_text, measured, plural, sentence
+from dlsweep.text import half_width, interval_text, measured, plural, sentence, significant
 
 if TYPE_CHECKING:
     from dlsweep.analysis.comparison import Comparison
@@ -41,7 +41,7 @@ def p_text(p: float) -> str:
     >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(float("nan"))
     ('0.031', '1', '2e-05', '–')
     """
-    return f"{p:.2g}" if p == p else "–"
+    return significant(p, 2)
 
 
 def of_comparison(found: Comparison) -> str:

@@ -12,7 +12,7 @@ from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.storage.location import located
 from dlsweep.tabular import table
-from dlsweep.text import interval_text, number, plural, printable
+from dlsweep.text import half_width, interval_text, measured, number, plural, printable
 
 if TYPE_CHECKING:
     from dlsweep.analysis.diff import Change, Diff
@@ -97,11 +97,13 @@ def _section(none: str, some: str, sentences: list[str]) -> list[str]:
 
 
 def _row(change: Change) -> list[str]:
+    from dlsweep.analysis.sentences import p_text
+
     numbers = [
         str(change.n),
-        number(change.difference),
+        measured(change.difference, half_width(*change.interval), sign=True),
         interval_text(*change.interval, sign=True),
-        number(change.p),
+        p_text(change.p),
         f"± {number(change.near)}",
     ]
     return [printable(change.arm), change.metric.replace("_", " "), *numbers, change.outcome]

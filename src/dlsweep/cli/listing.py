@@ -16,7 +16,7 @@ from dlsweep.factors import BY_NAME
 from dlsweep.marks import ItemsOf
 from dlsweep.registry import Entry, Registry
 from dlsweep.tabular import GAP
-from dlsweep.text import similar, value_text
+from dlsweep.text import did_you_mean, similar, value_text
 
 # Registries by the words of a config, then the layers of a list and the executors.
 KINDS = (*BY_NAME, "layer", "plots", "executor")
@@ -52,8 +52,8 @@ def _find(word: str | None) -> dict[str, list[Entry]]:
         return {kinds[word]: every[kinds[word]]}
     found = {kind: [entry for entry in entries if entry.name == word] for kind, entries in every.items()}
     if not any(found.values()):
-        near = similar(word, [*kinds, *(entry.name for entries in every.values() for entry in entries)])
-        hint = f"; did you mean {near!r}?" if near else ""
+        names = (entry.name for entries in every.values() for entry in entries)
+        hint = did_you_mean(similar(word, [*kinds, *names]))
         raise UnknownName(f"there is no kind and no name {word!r}{hint} (kinds: {', '.join(KINDS)})")
     return {kind: entries for kind, entries in found.items() if entries}
 

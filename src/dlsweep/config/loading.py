@@ -34,7 +34,7 @@ from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
 from dlsweep.registry import Choice
-from dlsweep.text import plural, similar
+from dlsweep.text import did_you_mean, plural, similar
 
 MAX_RUNS = 100_000
 
@@ -250,4 +250,4 @@ def _near_file(path: Path) -> str:
     if len(path.parts) > 1 and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:", path.parts[0]):
         return "; a config is a file of this machine, and only results may be at a URL"
     near = similar(path.name, there)
-    return f"; did you mean {str(path.with_name(near))!r}?" if near else ""
+    return did_you_mean(near and str(path.with_name(near)))

@@ -78,8 +78,17 @@ def _level_form(level: Level, dotted: Sequence[Factor]) -> dict[str, Any]:
     return {choice.name: own_settings(choice, own) for choice in told}
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each difference between two resolved configs."""
+THEN_AND_NOW = ("there", "now", "gone", "new")
+A_AND_B = ("in A", "in B", "only in A", "only in B")
+
+
+def differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], words: tuple[str, str, str, str] = THEN_AND_NOW
+) -> list[str]:
+    """Return a sentence for each difference between two resolved configs.
+
+    words: for a value in one and in the other, and for a key that the other or the first does not have.
+    """
     there, here = _flat_config(then), _flat_config(now)
     sentences: dict[tuple[str, ...], str] = {}
     for path in [*there, *(path for path in here if path not in there)]:
@@ -89,11 +98,11 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             continue  # said by the settings of the data
         shown = ".".join(path)
         if path not in here:
-            sentences[path] = f"{shown}: gone"
+            sentences[path] = f"{shown}: {words[2]}"
         elif path not in there:
-            sentences[path] = f"{shown}: new" + (f", {here[path]}" if here[path] else "")
+            sentences[path] = f"{shown}: {words[3]}" + (f", {here[path]}" if here[path] else "")
         elif there[path] != here[path]:
-            sentences[path] = f"{shown}: {_whole(there, path)} there, {_whole(here, path)} now"
+            sentences[path] = f"{shown}: {_whole(there, path)} {words[0]}, {_whole(here, path)} {words[1]}"
     return list(sentences.values())
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -16,6 +15,7 @@ from dlsweep.config.claims import Claim, PartialArm
 from dlsweep.config.sweep import Combined
 from dlsweep.config.words import numeric_settings
 from dlsweep.tasks import Task
+from dlsweep.text import without_setting
 
 ABSENT = "-"  # level of a factor that an arm does not have
 NONE = "none"  # level at which a setting along a trend counts as 0
@@ -98,13 +98,12 @@ def along(there: Iterable[Combined], setting: str, factors: Iterable[str], task:
     counts as one with the value 0 of every other level.
     """
     owner, name = setting.partition(".")[0], setting.rpartition(".")[2]
-    said = re.compile(rf" {re.escape(name)}=\S+")
     others = [factor for factor in factors if factor != setting]
     own = [factor.partition(".")[0] == owner for factor in others]
     keys: dict[Combined, tuple[str, ...]] = {}
     values: dict[Combined, float | None] = {}
     for arm in there:
-        keys[arm] = tuple(said.sub("", arm.labels[f]) if f == owner else arm.labels[f] for f in others)
+        keys[arm] = tuple(without_setting(arm.labels[f], name) if f == owner else arm.labels[f] for f in others)
         values[arm] = numeric_settings(arm.fields, arm.labels, task).get(setting)
     levels = dict.fromkeys(tuple(compress(keys[arm], own)) for arm in keys if values[arm] is not None)
     pairs: dict[float, list[tuple[tuple[str, ...], Combined]]] = {}

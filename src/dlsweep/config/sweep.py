@@ -140,6 +140,11 @@ class Sweep:
         return sum(grid.count for grid in self.grids) * len(self.seeds)
 
     @property
+    def ensemble(self) -> Node | None:
+        """The node that asks for ensembles, if the config does."""
+        return self.evaluate_nodes.get("ensemble") if self.evaluate.ensemble else None
+
+    @property
     def every_fault(self) -> frozenset[str]:
         """The fields with a mistake, in some grid or outside."""
         return self.faulty.union(*(grid.faulty for grid in self.grids))

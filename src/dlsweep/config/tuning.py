@@ -5,9 +5,9 @@ Every arm has the same budget: each candidate trains with the same tuning seeds,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
 from dlsweep.config.draws import Span, quantity
@@ -15,7 +15,7 @@ from dlsweep.config.runs import Arm, Train
 from dlsweep.config.words import FIELDS, TRAIN, Factor, own_settings
 from dlsweep.randomness import stream
 from dlsweep.registry import Choice
-from dlsweep.text import plural
+from dlsweep.text import plural, without_setting
 
 FIRST_SEED = 1000  # of tuning; the seeds of a config are below it
 
@@ -111,8 +111,8 @@ class Tuning:
 
     def name(self, labels: Iterable[tuple[str, str]]) -> str:
         """Return the name of an arm without its tuned settings. labels: of its levels, with their factors."""
-        said = re.compile("|".join(rf" {re.escape(f.setting)}=\S+" for f in self.factors if f.setting) or "$^")
-        return ", ".join(said.sub("", label) for factor, label in labels if not self.covers(factor))
+        tuned = [f.setting for f in self.factors if f.setting]
+        return ", ".join(reduce(without_setting, tuned, label) for factor, label in labels if not self.covers(factor))
 
     def drawn(self, candidates: Sequence[Arm], number: int | None) -> list[Arm]:
         """Return the candidates of an arm that are tried, in their order: as many as `number`, drawn; None for all.

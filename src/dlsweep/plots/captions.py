@@ -13,6 +13,7 @@ from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.statistics import INDEPENDENT, Replication
 from dlsweep.config.seeds import crossed_words
 from dlsweep.plots.names import factor_name, level_names
+from dlsweep.text import plural_range
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,8 +58,7 @@ def seeds(counts: Iterable[int]) -> str:
     >>> seeds([5, 4, 5])
     '4 to 5 seeds'
     """
-    n = sorted(set(counts))
-    return f"{n[0]} seed{'s' if n[0] > 1 else ''}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
+    return plural_range(counts, "seed")
 
 
 def mean_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.errors import UsageError
@@ -16,29 +16,40 @@ if TYPE_CHECKING:
 SeedNumber = int | Mapping[str, int]  # of a replicate, or of each source of chance
 
 
-def partial_arm(results: Results, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+def partial_arm(known: Mapping[str, Sequence[str]], arm: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
+    """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list.
+
+    known: the labels of each factor. A `UsageError` names an unknown factor or level; where: the end of its sentence.
+
+    >>> partial_arm({"init": ["he", "normal std=1", "normal std=2"]}, {"init": "normal"}, "here")
+    {'init': ('normal std=1', 'normal std=2')}
+    """
     if not isinstance(arm, Mapping):
         raise UsageError(f"an arm is written with its factors, such as {{'init': 'he'}}, got {arm!r}")
-    known, found = results.record.levels, dict[str, list[str]]()
+    found: dict[str, list[str]] = {}
     for factor, level in arm.items():
         if factor not in known:
-            raise UsageError(f"there is no factor {factor!r} in {results.folder}{nearest(factor, known)}")
+            raise UsageError(f"there is no factor {factor!r} {where}{nearest(factor, known)}")
         one, found[factor] = not isinstance(level, (list, tuple)) or label_text(level) in known[factor], []
         for text in map(label_text, [level] if one else level):
             if not (fitting := fitting_labels(text, known[factor])):
-                raise UsageError(f"{factor} has no level {text!r} in {results.folder}{nearest(text, known[factor])}")
+                raise UsageError(f"{factor} has no level {text!r} {where}{nearest(text, known[factor])}")
             found[factor] += fitting
     return {factor: tuple(dict.fromkeys(labels)) for factor, labels in found.items()}
+
+
+def words_of(arm: Mapping[str, Any]) -> str:
+    """Return a partial arm in words."""
+    return ", ".join(f"{factor}: {label_text(level)}" for factor, level in arm.items())
 
 
 def fitting(results: Results, arm: Mapping[str, Any], seed: SeedNumber | None = None) -> DataFrame:
     """Return the rows of `runs` of the arms with some levels, given by labels or names, and of a seed, if given."""
     rows = results.runs
-    for factor, labels in partial_arm(results, arm).items():
+    for factor, labels in results.partial_arm(arm).items():
         rows = rows[rows[factor].isin(labels)]
     if rows.empty:
-        raise UsageError(f"no arm in {results.folder} is {', '.join(f'{f}: {v}' for f, v in arm.items())}")
+        raise UsageError(f"no arm in {results.folder} is {words_of(arm)}")
     sources = results.record.tables.sources
     for source, number in seed.items() if isinstance(seed, Mapping) else [] if seed is None else [("", seed)]:
         if source and source not in sources:

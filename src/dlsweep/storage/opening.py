@@ -10,7 +10,7 @@ from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.results import Results
-from dlsweep.text import similar
+from dlsweep.text import did_you_mean, similar
 
 
 def open_results(path: str | Path) -> Results:
@@ -40,7 +40,7 @@ def _elsewhere(folder: Path) -> str:
         return f"; there are some in {', '.join(map(str, inside))}"
     beside = open_folder(folder.parent).subfolders(record.FILE) if folder.parent.is_dir() else []
     near = similar(folder.name, [Path(str(own)).name for own in beside])
-    return f"; did you mean {str(folder.with_name(near))!r}?" if near else ""
+    return did_you_mean(near and str(folder.with_name(near)))
 
 
 def open_all(path: str | Path) -> list[Results]:

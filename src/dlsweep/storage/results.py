@@ -254,7 +254,7 @@ class Results:
 
     def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
-        return choosing.partial_arm(self, arm)
+        return choosing.partial_arm(self.record.levels, arm, f"in {self.folder}")
 
     def compare(
         self,

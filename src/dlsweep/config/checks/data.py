@@ -72,13 +72,13 @@ def monitors(sweep: Sweep) -> Iterator[Mistake]:
 def ensembles(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles without samples that all members share, or with members that stop early."""
     on = sweep.evaluate.on
-    if not sweep.evaluate.ensemble or "ensemble" not in sweep.evaluate_nodes:
+    if sweep.ensemble is None:
         return
     for combination in sweep.all("data"):
         own = combination.fields["data"].settings.get("train") is not None
         if not set(on) - ({"batch", "train"} if own else {"batch"}):
             there = f"evaluate.on has {', '.join(on)} only" + (", and each seed trains on samples of its own" * own)
-            yield sweep.evaluate_nodes["ensemble"].place.mistake(
+            yield sweep.ensemble.place.mistake(
                 f"evaluate.ensemble needs a split that all seeds share, such as test; {there}"
             )
     for combination in sweep.all("train"):

@@ -44,8 +44,8 @@ def sources(sweep: Sweep) -> Iterator[Mistake]:
 
 def ensembles(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles of crossed seeds."""
-    if sweep.seeds.crossed and sweep.evaluate.ensemble and "ensemble" in sweep.evaluate_nodes:
-        yield sweep.evaluate_nodes["ensemble"].place.mistake(
+    if sweep.seeds.crossed and sweep.ensemble:
+        yield sweep.ensemble.place.mistake(
             "evaluate.ensemble averages independent runs, and those of crossed seeds are not; write a number of seeds"
         )
 
@@ -85,8 +85,8 @@ def _by_seed(sweep: Sweep) -> str:
 def no_common_test(sweep: Sweep) -> Iterator[Mistake]:
     """Report ensembles and tuning where each seed has test samples of its own."""
     word = _by_seed(sweep)
-    if word and sweep.evaluate.ensemble and "ensemble" in sweep.evaluate_nodes:
-        yield sweep.evaluate_nodes["ensemble"].place.mistake(
+    if word and sweep.ensemble:
+        yield sweep.ensemble.place.mistake(
             f"evaluate.ensemble averages predictions for the same samples, and with {word} each seed has its own; "
             "take one of them out"
         )
