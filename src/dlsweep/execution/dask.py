@@ -130,6 +130,7 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
 
     try:
         receipts, iterations = future.result()
+        future.release()  # otherwise Dask runs it again if its worker dies, and by then its part may be united
         progress(iterations)
         yield from receipts
         return ()
