@@ -41,13 +41,14 @@ class Sweep:
 class Measured:
     """Measurements of `bench.scale`. planned: processor seconds and peak bytes of a dry run by its number of runs.
 
-    small, long: runs with few evaluations, and with a hundred. chunk: seconds of a chunk beyond its runs. message: the
-    bytes of a task and its receipt.
+    small, long: runs with few evaluations, and with a hundred. start: seconds of the start of a sweep. chunk: seconds
+    of a chunk beyond its runs. message: the bytes of a task and its receipt.
     """
 
     planned: dict[int, tuple[float, float]] = field(default_factory=dict)
     small: Sweep = Sweep(0, 0, 0, 0, 1)
     long: Sweep = Sweep(0, 0, 0, 0, 1)
+    start: float = 0.0
     chunk: float = 0.0
     message: float = 0.0
 

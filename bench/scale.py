@@ -40,7 +40,7 @@ SEEDS = 10
 PLANNED = (100_000, 500_000, 1_000_000)
 RUNS = (10, 100, 1000, 10_000)
 SHORT, LONG = 20, 1000  # iterations of a run
-CHUNKS = (100, 1000, 4000)
+CHUNKS = (100, 300, 1000)
 HALVES, STEPS = 2000, 1000  # runs, and iterations of each, of the sweeps that two cores train
 ROUNDS = 2
 PR_SET_CHILD_SUBREAPER = 36  # of Linux
@@ -153,7 +153,7 @@ def small_runs(folder: Path, share: float, measured: Measured) -> Table:
     for runs, iterations, every in [*((n, SHORT, 0) for n in sizes), (sizes[-1], LONG, 0), (sizes[-1] // 10, LONG, 10)]:
         path = config(folder, f"sweep-{runs}-{iterations}-{every}", runs, iterations, every)
         cpu, training, memory = trained(path)
-        start = cpu - training if start is None else start
+        start = measured.start = cpu - training if start is None else start
         beyond, written = cpu - training - start, files(path.with_suffix(""))
         size = sum(file.stat().st_size for file in written) / runs
         row = [f"{runs:,}", str(iterations), f"{cpu:.2f}", f"{training:.2f}", f"{start:.2f}"]
@@ -190,14 +190,12 @@ def many_chunks(folder: Path, share: float, measured: Measured) -> Table:
     note = "As above, with the memory for one run at a time: each is a chunk, which is written and synced by itself."
     header = ["chunks", "processor s", "training, s", "ms a chunk beyond", "memory, MB", "files at most", "files"]
     table = Table("Files of many chunks", note, header)
-    start = 0.0
     for runs in (max(20, int(runs * share)) for runs in CHUNKS):
         path = config(folder, f"chunks-{runs}", runs)
         with watched(path.with_suffix("")) as counts:
             cpu, training, memory = trained(path, "--max-memory", "1e-6")
         left = len(files(path.with_suffix("")))
-        start = start or cpu - training - measured.small.beyond * runs
-        beyond = cpu - training - start
+        beyond = cpu - training - measured.start
         row = [f"{runs:,}", f"{cpu:.1f}", f"{training:.1f}", f"{1e3 * beyond / runs:.1f}", f"{memory / 1e6:.0f}"]
         table.rows.append([*row, str(max(*counts, left)), str(left)])
         measured.chunk = beyond / runs

@@ -256,3 +256,10 @@ def test_a_larger_sweep_is_computed_from_measurements() -> None:
     assert found["their bytes"] == ["14 GB", "700 GB"]
     assert found["money for cores"] == ["$42", "$83,363"]
     assert found["money for the disk"] == ["$4", "$60"]
+
+
+def test_the_page_on_scale_has_the_table_of_the_bench() -> None:
+    page, results = ((ROOT / name).read_text("utf-8") for name in ("docs/scale.md", "bench/results/scale.md"))
+    table = results.partition("## A hundred million runs\n")[2].strip()
+    assert table
+    assert table in page
