@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 
 from bench.simulations import Table, command
-from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_interval, variance_shares
+from dlsweep.analysis.crossed import crossed_interval, variance_shares
 from dlsweep.analysis.sign_flips import sign_flip_interval
 from dlsweep.analysis.statistics import Replication, interval
 from dlsweep.datasets.division import Division
@@ -129,7 +129,9 @@ def splits(share: float) -> Table:
             samples = rng.standard_normal(500) + (classes - 0.5) / 2
             division = Division(classes, **settings)
             means = [samples[division.rows(Seeds(seed)).test].mean() for seed in range(j)]
-            found.append([covers(overlapping_splits_interval(means, 1, 4), 0), covers(interval(means), 0)])
+            found.append(
+                [covers(interval(means, replication=Replication(overlap=0.25)), 0), covers(interval(means), 0)]
+            )
         table.rows.append([name, str(j), *np.mean(found, axis=0).tolist()])
     return table
 
@@ -155,7 +157,8 @@ def unused_samples(share: float) -> Table:
                 rows = division.rows(Seeds(seed))
                 used = rng.permutation(rows.train)[:train]
                 scores.append(_accuracy((x[used], t[used]), (x[rows.test], t[rows.test])))
-            found.append([covers(overlapping_splits_interval(scores, test, n), truth) for n in (500 - test, train)])
+            overlaps = (Replication(overlap=test / n) for n in (500 - test, train))
+            found.append([covers(interval(scores, replication=one), truth) for one in overlaps])
         wider = np.sqrt((1 / j + test / train) / (1 / j + test / (500 - test)))
         numbers = [*np.mean(found, axis=0).tolist(), float(wider)]
         table.rows.append([str(test), str(train), str(500 - test - train), str(j), *numbers])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from dlsweep.analysis.crossed import crossed, crossed_interval, overlapping_splits_interval, variance_shares
-from dlsweep.analysis.statistics import interval
+from dlsweep.analysis.crossed import crossed, crossed_interval, variance_shares
+from dlsweep.analysis.statistics import Replication, interval
 
 SHAPES = st.tuples(st.integers(2, 6), st.integers(2, 8))
 tables = arrays(np.int8, SHAPES, elements=st.integers(-1, 1))
@@ -93,7 +93,7 @@ def test_the_variance_that_remains_on_more_images() -> None:
 
 @given(arrays(float, st.integers(2, 12), elements=st.floats(-1, 1)), st.floats(0.5, 0.99))
 def test_the_interval_over_splits_is_a_wider_t_interval(d: np.ndarray, confidence: float) -> None:
-    low, high = overlapping_splits_interval(d, 20, 80, confidence)
+    low, high = interval(d, confidence, replication=Replication(overlap=20 / 80))
     if d.std() > 1e-6:
         t = stats.ttest_1samp(d, 0).confidence_interval(confidence)
         assert high - low == pytest.approx((t.high - t.low) * np.sqrt(1 + len(d) * 20 / 80))
@@ -101,7 +101,7 @@ def test_the_interval_over_splits_is_a_wider_t_interval(d: np.ndarray, confidenc
 
 
 def test_one_split_has_no_interval() -> None:
-    assert np.isnan(overlapping_splits_interval([0.3], 20, 80)).all()
+    assert np.isnan(interval([0.3], replication=Replication(overlap=0.25))).all()
 
 
 def test_shares_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""A cluster of SLURM with one node: this machine. It listens on loopback only, and its files are in one folder."""
+"""A cluster of SLURM with one node, on loopback, with its files in one folder; it ends with the tests."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import platform
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from tests.support.processes import follow
+from tests.support import PROGRAMS
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
-MISSING = [name for name in PROGRAMS if not shutil.which(name)]
+MISSING = [name for name in ("munged", "slurmctld", "slurmd", "sbatch", "srun") if not shutil.which(name)]
 
 # CPUs and memory are stated, not found: several jobs share a machine with two cores. A requeued job starts again after
 # the lifetime of its credential, which is two minutes by default.
@@ -57,6 +57,8 @@ class Slurm:
             (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n", "utf-8")
         for name in ("state", "spool"):
             (folder / name).mkdir()
+        guard = [sys.executable, str(PROGRAMS / "slurm_guard.py"), str(folder)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         key = folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(os.urandom(128))
@@ -72,7 +74,7 @@ class Slurm:
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{command[0]}.log").open("wb") as log:
             return subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=follow
+                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def _wait(self) -> None:
@@ -94,12 +96,8 @@ class Slurm:
         return " ".join(line.split()[1] for line in sorted(jobs.splitlines()))
 
     def end(self) -> None:
-        """End all jobs, then the cluster."""
-        while self.said("squeue", "--noheader", check=False):
-            self.said("scancel", "--user=root", check=False)
-            time.sleep(0.1)
-        for process in self._processes[::-1]:
-            process.terminate()
+        """Kill the cluster with its jobs; the guard also does this if the tests are killed."""
+        self._guard.communicate()
         for process in self._processes:
             process.wait()
 

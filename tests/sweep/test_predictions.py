@@ -16,6 +16,7 @@ from tests.support.sweeps import Bits, Make
 
 import dlsweep
 from dlsweep.analysis.predictions import churn, correctness
+from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 
@@ -186,3 +187,24 @@ def test_the_command_writes_them_and_the_data_stays_needed(make: Make, tmp_path:
     done = commands.dlsweep("run", "tiny.yaml", "evaluate.predictions=no", "-q", folder=tmp_path)
     assert done.returncode == 2
     assert "evaluate.predictions must be true or false" in done.stderr
+
+
+def test_labels_of_any_row_are_those_of_its_data(tmp_path: Path) -> None:
+    """Also where factors move together, a rule leaves arms out, and arms differ in their data."""
+    config = {
+        "name": "several",
+        "train": {"iterations": 2},
+        "seeds": 2,
+        "grid": {
+            "data": [{"mnist": {"train": 100, "test": 50}}, {"mnist": {"train": 100, "test": 70}}],
+            "activation, init": [["relu", "he"], ["tanh", "xavier"]],
+            "optimizer.lr": [0.1, 0.2],
+        },
+        "exclude": [{"activation": "relu", "optimizer.lr": 0.1}],
+    }
+    results = run(config, tmp_path)
+    expected = {run.id: data_of(run.arm).sizes["test"] for run in results.expanded.runs()}
+    for row in range(len(results.runs)):
+        found = dlsweep.open_results(results.folder)  # nothing is read yet
+        own = found.runs.iloc[[row]]
+        assert len(found.labels(runs=own)) == expected[own["run_id"].iloc[0]]

@@ -61,16 +61,17 @@ class Correctness:
         rows = self._rows(runs)
         bits, images = self._of_rows(rows)
         found = np.repeat(np.bincount(places, weights * self._constant[rows])[:, None], images, axis=1)
-        alike, group = np.unique(np.column_stack([places, weights]), axis=0, return_inverse=True)
-        order = np.argsort(group.ravel(), kind="stable")
-        members = np.split(rows[order], np.searchsorted(group.ravel()[order], np.arange(1, len(alike))))
-        for (place, weight), own in zip(alike, members, strict=True):
-            found[int(place)] += weight * _count(bits, own, images)
+        order = np.lexsort((weights, places))
+        ends = np.flatnonzero(np.diff(places[order]).astype(bool) | np.diff(weights[order]).astype(bool)) + 1
+        for alike in np.split(order, ends):  # one place, one weight
+            if len(alike):
+                found[places[alike[0]]] += weights[alike[0]] * _count(bits, rows[alike], images)
         return found
 
     def _of_rows(self, rows: Array) -> tuple[Array, int]:
         """Return the bits of all runs, of which those of some rows were read, and the number of images."""
         runs = self.results.runs
+        self.results.predicted(())  # raises the error of a missing table
         labels = self.results.labels(runs=runs.iloc[rows])
         images = len(labels)
         bits = self._bits.setdefault(images, np.zeros((len(runs), -(-images // 8)), np.uint8))

@@ -78,28 +78,12 @@ def crossed_interval(d: ArrayLike, confidence: float = 0.95) -> tuple[float, flo
     return max(both, alone, key=lambda ends: ends[1] - ends[0])
 
 
-def overlapping_splits_interval(
-    differences: ArrayLike, n_test: int, n_train: int, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the interval of a mean over J random splits of one data set (Nadeau & Bengio 2003, corrected resampled t).
-
-    The splits share samples, so the variance of the mean is s² (1/J + n_test/n_train). One split has no interval: NaN.
-
-    >>> low, high = overlapping_splits_interval([0.1, 0.2, 0.3], 20, 80)
-    >>> f"{low:.3f} {high:.3f}"
-    '-0.129 0.529'
-    """
-    d = np.asarray(differences, np.float64)
-    if len(d) < 2:
-        return np.nan, np.nan
-    return _t_interval(d.mean(), d.var(ddof=1) * (1 / len(d) + n_test / n_train), len(d) - 1, confidence)
-
-
 def overlapping_splits_test(differences: ArrayLike, overlap: float) -> tuple[float, float, float]:
     """Return p-values for a mean above 0, below 0, and different from 0, over splits of one data set that overlap.
 
-    They agree with `overlapping_splits_interval`. overlap: n_test / n_train. NaN with a value that is not finite, and
-    of one split.
+    The splits share samples, so the variance of the mean is s² (1/J + n_test/n_train) (Nadeau & Bengio 2003, corrected
+    resampled t); `interval` agrees with it. overlap: n_test / n_train. NaN with a value that is not finite, and of one
+    split.
 
     >>> [round(p, 2) for p in overlapping_splits_test([0.1, 0.2, 0.3], 0.25)]
     [0.06, 0.94, 0.12]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SHORTEST = 0.4  # side of a box, as a share of its longest side
+_CONTOURS = 14  # heights
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
 
@@ -140,13 +141,13 @@ class Descents:
         """The part of the landscape that all panels show."""
         return box_of(self.landscape, self.every)
 
-    def contours(self, count: int = 14) -> tuple[Array, Array, Array, Array]:
-        """Return x, y, the height above the lowest value in the box, and `count` heights at a constant ratio."""
+    def contours(self) -> tuple[Array, Array, Array, Array]:
+        """Return x, y, the height above the lowest value in the box, and heights at a constant ratio."""
         x, y = np.meshgrid(*(np.linspace(*side, 301) for side in self.box))
         with np.errstate(all="ignore"):
             z, _ = self.landscape.at(x, y)
         height = np.fmin(z - z.min(), 1e300)
-        values = np.geomspace(max(np.quantile(height, 0.002), 1e-6 * height.max()), height.max(), count)
+        values = np.geomspace(max(np.quantile(height, 0.002), 1e-6 * height.max()), height.max(), _CONTOURS)
         return x, y, height, values
 
     def length(self) -> tuple[int, int]:

@@ -39,8 +39,7 @@ class Effects(Divided):
     `difference` to the mean of all levels, and `low` and `high` of the 95 % interval of this difference within seeds.
     means: of a complete grid, the mean over the seeds of each combination of two factors, for each interaction; widths:
     half the 95 % interval of its difference to the mean of all combinations, within seeds.
-    metric: its name; words: its name in a sentence. n: seeds. complete: True if every combination of levels has values.
-    notes: sentences on how to read the numbers.
+    n: seeds. complete: True if every combination of levels has values.
     """
 
     levels: DataFrame

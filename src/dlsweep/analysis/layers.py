@@ -23,6 +23,8 @@ Quantity = Literal[
 SIZES = ("gradient_rms", "weight_norm", "update_ratio")  # are compared by their ratio, on a logarithmic scale
 BINS = 60
 _MOST = 12  # ridges: of more layers some are left out
+_BEYOND = 0.005  # the share of a ridge below its low end, and above its high end
+_FAR = 8.0  # times the usual reach of a ridge: values further out would flatten all others
 
 
 def at_iteration(frame: DataFrame, at: At) -> DataFrame:
@@ -141,10 +143,10 @@ class Ridge:
         good = np.isfinite(edges).all(axis=1) & (counts.sum(axis=1) > 0)
         return Ridge(edges[good], counts[good] / counts[good].sum(axis=1, keepdims=True))
 
-    def ends(self, beyond: float = 0.005) -> tuple[float, float]:
+    def ends(self) -> tuple[float, float]:
         """The values below and above which a small share of each run lies."""
         below = np.concatenate([np.zeros((len(self.shares), 1)), self.shares.cumsum(axis=1)], axis=1)
-        inner = [(np.interp(beyond, b, e), np.interp(1 - beyond, b, e)) for b, e in zip(below, self.edges)]
+        inner = [(np.interp(_BEYOND, b, e), np.interp(1 - _BEYOND, b, e)) for b, e in zip(below, self.edges)]
         return min(low for low, _ in inner), max(high for _, high in inner)
 
     def on(self, bins: np.ndarray) -> np.ndarray:
@@ -205,15 +207,12 @@ class Ridges:
                 yield cell, "", {"layer": layer, "low": self.bins[:-1], "high": self.bins[1:], "share": share}
 
 
-def ridge_limits(ridges: Sequence[Ridge], beyond: float = 8.0) -> tuple[float, float, bool]:
-    """Return the ends of the axis on which all ridges are seen, and True if some ridges reach far beyond it.
-
-    beyond: times the usual reach of a ridge; values further out would flatten all others.
-    """
+def ridge_limits(ridges: Sequence[Ridge]) -> tuple[float, float, bool]:
+    """Return the ends of the axis on which all ridges are seen, and True if some ridges reach far beyond it."""
     if not ridges:
         return 0.0, 1.0, False
     lows, highs = np.array([ridge.ends() for ridge in ridges]).T
-    reach = beyond * float(np.quantile(np.maximum(-lows, highs), 0.75))
+    reach = _FAR * float(np.quantile(np.maximum(-lows, highs), 0.75))
     low, high = max(lows.min(), -reach), min(highs.max(), reach)
     room = 0.02 * (high - low) or 0.5
     return float(low - room), float(high + room), bool(lows.min() < low or highs.max() > high)

@@ -129,8 +129,8 @@ class Found(NamedTuple):
     iteration: Array | None = None
 
 
-def _curve(results: Results, metric: Metric, y: str = "") -> Measured:
-    return results.measured(y or metric.y, split=metric.split)
+def _curve(results: Results, metric: Metric) -> Measured:
+    return results.measured(metric.y, split=metric.split)
 
 
 def _column(results: Results, name: str) -> Array:

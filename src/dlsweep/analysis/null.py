@@ -76,7 +76,7 @@ class Null:
         ).replace("%", " %")
 
 
-def null_check(results: Results, splits: int = SPLITS) -> Null:
+def null_check(results: Results) -> Null:
     """Split the seeds of each arm in turn at random, and compare the halves. The same splits come up each time.
 
     A `UsageError` says that no arm has enough seeds.
@@ -102,7 +102,7 @@ def null_check(results: Results, splits: int = SPLITS) -> Null:
         raise UsageError(f"--null needs an arm with at least {FEWEST} seeds; {results.folder} has {most}")
     verdicts = missed = 0
     attained = []
-    for split in range(splits):
+    for split in range(SPLITS):
         contrast = _halves(enough[split % len(enough)], stream(0, "null", split))
         support, refute, *_ = p_values(Question(HALVES, metric, (contrast,), 1, exact=False))
         verdicts += min(support, refute) <= alpha
@@ -110,7 +110,7 @@ def null_check(results: Results, splits: int = SPLITS) -> Null:
         missed += not low <= 0 <= high
         attained.append(attainable_level(contrast.sides.n, alpha))
     level = np.array(attained)
-    counts = (len(enough), splits, verdicts, missed)
+    counts = (len(enough), SPLITS, verdicts, missed)
     rates = (float(level.mean()), float((level * (1 - level)).sum()))
     return Null(results.name, str(results.folder), metric.words, *counts, *rates, alpha)
 

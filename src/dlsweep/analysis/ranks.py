@@ -121,7 +121,8 @@ class Ranking:
         found.append(f"At the level {ALPHA:g} these are distinguished: {told or 'none'}.")
         if (needed := fewest_seeds(pairs, ALPHA)) > tasks:
             smallest = f"the smallest p of {plural(tasks, 'task')} is {2.0 ** (1 - tasks):.2g}"
-            found.append(f"No pair can be distinguished: {smallest}; {plural(pairs, 'pair')} need {needed} tasks.")
+            they = f"{plural(pairs, 'pair')} need{'s' * (pairs == 1)}"
+            found.append(f"No pair can be distinguished: {smallest}; {they} {needed} tasks.")
         return [*found, *self.joint.notes()[2:]]
 
     def data(self) -> dict[str, Any]:

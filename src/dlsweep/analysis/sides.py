@@ -104,7 +104,7 @@ class Sides:
         name = "run_id" if "run_id" in self.rows else "seed"
         return " ".join(map(str, self.rows.sort_values(["side", "combination", "place"])[name]))
 
-    @property
+    @cached_property
     def weights(self) -> Array:
         """The weight of each row in the mean of its side and seed."""
         members = self.rows.groupby(["side", "combination", "place"], observed=True)["place"].transform("size")

@@ -11,7 +11,7 @@ import typer
 from typer import Option
 
 from dlsweep.cli.each import together
-from dlsweep.cli.options import FORMS, Folders, Json, one_of
+from dlsweep.cli.options import FORMS, Folders, Json, Latex, Markdown, one_of
 from dlsweep.cli.terminal import print_json, say
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.text import printable
@@ -31,8 +31,8 @@ def check(
     results: Folders,
     as_json: Json = False,
     as_junit: Annotated[bool, Option("--junit", help="Print JUnit XML.")] = False,
-    as_md: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
-    as_latex: Annotated[bool, Option("--latex", help="Print LaTeX.")] = False,
+    as_md: Markdown = False,
+    as_latex: Latex = False,
     methods: Annotated[bool, Option("--methods", help="Add a paragraph on methods, for a paper.")] = False,
     null: Annotated[bool, Option("--null", help=NULL)] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from dlsweep.cli.each import divided, each, print_each
-from dlsweep.cli.options import FORMS, AtLeast1, Json, ResultsAndLevels, checked, one_of
+from dlsweep.cli.options import FORMS, AtLeast1, Csv, Json, Latex, Markdown, ResultsAndLevels, checked, one_of
 from dlsweep.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def effects(
     results: ResultsAndLevels,
     metric: Annotated[str | None, Option("-y", "--metric", metavar="NAME", help=Y)] = None,
     order: Annotated[int, Option(parser=checked("--order", AtLeast1), metavar="N", help=ORDER)] = 2,
-    as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
+    as_csv: Csv = False,
     as_json: Json = False,
-    as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
-    as_latex: Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")] = False,
+    as_markdown: Markdown = False,
+    as_latex: Latex = False,
 ) -> None:
     """Show which factor matters: main effects and interactions, with their share of the variance.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Option
 
+from dlsweep.cli.options import OneSweep
 from dlsweep.cli.terminal import print_paths
 from dlsweep.storage.location import located
 
@@ -16,7 +17,7 @@ TABLE = "Table of a CSV file: runs (the default), curves, layers, predictions or
 
 
 def export(
-    results: Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.")],
+    results: OneSweep,
     output: Annotated[Path, Option("-o", "--output", parser=located, metavar="PATH", help=OUTPUT, show_default=False)],
     to: Annotated[str, Option(metavar="FORMAT", help=TO)] = "csv",
     table: Annotated[str | None, Option(metavar="NAME", help=TABLE)] = None,

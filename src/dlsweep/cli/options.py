@@ -15,6 +15,7 @@ from dlsweep.tabular import Form
 from dlsweep.text import NUMBER
 
 Results = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep, or of several sweeps.")]
+OneSweep = Annotated[Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.", show_default=False)]
 _LEVELS = "Folders of sweeps, or of several sweeps; and levels of the arms to compare: activation=relu init=he,xavier."
 ResultsAndLevels = Annotated[list[str], Argument(metavar="RESULTS… [FACTOR=LEVEL …]", help=_LEVELS, show_default=False)]
 Folders = Annotated[
@@ -22,6 +23,9 @@ Folders = Annotated[
 ]
 Formats = Annotated[str, Option("--format", metavar="LIST", help="Formats of figures: png, svg, pdf, or several.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, Option("--csv", help="Print all numbers as CSV.")]
+Markdown = Annotated[bool, Option("--md", help="Print Markdown.")]
+Latex = Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")]
 AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
 FORMS: dict[str, Form] = {"csv": "csv", "md": "markdown", "latex": "latex"}  # of tables, by option
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from typer import Option
 
 from dlsweep.cli.each import HEADINGS, divided, each, partial_arm, print_each
-from dlsweep.cli.options import FORMS, AtLeast1, ResultsAndLevels, checked, one_of
+from dlsweep.cli.options import FORMS, AtLeast1, Csv, Json, Latex, Markdown, ResultsAndLevels, checked, one_of
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
 
@@ -39,10 +39,10 @@ def show(
     top: Annotated[int | None, TOP] = None,
     rows: Annotated[str, Option(metavar="KIND", help=ROWS)] = "arms",
     at: Annotated[int | None, ITERATION] = None,
-    as_csv: Annotated[bool, Option("--csv", help="Print all numbers as CSV.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
-    as_markdown: Annotated[bool, Option("--md", help="Print Markdown.")] = False,
-    as_latex: Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")] = False,
+    as_csv: Csv = False,
+    as_json: Json = False,
+    as_markdown: Markdown = False,
+    as_latex: Latex = False,
     joint: Annotated[bool, Option("--joint", help=JOINT)] = False,
     rank: Annotated[bool, Option("--rank", help=RANK)] = False,
 ) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
-from dlsweep.cli.options import AtLeast1, Json, Quiet, checked
+from dlsweep.cli.options import AtLeast1, Json, OneSweep, Quiet, checked
 from dlsweep.cli.run import JOBS
 from dlsweep.cli.terminal import print_json
-from dlsweep.storage.location import located
 from dlsweep.tabular import table
 from dlsweep.text import plural, printable
 
@@ -24,9 +22,7 @@ SAMPLE = "Choose the same runs as the sample with this number; default: another 
 
 
 def verify(
-    results: Annotated[
-        Path, Argument(parser=located, metavar="RESULTS", help="Folder of a sweep.", show_default=False)
-    ],
+    results: OneSweep,
     runs: Annotated[int, RUNS] = 3,
     sample: Annotated[int | None, Option(metavar="NUMBER", min=0, help=SAMPLE)] = None,
     jobs: Annotated[int | None, JOBS] = None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.config import Config, load_resolved
-from dlsweep.config.runs import Run
+from dlsweep.config.runs import Arm, Run
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.randomness import Seeds
@@ -41,27 +41,50 @@ def dataset_of(results: Results, runs: DataFrame, opened: dict[tuple[Any, ...], 
     first = runs.iloc[0]
     key = (*first[by], results.split_of(runs))
     if key not in opened:
-        run = _expanded(results, dict(first))
+        run = _run_of(results, dict(first), _around(results, dict(first)).arms()) or _expanded(results, dict(first))
         opened[key] = data_of(run.arm).drawn(run.seeds)
     return opened[key]
 
 
 def expanded(results: Results) -> Config:
     """Return the config of some results, loaded again."""
+    return load_resolved(_resolved(results))
+
+
+def _resolved(results: Results) -> Mapping[str, Any]:
     config = {key: value for key, value in results.config.items() if key != "fingerprints"}
-    moved = config if is_remote(results.folder) else with_moved_files(config, results.folder.absolute())
-    return load_resolved(moved)
+    return config if is_remote(results.folder) else with_moved_files(config, results.folder.absolute())
+
+
+def _around(results: Results, row: Row) -> Config:
+    """Return a config with the levels of one row, as far as they have labels: a large grid takes long to load.
+
+    Its arms have other names.
+    """
+
+    def own(factor: str, levels: list[Any]) -> list[Any]:
+        named = [level for level in levels if isinstance(level, dict) and level.get("label") == row.get(factor)]
+        return named or levels
+
+    config = _resolved(results)
+    grid = [{factor: own(factor, levels) for factor, levels in one.items()} for one in config["grid"]]
+    return load_resolved({**config, "grid": grid, "exclude": [], "only": []})
 
 
 def _expanded(results: Results, row: Row) -> Run:
     """Return the run of a row, whatever the sources of its functions."""
+    arms = (arm for arm in results.expanded.arms() if arm.name == row["arm"])
+    if run := _run_of(results, row, arms):
+        return run
+    raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
+
+
+def _run_of(results: Results, row: Row, arms: Iterable[Arm]) -> Run | None:
+    """Return the run of a row, of one of some arms; None if it is of none."""
     sources = results.record.tables.sources
     crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
     seeds = crossed if sources else Seeds(int(row["seed"]))
-    for arm in results.expanded.arms():
-        if arm.name == row["arm"] and (run := Run(arm, seeds)).id == row["run_id"]:
-            return run
-    raise UsageError(f"the data of {results.folder} has changed since its runs were trained; they cannot be loaded")
+    return next((run for arm in arms if (run := Run(arm, seeds)).id == row["run_id"]), None)
 
 
 def _kept(results: Results, row: Row) -> Checkpoint:
