@@ -1,13 +1,14 @@
-"""Tables of text: for a terminal, Markdown, LaTeX, CSV and HTML."""
+"""Tables of text: for a terminal, Markdown, LaTeX, CSV and HTML; and values for JSON."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
-from typing import Literal, NamedTuple
+from math import isfinite
+from typing import Any, Literal, NamedTuple
 
 from dlsweep.text import printable, terminal_width
 
@@ -132,3 +133,17 @@ def _html(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
 
 
 _FORMS = {"plain": _plain, "markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it, also within lists and mappings: a number that is not finite is null.
+
+    >>> json_value({"mean": float("nan"), "runs": (1, 2.5)})
+    {'mean': None, 'runs': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: json_value(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(own) for own in value]
+    value = value.item() if hasattr(value, "item") else value  # of NumPy
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -171,20 +171,6 @@ def value_text(value: Any) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def json_value(value: Any) -> Any:
-    """Return a value as JSON has it, also within lists and mappings: a number that is not finite is null.
-
-    >>> json_value({"mean": float("nan"), "runs": (1, 2.5)})
-    {'mean': None, 'runs': [1, 2.5]}
-    """
-    if isinstance(value, Mapping):
-        return {key: json_value(own) for key, own in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(own) for own in value]
-    value = value.item() if hasattr(value, "item") else value  # of NumPy
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
 def sentence(words: str) -> str:
     """Return words as a sentence.
 

@@ -14,8 +14,8 @@ from dlsweep.analysis.steps import Step
 from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Form, latex, markdown, table
-from dlsweep.text import half_width, interval_text, json_value, measured, plural, printable
+from dlsweep.tabular import Form, json_value, latex, markdown, table
+from dlsweep.text import half_width, interval_text, measured, plural, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame

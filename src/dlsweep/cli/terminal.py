@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dlsweep.progress import Steady, say
-from dlsweep.text import json_value, printable
+from dlsweep.tabular import json_value
+from dlsweep.text import printable
 
 __all__ = ["output", "print_json", "print_paths", "say"]
 
