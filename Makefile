@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help run plot gallery claims test check torture torture-cluster test-kernels test-oldest test-export test-cluster slurm parity \
-  lint types digests reference bench bench-techniques bench-convolution bench-answers simulations format clean
+  lint types digests reference bench bench-techniques bench-convolution bench-answers bench-scale simulations format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-convolution: $(VENV)/.installed .venv-bench/.installed ## the same for con
 
 bench-answers: $(VENV)/.installed ## measure show, check, effects and plot on generated results of up to 100 000 runs
 	$(BIN)/python -m bench.answers $(BENCH)
+
+bench-scale: .venv-cluster/.installed ## measure a million planned runs, 10 000 small runs, many chunks, two cores, Dask
+	.venv-cluster/bin/python -m bench.scale $(BENCH)
 
 simulations: $(VENV)/.installed ## simulate the coverage of intervals, the error rates of tests, and tests until decided
 	for name in coverage error_rates until_decided; do $(BIN)/python -m bench.$$name || exit 1; done

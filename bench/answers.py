@@ -5,11 +5,8 @@ Generated stores have claims of every relation, with and without predictions. Ea
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,17 +114,9 @@ COMMANDS = (
 
 def measured(words: Sequence[str], results: Path) -> list[str]:
     """Return seconds, processor seconds and peak gigabytes of a command on some results."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as told:
-        line = [sys.executable, "-m", "dlsweep", words[0], str(results), *words[1:]]
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=told)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        told.seek(0)
-        if process.returncode not in (0, 3):  # 3: a claim is not decided as in the larger store
-            raise RuntimeError(f"{' '.join(line)} has failed: {told.read().decode()}")
-    memory = used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    return [f"{time.perf_counter() - start:.1f}", f"{used.ru_utime + used.ru_stime:.1f}", f"{memory:.2f}"]
+    # 3: a claim is not decided as in the larger store
+    wall, cpu, memory = stores.usage([sys.executable, "-m", "dlsweep", words[0], str(results), *words[1:]], (0, 3))
+    return [f"{wall:.1f}", f"{cpu:.1f}", f"{memory / 1e9:.2f}"]
 
 
 def tables(share: float) -> Iterable[Table]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -67,3 +72,17 @@ def result(
     np.maximum.at(last, curves["run"], curves["iteration"])
     ends = last.tolist()
     return TrainingResult(curves, list(status or ["done"] * shape[0]), ends, list(final or ends), 1000, 0.5 * shape[0])
+
+
+def usage(line: Sequence[str], expected: Collection[int] = (0,)) -> tuple[float, float, float]:
+    """Return seconds, processor seconds with those of its children, and peak bytes of one process of a command."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=told)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        if process.returncode not in expected:
+            raise RuntimeError(f"{' '.join(line)} has failed: {told.read().decode()}")
+    memory = used.ru_maxrss * (1 if sys.platform == "darwin" else 1e3)
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, memory

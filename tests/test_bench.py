@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench import answers, common, convolution_jobs, jobs
+from bench import answers, common, convolution_jobs, jobs, scale
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
+from bench.projection import Measured, Prices, Sweep, projection
 from bench.summary import bars, lines
 from tests.support.by_hand import ByHand
 
@@ -221,3 +222,44 @@ def test_bars_pass_at_the_wanted_ratio_and_are_not_judged_without_their_contende
     absent = {c: "no library" for c in PEERS if c != TEXTBOOK}
     verdicts = {bar.name: bar.verdict for bar in bars(lines(found, thirty, absent), lines(found, six, absent))}
     assert list(verdicts.values()) == [verdict, "not judged", "not judged", "pass", "miss"]
+
+
+def test_the_cost_of_size_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PLANNED": (20, 200), "CHUNKS": (20,), "HALVES": 40, "STEPS": 10, "ROUNDS": 1}.items():
+        monkeypatch.setattr(scale, name, value)
+    measured = Measured()
+    planned = scale.planning(tmp_path, 1, measured)
+    assert [row[0] for row in planned.rows] == ["20", "200"]
+    assert all(cpu > 0 and memory > 1e7 for cpu, memory in measured.planned.values())
+    ((chunks, *_, most, left),) = scale.many_chunks(tmp_path, 1, measured).rows
+    assert (chunks, left) == ("20", str(3 * 20 + 3))
+    assert int(str(most)) >= 63
+    ((runs, *_),) = scale.messages(tmp_path, 1, measured).rows
+    assert runs == str(measured.small.chunk)
+    assert measured.message > 40 * measured.small.chunk  # two names of runs and more
+    ((_, *numbers),) = scale.cores(tmp_path, 1, measured).rows
+    assert all(float(str(number).rstrip("%")) > 0 for number in numbers)
+
+
+def test_a_larger_sweep_is_computed_from_measurements() -> None:
+    small = Sweep(training=0.01, beyond=1e-4, disk=200, memory=500, chunk=500)
+    planned = {100_000: (3.0, 1e8), 1_000_000: (21.0, 1.9e8)}  # 20 µs and 100 B a run
+    measured = Measured(planned, small, replace(small, memory=16_000, disk=3000), chunk=0.01, message=70_000)
+    found = {name: own for name, _, *own in projection(measured, Prices(0.05, 0.02, 10)).rows}
+    assert found["chunks"] == ["200,000", "10,000,000"]
+    assert found["memory of this process"] == ["10.0 GB"] * 2
+    assert found["planning by all shards"] == ["556 core-hours"] * 2  # 1000 × 2000 s
+    assert found["training"] == ["278 core-hours", "1,666,667 core-hours"]
+    assert found["orchestration besides planning"] == ["3.3 core-hours", "30.6 core-hours"]
+    assert found["files of a table after `merge`"] == ["2,000", "23,842"]
+    assert found["disk"] == ["20 GB", "300 GB"]
+    assert found["their bytes"] == ["14 GB", "700 GB"]
+    assert found["money for cores"] == ["$42", "$83,363"]
+    assert found["money for the disk"] == ["$4", "$60"]
+
+
+def test_the_page_on_scale_has_the_table_of_the_bench() -> None:
+    page, results = ((ROOT / name).read_text("utf-8") for name in ("docs/scale.md", "bench/results/scale.md"))
+    table = results.partition("## A hundred million runs\n")[2].strip()
+    assert table
+    assert table in page

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from dlsweep.config import Config, load
 from dlsweep.datasets import Arrays, Dataset, data_of
 from dlsweep.errors import UsageError
-from dlsweep.execution.executors import Options, choose
+from dlsweep.execution.executors import Executor, Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
 from dlsweep.storage import compatibility, further
@@ -27,7 +27,7 @@ from dlsweep.text import size
 from dlsweep.training.costs import FLOAT
 from dlsweep.training.observers.probes import HISTOGRAMS
 from dlsweep.training.pace import seconds_of_a_run
-from dlsweep.training.plan import Chunk, Cohort, Plan, code
+from dlsweep.training.plan import Chunk, Cohort, Plan
 from dlsweep.training.shards import Shard
 
 # Bytes of a row in compressed Parquet: of curves/, of layers/ without histograms, of the histograms, of runs/; and
@@ -125,31 +125,56 @@ def predict(config: Config, options: Options) -> Forecast:
         config = further.adopted(config, folder)
     whole = options.plan(config)
     done, goes_on, repaired = ({}, {}, []) if options.force else _done(whole, folder, options.retry)
-    cohorts = {code(cohort.arm): cohort for cohort in whole.cohorts}
-    chunks: dict[Hashable, list[Chunk]] = {key: [] for key in cohorts}
-    for chunk in whole.chunks(done, chosen.workers, chosen.stack_memory, apart=goes_on):
-        chunks[code(chunk[0].arm)].append(chunk)
-    todo = [(cohorts[key], own) for key, own in chunks.items() if own]
+    every = _todo(whole, done, chosen, goes_on)
+    todo = [work for work in every if work.chunks]
     keep_freed_memory()
     with threadpool_limits(1):
-        seconds = _seconds(todo, goes_on)
-    levels = _levels(config)
-    stacks = (len(max(own, key=len)) * cohort.memory + _data(cohort) for cohort, own in todo)
+        seconds = _seconds(todo)
+    stacks = (len(work.largest) * work.cohort.memory + _data(work.cohort) for work in todo)
+    hints = [*chosen.notes(whole), *_hints(whole)] if seconds else []
     return Forecast(
         runs=whole.runs,
         done=len(done),
         folded=config.folds(),
         cohorts=[
-            CohortForecast(levels[key], c.arms, c.runs, sum(map(len, chunks[key])), c.parameters)
-            for key, c in cohorts.items()
+            CohortForecast(_levels(config, c), c.arms, c.runs, work.runs, c.parameters)
+            for work in every
+            for c in [work.cohort]
         ],
         chunks=len(seconds),
         workers=chosen.workers,
         seconds=max(sum(seconds) / chosen.workers, *seconds) + _besides(config) if seconds else 0.0,
         memory=max((BLAS_BUFFER + stack for stack in stacks), default=0),
-        disk=sum(len(chunk) * _rows(cohort) + PART for cohort, own in todo for chunk in own),
-        notes=[*config.notes, *repaired, *([*chosen.notes(whole), *_hints(config, whole)] if seconds else [])],
+        disk=sum(work.runs * _rows(work.cohort) + PART * len(work.chunks) for work in todo),
+        notes=[*config.notes, *repaired, *hints],
     )
+
+
+@dataclass
+class _Work:
+    """The missing runs of a cohort. chunks: of each the number of runs, and the steps that they have gone already.
+
+    largest: one of the chunks with most runs; the others are not kept, since a sweep may have millions of runs.
+    """
+
+    cohort: Cohort
+    chunks: list[tuple[int, int]] = field(default_factory=list)
+    largest: Chunk = ()
+
+    @property
+    def runs(self) -> int:
+        return sum(runs for runs, _ in self.chunks)
+
+
+def _todo(plan: Plan, done: Collection[str], executor: Executor, goes_on: Mapping[str, Before]) -> list[_Work]:
+    """Return the missing runs of each cohort."""
+    todo, number = [_Work(cohort) for cohort in plan.cohorts], plan.numbering()
+    for chunk in plan.chunks(done, executor.workers, executor.stack_memory, apart=goes_on):
+        work = todo[number(chunk[0].arm)]
+        begun = goes_on.get(chunk[0].id) if goes_on else None
+        work.chunks.append((len(chunk), begun.steps if begun else 0))
+        work.largest = max(work.largest, chunk, key=len)
+    return todo
 
 
 def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before], list[str]]:
@@ -181,9 +206,9 @@ def _besides(config: Config) -> float:
     return START_UP + (DRAWING + FIGURE * len(config.plots) if config.plots else 0.0)
 
 
-def _hints(config: Config, whole: Plan) -> list[str]:
+def _hints(whole: Plan) -> list[str]:
     """Return notes on the accuracy of the prediction."""
-    patient = any(arm.train.stopping for arm in config.arms())
+    patient = any(cohort.patient for cohort in whole.cohorts)
     hints = ["runs with patience may stop early; the prediction is for all that never do"] if patient else []
     sources = {source.name: source for c in whole.cohorts if (source := data_of(c.arm).source) and not source.here}
     for name, source in sources.items():
@@ -192,36 +217,26 @@ def _hints(config: Config, whole: Plan) -> list[str]:
     return hints
 
 
-def _levels(config: Config) -> dict[Hashable, dict[str, list[str]]]:
-    """Return each cohort's labels of the varying factors, without factors of which it has every label."""
-    found: dict[Hashable, dict[str, dict[str, None]]] = {}
-    for arm in config.arms():
-        own = found.setdefault(code(arm), {factor: {} for factor in config.varying})
-        for factor, labels in own.items():
-            labels[arm.levels[factor]] = None
-    return {
-        key: {f: list(labels) for f, labels in own.items() if len(labels) < len(config.levels(f))}
-        for key, own in found.items()
-    }
+def _levels(config: Config, cohort: Cohort) -> dict[str, list[str]]:
+    """Return a cohort's labels of the varying factors, without factors of which it has every label."""
+    return {f: list(labels) for f, labels in cohort.labels.items() if len(labels) < len(config.levels(f))}
 
 
-def _seconds(todo: Sequence[tuple[Cohort, Sequence[Chunk]]], goes_on: Mapping[str, Before]) -> list[float]:
+def _seconds(todo: Sequence[_Work]) -> list[float]:
     """Predict the seconds of every chunk: some cohorts are timed, the others estimated from their arithmetic."""
-
-    def whole(cohort: Cohort, chunk: Chunk) -> float:
-        """Runs from the beginning that take as long."""
-        begun = goes_on.get(chunk[0].id)
-        return len(chunk) * (1 - (begun.steps if begun else 0) / cohort.steps)
-
     measured: dict[int, float] = {}
     start = time.perf_counter()
-    for i in sorted(range(len(todo)), key=lambda i: -todo[i][0].work * sum(map(len, todo[i][1]))):
-        cohort, chunks = todo[i]
+    for i in sorted(range(len(todo)), key=lambda i: -todo[i].cohort.work * todo[i].runs):
+        cohort = todo[i].cohort
         if not measured or (len(measured) < MEASURED and time.perf_counter() - start < BUDGET):
-            measured[i] = seconds_of_a_run(cohort, max(chunks, key=len), _available(data_of(cohort.arm)))
-    pace = sum(measured.values()) / sum(todo[i][0].work for i in measured) if measured else 0.0
-    each = [measured.get(i, pace * cohort.work) for i, (cohort, _) in enumerate(todo)]
-    return [whole(cohort, chunk) * one for one, (cohort, own) in zip(each, todo, strict=True) for chunk in own]
+            measured[i] = seconds_of_a_run(cohort, todo[i].largest, _available(data_of(cohort.arm)))
+    pace = sum(measured.values()) / sum(todo[i].cohort.work for i in measured) if measured else 0.0
+    each = [measured.get(i, pace * work.cohort.work) for i, work in enumerate(todo)]
+    return [
+        runs * (1 - begun / work.cohort.steps) * one  # as many runs from the beginning take as long
+        for one, work in zip(each, todo, strict=True)
+        for runs, begun in work.chunks
+    ]
 
 
 def _rows(cohort: Cohort) -> int:

@@ -20,6 +20,8 @@ from tests.support import PROGRAMS
 from tests.support.commands import Dlsweep, python
 
 import dlsweep as package
+from dlsweep.execution.worker import Receipt
+from dlsweep.storage import compaction
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -133,6 +135,26 @@ def test_workers_that_are_killed_lose_nothing(dlsweep: Dlsweep, cluster: Cluster
     assert process.returncode == 0, out + messages
     assert "12/12 runs" in messages
     same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
+
+
+def test_a_task_whose_part_was_united_is_not_run_again(
+    dlsweep: Dlsweep, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker dies when its receipt has come."""
+    monkeypatch.setattr(compaction, "MOST", 2)
+    workers = [cluster.worker()]
+
+    class Deadly(package.Reporter):
+        def receipt(self, receipt: Receipt) -> None:
+            if len(workers) == 1 and _parts(dlsweep) >= 2:
+                time.sleep(0.5)  # the scheduler has heard that the result is here
+                workers[0].kill()
+                workers.append(cluster.worker())
+
+    output = dlsweep.folder / "results"
+    package.run(dlsweep.folder / "tiny.yaml", output=output, scheduler=cluster.address, max_memory=1, report=Deadly())
+    assert len(workers) == 2
+    same(output / "tiny", train_in_one_process(dlsweep))
 
 
 def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluster: Cluster) -> None:

@@ -40,12 +40,12 @@ def test_on_workers_of_dask(tmp_path: Path, fate: str, step: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fate", "step"),
     [
-        (INLINE, "kill", 3),
-        (INLINE, "late", 3),
+        (INLINE, "kill", 5),
+        (INLINE, "late", 5),
         (INLINE, "ENOSPC", 5),
-        (PROCESSES, "kill", 7),
-        (PROCESSES, "crash", 7),
-        (PROCESSES, "EIO", 7),
+        (PROCESSES, "kill", 9),
+        (PROCESSES, "crash", 11),
+        (PROCESSES, "EIO", 11),
     ],
 )
 def test_on_a_server(remote: Remote, arguments: tuple[str, ...], fate: str, step: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,32 @@ def test_a_lease_is_taken_after_its_expiry_and_its_holder_stops(
             other.put(A, b"a")
     assert folder.list("runs") == [A]
     assert lease.newest(Objects(folder.path)) == lease.newest(Objects(other.path))
+
+
+@pytest.mark.parametrize("look", [lease.take, lease.holder])
+def test_a_lease_may_be_taken_by_another_process_while_one_looks(
+    folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch, look: Callable[[Objects], Any]
+) -> None:
+    objects, modified = Objects(folder.path), Objects.modified
+    old = lease.take(objects)
+    objects.put(old.name, lease.Lease(old.number, {**old.content, "kernel": "another"}).encoded)
+
+    def meanwhile(self: Objects, name: str) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "modified", modified)
+            patch.setattr(lease, "_age", lambda objects, own: 61.0)
+            lease.take(self)
+        return modified(self, name)
+
+    monkeypatch.setattr(Objects, "modified", meanwhile)
+    if look is lease.holder:
+        found, newest = look(objects), lease.newest(objects)
+        assert newest is not None
+        assert newest.number == 2
+        assert found == newest.holder is not None
+    else:
+        with pytest.raises(ResultsInUse, match=f"{url} is in use: another process has just taken it"):
+            look(objects)
 
 
 @pytest.mark.parametrize("paused", ["before its parts", "between its parts", "before its marker"])

@@ -204,13 +204,19 @@ def test_a_runner_that_is_paused_past_its_lease_stops_and_leaves_nothing(remote:
         wait(lambda: not paused, first)
         early = set(remote.names("curves"))
         assert len(early) == 1
-        wait(lambda: not remote("run", "tiny.yaml", "-j", "1", "-q", "-o", remote.url, code=None, **other).returncode)
+        wait(
+            lambda: (
+                not remote(
+                    "run", "tiny.yaml", "-j", "1", "-q", "-o", remote.url, code=None, anew=True, **other
+                ).returncode
+            )
+        )
         os.killpg(first.pid, signal.SIGCONT)
         assert first.communicate()[1].endswith(
             f"{remote.place} was taken by another process, since this one could not renew its lease\n"
         )
         assert first.returncode == 4
-    remote("run", "tiny.yaml", "-j", "1", "-q", "-o", "here", **other)
+    remote("run", "tiny.yaml", "-j", "1", "-q", "-o", "here", anew=True, **other)
     for a, b in zip(numbers(remote.place), numbers(remote.folder / "here/tiny"), strict=True):
         pd.testing.assert_frame_equal(a, b, check_exact=True, check_categorical=False)
     assert not early & set(remote.names("curves"))  # they had other bits

@@ -39,7 +39,7 @@ def test_executors_workers_shards_and_storages_have_one_set_of_bits(remote: Remo
     run("whole", "-j", "1")
     expected = bits(remote.folder / "whole/tiny")
     for storage in ("folder", remote.url):
-        for i, way in enumerate(WAYS):
+        for i, way in enumerate(WAYS if storage == "folder" else WAYS[1::2]):
             run(f"{storage}/{i}", *way)
             assert bits(_place(remote, f"{storage}/{i}/tiny")) == expected, (storage, way)
         for i, way in enumerate(WAYS[:2]):

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
@@ -139,6 +140,19 @@ def from_environment(runner: bool = False) -> None:
             install(fault)
 
 
+def await_others(fault: Fault) -> None:
+    """Wait until no process of a sweep is left: a worker ends a moment after its killed runner."""
+    while any(fault.count.encode() in _environment(path) for path in Path("/proc").glob("[0-9]*/environ")):
+        time.sleep(0.02)
+
+
+def _environment(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended, or belongs to another user
+        return b""
+
+
 def digest(results: Any) -> str:
     """A digest of all numbers of some results, but for times."""
     frames = [results.runs.drop(columns=["seconds", "error"]), results.curves, results.predictions]
@@ -171,6 +185,7 @@ def resumed(sweeps: Any, arguments: tuple[str, ...], fate: str, step: int, url: 
         command = ("run", "tiny.yaml", *arguments, "-o", output, "-q")
         environment = {**getattr(sweeps, "environment", {}), **fault.environment}
         done = python(PROGRAMS / "faulty.py", *command, folder=sweeps.folder, environment=environment)
+        await_others(fault)
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode in (0, 1, -signal.SIGKILL), done.stderr
         assert (done.returncode == 1) == bool(done.stderr), done.stderr

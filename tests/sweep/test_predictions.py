@@ -155,6 +155,8 @@ def test_labels_are_in_the_order_of_the_data(make: Make, tmp_path: Path, images:
         results.labels()
     with pytest.raises(UsageError, match="there are no validation samples"):
         results.labels("validation", {"data.test": 0.5})
+    with pytest.raises(UsageError, match="there are no runs"):
+        results.labels(runs=results.runs[:0])
     half = results.labels(arm={"data.test": 0.5})
     assert len(half) == 60
     assert (

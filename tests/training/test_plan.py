@@ -28,6 +28,13 @@ class Sweep:
 
     listed: list[Arm]
     seeds: tuple[int, ...] = (0, 1, 2)
+    varying = ()
+
+    def arms(self):
+        return iter(self.listed)
+
+    def replicates_of(self, arm):
+        return self.seeds
 
     def runs(self):
         return (Run(arm, Seeds(seed)) for arm in self.listed for seed in self.seeds)
@@ -203,6 +210,14 @@ def test_arms_may_have_seeds_of_their_own_in_number_and_by_source_of_chance():
     runs = [*(Run(one, Seeds(seed)) for seed in range(3)), Run(one, Seeds(0, (("init", 5),))), Run(other, Seeds(7))]
 
     class Question:
+        varying = ()
+
+        def arms(self):
+            return iter([one, other])
+
+        def replicates_of(self, arm):
+            return [run for run in runs if run.arm is arm]
+
         def runs(self):
             return iter(runs)
 

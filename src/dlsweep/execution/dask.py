@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
+from warnings import catch_warnings
 from zlib import crc32
 
 from threadpoolctl import threadpool_limits
@@ -30,6 +31,9 @@ from dlsweep.training.plan import Chunk
 
 AHEAD = 2  # tasks that wait at a worker, so that it never idles
 PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
+
+# Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: most of its own work.
+CALM = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
 
@@ -130,6 +134,7 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
 
     try:
         receipts, iterations = future.result()
+        future.release()  # otherwise Dask runs it again if its worker dies, and by then its part may be united
         progress(iterations)
         yield from receipts
         return ()
@@ -233,7 +238,8 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if not scheduler:
         options: dict[str, Any] = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
-        with worker_environment():
+        # A second cluster on a machine warns of its port.
+        with worker_environment(), config.set(CALM), catch_warnings(action="ignore"):
             cluster = LocalCluster(host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL, **options)
         with cluster, Client(cluster) as client:
             yield client

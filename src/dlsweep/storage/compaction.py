@@ -8,6 +8,7 @@ united, or the united one does. A reader that listed the former finds their rows
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,21 +48,21 @@ def unite(
     left alone.
     """
     listed = _listed(store)
-    groups: dict[Hashable, dict[str, Chunk]] = {}
+    groups: dict[Hashable, _Group] = {}
     for stem in stems:
         check()
         chunk = _read(store, listed, stem, listed)
         if not chunk or pc.all(pc.equal(chunk["runs"]["status"].cast(pa.string()), "failed")).as_py():
             continue
-        group = groups.setdefault(_kind(chunk), {})
-        if _share_arms(group.values(), chunk):
-            _commit(store, group)
-        group[stem] = chunk
-        runs, size = (sum(map(of, group.values())) for of in (_runs, _bytes))
-        if runs >= enough or size >= MOST_BYTES:
-            _commit(store, group)
+        kind = _kind(chunk)
+        if kind in groups and groups[kind].has_arms_of(chunk):
+            groups.pop(kind).commit(store)
+        group = groups.setdefault(kind, _Group())
+        group.add(stem, chunk)
+        if group.runs >= enough or group.bytes >= MOST_BYTES:
+            groups.pop(kind).commit(store)
     for group in groups.values():
-        _commit(store, group)
+        group.commit(store)
 
 
 def _listed(store: Store) -> Listed:
@@ -88,30 +89,35 @@ def _kind(chunk: Chunk) -> Hashable:
     return pc.max(chunk["runs"]["classes"]).as_py(), *images, *columns
 
 
-def _share_arms(group: Iterable[Chunk], chunk: Chunk) -> bool:
-    """Tell if the ensembles of a chunk cannot be told from those of a group, which have the same names."""
-    arms = {arm for own in group if "ensembles" in own for arm in own["runs"]["arm"].to_pylist()}
-    return not arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
+@dataclass
+class _Group:
+    """Chunks of one kind, by their stems. arms: the names of those with ensembles."""
 
+    chunks: dict[str, Chunk] = field(default_factory=dict)
+    arms: set[str] = field(default_factory=set)
+    runs: int = 0
+    bytes: int = 0
 
-def _runs(chunk: Chunk) -> int:
-    return len(chunk["runs"])
+    def has_arms_of(self, chunk: Chunk) -> bool:
+        """Tell if the ensembles of a chunk have the names of others here, from which nothing else would tell them."""
+        return not self.arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
 
+    def add(self, stem: str, chunk: Chunk) -> None:
+        self.chunks[stem] = chunk
+        self.arms |= set(chunk["runs"]["arm"].to_pylist()) if "ensembles" in chunk else set()
+        self.runs += len(chunk["runs"])
+        self.bytes += sum(rows.nbytes for rows in chunk.values())
 
-def _bytes(chunk: Chunk) -> int:
-    return sum(rows.nbytes for rows in chunk.values())
-
-
-def _commit(store: Store, group: dict[str, Chunk]) -> None:
-    """Commit one part with the runs of a group, delete its parts, and empty the group."""
-    if len(group) > 1:
+    def commit(self, store: Store) -> None:
+        """Commit one part with the runs of the group, and delete its parts."""
+        if len(self.chunks) < 2:
+            return
         united = {
-            table: pa.concat_tables([chunk[table] for chunk in group.values()]).unify_dictionaries()
+            table: pa.concat_tables([chunk[table] for chunk in self.chunks.values()]).unify_dictionaries()
             for table in store.tables.schemas
         }
-        united["runs"] = parts.replacing(united["runs"], group)
+        united["runs"] = parts.replacing(united["runs"], self.chunks)
         stem = parts.joint_name(map(str, united["runs"]["run_id"].to_pylist()))
         encoded = {table: parts.encode_table(rows) for table, rows in united.items()}
         store.commit({parts.part_name(table, stem, content): content for table, content in encoded.items()})
-        store.remove(group)
-    group.clear()
+        store.remove(self.chunks)

@@ -99,7 +99,11 @@ def holder(objects: Objects) -> Holder | None:
     lease = newest(objects)
     if lease is None or (found := lease.holder) is None:
         return None
-    age = (datetime.now(UTC) - _aware(objects.modified(lease.name))).total_seconds()
+    try:
+        age = (datetime.now(UTC) - _aware(objects.modified(lease.name))).total_seconds()
+    except FileNotFoundError:  # another process has just taken the next lease
+        later = newest(objects)
+        return later.holder if later else None
     return found if age <= 2 * lease.expiry else None
 
 
@@ -127,16 +131,19 @@ def asked_expiry() -> float:
 def take(objects: Objects) -> Lease:
     """Take the lease of a folder, or raise `ResultsInUse` with the name of its holder."""
     expiry = asked_expiry()
-    old = newest(objects)
-    if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
-        free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
-        raise ResultsInUse(f"{objects} is in use: {by}{free}")
+    old, late = newest(objects), ResultsInUse(f"{objects} is in use: another process has just taken it")
+    try:
+        if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
+            free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
+            raise ResultsInUse(f"{objects} is in use: {by}{free}")
+    except FileNotFoundError:  # the one who takes it deletes all other objects
+        raise late from None
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     who = {"host": platform.node(), "pid": os.getpid(), "since": now, "kernel": _kernel()}
     own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": expiry})
     objects.create(own.name, own.encoded)
     if not own.is_newest(objects):
-        raise ResultsInUse(f"{objects} is in use: another process has just taken it")
+        raise late
     for name in objects.names(FOLDER):
         if name != own.name.rpartition("/")[2]:
             objects.delete(f"{FOLDER}/{name}")

@@ -35,6 +35,8 @@ def model_of(results: Results, row: Row, *, trained: bool) -> Model:
 
 def dataset_of(results: Results, runs: DataFrame, opened: dict[tuple[Any, ...], Dataset]) -> Dataset:
     """Return the data set of some rows of runs, with their split. opened: those that are open already."""
+    if runs.empty:
+        raise UsageError("there are no runs, so there is no data set")
     by = [factor for factor in results.record.levels if factor.partition(".")[0] == "data"]
     if several := [factor for factor in by if runs[factor].nunique() > 1]:
         raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")

@@ -17,6 +17,7 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.metrics import MEASURED
 from dlsweep.tasks import CLASSIFICATION, TASKS, Task
+from dlsweep.training.plan import last_kept
 from dlsweep.training.result import PREDICTED, TrainingResult
 from dlsweep.types import Array
 
@@ -129,7 +130,8 @@ class Tables:
     ) -> dict[str, pa.Table]:
         """Return a chunk's rows of every table. checksums: of the kept weights, by run."""
         each = np.arange(len(runs))
-        values = [_settings(run.arm) for run in runs]
+        settings = last_kept(_settings)
+        values = [settings(run.arm) for run in runs]
         per_run = {
             **self._names(runs, each),
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dlsweep.config import Config
 from dlsweep.config.runs import Arm, Run
@@ -36,14 +34,17 @@ MOST_RUNS = 512  # in a chunk, however small the network
 class Cohort(Cost):
     """Runs whose arrays have the same shapes and whose code is the same, with the costs of each.
 
-    arm: one of its arms; dataset: of all of them; arms, runs: their numbers; together: the runs of an arm that must
-    train in one chunk, else 1.
+    arm: one of its arms; dataset: of all of them; arms, runs: their numbers; labels: of each varying factor those that
+    its arms have; patient: some of them may stop early; together: the runs of an arm that must train in one chunk,
+    else 1.
     """
 
     arm: Arm
     dataset: Dataset
     arms: int
     runs: int
+    labels: Mapping[str, Collection[str]]
+    patient: bool
     together: int = 1
 
 
@@ -85,14 +86,17 @@ class Plan:
 
         apart: runs that train in other chunks than the rest.
         """
-        number = self.numbering()
+        number, divided = self.numbering(), any(cohort.dataset.division for cohort in self.cohorts)
+        of_arm = last_kept(lambda arm: (i := number(arm), False, self.cohorts[i].dataset.sizes["test"]))
 
         def key(run: Run) -> tuple[int, bool, int]:
+            if not apart and not divided:
+                return of_arm(run.arm)
             i = number(run.arm)
             # An id is a hash, made only where it is needed. The folds of a cross-validation may differ by a sample.
             return i, bool(apart) and run.id in apart, self.cohorts[i].dataset.tested(run.seeds)
 
-        if done or apart or any(cohort.dataset.division for cohort in self.cohorts):
+        if done or apart or divided:
             missing: Mapping[tuple[int, bool, int], int] = Counter(map(key, self.missing(done)))
         else:
             missing = {(i, False, cohort.dataset.sizes["test"]): cohort.runs for i, cohort in enumerate(self.cohorts)}
@@ -120,16 +124,23 @@ def plan(config: Config) -> Plan:
     (12, [2, 2])
     """
     first: dict[Hashable, Arm] = {}
-    arms, runs = Counter[Hashable](), Counter[Hashable]()
-    for arm, own in groupby(config.runs(), key=attrgetter("arm")):
+    labels: dict[Hashable, dict[str, dict[str, None]]] = {}
+    arms, runs, patient = Counter[Hashable](), Counter[Hashable](), set[Hashable]()
+    varying = tuple(config.varying)
+    for arm in config.arms():
         key = code(arm)
         first.setdefault(key, arm)
         arms[key] += 1
-        runs[key] += sum(1 for _ in own)
+        runs[key] += len(config.replicates_of(arm))
+        for factor, seen in labels.setdefault(key, {factor: {} for factor in varying}).items():
+            seen[arm.levels[factor]] = None
+        if arm.train.stopping:
+            patient.add(key)
     cohorts = []
     for key, arm in first.items():
-        numbers = {"arms": arms[key], "runs": runs[key], "together": max(1, len(arm.members))}
-        cohorts.append(Cohort(arm=arm, dataset=open_dataset(arm.data), **numbers, **vars(costs.of(arm))))
+        about: dict[str, Any] = {"labels": labels[key], "patient": key in patient, "together": max(1, len(arm.members))}
+        about |= {"arms": arms[key], "runs": runs[key], "dataset": open_dataset(arm.data)}
+        cohorts.append(Cohort(arm=arm, **about, **vars(costs.of(arm))))
     return Plan(config, tuple(cohorts))
 
 

@@ -95,13 +95,8 @@ def _draw(ax: Axes, means: DataFrame, widths: DataFrame, colours: Mapping[str, s
         ax.plot(at, means[level], label=f"mean: {level}", **look)
         for x, mean, width in zip(at, means[level], widths[level], strict=True):
             if width == width:
-                wide: dict[str, Any] = {
-                    "color": colours[level],
-                    "linewidth": 7,
-                    "alpha": 0.25,
-                    "solid_capstyle": "butt",
-                }
-                ax.plot((x, x), (mean - width, mean + width), label=f"interval: {level}", **wide)
+                ends = mean - width, mean + width
+                ax.plot((x, x), ends, color=colours[level], label=f"interval: {level}", **style.INTERVAL)
 
 
 def _long(cells: DataFrame, name: str) -> DataFrame:
