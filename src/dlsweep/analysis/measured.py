@@ -27,7 +27,7 @@ class Measured:
         """The rows of a table with some words, such as `split="test"`; `objective` is the loss with its penalty."""
         columns = ["loss", "penalty"] if y == "objective" else [y]
         rows = results.columns(table, ["run_id", "iteration", *columns], **words)
-        index = {name: i for i, name in enumerate(results.runs["run_id"])}
+        index = {name: i for i, name in enumerate(results.runs["run_id"].tolist())}
         ids = rows["run_id"].combine_chunks()
         known = np.array([index.get(name, -1) for name in ids.dictionary.to_pylist()], np.int64)
         run = known[ids.indices.to_numpy()] if len(rows) else known[:0]

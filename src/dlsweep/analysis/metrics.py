@@ -268,7 +268,8 @@ def _spreads(results: Results, values: DataFrame, factor: str) -> DataFrame:
     for own in ("stopped", "diverged", "failed"):  # at any level
         ended[np.bincount(group, status == own) > 0] = own
     varying = [name for name in others if frame[name].nunique() > 1]
-    names = [", ".join(words) for words in zip(*(frame[one].astype(str) for one in varying))] if varying else "all"
+    labels = zip(*(frame[one].astype(str).tolist() for one in varying))
+    names = [", ".join(words) for words in labels] if varying else "all"
     return frame.assign(
         arm=names,
         status=ended,

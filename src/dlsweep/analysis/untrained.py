@@ -24,7 +24,7 @@ def untrained(results: Results) -> list[Arm]:
     >>> untrained(dlsweep.run({**config, "grid": {"init": ["he", "xavier"]}}, executor="inline"))
     []
     """
-    there = set(results.runs["arm"].astype(str))
+    there = set(results.runs["arm"].unique().astype(str))
     if len(there) == prod(map(len, results.record.levels.values())):
         return []
     try:

@@ -50,7 +50,8 @@ def level_names(frame: DataFrame, factor: str | None) -> dict[str, str]:
     names = {level: null.get(level, level) for level in all_levels(frame, factor)}
     setting = _MAIN.get(factor, "")
     if (column := f"{factor}.{setting}") in frame:
-        found = frame.assign(value=labels(frame, column), level=labels(frame, factor))[["level", "value"]]
+        found = frame[[column, factor]].drop_duplicates()
+        found = found.assign(value=labels(found, column), level=labels(found, factor))[["level", "value"]]
         pairs = [tuple(pair) for pair in found.drop_duplicates().itertuples(index=False)]
         values = {str(level): str(value) if value == value else "" for level, value in pairs}
         if len(values) == len(pairs) and len(set(values.values())) > 1:
