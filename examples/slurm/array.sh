@@ -1,12 +1,12 @@
 #!/bin/bash
-# A sweep as an array job of SLURM: each task trains a shard on one node. Edit the three lines that say so. Then, on the
+# A sweep as an array job of SLURM: each task trains a shard on one node. Edit the three lines with "edit:". Then, on the
 # login node, in the folder of sweep.yaml:
 #
 #   dlsweep run sweep.yaml --dry-run     # checks the config, and fetches published data: nodes may have no network
 #   job=$(sbatch --parsable array.sh)
 #   sbatch --dependency=afterany:$job --wrap "dlsweep merge results/sweep results/sweep.shard-*"
 #
-# The same commands train later what is missing; shards that are done end at once.
+# Later, the same commands train the missing runs; finished shards end at once.
 
 #SBATCH --array=0-3                                    # edit: the shards, from 0
 #SBATCH --time=04:00:00 --cpus-per-task=4 --mem=8G     # edit: for a shard; --constraint=… asks for one kind of processor

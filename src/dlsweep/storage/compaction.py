@@ -1,8 +1,8 @@
 """Unite small parts, so that the number of files stays bounded.
 
 A united part is a part like any other, with the stem of all its runs. It names in its metadata the stems that it
-replaces. From its commit on these do not count, so a crash at any moment loses nothing: either the parts count that are
-united, or the united one does. A reader that listed the former finds their rows in the latter.
+replaces. When it is committed, the replaced parts stop counting. So a crash at any moment loses nothing: either the
+replaced parts count, or the united one. A reader that has listed the replaced parts finds their rows in the united one.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table
 
 
 def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
-    """Unite parts with few runs if a store has more than `MOST`; afterwards it has no more, of each kind of runs.
+    """Unite parts with few runs if a table has more than `MOST` parts. Afterwards it has at most `MOST` of each kind.
 
-    There are more of more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to stop.
+    It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to
+    stop.
     """
     listed = _listed(store)
     if len(listed["runs"]) <= MOST:
@@ -99,7 +100,7 @@ class _Group:
     bytes: int = 0
 
     def has_arms_of(self, chunk: Chunk) -> bool:
-        """Tell if the ensembles of a chunk have the names of others here, from which nothing else would tell them."""
+        """Tell if a chunk has an arm with the name of one here: nothing would tell their ensembles apart."""
         return not self.arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
 
     def add(self, stem: str, chunk: Chunk) -> None:
