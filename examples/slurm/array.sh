@@ -6,7 +6,8 @@
 #   job=$(sbatch --parsable array.sh)
 #   sbatch --dependency=afterany:$job --wrap "dlsweep merge results/sweep results/sweep.shard-*"
 #
-# Later, the same commands train the missing runs; finished shards end at once.
+# Later, the same commands train the missing runs; finished shards end at once. To submit some tasks only, such as
+# `sbatch --array=2 array.sh`, write the number of all shards in place of SLURM_ARRAY_TASK_COUNT, which counts these only.
 
 #SBATCH --array=0-3                                    # edit: the shards, from 0
 #SBATCH --time=04:00:00 --cpus-per-task=4 --mem=8G     # edit: for a shard; --constraint=… asks for one kind of processor

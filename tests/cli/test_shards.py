@@ -122,10 +122,17 @@ def test_an_ensemble_stays_whole(dlsweep: Dlsweep) -> None:
     pd.testing.assert_frame_equal(one, other, check_exact=True, check_categorical=False)
 
 
+ALONE = (
+    "if it is a task of a SLURM array that was submitted again without the others, write the number of all shards in "
+    "place of SLURM_ARRAY_TASK_COUNT"
+)
+
+
 @pytest.mark.parametrize(
     ("shard", "message"),
     [
-        ("2/2", "the shards of 2 go from 0/2 to 1/2, got 2/2"),
+        ("2/2", f"there is no shard 2/2, only 0/2 to 1/2; {ALONE}"),
+        ("2/1", f"there is no shard 2/1, only 0/1; {ALONE}"),
         ("0/0", "a sweep is divided into one or more shards, got 0/0"),
         ("1-2", "a shard is written i/n, such as 0/4 for the first of four, got '1-2'"),
     ],

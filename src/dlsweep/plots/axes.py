@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ABSURD, _ABSURD_LOG = 100.0, 1e4
 _CUT, _CUT_LOG = 3.0, 10.0
 
+_MOST_TRIED = 24  # values of a setting that each have a tick; with more, ticks are at round numbers
+
 _EMPTY = 4.0  # a panel whose lines end before this fraction of the axis is nearly empty
 
 # Lower ends of an axis of accuracies on which every line ends well above the bottom; else the axis begins at 0.
@@ -117,21 +119,25 @@ class YAxis:
 def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
     """Set the limits, scales and ticks of one panel, and so of all panels."""
     points = np.concatenate([one.x for one in series]) if series else np.array([0.0, 1.0])
-    low, high = points.min(), max(points.max(), points.min() + 1e-9)
+    tried = np.unique(points)
+    low, high = tried[0], max(tried[-1], tried[0] + 1e-9)
+    powers: list[float] = []
     if x.log:  # linear from 0, the start of training, to the first step
-        first = min(points[points > 0], default=1.0)
+        first = min(tried[tried > 0], default=1.0)
+        powers = [0.0][: int(low <= 0)] + decades(first, high)
         ax.set_xscale("symlog", linthresh=first)
-    else:
-        set_ticks(ax.xaxis, whole=x.name == "iteration")
     ax.set_xlim(low, high)
-    if x.log:
-        _tick_values(ax, [0.0][: int(low <= 0)] + decades(first, high))
     if x.points:  # room for the dots at the ends
         ends = ax.transData.transform([(low, 1), (high, 1)])[:, 0]
         room = 0.04 * (ends[1] - ends[0])
         low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
         ax.set_xlim(low, high)
-        _tick_values(ax, np.unique(points))
+    if x.points and len(tried) <= _MOST_TRIED:
+        _tick_values(ax, tried)
+    elif len(powers) > 1:
+        _tick_values(ax, powers)
+    else:
+        set_ticks(ax.xaxis, whole=x.name == "iteration")
     if y.log:
         ax.set_yscale("log")
     ax.set_ylim(y.low, y.high)

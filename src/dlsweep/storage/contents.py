@@ -16,7 +16,7 @@ from dlsweep.storage import changes, parts, predictions
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Damaged
 from dlsweep.storage.tables import STATUSES, WORD
-from dlsweep.types import Split
+from dlsweep.types import Array, Split
 
 # The columns that say of what a row is. The rows of ensembles/ are of an arm, all others of a run.
 IDENTITY = ("run_id", "arm", "iteration", "split", "layer")
@@ -34,7 +34,7 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
         reason = "its rows are not those of the runs in its name"
     elif lacking := [column for column in whole if rows[column].null_count and not changes.is_new(rows, column)]:
         reason = f"it has no {lacking[0]} for some runs"
-    elif strange := set(rows["status"].to_pylist()) - set(STATUSES):
+    elif strange := set(rows["status"].unique().to_pylist()) - set(STATUSES):
         reason = f"it has the status {min(strange)!r}"
     elif pc.min(rows["iterations"]).as_py() < 0 or pc.any(pc.less(rows["classes"], 1)).as_py():
         reason = "it has a negative number of iterations, or no classes"
@@ -61,12 +61,13 @@ def read_others(
     needed = None if columns is None else {*columns, *IDENTITY}.intersection(schema.names)
     rows = parts.read_table(folder, name, schema, most, needed)
     if not any(rows[column].null_count for column in IDENTITY if column in schema.names):
-        of = rows.unify_dictionaries()[by].combine_chunks()
+        rows = rows.unify_dictionaries()
+        of = rows[by].combine_chunks()
         ends = np.array([last.get(word, -1) for word in of.dictionary.to_pylist()] or [-1])[of.indices.to_numpy()]
         iteration = rows["iteration"].to_numpy()
         if not ((iteration >= 0) & (iteration <= ends)).all():
             reason = "it has rows of other runs or iterations than its part of runs/"
-        elif name.startswith("curves/") and not _whole(rows, runs):
+        elif name.startswith("curves/") and not _whole(rows, iteration == ends, runs):
             reason = "the curve of a run does not reach its end"
         else:
             return rows
@@ -75,21 +76,24 @@ def read_others(
     raise Damaged(f"{folder}/{name} is damaged: {reason}")
 
 
-def _whole(curves: pa.Table, runs: pa.Table) -> bool:
-    """Return True if every run that ended well has an evaluation of each split at its last iteration."""
-    ended = _ended_well(runs)
+def _whole(curves: pa.Table, at_end: Array, runs: pa.Table) -> bool:
+    """Return True if every run that ended well has an evaluation of each split at its last iteration.
+
+    at_end: True for the rows of the last iteration of their run.
+    """
     # pyarrow's group_by imports many of its modules, which takes longer than a small sweep.
-    curves = curves.unify_dictionaries()
     run, split = (curves[name].combine_chunks() for name in ("run_id", "split"))
-    ends = np.full((len(run.dictionary), len(split.dictionary)), -1)
-    np.maximum.at(ends, (run.indices.to_numpy(), split.indices.to_numpy()), curves["iteration"].to_numpy())
-    reached = dict(zip(run.dictionary.to_pylist(), ends[:, (ends >= 0).any(axis=0)].tolist()))
-    last = zip(ended["run_id"].to_pylist(), ended["iterations"].to_pylist())
-    return all(set(reached.get(run, ())) == {iteration} for run, iteration in last)
+    splits = np.count_nonzero(np.bincount(split.indices.to_numpy()))
+    reached = np.zeros((len(run.dictionary), len(split.dictionary)), bool)
+    reached[run.indices.to_numpy()[at_end], split.indices.to_numpy()[at_end]] = True
+    whole = reached.sum(axis=1) == max(splits, 1)
+    return set(_ended_well(runs)["run_id"].to_pylist()) <= set(run.dictionary.filter(pa.array(whole)).to_pylist())
 
 
 def _ended_well(runs: pa.Table) -> pa.Table:
-    return runs.filter(pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"])))
+    """Return ids and numbers of classes of the runs that ended well."""
+    ended = pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"]))
+    return runs.select(["run_id", "classes"]).filter(ended)
 
 
 def check(folder: Folder, name: str, expected: pa.Schema | int, runs: pa.Table) -> None:

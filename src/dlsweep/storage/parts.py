@@ -136,7 +136,7 @@ def read_table(
         if (count := file.metadata.num_rows) > most:
             raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
         table = file.read(None if columns is None else wanted.names, use_threads=False)
-        own = file.schema_arrow.metadata or {}
+        own = table.schema.metadata or {}
         table = table.replace_schema_metadata({key: own[key] for key in (made_by.KEY, REPLACES) if key in own} or None)
     return changes.with_columns(table, wanted)
 

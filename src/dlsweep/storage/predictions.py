@@ -32,12 +32,12 @@ def read_part(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table, ende
 
 def _fault(rows: pa.Table, ended: pa.Table) -> str:
     """Return the reason why rows are not the predictions of these runs; "" if there is none."""
-    if sorted(map(str, rows["run_id"].to_pylist())) != sorted(ended["run_id"].to_pylist()):
+    if sorted(map(str, rows["run_id"].cast(pa.string()).to_pylist())) != sorted(ended["run_id"].to_pylist()):
         return "its rows are not those of the runs that ended well"
     if not len(rows):
         return ""
     counts, sizes = set(ended["classes"].to_pylist()), set(pc.binary_length(rows["predicted"]).to_pylist())
-    if set(rows["split"].to_pylist()) != {PREDICTED} or len(counts) > 1 or None in counts:
+    if set(rows["split"].unique().to_pylist()) != {PREDICTED} or len(counts) > 1 or None in counts:
         return "its rows are of another split, or of an unknown number of classes"
     (classes,), size = counts, max(sizes - {None}, default=0)
     if sizes != {size} or not size or size % class_type(classes).itemsize:

@@ -151,7 +151,8 @@ class Reader:
         @lru_cache(maxsize=32)
         def read(stem: str) -> tuple[list[str], Array]:
             rows, classes = part(stem), pc.max(self.run_parts[stem]["classes"]).as_py()
-            return rows["run_id"].to_pylist(), decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
+            ids = rows["run_id"].cast(pa.string()).to_pylist()
+            return ids, decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
 
         return read
 
@@ -214,7 +215,8 @@ def advised(again: str = "its runs") -> Iterator[None]:
 
 def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
     for column, word in words.items():
-        part = part.filter(pc.equal(part[column].cast(pa.string()), word))
+        if part[column].unique().to_pylist() != [word]:
+            part = part.filter(pc.equal(part[column].cast(pa.string()), word))
     return part
 
 

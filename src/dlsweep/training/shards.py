@@ -39,8 +39,12 @@ class Shard:
         if self.shards < 1:
             raise UsageError(f"a sweep is divided into one or more shards, got {self}")
         if not 0 <= self.index < self.shards:
-            ends = f"0/{self.shards} to {self.shards - 1}/{self.shards}"
-            raise UsageError(f"the shards of {self.shards} go from {ends}, got {self}")
+            last = f"{self.shards - 1}/{self.shards}"
+            known = f"0/{self.shards} to {last}" if self.shards > 1 else last
+            raise UsageError(
+                f"there is no shard {self}, only {known}; if it is a task of a SLURM array that was submitted again "
+                "without the others, write the number of all shards in place of SLURM_ARRAY_TASK_COUNT"
+            )
         return self
 
     def of(self, plan: Plan) -> Plan:

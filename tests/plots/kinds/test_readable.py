@@ -162,6 +162,31 @@ def test_ticks_are_at_values_that_were_tried_and_what_moves_along_is_told() -> N
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "log_x", "expected"),
+    [
+        (0.001, 1, True, ["0.001", "0.01", "0.1", "1"]),
+        (0.05, 0.95, False, ["0.25", "0.5", "0.75"]),
+        (0.21, 0.49, True, ["0.3", "0.4", "0.5"]),  # without a power of ten
+    ],
+)
+def test_many_values_along_the_axis_have_ticks_at_round_numbers(
+    low: float, high: float, log_x: bool, expected: list[str]
+) -> None:
+    for count in (24, 25, 200):
+        values = np.linspace(low, high, count)
+        names = [f"{value:g}" for value in values]
+        runs = pd.DataFrame({"run_id": names, "arm": names, "optimizer.lr": values, "seed": 0, "status": "done"})
+        figure = plots["response"](runs.assign(final_test_accuracy=0.5), x="optimizer.lr", log_x=log_x).figure
+        (ax,) = panels(figure)
+        figure.draw_without_rendering()
+        if count <= 24:
+            assert ax.get_xticks().tolist() == values.tolist()
+            continue
+        ticks, (left, right) = zip(ax.get_xticks(), ax.get_xticklabels()), ax.get_xlim()
+        assert [label.get_text() for tick, label in ticks if left <= tick <= right] == expected
+
+
+@pytest.mark.parametrize(
     ("factor", "name"),
     [
         ("optimizer.lr", "learning rate"),
