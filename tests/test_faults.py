@@ -22,7 +22,7 @@ COVERED: dict[str, dict[str, str]] = {
         "sweep/test_torture.py": "test_runners_and_workers_that_are_killed_again_and_again",
         "sweep/test_executors.py": "test_workers_die_with_their_parent",
         "cluster/test_dask.py": "test_workers_that_are_killed_lose_nothing "
-        "test_a_runner_that_is_killed_is_followed_by_another",
+        "test_a_task_whose_part_was_united_is_not_run_again test_a_runner_that_is_killed_is_followed_by_another",
         "cluster/test_s3.py": "test_a_killed_runner_is_followed_and_a_second_one_is_refused",
     },
     "3 disk full at each write": {

@@ -1,12 +1,12 @@
 #!/bin/bash
-# A sweep as an array job of SLURM: each task trains a shard on one node. Edit the three lines that say so. Then, on the
+# A sweep as an array job of SLURM: each task trains a shard on one node. Edit the three lines with "edit:". Then, on the
 # login node, in the folder of sweep.yaml:
 #
 #   dlsweep run sweep.yaml --dry-run     # checks the config, and fetches published data: nodes may have no network
 #   job=$(sbatch --parsable array.sh)
 #   sbatch --dependency=afterany:$job --wrap "dlsweep merge results/sweep results/sweep.shard-*"
 #
-# The same commands train later what is missing; shards that are done end at once. To submit some tasks only, such as
+# Later, the same commands train the missing runs; finished shards end at once. To submit some tasks only, such as
 # `sbatch --array=2 array.sh`, write the number of all shards in place of SLURM_ARRAY_TASK_COUNT, which counts these only.
 
 #SBATCH --array=0-3                                    # edit: the shards, from 0

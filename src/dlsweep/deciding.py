@@ -89,6 +89,8 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
     whose claims cannot be decided so.
     """
     if not config.claims:
+        for text in config.notes:  # claims may be left out
+            note(text)
         raise UsageError("there is nothing to decide: the config has no claims; write some under `claims:`")
     if config.divided:
         raise UsageError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from tests.support.sweeps import Bits, Make
 
@@ -204,6 +205,47 @@ def test_parts_are_united_while_a_sweep_goes_on(
     results = dlsweep.run(make(), output=tmp_path, executor="inline", max_memory=memory, report=Look())
     assert max(found) <= 4 + 2
     assert bits(results) == bits(run(make(), tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_part_that_a_worker_of_a_killed_runner_writes_late_is_not_united(
+    make: Make, tmp_path: Path, bits: Bits, united: None, replaced: bool
+) -> None:
+    """Its runs have been trained again: replaced, in a chunk of the same runs that was united; or in another chunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compaction, "MOST", 256)
+        late = run(make(), tmp_path / "late", max_memory=1)
+        results = run(make(), tmp_path, max_memory=1 if replaced else None)
+    expected, store = bits(results), Store(LocalFolder(results.folder), results.record.tables)
+    if replaced:
+        compaction.compact(store)
+    for table in results.record.tables.schemas:
+        name = sorted(parts.listing(late.files, table).items())[0][1]
+        results.files.put(name, late.files.get(name))
+    compaction.compact(store)
+    if replaced:
+        assert counts(results) == {1}
+        assert bits(dlsweep.open_results(results.folder)) == expected
+    assert bits(run(make(), tmp_path)) == expected
+    assert (results.folder / "quarantine").exists() != replaced
+
+
+def test_a_part_with_a_run_twice_is_set_aside(make: Make, tmp_path: Path, bits: Bits) -> None:
+    results = run(make(), tmp_path)
+    expected = bits(results)
+    stem, rows = next(iter(results._tables.run_parts.items()))
+    twice = {
+        table: pa.concat_tables(2 * [parts.stored(results.files, parts.listing(results.files, table)[stem])])
+        for table in results.record.tables.schemas
+    }
+    name = parts.joint_name(2 * rows["run_id"].to_pylist())
+    store = Store(LocalFolder(results.folder), results.record.tables)
+    store.remove([stem])
+    for table, content in ((table, parts.encode_table(own)) for table, own in twice.items()):
+        results.files.put(parts.part_name(table, name, content), content)
+    with pytest.raises(ResultsDamaged, match="it has a run twice; `dlsweep run` sets it aside"):
+        assert dlsweep.open_results(results.folder).runs is None
+    assert bits(run(make(), tmp_path)) == expected
 
 
 def test_a_damaged_united_part_costs_its_runs_only(make: Make, tmp_path: Path, bits: Bits, united: None) -> None:

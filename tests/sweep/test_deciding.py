@@ -153,7 +153,7 @@ def test_a_plan_after_seen_verdicts_says_so(tmp_path: Path) -> None:
         (["claims=[]"], "the config has no claims; write some under `claims:`"),
         (["--max-seeds", "4"], "--max-seeds 4 is too few for 2 claims; write at least 7"),
         (["--max-seeds", "1001"], "a plan has at most 1000 seeds, got 1001"),
-        (["seeds={init: 2, batches: 2}"], "write a number of seeds, such as seeds: 10"),
+        (["seeds={init: 2, batches: 2}"], "2 claims are left out, since"),
     ],
 )
 def test_a_config_that_no_seeds_can_decide_is_refused(tmp_path: Path, changes: list[str], said: str) -> None:

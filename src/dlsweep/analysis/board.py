@@ -35,7 +35,7 @@ class Board:
 
     @cached_property
     def values(self) -> list[DataFrame]:
-        """The values of each metric, with the same rows. A `UsageError` names metrics that have not the same rows."""
+        """The values of each metric, with the same rows. A `UsageError` names metrics whose rows differ."""
         spreads = {metric.factor for metric in self.metrics}
         if len(spreads) > 1:
             names = " and ".join(metric.name for metric in self.metrics)

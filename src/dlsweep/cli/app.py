@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _called(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app with the called command alone, for Typer reads the signatures of all commands of an app."""
+    """Return the app with the called command alone, since Typer reads the signatures of all commands of an app."""
     one, first = copy(app), arguments[0] if arguments else ""
     one.registered_commands = [c for c in app.registered_commands if c.name == first]
     one.registered_groups = [group for group in app.registered_groups if group.name == first]

@@ -1,6 +1,6 @@
 """Claims and plots of a config that its overrides make impossible: they are left out, with a note.
 
-Such as a claim that compares two optimizers, after `grid.optimizer=sgd`.
+An example is a claim that compares two optimizers, after `grid.optimizer=sgd`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read_possible(
 
 
 def _impossible(document: Node, as_written: Node, mistakes: Iterable[Mistake]) -> Iterator[tuple[Node, LeftOut]]:
-    """Yield the claims and plots of the file that a mistake is in, or in the key of their list."""
+    """Yield the claims and plots of the file that have a mistake in them, or in the key of their list."""
     reasons: dict[Place, str] = {}
     for mistake in mistakes:
         reasons.setdefault(Place(mistake.file, mistake.line, mistake.column), mistake.message)

@@ -1,8 +1,8 @@
 """Unite small parts, so that the number of files stays bounded.
 
 A united part is a part like any other, with the stem of all its runs. It names in its metadata the stems that it
-replaces. From its commit on these do not count, so a crash at any moment loses nothing: either the parts count that are
-united, or the united one does. A reader that listed the former finds their rows in the latter.
+replaces. When it is committed, the replaced parts stop counting. So a crash at any moment loses nothing: either the
+replaced parts count, or the united one. A reader that has listed the replaced parts finds their rows in the united one.
 """
 
 from __future__ import annotations
@@ -25,15 +25,21 @@ Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table
 
 
 def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
-    """Unite parts with few runs if a store has more than `MOST`; afterwards it has no more, of each kind of runs.
+    """Unite parts with few runs if a table has more than `MOST` parts. Afterwards it has at most `MOST` of each kind.
 
-    There are more of more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to stop.
+    It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to
+    stop.
     """
     listed = _listed(store)
     if len(listed["runs"]) <= MOST:
         return
-    every = ((stem, rows) for stem in listed["runs"] for rows in _read(store, listed, stem, ["runs"]).values())
-    found = sorted((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem) for stem, rows in every)
+    every, replaced = list[tuple[str, int, int, str]](), set[str]()
+    for stem in listed["runs"]:
+        for rows in _read(store, listed, stem, ["runs"]).values():
+            every.append((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem))
+            replaced.update(parts.replaced(rows))
+    store.remove(replaced.intersection(listed["runs"]))  # a worker that outlived its killed runner has written it late
+    found = sorted(one for one in every if one[-1] not in replaced)
     enough = min(MOST_RUNS, -(-2 * sum(runs for *_, runs, _ in found) // MOST))
     unite(store, [stem for *_, runs, stem in found if 2 * runs < enough], enough, check)
 
@@ -44,8 +50,8 @@ def unite(
     """Unite parts with these stems, and delete them. A united part is full if it has `enough` runs, or `MOST_BYTES`.
 
     stems: in an order that has the runs of an arm together, since a reader may want some arms only. Parts of several
-    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. A damaged part is
-    left alone.
+    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Left alone are
+    damaged parts, and parts with a run that another part has, too: `repair` sets one of these aside.
     """
     listed = _listed(store)
     groups: dict[Hashable, _Group] = {}
@@ -58,8 +64,9 @@ def unite(
         if kind in groups and groups[kind].has_arms_of(chunk):
             groups.pop(kind).commit(store)
         group = groups.setdefault(kind, _Group())
-        group.add(stem, chunk)
-        if group.runs >= enough or group.bytes >= MOST_BYTES:
+        if group.ids.isdisjoint(chunk["runs"]["run_id"].to_pylist()):
+            group.add(stem, chunk)
+        if len(group.ids) >= enough or group.bytes >= MOST_BYTES:
             groups.pop(kind).commit(store)
     for group in groups.values():
         group.commit(store)
@@ -91,21 +98,21 @@ def _kind(chunk: Chunk) -> Hashable:
 
 @dataclass
 class _Group:
-    """Chunks of one kind, by their stems. arms: the names of those with ensembles."""
+    """Chunks of one kind, by their stems. arms: the names of those with ensembles. ids: of the runs."""
 
     chunks: dict[str, Chunk] = field(default_factory=dict)
     arms: set[str] = field(default_factory=set)
-    runs: int = 0
+    ids: set[str] = field(default_factory=set)
     bytes: int = 0
 
     def has_arms_of(self, chunk: Chunk) -> bool:
-        """Tell if the ensembles of a chunk have the names of others here, from which nothing else would tell them."""
+        """Tell if a chunk has an arm with the name of one here: nothing would tell their ensembles apart."""
         return not self.arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
 
     def add(self, stem: str, chunk: Chunk) -> None:
         self.chunks[stem] = chunk
         self.arms |= set(chunk["runs"]["arm"].to_pylist()) if "ensembles" in chunk else set()
-        self.runs += len(chunk["runs"])
+        self.ids.update(chunk["runs"]["run_id"].to_pylist())
         self.bytes += sum(rows.nbytes for rows in chunk.values())
 
     def commit(self, store: Store) -> None:

@@ -30,8 +30,11 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     rows = parts.read_table(folder, name, schema, most=_MOST_RUNS)
     numbers = {"run_id", "seed", "iterations", "parameters"}
     whole = [f.name for f in schema if f.type == WORD or f.name in numbers or f.name.startswith("seed_")]
-    if parts.joint_name(map(str, rows["run_id"].to_pylist())) != parts.key(name):
+    ids = rows["run_id"].to_pylist()
+    if parts.joint_name(map(str, ids)) != parts.key(name):
         reason = "its rows are not those of the runs in its name"
+    elif len(set(ids)) < len(ids):
+        reason = "it has a run twice"
     elif lacking := [column for column in whole if rows[column].null_count and not changes.is_new(rows, column)]:
         reason = f"it has no {lacking[0]} for some runs"
     elif strange := set(rows["status"].unique().to_pylist()) - set(STATUSES):

@@ -82,7 +82,7 @@ def _expanded(results: Results, row: Row) -> Run:
 
 
 def _run_of(results: Results, row: Row, arms: Iterable[Arm]) -> Run | None:
-    """Return the run of a row, of one of some arms; None if it is of none."""
+    """Return the run of a row if it belongs to one of these arms; None otherwise."""
     sources = results.record.tables.sources
     crossed = Seeds.crossed({source: int(row[f"seed_{source}"]) for source in sources})
     seeds = crossed if sources else Seeds(int(row["seed"]))

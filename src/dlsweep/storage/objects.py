@@ -47,8 +47,8 @@ class Objects:
     def create(self, name: str, content: bytes) -> bytes:
         """Write an object that must be absent. Return the content that is there afterwards: this, or another one.
 
-        A put that is sent again, since its answer was lost, is refused because of itself. So after every error the
-        object is read; while it is absent (a conflict of two puts, a lost request), the put is tried again.
+        A put whose answer was lost is sent again, and then refused, since the first one has succeeded. So after every
+        error the object is read. While it is absent (a conflict of two puts, a lost request), the put is tried again.
         """
         for pause in (*PAUSES, None):
             try:
@@ -104,7 +104,7 @@ class Objects:
             return found
 
     def _limit(self, content: bytes) -> dict[str, float]:
-        """Return a limit on the time of an upload: S3's client has none while it waits for leave to send (100)."""
+        """Return a limit on the time of an upload: S3's client has none while it waits for a "100 Continue"."""
         if not self._files.async_impl:
             return {}
         waited = (getattr(self._files, "config_kwargs", None) or {}).get("read_timeout", READ_TIMEOUT)

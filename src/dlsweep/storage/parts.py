@@ -46,7 +46,7 @@ class Damaged(Exception):
 
 
 class Gone(Unreadable):
-    """A file was listed, and is there no more: another process has united it with others, or has deleted it."""
+    """A listed file that is not there any more: another process has united it with others, or has deleted it."""
 
 
 def steadily(read: Callable[[], T]) -> T:

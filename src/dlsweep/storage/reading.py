@@ -221,7 +221,7 @@ def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
 
 
 def _of(runs: pa.ChunkedArray, rows: pa.Table, by: str) -> pa.Table:
-    """Return the rows of some runs or arms, with dictionaries that have no words of others."""
+    """Return the rows of some runs or arms. Their dictionaries have only the words of these rows."""
     rows = rows.filter(pc.is_in(rows[by].cast(pa.string()), runs.cast(pa.string()).combine_chunks()))
     for i, one in enumerate(rows.schema):
         if pa.types.is_dictionary(one.type):

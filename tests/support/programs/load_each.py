@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import pydantic  # noqa: F401  imported before the memory is limited, as the others
@@ -36,6 +37,9 @@ def read(path):
     return 0
 
 
+warnings.simplefilter(
+    "ignore", DeprecationWarning
+)  # newer Pythons warn of a fork beside threads, which these forks do not use
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
 status = {}
 for path in sorted(file.name for file in Path().iterdir()):

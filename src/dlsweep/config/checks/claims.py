@@ -135,7 +135,7 @@ def _spread(stated: Stated, metric: Metric, there: Arms) -> Iterator[Mistake]:
 def _whole_spread(
     stated: Stated, factor: str, compared: Arms, factors: Sequence[str], arms: _Arms
 ) -> Iterator[Mistake]:
-    """Report a spread over a factor of which some combination of the others, that is compared, has not every level."""
+    """Report a spread over a factor if a compared combination of the other factors lacks one of its levels."""
     levels = {one.labels.get(factor, ABSENT) for one in arms.sweep.combinations()} - {ABSENT}
     there: dict[tuple[str, ...], set[str]] = {}
     for arm in compared:
