@@ -20,18 +20,17 @@ HEAVY = (
     "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patheffects", "matplotlib.style", "pandas",
     "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "pyarrow.pandas_compat", "pyarrow.parquet",
     "pyarrow.vendored.version", "pydantic.dataclasses", "pydantic.type_adapter", "pydantic.types", "scipy.stats",
-    "typer._adapters",
 )  # fmt: skip
 OWN = (
     "analysis.checked", "analysis.closing", "cli.app", "cli.choosing", "config.schema", "deciding", "forecast",
     "plots.figures", "progress", "sweep", "tuning",
 )  # fmt: skip
+NEWER = ("typer._adapters",)  # in newer versions only
 REMOTE = ("aiobotocore.session", "s3fs", "upath.implementations.cloud")  # where they are installed
 for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
-if find_spec("s3fs"):
-    for module in REMOTE:
-        import_module(module)
+for module in (*filter(find_spec, NEWER), *(REMOTE if find_spec("s3fs") else ())):
+    import_module(module)
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
 sys.dont_write_bytecode = True  # a test may change a module twice in the second that bytecode is dated to
 
