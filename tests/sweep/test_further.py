@@ -15,7 +15,7 @@ from tests.support.sweeps import Bits, Make
 import dlsweep
 from dlsweep.errors import UsageError
 from dlsweep.progress import Reporter
-from dlsweep.storage import parts
+from dlsweep.storage import compaction, parts
 from dlsweep.storage.results import Results
 
 OPTIMIZERS = list(dlsweep.optimizers)
@@ -164,6 +164,30 @@ def test_until_the_last_run_is_longer_the_results_are_the_earlier_ones(make: Mak
     ]
     assert one_length(longer)
     assert bits(longer) == bits(run(length(config, iterations=12), tmp_path / "whole"))
+
+
+def test_parts_of_a_longer_training_are_not_united_by_the_earlier_one(
+    make: Make, tmp_path: Path, bits: Bits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopAtTheSecond(Reporter):
+        receipts = 0
+
+        def receipt(self, receipt: Any) -> None:
+            self.receipts += 1
+            if self.receipts == 2:
+                raise KeyboardInterrupt
+
+    config = kept(make, grid={"activation": ["relu", "tanh", "sigmoid"]}, evaluate={"predictions": False})
+    first = bits(run(config, tmp_path))
+    longer = kept(make, grid={"activation": ["relu", "tanh", "sigmoid"]}, train={"iterations": 9})
+    with pytest.raises(KeyboardInterrupt):
+        run(longer, tmp_path, report=StopAtTheSecond())
+    monkeypatch.setattr(compaction, "MOST", 1)
+    assert bits(run(config, tmp_path)) == first
+    notes = Notes()
+    whole = run(longer, tmp_path, report=notes)
+    assert notes.taken[0] == "4 of 6 runs are done already"
+    assert bits(whole) == bits(run(longer, tmp_path / "whole"))
 
 
 def test_runs_that_are_missing_or_failed_start_from_the_beginning(make: Make, tmp_path: Path, bits: Bits) -> None:

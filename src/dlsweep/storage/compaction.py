@@ -27,11 +27,11 @@ Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table
 def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
     """Unite parts with few runs if a table has more than `MOST` parts. Afterwards it has at most `MOST` of each kind.
 
-    It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes. check: raises to
-    stop.
+    It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes, or while parts of
+    another sweep, whose tables may differ, are in the folder. check: raises to stop.
     """
     listed = _listed(store)
-    if len(listed["runs"]) <= MOST:
+    if len(listed["runs"]) <= MOST or store.is_shared():
         return
     every, replaced = list[tuple[str, int, int, str]](), set[str]()
     for stem in listed["runs"]:

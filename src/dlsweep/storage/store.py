@@ -167,6 +167,10 @@ class Store:
         for name in self._named(keys):
             self.folder.delete(name)
 
+    def is_shared(self) -> bool:
+        """Tell if the folder has parts of the sweep beside this one."""
+        return any(map(self._is_beside, self.folder.list("runs")))
+
     def _is_beside(self, name: str) -> bool:
         return bool(self.beside) and parts.sweep(self.folder, name) == self.beside
 
