@@ -6,18 +6,14 @@ machine with other work adds to the latter only. Last, `bench.projection` comput
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +39,6 @@ SHORT, LONG = 20, 1000  # iterations of a run
 CHUNKS = (100, 300, 1000)
 HALVES, STEPS = 2000, 1000  # runs, and iterations of each, of the sweeps that two cores train
 ROUNDS = 2
-PR_SET_CHILD_SUBREAPER = 36  # of Linux
 
 # The command line; afterwards a file has the processor seconds of the training loop.
 TIMED = """
@@ -105,21 +100,10 @@ def trained(path: Path, *words: str) -> tuple[float, float, float]:
 
 
 def together(*lines: Sequence[str]) -> tuple[float, float]:
-    """Run commands at the same time. Return seconds, and processor seconds of them and of all their descendants.
-
-    A server that forks the workers is no child that its parent waits for: on Linux this process adopts it.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    processes = [subprocess.Popen(line) for line in lines]
-    assert [process.wait() for process in processes] == [0] * len(lines)
-    wall = time.perf_counter() - start
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    """Run commands at the same time. Return seconds, and processor seconds of them and of all their descendants."""
+    program = [sys.executable, str(Path(__file__).with_name("together.py")), json.dumps(lines)]
+    wall, cpu = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+    return wall, cpu
 
 
 def files(folder: Path) -> list[Path]:

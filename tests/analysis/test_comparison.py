@@ -132,7 +132,10 @@ def test_the_interval_on_new_images_is_that_of_the_mean_difference_of_correctnes
     }
     claims = [{"He learns": {"arm": {"init": "he"}, "beats": {"init": "normal"}}}]
     results = dlsweep.run({**config, "claims": claims}, output=tmp_path, executor="inline")
-    right = {key: np.array([*own]) == results.labels() for key, own in results.predictions.groupby("arm")["predicted"]}
+    right = {
+        key: np.array([*own]) == results.labels()
+        for key, own in results.predictions.groupby("arm", observed=True)["predicted"]
+    }
     of = {init: (1.0 * right[f"{init}, relu"] + right[f"{init}, tanh"]) / 2 for init in ("he", "normal")}
     found = results.compare({"init": "he"}, {"init": "normal"})
     assert found.interval_new_images == pytest.approx(crossed_interval(of["he"] - of["normal"]))

@@ -1,14 +1,16 @@
 """Small arms and a small data set, made by hand: training needs no config file."""
 
 import itertools
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
-from dlsweep.config.runs import Arm, Evaluate, Train
+from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.datasets import Arrays, Dataset
 from dlsweep.errors import DlsweepError
 from dlsweep.nn.activations import activations
+from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice
 from dlsweep.training.network import build
 
@@ -109,3 +111,21 @@ def fits(normalization, model=None, data=None):
     except DlsweepError:
         return False
     return True
+
+
+@dataclass
+class Sweep:
+    """What a plan reads of a config."""
+
+    listed: list[Arm]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    varying = ()
+
+    def arms(self):
+        return iter(self.listed)
+
+    def replicates_of(self, arm):
+        return self.seeds
+
+    def runs(self):
+        return (Run(arm, Seeds(seed)) for arm in self.listed for seed in self.seeds)

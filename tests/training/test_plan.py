@@ -2,16 +2,16 @@
 
 import itertools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import PROGRAMS, commands
-from tests.support.arms import choice, make_arm
+from tests.support.arms import Sweep, choice, make_arm
 
-from dlsweep.config.runs import Arm, Run
+from dlsweep.config.runs import Run
 from dlsweep.execution.worker import indivisible
 from dlsweep.machine import BLAS_BUFFER
 from dlsweep.randomness import Seeds
@@ -20,24 +20,6 @@ from dlsweep.training.loop import train
 from dlsweep.training.plan import code, plan
 
 MNIST = Choice("mnist", {"train": 300, "validation": 0, "test": 500})
-
-
-@dataclass
-class Sweep:
-    """What a plan reads of a config."""
-
-    listed: list[Arm]
-    seeds: tuple[int, ...] = (0, 1, 2)
-    varying = ()
-
-    def arms(self):
-        return iter(self.listed)
-
-    def replicates_of(self, arm):
-        return self.seeds
-
-    def runs(self):
-        return (Run(arm, Seeds(seed)) for arm in self.listed for seed in self.seeds)
 
 
 def arm(**changes):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.support.arms import SGD, choice, fits, full, make_arm, make_data, variants
+from tests.support.arms import SGD, Sweep, choice, fits, full, make_arm, make_data, variants
 from tests.support.by_hand import ByHand
 from threadpoolctl import threadpool_limits
 
@@ -414,13 +414,8 @@ def test_the_slopes_of_prelu_are_learned_and_begin_where_it_is_said():
 
 def test_another_normalization_or_mode_is_another_cohort_and_a_number_is_not():
     def cohorts(*arms):
-        class Sweep:
-            def runs(self):
-                return (Run(arm, Seeds(0)) for arm in arms)
-
         mnist = choice("mnist", train=300, validation=0, test=500)
-        arms = tuple(replace(arm, data=mnist) for arm in arms)
-        return len(plan(Sweep()).cohorts)
+        return len(plan(Sweep([replace(arm, data=mnist) for arm in arms])).cohorts)
 
     def batch(**settings):
         return make_arm(on=("test",), normalization=full(normalizations, "batch", **settings))
@@ -445,14 +440,10 @@ def test_running_statistics_are_no_matter_for_an_optimizer(optimizer):
 
 
 def test_what_cannot_be_built_is_a_sentence_that_names_the_arm():
-    class Sweep:
-        def runs(self):
-            mnist = choice("mnist", train=300, validation=0, test=500)
-            arm = replace(make_arm(normalization=full(normalizations, "instance")), data=mnist, name="instance")
-            yield Run(arm, Seeds(0))
-
+    mnist = choice("mnist", train=300, validation=0, test=500)
+    arm = replace(make_arm(normalization=full(normalizations, "instance")), data=mnist, name="instance")
     with pytest.raises(DlsweepError, match=r"^the network of the arm 'instance' cannot be built: instance norm"):
-        plan(Sweep())
+        plan(Sweep([arm]))
 
 
 def test_evaluation_sees_the_images_as_they_are():
