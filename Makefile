@@ -61,7 +61,7 @@ test-export: .venv-export/.installed ## run the tests of exports with TensorBoar
 	.venv-export/bin/python -m pytest -n 0 tests/exports
 
 test-cluster: .venv-cluster/.installed $(if $(SYSTEM),slurm) ## run the tests with Dask, an S3 server (SeaweedFS) and, with SYSTEM=1, SLURM
-	.venv-cluster/bin/python -m pytest -n 0 -m cluster --durations 10
+	.venv-cluster/bin/python -m pytest -n 2 --dist loadfile -m cluster --durations 10
 
 # System packages come only where they are asked for: by root, on Debian. A run level of 1 keeps their services from starting.
 slurm:
