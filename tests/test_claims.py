@@ -54,7 +54,7 @@ def test_thirty_layers_learn_with_he_and_stall_with_xavier(tmp_path: Path) -> No
 def test_regularizers_shrink_the_gap_at_300_images_and_lower_train_accuracy(tmp_path: Path) -> None:
     """The gap is all that is claimed: test accuracy is not, for it falls with some of them."""
     arms = "only=[{regularizer: [none, l2 strength=0.1, dropout ratio=0.2, dropconnect]}]"
-    runs = sweep("overfitting", tmp_path, *SMALL, arms, "train.epochs=60", "evaluate.every=180").runs
+    runs = sweep("overfitting", tmp_path, *SMALL, arms, "train.epochs=120", "evaluate.every=360").runs
     train, test = (means(runs, f"final_{split}_accuracy", "regularizer") for split in ("train", "test"))
     gap = train - test
     assert gap["none"] > 0.15
@@ -98,11 +98,11 @@ def test_an_ensemble_beats_the_mean_of_its_members(tmp_path: Path) -> None:
     assert last["loss"].item() < results.runs["final_test_loss"].mean()
 
 
-def test_simple_cnn_reaches_91_percent_of_mnist_in_200_iterations(tmp_path: Path) -> None:
-    """0.911 ± 0.001 was the mean of four seeds; they are on the way to 0.960 in 600, the textbook's number."""
-    small = ("seeds=1", "data.mnist.test=2000", "train.iterations=200", "evaluate.every=200")
-    runs = sweep("cnn_dense", tmp_path, "only=[{model: simple_cnn, init: normal}]", *small).runs
-    assert runs["final_test_accuracy"].item() == pytest.approx(0.911, abs=0.010)
+def test_simple_cnn_reaches_96_percent_of_mnist_in_600_iterations(tmp_path: Path) -> None:
+    """The textbook's point of comparison: 0.960 ± 0.010, here of one run over all test images."""
+    arm = "only=[{model: simple_cnn, init: normal}]"
+    runs = sweep("cnn_dense", tmp_path, arm, "seeds=1", "evaluate.every=600").runs
+    assert runs["final_test_accuracy"].item() == pytest.approx(0.960, abs=0.010)
 
 
 def test_a_convolutional_network_beats_a_dense_one_of_as_many_parameters(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_a_convolutional_network_beats_a_dense_one_of_as_many_parameters(tmp_pat
 
 def test_batch_norm_needs_a_minibatch_and_group_norm_does_not(tmp_path: Path) -> None:
     sizes = "only=[{train.batch_size: [1, 2, 32]}]"
-    small = ["seeds=2", "data={mnist: {train: 300, test: 500}}", "model={simple_cnn: {filters: 10, hidden: 50}}"]
+    small = ["seeds=2", "data={mnist: {train: 500, test: 500}}", "model={simple_cnn: {filters: 10, hidden: 50}}"]
     runs = sweep("batch_norm_batch_size", tmp_path, sizes, *small).runs
     test = means(runs, "final_test_accuracy", "normalization", "train.batch_size")
     assert test["batch", "1"] < 0.2  # a dense layer's output minus its mean over one image is 0
-    assert test["batch", "1"] + 0.1 < test["batch", "2"] < test["batch", "32"] - 0.3
+    assert test["batch", "1"] + 0.2 < test["batch", "2"] < test["batch", "32"] - 0.1
     for size in ("1", "2"):
         assert test["group", size] > test["batch", size] + 0.1
         assert test["none", size] > test["batch", size] + 0.1
