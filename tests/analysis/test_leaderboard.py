@@ -16,6 +16,7 @@ from tests.support.claims import store
 
 import dlsweep
 from dlsweep.analysis.closing import closing_data, closing_table, page, text
+from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.config.runs import Run
@@ -181,6 +182,7 @@ def test_seconds_that_runs_share_are_not_tested(results: Results) -> None:
     assert "seeds do not repeat the measurement" in str(compared)
     assert np.isnan([compared.p, compared.pairing, *compared.interval, *compared.interval_exact]).all()
     divided = results.effects("seconds", where={"activation": "relu"})
+    assert isinstance(divided, Effects)
     assert "seeds do not repeat the measurement" in str(divided)
     assert divided.table[["p", "adjusted"]].isna().all(axis=None)
     assert divided.levels[["low", "high"]].isna().all(axis=None)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from tests.support.claims import store
+from tests.support.claims import Value, store
 from tests.support.commands import Dlsweep
 
 import dlsweep as api
@@ -76,10 +76,11 @@ def test_a_shorter_training_is_different_and_the_numbers_are_those_of_scipy(pair
 def test_many_arms_do_not_hide_a_difference(tmp_path: Path) -> None:
     """28 changes, each the clearest that 10 seeds can show: 28 · 2/2¹⁰ is above 0.05."""
     grid = {"activation": ["relu", "tanh", "sigmoid", "elu", "gelu", "silu", "softplus"], "init": ["he", "xavier"]}
-    a, b = (
-        store(tmp_path / name, grid, lambda levels, seed, up=up: 0.3 + 0.01 * np.sin(seed) + up, seeds=10)
-        for name, up in (("a", 0.0), ("b", 0.4))
-    )
+
+    def value(up: float) -> Value:
+        return lambda levels, seed: 0.3 + 0.01 * float(np.sin(seed)) + up
+
+    a, b = (store(tmp_path / name, grid, value(up), seeds=10) for name, up in (("a", 0.0), ("b", 0.4)))
     found = compared(a, b)
     assert len(found.changes) >= 28
     assert {(change.outcome, change.p) for change in found.changes} == {("different", 2 / 2**10)}

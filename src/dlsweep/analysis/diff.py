@@ -37,9 +37,9 @@ class Change:
 
     n: paired seeds; same_bits: pairs with equal numbers. difference: mean of B − A, with its 95 % interval (t). p: of
     the joint sign-flip test of all changes that the difference is 0, two-sided and adjusted for their number (Westfall
-    and Young 1993), so many arms do not hide it; of seeds that draw their own splits, of the test of Nadeau and Bengio
-    (2003), adjusted after Holm. near: a difference within ± near counts as none. outcome: "same bits"; "same": the
-    difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not shown to be within;
+    and Young 1993), which hides none in a large grid; of seeds that draw their own splits, of the test of Nadeau and
+    Bengio (2003), adjusted after Holm. near: a difference within ± near counts as none. outcome: "same bits"; "same":
+    the difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not shown to be within;
     "undecided": the seeds decide neither.
     """
 

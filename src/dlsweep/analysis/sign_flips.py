@@ -99,7 +99,7 @@ def joint_sign_flip_test(differences: ArrayLike, *, key: str = "") -> np.ndarray
 
     Signs are flipped by whole rows, as those of a seed, so the columns stay as dependent as they are, and a column is
     compared with the largest of all that are not clearer than itself (step-down maxT, Westfall & Young 1993). The
-    smallest p is that of one column, 2/2ⁿ, whatever their number. The statistic |Σd| / √Σd² orders as |t|. All patterns
+    smallest p is 2/2ⁿ, as for one column. The statistic |Σd| / √Σd² orders as |t|. All patterns
     up to 13 rows, above that 10⁴ random ones and the data. NaN is a missing value; a column of zeros has p = 1.
 
     >>> joint_sign_flip_test([[1.0, 5.0, 0.1], [2.0, 5.5, -0.2], [1.5, 5.1, 0.1], [1.2, 4.9, 0.0]]).tolist()

@@ -55,7 +55,8 @@ def test_main_effects_tell_the_share_of_the_interactions() -> None:
     """Means over other factors mislead where factors interact."""
     frame = runs()
     y = frame["final_test_accuracy"]
-    by = [frame.groupby(own, observed=True)[y.name].transform("mean") for own in ([*FACTORS], *FACTORS)]
+    every = ([*FACTORS], *([factor] for factor in FACTORS))
+    by = [frame.groupby(own, observed=True)["final_test_accuracy"].transform("mean") for own in every]
     cells, *factors = (((one - y.mean()) ** 2).sum() / ((y - y.mean()) ** 2).sum() for one in by)
     caption = plots["effects"](frame).caption
     assert f"Interactions of factors have {percent(cells - sum(factors))} of the variance." in caption
