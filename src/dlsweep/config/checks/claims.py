@@ -99,6 +99,19 @@ def _range(stated: Stated, metric: Metric) -> Iterator[Mistake]:
         yield stated.nodes["metric"].place.mistake(told)
 
 
+def refutable(sweep: Sweep) -> Iterator[Mistake]:
+    """Yield notes on claims that no results can refute, since their level is an end of the metric's range."""
+    for stated in () if sweep.every_fault else sweep.claims:
+        claim, metric = stated.claim, metric_of(sweep, stated.claim.metric)
+        end = metric.bounds[claim.relation == "below"]
+        if claim.relation in ("above", "below") and claim.margin == end:
+            never = "below" if claim.relation == "above" else "above"
+            yield stated.nodes[claim.relation].place.mistake(
+                f"{claim.name}: {metric.words} is never {never} {value_text(end)}, so no results refute this claim; "
+                "give a level that matters"
+            )
+
+
 def _timing(stated: Stated, metric: Metric) -> Iterator[Mistake]:
     if stated.claim.at is not None and not metric.timed:
         yield stated.nodes["at"].place.mistake(
