@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -110,10 +107,9 @@ class LocalFolder:
 
     def _sign(self, note: Path, lockless: str) -> None:
         """Write the note. Without a lock, it must not exist."""
-        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         try:
             with files.writing(note), note.open("xb") if lockless else files.created(note) as file:
-                file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
+                file.write(json.dumps(asdict(Holder.here())).encode())
         except DlsweepError as error:
             if not isinstance(error.__cause__, FileExistsError):
                 _remove(note)  # a part of it may be there
@@ -141,8 +137,7 @@ def _warn(sentence: str) -> None:
 def _noted(note: Path) -> Holder | None:
     """Return the holder that a note names; None without a readable note."""
     try:
-        holder = json.loads(files.read(note))
-        return Holder(str(holder["host"]), int(holder["pid"]), str(holder["since"]))
+        return Holder.of(json.loads(files.read(note)))
     except (OSError, Unreadable, ValueError, KeyError, TypeError):
         return None
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,17 @@ class Holder:
     host: str
     pid: int
     since: str
+
+    @classmethod
+    def here(cls) -> Holder:
+        """Return this process, which begins to work on a folder now."""
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        return cls(platform.node(), os.getpid(), now)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Holder:
+        """Return the process that a note or a lease names. Raise an error of Python if this is neither."""
+        return cls(str(content["host"]), int(content["pid"]), str(content["since"]))
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} has worked on it since {self.since}"

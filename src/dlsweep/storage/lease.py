@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class Lease:
         if self.content.get("released"):
             return None
         try:
-            found = Holder(str(self.content["host"]), int(self.content["pid"]), str(self.content["since"]))
+            found = Holder.of(self.content)
         except (KeyError, TypeError, ValueError):
             return Holder("an unknown machine", 0, "an unknown time")
         return None if self.content.get("kernel") == _kernel() != "" and found.has_died else found
@@ -112,6 +111,28 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
 
+@dataclass
+class Held:
+    """A lease that this process, or its runner, holds."""
+
+    objects: Objects
+    lease: Lease
+    checked: float = field(default_factory=clock)
+
+    def check(self, anew: bool = False) -> None:
+        """Raise `ResultsInUse` if another process took the folder after the lease had expired.
+
+        anew: ask in any case, and not only some time after the last check.
+        """
+        if anew or clock() - self.checked > self.lease.renewal:
+            self.checked = float("-inf")  # until it is known, every change asks
+            if not self.lease.is_newest(self.objects):
+                raise ResultsInUse(
+                    f"{self.objects} was taken by another process, since this one could not renew its lease"
+                )
+            self.checked = clock()
+
+
 def asked_expiry() -> float:
     """Return the expiry that the environment asks for, or the default. Raise a `UsageError` for one that is too short.
 
@@ -138,9 +159,8 @@ def take(objects: Objects) -> Lease:
             raise ResultsInUse(f"{objects} is in use: {by}{free}")
     except FileNotFoundError:  # the one who takes it deletes all other objects
         raise late from None
-    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    who = {"host": platform.node(), "pid": os.getpid(), "since": now, "kernel": _kernel()}
-    own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": expiry})
+    content = {**asdict(Holder.here()), "kernel": _kernel(), "token": secrets.token_hex(8), "expiry": expiry}
+    own = Lease(old.number + 1 if old else 1, content)
     objects.create(own.name, own.encoded)
     if not own.is_newest(objects):
         raise late

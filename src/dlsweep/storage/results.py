@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
 from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
-from dlsweep.storage import choosing, parts, record
+from dlsweep.storage import choosing, frames, parts, record
 from dlsweep.storage.choosing import SeedNumber
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.made_by import Machine, machine_of
@@ -73,8 +73,7 @@ class Results:
     @cached_property
     def runs(self) -> DataFrame:
         """One row per run: its factors and settings, its status, its final, best and last metrics."""
-        frame = self._tables.frame(self._tables.run_rows)
-        return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+        return frames.runs_frame(self._tables)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,17 +93,17 @@ class Results:
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
-        return self._tables.measured("curves", "run_id", self.runs)
+        return frames.measured_frame(self._tables, "curves", self.runs)
 
     @cached_property
     def layers(self) -> DataFrame:
         """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms."""
-        return self._tables.measured("layers", "run_id", self.runs)
+        return frames.measured_frame(self._tables, "layers", self.runs)
 
     @cached_property
     def ensembles(self) -> DataFrame:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
-        return self._tables.measured("ensembles", "arm", self.runs)
+        return frames.measured_frame(self._tables, "ensembles", self.runs)
 
     @cached_property
     def predictions(self) -> DataFrame:
