@@ -18,7 +18,7 @@ from dlsweep.errors import UsageError
 from dlsweep.execution.executors import Executor, Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, further
+from dlsweep.storage import compatibility, further, recovery
 from dlsweep.storage.earlier import Before
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import located
@@ -187,13 +187,13 @@ def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Map
     notes = [f"{damage}; run writes it again"] if damage else []
     if old is None:
         return {}, {}, notes
-    committed, _ = Store(folder, old.tables, old.beside).scan()
+    committed, _ = recovery.scan(Store(folder, old.tables, old.beside))
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
         goes_on, _ = further.goes_on(config, old, committed, folder)
         tables = compatibility.tables(config)
         begun = Store(folder, tables, old.tables.sweep)
-        committed = begun.scan()[0] if old.further == tables.sweep else {}
+        committed = recovery.scan(begun)[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
     found = compatibility.asked(whole.missing(()), statuses(committed))

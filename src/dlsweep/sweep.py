@@ -17,7 +17,7 @@ from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
 from dlsweep.execution.worker import Receipt, Task
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compaction, compatibility, further, parts, record
+from dlsweep.storage import compaction, compatibility, further, parts, record, recovery
 from dlsweep.storage.earlier import Before, Earlier
 from dlsweep.storage.folder import Folder, LocalFolder, make_folder, open_folder
 from dlsweep.storage.location import located
@@ -118,7 +118,7 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
             compaction.compact(store, check)
         finally:
             report.close()
-            store.clean()
+            recovery.clean(store)
     return open_results(str(folder))
 
 
@@ -161,12 +161,12 @@ def _open(
         old.write(folder)
     store = Store(folder, compatibility.tables(config, old), old.beside if old else "")
     there = Store(folder, old.tables, old.beside) if old else store
-    committed, notes = there.repair()
+    committed, notes = recovery.repair(there)
     earlier = None
     if old and further.before(config, old):
         goes_on, known = further.goes_on(config, old, committed, folder)
         earlier, store = Earlier(there, goes_on), further.begin(config, old, there, whole.runs)
-        committed, repaired = store.repair()
+        committed, repaired = recovery.repair(store)
         notes += known + repaired
     else:
         notes += compatibility.check(config, old, committed, folder, growing=growing)

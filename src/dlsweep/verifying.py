@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlsweep import machine
 from dlsweep.config.runs import Run
@@ -25,7 +24,7 @@ from dlsweep.execution.executors import Executor, Options, choose, registering_m
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Task, indivisible
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility, contents, made_by, parts, record
+from dlsweep.storage import compatibility, contents, made_by, parts, record, recovery
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
@@ -106,7 +105,7 @@ def verify(
         raise UsageError(f"a sample has one or more runs, got {runs}")
     results = results if isinstance(results, Results) else open_results(results)
     there = Store(results.files, results.record.tables, results.record.beside)
-    committed, bad = there.scan()
+    committed, bad = recovery.scan(there)
     if bad:
         raise ResultsDamaged("\n".join(bad.values()))
     found = {run for run, status in statuses(committed).items() if status != "failed"} - set(results.record.hidden)
@@ -121,7 +120,7 @@ def verify(
         compared = [
             _compared(run, old, new, results.record)
             for run, old, new in zip(
-                chosen, _rows(there, committed, chosen), _rows(again, again.scan()[0], chosen), strict=True
+                chosen, _rows(there, committed, chosen), _rows(again, recovery.scan(again)[0], chosen), strict=True
             )
         ]
     return Verification(str(results.folder), len(found), sample, len(found) - len(asked), compared)
@@ -177,13 +176,12 @@ def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[d
     for run in runs:
         stem = stems[run.id]
         chunk = committed[stem]
-        own = chunk.filter(pc.equal(chunk["run_id"].cast(pa.string()), run.id))
+        own = contents.only(chunk, "run_id", [run.id])
         found = {"runs": own}
         for table, schema in store.tables.schemas.items():
             if table != "runs":
                 rows = contents.read_others(store.folder, listed[table][stem], schema, chunk)
-                by = "run_id" if "run_id" in schema.names else "arm"
-                found[table] = rows.filter(pc.equal(rows[by].cast(pa.string()), own[by][0].as_py()))
+                found[table] = contents.of_runs(rows, own)
         yield found
 
 

@@ -125,6 +125,5 @@ class _Group:
         }
         united["runs"] = parts.replacing(united["runs"], self.chunks)
         stem = parts.joint_name(map(str, united["runs"]["run_id"].to_pylist()))
-        encoded = {table: parts.encode_table(rows) for table, rows in united.items()}
-        store.commit({parts.part_name(table, stem, content): content for table, content in encoded.items()})
+        store.commit(parts.encode_tables(united, stem))
         store.remove(self.chunks)

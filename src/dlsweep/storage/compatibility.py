@@ -20,7 +20,7 @@ from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice, Entry
 from dlsweep.sources import place
-from dlsweep.storage import changes, parts, record
+from dlsweep.storage import changes, parts, record, recovery
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
@@ -121,7 +121,7 @@ def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) ->
     if parts.listing(folder, "runs"):  # predictions are there for all runs or for none, whatever the config says
         there = ["predictions"] * bool(folder.list("predictions"))
         found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
-    committed, _ = Store(folder, found, *beside).scan()
+    committed, _ = recovery.scan(Store(folder, found, *beside))
     left = others(config, committed)
     if len(left) == _count(committed) or (left and not sweep):
         return None

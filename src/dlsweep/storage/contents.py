@@ -55,7 +55,7 @@ def read_others(
     """
     if "predicted" in schema.names:
         return predictions.read_part(folder, name, schema, runs, _ended_well(runs))
-    by = "run_id" if "run_id" in schema.names else "arm"
+    by = owner(schema)
     last: dict[str, int] = {}
     for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
         last[one] = max(iterations, last.get(one, 0))
@@ -77,6 +77,22 @@ def read_others(
     else:
         reason = "it has rows that are of no run"
     raise Damaged(f"{folder}/{name} is damaged: {reason}")
+
+
+def owner(schema: pa.Schema) -> str:
+    """Return the column that says of what the rows of a table are: of a run, or of an arm."""
+    return "run_id" if "run_id" in schema.names else "arm"
+
+
+def only(rows: pa.Table, column: str, words: Collection[str]) -> pa.Table:
+    """Return the rows that have one of these words in a column."""
+    return rows.filter(pc.is_in(rows[column].cast(pa.string()), pa.array(words, pa.string())))
+
+
+def of_runs(rows: pa.Table, runs: pa.Table) -> pa.Table:
+    """Return the rows of another table that are of some rows of runs/, or of their arms."""
+    by = owner(rows.schema)
+    return only(rows, by, runs[by].to_pylist())
 
 
 def _whole(curves: pa.Table, at_end: Array, runs: pa.Table) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dlsweep.config.seeds import Replicates
 from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import Seeds
-from dlsweep.storage import changes, record
+from dlsweep.storage import changes, contents, record
 from dlsweep.storage.reading import Reader
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def runs_frame(reader: Reader) -> DataFrame:
 def measured_frame(reader: Reader, table: str, runs: DataFrame) -> DataFrame:
     """Return another table, in the order of `runs`."""
     frame = _framed(reader, reader.rows(table))
-    by = "run_id" if "run_id" in reader.record.tables.schemas[table].names else "arm"
+    by = contents.owner(reader.record.tables.schemas[table])
     rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
     ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
     order = np.argsort(ranks[frame[by].cat.codes], kind="stable")

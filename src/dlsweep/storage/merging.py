@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
-from dlsweep.storage import changes, compatibility, contents, made_by, parts
+from dlsweep.storage import changes, compatibility, contents, made_by, parts, recovery
 from dlsweep.storage.compaction import compact
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import located
@@ -23,7 +22,6 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Committed, Store
-from dlsweep.storage.tables import TABLES
 
 # Columns of runs/ that two trainings of one run need not share.
 _ASIDE = {"seconds", "error"}
@@ -129,16 +127,14 @@ class _Copy:
         """Commit the chunk into another store."""
         store.remove(self.replaced)
         folder = self.source.folder
-        listed = {table: parts.listing(folder, table) for table in TABLES if table in store.tables.schemas}
-        own = self.rows.filter(pc.is_in(self.rows["run_id"].cast(pa.string()), pa.array(self.runs)))
+        names = {table: parts.listing(folder, table)[self.stem] for table in store.tables.schemas}
+        own = contents.only(self.rows, "run_id", self.runs)
         files = {name: folder.get(name) for name in map(parts.weights_name, parts.checksums(own))}
-        for table, names in listed.items():
-            name = names[self.stem]
-            if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
-                files[name] = folder.get(name)
-                continue
-            content = parts.encode_table(self._some(table, name, own, store.tables.schemas[table]))
-            files[parts.part_name(table, parts.joint_name(self.runs), content)] = content
+        if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
+            files |= {name: folder.get(name) for name in names.values()}
+        else:
+            some = {t: self._some(t, names[t], own, schema) for t, schema in store.tables.schemas.items()}
+            files |= parts.encode_tables(some, parts.joint_name(self.runs))
         store.commit(files)
 
     def _some(self, table: str, name: str, own: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -146,9 +142,7 @@ class _Copy:
         if table == "runs":
             return own.replace_schema_metadata({**(schema.metadata or {}), **made_by.signature(own.schema)})
         rows = contents.read_others(self.source.folder, name, self.source.tables.schemas[table], self.rows)
-        by = "run_id" if "run_id" in schema.names else "arm"
-        kept = rows.filter(pc.is_in(rows[by].cast(pa.string()), pa.array(set(own[by].to_pylist()))))
-        return kept.replace_schema_metadata(schema.metadata)
+        return contents.of_runs(rows, own).replace_schema_metadata(schema.metadata)
 
 
 @dataclass
@@ -177,7 +171,7 @@ class _Union:
 
     def add(self, source: Store, hidden: Collection[str], place: Path) -> None:
         """Plan the copies of the chunks of a folder. Raise `ResultsDamaged` for damage, and for other numbers."""
-        chunks, bad = source.scan()
+        chunks, bad = recovery.scan(source)
         if bad:
             raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {place}"]))
         for stem, rows in chunks.items():
@@ -203,7 +197,7 @@ class _Union:
         for one in replaced:
             self.chunks.pop(one, None)
         joint = parts.joint_name(new)
-        self.chunks[joint] = rows.filter(pc.is_in(rows["run_id"].cast(pa.string()), pa.array(new)))
+        self.chunks[joint] = contents.only(rows, "run_id", new)
         if replaced:
             self._row.cache_clear()
         self.stems |= dict.fromkeys(new, joint)
@@ -230,14 +224,14 @@ def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _U
     runs = list(config.runs())
     first = old or opened[0].record
     store = Store(folder, first.tables, old.beside if old else "")
-    committed = store.scan()[0]
+    committed = recovery.scan(store)[0]
     union = _Union(replace(store, beside=""), {run.id for run in runs}, dict(committed))
     for results in opened:
         source = Store(results.files, results.record.tables, results.record.beside)
         union.add(source, results.record.hidden, results.folder)
     relabelled, hidden = changes.differing(config, union.chunks, runs)
     if old:
-        union.notes += store.repair()[1]
+        union.notes += recovery.repair(store)[1]
         store.discard()
     else:
         with suppress(FileNotFoundError):  # it was lost, and is no part of the results

@@ -105,6 +105,12 @@ def steady_listing(folder: Folder) -> dict[str, str]:
     return now
 
 
+def encode_tables(rows: Mapping[str, pa.Table], stem: str) -> dict[str, bytes]:
+    """Return the parts of a chunk, by file name. rows: those of each table."""
+    encoded = {table: encode_table(own) for table, own in rows.items()}
+    return {part_name(table, stem, content): content for table, content in encoded.items()}
+
+
 def encode_table(table: pa.Table) -> bytes:
     """Return a table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()

@@ -63,7 +63,7 @@ class Reader:
     def rows(self, table: str) -> pa.Table:
         """Return the rows of another table, in the order of its parts. Rows of an arm get the id of one of its runs."""
         own, schema = [*self._parts(table)], self.record.tables.schemas[table]
-        if "run_id" not in schema.names:
+        if contents.owner(schema) == "arm":
             own = [*map(changes.with_members, own, self.run_parts.values())]
             schema = schema.append(pa.field("run_id", pa.string()))
         return _joined(own, schema)
@@ -99,8 +99,7 @@ class Reader:
                         return contents.read_others(self.files, there[stem], schemas[table], rows, columns)
                 if (united := self._later._stems.get(rows["run_id"][0].as_py())) is None:
                     raise Unreadable(f"cannot read {self.files}/{table}: its results were replaced; open them again")
-                by = "run_id" if "run_id" in schemas[table].names else "arm"
-                return _of(rows[by], of_part()(united), by)
+                return _of(rows, of_part()(united))
 
         return read
 
@@ -155,13 +154,13 @@ def advised(again: str = "its runs") -> Iterator[None]:
 def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
     for column, word in words.items():
         if part[column].unique().to_pylist() != [word]:
-            part = part.filter(pc.equal(part[column].cast(pa.string()), word))
+            part = contents.only(part, column, [word])
     return part
 
 
-def _of(runs: pa.ChunkedArray, rows: pa.Table, by: str) -> pa.Table:
-    """Return the rows of some runs or arms. Their dictionaries have only the words of these rows."""
-    rows = rows.filter(pc.is_in(rows[by].cast(pa.string()), runs.cast(pa.string()).combine_chunks()))
+def _of(runs: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return the rows of some runs. Their dictionaries have only the words of these rows."""
+    rows = contents.of_runs(rows, runs)
     for i, one in enumerate(rows.schema):
         if pa.types.is_dictionary(one.type):
             rows = rows.set_column(i, one, rows[i].cast(pa.string()).dictionary_encode())
