@@ -159,32 +159,23 @@ def _answer(connection: Connection) -> None:
 
 
 def _results(output: Path) -> tuple[str, str]:
-    """Write, lock, read and delete a file in a new folder beside the results."""
+    """Use a new folder beside the results, or below their URL."""
     if is_remote(output):
-        return _remote(output)
+        told = _warnings(output, output)
+        return f"{output} can be written{'' if told else ', and held by one process'}", "; ".join(told)
     if output.exists() and not output.is_dir():
         return "not a folder", f"{output} is a file; give -o a folder"
     beside = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
-    told: list[str] = []
-    with (
-        warnings.catch_warnings(record=True) as warned,
-        tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at,
-    ):
-        warnings.simplefilter("always")
-        folder = make_folder(Path(at), "doctor", ())
-        with folder.lock():
-            folder.put("tried", b"content")
-            folder.get("tried")
-            folder.delete("tried")
-        told += [str(one.message).replace(str(folder), str(beside)) for one in warned]
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at:
+        told = _warnings(Path(at), beside)
     free = shutil.disk_usage(beside).free
     if free < LITTLE_DISK:
         told.append(f"only {size(free)} are free")
     return f"{beside} can be written{'' if told else ', locked and synced'}; {size(free)} free", "; ".join(told)
 
 
-def _remote(output: Path) -> tuple[str, str]:
-    """Write, hold, read and delete an object in a new folder below a URL."""
+def _warnings(output: Path, shown: Path) -> list[str]:
+    """Lock a new folder, and write, read and delete a file there; return the warnings. shown: its name in them."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         folder = make_folder(output, ".dlsweep-doctor", ())
@@ -192,9 +183,7 @@ def _remote(output: Path) -> tuple[str, str]:
             folder.put("tried", b"content")
             folder.get("tried")
             folder.delete("tried")
-    return f"{output} can be written{'' if warned else ', and held by one process'}", "; ".join(
-        str(one.message) for one in warned
-    )
+    return [str(one.message).replace(str(folder), str(shown)) for one in warned]
 
 
 def _temporary() -> tuple[str, str]:

@@ -226,7 +226,7 @@ def test_a_function_of_a_package_that_has_changed_is_refused_like_another_config
     for flags in ([], ["--dry-run"]):
         assert dlsweep("run", *command, *flags, code=2, **plugin).stderr == (
             "results/tiny was trained with other functions:\n"
-            f"  the activation 'cube' ({module}:1) has another source now, besides comments and docstrings\n"
+            f"  the activation 'cube' ({module}:1) has another source now, not only other comments and docstrings\n"
             "give the sweep another name, or replace its results with --force\n"
         )
     dlsweep("run", *command, "-j", "1", "--force", **plugin)

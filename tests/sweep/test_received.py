@@ -122,7 +122,7 @@ CONTENTS: dict[tuple[str, str], Callable[[pa.Table], pa.Table]] = {
     ("runs", "a negative number of iterations"): column("iterations", -1),
     ("curves", "it has rows of other runs or iterations"): column("run_id", "0" * 16),
     ("curves", "it has rows of other runs or iterations "): column("iteration", 7),
-    ("curves", "it has rows that are of no run"): column("split", None),
+    ("curves", "it has rows without a run, an arm, an iteration, a split or a layer"): column("split", None),
     ("curves", "the curve of a run does not reach its end"): lambda t: t.slice(0, 0),
     ("curves", "the curve of a run does not reach its end "): lambda t: t.slice(0, len(t) - 2),
     ("curves", "the curve of a run does not reach its  end"): lambda t: t.slice(0, len(t) - 1),

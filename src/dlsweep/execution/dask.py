@@ -23,7 +23,7 @@ from dlsweep import machine
 from dlsweep.errors import DlsweepError, Interrupted, UsageError
 from dlsweep.execution.processes import GRACE, TICK
 from dlsweep.execution.startup import worker_environment
-from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible
+from dlsweep.execution.worker import Progress, Receipt, Receipts, Task
 from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.made_by import Machine, here
 from dlsweep.storage.store import Store
@@ -139,32 +139,13 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
         yield from receipts
         return ()
     except KilledWorker as death:
-        return (yield from _salvage(task, chunk, f"several workers died with it: {death.last_worker}"))
+        return (yield from task.salvage(chunk, f"several workers died with it: {death.last_worker}"))
     except (DlsweepError, Interrupted):
         raise
     except CancelledError as error:
         raise DlsweepError(f"Dask gave up a task ({error}); the sweep goes on when it is run again") from error
     except Exception as error:
         raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
-
-
-def _salvage(task: Task, chunk: Chunk, why: str) -> Generator[Receipt, None, Sequence[Chunk]]:
-    """Account for a chunk whose workers died, as `processes` does; return the chunks that are to be tried again."""
-    committed, left = _committed(task, chunk)
-    yield from committed
-    if left and len(indivisible(left)) == 1:
-        yield task.fail(left, why, why)
-        return ()
-    return bisect(left)[::-1] if left else ()
-
-
-def _committed(task: Task, chunk: Chunk) -> tuple[list[Receipt], Chunk]:
-    """Return receipts of the runs of a chunk that are on disk, and the other runs."""
-    found = list[Receipt]()
-    while chunk and (receipt := task.receipt_of(chunk)):
-        found.append(receipt)
-        chunk = chunk[len(receipt.runs) :]
-    return found, chunk
 
 
 def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
@@ -178,7 +159,7 @@ def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
         nonlocal iterations
         iterations += more
 
-    receipts, left = _committed(task, chunk)
+    receipts, left = task.on_disk(chunk)
     with threadpool_limits(1):
         receipts += task.work(left, count) if left else ()
     return receipts, iterations

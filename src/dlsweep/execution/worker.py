@@ -102,10 +102,22 @@ class Task:
         statuses = ("failed",) * len(unit)
         return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {line}")
 
-    def receipt_of(self, left: Chunk) -> Receipt | None:
-        """Return the receipt of a worker that died after a commit and before it sent one: for its first runs left."""
-        rows = self.store.committed(left)
-        return Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())) if rows else None
+    def salvage(self, chunk: Chunk, death: str) -> Generator[Receipt, None, Sequence[Chunk]]:
+        """Account for a chunk whose worker died: yield receipts, and return the chunks that are to be tried again."""
+        receipts, left = self.on_disk(chunk)
+        yield from receipts
+        if left and len(indivisible(left)) == 1:
+            yield self.fail(left, death, death)
+            return ()
+        return bisect(left)[::-1] if left else ()  # the last one is tried first
+
+    def on_disk(self, chunk: Chunk) -> tuple[list[Receipt], Chunk]:
+        """Return receipts of the runs of a chunk that a worker has committed before it died, and the other runs."""
+        receipts = list[Receipt]()
+        while chunk and (rows := self.store.committed(chunk)):
+            receipts.append(Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())))
+            chunk = chunk[len(rows) :]
+        return receipts, chunk
 
 
 def _told(error: BaseException) -> tuple[str, str]:

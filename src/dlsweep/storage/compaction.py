@@ -49,9 +49,9 @@ def unite(
 ) -> None:
     """Unite parts with these stems, and delete them. A united part is full if it has `enough` runs, or `MOST_BYTES`.
 
-    stems: in an order that has the runs of an arm together, since a reader may want some arms only. Parts of several
-    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Left alone are
-    damaged parts, and parts with a run that another part has, too: `repair` sets one of these aside.
+    stems: in an order that keeps the runs of an arm together, since a reader may want some arms only. Parts of several
+    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Damaged parts are
+    not united, and neither are parts with a run that another part has as well: `repair` sets one of these aside.
     """
     listed = _listed(store)
     groups: dict[Hashable, _Group] = {}

@@ -28,9 +28,9 @@ from dlsweep.text import plural
 
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
-    """Return the tables of a sweep: the one that `old` describes, or a new one.
+    """Return the tables of a sweep: of the one that `old` describes, or of a new one.
 
-    Predictions are no part of the question: a folder keeps them for all of its runs, or for none.
+    A folder keeps predictions for all of its runs, or for none, whatever the config says.
     """
     predicts = "predictions" in old.tables.optional if old else config.evaluate.predicts
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers, "predictions": predicts}
@@ -58,7 +58,7 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
     except record.OtherVersion:
         raise
     except ResultsDamaged as damage:
-        several = len({*_sweeps(folder)}) > 1  # a longer training has begun, and sweep.yaml is of the results
+        several = len({*_sweeps(folder)}) > 1  # a longer training has begun, and sweep.yaml belongs to the results
         proofs: dict[str, Config | None] = {"this config": config} if config and not several else {}
         proofs[f"{folder}/sweep.yaml"] = None
         for source, own in proofs.items():
@@ -78,18 +78,18 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
 
 
 def _own_record(folder: Folder) -> record.Record | None:
-    """Return the record of a folder. Raise `ResultsDamaged` if all runs there are of other sweeps than it names."""
+    """Return the record of a folder. Raise `ResultsDamaged` if all runs there belong to other sweeps."""
     found = record.read(folder)
     named = {"", found.tables.sweep, found.beside} if found and found.tables.sweep else set()
     if named and next(_sweeps(folder), "") not in named and not named.intersection(_sweeps(folder)):
         raise ResultsDamaged(
-            f"{folder}/{record.FILE} is of another sweep than the runs there, and may have been copied there"
+            f"{folder}/{record.FILE} belongs to another sweep than the runs there, and may have been copied there"
         )
     return found
 
 
 def _sweeps(folder: Folder) -> Iterator[str]:
-    """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if it does not say."""
+    """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if the part has none."""
     for name in parts.listing(folder, "runs").values():
         with suppress(parts.Damaged, parts.Gone):
             yield parts.sweep(folder, name)
@@ -171,21 +171,21 @@ def check(
     """Refuse a config that is not compatible with the folder's runs; return notes on the runs that they share.
 
     A config that differs from the recorded one is compatible if they have runs in common: then they differ in arms and
-    seeds only. Runs that it does not ask for are kept, and not shown. growing: True if more runs than before are no
-    news, as in a further round of tuning.
+    seeds only. Runs that it does not ask for are kept, and not shown. growing: True if no note is needed on
+    more runs than before, as in a further round of tuning.
     """
     if not committed:
         return []
     assert old is not None
     if old.schema_version == 1 and "layers" in old.tables.optional:
         raise UsageError(
-            f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "
-            "drawn, but not trained further; give the sweep another name, or replace its results with --force"
+            f"an older dlsweep measured the layers of {folder} in another way: its results can be shown and plotted, "
+            "but not trained further; give the sweep another name, or replace its results with --force"
         )
     finished = {run for run, status in statuses(committed).items() if status != "failed"}
     arms = (run.arm for run in config.runs() if run.id in finished)
     unknown = [
-        f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
+        f"it is not known if {function} has changed since the folder's runs were trained, because its source {reason}"
         for function, reason in check_sources(arms, old, folder)
     ]
     if _question(old.config) == _question(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
@@ -233,7 +233,7 @@ def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> li
         function = f"the {entry.kind} {entry.name!r} ({place(entry.function)})"
         then, now = (old.sources or {}).get(f"{entry.kind} {entry.name}"), sources.digest(entry.function)
         if then and now and then != now:
-            changed.append(f"  {function} has another source now, besides comments and docstrings")
+            changed.append(f"  {function} has another source now, not only other comments and docstrings")
         elif old.sources is None or then == "":
             unknown.append((function, "was not recorded"))
         elif not now:
@@ -271,7 +271,7 @@ def canonical(config: Config) -> Any:
 
 
 def _question(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved config without its title and the choice to keep predictions: no parts of the question."""
+    """Return a resolved config without its title and its choice to keep predictions, which do not change results."""
     evaluate = {name: value for name, value in config["evaluate"].items() if name != "predictions"}
     return {key: value for key, value in config.items() if key != "title"} | {"evaluate": evaluate}
 

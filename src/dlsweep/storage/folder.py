@@ -46,7 +46,7 @@ class Folder(Protocol):
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A `Folder` on a disk of this machine, or one that the system shows as such."""
+    """A `Folder` on a disk of this machine, or on a network file system that is mounted there."""
 
     path: Path
 
@@ -87,7 +87,7 @@ class LocalFolder:
         """Hold the folder against other processes.
 
         This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine).
-        The note `.runner.json` names the holder. It takes the place of the lock on a file system that has none.
+        The note `.runner.json` names the holder. On a file system without locks, it replaces the lock.
         """
         note = self.path / RUNNER
         with ExitStack() as stack:

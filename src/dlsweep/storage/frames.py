@@ -71,7 +71,7 @@ def _other_record(reader: Reader, lacking: str) -> ResultsDamaged:
 
 
 def _add_numbers(frame: DataFrame, factor: str, levels: Sequence[str]) -> None:
-    """Add the numbers of a setting after its labels: `optimizer.lr.value`; NaN in an arm without the setting."""
+    """Add a column of numbers after the labels of a setting: `optimizer.lr.value`; NaN in an arm without it."""
     import pandas as pd
 
     numbers = pd.to_numeric(pd.Series(levels).replace("-", None), errors="coerce")

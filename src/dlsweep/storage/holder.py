@@ -27,7 +27,9 @@ class Holder:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Holder:
-        """Return the process that a note or a lease names. Raise an error of Python if this is neither."""
+        """Return the process in the content of a note or a lease.
+
+        Raise `KeyError`, `TypeError` or `ValueError` for any other content."""
         return cls(str(content["host"]), int(content["pid"]), str(content["since"]))
 
     def __str__(self) -> str:
@@ -35,7 +37,7 @@ class Holder:
 
     @property
     def has_died(self) -> bool:
-        """Tell if the process is known to have ended; of one on another machine this is not known."""
+        """Tell if the process has ended; False for one on another machine, of which this is not known."""
         if self.host != platform.node():
             return False
         try:
@@ -48,7 +50,7 @@ class Holder:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Tell if a process has ended, and its parent has not asked how: on Linux, where such a process has a number."""
+    """Tell if a process has ended, and its parent has not yet read its exit code: Linux keeps its number until then."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):

@@ -2,9 +2,9 @@
 
     .lease/00000003      number of the lease; the highest one counts
 
-A lease is created on condition of its absence, so a number has one holder. Only this one ever writes it again, to
-renew or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are differences of
-times of one clock, the server's. The environment variable DLSWEEP_LEASE sets the expiry, in seconds.
+A lease is created on condition of its absence, so a number has one holder. Only this holder writes it again, to renew
+or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are measured by one
+clock, the server's. The environment variable DLSWEEP_LEASE sets the expiry, in seconds.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from dlsweep.storage.objects import Objects
 FOLDER = ".lease"
 VARIABLE = "DLSWEEP_LEASE"
 EXPIRY, SHORTEST = 60.0, 3.0  # seconds without renewal after which a lease is free; servers may round times to seconds
-RENEWALS = 4  # in the time of an expiry
+RENEWALS = 4  # within the time of an expiry
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that a process has, or had: its number, and the content of its object."""
+    """A lease that a process holds or held: its number, and the content of its object."""
 
     number: int
     content: Mapping[str, Any]
@@ -125,7 +125,7 @@ class Held:
         anew: ask in any case, and not only some time after the last check.
         """
         if anew or clock() - self.checked > self.lease.renewal:
-            self.checked = float("-inf")  # until it is known, every change asks
+            self.checked = float("-inf")  # until the answer is there, every change asks
             if not self.lease.is_newest(self.objects):
                 raise ResultsInUse(
                     f"{self.objects} was taken by another process, since this one could not renew its lease"
@@ -145,7 +145,7 @@ def asked_expiry() -> float:
     except ValueError:
         expiry = 0.0
     if not SHORTEST <= expiry < float("inf"):
-        raise UsageError(f"{VARIABLE}={given} is not a number of seconds from {SHORTEST:g} on, such as {EXPIRY:g}")
+        raise UsageError(f"{VARIABLE}={given} must be a number of seconds, at least {SHORTEST:g}, such as {EXPIRY:g}")
     return expiry
 
 
@@ -157,7 +157,7 @@ def take(objects: Objects) -> Lease:
         if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
             free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
             raise ResultsInUse(f"{objects} is in use: {by}{free}")
-    except FileNotFoundError:  # the one who takes it deletes all other objects
+    except FileNotFoundError:  # the process that takes it deletes all older leases
         raise late from None
     content = {**asdict(Holder.here()), "kernel": _kernel(), "token": secrets.token_hex(8), "expiry": expiry}
     own = Lease(old.number + 1 if old else 1, content)
@@ -209,7 +209,7 @@ def _aware(time: datetime) -> datetime:
 
 
 def _kernel() -> str:
-    """Return a name of the running system and its process ids: another container may use the same number."""
+    """Return an identifier of the running system and its process numbers: another container may use the same ones."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  its target is no path

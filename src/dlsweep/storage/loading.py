@@ -59,7 +59,7 @@ def _resolved(results: Results) -> Mapping[str, Any]:
 
 
 def _around(results: Results, row: Row) -> Config:
-    """Return a config with the levels of one row, as far as they have labels: a large grid takes long to load.
+    """Return a config with only the levels of one row, if they have labels: a large grid takes long to load.
 
     Its arms have other names.
     """
@@ -74,7 +74,7 @@ def _around(results: Results, row: Row) -> Config:
 
 
 def _expanded(results: Results, row: Row) -> Run:
-    """Return the run of a row, whatever the sources of its functions."""
+    """Return the run of a row, also if the source of a function has changed."""
     arms = (arm for arm in results.expanded.arms() if arm.name == row["arm"])
     if run := _run_of(results, row, arms):
         return run

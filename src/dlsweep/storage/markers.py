@@ -34,7 +34,7 @@ class Markers:
     def put(self, stem: str, parts: Sequence[str]) -> str:
         """Put the marker of a chunk with the names of its parts, the one in runs/ first, unless it has a marker.
 
-        Return the part in runs/ that the marker names afterwards. If it is another one, another process was faster.
+        Return the part in runs/ that the marker names afterwards: another one if another process was faster.
         """
         for _ in range(2):
             first = _lines(self.objects.create(_marker(stem), "\n".join(parts).encode()))[0]

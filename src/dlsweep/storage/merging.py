@@ -103,7 +103,7 @@ def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) 
         if not different and first.tables != own.tables:
             different.append("its tables have other columns")
         if first.looks != own.looks:
-            different.append("its looks at the claims are planned otherwise")
+            different.append("its looks at the claims are planned differently")
         sources = [dict(one.sources or {}) for one in (first, own)]
         for name in sorted(sources[0].keys() & sources[1].keys()):
             if "" != sources[0][name] != sources[1][name] != "":
@@ -203,7 +203,7 @@ class _Union:
         self.stems |= dict.fromkeys(new, joint)
 
     def _gives_way(self, run: str, row: Mapping[str, Any], given: Collection[str], place: Path) -> bool:
-        """Tell if a known run failed and the same run of another folder did not. Raise for other numbers."""
+        """Tell if a known run failed and the same run of another folder did not. Raise an error for other numbers."""
         known = self._row(self.stems[run])[run]
         if "failed" in (known["status"], row["status"]):
             return bool(known["status"] == "failed" != row["status"])
@@ -234,7 +234,7 @@ def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _U
         union.notes += recovery.repair(store)[1]
         store.discard()
     else:
-        with suppress(FileNotFoundError):  # it was lost, and is no part of the results
+        with suppress(FileNotFoundError):  # it was lost, but results do not need it
             folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
     record = _record(first, [results.record for results in opened])
     replace(record, relabelled=relabelled, hidden=hidden, runs=len(runs)).write(folder)
@@ -244,7 +244,7 @@ def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _U
 def _record(first: Record, others: Sequence[Record]) -> Record:
     """Return the record of the united folder: the claims of the first, and the sessions of all.
 
-    A claim is late if it is in any of them, or if one of them has stated it otherwise.
+    A claim is late if it is late in one of them, or if one of them states it differently.
     """
     sessions: list[dict[str, Any]] = []
     late: set[str] = set()

@@ -21,7 +21,7 @@ from dlsweep.types import Array
 MISSING = {
     "layers": "measurements of layers; train with evaluate.layers: true",
     "ensembles": "ensembles; train with evaluate.ensemble: true",
-    "predictions": "predictions; they are kept by sweeps that evaluate test, without evaluate.predictions: false. "
+    "predictions": "predictions; they are kept by sweeps that evaluate test, unless evaluate.predictions is false. "
     "Results of an older dlsweep have none: --force trains them again",
 }
 
@@ -69,7 +69,7 @@ class Reader:
         return _joined(own, schema)
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
-        """Return some columns of another table, as its parts have them: a small share of the memory of all.
+        """Return some columns of another table, in a small share of the memory of all.
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
@@ -105,7 +105,7 @@ class Reader:
 
     @cached_property
     def _later(self) -> Reader:
-        """The same tables, listed again, since parts were united meanwhile."""
+        """The same tables, listed again after parts were united."""
         return Reader(self.files, self.record)
 
     def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
@@ -130,7 +130,7 @@ class Reader:
 
     @cached_property
     def _read_predictions(self) -> Callable[[str], tuple[list[str], Array]]:
-        """Read a part of predictions/: its runs, and their classes. The last ones stay in memory: arms share parts."""
+        """Read runs and their classes from a part of predictions/. The last parts stay in memory: arms share parts."""
         part = self._part("predictions")
 
         @lru_cache(maxsize=32)

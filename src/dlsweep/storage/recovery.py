@@ -1,4 +1,4 @@
-"""Recovery of a results folder after a crash: find the runs that count, set damage aside, delete remains."""
+"""Recovery of a results folder after a crash: find the runs that count, set damaged parts aside, delete remains."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _scan(store: Store) -> tuple[Committed, dict[str, str]]:
         try:
             _check_others(store, listed, stem, rows)
             if ids & (own := set(rows["run_id"].to_pylist())):
-                # A worker outlived its killed runner for a moment. The next runner trained the same runs again.
+                # A worker outlived its killed runner for a moment, and the next runner trained the same runs again.
                 raise Damaged(f"{store.folder}/{name} holds runs that are in another part")
             committed[stem] = rows
             ids |= own

@@ -1,4 +1,4 @@
-"""The write side of a results folder: chunks are committed whole, and deleted."""
+"""The write side of a results folder: chunks are committed whole, set aside, and deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlsweep.storage.tables import Tables
 from dlsweep.training.result import TrainingResult
 
 QUARANTINE = "quarantine"
-WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every subfolder that a store writes into
+WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every subfolder that a store writes to
 
 # The rows of runs/ that count, by the stem of their part.
 Committed = dict[str, pa.Table]
