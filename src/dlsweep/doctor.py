@@ -29,7 +29,7 @@ from dlsweep.storage.folder import make_folder
 from dlsweep.storage.location import is_remote
 from dlsweep.text import plural, size
 
-# Less than this is told: bytes of memory and of disk; open files and processes of this user.
+# Less than this is a fault: bytes of memory and of disk; open files and processes of this user.
 LITTLE_MEMORY, LITTLE_DISK, FEW_FILES, FEW_PROCESSES = 1 << 30, 1 << 30, 128, 64
 
 # Seconds that a worker may take to answer.
@@ -74,7 +74,7 @@ def examine(output: Path = Path("results")) -> Iterator[Finding]:
 
 
 def _tried(part: str, attempt: Callable[[], tuple[str, str]]) -> Finding:
-    """Return the finding of an attempt, which returns the texts of a finding. An exception is a fault, too."""
+    """Return the finding of an attempt, which returns its texts; an exception is a fault as well."""
     try:
         return Finding(part, *attempt())
     except (OSError, DlsweepError) as error:
@@ -82,7 +82,7 @@ def _tried(part: str, attempt: Callable[[], tuple[str, str]]) -> Finding:
 
 
 def _packages() -> Finding:
-    """Compare the versions of the packages that dlsweep needs with those that it asks for."""
+    """Compare the installed versions of packages with the versions that dlsweep needs."""
     from packaging.requirements import Requirement
 
     found, wrong = [f"dlsweep {metadata.version('dlsweep')}"], []
@@ -102,7 +102,7 @@ def _packages() -> Finding:
 
 
 def _blas() -> Finding:
-    """Describe the library of matrix products that NumPy uses, and its kernel for this processor."""
+    """Describe the BLAS library that NumPy uses, and its kernel for this processor."""
     if not made_by.blas():
         return Finding("BLAS", "none is known", "NumPy has no fast matrix products; install NumPy with pip or conda")
     chosen = os.environ.get("OPENBLAS_CORETYPE")
@@ -210,7 +210,7 @@ def _data() -> tuple[str, str]:
 
 
 def _fonts() -> Finding:
-    """Look for the folder in which Matplotlib remembers fonts, and for fonts with other scripts."""
+    """Look for the folder in which Matplotlib caches the list of fonts, and for fonts with other scripts."""
     import matplotlib as mpl
 
     from dlsweep.plots.style import cjk_fonts
@@ -220,4 +220,4 @@ def _fonts() -> Finding:
     scripts = ", ".join(cjk_fonts()) or "no font with Chinese, Japanese and Korean characters: they are drawn as boxes"
     forgets = folder.startswith(tempfile.gettempdir())
     wrong = "Matplotlib looks for fonts again at each start; set MPLCONFIGDIR to a folder that can be written"
-    return Finding("figures", f"fonts are remembered in {folder}; {scripts}", wrong if forgets else "")
+    return Finding("figures", f"the list of fonts is cached in {folder}; {scripts}", wrong if forgets else "")

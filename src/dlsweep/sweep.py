@@ -80,7 +80,7 @@ def run(
 
 
 def train_missing(config: Config, options: Options, report: Reporter, *, growing: bool = False) -> Results:
-    """Do what `run` does, with its options in one record. growing: True if more runs than before are no news."""
+    """Do what `run` does, with its options in one record. growing: as in `compatibility.check`."""
     end_unguarded_worker()
     if config.is_open:
         raise UsageError(
@@ -123,9 +123,9 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
 
 
 def _uniting(store: Store, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
-    """Yield receipts. When there are parts enough, unite those of the last ones: a long sweep has many.
+    """Yield receipts. Whenever `compaction.MOST` new parts are there, unite them: a long sweep has many.
 
-    On a remote folder this is left to the end: its requests take longer, and the workers would wait for them.
+    In a remote folder, they are united at the end: requests take longer there, and workers would wait for them.
     """
     stems: list[str] = []
     for receipt in receipts:
@@ -200,7 +200,7 @@ def _start(
     report: Reporter,
     check: Callable[[], None],
 ) -> None:
-    """Report the start, and fetch published data before any worker reads it."""
+    """Report the start of training, and fetch published data before a worker reads it."""
     if done:
         report.note(f"{len(done)} of {plan.runs} runs are done already")
     if begun := [before.steps for run, before in goes_on.items() if run not in done]:

@@ -1,7 +1,7 @@
 """Verify results: train a random sample of their runs again, and compare every number.
 
-A checksum finds a bit that changed on its way. A number that somebody changed, with the checksums made again, is found
-only by training its run again.
+A checksum finds accidental changes only. If a person changed a number, and its checksum with it, only training the run
+again finds the change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dlsweep.training.plan import plan
 
 Outcome = Literal["same bits", "near", "different"]
 
-# Differences of final metrics that rounding may make on another processor: of an accuracy absolute, of others relative.
+# Differences of final metrics that rounding may cause on another processor: absolute for accuracy, relative for others.
 # Chaotic runs have larger ones, see docs/rounding.md.
 NEAR = {"accuracy": 0.02, "loss": 0.1, "distance": 0.1}
 
@@ -48,8 +48,8 @@ class Verified:
     """A run that was trained again.
 
     outcome: "same bits"; "near": trained on another machine, and its final metrics differ by no more than `NEAR`;
-    "different". where: the first number that differs, with both values; "" if none does. exact: the run comes from a
-    processor and from versions like those of this process, so that every bit counts.
+    "different". where: the first number that differs, in a sentence; "" if none does. exact: the processor and
+    the versions that trained the run are those of this process, so every bit counts.
     """
 
     run: str
@@ -64,7 +64,7 @@ class Verified:
 class Verification:
     """The runs of a sample that were trained again, out of all `total` runs that ended well.
 
-    sample: the number that chose them. changed: the number of runs that cannot be trained again, because their data has
+    sample: the number that chose them. changed: number of runs that cannot be trained again, because their data has
     changed since.
     """
 
@@ -90,10 +90,10 @@ def verify(
 ) -> Verification:
     """Train a random sample of runs again, in a temporary folder, and compare all their numbers with the results.
 
-    runs: how many; those that diverged count, those that failed do not. An ensemble is trained whole. sample: chooses
-    the same runs again; another sample each time if not given. jobs: worker processes. Raise `ResultsDamaged` if any
-    part of the results, also of other runs, is not as it was written; `UsageError` if there is nothing to verify, or if
-    the data or a function has changed.
+    runs: how many; those that diverged count, those that failed do not. An ensemble is trained whole. sample: a
+    number that chooses the same runs again; by default a new one each time. jobs: worker processes. Raise
+    `ResultsDamaged` if any part of the results, also of other runs, is not as it was written; `UsageError` if there is
+    nothing to verify, or if the data or a function has changed.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
@@ -221,7 +221,7 @@ def _is_near(a: float | None, b: float | None, metric: str) -> bool:
 
 
 def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], aside: Collection[str]) -> Iterator[str]:
-    """Yield a sentence on each number of a run that is another one when it is trained again."""
+    """Yield a sentence on each number of a run that differs after the run is trained again."""
     for table in old:
         rows = [sorted(own[table].to_pylist(), key=_position) for own in (old, new)]
         if len(rows[0]) != len(rows[1]):
@@ -247,7 +247,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_made_here(rows: pa.Table, sessions: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell if rows of runs/ come from a machine like this one. Those of an older dlsweep do if all its sessions do."""
+    """Tell if rows of runs/ come from a machine like this one. Of an older dlsweep, all sessions must."""
     if made := made_by.machine_of(rows):
         return made == made_by.here()
 
@@ -256,5 +256,8 @@ def _is_made_here(rows: pa.Table, sessions: Sequence[Mapping[str, Any]]) -> bool
         return versions.get("numpy"), versions.get("blas"), session.get("machine", {}).get("processor")
 
     numpy, blas, _ = of(record.session(None))
-    names = {machine.processor(), platform.processor() or platform.machine()}  # now, and before it named the model
+    names = {
+        machine.processor(),
+        platform.processor() or platform.machine(),
+    }  # now, and in sessions of an older dlsweep
     return all(of(session)[:2] == (numpy, blas) and of(session)[2] in names for session in sessions)

@@ -1,7 +1,7 @@
 """Training on the workers of Dask: a cluster of this machine, or one whose scheduler runs already.
 
-A worker commits its chunk itself, and returns receipts. Dask runs a task again if its worker dies, also if the task was
-done and its worker has died since; so a task first looks for the runs that are there.
+A worker commits its chunk itself, and returns receipts. Dask runs a task again if its worker dies, even after the task
+was done; so a task first looks for the runs that are on disk.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from dlsweep.training.plan import Chunk
 AHEAD = 2  # tasks that wait at a worker, so that it never idles
 PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
 
-# Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: most of its own work.
+# By default Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: this takes most
+# of its processor time.
 CALM = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
@@ -69,7 +70,7 @@ def workers_of(scheduler: str) -> tuple[int, int, str]:
 
 
 def _described(client: Any, task: Task | None) -> dict[str, About]:
-    """Return the facts about each worker, by address. Raise a `UsageError` if one cannot tell them."""
+    """Return the facts about each worker, by address. Raise a `UsageError` if a worker cannot report them."""
     try:
         return dict(client.run(_about, task))
     except Exception as error:  # a worker without dlsweep, or with another version of it
@@ -134,7 +135,7 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
 
     try:
         receipts, iterations = future.result()
-        future.release()  # otherwise Dask runs it again if its worker dies, and by then its part may be united
+        future.release()  # else Dask runs it again if its worker dies, when its part may be united already
         progress(iterations)
         yield from receipts
         return ()

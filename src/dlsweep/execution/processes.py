@@ -18,14 +18,14 @@ from dlsweep.execution.startup import CONTEXT, UNGUARDED, worker_environment
 from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, serve
 from dlsweep.training.plan import Chunk
 
-# Seconds between two checks of the clock and of a request to stop; seconds after a stop for workers to finish a chunk.
+# Seconds between two checks of the clock and of a request to stop; after a stop, seconds for workers to finish a chunk.
 TICK = 0.1
 GRACE = 2.0
 
 # Seconds that a worker may take to start: for imports and, in a script, for the code above its main guard.
 START = 600.0
 
-# After this many workers that died before they were ready, the cause is not a single process.
+# If this number of workers died before they were ready, none can start.
 MAX_FAILED_STARTS = 5
 
 
@@ -33,8 +33,8 @@ class Worker:
     """The handle of a worker process and of its chunk.
 
     left: runs of the chunk without a receipt. unsettled: run-iterations reported since the last receipt. ready: it has
-    started, and imported its modules. silence: seconds since its last message, without those in which this process was
-    stopped, too. alive, death: it is running, or the reason why not.
+    started, and imported its modules. silence: seconds since its last message; time in which this process was stopped
+    does not count. alive, death: it is running, or the reason why not.
     """
 
     def __init__(self, task: Task, chunk: Chunk):

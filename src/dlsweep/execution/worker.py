@@ -121,11 +121,11 @@ class Task:
 
 
 def _told(error: BaseException) -> tuple[str, str]:
-    """Return an exception as text, and its type and the first line of its message."""
+    """Return an exception as text, with its traceback, and in a line: its type and the first line of its message."""
     if isinstance(error, DlsweepError):
         return str(error), str(error).partition("\n")[0]
     lines = "".join(traceback.format_exception_only(error)).splitlines()
-    # The lines before the type are of a syntax error: the file, and the code in it.
+    # Only a syntax error has lines before the type: the file, and the code in it.
     return "".join(traceback.format_exception(error)), next(line for line in lines if not line.startswith(" "))
 
 
@@ -136,7 +136,7 @@ def indivisible(runs: Sequence[Run]) -> list[Chunk]:
 
 
 def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    """Cut a chunk of two or more indivisible parts in two."""
+    """Cut a chunk of two or more indivisible parts into halves."""
     parted = indivisible(chunk)
     middle = len(parted[0]) * (len(parted) // 2)
     return chunk[:middle], chunk[middle:]
