@@ -15,7 +15,7 @@ from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
-from dlsweep.execution.worker import Receipt, Task
+from dlsweep.execution.worker import Receipt, Receipts, Task
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compaction, compatibility, further, parts, record, recovery
 from dlsweep.storage.earlier import Before, Earlier
@@ -25,7 +25,7 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.text import plural
-from dlsweep.training.plan import Plan
+from dlsweep.training.plan import Chunk, Plan
 from dlsweep.training.shards import Shard
 
 
@@ -95,21 +95,15 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
         report.note(note)
     folder = make_folder(options.output, name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
-
-        def progress(iterations: int) -> None:
-            report.progress(iterations)
-            check()
-
         store, done, earlier = _open(folder, whole, options, report.note, growing)
         goes_on = earlier.runs if earlier else {}
         try:
             _start(whole, executor, done, goes_on, report, check)
             chunks = whole.chunks(done, executor.workers, executor.stack_memory, apart=goes_on)
             task = Task(store, registering_modules(), earlier)
-            with closing(executor.map(task, chunks, progress)) as receipts:
+            with closing(train_chunks(executor, task, chunks, report, check)) as receipts:
                 failed = 0
                 for receipt in _uniting(store, receipts):
-                    report.receipt(receipt)
                     failed = failed + len(receipt.runs) if receipt.error else 0
                     if options.max_failures and failed >= options.max_failures:
                         raise DlsweepError(_too_many(failed, receipt))
@@ -120,6 +114,21 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
             report.close()
             recovery.clean(store)
     return open_results(str(folder))
+
+
+def train_chunks(
+    executor: Executor, task: Task, chunks: Iterable[Chunk], report: Reporter, check: Callable[[], None]
+) -> Receipts:
+    """Train chunks, report their progress, and yield their receipts. check: raises to stop."""
+
+    def progress(iterations: int) -> None:
+        report.progress(iterations)
+        check()
+
+    with closing(executor.map(task, chunks, progress)) as receipts:
+        for receipt in receipts:
+            report.receipt(receipt)
+            yield receipt
 
 
 def _uniting(store: Store, receipts: Iterable[Receipt]) -> Iterator[Receipt]:

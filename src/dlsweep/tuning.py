@@ -138,14 +138,18 @@ def _counts(config: Config, options: Options) -> tuple[Counts, bool]:
             known = [len(arm.candidates) for arm in old.tuning.arms]
             if len(known) == len(config.candidates()):
                 return known, True
+    return _replayed(config, _seconds(_candidate_results(config, options)))
+
+
+def _candidate_results(config: Config, options: Options) -> Results | None:
+    """Return the results of the candidates; None if there are none, or if `force` replaces them."""
     folder = open_folder(options.output / FOLDER.format(config.name))
-    there = not options.force and FILE in folder.list()
-    return _replayed(config, _seconds(open_results(str(folder))) if there else {})
+    return None if options.force or FILE not in folder.list() else open_results(str(folder))
 
 
-def _seconds(results: Results) -> dict[str, float]:
-    """Return the seconds that each run took, by its id: its share of those of its stack."""
-    return dict(zip(results.runs["run_id"], results.runs["seconds"])) if len(results.runs) else {}
+def _seconds(results: Results | None) -> dict[str, float]:
+    """Return the seconds that each run took, by its id: its share of the seconds of its stack."""
+    return dict(zip(results.runs["run_id"], results.runs["seconds"])) if results and len(results.runs) else {}
 
 
 def _replayed(config: Config, seconds: Mapping[str, float]) -> tuple[list[int], bool]:
@@ -200,13 +204,10 @@ def stages(config: Config, options: Options) -> tuple[Config | None, Config, lis
 
 def _chosen_before(config: Config, options: Options, counts: Counts) -> Config | None:
     """Return a config with the best candidate of each arm; None if some candidate is not trained yet."""
-    sweep = candidates_of(config, counts)
-    folder = open_folder(options.output / sweep.name)
-    if options.force or FILE not in folder.list():
-        return None
-    results = open_results(str(folder))
-    there = set(results.runs["run_id"]) if len(results.runs) else set()
-    return chosen(config, results, counts) if there.issuperset(run.id for run in sweep.runs()) else None
+    results = _candidate_results(config, options)
+    there = _seconds(results).keys()
+    done = all(run.id in there for run in candidates_of(config, counts).runs())
+    return chosen(config, results, counts) if results and done else None
 
 
 def chosen(config: Config, results: Results, counts: Counts = None) -> Config:

@@ -7,9 +7,10 @@ again finds the change.
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import Tables
+from dlsweep.sweep import train_chunks
 from dlsweep.text import number, plural
 from dlsweep.training.plan import plan
 
@@ -131,7 +133,7 @@ def _sample(results: Results, runs: Sequence[Run], found: bool, count: int, samp
     if not runs:
         reason = "its data has changed since they were trained" if found else "no run is done yet"
         raise UsageError(f"there is nothing to verify in {results.folder}: {reason}")
-    units = [unit for arm in _by_arm(runs) for unit in indivisible(arm)]
+    units = [unit for _, arm in groupby(runs, key=lambda run: run.arm.name) for unit in indivisible([*arm])]
     order = np.random.default_rng(sample).permutation(len(units))
     taken: list[int] = []
     for i in order:
@@ -141,32 +143,15 @@ def _sample(results: Results, runs: Sequence[Run], found: bool, count: int, samp
     return [run for i in sorted(taken) for run in units[i]]
 
 
-def _by_arm(runs: Iterable[Run]) -> Iterator[list[Run]]:
-    arms: dict[str, list[Run]] = {}
-    for run in runs:
-        arms.setdefault(run.arm.name, []).append(run)
-    yield from arms.values()
-
-
 def _train(results: Results, chosen: Sequence[Run], again: Store, executor: Executor, report: Reporter) -> None:
     """Train the chosen runs into another store."""
     whole, ids = plan(results.expanded), {run.id for run in chosen}
     others = {run.id for run in results.expanded.runs()} - ids
     report.start(len(chosen), 0, whole.iterations(others))
-    with interruptible(report.note) as check:
-
-        def progress(iterations: int) -> None:
-            report.progress(iterations)
-            check()
-
-        try:
-            task = Task(again, registering_modules())
-            chunks = whole.chunks(others, executor.workers, executor.stack_memory)
-            with closing(executor.map(task, chunks, progress)) as receipts:
-                for receipt in receipts:
-                    report.receipt(receipt)
-        finally:
-            report.close()
+    task = Task(again, registering_modules())
+    chunks = whole.chunks(others, executor.workers, executor.stack_memory)
+    with interruptible(report.note) as check, closing(report):
+        list(train_chunks(executor, task, chunks, report, check))
 
 
 def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[dict[str, pa.Table]]:

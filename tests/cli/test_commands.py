@@ -550,7 +550,7 @@ def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> 
         "      jobs: integer >= 1 | null, default null\n"
         "          workers, by default one for every core\n"
         "      timeout: number > 0 | null, default null\n"
-        "          seconds without progress after which a worker is killed; they do not count while it starts\n"
+        "          seconds without progress after which a worker is killed; its start does not count\n"
     )
     both = json.loads(dlsweep("list", "dropout", "--json").stdout)
     assert {kind: [entry["name"] for entry in entries] for kind, entries in both.items()} == {

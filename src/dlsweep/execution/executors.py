@@ -67,7 +67,7 @@ class Executor:
         if (memory := large.memory * large.together) > self.stack_memory:
             unit = "an ensemble" if large.together > 1 else "a run"
             needed = f"{unit} of {large.arm.name} takes {size(memory)}"
-            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone all the same")
+            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with this memory")
         return notes
 
 
@@ -94,8 +94,8 @@ def _train_here(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Rece
 def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> Executor:
     """Train in worker processes on this machine, with one BLAS thread each.
 
-    jobs: workers, by default one for every core. timeout: seconds without progress after which a worker is killed; they
-    do not count while it starts. The runs of a dead worker are tried again in halves, down to the single run, which
+    jobs: workers, by default one for every core. timeout: seconds without progress after which a worker is killed; its
+    start does not count. The runs of a dead worker are tried again in halves, down to the single run, which
     then has failed.
 
     >>> import dlsweep

@@ -99,8 +99,7 @@ class Task:
         self.store.remove([parts.stem(unit)])  # a killed attempt may have left some
         self.store.commit(self.store.encode(unit, nothing_learned(unit), error))
         who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seeds) for run in unit)}"
-        statuses = ("failed",) * len(unit)
-        return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {line}")
+        return Receipt(tuple(run.id for run in unit), ("failed",) * len(unit), f"{who}: {line}")
 
     def salvage(self, chunk: Chunk, death: str) -> Generator[Receipt, None, Sequence[Chunk]]:
         """Account for a chunk whose worker died: yield receipts, and return the chunks that are to be tried again."""

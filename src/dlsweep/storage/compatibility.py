@@ -36,11 +36,8 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers, "predictions": predicts}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
-    sweep = (
-        old.tables.sweep
-        if old
-        else blake2b(json.dumps(_question(canonical(config))).encode(), digest_size=8).hexdigest()
-    )
+    question = json.dumps(_question(canonical(config))).encode()
+    sweep = old.tables.sweep if old else blake2b(question, digest_size=8).hexdigest()
     sources = tuple(config.replicates.crossed)
     of_task = (config.factors, config.settings, config.evaluate.on, config.task.name)
     overlap = config.divided and (not sources or "split" in sources)  # else all runs have the split of seed 0
@@ -153,10 +150,7 @@ def describe(
         runs=old.runs if old else 0,
         further=old.further if old else "",
         earlier=old.earlier if old else "",
-        sources={
-            f"{entry.kind} {entry.name}": sources.digest(entry.function)
-            for entry in _foreign(_words(config.resolved()))
-        },
+        sources={f"{one.kind} {one.name}": sources.digest(one.function) for one in _foreign(_words(config.resolved()))},
         relabelled=relabelled,
         hidden=hidden,
         tuning=config.tuning,
@@ -184,23 +178,23 @@ def check(
         )
     finished = {run for run, status in statuses(committed).items() if status != "failed"}
     arms = (run.arm for run in config.runs() if run.id in finished)
-    unknown = [
+    notes = [
         f"it is not known if {function} has changed since the folder's runs were trained, because its source {reason}"
         for function, reason in check_sources(arms, old, folder)
     ]
     if _question(old.config) == _question(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
-        return unknown
+        return notes
     count, left = _count(committed), others(config, committed)
     same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config, old))
     if not same or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
-    if not left and growing:
-        return unknown
-    if not left:
+    if left:
+        kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
+        notes.append(f"{config.name}: the config has changed; {kept} stay there, and are not shown")
+    elif not growing:
         runs = plural(count, "run")
-        return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
-    kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
-    return [*unknown, f"{config.name}: the config has changed; {kept} stay there, and are not shown"]
+        notes.append(f"{config.name}: the config has changed, and still includes the folder's {runs}")
+    return notes
 
 
 def _count(committed: Committed) -> int:

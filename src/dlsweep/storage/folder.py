@@ -152,13 +152,9 @@ def make_folder(output: Path, name: str, inside: Iterable[str]) -> Folder:
 
     inside: the subfolders to be written into. Raise a `UsageError` if the name or a link leads out of `output`.
     """
-    if is_remote(output):
-        if not name or "/" in name or name in (".", ".."):
-            raise UsageError(f"{name!r} is not the name of a folder in {output}")
-        return RemoteFolder(output / name)
-    path = output / name
-    if path.parent != output or path.name != name:
+    if name in ("", ".", "..") or "/" in name:
         raise UsageError(f"{name!r} is not the name of a folder in {output}")
-    files.refuse_links(output, *(f"{name}/{subfolder}" for subfolder in inside))
-    files.make_folder(path)
-    return LocalFolder(path)
+    if not is_remote(output):
+        files.refuse_links(output, *(f"{name}/{subfolder}" for subfolder in inside))
+        files.make_folder(output / name)
+    return open_folder(output / name)

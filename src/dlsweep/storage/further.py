@@ -59,14 +59,10 @@ def _evaluated(config: Config, old: record.Record) -> Config:
     asked = config.resolved()["evaluate"]
     if "every" in asked or "planned" in asked:
         return config
-    given = old.config["evaluate"]
+    given, (unit, then, now) = old.config["evaluate"], _lengths(config, old)
     if "every" in given:
-        return (
-            _changed(config, evaluate={"every": EVERY})
-            if (old.schema_version, given["every"]) == (1, EVERY)
-            else config
-        )
-    unit, then, now = _lengths(config, old)
+        unset = (old.schema_version, given["every"]) == (1, EVERY)
+        return _changed(config, evaluate={"every": EVERY}) if unset else config
     planned = given.get("planned", then if now > then else None)
     return _changed(config, evaluate={"planned": planned}) if unit and planned else config
 
