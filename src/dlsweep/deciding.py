@@ -98,7 +98,7 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
             "share samples; remove --until-decided: `seeds:` in the config is the number of splits"
         )
     if max_seeds > MOST:
-        raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; those from {MOST} on are for tuning")
+        raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; seeds from {MOST} on are for tuning")
     folder = open_folder(options.output / config.name)
     old = None if options.force else compatibility.open_record(folder, config)[0]
     if old and old.looks:

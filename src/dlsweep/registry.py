@@ -147,8 +147,8 @@ class Registry:
             return name.rstrip("_")
         frame = sys._getframe(2)
         raise UsageError(
-            f"{frame.f_code.co_filename}:{frame.f_lineno}: what registers as {self.kind} must be a function with a "
-            f"name, which is its word in a config, got {function!r}"
+            f"{frame.f_code.co_filename}:{frame.f_lineno}: only a function with a name registers as {self.kind}, "
+            f"since a config gives this name, got {function!r}"
         )
 
     def _add(self, name: str, function: Callable[..., Any]) -> None:

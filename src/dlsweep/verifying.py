@@ -104,7 +104,7 @@ def verify(
     ['same bits', 'same bits']
     """
     if runs < 1:
-        raise UsageError(f"a sample has one or more runs, got {runs}")
+        raise UsageError(f"a sample must have at least one run, got {runs}")
     results = results if isinstance(results, Results) else open_results(results)
     there = Store(results.files, results.record.tables, results.record.beside)
     committed, bad = recovery.scan(there)

@@ -52,7 +52,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "plots.0.settings": lambda c: c["plots"].append({"name": "curves", "settings": 3}),
     "sessions": lambda c: c.update(sessions="x"),
     "config": lambda c: c.update(config=[]),
-    "it has not the fields of a record": lambda c: c.update(tables=None),
+    "it does not have the fields of a record": lambda c: c.update(tables=None),
     "seeds: Field required": lambda c: c["config"].pop("seeds"),
     "claims": lambda c: c.update(claims=5),
     "claims.0.relation": lambda c: c.update(claims=[CLAIM | {"relation": "wins"}]),
@@ -63,7 +63,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "the claim 'C' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "C", "margin": math.nan}]),
     "the claim 'D\\n' is not one about its arms": lambda c: c.update(claims=[CLAIM | {"name": "D\n"}]),
     "there is no metric 'x'": lambda c: c.update(claims=[CLAIM | {"metric": "x"}]),
-    "two have one name": lambda c: c.update(claims=[CLAIM, CLAIM]),
+    "two have the same name": lambda c: c.update(claims=[CLAIM, CLAIM]),
     "its late or removed claims are not those of the sweep": lambda c: c.update(late=["E"]),
     "alpha is 2": lambda c: c.update(alpha=2),
 }

@@ -121,7 +121,7 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     """
     if scheduler:
         if jobs:
-            raise UsageError("the workers of a scheduler are its own: remove -j, or --scheduler")
+            raise UsageError("a scheduler of Dask has workers of its own: remove -j, or --scheduler")
         workers, memory, mixed = workers_of(scheduler)
         return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2, mixed)
     jobs = jobs or machine.cores()

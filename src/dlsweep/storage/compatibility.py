@@ -63,8 +63,8 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
                 hidden = f", except for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
                 return remade, f"{damage}; its runs are those of {source}{hidden}"
         raise ResultsDamaged(
-            f"{damage}; it cannot be remade from {' or '.join(proofs)}, whose runs are not proved to be those of the "
-            "folder; run its config with all overrides, or give the sweep another name"
+            f"{damage}; it cannot be remade from {' or '.join(proofs)}: nothing proves that the folder's runs belong "
+            "to it; run the folder's config with all overrides, or give the sweep another name"
         ) from damage
     if config and found is None and any(True for _ in _sweeps(folder)):
         raise ResultsDamaged(

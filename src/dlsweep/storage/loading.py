@@ -39,7 +39,7 @@ def dataset_of(results: Results, runs: DataFrame, opened: dict[tuple[Any, ...], 
         raise UsageError("there are no runs, so there is no data set")
     by = [factor for factor in results.record.levels if factor.partition(".")[0] == "data"]
     if several := [factor for factor in by if runs[factor].nunique() > 1]:
-        raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
+        raise UsageError(f"these runs have several data sets; choose one level of {', '.join(several)}")
     first = runs.iloc[0]
     key = (*first[by], results.split_of(runs))
     if key not in opened:

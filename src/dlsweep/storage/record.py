@@ -159,7 +159,7 @@ def _reason(error: Exception) -> str:
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError):
         return f"it is not JSON (line {error.lineno}, column {error.colno})"
-    return str(error) if isinstance(error, ValueError) else "it has not the fields of a record"
+    return str(error) if isinstance(error, ValueError) else "it does not have the fields of a record"
 
 
 def _bound(content: Any) -> None:
@@ -205,7 +205,7 @@ def _compare(record: Record) -> None:
     if list(record.levels) != list(tables.factors):
         raise ValueError("its levels are not those of its factors")
     if any(len(own) != 1 + len(record.levels) for own in record.relabelled.values()):
-        raise ValueError("a run has other labels than an arm and its levels")
+        raise ValueError("a run has not one label for its arm and one for each factor")
     if any(len(set(labels)) < len(labels) for labels in record.levels.values()):
         raise ValueError("a factor has a level twice")
     _compare_claims(record)
@@ -215,7 +215,7 @@ def _compare_claims(record: Record) -> None:
     """Raise a `ValueError` for claims that no config can have."""
     tables, names = record.tables, [claim.name for claim in record.claims]
     if len(set(names)) < len(names) or not set(record.late) <= set(names) or set(record.removed) & set(names):
-        raise ValueError("its late or removed claims are not those of the sweep, or two have one name")
+        raise ValueError("its late or removed claims are not those of the sweep, or two have the same name")
     if not 0 < record.alpha < 1:
         raise ValueError(f"alpha is {record.alpha!r}")
     if record.looks and not (record.looks.is_sound and 0 < record.looks.alpha < 1):
