@@ -229,7 +229,7 @@ def _compare_claims(record: Record) -> None:
             or not isfinite(claim.margin)
             or steering(claim.name)
         ):
-            raise ValueError(f"the claim {claim.name!r} is not about arms of this sweep")
+            raise ValueError(f"the claim {claim.name!r} does not fit this sweep")
         try:
             layers = "layers" in tables.optional
             parse_metric(claim.metric, splits=tables.splits, factors=tables.factors, task=tables.of_task, layers=layers)
