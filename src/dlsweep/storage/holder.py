@@ -29,7 +29,8 @@ class Holder:
     def of(cls, content: Mapping[str, Any]) -> Holder:
         """Return the process in the content of a note or a lease.
 
-        Raise `KeyError`, `TypeError` or `ValueError` for any other content."""
+        Raise `KeyError`, `TypeError` or `ValueError` for any other content.
+        """
         return cls(str(content["host"]), int(content["pid"]), str(content["since"]))
 
     def __str__(self) -> str:

@@ -57,7 +57,7 @@ class Markers:
         counting, there = list[str](), set(names)
         for stem, group in groupby(names, stem_of):
             own = list(group)
-            named = self.named(stem) if len(own) > 1 else ()
+            named = self.named(stem) if stem and len(own) > 1 else ()
             right = [name for name in own if len(own) == 1 or f"{inside}/{name}" in named]
             if inside != PUBLISHED:
                 counting += right or own
