@@ -89,7 +89,8 @@ class Signature:
 
     def needs_mapping(self, where: str) -> str:
         """Return the beginning of a message about settings that are no mapping."""
-        hint = f"a mapping such as {{{self.short}: …}}" if self.short else "removed, since it has no settings"
+        example = next(iter(self.settings), None)
+        hint = f"a mapping such as {{{example}: …}}" if example else "removed, since it has no settings"
         return f"settings of {where} must be {hint}"
 
     def unknown(self, name: str, where: str) -> str:

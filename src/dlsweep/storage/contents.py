@@ -34,7 +34,7 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     if parts.joint_name(map(str, ids)) != parts.key(name):
         reason = "its rows are not those of the runs in its name"
     elif len(set(ids)) < len(ids):
-        reason = "it has one run twice"
+        reason = "it has a run twice"
     elif lacking := [column for column in whole if rows[column].null_count and not changes.is_new(rows, column)]:
         reason = f"it has no {lacking[0]} for some runs"
     elif strange := set(rows["status"].unique().to_pylist()) - set(STATUSES):
