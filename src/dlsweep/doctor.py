@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 try:
@@ -139,7 +140,7 @@ def _workers() -> tuple[str, str]:
     """Start a worker process, and wait for its answer."""
     with worker_environment():
         connection, theirs = CONTEXT.Pipe()
-        process = CONTEXT.Process(target=theirs.send, args=(True,), daemon=True)
+        process = CONTEXT.Process(target=_answer, args=(theirs,), daemon=True)
         process.start()
     theirs.close()
     try:
@@ -151,6 +152,10 @@ def _workers() -> tuple[str, str]:
     if answered:
         return f"start ({CONTEXT.get_start_method()})", ""
     return "do not start", "a worker did not answer; use -j 1"
+
+
+def _answer(connection: Connection) -> None:
+    connection.send(True)
 
 
 def _results(output: Path) -> tuple[str, str]:
