@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import effects_of_runs
 from dlsweep.analysis.facets import Facets, SplitName
@@ -52,6 +53,9 @@ def effects(
         "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
         "Bars: 95 % interval of the difference to the mean of all (dotted), within seeds." * (found.n > 1),
     ]
+    together = shares.drop([*rows["factor"].unique(), "seed", f"effects{TIMES}seed"], errors="ignore")
+    if len(together):
+        caption.append(f"Interactions of factors have {percent(together.sum())} of the variance.")
     words = Words(
         x=metric.words,
         foot=" ".join(filter(None, caption)),
