@@ -16,6 +16,7 @@ from dlsweep.config.seeds import Replicates
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, parts, record
+from dlsweep.storage.choosing import unknown_run
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Gone
 from dlsweep.storage.predictions import decoded
@@ -132,6 +133,8 @@ class Reader:
     def predictions_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
         """Yield the predictions of some runs part by part: the ids of those in a part, and their `(R, N)`."""
         read, wanted = self._read_predictions, dict.fromkeys(runs)
+        for unknown in (run for run in wanted if run not in self._stems):
+            raise unknown_run(self.files, unknown, self._stems)
         for stem in dict.fromkeys(self._stems[run] for run in wanted):
             ids, classes = read(stem)
             own = [row for row, run in enumerate(ids) if run in wanted]

@@ -12,13 +12,12 @@ at its next change.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlsweep.errors import DlsweepError, ResultsInUse
+from dlsweep.errors import DlsweepError, ResultsInUse, warn
 from dlsweep.storage import lease
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.lease import Lease
@@ -95,7 +94,7 @@ class RemoteFolder:
         own = lease.take(objects)
         with lease.renewed(objects, own):
             if not objects.refuses(own.name, own.encoded):
-                _warn(
+                warn(
                     f"{self} is on a server that ignores the condition of a put (If-None-Match): two runners that "
                     "start at the same moment are not kept apart; start one at a time"
                 )
@@ -203,7 +202,3 @@ def _marker(name: str) -> str:
     """Return the name of a part's marker: the same for all parts of a chunk."""
     folder, _, part = name.rpartition("/")
     return f"{folder}/.{part.partition('-')[0].partition('.')[0]}"
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=4)
