@@ -70,6 +70,15 @@ def significant(value: float, digits: int = 6) -> str:
     return f"{value:.{digits}g}" if value == value else "–"
 
 
+def p_text(p: float) -> str:
+    """Return a p-value; a small one by its power of ten, a missing one as a dash.
+
+    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(float("nan"))
+    ('0.031', '1', '2e-05', '–')
+    """
+    return significant(p, 2)
+
+
 def measured(value: float, half: float, *, sign: bool = False) -> str:
     """Return a value with as many digits as an interval supports: two significant ones of its half-width.
 
@@ -109,6 +118,26 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
         return "–"
     half = half_width(low, high)
     return bracketed(*(measured(end, half, sign=sign) for end in (low, high))) if half == half else "unbounded"
+
+
+def measured_each(
+    values: Iterable[float], low: Iterable[float], high: Iterable[float], *, sign: bool = False
+) -> list[str]:
+    """Return values as `measured` has them, each with its interval.
+
+    >>> measured_each([0.87931, 0.5], [0.8712, 0.4], [0.8874, 0.6])
+    ['0.8793', '0.50']
+    """
+    return [measured(value, half_width(*ends), sign=sign) for value, *ends in zip(values, low, high, strict=True)]
+
+
+def interval_texts(low: Iterable[float], high: Iterable[float], *, sign: bool = False) -> list[str]:
+    """Return intervals as `interval_text` has them.
+
+    >>> interval_texts([-0.25], [0.5], sign=True)
+    ['[-0.25, +0.50]']
+    """
+    return [interval_text(*ends, sign=sign) for ends in zip(low, high, strict=True)]
 
 
 def bracketed(low: str, high: str) -> str:

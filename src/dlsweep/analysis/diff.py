@@ -19,7 +19,7 @@ from dlsweep.config.resolved import A_AND_B, differences
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import value_text
+from dlsweep.text import plural, value_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,9 +36,9 @@ class Change:
 
     n: paired seeds; same_bits: pairs with equal numbers. difference: mean of B − A, with its 95 % interval (t). p: of
     the sign-flip test that the difference is 0, two-sided, adjusted by Holm over all changes; of seeds that draw their
-    own splits, of the test of Nadeau and Bengio (2003). near: a difference
-    within ± near counts as none. outcome: "same bits"; "same": the difference lies within ± near (two one-sided
-    tests at 0.05); "different": it is real and not shown to be within; "undecided": the seeds decide neither.
+    own splits, of the test of Nadeau and Bengio (2003). near: a difference within ± near counts as none. outcome: "same
+    bits"; "same": the difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not
+    shown to be within; "undecided": the seeds decide neither.
     """
 
     arm: str
@@ -74,7 +74,7 @@ class Diff:
 
     @cached_property
     def outcome(self) -> Outcome:
-        """The outcome of the whole: the worst one of its parts."""
+        """Outcome of the whole: the worst one of its parts."""
         found = {one.outcome for one in self.changes}
         if self.statuses:
             found.add("different")
@@ -214,4 +214,4 @@ def status_words(statuses: Mapping[tuple[str, str], int]) -> list[str]:
     ['done in A, diverged in B: 2 pairs']
     """
     known = sorted(statuses, key=lambda pair: (STATUSES.index(pair[0]), STATUSES.index(pair[1])))
-    return [f"{x} in A, {y} in B: {statuses[x, y]} pair{'s' * (statuses[x, y] != 1)}" for x, y in known]
+    return [f"{x} in A, {y} in B: {plural(statuses[x, y], 'pair')}" for x, y in known]

@@ -21,8 +21,8 @@ HEADINGS: dict[Form, str] = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": 
 def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
     """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
 
-    A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
-    If some sweeps suit the request, those that do not are no error: they are reported. A folder without results is one.
+    A sweep that cannot be read does not stop the others; the error at the end has a sentence for each. If some sweeps
+    suit the request, a sweep that does not is reported, and is no error. A folder without results is an error.
     """
     from dlsweep.storage.opening import open_each
 

@@ -70,9 +70,7 @@ def checked(name: str, kind: Any) -> Callable[[Any], Any]:
         from dlsweep.settings import Setting
 
         read = scalar(given)
-        value, faults = Setting(name, kind, None).check(
-            read, name, lambda steps: repr(read) if read is given else given
-        )
+        value, faults = Setting(name, kind, None).check(read, name, lambda _: repr(read) if read is given else given)
         if faults:
             raise UsageError(faults[0].sentence)
         return value

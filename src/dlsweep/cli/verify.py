@@ -65,7 +65,7 @@ def _text(found: Verification) -> str:
     elif not elsewhere:
         end = "all have the same bits."
     else:
-        end = "all are like the results."
+        end = "all agree with the results."
     if elsewhere:
         allowed = f"{NEAR['accuracy']:g} of a final accuracy, and {NEAR['loss']:.0%} of a final loss".replace("%", " %")
         end += f" {elsewhere} of {len(found.runs)} come from another machine or other versions: {allowed} may differ."
