@@ -343,7 +343,11 @@ def test_samples_that_are_no_images(tmp_path: Path) -> None:
         ),
         ("relu", "9:20: plots.filters.arm must be a mapping, got 'relu'"),
         (
-            "{activation: [relu]}",
+            "{activation: {relu: 1}}",
+            "9:20: plots.filters.arm must be text or a number or true or false or a list, got {activation: …}",
+        ),
+        (
+            "{activation: [[relu]]}",
             "9:20: plots.filters.arm must be text or a number or true or false, got {activation: …}",
         ),
     ],
