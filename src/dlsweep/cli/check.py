@@ -41,7 +41,7 @@ def check(
     Exit code: 0 if every verdict is as expected, 1 if one is the opposite, 3 if one differs otherwise.
     """
     form = one_of(json=as_json, junit=as_junit, md=as_md, latex=as_latex)
-    folders, levels = divided(map(str, results))
+    folders, levels = divided([str(one) for one in results])
     if levels:
         raise UsageError(f"check compares the arms that the claims name; leave out the levels of {listed([*levels])}")
     sweeps, lost = _opened(folders)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
     return error
 
 
-def divided(arguments: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+def divided(arguments: Collection[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the folders among the arguments of a command, and the partial arm of the others: `activation=relu`."""
     levels = [one for one in arguments if "=" in one and "://" not in one and not Path(one).exists()]
     folders = [one for one in arguments if one not in levels]
