@@ -11,10 +11,8 @@ from dlsweep.storage.compaction import MOST, MOST_BYTES, MOST_RUNS
 
 RUNS, SHARDS, CORES = 10**8, 1000, 1000
 TABLES, OTHERS = 3, 3  # runs/, curves/ and predictions/; `sweep.yaml`, `sweep.json` and the lock
-MESSAGES = (
-    8  # of Dask for a task: to submit, assign, tell the end, gather the receipt, and forget the task, with answers
-)
-TASK = 1e-3  # seconds of a scheduler for a task, as Dask's documentation says
+MESSAGES = 8  # of Dask for a chunk: to submit, assign, report the end, gather the receipt and forget it, with answers
+TASK = 1e-3  # seconds of a scheduler for a chunk, as Dask's documentation says
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,10 @@ def projection(measured: Measured, prices: Prices) -> Table:
     minute = Sweep(60.0, measured.long.beyond, measured.long.disk, measured.long.memory, 10)
     sweeps = {"small runs": measured.small, "runs of a minute": minute}
     note = (
-        f"N = {RUNS:,} runs in S = {SHARDS:,} shards on {CORES:,} cores, without kept weights, which add a file for "
-        f"each run. Measured above, for a run: p, m seconds and bytes of planning ({1e6 * measured.plan(0):.1f} µs, "
-        f"{measured.plan(1):.0f} B); t, b seconds of training and beyond; d, r bytes on disk and in memory. For a "
-        f"chunk: c seconds beyond ({1e3 * measured.chunk:.1f} ms), k bytes of messages ({measured.message / 1e3:.0f} "
-        f"kB). Assumed: in the second column t = 60 s and 10 runs in a chunk; {MESSAGES} messages and "
-        f"{1e3 * TASK:.0f} ms of Dask's scheduler for a task; ${prices.core_hour:g} for an hour of a core, "
-        f"${prices.gb_month:g} for a gigabyte in a month, {prices.months:g} months."
+        f"N = {RUNS:,} runs in S = {SHARDS:,} shards on {CORES:,} cores, without kept weights. The first rows are "
+        f"measured above, or assumed; all others follow from them by the formulas. Assumed are also {MESSAGES} "
+        f"messages and {1e3 * TASK:.0f} ms of Dask's scheduler for a chunk, and the prices: ${prices.core_hour:g} for "
+        f"an hour of a core, and ${prices.gb_month:g} for a gigabyte in each of {prices.months:g} months."
     )
     table = Table("A hundred million runs", note, ["", "formula", *sweeps])
     columns = [_needs(measured, prices, sweep) for sweep in sweeps.values()]
@@ -92,16 +87,22 @@ def _needs(measured: Measured, prices: Prices, sweep: Sweep) -> dict[tuple[str, 
     merged = max(MOST, RUNS / MOST_RUNS, RUNS * sweep.memory / MOST_BYTES)
     disk, used = RUNS * sweep.disk / 1e9, sum(hours.values())
     return {
+        ("p, planning of a run", "measured"): f"{1e6 * measured.plan(0):.1f} µs",
+        ("m, memory of its plan", "measured"): f"{measured.plan(1):.0f} B",
         ("t, training of a run", "measured, or assumed"): f"{sweep.training * 1e3:,.1f} ms",
-        ("b, a run beyond its training", "measured"): f"{sweep.beyond * 1e6:.0f} µs",
-        ("d, r, bytes of a run", "measured"): f"{sweep.disk:,.0f}, {sweep.memory:,.0f}",
-        ("chunks", "C = N / runs of a chunk"): f"{chunks:,}",
+        ("b, other work for a run", "measured"): f"{sweep.beyond * 1e6:.0f} µs",
+        ("n, runs of a chunk", "measured, or assumed"): f"{sweep.chunk}",
+        ("c, other work for a chunk", "measured"): f"{1e3 * measured.chunk:.1f} ms",
+        ("k, messages of a chunk", "measured"): f"{measured.message / 1e3:.0f} kB",
+        ("d, a run on disk", "measured"): f"{sweep.disk:,.0f} B",
+        ("r, a run in memory", "measured"): f"{sweep.memory:,.0f} B",
+        ("chunks", "C = N / n"): f"{chunks:,}",
         ("planning by one process", "p N"): f"{planned / 60:,.0f} minutes",
         ("memory of this process", "m N"): f"{memory / 1e9:,.1f} GB",
         ("planning by all shards", "S p N"): f"{hours['plan']:,.0f} core-hours",
         ("training", "t N"): f"{hours['train']:,.0f} core-hours",
-        ("orchestration besides planning", "b N + c C"): f"{hours['rest']:,.1f} core-hours",
-        ("time", "the three / cores"): f"{used / CORES:,.1f} hours",
+        ("other work", "b N + c C"): f"{hours['rest']:,.1f} core-hours",
+        ("time", "these three / cores"): f"{used / CORES:,.1f} hours",
         ("files of a shard at most", f"{TABLES} ({2 * MOST} + C / S / {MOST}) + {OTHERS}"): f"{during:,.0f}",
         ("files of a table after `merge`", f"max({MOST}, N / {MOST_RUNS:,}, N r / 64 MiB)"): f"{merged:,.0f}",
         ("disk", "N d"): f"{disk:,.0f} GB",

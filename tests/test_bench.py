@@ -250,7 +250,7 @@ def test_a_larger_sweep_is_computed_from_measurements() -> None:
     assert found["memory of this process"] == ["10.0 GB"] * 2
     assert found["planning by all shards"] == ["556 core-hours"] * 2  # 1000 × 2000 s
     assert found["training"] == ["278 core-hours", "1,666,667 core-hours"]
-    assert found["orchestration besides planning"] == ["3.3 core-hours", "30.6 core-hours"]
+    assert found["other work"] == ["3.3 core-hours", "30.6 core-hours"]
     assert found["files of a table after `merge`"] == ["2,000", "23,842"]
     assert found["disk"] == ["20 GB", "300 GB"]
     assert found["their bytes"] == ["14 GB", "700 GB"]

@@ -67,7 +67,7 @@ def test_a_whole_name_stands_for_the_same_metric(name: str) -> None:
             "iterations to a test accuracy of 0.9",
         ),
         ("gap_accuracy", "gap_accuracy", True, (-inf, inf), "train-test gap in accuracy"),
-        ("rise_train_loss", "rise_train_loss", True, (-inf, inf), "rise of train loss after its minimum"),
+        ("rise_train_loss", "rise_train_loss", True, (0, inf), "rise of train loss after its minimum"),
         ("objective", "final_test_objective", True, (-inf, inf), "final test objective"),
         (
             "spread_over_optimizer.lr_accuracy",

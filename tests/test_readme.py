@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -64,23 +65,47 @@ def test_python_in_ten_lines() -> None:
     assert len([line for line in blocks("python")[0].splitlines() if line]) <= 10
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`dlsweep ([a-z]+)", README)) - {"COMMAND"}))
-def test_commands_and_their_options_exist(command: str) -> None:
+@cache
+def help_of(command: str) -> str:
     done = commands.dlsweep(command, "--help", folder=ROOT)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`dlsweep ([a-z]+)", README)) - {"COMMAND"}))
+def test_commands_and_their_options_exist(command: str) -> None:
+    told = help_of(command)
     for row in re.findall(rf"^\| `dlsweep {command}.*$", README, re.MULTILINE):
         for option in re.findall(r"(?<=[ `])--?[a-z][a-z-]*", row):
-            assert option in done.stdout
+            assert option in told
 
 
-def test_files_that_are_linked_are_there() -> None:
-    for page in ("README.md", "CONTRIBUTING.md"):
-        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text("utf-8")):
-            if not target.startswith("http"):
-                assert (ROOT / target).exists(), f"{page} links to {target}"
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_options_of_commands_exist() -> None:
+    rows = re.findall(r"^\| (`-.*) \| (`[a-z].*) \| .* \|$", README, re.MULTILINE)
+    assert len(rows) >= 10
+    for options, names in rows:
+        for command in re.findall(r"`([a-z]+)`", names):
+            for option in re.findall(r"--?[a-z][a-z-]*", options):
+                assert re.search(rf"{option}\b", help_of(command)), f"{command} {option}"
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_files_and_headings_that_are_linked_are_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        if not target.startswith("http"):
+            linked = page.parent / name if name else page
+            assert linked.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}"
 
 
 def test_make_targets_that_are_named_are_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     pages = README + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", pages)) <= targets
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", pages)) <= targets

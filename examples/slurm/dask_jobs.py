@@ -32,5 +32,5 @@ if __name__ == "__main__":
     ) as cluster:
         cluster.adapt(minimum_jobs=JOBS, maximum_jobs=JOBS)  # another job follows one that ends
         with Client(cluster) as client:
-            client.wait_for_workers(JOBS * CORES)  # the sweep is cut for as many workers as there are when it starts
+            client.wait_for_workers(JOBS * CORES)  # dlsweep divides the sweep for the workers that are there
         dlsweep.run("sweep.yaml", scheduler=cluster.scheduler_address)

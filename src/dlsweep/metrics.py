@@ -41,6 +41,8 @@ _SHARES = {
 }
 
 COLUMNS = ("seconds", "iterations", "parameters")  # of the table of runs
+OPTIMISTIC = "the best evaluation is chosen on the images that it is measured on, so it is optimistic"
+SHARED = "the runs of a chunk share its seconds evenly, so seeds do not repeat the measurement"
 OBJECTIVE = "objective"  # loss + penalty, as the optimizer sees it
 
 _OF_A_CURVE: tuple[str, ...] = ("final", "best", "last", "mean_last", "auc")  # with the unit of the curve
@@ -102,11 +104,32 @@ class Metric:
         return self.kind != "column" or self.y != "parameters"
 
     @property
+    def repeated(self) -> bool:
+        """False of the seconds: the runs of a chunk share them evenly, so seeds do not repeat the measurement.
+
+        >>> Metric("column", y="seconds").repeated, Metric("column", y="iterations").repeated
+        (False, True)
+        """
+        return (self.inner or self).y != "seconds"
+
+    @property
+    def optimistic(self) -> bool:
+        """True if an evaluation is chosen by the test images that it is measured on.
+
+        >>> Metric("best", "test", "accuracy").optimistic, Metric("best", "validation", "accuracy").optimistic
+        (True, False)
+        """
+        own = self.inner or self
+        return own.kind == "best" and own.split == "test"
+
+    @property
     def bounds(self) -> tuple[float, float]:
-        """The lowest and the highest value that it can have: an accuracy lies within 0 and 1."""
+        """The lowest and the highest value that it can have: an accuracy lies within 0 and 1, a rise is not below 0."""
         if self.inner:
             low, high = self.inner.bounds
             return 0.0, high - low
+        if self.kind == "rise":
+            return 0.0, inf
         share = self.kind == "probe" and self.y in _SHARES
         return (0.0, 1.0) if share or (self.kind in _OF_A_CURVE and self.y == "accuracy") else (-inf, inf)
 

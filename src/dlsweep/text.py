@@ -219,11 +219,20 @@ def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
     """
     known = list(labels)
     found = [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
-    words = [word.strip() for word in _COMMAS.split(level)]
+    words = parts(level)
     if found or len(words) == 1:
         return found
     each = [fitting_labels(word, known) for word in words]
     return list(dict.fromkeys(chain(*each))) if all(each) else []
+
+
+def parts(level: str) -> list[str]:
+    """Return the parts of a text with commas outside brackets.
+
+    >>> parts("adam, [40, 20]")
+    ['adam', '[40, 20]']
+    """
+    return [word.strip() for word in _COMMAS.split(level)]
 
 
 def label_text(value: Any) -> str:

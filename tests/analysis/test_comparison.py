@@ -100,6 +100,14 @@ def test_a_comparison_reads_as_a_sentence(results: Results) -> None:
     assert results.compare({"init": "he"}, {"init": "xavier"})._repr_html_() == f"<p>{told}</p>"
 
 
+def test_a_best_value_on_test_images_is_told_to_be_optimistic(results: Results) -> None:
+    best, final = (
+        results.compare({"init": "he"}, {"init": "xavier"}, metric=metric)
+        for metric in ("best_test_accuracy", "test_accuracy")
+    )
+    assert ["so it is optimistic" in str(found) for found in (best, final)] == [True, False]
+
+
 def test_mistakes_have_the_nearest_name(results: Results) -> None:
     with pytest.raises(UsageError, match=r"there is no factor 'initt'.* did you mean 'init'"):
         results.compare({"initt": "he"}, {"init": "xavier"})

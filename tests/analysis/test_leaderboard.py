@@ -16,6 +16,7 @@ from tests.support.claims import store
 
 import dlsweep
 from dlsweep.analysis.closing import closing_data, closing_table, page, text
+from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.config.runs import Run
@@ -167,6 +168,24 @@ def test_seconds_are_shown_once(results: Results, rows: str) -> None:
     for metrics in ([], ["seconds"], ["test_loss", "seconds"]):
         header = text(Shown.of(results, Asked(metrics, rows=rows))).splitlines()[0]
         assert header.split().count("seconds") == 1
+
+
+def test_seconds_that_runs_share_are_not_tested(results: Results) -> None:
+    """All seeds of a chunk have the same seconds: taken for replicates, they would make any difference sure."""
+    board = results.leaderboard("seconds")
+    assert board[["seconds_low", "seconds_high", "seconds_difference_low"]].isna().all(axis=None)
+    assert board["seconds_marked"].sum() == board["seconds_best"].sum() == 1
+    told = closing_table(results, "seconds")
+    assert "seconds: the runs of a chunk share its seconds evenly, so seeds do not repeat the measurement" in told
+    assert not any(word in told for word in ("≈", "worse", "Pairing", "t intervals"))
+    compared = results.compare({"init": "he"}, {"init": "xavier"}, metric="seconds")
+    assert "seeds do not repeat the measurement" in str(compared)
+    assert np.isnan([compared.p, compared.pairing, *compared.interval, *compared.interval_exact]).all()
+    divided = results.effects("seconds", where={"activation": "relu"})
+    assert isinstance(divided, Effects)
+    assert "seeds do not repeat the measurement" in str(divided)
+    assert divided.table[["p", "adjusted"]].isna().all(axis=None)
+    assert divided.levels[["low", "high"]].isna().all(axis=None)
 
 
 def test_a_spread_has_arms_of_its_own(results: Results) -> None:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from dlsweep.analysis.sign_flips import (
     RANDOM_PATTERNS,
+    joint_sign_flip_test,
     paired,
     sign_flip_interval,
     sign_flip_test,
@@ -41,6 +42,45 @@ def test_p_is_the_share_of_all_patterns(hundredths: list[int]) -> None:
 def test_infinite_differences_come_first(hundredths: list[float]) -> None:
     d = [(int(np.sign(x)), 0) if abs(x) == INF else (0, int(x)) for x in hundredths]
     assert sign_flip_test([x / 100 for x in hundredths])[:2] == enumerated(d)
+
+
+columns = st.integers(1, 6).flatmap(
+    lambda n: st.lists(st.lists(st.integers(-50, 50), min_size=n, max_size=n), min_size=1, max_size=4)
+)
+
+
+@given(columns)
+def test_joint_p_values_step_down_over_all_patterns_of_whole_rows(hundredths: list[list[int]]) -> None:
+    """Squares of Σd / √Σd², exact as fractions: a column against the largest of those that are not clearer."""
+    clear = [[Fraction(sum(d)) ** 2 / max(1, sum(x * x for x in d)) for d in hundredths]]
+    for signs in product((1, -1), repeat=len(hundredths[0])):
+        flipped = [[s * x for s, x in zip(signs, d)] for d in hundredths]
+        clear.append([Fraction(sum(d)) ** 2 / max(1, sum(x * x for x in d)) for d in flipped])
+    data, *patterns = clear
+    expected = [
+        max(
+            Fraction(sum(max(one[k] for k in range(len(data)) if data[k] <= data[j]) >= data[j] for one in patterns))
+            / len(patterns)
+            for j in range(len(data))
+            if data[j] >= data[i]
+        )
+        for i in range(len(data))
+    ]
+    found = joint_sign_flip_test(np.array(hundredths).T / 100)
+    np.testing.assert_allclose(found, [float(p) for p in expected])
+
+
+def test_many_columns_cost_a_clear_one_nothing() -> None:
+    """Holm would multiply 2/2¹⁰ by 1000. Seeds above 13 take random patterns, with the data among them."""
+    d = np.random.default_rng(1).normal(0, 1, (10, 1000))
+    d[:, 7] = np.linspace(9, 10, 10)
+    found = joint_sign_flip_test(d)
+    assert found[7] == 2 / 2**10 == sign_flip_test(d[:, 7]).two_sided
+    assert np.delete(found, 7).min() > 0.05
+    more = joint_sign_flip_test(np.vstack([d, d]), key="more")
+    assert more[7] == 1 / 10_001
+    missing = np.where(np.arange(10)[:, None] < [10, 6], 1.0, np.nan)
+    assert joint_sign_flip_test(missing).tolist() == [2 / 2**10, 2 / 2**6]
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 11])

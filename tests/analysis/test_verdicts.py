@@ -527,6 +527,28 @@ def test_descents_without_noise_are_compared_exactly(tmp_path: Path) -> None:
     assert found[1].opposite
 
 
+def test_exact_comparisons_with_diverged_descents_have_no_number(tmp_path: Path) -> None:
+    """Two infinite losses are not 0 apart, and the distance to one is no number to read out."""
+    config = {"name": "lost", "model": "narrow_valley", "train": {"iterations": 300}}
+    optimizers = [{"sgd": {"lr": [0.5, 100]}}, {"momentum": {"lr": 100}}]
+    lost, other, good = (arm(optimizer=label) for label in ("sgd lr=100", "momentum", "sgd lr=0.5"))
+    results = dlsweep.run({**config, "grid": {"optimizer": optimizers}}, output=tmp_path, executor="inline")
+    claims = tuple(Claim(name, "order", arms) for name, arms in (("a", (good, lost, other)), ("b", (good, other))))
+    both, one = check(replace(results, record=replace(results.record, claims=claims))).verdicts
+    assert (both.verdict, both.diverged, one.verdict, one.diverged) == ("undecided", 2, "supported", 1)
+    for found in (both, one):
+        assert all(np.isnan([step.effect, *step.interval]).all() for step in found.steps)
+        assert "not finite, exactly, since no run depends on a seed" in found.sentence
+        assert "inf," not in found.sentence
+        assert "0.0000" not in found.sentence
+
+
+def test_a_claim_on_a_best_value_says_that_it_is_optimistic(tmp_path: Path) -> None:
+    claims = (Claim(name, "beats", (HE, NORMAL), metric=name) for name in ("best_test_accuracy", "test_accuracy"))
+    told = ["so it is optimistic" in one.sentence for one in check(store(tmp_path, INITS, FAR, *claims)).verdicts]
+    assert told == [True, False]
+
+
 def test_seconds_are_no_replicates(tmp_path: Path) -> None:
     found = verdict(tmp_path, Claim("", "beats", (HE, NORMAL), metric="seconds"), FAR)
     assert (found.verdict, found.reason[:35]) == ("undecided", "the runs of a chunk share its secon")

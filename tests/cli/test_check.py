@@ -74,7 +74,8 @@ def test_junit_is_xml_whose_failures_are_the_unexpected_verdicts(trained: Dlswee
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "0")
     names = [case.get("name") for case in suite.iter("testcase")]
-    assert names == ["He learns", 'tiny weights learn <b> & "more"', "both learn the same"]
+    refuted = " (expected: refuted)"  # a passed test with the bare name of a refuted claim would read as its support
+    assert names == ["He learns", 'tiny weights learn <b> & "more"' + refuted, "both learn the same" + refuted]
     assert all("learn" in (told.text or "") for told in suite.iter("system-out"))
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from tests.support.claims import Value, store
 from tests.support.commands import Dlsweep
 
 import dlsweep as api
+from dlsweep.analysis.diff import diff as compared
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -71,12 +73,28 @@ def test_a_shorter_training_is_different_and_the_numbers_are_those_of_scipy(pair
     assert text.endswith("A and B differ.\n")
 
 
+def test_many_arms_do_not_hide_a_difference(tmp_path: Path) -> None:
+    """28 changes, each the clearest that 10 seeds can show: 28 · 2/2¹⁰ is above 0.05."""
+    grid = {"activation": ["relu", "tanh", "sigmoid", "elu", "gelu", "silu", "softplus"], "init": ["he", "xavier"]}
+
+    def value(up: float) -> Value:
+        return lambda levels, seed: 0.3 + 0.01 * float(np.sin(seed)) + up
+
+    a, b = (store(tmp_path / name, grid, value(up), seeds=10) for name, up in (("a", 0.0), ("b", 0.4)))
+    found = compared(a, b)
+    assert len(found.changes) >= 28
+    assert {(change.outcome, change.p) for change in found.changes} == {("different", 2 / 2**10)}
+
+
 def test_few_seeds_decide_nothing(pair: Dlsweep) -> None:
     found = data(pair, "few", "short", 3)
     assert (found["outcome"], found["only_a"], found["only_b"]) == ("undecided", 0, 28)
     text = pair("diff", "results/few", "results/short", code=3).stdout
     assert "28 runs of B are not in A." in text
-    assert text.endswith("The seeds do not decide if A and B are the same.\n")
+    assert text.endswith("The seeds do not decide if the runs that A and B share are the same.\n")
+    assert data(pair, "a", "few", 0)["outcome"] == "same bits"
+    text = pair("diff", "results/a", "results/few").stdout  # a sweep that lacks runs is not the same
+    assert text.endswith("The runs that A and B share have the same numbers, bit by bit.\n")
 
 
 def test_a_training_that_hardly_differs_is_statistically_the_same(pair: Dlsweep) -> None:

@@ -189,6 +189,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["results/tiny", "--rows", "arm"], "there are no rows 'arm'; did you mean 'arms'?"),
     (["results/tiny", "activaton=relu"], "there is no factor 'activaton' in results/tiny; did you mean 'activation'?"),
     (["results/tiny", "activation=rleu"], "activation has no level 'rleu' in results/tiny; did you mean 'relu'?"),
+    (["results/tiny", "init=he,xavir"], "init has no level 'xavir' in results/tiny; did you mean 'xavier'?"),
+    (["results/tiny", "--joint"], "a joint table needs two sweeps that share two arms; results/tiny is one sweep"),
     (["results/tiny", "--reference", "relu"], "--reference must have levels such as activation=relu,init=he"),
     (
         ["results/tiny", "--reference", "activation=relu"],

@@ -104,6 +104,9 @@ def test_a_choice_at_the_edge_is_noted(tuned: Dlsweep) -> None:
     assert (
         "adam: optimizer.lr 0.01 was chosen, at the edge of its candidates (1e-05 to 0.01); larger ones may be " in told
     )
+    checked = package.open_results(tuned.folder / "results/tuned").check()  # its verdicts rest on this choice
+    assert "adam: optimizer.lr 0.01 was chosen, at the edge of its candidates" in str(checked)
+    assert ["at the edge" in " ".join(notes) for notes in checked.data()["tuning"].values()] == [True]
 
 
 def test_candidates_are_drawn_from_a_range_and_a_choice_near_its_end_is_noted(tuned: Dlsweep) -> None:

@@ -427,6 +427,22 @@ def test_claims_that_no_results_can_decide(told: Told, text: str, sentence: str 
     told(f"{grid}claims: [{{A: {text if sentence else text.replace('▲', '')}}}]", *([sentence] if sentence else []))
 
 
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("above: 0, metric: rise_test_loss", "rise of test loss after its minimum is never below 0"),
+        ("above: 0", "final test accuracy is never below 0"),
+        ("below: 1", "final test accuracy is never above 1"),
+        ("above: 0.01, metric: rise_test_loss", ""),
+        ("above: 0, metric: gap_accuracy", ""),
+        ("below: 0.9", ""),
+    ],
+)
+def test_a_note_names_a_claim_that_no_results_can_refute(sweep: Load, text: str, never: str) -> None:
+    notes = sweep(f"{GRID}claims: [{{It holds: {{arm: {{init: he}}, {text}}}}}]\n").notes
+    assert [never in note and "so no results refute this claim" in note for note in notes] == [True] * bool(never)
+
+
 def test_sides_need_a_combination_of_the_open_factors_in_common(told: Told) -> None:
     grid = """
         grid: [{activation: relu, optimizer: adam, init: [he, xavier]}, {activation: tanh, optimizer: sgd}]

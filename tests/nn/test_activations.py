@@ -9,9 +9,15 @@ from dlsweep.nn.activations import activations
 elementwise = [name for name in activations if len(activations[name].positional) == 1]
 x = np.linspace(-4, 4, 2 * 3 * 5).reshape(2, 3, 5) + 0.01  # away from the kinks
 
-# A value besides the default for every setting.
+# Values besides the default; another setting has 1.7 times its default.
 OTHER = {"slope": 0.3, "alpha": 1.7}
 WITH_SETTINGS = [(name, setting) for name in elementwise for setting in activations[name].settings]
+
+
+def values(name, setting):
+    """The default of a setting, and another value."""
+    default = activations[name].settings[setting].default
+    return default, OTHER.get(setting, 1.7 * default)
 
 
 @pytest.mark.parametrize("name", elementwise)
@@ -34,11 +40,11 @@ def test_the_dtype_is_kept_and_extremes_are_finite(name, dtype):
 
 @pytest.mark.parametrize(("name", "setting"), WITH_SETTINGS)
 def test_a_setting_of_each_run_is_the_setting_alone(name, setting):
-    f, values = activations[name].function, (activations[name].settings[setting].default, OTHER[setting])
+    f = activations[name].function
     x32, dy = np.random.default_rng(0).standard_normal((2, *x.shape), np.float32)
-    together, back = f(x32, **{setting: np.array(values, np.float32).reshape(2, 1, 1)})
+    together, back = f(x32, **{setting: np.array(values(name, setting), np.float32).reshape(2, 1, 1)})
     assert together.dtype == back(dy).dtype == np.float32
-    for run, value in enumerate(values):
+    for run, value in enumerate(values(name, setting)):
         alone, back_alone = f(x32[run], **{setting: value})
         np.testing.assert_array_equal(together[run], alone)
         np.testing.assert_array_equal(back(dy)[run], back_alone(dy[run]))
@@ -48,7 +54,7 @@ def test_a_setting_of_each_run_is_the_setting_alone(name, setting):
 @pytest.mark.parametrize(("name", "setting"), WITH_SETTINGS)
 def test_back_is_the_derivative_at_other_settings(name, setting):
     f, h = activations[name].function, 1e-6
-    column = {setting: np.array([activations[name].settings[setting].default, OTHER[setting]]).reshape(2, 1, 1)}
+    column = {setting: np.array(values(name, setting)).reshape(2, 1, 1)}
     dx = f(x, **column)[1](np.ones_like(x))
     np.testing.assert_allclose(dx, (f(x + h, **column)[0] - f(x - h, **column)[0]) / (2 * h), rtol=1e-6, atol=1e-8)
 

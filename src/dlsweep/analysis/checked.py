@@ -31,10 +31,15 @@ COLUMNS = ("claim", "verdict", "as expected", "effect", "interval", "p", "p (Hol
 
 @dataclass(frozen=True)
 class Checked:
-    """Verdicts on all claims of some sweeps; removed: by folder, claims that were taken out after the results."""
+    """Verdicts on all claims of some sweeps.
+
+    By folder, removed: claims that were taken out after the results; tuning: sentences on how the arms were tuned, and
+    what may be unfair in it.
+    """
 
     verdicts: tuple[Verdict, ...]
     removed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tuning: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def code(self) -> int:
@@ -58,7 +63,9 @@ class Checked:
     def data(self) -> dict[str, Any]:
         """Return the verdicts as values for JSON, which has neither NaN nor infinity."""
         claims = [{**row(verdict), "steps": [asdict(step) for step in verdict.steps]} for verdict in self.verdicts]
-        found: dict[str, Any] = json_value({"claims": claims, "removed": self.removed, "exit_code": self.code})
+        found: dict[str, Any] = json_value(
+            {"claims": claims, "removed": self.removed, "tuning": self.tuning, "exit_code": self.code}
+        )
         return found
 
     def table(self, form: Form = "plain") -> str:
@@ -86,7 +93,8 @@ class Checked:
             "accuracy only, from the kept predictions of at least two seeds."
         )
         sentences = [f"{verdict.folder}: " * several + verdict.sentence for verdict in self.verdicts]
-        return [*sentences, *gone, *([told] if without else [])]
+        tuned = [f"{folder}: " * several + " ".join(own) for folder, own in self.tuning.items()]
+        return [*sentences, *gone, *tuned, *([told] if without else [])]
 
     def text(self, form: Form = "plain", paragraphs: Sequence[str] = ()) -> str:
         """Return the table, the sentences and some paragraphs as plain text, Markdown or LaTeX."""
@@ -228,4 +236,6 @@ def check(results: Results | Sequence[Results]) -> Checked:
     """
     sweeps = [results] if isinstance(results, Results) else results
     verdicts = [verdict for sweep in sweeps for verdict in verdicts_of(sweep)]
-    return Checked(tuple(verdicts), {str(one.folder): one.record.removed for one in sweeps if one.record.removed})
+    removed = {str(one.folder): one.record.removed for one in sweeps if one.record.removed}
+    tuning = {str(one.folder): [*one.record.tuning.notes()] for one in sweeps if one.record.tuning}
+    return Checked(tuple(verdicts), removed, tuning)

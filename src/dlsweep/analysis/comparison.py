@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dlsweep.analysis.statistics import pairing
 from dlsweep.analysis.untrained import untrained, with_untrained
 from dlsweep.config.claims import ALPHA, PartialArm
 from dlsweep.errors import UsageError
+from dlsweep.metrics import OPTIMISTIC, SHARED
 from dlsweep.storage.results import Results
 from dlsweep.types import Array
 
@@ -29,15 +31,16 @@ class Comparison:
     """Difference of a metric between two partial arms, first − second, paired by seed.
 
     interval: the paired t interval at 95 %, on these test images. interval_new_images: the interval on new images like
-    these, from the kept predictions; None without them, and for any metric but the final test accuracy.
-    interval_exact: the interval that agrees with the sign-flip test. p: of the two-sided sign-flip test of the
-    difference against `by`, in the direction that is better for the metric, if it has one. n: the number of seeds.
-    pairing: the variance of paired differences over the one of unpaired differences, NaN if one of the two does not
-    vary. diverged: the runs of each that diverged; their accuracy is chance, their loss infinite. The difference and
-    its intervals are over the seeds with finite values, p is over all. failed: runs without a value; with any, p is
-    NaN. left_out: a sentence on the combinations that only one of them has, or that are not trained yet. overlap: where
-    seeds draw their own test samples, the number of test samples per other sample; then p and all intervals are those
-    of Nadeau and Bengio (2003). differences: of each of the `seeds`.
+    these, from the kept predictions; None without them, and for any metric but the final test accuracy. interval_exact:
+    the interval that agrees with the sign-flip test. p: of the two-sided sign-flip test of the difference against `by`,
+    in the direction that is better for the metric, if it has one. n: the number of seeds. pairing: the variance of
+    paired differences over the one of unpaired differences, NaN if one of the two does not vary. diverged: the runs of
+    each that diverged; their accuracy is chance, their loss infinite. The difference and its intervals are over the
+    seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN. left_out: a sentence on
+    the combinations that only one of them has, or that are not trained yet. limits: sentences on the metric, such as a
+    best value that is chosen on the test images. overlap: where seeds draw their own test samples, the number of test
+    samples per other sample; then p and all intervals are those of Nadeau and Bengio (2003). differences: of each of
+    the `seeds`.
     """
 
     first: str
@@ -54,6 +57,7 @@ class Comparison:
     by: float = 0.0
     failed: int = 0
     left_out: str = ""
+    limits: tuple[str, ...] = ()
     words: str = ""
     overlap: float = 0.0
     seeds: Array = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
@@ -101,16 +105,17 @@ def compare(
         second=sides.names[1],
         metric=chosen.name,
         difference=contrast.effect,
-        interval=contrast.interval(ALPHA),
+        interval=contrast.interval(ALPHA) if chosen.repeated else (nan, nan),
         interval_new_images=contrast.interval_new_images(ALPHA),
-        interval_exact=contrast.interval_exact(ALPHA),
-        p=contrast.test(by, -1 if chosen.less_is_better else 1).two_sided,
+        interval_exact=contrast.interval_exact(ALPHA) if chosen.repeated else (nan, nan),
+        p=contrast.test(by, -1 if chosen.less_is_better else 1).two_sided if chosen.repeated else nan,
         n=sides.n,
-        pairing=pairing(*sides.values.mean(axis=1)),
+        pairing=pairing(*sides.values.mean(axis=1)) if chosen.repeated else nan,
         diverged=sides.count("diverged"),
         by=by,
         failed=sum(sides.reasons.values()),
         left_out="; ".join(filter(None, [sides.left_out, sides.untrained])),
+        limits=tuple([SHARED] * (not chosen.repeated) + [OPTIMISTIC] * chosen.optimistic),
         words=within(chosen, part, results.overlap) + subject(chosen, at),
         overlap=results.overlap,
         seeds=sides.seeds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ import numpy as np
 from dlsweep.analysis.contrasts import paired_test
 from dlsweep.analysis.frames import counted
 from dlsweep.analysis.outlook import FEWEST
+from dlsweep.analysis.sign_flips import joint_sign_flip_test
 from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.config.claims import ALPHA
 from dlsweep.config.resolved import A_AND_B, differences
@@ -35,10 +36,11 @@ class Change:
     """One final metric of one arm in two result sets A and B.
 
     n: paired seeds; same_bits: pairs with equal numbers. difference: mean of B − A, with its 95 % interval (t). p: of
-    the sign-flip test that the difference is 0, two-sided, adjusted by Holm over all changes; of seeds that draw their
-    own splits, of the test of Nadeau and Bengio (2003). near: a difference within ± near counts as none. outcome: "same
-    bits"; "same": the difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not
-    shown to be within; "undecided": the seeds decide neither.
+    the joint sign-flip test of all changes that the difference is 0, two-sided and adjusted for their number (Westfall
+    and Young 1993), which hides none in a large grid; of seeds that draw their own splits, of the test of Nadeau and
+    Bengio (2003), adjusted after Holm. near: a difference within ± near counts as none. outcome: "same bits"; "same":
+    the difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not shown to be within;
+    "undecided": the seeds decide neither.
     """
 
     arm: str
@@ -139,17 +141,15 @@ def _metrics(a: Results, b: Results) -> list[str]:
 
 def _changes(a: Results, b: Results, pairs: DataFrame) -> Iterator[Change]:
     """Yield the change of every metric of every arm."""
-    found: list[tuple[str, str, np.ndarray, np.ndarray]] = []
+    found: list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]] = []
     for arm, rows in pairs.groupby("arm", sort=False):
         for metric in _metrics(a, b):
             both = rows[[f"{metric}_a", f"{metric}_b"]].to_numpy(np.float64)
-            both = both[np.isfinite(both).all(axis=1)]
-            if len(both):
-                found.append((str(arm), metric, *both.T))
+            kept = np.isfinite(both).all(axis=1)
+            if kept.any():
+                found.append((str(arm), metric, rows["seed"].to_numpy()[kept], *both[kept].T))
     overlap = max(a.overlap, b.overlap)
-    tests = [paired_test(y - x, overlap, f"{arm} {metric}") for arm, metric, x, y in found]
-    adjusted = holm([np.nan_to_num(one.two_sided, nan=1.0) for one in tests])
-    for (arm, metric, x, y), p in zip(found, adjusted, strict=True):
+    for (arm, metric, _, x, y), p in zip(found, _adjusted(found, overlap), strict=True):
         d, near = y - x, _near(metric, x)
         low, high = interval(d, replication=Replication(overlap=overlap))
         bounded = max(paired_test(d + near, overlap).greater, paired_test(d - near, overlap).less) <= ALPHA
@@ -159,6 +159,17 @@ def _changes(a: Results, b: Results, pairs: DataFrame) -> Iterator[Change]:
             "same bits" if same == len(d) else "same" if within else "different" if p <= ALPHA else "undecided"
         )
         yield Change(arm, metric, len(d), same, float(d.mean()), (float(low), float(high)), float(p), near, outcome)
+
+
+def _adjusted(found: Sequence[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]], overlap: float) -> np.ndarray:
+    """Return p of each change, adjusted for their number. found: arm, metric, seeds, values in A and in B."""
+    if overlap or not found:  # the splits of one data set share samples, so seeds cannot be flipped
+        return holm([np.nan_to_num(paired_test(y - x, overlap).two_sided, nan=1.0) for *_, x, y in found])
+    seeds = np.unique(np.concatenate([seeds for _, _, seeds, _, _ in found]))
+    differences = np.full((len(seeds), len(found)), np.nan)
+    for column, (_, _, own, x, y) in enumerate(found):
+        differences[np.searchsorted(seeds, own), column] = y - x
+    return joint_sign_flip_test(differences, key=" ".join(f"{arm} {metric}" for arm, metric, *_ in found))
 
 
 def _near(metric: str, values: np.ndarray) -> float:

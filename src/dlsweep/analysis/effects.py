@@ -19,6 +19,7 @@ from dlsweep.analysis.sign_flips import MOST_EXACT
 from dlsweep.analysis.statistics import Replication, fewest_seeds, holm, interval
 from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
+from dlsweep.metrics import SHARED, Metric
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.text import plural
 
@@ -68,10 +69,11 @@ def effects(
     found = metric_of(results, metric)
     frame = values_to_divide(results, found, where)
     analysed = effects_in(frame.drop(columns="reason"), order, results.overlap)
+    analysed = analysed if found.repeated else _untested(analysed)
     counted = analysed.table["p"].notna()
     table = analysed.table.assign(adjusted=np.nan)
     table.loc[counted, "adjusted"] = holm(table.loc[counted, "p"].to_numpy())
-    notes = (*analysed.notes, *_notes(frame, analysed.n, int(counted.sum()), results.overlap))
+    notes = (*analysed.notes, *_notes(frame, found, analysed.n, int(counted.sum()), results.overlap))
     return replace(analysed, metric=found.name, words=found.words, table=table, notes=notes)
 
 
@@ -86,6 +88,13 @@ def effects_in(frame: DataFrame, order: int = 2, overlap: float = 0.0) -> Effect
         raise UsageError("there is nothing to compare: no factor varies")
     found = _of_grid(grid, order, overlap) if grid.complete else _simple(frame, grid)
     return replace(found, table=found.table.assign(p=np.nan)) if overlap else found
+
+
+def _untested(found: Effects) -> Effects:
+    """Return effects without p-values and intervals: of values that seeds do not repeat."""
+    levels = found.levels if found.levels.empty else found.levels.assign(low=np.nan, high=np.nan)
+    widths = {pair: own * np.nan for pair, own in found.widths.items()}
+    return replace(found, table=found.table.assign(p=np.nan, omega=np.nan), levels=levels, widths=widths)
 
 
 def effects_of_runs(runs: DataFrame, column: str) -> Effects:
@@ -243,13 +252,16 @@ def _slices(frame: DataFrame, grid: _Grid) -> Iterator[tuple[str, str, np.ndarra
                 yield ", ".join(f"{name}={level}" for name, level in zip(others, at)), factor, own.to_numpy()
 
 
-def _notes(frame: DataFrame, n: int, rows: int, overlap: float) -> Iterator[str]:
+def _notes(frame: DataFrame, metric: Metric, n: int, rows: int, overlap: float) -> Iterator[str]:
     """Yield sentences on diverged runs, on p-values, and on what the seeds can decide."""
     diverged = int((frame["status"].astype(str) == "diverged").sum())
     if diverged:
         yield f"{diverged} of {plural(len(frame), 'run')} diverged and count at chance"
     if n < 2:
         yield "one seed: no p-values, since nothing tells an effect from chance"
+        return
+    if not metric.repeated:
+        yield f"no p-values: {SHARED}"
         return
     if overlap:
         yield (

@@ -46,8 +46,8 @@ class Joint:
         arms = [name for name in names[0] if all(name in other for other in names[1:])]
         if len(boards) < 2 or len(arms) < 2:
             told = ", ".join(str(one.folder) for one in sweeps)
-            few = plural(len(arms), "arm")
-            raise UsageError(f"a joint table needs two sweeps that share two arms; {told} share {few}")
+            share = f"share {plural(len(arms), 'arm')}" if len(boards) > 1 else "is one sweep"
+            raise UsageError(f"a joint table needs two sweeps that share two arms; {told} {share}")
         return Joint(boards, arms)
 
     @property

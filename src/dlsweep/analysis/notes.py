@@ -15,6 +15,7 @@ from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.shown import Shown
 from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
+from dlsweep.metrics import SHARED
 from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural, plural_range
 
@@ -50,17 +51,19 @@ def _comparison(shown: Shown) -> Iterator[str]:
     on = " on these test images" if any(metric.split == "test" for metric in board.metrics) and not overlap else ""
     kind = "intervals from the variance components of the crossed seeds" if crossed else "t intervals"
     kind += f", corrected for splits that overlap ({CITED})" * bool(overlap)
-    yield f"Means over {seeds}, with 95 % {kind}{on}."
+    intervals = f", with 95 % {kind}{on}" * any(metric.repeated for metric in board.metrics)
+    yield f"Means over {seeds}{intervals}."
     if overlap:
         yield "On new images: not available, since seeds are tested on different samples of one data set."
     if f"{METRIC}_new_images_low" in shown.frame:
         yield "On new images: intervals over seeds and test images, for new images like these."
     if shown.several:
-        yield f"Differences to {shown.minus} are paired by seed: arms are compared by these and their intervals."
-        if shown.rows == "arms" and board.compared[0].best is not None and not crossed:
+        intervals = ": arms are compared by these and their intervals" * board.metrics[0].repeated
+        yield f"Differences to {shown.minus} are paired by seed{intervals}."
+        if shown.rows == "arms" and board.compared[0].best is not None and board.compared[0].tested:
             yield from _marks(board.compared[0])
         pairing = shown.frame[f"{name}_pairing"].dropna()
-        if len(pairing):
+        if len(pairing) and board.metrics[0].repeated:
             spread = f" ({pairing.min():.2g} to {pairing.max():.2g})" if len(pairing) > 1 else ""
             yield f"Pairing leaves {pairing.median():.2g}{spread} of the variance of unpaired differences."
     if board.results.record.tuning:
@@ -95,7 +98,9 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
         name = shown.board.label(metric)
-        if metric.kind == "best" and metric.split == "test":
+        if not metric.repeated:
+            yield f"{name}: {SHARED}, and there are no intervals."
+        if metric.optimistic:
             yield f"{name} is optimistic: the evaluation is chosen on the images that it is measured on."
         if metric.kind == "iterations_to":
             yield f"{name}: means over the runs that reach it."

@@ -19,7 +19,7 @@ from dlsweep.config.runs import Arm
 from dlsweep.config.sides import NONE, partial_arms
 from dlsweep.config.words import numeric_settings
 from dlsweep.errors import UsageError
-from dlsweep.metrics import Metric
+from dlsweep.metrics import SHARED, Metric
 from dlsweep.storage.results import Results
 from dlsweep.text import plural
 
@@ -60,8 +60,8 @@ class Question:
     @property
     def obstacle(self) -> str:
         """Reason why the claim cannot be decided whatever its values are; "" if there is none."""
-        if self.metric.y == "seconds":
-            return "the runs of a chunk share its seconds evenly, so seeds do not repeat the measurement"
+        if not self.metric.repeated:
+            return SHARED
         lacking = dict(self.sides.reasons)
         if failed := lacking.pop("failed", 0):
             them = "it" if failed == 1 else "them"

@@ -7,7 +7,16 @@ from functools import cached_property
 
 import numpy as np
 
-from dlsweep.analysis.statistics import INDEPENDENT, Replication, indistinguishable, pairing, row_intervals, row_means
+from dlsweep.analysis.statistics import (
+    INDEPENDENT,
+    UNBOUNDED,
+    Bounds,
+    Replication,
+    indistinguishable,
+    pairing,
+    row_intervals,
+    row_means,
+)
 from dlsweep.config.claims import ALPHA
 from dlsweep.metrics import Metric
 from dlsweep.types import Array
@@ -65,7 +74,7 @@ class Compared:
     def columns(self) -> dict[str, Array]:
         """Return the columns of all rows, by the end of their names."""
         mean = self.mean
-        low, high = row_intervals(self._reached(self.values), bounds=self.metric.bounds, replication=self.replication)
+        low, high = self._intervals(self._reached(self.values), self.metric.bounds)
         columns = {"": mean, "_low": low, "_high": high}
         if self.metric.kind == "iterations_to":
             columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
@@ -77,7 +86,7 @@ class Compared:
     def marked(self) -> Array:
         """True for the best row and those that cannot be distinguished from it; rows without a mean have no mark.
 
-        With crossed seeds only the best row has one: they are not independent, as the tests would need.
+        With crossed seeds, and of seconds, only the best row has one: values are not independent, as tests would need.
         """
         marked = np.zeros(len(self.values), bool)
         if self.best is None:
@@ -87,7 +96,12 @@ class Compared:
         best = int(np.searchsorted(at, self.best))
         marked[at] = indistinguishable(oriented, best, ALPHA, self.replication.overlap)
         alone: Array = np.arange(len(marked)) == self.best
-        return alone if self.replication.crossed else marked & ~np.isnan(self.mean)
+        return marked & ~np.isnan(self.mean) if self.tested else alone
+
+    @property
+    def tested(self) -> bool:
+        """True if rows can be tested against the best: their values are replicates."""
+        return self.metric.repeated and not self.replication.crossed
 
     @property
     def contradictory(self) -> Array:
@@ -110,7 +124,7 @@ class Compared:
         with np.errstate(invalid="ignore"):  # of two infinite values
             differences = values - own
         differences[np.isinf(values) | np.isinf(own)] = np.inf  # no mean, whatever the sign
-        low, high = row_intervals(differences, replication=self.replication)
+        low, high = self._intervals(differences)
         others = np.arange(len(values)) != self.reference
         return {
             "_difference": row_means(differences),
@@ -119,3 +133,9 @@ class Compared:
             "_pairs": (~np.isnan(differences)).sum(axis=1),
             "_pairing": np.array([pairing(row, own) if other else np.nan for row, other in zip(values, others)]),
         }
+
+    def _intervals(self, values: Array, bounds: Bounds = UNBOUNDED) -> tuple[Array, Array]:
+        """Return the ends of the interval of each row; NaN if its values are no replicates."""
+        if not self.metric.repeated:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        return row_intervals(values, bounds=bounds, replication=self.replication)

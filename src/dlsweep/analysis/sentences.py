@@ -14,7 +14,7 @@ from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
-from dlsweep.metrics import Metric
+from dlsweep.metrics import OPTIMISTIC, Metric
 from dlsweep.text import half_width, interval_text, measured, p_text, plural, sentence
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def of_comparison(found: Comparison) -> str:
         notes += [f"{plural(count, 'run')} with {side} diverged."] * bool(count)
     if found.failed:
         notes.append(f"{plural(found.failed, 'run')} without a value, so nothing was tested.")
-    if found.left_out:
-        notes.append(sentence(found.left_out))
+    notes += map(sentence, filter(None, (found.left_out, *found.limits)))
     return " ".join(notes)
 
 
@@ -162,6 +161,8 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield from _looks(verdict)
     elif not decided:
         yield from _seeds(verdict)
+    if verdict.metric and verdict.metric.optimistic:
+        yield OPTIMISTIC
     if verdict.stopped:
         yield f"{plural(verdict.stopped, 'run')} stopped early"
     if verdict.trained > verdict.n and not (verdict.exact or verdict.planned):

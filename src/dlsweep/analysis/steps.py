@@ -43,7 +43,9 @@ def steps_of(test: Tested, question: Question, alpha: float) -> Iterator[Step]:
         p = min(test.toward[i], test.away[i]) if test.toward and not (test.exact or test.planned) else nan
         first, second = (names[0], names[-1]) if len(question.contrasts) == 1 else names[i : i + 2]
         if test.exact:
-            value = float(contrast.differences[0])
+            value = (
+                float(contrast.differences[0]) if len(contrast.finite) else nan
+            )  # two infinite losses differ by no 0
             yield Step(first, second, value, (value, value), None, p)
         else:
             yield Step(first, second, contrast.effect, *_intervals(test, question, contrast, alpha), p)

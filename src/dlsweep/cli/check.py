@@ -85,7 +85,8 @@ def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, method
         except DlsweepError as error:
             lost.append(error)
             continue
-        found = Checked(found.verdicts + own.verdicts, {**found.removed, **own.removed})
+        removed, tuning = {**found.removed, **own.removed}, {**found.tuning, **own.tuning}
+        found = Checked(found.verdicts + own.verdicts, removed, tuning)
         paragraphs += [paragraph(sweep, own.verdicts)] if methods else []
     if form == "json":
         print_json({**found.data(), **({"methods": paragraphs} if methods else {})})
@@ -98,6 +99,8 @@ def _claims(sweeps: Sequence[Sweep], lost: list[DlsweepError], form: str, method
 
 def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
     """Return verdicts as JUnit XML: a verdict that is not as expected is a failure, also an undecided one.
+
+    A test has the name of its claim, with the verdict that is expected if it is not *supported*.
 
     lost: errors of results that could not be read.
     """
@@ -113,7 +116,7 @@ def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
         own = [verdict for verdict in checked if verdict.folder == folder]
         suite = counted(SubElement(root, "testsuite", name=printable(folder)), own)
         for verdict in own:
-            case = SubElement(suite, "testcase", classname=printable(verdict.sweep), name=printable(verdict.claim.name))
+            case = SubElement(suite, "testcase", classname=printable(verdict.sweep), name=printable(_case(verdict)))
             if not verdict.as_expected:
                 message = f"{verdict.verdict}, and not as the config expects"
                 SubElement(case, "failure", message=message, type=verdict.verdict).text = printable(verdict.sentence)
@@ -124,6 +127,12 @@ def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
         SubElement(case, "error", message=printable(str(error)), type=type(error).__name__)
     indent(root)
     return tostring(root, encoding="unicode", xml_declaration=False)
+
+
+def _case(verdict: Verdict) -> str:
+    """Return the name of a verdict's test: readers list the names of tests that passed, which are not all supported."""
+    expected = verdict.claim.expect
+    return verdict.claim.name + f" (expected: {expected})" * (expected != "supported")
 
 
 def _null(sweeps: Sequence[Sweep], as_json: bool) -> int:

@@ -85,11 +85,14 @@ def _text(found: Diff) -> str:
     changed = [change for change in found.changes if change.outcome != "same bits"]
     if changed:
         shown = sorted(changed, key=lambda one: ("different", "undecided", "same").index(one.outcome))[:MOST]
-        header = ["arm", "metric", "n", "B − A", "95 % interval", "p (Holm)", "counts as none", "outcome"]
+        header = ["arm", "metric", "n", "B − A", "95 % interval", "p (adjusted)", "counts as none", "outcome"]
         right = [False, False, True, True, True, True, True, False]
         lines += ["", table(header, [_row(one) for one in shown], right)]
         lines += [f"… and {plural(len(changed) - MOST, 'row')} more (--json has all)"] * (len(changed) > MOST)
-    return "\n".join([*lines, "", SUMMARY[found.outcome]])
+    summary = SUMMARY[found.outcome]
+    if found.only_a or found.only_b:  # a sweep that lacks runs is not the same
+        summary = summary.replace("A and B", "the runs that A and B share", 1)
+    return "\n".join([*lines, "", summary[0].upper() + summary[1:]])
 
 
 def _section(none: str, some: str, sentences: list[str]) -> list[str]:

@@ -11,17 +11,7 @@ from typing import get_args
 from dlsweep.config.document import STDIN, Key, Node, Place, Reading
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.settings import read_section
-from dlsweep.config.words import (
-    EVALUATE,
-    FIELDS,
-    KEYS,
-    OUTSIDE,
-    STATISTICS,
-    Factor,
-    dotted_names,
-    entries,
-    meant,
-)
+from dlsweep.config.words import EVALUATE, FIELDS, KEYS, OUTSIDE, STATISTICS, Factor, dotted_names, entries, meant
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.text import nearest, steering
 from dlsweep.types import Split
@@ -82,7 +72,7 @@ def read_name(node: Node | None, file: Path | None, top: Place) -> Reading[str]:
 
 def read_title(document: Node, text: str) -> Reading[str | None]:
     """Read the title of the sweep's figures: by default the question in the file's opening comment; null for none."""
-    node = next((node for key, node in document.value.items() if key == "title"), None)
+    node = document.value.get("title")
     if node is None:
         return _question(text)
     if node.value is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from annotated_types import Ge, MinLen
 
 from dlsweep.config.document import Key, Node
+from dlsweep.config.rules import PartialArm as PartialArm
 from dlsweep.config.words import ALPHA as ALPHA
 from dlsweep.config.words import Section
 from dlsweep.registry import NonNegative, Positive
@@ -19,8 +20,6 @@ Direction = Literal["up", "down"]
 Better = Literal["more", "less"]
 
 LONGEST_CLAIM = 200  # characters of its name
-
-PartialArm = Mapping[str, tuple[str, ...]]  # for each factor that it speaks of, the labels that fit
 
 
 @dataclass(frozen=True)

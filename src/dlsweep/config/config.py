@@ -142,7 +142,7 @@ class Config:
     def keeping(self, arms: Iterable[Arm], *, resolved: Mapping[str, Any] | None = None, **changes: Any) -> Config:
         """Return a config with these of its arms only. changes: of other fields; resolved: of the resolved form."""
         only = [{factor: [arm.levels[factor]] for factor in self.varying} for arm in arms]
-        kept = tuple({factor: frozenset(labels) for factor, labels in arm.items()} for arm in only)
+        kept = tuple({factor: tuple(labels) for factor, labels in arm.items()} for arm in only)
         whole = {**self._resolved, "only": only, **(resolved or {})}
         return replace(self, _rules=replace(self._rules, only=kept), _resolved=whole, **changes)
 

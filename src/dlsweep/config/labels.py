@@ -141,11 +141,14 @@ def _read_partial_arms(sweep: Sweep, key: str, words: Words) -> Reading[tuple[Pa
 
 @whole
 def read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str]) -> Reading[PartialArm]:
-    """Read a partial arm. words: of the sweep; faulty: fields with a mistake, whose factors are left out."""
+    """Read a partial arm, with its labels in the order of the grid.
+
+    words: of the sweep; faulty: fields with a mistake, whose factors are left out.
+    """
     if not node.is_mapping or not node.value:
         yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
         return {}
-    partial: dict[str, frozenset[str]] = {}
+    partial: dict[str, tuple[str, ...]] = {}
     for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:
             continue
@@ -160,7 +163,7 @@ def read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str])
             if text not in known:
                 yield one.place.mistake(f"{factor} has no level {text!r}{nearest(text, _some(known))}")
             found |= known.get(text, set())
-        partial[str(factor)] = frozenset(found)
+        partial[str(factor)] = tuple(label for label in known if label in found) if len(found) > 1 else tuple(found)
     return partial
 
 

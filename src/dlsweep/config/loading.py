@@ -129,8 +129,7 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         tuning=sweep.tuning,
     )
     if sweep.rules and next(config.arms(), None) is None:
-        place = next(key.place for key in sweep.top if key in ("exclude", "only"))
-        yield place.mistake("exclude and only leave no arm at all")
+        yield sweep.place_of("exclude", "only").mistake("exclude and only leave no arm at all")
     return config
 
 
@@ -152,10 +151,9 @@ def _read(document: Node, given: Source, max_runs: int, checks: Iterable[Check])
 
 
 def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
-    place = next((key.place for key in sweep.top if key in ("grid", "seeds")), sweep.place)
     arms = f"{plural(sweep.count // len(sweep.seeds), 'arm')} × {plural(len(sweep.seeds), 'seed')}"
     limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
-    return place.mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
+    return sweep.place_of("grid", "seeds").mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
 
 
 def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from dlsweep.config.claims import Claim, PartialArm
+from dlsweep.config.claims import Claim
+from dlsweep.config.rules import fits
 from dlsweep.config.runs import Arm, Run
 from dlsweep.randomness import Seeds
 
@@ -53,8 +54,6 @@ def arms_of(claims: Iterable[Claim], arms: Iterable[Arm]) -> list[str]:
 
 
 def _concerns(claim: Claim, levels: Mapping[str, str]) -> bool:
-    def fits(partial: PartialArm) -> bool:
-        return all(levels[factor] in labels for factor, labels in partial.items())
-
     parts = [part for part in (claim.more, claim.than) if part]
-    return fits(claim.where) and (not claim.arms or any(map(fits, claim.arms))) and (not parts or any(map(fits, parts)))
+    sides = (one for one in ((claim.where,), claim.arms, parts) if one)
+    return all(any(fits(levels, partial) for partial in side) for side in sides)

@@ -11,18 +11,7 @@ from collections.abc import Iterable
 from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
-from dlsweep.config.words import (
-    EVALUATE,
-    KEYS,
-    OTHER_NAMES,
-    OUTSIDE,
-    STATISTICS,
-    TRAIN,
-    TUNE,
-    dotted_names,
-    meant,
-    registry,
-)
+from dlsweep.config.words import KEYS, OTHER_NAMES, OUTSIDE, SECTIONS, TRAIN, dotted_names, meant, registry
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.randomness import SOURCES
 from dlsweep.text import nearest, similar
@@ -67,7 +56,7 @@ def _put(document: Node, path: str, value: Node) -> Reading[Node]:
         return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
     if head == "seeds":
         return _with(document, head, _with(inner, rest, value))
-    if head in ("train", "evaluate", "statistics", "tune"):
+    if head in SECTIONS:
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
     if head in OUTSIDE:
         name, _, setting = rest.partition(".")
@@ -106,11 +95,11 @@ def _is_seed(path: str) -> bool:
 
 def _inner_paths() -> list[str]:
     """The paths that an override can set below the keys of the config."""
-    parts = (f"{part.name}.{setting}" for part in (EVALUATE, STATISTICS, TUNE) for setting in part.settings)
+    parts = (f"{name}.{setting}" for name, section in SECTIONS.items() for setting in section.settings)
     seeds = (f"seeds.{source}" for source in SOURCES)
     outside = (name for field in OUTSIDE for name in dotted_names(field) if name.count(".") == 2)
     standard = (f"grid.{name}" for field in STANDARD for name in (field, *dotted_names(field)))
-    return [*dotted_names("train"), *parts, *seeds, *outside, *standard]
+    return [*parts, *seeds, *outside, *standard]
 
 
 def _with(node: Node | None, key: str, value: Node) -> Node:

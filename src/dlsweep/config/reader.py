@@ -1,7 +1,7 @@
 """From YAML text, or from a Python mapping, to nodes: YAML 1.2 meaning, bounded work, no code run.
 
-PyYAML gives the events (its C parser is quick, and safe while nothing is constructed); their meaning is decided here.
-Building from events counts as it goes, and knows the line and column of every value.
+PyYAML yields events, and its C parser is quick. It constructs no object, so it runs no code. This module gives the
+events their meaning, counts the values, and knows the line and column of each.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.
 
 
 class _Unreadable(Exception):
-    """Something after which there is no sense in reading on."""
+    """A mistake after which the rest of a text cannot be read."""
 
     def __init__(self, place: Place, sentence: str):
         super().__init__(sentence)
@@ -59,7 +59,7 @@ class _Unreadable(Exception):
 def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | None]:
     """Read the one document of a YAML text, UTF-8; None if it cannot be read.
 
-    file: as messages show it; lines: whether a place in it has a line and a column.
+    file: as messages show it; lines: True if a place in it has a line and a column.
     """
     start = Place(file, 1, 1)
     try:
@@ -114,7 +114,7 @@ class _Value(NamedTuple):
 
 @dataclass
 class _Reader:
-    """Reads the events of a YAML text. anchors: None for a value that has not ended; values: so far."""
+    """Reads the events of a YAML text. anchors: None for a value that has not ended; values: their number so far."""
 
     file: str
     lines: bool

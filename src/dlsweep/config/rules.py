@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-PartialArm = Mapping[str, frozenset[str]]  # for each factor that it speaks of, the labels that fit
+PartialArm = Mapping[str, tuple[str, ...]]  # for each factor that it names, the labels that fit
+
+
+def fits(labels: Mapping[str, str], partial: PartialArm) -> bool:
+    """Return True if labels, by factor, are among those that a partial arm names."""
+    return all(labels.get(factor) in own for factor, own in partial.items())
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ Monitor = Literal[
 ]  # fmt: skip
 Keep = Literal["final", "best"]
 
-# About how often a run is evaluated where the config does not say.
+# Number of evaluations of a run, about, if the config does not set it.
 EVALUATIONS = 50
 
 # The meaning of the measurements of layers, a part of the identity of runs that have them. 2: the row of iteration t
@@ -33,10 +33,10 @@ MEASUREMENTS_VERSION = 2
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a run stops early: once `patience` evaluations in a row have not improved the monitored metric.
+    """Early stopping of a run, after `patience` evaluations in a row that do not improve the monitored metric.
 
-    min_delta: an improvement is one by more than this. restore_best: whether the run's final metrics are those of the
-    evaluation that improved it last; else those of its last evaluation.
+    min_delta: a smaller change is no improvement. restore_best: True if the run's final metrics are those of its last
+    improvement, False if those of its last evaluation.
     """
 
     patience: int
@@ -59,8 +59,8 @@ class Stopping:
 class Train:
     """Length and minibatches of the training of a run. Either `iterations` or `epochs` is set, the other is None.
 
-    clip_norm: the norm that a run's gradient is shortened to if it is longer; None for no limit. stopping: None for
-    runs that all train to the end.
+    clip_norm: largest norm of a run's gradient, which is scaled down to it; None for no limit. stopping: None if all
+    runs train to the end.
     """
 
     iterations: int | None
@@ -69,6 +69,11 @@ class Train:
     sampling: Literal["shuffle", "replacement"]
     clip_norm: float | None = None
     stopping: Stopping | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings by name, with those of early stopping."""
+        return vars(self) | (vars(self.stopping) if self.stopping else {})
 
     def lasting(self, length: int) -> Train:
         """Return the same training with another length, in the same unit."""
@@ -88,15 +93,15 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """When (at iteration 0, every `every` iterations and at the end) and on which splits metrics are taken.
+    """Evaluations of a run: at iteration 0, every `every` iterations and at the end, on the splits `on`.
 
-    ensemble: whether also those of the averaged predictions of an arm's runs. layers: whether every layer is measured.
-    keep: of which evaluation the weights are kept; None for none. planned: the length of training that `every` is left
-    open for, if it is another than the arm's; None in an arm. predictions: whether the class is kept that each run
-    predicts for each test image; no part of a run's identity.
+    ensemble: True to measure the averaged predictions of an arm's runs, too. layers: True to measure every layer. keep:
+    the evaluation whose weights are kept; None for none. planned: the length of training from which the default of
+    `every` follows, if it is not the arm's; None in an arm. predictions: True to keep the class that each run predicts
+    for each test image; not a part of a run's identity.
     """
 
-    every: int  # 0 in a config that leaves it open; in an arm at least 1
+    every: int  # 0 in a config that does not set it; in an arm at least 1
     on: tuple[Split, ...]
     ensemble: bool = False
     layers: bool = False
@@ -110,7 +115,7 @@ class Evaluate:
         return self.predictions and "test" in self.on
 
     def during(self, train: Train, samples: int) -> Evaluate:
-        """Return it for a training: where the config leaves `every` open, for about `EVALUATIONS` evaluations."""
+        """Return the evaluations of a training: about `EVALUATIONS` of them if the config does not set `every`."""
         if self.every:
             return self
         planned = train.lasting(self.planned) if self.planned else train

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS, Claim, PartialArm, Relation, Stated
@@ -122,13 +122,8 @@ def _read_parts(sweep: Sweep, body: Node, words: Words) -> Reading[dict[str, lis
         nodes = node.items() if key == "order" else (node,) if key in PARTS else ()
         good = [one for one in nodes if one.is_mapping and one.value]  # the others are told as settings
         read = yield from each(read_partial_arm(str(key), one, words, sweep.every_fault) for one in good)
-        parts[str(key)] = [_in_order(partial, words) for partial in read if partial is not None]
+        parts[str(key)] = [partial for partial in read if partial is not None]
     return parts
-
-
-def _in_order(partial: Mapping[str, Collection[str]], words: Words) -> PartialArm:
-    """Return a partial arm with its levels in the order of the grid."""
-    return {factor: tuple(word for word in words[factor] if word in labels) for factor, labels in partial.items()}
 
 
 @whole

@@ -13,7 +13,7 @@ from dlsweep.config.claims import ALPHA, Stated
 from dlsweep.config.document import Node, Place, Reading
 from dlsweep.config.grid import Axis, Grid
 from dlsweep.config.levels import Level, LevelSpec, default_level
-from dlsweep.config.rules import Rules
+from dlsweep.config.rules import PartialArm, Rules, fits
 from dlsweep.config.runs import Evaluate
 from dlsweep.config.seeds import Replicates
 from dlsweep.config.tuning import Tuning
@@ -57,9 +57,9 @@ class Combined:
         """The values of the fields."""
         return {name: value for one in self.combinations for name, value in one.fields.items()}
 
-    def fits(self, partial: Mapping[str, Collection[str]]) -> bool:
+    def fits(self, partial: PartialArm) -> bool:
         """Return True if it has levels that a partial arm names."""
-        return all(self.labels.get(factor) in labels for factor, labels in partial.items())
+        return fits(self.labels, partial)
 
 
 Block = tuple[Combination, ...]
@@ -154,10 +154,9 @@ class Sweep:
         """The axes of all grids."""
         return (axis for grid in self.grids for axis in grid.axes)
 
-    def place_of(self, key: str) -> Place:
-        """Return the place of a key that the config has."""
-        found: Place = next(own.place for own in self.top if own == key)
-        return found
+    def place_of(self, *keys: str) -> Place:
+        """Return the place of the first of some keys that the config has; of the whole if it has none."""
+        return next((own.place for own in self.top if own in keys), self.place)
 
     def specs(self, field: str) -> list[LevelSpec]:
         """Return the levels of a field as written, in all grids."""
@@ -175,17 +174,17 @@ class Sweep:
         """Yield every combination that says something of a field."""
         return (one for one in self.combinations() if field in one.fields)
 
-    def partial_arms(self, *names: str) -> Iterator[PartialArm]:
+    def parts(self, *names: str) -> Iterator[ArmPart]:
         """Yield the combinations of some fields of an arm, in every grid."""
         for blocks in self.blocks:
             concerned = [block for block in blocks if block[0].fields.keys() & set(names)]
             if set(names) <= {name for block in concerned for name in block[0].fields}:
                 for combinations in product(*concerned):
-                    yield PartialArm(combinations, blocks, self)
+                    yield ArmPart(combinations, blocks, self)
 
 
 @dataclass(frozen=True, eq=False)
-class PartialArm(Combined):
+class ArmPart(Combined):
     """Some fields of arms, with the places of their settings."""
 
     blocks: Sequence[Block]

@@ -22,7 +22,7 @@ def draws_of(node: Node | None) -> Draws:
     given = node.value if node is not None and node.is_mapping else {}
     over = given["over"].items() if "over" in given else ()
     number = given["random"].value if "random" in given else 0
-    is_count = isinstance(number, int) and not isinstance(number, bool) and number > 0
+    is_count = type(number) is int and number > 0
     return Draws(frozenset(str(one.value) for one in over), number if is_count or not number else 2)
 
 

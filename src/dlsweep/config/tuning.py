@@ -159,8 +159,7 @@ def grouped(tuning: Tuning, arms: Iterable[A]) -> list[list[A]]:
 def _choices(field: str, value: Any) -> tuple[Choice, ...]:
     """Return the value of a field of an arm as choices."""
     if isinstance(value, Train):
-        own = {**vars(value), **(vars(value.stopping) if value.stopping else {})}
-        return (Choice(field, {name: own.get(name) for name in TRAIN.settings}),)
+        return (Choice(field, {name: value.settings.get(name) for name in TRAIN.settings}),)
     return value if isinstance(value, tuple) else (value,)
 
 

@@ -42,7 +42,7 @@ ALPHA = 0.05  # the default level of the tests, for all claims of a sweep togeth
 
 OTHER_NAMES = {"learning_rate": "lr", "epoch": "epochs", "iteration": "iterations", "steps": "iterations"}
 
-# The plots belong to a later stage: a config knows no more of them than their registry tells, names and settings.
+# The plots belong to a later stage: a config knows only the names and settings that their registry has.
 _PLOTS = "dlsweep.plots:plots"
 
 
@@ -60,11 +60,12 @@ def train(
 ) -> Train:
     """Length and minibatches of the training of a run.
 
-    iterations: updates; epochs: passes over the training data instead; batch_size: samples per update; sampling: a new
-    permutation each epoch (shuffle), or independent draws (replacement); clip_norm: the norm that a gradient over all
-    parameters is shortened to where it is longer (Pascanu et al. 2013, Algorithm 1). patience: a run stops early after
-    this many evaluations in a row that do not improve the metric `monitor` by more than `min_delta` (Goodfellow et al.
-    2016, Algorithm 7.1); null: never. restore_best: its final metrics are those of the last improvement.
+    iterations: updates; epochs: passes over the training data, instead of iterations; batch_size: samples per update;
+    sampling: a new permutation each epoch (shuffle), or independent draws (replacement); clip_norm: largest norm of the
+    gradient over all parameters; a longer gradient is scaled down to it (Pascanu et al. 2013, Algorithm 1). patience: a
+    run stops early after this many evaluations in a row that do not improve the metric `monitor` by more than
+    `min_delta` (Goodfellow et al. 2016, Algorithm 7.1); null: never. restore_best: true if its final metrics are those
+    of its best evaluation.
     """
     stopping = None if patience is None else Stopping(patience, monitor, min_delta, restore_best)
     return Train(iterations, epochs, batch_size, sampling, clip_norm, stopping)
@@ -85,12 +86,12 @@ def evaluate(
     every: iterations between two evaluations; by default a run has about 50; on: the current minibatch (batch), train,
     validation, test; ensemble: true to measure the averaged predictions of each arm's seeds too, on the splits whose
     samples they share; layers: true to measure weights, gradients and activations in every layer too; keep: the
-    weights to keep of each run, the ones that its final metrics were computed with (final), or those of its best
-    evaluation (best): with patience, the evaluation of its last improvement, else the one with the highest accuracy, of
-    equals the first, on validation or, if it is not evaluated, on the last of the splits. Final weights come with the
-    state of training, from which `dlsweep run` with a longer training goes on. planned: the length of training that the
-    default of `every` is for, in the unit of train's, if it is not this one; set in sweeps that were trained further.
-    predictions: false to keep no predictions: the class that each run's final network gives each test image.
+    weights to keep of each run: those of its final metrics (final), or of its best evaluation (best). With patience,
+    the best evaluation is the last improvement. Without, it is the first one with the highest accuracy on validation
+    or, if that is not evaluated, on the last of the splits. With final weights, `dlsweep run` can train a sweep
+    further. planned: length of training from which the default of `every` follows, in iterations or epochs as in train;
+    set when a sweep is trained further. predictions: false to keep no predictions. A prediction is the class that a
+    run's final network gives a test image.
     """
     splits = tuple(split for split in get_args(Split) if split in on)
     return Evaluate(every or 0, splits, ensemble, layers, keep, planned, predictions)
@@ -99,7 +100,7 @@ def evaluate(
 def statistics(*, alpha: Annotated[float, Gt(0), Lt(0.5)] = ALPHA) -> float:
     """Tests of the claims.
 
-    alpha: the probability that a sweep whose claims all lie on their margins decides any of them.
+    alpha: probability that any claim is decided, if the true effects of all claims are equal to their margins.
     """
     return alpha
 
@@ -115,11 +116,11 @@ def tune(
 ) -> None:
     """Settings to choose for each arm before it is compared.
 
-    over: a setting such as optimizer.lr, or several: the arms that differ only in these are candidates of one arm, of
-    which the best is compared; on: the split that they are judged on; seeds: the number of tuning seeds, 1000, 1001, …,
-    which are never those reported; metric: without a split, such as loss or best_accuracy, by default the final
-    accuracy; random: the number of candidates of each arm that are drawn at random; by default all are tried; seconds:
-    of training, after which an arm tries no more candidates.
+    over: a setting such as optimizer.lr, or several. Arms that differ only in these are candidates of one arm, and the
+    best candidate is compared; on: the split on which candidates are compared; seeds: number of tuning seeds, 1000,
+    1001, …, which are never reported; metric: without a split, such as loss or best_accuracy, by default the final
+    accuracy; random: number of candidates of each arm, drawn at random; by default all are tried; seconds: of training,
+    after which an arm tries no more candidates.
     """
 
 
@@ -135,6 +136,7 @@ TRAIN = Section("part of a config", "train", train)
 EVALUATE = Section("part of a config", "evaluate", evaluate)
 STATISTICS = Section("part of a config", "statistics", statistics)
 TUNE = Section("part of a config", "tune", tune)
+SECTIONS = {section.name: section for section in (TRAIN, EVALUATE, STATISTICS, TUNE)}
 
 
 def registry(word: str) -> Registry:
@@ -237,9 +239,6 @@ def own_settings(choice: Choice, dotted: Iterable[Factor]) -> dict[str, Any]:
 
 def numbers(field: str, value: Any) -> dict[str, float]:
     """The settings of an arm's field that are numbers, by column name: "optimizer.lr", "regularizer.dropout.ratio"."""
-    if isinstance(value, Train):
-        settings = vars(value) | (vars(value.stopping) if value.stopping else {})
-        return {f"{field}.{name}": v for name, v in settings.items() if _is_number(v)}
     if isinstance(value, tuple):
         return {f"{field}.{c.name}.{name}": v for c in value for name, v in c.settings.items() if _is_number(v)}
     return {f"{field}.{name}": v for name, v in value.settings.items() if _is_number(v)}

@@ -87,58 +87,41 @@ def dataset(
     if train.x.dtype.kind == "b":
         found.append(f"truth values in {train.x_name} are 0 and 1")
     if wanted.by_seed:
-        return _divided_by_seed(path, train, wanted, class_names, found)
-    if test is None:
+        test = train._replace(x=train.x[:0], t=train.t[:0])
+    elif test is None:
         train, test = _divided(train, wanted.test)
         wanted = wanted._replace(test=None)
         found.append(
             f"{plural(len(test.x), 'sample')} of {len(train.x) + len(test.x):,}, drawn by seed 0, are for testing"
         )
     refuse(path, [*_one_class(train)])
-    assert not isinstance(wanted.test, float)
-    names = train.x_name, test.x_name
     found += features.axis_notes(train.x_name, train.x, wanted.channels)
     x, x_test = (features.converted(part.x, wanted.channels) for part in (train, test))
     understood = labels.understand((train.t_name, test.t_name), train.t, test.t, class_names)
-    found += [*understood.notes, *features.notes(names, x, x_test, wanted.standardize)]
-    subset = Subset(str(path), len(x), len(x_test), wanted.train, wanted.validation, wanted.test, wanted.standardize)
+    t, t_test, names = understood.train, understood.test, (train.x_name, test.x_name)
+    found += [*understood.notes, *features.notes(names, x, x_test if len(x_test) else x, wanted.standardize)]
+    arrays, division = (x, t, x_test, t_test), None
+    content, totals = _digest(*arrays), (len(x), len(x_test))
+    if wanted.by_seed:
+        division = Division(t, _count(wanted.test, len(x)), wanted.folds or 0, wanted.validation)
+        found.append(_drawing(division))
+        content = f"{_digest(x, t)} {f'{wanted.folds} folds' if wanted.folds else 'split by seed'}"
+        totals, wanted = (len(x) - division.largest, division.largest), wanted._replace(test=None)
+    assert not isinstance(wanted.test, float)
+    subset = Subset(str(path), *totals, wanted.train, wanted.validation, wanted.test, wanted.standardize)
     scale = 1 / 255 if x.dtype == np.uint8 else 1.0
-    t, t_test = understood.train, understood.test
+    for array in arrays:
+        array.flags.writeable = False  # sweeps share them
     return Dataset(
-        fingerprint=subset.fingerprint(_digest(x, t, x_test, t_test)),
+        fingerprint=subset.fingerprint(content),
         shape=x.shape[1:],
         classes=understood.classes,
         names=understood.names,
         sizes=subset.sizes,
-        read=lambda: subset.arrays(x, t, x_test, t_test, scale=scale),
-        notes=tuple(f"{path}: {note}" for note in found),
-    )
-
-
-def _divided_by_seed(path: Path, whole: Part, wanted: Wanted, class_names: Sequence[str], found: list[str]) -> Dataset:
-    """Return a data set of which each seed draws its own test samples."""
-    refuse(path, [*_one_class(whole)])
-    found += features.axis_notes(whole.x_name, whole.x, wanted.channels)
-    x = features.converted(whole.x, wanted.channels)
-    understood = labels.understand((whole.t_name,), whole.t, whole.t[:0], class_names)
-    found += [*understood.notes, *features.notes((whole.x_name, whole.x_name), x, x, wanted.standardize)]
-    t = understood.train
-    division = Division(t, _count(wanted.test, len(x)), wanted.folds or 0, wanted.validation)
-    rest = len(x) - division.largest
-    subset = Subset(str(path), rest, division.largest, wanted.train, wanted.validation, None, wanted.standardize)
-    by = f"{wanted.folds} folds" if wanted.folds else "split by seed"
-    for array in (x, t):
-        array.flags.writeable = False
-    return Dataset(
-        fingerprint=subset.fingerprint(f"{_digest(x, t)} {by}"),
-        shape=x.shape[1:],
-        classes=understood.classes,
-        names=understood.names,
-        sizes=subset.sizes,
-        read=lambda: Arrays(
-            x, t, x[:0], t[:0], x[:0], t[:0], 1 / 255 if x.dtype == np.uint8 else 1.0, wanted.standardize
+        read=lambda: (
+            Arrays(*arrays, x_test, t_test, scale, wanted.standardize) if division else subset.arrays(*arrays, scale)
         ),
-        notes=tuple(f"{path}: {note}" for note in [*found, _drawing(division)]),
+        notes=tuple(f"{path}: {note}" for note in found),
         division=division,
     )
 

@@ -61,7 +61,7 @@ def dropconnect(
     """
 
     def wrap(layer: Layer) -> Layer:
-        kernels = [k for k, parameter in layer.parameters.items() if parameter.kernel]
+        kernels = layer.kernels
 
         def apply(p: Parameters, x: Any, context: Context) -> Output:
             if not context.training:

@@ -154,6 +154,15 @@ class Layer(NamedTuple):
     shape: Shape = ()
     facts: Facts = UNKNOWN
 
+    @property
+    def kernels(self) -> list[str]:
+        """Names of its kernels.
+
+        >>> Layer("fc", None, {"W": Parameter((2, 3), fan_in=3, fan_out=2), "b": Parameter((2, 1))}).kernels
+        ['W']
+        """
+        return [name for name, parameter in self.parameters.items() if parameter.kernel]
+
     def wrapped(self, apply: Apply, facts: Facts = UNKNOWN) -> Layer:
         """Return a layer with the same name, parameters and shape that computes `apply`, with only these facts.
 

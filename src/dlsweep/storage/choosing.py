@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.errors import UsageError
-from dlsweep.text import did_you_mean, fitting_labels, label_text, nearest, similar
+from dlsweep.text import did_you_mean, fitting_labels, label_text, nearest, parts, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,7 +33,8 @@ def partial_arm(known: Mapping[str, Sequence[str]], arm: Mapping[str, Any], wher
         one, found[factor] = not isinstance(level, (list, tuple)) or label_text(level) in known[factor], []
         for text in map(label_text, [level] if one else level):
             if not (fitting := fitting_labels(text, known[factor])):
-                raise UsageError(f"{factor} has no level {text!r} {where}{nearest(text, known[factor])}")
+                unknown = next((one for one in parts(text) if not fitting_labels(one, known[factor])), text)
+                raise UsageError(f"{factor} has no level {unknown!r} {where}{nearest(unknown, known[factor])}")
             found[factor] += fitting
     return {factor: tuple(dict.fromkeys(labels)) for factor, labels in found.items()}
 

@@ -77,7 +77,7 @@ def of_network(arm: Arm) -> Cost:
     copies = 4 + slots + max(kept, restored) + 3 * arm.evaluate.layers
     parameters = size(layers)
     memory = FLOAT * (parameters * copies + activations + samples)
-    kernels = sum(p.kernel for layer in layers for p in layer.parameters.values())
+    kernels = sum(len(layer.kernels) for layer in layers)
     return Cost(steps, evaluations, parameters, memory, float(work), kernels, kept)
 
 

@@ -52,15 +52,15 @@ def initial(
         plain = replace(run.arm, choices={**run.arm.choices, "regularizer": ()})
         alone = build([plain], data, dtype).layers if measures else layers
         for depth, layer in enumerate(alone):
-            for k, parameter in layer.parameters.items():
-                if parameter.kernel:
-                    passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), *parameter[:3]]
-                    if measures:
-                        passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
-                    weights = entry(*passed, **run.arm.init.settings)
-                    if np.shape(weights) != parameter.shape:
-                        raise entry.broken(f"weights {parameter.shape}", str(np.shape(weights)))
-                    own[layer.name][k][0] = weights
+            for k in layer.kernels:
+                shape, fan_in, fan_out, *_ = layer.parameters[k]
+                passed: list[Any] = [run.seeds.stream(f"init/{layer.name}"), shape, fan_in, fan_out]
+                if measures:
+                    passed.append(_outputs(alone[: depth + 1], own, k, samples[run.seeds]))
+                weights = entry(*passed, **run.arm.init.settings)
+                if np.shape(weights) != shape:
+                    raise entry.broken(f"weights {shape}", str(np.shape(weights)))
+                own[layer.name][k][0] = weights
     return stack
 
 

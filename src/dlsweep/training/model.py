@@ -87,8 +87,7 @@ class Model:
     @cached_property
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels among the parameters, from the input on."""
-        layers = self._network.layers
-        return tuple(f"{layer.name}/{k}" for layer in layers for k, p in layer.parameters.items() if p.kernel)
+        return tuple(f"{layer.name}/{k}" for layer in self._network.layers for k in layer.kernels)
 
     def logits(self, x: Array) -> Array:
         """Return the outputs of the last layer, `(N, classes)`.

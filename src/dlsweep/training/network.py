@@ -86,13 +86,12 @@ def _refuse_without_activation(layers: Sequence[Layer], regularizer: str) -> Non
     """Raise `UsageError` if no activation follows a layer whose evaluation has several columns a sample."""
     open_ = ""  # the last layer with a kernel, until an activation follows it
     for layer in layers:
-        kernel = any(parameter.kernel for parameter in layer.parameters.values())
-        if open_ and (kernel or layer.facts.route or (layer is layers[-1] and not layer.facts.activation)):
+        if open_ and (layer.kernels or layer.facts.route or (layer is layers[-1] and not layer.facts.activation)):
             raise UsageError(
                 f"{regularizer} averages the activations of several draws in evaluation, and no activation follows "
                 f"{open_}; add one, or use inference: mean"
             )
-        open_ = layer.name if kernel else "" if layer.facts.activation else open_
+        open_ = layer.name if layer.kernels else "" if layer.facts.activation else open_
 
 
 def _augmented(first: Layer, change: Augment) -> Layer:

@@ -30,10 +30,11 @@ class TrainingResult:
     loss or its gradient was found not to be finite. final: per run, the iteration whose metrics are the final ones of a
     run that did not diverge. parameters: trained numbers of one run. seconds: of the whole stack. ensembles: as curves,
     of the arms' averaged predictions: `run` is one of an arm's runs, `members` how many took part, no penalty.
-    layers: a row per run, iteration and layer, see `dlsweep.training.probes`. kept: per run, the parameters that were
-    asked for; a run that diverged has no final ones, and no best ones if it never was evaluated. states: per run, the
-    arrays besides its final parameters that a longer training goes on from; none of runs that ended early. predictions:
-    per run, the class that its final network gives each test image, in the order of the data; None if it diverged.
+    layers: a row per run, iteration and layer, see `dlsweep.training.observers.probes`. kept: per run, the parameters
+    that were asked for; a run that diverged has no final ones, and no best ones if it was never evaluated. states: per
+    run, the arrays besides its final parameters from which a longer training goes on; none of runs that ended early.
+    predictions: per run, the class that its final network gives each test image, in the order of the data; None if it
+    diverged.
     """
 
     curves: dict[str, Array]

@@ -70,8 +70,7 @@ class Stack:
     @cached_property
     def kernels(self) -> list[tuple[int, str]]:
         """Layer and name of every kernel."""
-        layers = self.network.layers
-        return [(i, k) for i, layer in enumerate(layers) for k, p in layer.parameters.items() if p.kernel]
+        return [(i, k) for i, layer in enumerate(self.network.layers) for k in layer.kernels]
 
     @cached_property
     def optimizer(self) -> tuple[Entry, dict[str, Any]]:

@@ -13,6 +13,7 @@ from scipy import stats
 from tests.support.figures import data, line, panels, texts
 
 from dlsweep.analysis.crossed import variance_shares
+from dlsweep.analysis.effect_tables import percent
 from dlsweep.errors import UsageError
 from dlsweep.plots import plots
 
@@ -48,6 +49,18 @@ def test_main_effects() -> None:
     share = chart.data.set_index("factor")["share"]["activation"].iloc[0]
     assert f"{100 * share:.0f} % of the variance" in texts(chart.figure)
     assert "6 seeds" in chart.caption
+
+
+def test_main_effects_tell_the_share_of_the_interactions() -> None:
+    """Means over other factors mislead where factors interact."""
+    frame = runs()
+    y = frame["final_test_accuracy"]
+    every = ([*FACTORS], *([factor] for factor in FACTORS))
+    by = [frame.groupby(own, observed=True)["final_test_accuracy"].transform("mean") for own in every]
+    cells, *factors = (((one - y.mean()) ** 2).sum() / ((y - y.mean()) ** 2).sum() for one in by)
+    caption = plots["effects"](frame).caption
+    assert f"Interactions of factors have {percent(cells - sum(factors))} of the variance." in caption
+    assert "Interactions" not in plots["effects"](runs(factors={"init": FACTORS["init"]})).caption
 
 
 def test_an_interaction_is_the_largest_by_default() -> None:

@@ -134,6 +134,16 @@ def test_the_caption_tells_the_level_the_correction_and_late_claims(forest: Any)
     assert forest.alt.startswith("Forest plot of 10 claims: 5 supported, 2 refuted, 3 undecided.")
 
 
+def test_the_words_over_the_zones_point_at_no_zone_of_another_kind(forest: Any, tmp_path: Path) -> None:
+    """Right of its margins an equality is refuted, so no arrow may say that effects there support it."""
+    assert {"■ refuted", "■ supported"} <= {*texts(forest.figure)}
+    assert not said(forest.figure, "supported →")
+    both = {"same": claim("same", "equals", RELU, TANH, margin=0.1), "better": claim("better", "beats", RELU, TANH)}
+    for name, words in (("same", ["refuted", "supported", "refuted"]), ("better", ["← refuted", "supported →"])):
+        figure = chart(store(tmp_path / name, GRID, value, both[name], seeds=8), "forest").figure
+        assert [text for text in texts(figure) if text in words] == words
+
+
 def test_texts_are_literal_and_cut(forest: Any) -> None:
     assert said(forest.figure, "$\\frac{1}{2}$")
     assert said(forest.figure, "again and again")
@@ -150,7 +160,19 @@ def test_diverged_runs_are_told_and_few_seeds_decide_nothing(tmp_path: Path) -> 
     assert said(few.figure, "no claim is decided with fewer than")
     assert said(few.figure, "counted as infinite, not in these numbers")
     assert said(few.figure, "diverged")
+    infinite = lambda levels, seed: "diverged" if levels["activation"] == "tanh" else "done"  # noqa: E731
+    decided = chart(store(tmp_path / "decided", GRID, value, lost, seeds=8, ended=infinite), "forest")
+    assert decided.data["verdict"].tolist() == ["supported"]
+    assert said(decided.figure, "not finite in any seed")
+    assert said(decided.figure, "16 runs counted as infinite")
     assert not [a for a in panels(few.figure)[0].lines if str(a.get_label()).startswith("effect: lost")]
+
+
+def test_runs_that_stopped_early_are_told(tmp_path: Path) -> None:
+    ended = lambda levels, seed: "stopped" if levels["activation"] == "tanh" else "done"  # noqa: E731
+    with_stopped, others = claim("stopped", "beats", RELU, TANH), claim("not stopped", "beats", RELU, SIGMOID)
+    figure = chart(store(tmp_path, GRID, value, with_stopped, others, seeds=8, ended=ended), "forest").figure
+    assert [text.count("16 runs stopped early") for text in texts(figure) if "stopped early" in text] == [1]
 
 
 def test_a_sweep_without_claims_is_refused(results: Results, tmp_path: Path) -> None:

@@ -38,4 +38,4 @@ CHECKS: tuple[Check, ...] = (
     fairness.claims,
 )
 
-NOTES: tuple[Check, ...] = (unused.single_lists, fairness.alike, fairness.schedules)
+NOTES: tuple[Check, ...] = (unused.single_lists, claims.refutable, fairness.alike, fairness.schedules)

@@ -12,14 +12,7 @@ from dlsweep.config.checks.data import try_layers
 from dlsweep.config.claims import PartialArm, Stated
 from dlsweep.config.document import Place, Reading
 from dlsweep.config.labels import arm_text
-from dlsweep.config.sides import (
-    ABSENT,
-    aligned,
-    along,
-    in_all,
-    open_factors,
-    partial_arms,
-)
+from dlsweep.config.sides import ABSENT, aligned, along, in_all, open_factors, partial_arms
 from dlsweep.config.stating import metric_of
 from dlsweep.config.sweep import Combination, Combined, Sweep
 from dlsweep.config.words import numeric_values
@@ -104,6 +97,19 @@ def _range(stated: Stated, metric: Metric) -> Iterator[Mistake]:
     if claim.relation in ("beats", "order") and not claim.better and metric.less_is_better is None:
         told = f"it is not known if more or less {metric.words} is better; add better: more, or better: less"
         yield stated.nodes["metric"].place.mistake(told)
+
+
+def refutable(sweep: Sweep) -> Iterator[Mistake]:
+    """Yield notes on claims that no results can refute, since their level is an end of the metric's range."""
+    for stated in () if sweep.every_fault else sweep.claims:
+        claim, metric = stated.claim, metric_of(sweep, stated.claim.metric)
+        end = metric.bounds[claim.relation == "below"]
+        if claim.relation in ("above", "below") and claim.margin == end:
+            never = "below" if claim.relation == "above" else "above"
+            yield stated.nodes[claim.relation].place.mistake(
+                f"{claim.name}: {metric.words} is never {never} {value_text(end)}, so no results refute this claim; "
+                "give a level that matters"
+            )
 
 
 def _timing(stated: Stated, metric: Metric) -> Iterator[Mistake]:
@@ -249,7 +255,7 @@ def _layers(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) -> Iter
             asked.setdefault(key, arm)
     for network, arm in asked.items():
         layers, _, mistake = try_layers(*network)
-        names = [layer.name for layer in layers if any(p.kernel for p in layer.parameters.values())]
+        names = [layer.name for layer in layers if layer.kernels]
         if not mistake and metric.layer not in names:
             told = (
                 f"there is no layer {metric.layer!r} in the network of {arms.name(arm)}{nearest(metric.layer, names)}"

@@ -41,7 +41,7 @@ def splits(sweep: Sweep) -> Iterator[Mistake]:
 
 def batches(sweep: Sweep) -> Iterator[Mistake]:
     """Report minibatches that are larger than the training data, in arms that the rules leave."""
-    for arm in sweep.partial_arms("data", "train"):
+    for arm in sweep.parts("data", "train"):
         asked, dataset, places = arm.fields["train"].batch_size, arm.dataset, arm.places
         if arm.fields["data"].name == "none":  # a landscape's, or told already
             continue
@@ -58,7 +58,7 @@ def batches(sweep: Sweep) -> Iterator[Mistake]:
 def monitors(sweep: Sweep) -> Iterator[Mistake]:
     """Report monitored splits that are not evaluated, in arms that the rules leave."""
     on = sweep.evaluate.on
-    for arm in sweep.partial_arms("train"):
+    for arm in sweep.parts("train"):
         train: Train = arm.fields["train"]
         if train.stopping is None or train.stopping.split in on or not arm.is_kept:
             continue
@@ -92,7 +92,7 @@ def ensembles(sweep: Sweep) -> Iterator[Mistake]:
 def networks(sweep: Sweep) -> Iterator[Mistake]:
     """Report layers that cannot be made for the data, in arms that the rules leave."""
     tried = set()
-    for arm in sweep.partial_arms("data", "model", "normalization"):
+    for arm in sweep.parts("data", "model", "normalization"):
         fields, dataset = arm.fields, arm.dataset
         if dataset is None or not task_of(fields["model"].name).concerns("data") or not arm.is_kept:
             continue
@@ -143,7 +143,7 @@ def try_layers(
 
 def regularizers(sweep: Sweep) -> Iterator[Mistake]:
     """Report regularizers that cannot change samples of this shape, in arms that the rules leave."""
-    for arm in sweep.partial_arms("data", "regularizer"):
+    for arm in sweep.parts("data", "regularizer"):
         dataset = arm.dataset
         if dataset is None or arm.fields["data"].name == "none" or not arm.is_kept:
             continue

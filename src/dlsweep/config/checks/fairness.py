@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dlsweep.config import expansion
 from dlsweep.config.basics import LONGEST_NAME
@@ -45,16 +45,13 @@ def _arms(sweep: Sweep) -> _Arms | None:
     return _Arms(sweep, tuning, grouped(tuning, there))
 
 
-def _nodes(sweep: Sweep) -> Mapping[Any, Any]:
-    return dict(sweep.top["tune"].value)
-
-
 def tunable(sweep: Sweep) -> Iterator[Mistake]:
     """Report tuned settings with one value, and a number of random candidates that no arm has."""
     arms = _arms(sweep)
     if arms is None:
         return
-    for name, node in zip(arms.tuning.over, _nodes(sweep)["over"].items()):
+    nodes = sweep.top["tune"].value
+    for name, node in zip(arms.tuning.over, nodes["over"].items()):
         others = replace(arms.tuning, over=tuple(other for other in arms.tuning.over if other != name))
         if all(len({others.rest(arm.fields) for arm in group}) == 1 for group in arms.groups):
             yield node.place.mistake(
@@ -63,7 +60,7 @@ def tunable(sweep: Sweep) -> Iterator[Mistake]:
             )
     most = max(map(len, arms.groups), default=0)
     if arms.tuning.random is not None and arms.tuning.random >= most > 1 and not arms.tuning.ranges:
-        yield _nodes(sweep)["random"].place.mistake(
+        yield nodes["random"].place.mistake(
             f"tune.random must be below {most}, the number of candidates of an arm, got {arms.tuning.random}; take it "
             "out to try them all"
         )
@@ -133,7 +130,7 @@ def schedules(sweep: Sweep) -> Iterator[Mistake]:
     if sweep.every_fault or not all(sweep.blocks):
         return
     told: dict[str, Place] = {}
-    for arm in sweep.partial_arms("schedule", "train", "data"):
+    for arm in sweep.parts("schedule", "train", "data"):
         schedule, train, dataset = arm.fields["schedule"], arm.fields["train"], arm.dataset
         if dataset is None or schedule.name == "constant" or not arm.is_kept:
             continue

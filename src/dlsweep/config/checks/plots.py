@@ -107,7 +107,7 @@ def _arms(sweep: Sweep) -> set[tuple[object, ...]]:
     arms = list[Mapping[str, str]]()
     for blocks in sweep.blocks:
         fields = {name for block in blocks for name in block[0].fields}
-        own = replace(sweep, blocks=[blocks]).partial_arms(*fields)
+        own = replace(sweep, blocks=[blocks]).parts(*fields)
         arms += (arm.labels for arm in own if arm.is_kept)
     axes = [[f.name for f in axis.factors] for axis in sweep.axes] if len(sweep.grids) == 1 else []
     return {tuple(tuple(arm[name] for name in names) for names in axes or [[name] for name in arm]) for arm in arms}

@@ -23,7 +23,7 @@ _ADVICE = {
 def sources(sweep: Sweep) -> Iterator[Mistake]:
     """Report sources of chance that no arm draws from: their seeds would train the same networks again."""
     node = sweep.top.get("seeds")
-    if not sweep.seeds.crossed or node is None or sweep.faulty or any(grid.faulty for grid in sweep.grids):
+    if not sweep.seeds.crossed or node is None or sweep.every_fault:
         return
     for key, own in node.value.items():
         if key not in sweep.seeds.crossed or (own.is_scalar and own.value == 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.effects import effects_of_runs
 from dlsweep.analysis.facets import Facets, SplitName
@@ -48,9 +49,13 @@ def effects(
     rows, shares = found.levels, found.table.set_index("effect")["share"]
     told = {str(factor): f"{percent(share)} of the variance" for factor, share in shares.items()}
     places = [row + 0.7 * group for row, group in enumerate(rows["factor"].factorize()[0])]
+    caption = captions.within_seeds(found.n, "the mean of all (dotted)")
+    together = shares.drop([*rows["factor"].unique(), "seed", f"effects{TIMES}seed"], errors="ignore")
+    if len(together):
+        caption.append(f"Interactions of factors have {percent(together.sum())} of the variance.")
     words = Words(
         x=metric.words,
-        foot=" ".join(captions.within_seeds(found.n, "the mean of all (dotted)")),
+        foot=" ".join(caption),
         ticks=_ticks(facets.frame, rows),
         beside=[*told.values()],
     )

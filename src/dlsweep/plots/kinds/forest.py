@@ -64,8 +64,8 @@ def forest(facets: Facets) -> Chart:
         bottom = _HEADER + sum(row.height for row in rows)
         ax.set(xlim=(-_EDGE, _EDGE), ylim=(bottom, 0), xticks=[], yticks=[])
         bare(ax)
-        for text, x, side in _header(all(between(claim.first) for claim in claims)):
-            colour = _COLOURS[text.strip("← →")]
+        for text, x, side in _header({between(claim.first) for claim in claims}):
+            colour = _COLOURS[text.strip("← →■")]
             ax.text(x, _HEADER - 0.08, text, size=NAME, weight="bold", color=colour, ha=side)
         top = _HEADER
         for row in rows:
@@ -89,9 +89,15 @@ def _rows(claims: Sequence[_Claim]) -> Iterator[_Row]:
         yield from claim.rows()
 
 
-def _header(equal: bool) -> list[tuple[str, float, str]]:
-    """Return the words over the zones, with their places. equal: True if all claims are `equals`."""
-    if equal:
+def _header(equal: set[bool]) -> list[tuple[str, float, str]]:
+    """Return the words over the zones, with their places.
+
+    equal: True for claims of `equals`, which both sides of their zone refute. Of both kinds, the words are a key of the
+    colours, since no place suits the zones of all rows.
+    """
+    if equal == {True, False}:
+        return [("■ refuted", -0.04, "right"), ("■ supported", 0.04, "left")]
+    if equal == {True}:
         return [("refuted", -_EDGE, "left"), ("supported", 0.0, "center"), ("refuted", _EDGE, "right")]
     return [("← refuted", -_EDGE, "left"), ("supported →", _EDGE, "right")]
 
@@ -153,7 +159,12 @@ class _Claim:
         notes = [fit(note, _RIGHT, NOTE, 4) for note in self.notes()]
         if not self.told:
             reason = one["reason"] or "not finite in any seed"
-            yield _Row(*texts, "\n".join(notes[1:]), one["verdict"], reason=fit(reason, _WIDTH - 0.3, NOTE, 6))
+            yield _Row(
+                *texts,
+                "\n".join(notes[bool(one["reason"]) :]),
+                one["verdict"],
+                reason=fit(reason, _WIDTH - 0.3, NOTE, 6),
+            )
         elif len(self.steps) == 1:
             yield _Row(*texts, "\n".join([_numbers(one), *notes]), one["verdict"], (one, self.scale))
         else:
@@ -171,6 +182,8 @@ class _Claim:
             yield f"{plural(one['infinite'], 'run')} counted as infinite" + ", not in these numbers" * self.told
         elif one["diverged"]:
             yield f"{plural(one['diverged'], 'run')} diverged"
+        if one["stopped"]:
+            yield f"{plural(one['stopped'], 'run')} stopped early"
         if not one["as_expected"]:
             yield f"expected: {one['expect']}"
 
@@ -200,7 +213,7 @@ def _caption(claims: list[_Claim]) -> str:
     """Explain how to read the rows, and what their numbers do not say."""
     every = [claim.first for claim in claims]
     told = ["Each row has its own scale; its vertical line is the margin, and an interval across it decides nothing."]
-    told += ["Between two margins, arms are equal."] * any(map(between, every))
+    told += ["An interval between two margins shows that arms are equal."] * any(map(between, every))
     if any(not one["exact"] and claim.told for one, claim in zip(every, claims)):
         levels = sorted({f"{100 * one['level']:g} %" for one in every if not one["exact"]}, reverse=True)
         told += [f"Lines: {' (equality: '.join(levels)}{')' * (len(levels) > 1)} intervals of the mean over n seeds."]

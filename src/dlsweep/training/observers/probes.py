@@ -56,9 +56,9 @@ class Probes(Observer):
         if stack is self.stack:
             return
         self.stack, layers = stack, stack.network.layers
-        kernels = [i for i, layer in enumerate(layers) if any(p.kernel for p in layer.parameters.values())]
+        kernels = [i for i, layer in enumerate(layers) if layer.kernels]
         self.kernels = [
-            (i, layers[i].name, next(k for k, p in layers[i].parameters.items() if p.kernel), _after(layers, i, end))
+            (i, layers[i].name, layers[i].kernels[0], _after(layers, i, end))
             for i, end in zip(kernels, [*kernels[1:], len(layers)], strict=True)
         ]
         self.steepest = {at: _steepest(layers[at]) for _, _, _, at in self.kernels if layers[at].facts.activation}
