@@ -130,6 +130,9 @@ def test_the_figure_of_ranks_joins_arms_that_are_not_distinguished(tasks: Dlswee
     (joined,) = [line for line in ax.lines if line.get_label() == "not distinguished"]
     assert np.round(np.asarray(joined.get_ydata())).tolist() == [0, 1]
     assert {label.get_text() for label in ax.get_yticklabels()} == set(ACTIVATIONS)
+    assert "cannot distinguish" not in chart.caption
+    few = frame_across([open_results(tasks.folder / f) for f in folders(5)], "ranks")  # a line over all says nothing
+    assert "5 tasks cannot distinguish any pair; 8 can." in plots["ranking"](few).caption
 
 
 def test_ranks_of_differences_with_ties_zeros_and_infinities() -> None:

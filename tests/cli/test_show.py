@@ -96,6 +96,9 @@ def test_markdown_and_latex(shown: Dlsweep) -> None:
     assert lines[0].startswith(r"| activation | init |  | final\_test\_accuracy | 95 % interval |")
     assert lines[1].startswith("|---|---|---|--:|--:|")
     assert lines[2].count(" | ") == lines[0].count(" | ")
+    first, *others = shown("show", "results/tiny", "--md", "--top", "1").stdout.split("\n\n")[1].splitlines()
+    assert first == "- … and 3 arms more: dlsweep show results/tiny"  # an item of its own, so that it can be copied
+    assert all(one.startswith("- ") and one.endswith(".") for one in others)
     latex = shown("show", "results/tiny", "--latex").stdout
     assert latex.startswith("\\begin{tabular}{lllrrrrrrr}\n  \\toprule\n")
     assert r"final\_test\_accuracy & 95 \% interval" in latex

@@ -15,7 +15,7 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, json_value, table_of
+from dlsweep.tabular import Column, Form, json_value, markdown, table_of
 from dlsweep.text import interval_texts, measured, measured_each, number, printable, significant
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def csv(boards: Sequence[Shown]) -> str:
 
 _NOTES: dict[str, Callable[[list[str]], str]] = {
     "plain": lambda notes: "".join(f"\n{printable(note)}" for note in ["", *notes]),
-    "markdown": lambda notes: f"\n\n{' '.join(notes)}",
+    "markdown": lambda notes: "\n" + "".join(f"\n- {markdown(note)}" for note in notes),
     "latex": lambda notes: "".join(f"\n% {printable(note)}" for note in notes),
     "html": lambda notes: f"\n<p>{'<br>'.join(escape(printable(note)) for note in notes)}</p>",
 }

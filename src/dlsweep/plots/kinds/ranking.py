@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dlsweep.analysis.facets import Facets
+from dlsweep.analysis.statistics import fewest_seeds
 from dlsweep.config.claims import ALPHA
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
@@ -40,6 +41,8 @@ def ranking(facets: Facets) -> Chart:
         f"Ranks of {pairs['metric'].iloc[0].replace('_', ' ')} over {plural(tasks, 'task')}, 1 for the best. A line "
         f"joins arms of which no pair is distinguished (signed-rank tests, Holm, level {ALPHA:g})."
     )
+    if (needed := fewest_seeds(len(pairs), ALPHA)) > tasks:  # the task is the unit of these tests
+        foot += f" {plural(tasks, 'task')} cannot distinguish any pair; {needed} can."
     words = Words(x="mean rank", ticks=arms, foot=foot)
     with panels(words, (5.5, max(1.0, _ROW * len(arms)))) as (figure, axes):
         ax = axes[0, 0]
