@@ -115,7 +115,7 @@ def test_candidates_are_drawn_from_a_range_and_a_choice_near_its_end_is_noted(tu
     tuning = package.open_results(tuned.folder / "results/tuned").record.tuning
     assert tuning is not None
     (span,) = tuning.ranges
-    assert (span.low, span.high, span.log, span.quantity) == (1e-5, 1e-2, True, "optimizer.lr")
+    assert (span.low, span.high, span.log, span.setting) == (1e-5, 1e-2, True, "optimizer.lr")
     tried = [[float(one.values["optimizer.lr"]) for one in arm.candidates] for arm in tuning.arms]
     assert tried == [span.values(9)] * 2
     told = tuned("show", "results/tuned").stdout

@@ -14,10 +14,10 @@ from dlsweep.randomness import stream
 _DIGITS = 3  # significant ones, of a value; in a linear or narrow range those of its length
 
 
-def quantity(name: str) -> str:
+def without_choice(name: str) -> str:
     """Return the name of a setting without the choice that has it.
 
-    >>> quantity("optimizer.sgd.lr"), quantity("optimizer.lr")
+    >>> without_choice("optimizer.sgd.lr"), without_choice("optimizer.lr")
     ('optimizer.lr', 'optimizer.lr')
     """
     return f"{name.partition('.')[0]}.{name.rpartition('.')[2]}"
@@ -25,9 +25,9 @@ def quantity(name: str) -> str:
 
 @dataclass(frozen=True)
 class Span:
-    """A range of a setting. quantity: of the setting, `optimizer.lr`; log: uniform in the logarithm; whole: numbers."""
+    """A range of a setting. setting: its name, `optimizer.lr`; log: uniform in the logarithm; whole: numbers."""
 
-    quantity: str
+    setting: str
     low: float
     high: float
     log: bool = False
@@ -48,7 +48,7 @@ class Span:
         return floor(self.high) - ceil(self.low) + 1
 
     def values(self, number: int) -> list[float]:
-        """Return this many different values, drawn from the stream `tuning/<quantity>` of seed 0.
+        """Return this many different values, drawn from the stream `tuning/<setting>` of seed 0.
 
         More draws begin with the same ones. A value has three significant digits, more only if it would repeat an
         earlier one. A whole number that repeats is drawn again.
@@ -56,7 +56,7 @@ class Span:
         >>> Span("optimizer.lr", 0.001, 1, log=True).values(4)
         [0.00158, 0.241, 0.00683, 0.139]
         """
-        draws, found = stream(0, f"tuning/{self.quantity}"), dict[float, None]()
+        draws, found = stream(0, f"tuning/{self.setting}"), dict[float, None]()
         while len(found) < number:
             exact = self._at(float(draws.random()))
             rounded = [round(exact)] if self.whole else (self._rounded(exact, _DIGITS + more) for more in range(14))
@@ -100,6 +100,6 @@ class Draws:
         >>> Draws(frozenset({"optimizer.lr"}), 30).obstacle("optimizer.sgd.lr")
         ''
         """
-        if not {where, quantity(where), where.partition(".")[0]} & self.over:
-            return f"tune.over does not name {quantity(where)}" if self.over else "nothing is tuned"
+        if not {where, without_choice(where), where.partition(".")[0]} & self.over:
+            return f"tune.over does not name {without_choice(where)}" if self.over else "nothing is tuned"
         return "" if self.number else "tune.random does not say how many"

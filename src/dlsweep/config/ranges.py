@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from dlsweep.config.document import Node, Reading, whole
-from dlsweep.config.draws import Draw, Draws, Span, quantity
+from dlsweep.config.draws import Draw, Draws, Span, without_choice
 from dlsweep.text import nearest, plural, similar, value_text
 
 # The words, each with the meaning of its list and an example.
@@ -78,7 +78,7 @@ def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading
     if obstacle := draws.obstacle(where):
         fixed = _example(DRAWN[word][1])
         told = f"{word} in {where} is drawn at random for tuning, and {obstacle}; write {fixed}, or tune: "
-        yield word.place.mistake(f"{told}{{over: {quantity(where)}, random: 30}}")
+        yield word.place.mistake(f"{told}{{over: {without_choice(where)}, random: 30}}")
         return ()
     numbers = yield from _read_numbers(word, where, given)
     if numbers is None:
@@ -91,7 +91,7 @@ def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading
     if word == "log_uniform" and low <= 0:
         yield given.place.mistake(f"log_uniform goes between numbers above 0, got {given}")
         return ()
-    span = Span(quantity(where), low, high, word == "log_uniform", integers)
+    span = Span(without_choice(where), low, high, word == "log_uniform", integers)
     if integers and span.whole_numbers < draws.number:
         told = f"{word} in {where} has {plural(span.whole_numbers, 'whole number')}, and tune.random asks for "
         yield given.place.mistake(f"{told}{draws.number}; write {{range: [{low}, {math.floor(high) + 1}]}}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol, TypeVar
 
-from dlsweep.config.draws import Span, quantity
+from dlsweep.config.draws import Span, without_choice
 from dlsweep.config.runs import Arm, Train
 from dlsweep.config.words import FIELDS, TRAIN, Factor, own_settings
 from dlsweep.randomness import stream
@@ -100,7 +100,7 @@ class Tuning:
 
     def range_of(self, name: str, values: Iterable[float]) -> Span | None:
         """Return the range that the values of a setting are drawn from; None if they are written."""
-        own = [span for span in self.ranges if span.quantity == quantity(name)]
+        own = [span for span in self.ranges if span.setting == without_choice(name)]
         return next((span for span in own if {*values} <= {*span.values(self.random or 0)}), None)
 
     def values(self, arm: Arm) -> dict[str, str]:
