@@ -57,7 +57,7 @@ test-kernels: $(VENV)/.installed-test ## run the tests of the arithmetic on ever
 test-oldest: .venv-oldest/.installed ## run the whole test suite with the oldest versions of the dependencies
 	.venv-oldest/bin/python -m pytest
 
-test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB
+test-export: .venv-export/.installed ## run the tests of exports with TensorBoard, MLflow and DuckDB, and the notebook in Jupyter
 	.venv-export/bin/python -m pytest -n 0 tests/exports
 
 test-cluster: .venv-cluster/.installed $(if $(SYSTEM),slurm) ## run the tests with Dask, an S3 server (SeaweedFS) and, with SYSTEM=1, SLURM

@@ -124,7 +124,7 @@ def test_others_are_of_the_whole_training(name: str) -> None:
             "the metric 'validation_loss' needs the validation split, which is not evaluated; add evaluate: {on: "
             "[batch, train, validation, test]}",
         ),
-        ("rise_test_accuracy", "a rise is one of a loss, so there is no metric 'rise_test_accuracy'; write rise_test_"),
+        ("rise_test_accuracy", "only a loss has a rise, so there is no metric 'rise_test_accuracy'; write rise_test_"),
         ("gap_objective", "there is no metric 'gap_objective'"),
         ("distance", "a network has no distance, so there is no metric 'distance'; it has accuracy and loss and obj"),
         (

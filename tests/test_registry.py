@@ -173,8 +173,8 @@ def test_what_has_no_name_is_refused_where_it_registers(registry: str, thing: An
     found: Registry = attrgetter(registry)(dlsweep)
     with pytest.raises(UsageError) as told:
         found.register(thing)
-    place = rf"{re.escape(__file__)}:\d+: what registers as {found.kind} must be a function with a name, "
-    assert re.fullmatch(place + rf"which is its word in a config, got {re.escape(repr(thing))}", str(told.value))
+    place = rf"{re.escape(__file__)}:\d+: only a function with a name registers as {found.kind}, "
+    assert re.fullmatch(place + rf"since a config gives this name, got {re.escape(repr(thing))}", str(told.value))
 
 
 def test_a_compiled_function_is_refused() -> None:

@@ -29,7 +29,7 @@ class Contract:
         """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
         try:
             parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):  # compiled, or no function
+        except (TypeError, ValueError):  # compiled, or not a function
             return "must be a function whose parameters can be read; define a Python function that calls it"
         for p in parameters:
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -52,7 +52,7 @@ class Contract:
     def unfit(self, signature: Signature) -> str:
         """Return the mistake in the settings of a signature, as the end of a sentence; "" if there is none.
 
-        A type that cannot be read may be defined later in its module. Of dlsweep's own entries, tests check the rest.
+        A type that cannot be read may be defined later in its module. The defaults of dlsweep's own entries have tests.
         """
         try:
             settings = signature.settings

@@ -44,7 +44,7 @@ def run_until_decided(
     the config. A later call, also after a crash, continues the same plan. max_seeds: at the last look. The other
     settings are those of `dlsweep.run`.
 
-    A `UsageError` says that there are no claims, or that the folder has another plan.
+    Raise a `UsageError` if there are no claims, or if the folder has another plan.
 
     >>> claim = {"arm": {"init": "he"}, "beats": {"init": "normal"}, "metric": "train_loss"}
     >>> config = {"name": "start", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 30}}
@@ -76,7 +76,7 @@ def decide(config: Config, options: Options, report: Reporter, max_seeds: int) -
 
 
 def looked(results: Results) -> Iterator[Looked]:
-    """Yield each claim that is part of the plan of some results, as far as their seeds decide it."""
+    """Yield the state of each claim that is part of the plan of some results."""
     questions, looks = Questions(results), results.record.looks
     assert looks
     return (look(questions, claim, looks) for claim in results.record.claims if looks.covers(claim))
@@ -85,20 +85,20 @@ def looked(results: Results) -> Iterator[Looked]:
 def planned(config: Config, options: Options, note: Callable[[str], None], max_seeds: int) -> Config:
     """Return a config with the looks at its claims: those that were planned before in its folder, or new ones.
 
-    A plan that begins after verdicts were read says so: it claims no error rate. Raise a `UsageError` for a config
+    A plan that begins after verdicts were read claims no error rate; a note says so. Raise a `UsageError` for a config
     whose claims cannot be decided so.
     """
     if not config.claims:
-        for text in config.notes:  # claims may be left out
+        for text in config.notes:  # claims may have been left out
             note(text)
         raise UsageError("there is nothing to decide: the config has no claims; write some under `claims:`")
     if config.divided:
         raise UsageError(
             "planned looks need independent seeds, and seeds that draw splits of one data set (split: seed, folds) "
-            "share samples; leave --until-decided out: `seeds:` in the config is the number of splits"
+            "share samples; remove --until-decided: `seeds:` in the config is the number of splits"
         )
     if max_seeds > MOST:
-        raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; those from {MOST} on are for tuning")
+        raise UsageError(f"a plan has at most {MOST} seeds, got {max_seeds}; seeds from {MOST} on are for tuning")
     folder = open_folder(options.output / config.name)
     old = None if options.force else compatibility.open_record(folder, config)[0]
     if old and old.looks:
@@ -114,9 +114,9 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
 
 
 def followed(config: Config, options: Options) -> Config:
-    """Return a config with the looks that were planned in its folder, which any later run follows; without any, as is.
+    """Return a config with the looks that were planned in its folder, which any later run follows.
 
-    Damage to the folder is told by the one who repairs it.
+    Without such looks, it stays unchanged. A damaged folder is no error here: `run` reports it.
     """
     try:
         old = None if options.force else record.read(open_folder(options.output / config.name))

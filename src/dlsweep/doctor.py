@@ -29,7 +29,7 @@ from dlsweep.storage.folder import make_folder
 from dlsweep.storage.location import is_remote
 from dlsweep.text import plural, size
 
-# Less than this is told: bytes of memory and of disk; open files and processes of this user.
+# Less than this is a fault: bytes of memory and of disk; open files and processes of this user.
 LITTLE_MEMORY, LITTLE_DISK, FEW_FILES, FEW_PROCESSES = 1 << 30, 1 << 30, 128, 64
 
 # Seconds that a worker may take to answer.
@@ -74,7 +74,7 @@ def examine(output: Path = Path("results")) -> Iterator[Finding]:
 
 
 def _tried(part: str, attempt: Callable[[], tuple[str, str]]) -> Finding:
-    """Return the finding of an attempt, which returns the texts of a finding. An exception is a fault, too."""
+    """Return the finding of an attempt, which returns its texts; an exception is a fault as well."""
     try:
         return Finding(part, *attempt())
     except (OSError, DlsweepError) as error:
@@ -82,7 +82,7 @@ def _tried(part: str, attempt: Callable[[], tuple[str, str]]) -> Finding:
 
 
 def _packages() -> Finding:
-    """Compare the versions of the packages that dlsweep needs with those that it asks for."""
+    """Compare the installed versions of packages with the versions that dlsweep needs."""
     from packaging.requirements import Requirement
 
     found, wrong = [f"dlsweep {metadata.version('dlsweep')}"], []
@@ -102,7 +102,7 @@ def _packages() -> Finding:
 
 
 def _blas() -> Finding:
-    """Describe the library of matrix products that NumPy uses, and its kernel for this processor."""
+    """Describe the BLAS library that NumPy uses, and its kernel for this processor."""
     if not made_by.blas():
         return Finding("BLAS", "none is known", "NumPy has no fast matrix products; install NumPy with pip or conda")
     chosen = os.environ.get("OPENBLAS_CORETYPE")
@@ -159,32 +159,23 @@ def _answer(connection: Connection) -> None:
 
 
 def _results(output: Path) -> tuple[str, str]:
-    """Write, lock, read and delete a file in a new folder beside the results."""
+    """Use a new folder beside the results, or below their URL."""
     if is_remote(output):
-        return _remote(output)
+        told = _warnings(output, output)
+        return f"{output} can be written{'' if told else ', and held by one process'}", "; ".join(told)
     if output.exists() and not output.is_dir():
         return "not a folder", f"{output} is a file; give -o a folder"
     beside = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
-    told: list[str] = []
-    with (
-        warnings.catch_warnings(record=True) as warned,
-        tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at,
-    ):
-        warnings.simplefilter("always")
-        folder = make_folder(Path(at), "doctor", ())
-        with folder.lock():
-            folder.put("tried", b"content")
-            folder.get("tried")
-            folder.delete("tried")
-        told += [str(one.message).replace(str(folder), str(beside)) for one in warned]
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at:
+        told = _warnings(Path(at), beside)
     free = shutil.disk_usage(beside).free
     if free < LITTLE_DISK:
         told.append(f"only {size(free)} are free")
     return f"{beside} can be written{'' if told else ', locked and synced'}; {size(free)} free", "; ".join(told)
 
 
-def _remote(output: Path) -> tuple[str, str]:
-    """Write, hold, read and delete an object in a new folder below a URL."""
+def _warnings(output: Path, shown: Path) -> list[str]:
+    """Lock a new folder, and write, read and delete a file there; return the warnings. shown: its name in them."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         folder = make_folder(output, ".dlsweep-doctor", ())
@@ -192,9 +183,7 @@ def _remote(output: Path) -> tuple[str, str]:
             folder.put("tried", b"content")
             folder.get("tried")
             folder.delete("tried")
-    return f"{output} can be written{'' if warned else ', and held by one process'}", "; ".join(
-        str(one.message) for one in warned
-    )
+    return [str(one.message).replace(str(folder), str(shown)) for one in warned]
 
 
 def _temporary() -> tuple[str, str]:
@@ -221,7 +210,7 @@ def _data() -> tuple[str, str]:
 
 
 def _fonts() -> Finding:
-    """Look for the folder in which Matplotlib remembers fonts, and for fonts with other scripts."""
+    """Look for the folder in which Matplotlib caches the list of fonts, and for fonts with other scripts."""
     import matplotlib as mpl
 
     from dlsweep.plots.style import cjk_fonts
@@ -231,4 +220,4 @@ def _fonts() -> Finding:
     scripts = ", ".join(cjk_fonts()) or "no font with Chinese, Japanese and Korean characters: they are drawn as boxes"
     forgets = folder.startswith(tempfile.gettempdir())
     wrong = "Matplotlib looks for fonts again at each start; set MPLCONFIGDIR to a folder that can be written"
-    return Finding("figures", f"fonts are remembered in {folder}; {scripts}", wrong if forgets else "")
+    return Finding("figures", f"the list of fonts is cached in {folder}; {scripts}", wrong if forgets else "")

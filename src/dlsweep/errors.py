@@ -83,7 +83,7 @@ class DataError(UsageError):
 
 
 class DataChanged(DataError):
-    """Data set that has changed since a sweep was planned with it: the sweep ends, because its question has changed."""
+    """Data set that has changed since a sweep was planned with it: the sweep ends, because its runs would differ."""
 
 
 class FetchError(DlsweepError):

@@ -18,7 +18,7 @@ from dlsweep.errors import UsageError
 from dlsweep.execution.executors import Executor, Options, choose
 from dlsweep.machine import BLAS_BUFFER, keep_freed_memory
 from dlsweep.randomness import stream
-from dlsweep.storage import compatibility, further
+from dlsweep.storage import compatibility, further, recovery
 from dlsweep.storage.earlier import Before
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.location import located
@@ -34,7 +34,7 @@ from dlsweep.training.shards import Shard
 # bytes of a part besides its rows.
 CURVE_ROW, LAYER_ROW, HISTOGRAMS_ROW, RUN_ROW, PART = 16, 50, 100, 250, 12_000
 
-# Bytes of a run's prediction for an image, which resemble those of the chunk's other runs.
+# Compressed bytes of a run's prediction for an image: the predictions of a chunk's runs are alike.
 PREDICTION = 0.2
 
 # Bytes of the histograms of a layer at an evaluation, in a file of weights.
@@ -56,7 +56,7 @@ START_UP, DRAWING, FIGURE = 1.5, 0.5, 0.6
 class Forecast:
     """A prediction of a sweep.
 
-    folded: arms that train the same network as another, with the name of that one. done: runs on disk. workers: chunks
+    folded: arms that train the same network as another one, with its name. done: runs on disk. workers: chunks
     that train at once. seconds: predicted from timing a few steps. memory: maximal bytes of a worker for its stack, the
     data and BLAS. disk: bytes to be written. notes: sentences for the user.
     """
@@ -152,7 +152,7 @@ def predict(config: Config, options: Options) -> Forecast:
 
 @dataclass
 class _Work:
-    """The missing runs of a cohort. chunks: of each the number of runs, and the steps that they have gone already.
+    """The missing runs of a cohort. chunks: for each, the number of runs, and the steps that they have trained already.
 
     largest: one of the chunks with most runs; the others are not kept, since a sweep may have millions of runs.
     """
@@ -178,22 +178,22 @@ def _todo(plan: Plan, done: Collection[str], executor: Executor, goes_on: Mappin
 
 
 def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Mapping[str, Before], list[str]]:
-    """Return the runs on disk with their status, without failed ones if these are tried again; and those that go on.
+    """Return the status of the runs on disk, the runs that go on, and notes on a record that `run` will repair.
 
-    With notes on a record that `run` will repair.
+    retry: True to leave out failed runs, since these are tried again.
     """
     config = whole.config
     old, damage = compatibility.open_record(folder, config)
     notes = [f"{damage}; run writes it again"] if damage else []
     if old is None:
         return {}, {}, notes
-    committed, _ = Store(folder, old.tables, old.beside).scan()
+    committed, _ = recovery.scan(Store(folder, old.tables, old.beside))
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
         goes_on, _ = further.goes_on(config, old, committed, folder)
         tables = compatibility.tables(config)
         begun = Store(folder, tables, old.tables.sweep)
-        committed = begun.scan()[0] if old.further == tables.sweep else {}
+        committed = recovery.scan(begun)[0] if old.further == tables.sweep else {}
     else:
         compatibility.check(config, old, committed, folder)
     found = compatibility.asked(whole.missing(()), statuses(committed))
@@ -202,7 +202,7 @@ def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Map
 
 
 def _besides(config: Config) -> float:
-    """Predict the seconds of a command without the training."""
+    """Predict the seconds that a command takes besides training."""
     return START_UP + (DRAWING + FIGURE * len(config.plots) if config.plots else 0.0)
 
 
@@ -250,7 +250,7 @@ def _rows(cohort: Cohort) -> int:
 
 
 def _data(cohort: Cohort) -> int:
-    """Return the bytes of the data set in a worker: as read, and in float32 for each evaluated split."""
+    """Return the bytes of the data set in a worker: as it was read, and in float32 for each evaluated split."""
     data = _available(data_of(cohort.arm))
     features = math.prod(data.shape)
     arrays = data.arrays

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-# Where Linux has the limits of a container or of a batch job (control groups), and the groups of this process.
+# The folder in which Linux keeps the limits of control groups (of a container, of a batch job), and the file that
+# lists the groups of this process.
 GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
-# The memory to assume if the system gives none.
+# Bytes of memory to assume if the system reports none.
 _MODEST = 4 << 30
 
 # Bytes into which BLAS packs blocks of matrices, once per process: OpenBLAS reserves 32 MiB a thread. Its kernel, which
@@ -26,7 +27,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 256 << 20), (-3, 32 << 20)
 
 
 def processor() -> str:
-    """Return the model of the processor, or its architecture if the system does not tell the model."""
+    """Return the model of the processor, or its architecture if the system does not report the model."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
         return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
@@ -65,7 +66,7 @@ def memory() -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes that new programs may use without swapping, as far as the system tells; else `memory()`."""
+    """Return the bytes that new programs may use without swapping, if the system reports them; else `memory()`."""
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(line for line in lines if line.startswith("MemAvailable:"))

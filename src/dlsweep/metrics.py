@@ -71,7 +71,7 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """Its whole name: `final_test_accuracy`, which is also its column if the table of runs has one.
+        """Its full name: `final_test_accuracy`, which is also its column if the table of runs has one.
 
         >>> Metric("iterations_to", "test", "accuracy", 0.9).name
         'iterations_to_0.9_test_accuracy'
@@ -87,7 +87,7 @@ class Metric:
 
     @property
     def less_is_better(self) -> bool | None:
-        """True if the arm with less is the better one; None if that is not known, as of a layer's measurement.
+        """True if the arm with less is the better one; None if this is not known, as for a layer's measurement.
 
         >>> Metric("final", "test", "loss").less_is_better, Metric("auc", "test", "accuracy").less_is_better
         (True, False)
@@ -167,8 +167,8 @@ class Metric:
 def parse_metric(name: str, *, splits: Sequence[str], factors: Sequence[str], task: Task, layers: bool) -> Metric:
     """Return the metric of a name. Raise a `UsageError` if the sweep does not record it.
 
-    splits: those that are evaluated, the one furthest from training last, which is meant where a name has no split;
-    factors: of the sweep; layers: True if layers are measured.
+    splits: those that are evaluated; a name without a split means the last one, which is furthest from training.
+    factors: of the sweep. layers: True if layers are measured.
 
     >>> from dlsweep.tasks import CLASSIFICATION
     >>> asked = "spread_over_optimizer.lr_best_test_accuracy"
@@ -234,7 +234,7 @@ class _Grammar(NamedTuple):
         if kind == "rise":
             if y == "accuracy":
                 instead = name.replace(y, "loss")
-                raise UsageError(f"a rise is one of a loss, so there is no metric {name!r}; write {instead}")
+                raise UsageError(f"only a loss has a rise, so there is no metric {name!r}; write {instead}")
             return split
         if y not in ("accuracy", "loss") or "accuracy" not in self.quantities:
             self._unknown(name)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 
-# Results depend on the layout of the streams: another version gives other results.
+# The layout of the streams: another version gives other results.
 RANDOMNESS_VERSION = 1
 
 # The sources of chance that a config can cross, each with the first words of its purposes.

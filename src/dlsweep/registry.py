@@ -42,7 +42,7 @@ Count = Annotated[int, Ge(1)]
 
 @dataclass(frozen=True)
 class Entry(Signature):
-    """A registered function with what its signature and its docstring say."""
+    """A registered function, with the content of its signature and its docstring."""
 
     passed: int = field(default=0, kw_only=True)  # how many positional parameters the program itself passes
 
@@ -82,12 +82,12 @@ class Entry(Signature):
         return self.positional[self.passed :]
 
     def is_off(self, settings: Mapping[str, Any]) -> bool:
-        """Return True if it does nothing with these settings: all that can be off are."""
+        """Return True if it does nothing with these settings: every setting that can be off is off."""
         switches = {name: setting.off for name, setting in self.settings.items() if setting.off is not None}
         return bool(switches) and all(settings[name] == off for name, off in switches.items())
 
     def broken(self, promise: str, got: str) -> UsageError:
-        """Return an error about a wrong result. It names the function's file and line."""
+        """Return an error about a wrong result, with the function's file and line."""
         return UsageError(f"{self.kind} {self.name!r} ({place(self.function)}) must return {promise}, got {got}")
 
     @property
@@ -147,8 +147,8 @@ class Registry:
             return name.rstrip("_")
         frame = sys._getframe(2)
         raise UsageError(
-            f"{frame.f_code.co_filename}:{frame.f_lineno}: what registers as {self.kind} must be a function with a "
-            f"name, which is its word in a config, got {function!r}"
+            f"{frame.f_code.co_filename}:{frame.f_lineno}: only a function with a name registers as {self.kind}, "
+            f"since a config gives this name, got {function!r}"
         )
 
     def _add(self, name: str, function: Callable[..., Any]) -> None:
@@ -188,14 +188,14 @@ class Registry:
         return len(self._entries)
 
     def _load_plugins(self) -> None:
-        """Import what other packages register under this registry's entry-point group, once."""
+        """Import the functions that other packages register under this registry's entry-point group, once."""
         if not self._asked_plugins:
             self._asked_plugins = True
             try:
                 for point in _offered(tuple(sys.path)).select(group=self.group):
                     self._add(point.name, self._load(point))
             except DlsweepError:
-                self._asked_plugins = False  # the next caller is told as well
+                self._asked_plugins = False  # the next caller gets this error as well
                 raise
 
     def _load(self, point: EntryPoint) -> Callable[..., Any]:
@@ -233,7 +233,7 @@ def imported(address: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _offered(path: tuple[str, ...]) -> Any:
-    """The entry points of all packages on a path, read once for all registries: `EntryPoints`, or alike in 3.11."""
+    """Return the entry points of all packages on a path, read once for all registries."""
     from importlib.metadata import entry_points
 
     return entry_points()

@@ -36,7 +36,7 @@ class Fault(NamedTuple):
     at_key: bool = False
 
 
-# The requirements that pydantic finds broken, as the end of "… must be …". The words in braces come with the error.
+# The requirements of pydantic, as the end of "… must be …". The values in braces come with the error.
 _REQUIREMENTS = {
     "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",
@@ -133,13 +133,13 @@ class Setting:
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Strict: "0.1" is no number, true is no number, 1 is a number where 1.0 is; infinite numbers are refused."""
+        """Strict validation: neither "0.1" nor true is a number, 1 is valid for a float, infinity is refused."""
         from pydantic import ConfigDict, TypeAdapter
 
         return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
     def refused_default(self) -> str:
-        """Return the mistake in its annotation or its default, as the end of a sentence; "" if there is none."""
+        """Return the mistake in the annotation or the default, as the end of a sentence; "" if there is none."""
         from pydantic import PydanticUserError
 
         try:
@@ -152,7 +152,7 @@ class Setting:
         return f"has a default that its type refuses: {faults[0].sentence}" if faults else ""
 
     def check(self, value: Any, where: str, shown: Shown) -> tuple[Any, list[Fault]]:
-        """Return a value as its annotation wants it, and the mistakes in it; where: its name in sentences."""
+        """Return a value in the type of the annotation, and the mistakes in it. where: the name of the setting."""
         from pydantic import ValidationError
 
         if value is None and self.quantity != self.name:
@@ -173,7 +173,7 @@ class Setting:
         return checked, [Fault((), f"{where} must be {wanted}, {found}{r}") for wanted, r in self._lost(checked)]
 
     def _lost(self, value: Any) -> Iterator[tuple[str, str]]:
-        """Yield the requirement that a number breaks where it is rounded to single precision, and the rounded number.
+        """Yield the requirement that a number breaks if it is rounded to single precision, and the rounded number.
 
         Networks train in single precision, where 1e39 is infinite, 1e-60 is 0, and 0.99999999 is 1.
         """
@@ -208,17 +208,17 @@ def as_whole(value: Any) -> Any:
 
 
 def _types(annotation: Any) -> set[Any]:
-    """The types that an annotation mentions."""
+    """Return the types that an annotation mentions."""
     return {annotation if get_origin(annotation) is None else None}.union(*map(_types, get_args(annotation)))
 
 
 def within(shown: Shown, at: Steps) -> Shown:
-    """Return how a sentence shows the values within one value."""
+    """Return the function that shows the values within one value."""
     return lambda steps: shown((*at, *steps))
 
 
 def _branches(annotation: Any) -> list[Any]:
-    """The types of a union; of another annotation its type alone."""
+    """Return the types of a union; for another annotation, its type alone."""
     if get_origin(annotation) is Annotated:
         return _branches(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -245,7 +245,7 @@ def _check_item(names: Names, item: Any, i: int, where: str, shown: Shown) -> tu
 
 
 def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iterable[Fault]:
-    """pydantic's errors in our words; several about one value are the branches of a union."""
+    """Yield a mistake for each value that pydantic refuses. Several errors on one value come from a union."""
     wanted: dict[tuple[int, ...], list[str]] = {}
     for error in errors:
         steps = error["loc"] if isinstance(value, list) else ()  # a mistake within a mapping is told of the whole
@@ -258,7 +258,7 @@ def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iter
         found, hint = f"got {shown(position)}", ""
         if isinstance(culprit, str):
             if requirements[0].endswith("number") and NUMBER.fullmatch(culprit):
-                found += ", which is text; take the quotes away"
+                found += ", which is text; remove the quotes"
             elif requirements[0].endswith("number"):
                 found += plain_number(culprit)
             hint = next((near for error in errors if (near := _near_literal(error, culprit))), "")
@@ -275,11 +275,11 @@ def _requirement(error: Mapping[str, Any]) -> str:
     }
     if error["type"] in _REQUIREMENTS:
         return _REQUIREMENTS[error["type"]].format(**words)
-    return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")  # a rule of someone's own
+    return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")  # a rule in the annotation
 
 
 def _choices(error: Mapping[str, Any]) -> list[str]:
-    """The values of a `Literal`, which pydantic lists as `'a', 'b' or 'c'`."""
+    """Return the values of a `Literal`, which pydantic lists as `'a', 'b' or 'c'`."""
     return re.findall(r"'([^']*)'", error["ctx"]["expected"])
 
 

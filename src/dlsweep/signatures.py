@@ -37,12 +37,12 @@ class Signature:
 
     @property
     def short(self) -> str | None:
-        """The setting that a value without a name means, as in `{dropout: 0.5}`: the first."""
+        """The setting that a value without a name belongs to, as in `{dropout: 0.5}`: the first one."""
         return next(iter(self.settings), None)
 
     @cached_property
     def positional(self) -> tuple[str, ...]:
-        """The names of what the program passes."""
+        """The names of the parameters that the program passes."""
         return tuple(
             p.name for p in inspect.signature(self.function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
         )
@@ -53,7 +53,7 @@ class Signature:
         return self.function.__module__.partition(".")[0] != __name__.partition(".")[0]
 
     def check(self, given: Any, where: str = "", shown: Shown | None = None) -> tuple[dict[str, Any], list[Fault]]:
-        """Return settings in the form that their annotations want, and the mistakes in them.
+        """Return settings in the types of their annotations, and the mistakes in them.
 
         given: a mapping, the value of the first setting, or None; where: the name in sentences, "optimizer.sgd"; shown:
         how a sentence shows a value.
@@ -94,7 +94,7 @@ class Signature:
         return f"settings of {where} must be {hint}"
 
     def unknown(self, name: str, where: str) -> str:
-        """Return a message about a setting that there is not."""
+        """Return a message about a setting that does not exist."""
         return f"{where} has no setting {str(name)!r}{nearest(name, self.settings) or '; it has none at all'}"
 
     def missing(self, given: Container[str], where: str) -> list[str]:
@@ -131,7 +131,7 @@ class Signature:
         return {**settings, **dict.fromkeys(self.spellings(name), None), name: value}
 
     def spellings(self, name: str) -> list[str]:
-        """Return the settings that spell the same quantity as one of them: itself, and its rivals."""
+        """Return the settings that spell the same quantity as a setting: itself, and its rivals."""
         asked = self.settings.get(name)
         return [n for n, setting in self.settings.items() if asked and setting.quantity == asked.quantity]
 

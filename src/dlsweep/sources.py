@@ -21,13 +21,13 @@ def digest(function: Callable[..., Any]) -> str:
     found: dict[Any, str] = {}
     try:
         _collect(inspect.unwrap(function), found)
-    except (OSError, TypeError, SyntaxError, AttributeError, KeyError):  # made by `exec`, compiled, or no function
+    except (OSError, TypeError, SyntaxError, AttributeError, KeyError):  # made by `exec`, compiled, or not a function
         return ""
     return blake2b("\n".join(sorted(found.values())).encode(), digest_size=8).hexdigest()
 
 
 def place(function: Callable[..., Any]) -> str:
-    """Return the file and line where a function stands, for a message; its module where it has no source."""
+    """Return the file and line of a function, for a message; its module if it has no source."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else function.__module__
 
@@ -49,7 +49,7 @@ def _collect(thing: Any, found: dict[Any, str]) -> None:
 
 
 def _bare(tree: ast.Module) -> str:
-    """Return a source without docstrings, written in one way."""
+    """Return a source without docstrings and comments, in a normal form."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
@@ -57,7 +57,7 @@ def _bare(tree: ast.Module) -> str:
 
 
 def _used(thing: Any, text: str, tree: ast.Module) -> Iterator[tuple[str, Any]]:
-    """Yield the names that a source takes from around it, with their values; of its own modules also the members."""
+    """Yield the outer names that a source uses, with their values; for modules of its package, the members it uses."""
     if isinstance(thing, FunctionType):
         around = {**thing.__globals__, **inspect.getclosurevars(thing).nonlocals}
     else:

@@ -15,9 +15,9 @@ from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.execution.executors import Executor, Options, choose, registering_modules
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.startup import end_unguarded_worker
-from dlsweep.execution.worker import Receipt, Task
+from dlsweep.execution.worker import Receipt, Receipts, Task
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compaction, compatibility, further, parts, record
+from dlsweep.storage import compaction, compatibility, further, parts, record, recovery
 from dlsweep.storage.earlier import Before, Earlier
 from dlsweep.storage.folder import Folder, LocalFolder, make_folder, open_folder
 from dlsweep.storage.location import located
@@ -25,7 +25,7 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Store, statuses
 from dlsweep.text import plural
-from dlsweep.training.plan import Plan
+from dlsweep.training.plan import Chunk, Plan
 from dlsweep.training.shards import Shard
 
 
@@ -80,7 +80,7 @@ def run(
 
 
 def train_missing(config: Config, options: Options, report: Reporter, *, growing: bool = False) -> Results:
-    """Do what `run` does, with its options in one record. growing: True if more runs than before are no news."""
+    """Do what `run` does, with its options in one record. growing: as in `compatibility.check`."""
     end_unguarded_worker()
     if config.is_open:
         raise UsageError(
@@ -95,21 +95,15 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
         report.note(note)
     folder = make_folder(options.output, name, (*WRITTEN, "figures"))
     with interruptible(report.note) as check, folder.lock():
-
-        def progress(iterations: int) -> None:
-            report.progress(iterations)
-            check()
-
         store, done, earlier = _open(folder, whole, options, report.note, growing)
         goes_on = earlier.runs if earlier else {}
         try:
             _start(whole, executor, done, goes_on, report, check)
             chunks = whole.chunks(done, executor.workers, executor.stack_memory, apart=goes_on)
             task = Task(store, registering_modules(), earlier)
-            with closing(executor.map(task, chunks, progress)) as receipts:
+            with closing(train_chunks(executor, task, chunks, report, check)) as receipts:
                 failed = 0
                 for receipt in _uniting(store, receipts):
-                    report.receipt(receipt)
                     failed = failed + len(receipt.runs) if receipt.error else 0
                     if options.max_failures and failed >= options.max_failures:
                         raise DlsweepError(_too_many(failed, receipt))
@@ -118,14 +112,29 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
             compaction.compact(store, check)
         finally:
             report.close()
-            store.clean()
+            recovery.clean(store)
     return open_results(str(folder))
 
 
-def _uniting(store: Store, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
-    """Yield receipts. When there are parts enough, unite those of the last ones: a long sweep has many.
+def train_chunks(
+    executor: Executor, task: Task, chunks: Iterable[Chunk], report: Reporter, check: Callable[[], None]
+) -> Receipts:
+    """Train chunks, report their progress, and yield their receipts. check: raises to stop."""
 
-    On a remote folder this is left to the end: its requests take longer, and the workers would wait for them.
+    def progress(iterations: int) -> None:
+        report.progress(iterations)
+        check()
+
+    with closing(executor.map(task, chunks, progress)) as receipts:
+        for receipt in receipts:
+            report.receipt(receipt)
+            yield receipt
+
+
+def _uniting(store: Store, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+    """Yield receipts. Whenever `compaction.MOST` new parts are there, unite them: a long sweep has many.
+
+    In a remote folder, they are united at the end: requests take longer there, and workers would wait for them.
     """
     stems: list[str] = []
     for receipt in receipts:
@@ -161,12 +170,12 @@ def _open(
         old.write(folder)
     store = Store(folder, compatibility.tables(config, old), old.beside if old else "")
     there = Store(folder, old.tables, old.beside) if old else store
-    committed, notes = there.repair()
+    committed, notes = recovery.repair(there)
     earlier = None
     if old and further.before(config, old):
         goes_on, known = further.goes_on(config, old, committed, folder)
         earlier, store = Earlier(there, goes_on), further.begin(config, old, there, whole.runs)
-        committed, repaired = store.repair()
+        committed, repaired = recovery.repair(store)
         notes += known + repaired
     else:
         notes += compatibility.check(config, old, committed, folder, growing=growing)
@@ -200,7 +209,7 @@ def _start(
     report: Reporter,
     check: Callable[[], None],
 ) -> None:
-    """Report the start, and fetch published data before any worker reads it."""
+    """Report the start of training, and fetch published data before a worker reads it."""
     if done:
         report.note(f"{len(done)} of {plan.runs} runs are done already")
     if begun := [before.steps for run, before in goes_on.items() if run not in done]:

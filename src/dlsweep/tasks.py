@@ -16,9 +16,9 @@ class Task:
     noun: of a model in messages. registry: its models. metrics: of every evaluated split, the first for tables and
     default plots. plot: the default kind of plot. trainer, cost: functions `(runs, data, *, progress) ->
     TrainingResult` and `(arm) -> Cost`. factors: the factors besides `model` that have an effect; train, evaluate: the
-    settings of these parts of a config that have one; None for all. chance: the setting of the models that makes seeds
-    differ; "" where all seeds do. splits: those that are evaluated whatever a config says; () where it chooses them.
-    columns, run_columns: further columns of the curves and of the runs.
+    settings of these parts of a config that have one; None for all. chance: the setting of the models without which all
+    seeds give the same run; "" if seeds always differ. splits: those that are always evaluated; () if a config chooses
+    them. columns, run_columns: further columns of the curves and of the runs.
 
     Functions and registries are named by text and imported late: the training is a later stage, and a mistake in a
     config imports nothing heavy.

@@ -10,7 +10,7 @@ from itertools import chain
 from math import floor, inf, isfinite, log10, nan
 from typing import Any
 
-_ROUNDING = 1e-9  # of a value: a smaller half-width is one of equal values
+_ROUNDING = 1e-9  # share of a value: a smaller half-width is a rounding error of equal values
 _DECIMALS = 6  # more of them are written as a power of ten
 
 # A number as YAML 1.2 writes it.
@@ -258,7 +258,7 @@ def without_setting(label: str, setting: str) -> str:
 
 
 def plain_number(text: str) -> str:
-    """Return the end of a sentence about a text that is a number with separators: how to write it; "" for any other.
+    """Return the end of a sentence about a text that is a number with separators: its plain form; "" for other texts.
 
     >>> plain_number("1_000"), plain_number("10,000.5"), plain_number("1,0")
     ('; write 1000', '; write 10000.5', '')
@@ -277,7 +277,7 @@ def similar(word: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str | None) -> str:
-    """Return the part of a message that asks for a name; "" without one.
+    """Return the part of a message that suggests a name; "" without one.
 
     >>> did_you_mean("relu"), did_you_mean(None)
     ("; did you mean 'relu'?", '')
@@ -311,7 +311,7 @@ def excerpt(line: str, column: int) -> str:
 
 
 def steering(text: str) -> str:
-    """Return the characters of a text that break its line, reorder it, or cannot be seen; but joiners belong to words.
+    """Return the characters of a text that break its line, reorder it, or cannot be seen, except joiners of words.
 
     >>> steering("日本 ×"), [hex(ord(c)) for c in steering("a" + chr(0x202E) + "b" + chr(27))]
     ('', ['0x202e', '0x1b'])

@@ -1,7 +1,7 @@
 """Choose the settings of each arm on tuning seeds, so that arms are compared at their best with the same budget.
 
-All candidates of all arms are a sweep of their own, in the folder `<name>-tuning`. The best of each arm is compared, on
-other seeds.
+The candidates of all arms are a sweep of their own, in the folder `<name>-tuning`. Then the best candidate of each arm
+is compared on other seeds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dlsweep.text import plural, value_text
 
 Counts = Sequence[int] | None  # of the candidates of each arm; None for all of them
 
-EDGE = 0.1  # part of a range at each end of it that is near the end
+EDGE = 0.1  # share of a range: a value so near to one of its ends is at the edge
 
 
 def tune(
@@ -138,18 +138,22 @@ def _counts(config: Config, options: Options) -> tuple[Counts, bool]:
             known = [len(arm.candidates) for arm in old.tuning.arms]
             if len(known) == len(config.candidates()):
                 return known, True
+    return _replayed(config, _seconds(_candidate_results(config, options)))
+
+
+def _candidate_results(config: Config, options: Options) -> Results | None:
+    """Return the results of the candidates; None if there are none, or if `force` replaces them."""
     folder = open_folder(options.output / FOLDER.format(config.name))
-    there = not options.force and FILE in folder.list()
-    return _replayed(config, _seconds(open_results(str(folder))) if there else {})
+    return None if options.force or FILE not in folder.list() else open_results(str(folder))
 
 
-def _seconds(results: Results) -> dict[str, float]:
-    """Return the seconds that each run took, by its id: its share of those of its stack."""
-    return dict(zip(results.runs["run_id"], results.runs["seconds"])) if len(results.runs) else {}
+def _seconds(results: Results | None) -> dict[str, float]:
+    """Return the seconds that each run took, by its id: its share of the seconds of its stack."""
+    return dict(zip(results.runs["run_id"], results.runs["seconds"])) if results and len(results.runs) else {}
 
 
 def _replayed(config: Config, seconds: Mapping[str, float]) -> tuple[list[int], bool]:
-    """Return the numbers of candidates in the first round that lacks a run, or in the last round, and True then.
+    """Return the numbers of candidates in the first round that lacks a run; if none does, in the last round, and True.
 
     In the first round each arm tries one candidate. In the next ones an arm at most doubles their number: it tries as
     many more as fit into the rest of its budget, at their mean seconds so far. seconds: of the runs that are there.
@@ -179,7 +183,7 @@ def _spent(config: Config, counts: Counts, seconds: Mapping[str, float]) -> list
 
 
 def stages(config: Config, options: Options) -> tuple[Config | None, Config, list[str]]:
-    """Return the sweep of the candidates, None without any, and the config that is compared; with notes on both.
+    """Return the sweep of the candidates (None without `tune:`), the config that is compared, and notes on both.
 
     Until the candidates are trained, the first one of each arm stands for the best.
     """
@@ -200,13 +204,10 @@ def stages(config: Config, options: Options) -> tuple[Config | None, Config, lis
 
 def _chosen_before(config: Config, options: Options, counts: Counts) -> Config | None:
     """Return a config with the best candidate of each arm; None if some candidate is not trained yet."""
-    sweep = candidates_of(config, counts)
-    folder = open_folder(options.output / sweep.name)
-    if options.force or FILE not in folder.list():
-        return None
-    results = open_results(str(folder))
-    there = set(results.runs["run_id"]) if len(results.runs) else set()
-    return chosen(config, results, counts) if there.issuperset(run.id for run in sweep.runs()) else None
+    results = _candidate_results(config, options)
+    there = _seconds(results).keys()
+    done = all(run.id in there for run in candidates_of(config, counts).runs())
+    return chosen(config, results, counts) if results and done else None
 
 
 def chosen(config: Config, results: Results, counts: Counts = None) -> Config:
@@ -233,7 +234,7 @@ def chosen(config: Config, results: Results, counts: Counts = None) -> Config:
 
 
 def _best(means: Sequence[float], *, less: bool) -> int:
-    """Return the index of the best mean, of equals the first; a mean that is not finite is the worst."""
+    """Return the index of the best mean; of equal ones, the first. A mean that is not finite is the worst."""
     worst = np.inf if less else -np.inf
     finite = [mean if isfinite(mean) else worst for mean in means]
     return int(np.argmin(finite) if less else np.argmax(finite))
@@ -252,7 +253,7 @@ def _tuned_arm(config: Config, group: Sequence[Arm], means: Sequence[float], bes
 
 
 def _within(budget: float, arm: TunedArm, spent: float, most: int) -> TunedArm:
-    """Return an arm with the seconds of its candidates. most: of its candidates."""
+    """Return an arm with the seconds of its candidates. most: the number of candidates that it can have."""
     if len(arm.candidates) < most:
         return replace(arm, seconds=spent)
     told = f"all candidates together took {spent:.3g} of {budget:g} seconds; it could try more"

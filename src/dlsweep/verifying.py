@@ -1,22 +1,22 @@
 """Verify results: train a random sample of their runs again, and compare every number.
 
-A checksum finds a bit that changed on its way. A number that somebody changed, with the checksums made again, is found
-only by training its run again.
+A checksum finds accidental changes only. If a person changed a number, and its checksum with it, only training the run
+again finds the change.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlsweep import machine
 from dlsweep.config.runs import Run
@@ -25,18 +25,19 @@ from dlsweep.execution.executors import Executor, Options, choose, registering_m
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Task, indivisible
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility, contents, made_by, parts, record
+from dlsweep.storage import compatibility, contents, made_by, parts, record, recovery
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import Tables
+from dlsweep.sweep import train_chunks
 from dlsweep.text import number, plural
 from dlsweep.training.plan import plan
 
 Outcome = Literal["same bits", "near", "different"]
 
-# Differences of final metrics that rounding may make on another processor: of an accuracy absolute, of others relative.
+# Differences of final metrics that rounding may cause on another processor: absolute for accuracy, relative for others.
 # Chaotic runs have larger ones, see docs/rounding.md.
 NEAR = {"accuracy": 0.02, "loss": 0.1, "distance": 0.1}
 
@@ -49,8 +50,8 @@ class Verified:
     """A run that was trained again.
 
     outcome: "same bits"; "near": trained on another machine, and its final metrics differ by no more than `NEAR`;
-    "different". where: the first number that differs, with both values; "" if none does. exact: the run comes from a
-    processor and from versions like those of this process, so that every bit counts.
+    "different". where: the first number that differs, in a sentence; "" if none does. exact: the processor and
+    the versions that trained the run are those of this process, so every bit counts.
     """
 
     run: str
@@ -65,7 +66,7 @@ class Verified:
 class Verification:
     """The runs of a sample that were trained again, out of all `total` runs that ended well.
 
-    sample: the number that chose them. changed: the number of runs that cannot be trained again, because their data has
+    sample: the number that chose them. changed: number of runs that cannot be trained again, because their data has
     changed since.
     """
 
@@ -91,10 +92,10 @@ def verify(
 ) -> Verification:
     """Train a random sample of runs again, in a temporary folder, and compare all their numbers with the results.
 
-    runs: how many; those that diverged count, those that failed do not. An ensemble is trained whole. sample: chooses
-    the same runs again; another sample each time if not given. jobs: worker processes. Raise `ResultsDamaged` if any
-    part of the results, also of other runs, is not as it was written; `UsageError` if there is nothing to verify, or if
-    the data or a function has changed.
+    runs: how many; those that diverged count, those that failed do not. An ensemble is trained whole. sample: a
+    number that chooses the same runs again; by default a new one each time. jobs: worker processes. Raise
+    `ResultsDamaged` if any part of the results, also of other runs, is not as it was written; `UsageError` if there is
+    nothing to verify, or if the data or a function has changed.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
@@ -103,10 +104,10 @@ def verify(
     ['same bits', 'same bits']
     """
     if runs < 1:
-        raise UsageError(f"a sample has one or more runs, got {runs}")
+        raise UsageError(f"a sample must have at least one run, got {runs}")
     results = results if isinstance(results, Results) else open_results(results)
     there = Store(results.files, results.record.tables, results.record.beside)
-    committed, bad = there.scan()
+    committed, bad = recovery.scan(there)
     if bad:
         raise ResultsDamaged("\n".join(bad.values()))
     found = {run for run, status in statuses(committed).items() if status != "failed"} - set(results.record.hidden)
@@ -121,7 +122,7 @@ def verify(
         compared = [
             _compared(run, old, new, results.record)
             for run, old, new in zip(
-                chosen, _rows(there, committed, chosen), _rows(again, again.scan()[0], chosen), strict=True
+                chosen, _rows(there, committed, chosen), _rows(again, recovery.scan(again)[0], chosen), strict=True
             )
         ]
     return Verification(str(results.folder), len(found), sample, len(found) - len(asked), compared)
@@ -132,7 +133,7 @@ def _sample(results: Results, runs: Sequence[Run], found: bool, count: int, samp
     if not runs:
         reason = "its data has changed since they were trained" if found else "no run is done yet"
         raise UsageError(f"there is nothing to verify in {results.folder}: {reason}")
-    units = [unit for arm in _by_arm(runs) for unit in indivisible(arm)]
+    units = [unit for _, arm in groupby(runs, key=lambda run: run.arm.name) for unit in indivisible([*arm])]
     order = np.random.default_rng(sample).permutation(len(units))
     taken: list[int] = []
     for i in order:
@@ -142,32 +143,15 @@ def _sample(results: Results, runs: Sequence[Run], found: bool, count: int, samp
     return [run for i in sorted(taken) for run in units[i]]
 
 
-def _by_arm(runs: Iterable[Run]) -> Iterator[list[Run]]:
-    arms: dict[str, list[Run]] = {}
-    for run in runs:
-        arms.setdefault(run.arm.name, []).append(run)
-    yield from arms.values()
-
-
 def _train(results: Results, chosen: Sequence[Run], again: Store, executor: Executor, report: Reporter) -> None:
     """Train the chosen runs into another store."""
     whole, ids = plan(results.expanded), {run.id for run in chosen}
     others = {run.id for run in results.expanded.runs()} - ids
     report.start(len(chosen), 0, whole.iterations(others))
-    with interruptible(report.note) as check:
-
-        def progress(iterations: int) -> None:
-            report.progress(iterations)
-            check()
-
-        try:
-            task = Task(again, registering_modules())
-            chunks = whole.chunks(others, executor.workers, executor.stack_memory)
-            with closing(executor.map(task, chunks, progress)) as receipts:
-                for receipt in receipts:
-                    report.receipt(receipt)
-        finally:
-            report.close()
+    task = Task(again, registering_modules())
+    chunks = whole.chunks(others, executor.workers, executor.stack_memory)
+    with interruptible(report.note) as check, closing(report):
+        list(train_chunks(executor, task, chunks, report, check))
 
 
 def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[dict[str, pa.Table]]:
@@ -177,13 +161,12 @@ def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[d
     for run in runs:
         stem = stems[run.id]
         chunk = committed[stem]
-        own = chunk.filter(pc.equal(chunk["run_id"].cast(pa.string()), run.id))
+        own = contents.only(chunk, "run_id", [run.id])
         found = {"runs": own}
         for table, schema in store.tables.schemas.items():
             if table != "runs":
                 rows = contents.read_others(store.folder, listed[table][stem], schema, chunk)
-                by = "run_id" if "run_id" in schema.names else "arm"
-                found[table] = rows.filter(pc.equal(rows[by].cast(pa.string()), own[by][0].as_py()))
+                found[table] = contents.of_runs(rows, own)
         yield found
 
 
@@ -223,7 +206,7 @@ def _is_near(a: float | None, b: float | None, metric: str) -> bool:
 
 
 def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], aside: Collection[str]) -> Iterator[str]:
-    """Yield a sentence on each number of a run that is another one when it is trained again."""
+    """Yield a sentence on each number of a run that differs after the run is trained again."""
     for table in old:
         rows = [sorted(own[table].to_pylist(), key=_position) for own in (old, new)]
         if len(rows[0]) != len(rows[1]):
@@ -249,7 +232,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_made_here(rows: pa.Table, sessions: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell if rows of runs/ come from a machine like this one. Those of an older dlsweep do if all its sessions do."""
+    """Tell if rows of runs/ come from a machine like this one. Of an older dlsweep, all sessions must."""
     if made := made_by.machine_of(rows):
         return made == made_by.here()
 
@@ -258,5 +241,8 @@ def _is_made_here(rows: pa.Table, sessions: Sequence[Mapping[str, Any]]) -> bool
         return versions.get("numpy"), versions.get("blas"), session.get("machine", {}).get("processor")
 
     numpy, blas, _ = of(record.session(None))
-    names = {machine.processor(), platform.processor() or platform.machine()}  # now, and before it named the model
+    names = {
+        machine.processor(),
+        platform.processor() or platform.machine(),
+    }  # now, and in sessions of an older dlsweep
     return all(of(session)[:2] == (numpy, blas) and of(session)[2] in names for session in sessions)

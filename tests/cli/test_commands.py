@@ -226,7 +226,7 @@ def test_a_function_of_a_package_that_has_changed_is_refused_like_another_config
     for flags in ([], ["--dry-run"]):
         assert dlsweep("run", *command, *flags, code=2, **plugin).stderr == (
             "results/tiny was trained with other functions:\n"
-            f"  the activation 'cube' ({module}:1) has another source now, besides comments and docstrings\n"
+            f"  the activation 'cube' ({module}:1) has another source now, not only other comments and docstrings\n"
             "give the sweep another name, or replace its results with --force\n"
         )
     dlsweep("run", *command, "-j", "1", "--force", **plugin)
@@ -551,7 +551,7 @@ def test_list_takes_a_kind_in_singular_or_plural_or_a_name(dlsweep: Dlsweep) -> 
         "      jobs: integer >= 1 | null, default null\n"
         "          workers, by default one for every core\n"
         "      timeout: number > 0 | null, default null\n"
-        "          seconds without progress after which a worker is killed; they do not count while it starts\n"
+        "          seconds without progress after which a worker is killed; its start does not count\n"
     )
     both = json.loads(dlsweep("list", "dropout", "--json").stdout)
     assert {kind: [entry["name"] for entry in entries] for kind, entries in both.items()} == {

@@ -72,7 +72,7 @@ def test_what_needs_independent_seeds_is_refused(folder: Path, trained: Done) ->
     told = run(folder, "check", "--null", "results/own", code=2).stderr
     assert "--null tests sign-flip tests of independent seeds" in told
     told = run(folder, "run", "x.yaml", "-j", "1", "--until-decided", code=2).stderr
-    assert "leave --until-decided out: `seeds:` in the config is the number of splits" in told
+    assert "remove --until-decided: `seeds:` in the config is the number of splits" in told
     assert "no p-values: they need independent seeds" in run(folder, "effects", "results/own").stdout
 
 

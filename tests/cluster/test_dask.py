@@ -247,7 +247,7 @@ def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
     done = dlsweep("run", "tiny.yaml", "--scheduler", "tcp://127.0.0.1:9", code=2, anew=True, **SOON)
     assert "no scheduler of Dask answers at tcp://127.0.0.1:9" in done.stderr
     done = dlsweep("run", "tiny.yaml", "--scheduler", "here", "-j", "2", code=2)
-    assert done.stderr.strip() == "the workers of a scheduler are its own: remove -j, or --scheduler"
+    assert done.stderr.strip() == "a scheduler of Dask has workers of its own: remove -j, or --scheduler"
 
 
 def test_a_plug_in_ends_its_own_runs_only_whatever_it_raises(dlsweep: Dlsweep) -> None:

@@ -216,7 +216,7 @@ def test_an_expiry_that_is_too_short_is_refused(
     folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     monkeypatch.setenv(lease.VARIABLE, given)
-    with pytest.raises(UsageError, match=rf"DLSWEEP_LEASE={given} is not a number of seconds from 3 on, such as 60"):
+    with pytest.raises(UsageError, match=rf"DLSWEEP_LEASE={given} must be a number of seconds, at least 3, such as 60"):
         folder.lock().__enter__()
 
 

@@ -69,7 +69,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
         """,
         f"there is no key 'nmae'; did you mean 'name'? {KEYS}",
         "train.iterations must be at least 1, got 0",
-        "train.batch_size must be a whole number, got '100', which is text; take the quotes away",
+        "train.batch_size must be a whole number, got '100', which is text; remove the quotes",
         "train.sampling must be one of shuffle, replacement, got 'shufle'; did you mean 'shuffle'?",
         "evaluate.every must be a whole number, got 1.5",
         "an item of evaluate.on must be one of batch, train, validation, test, got 'tset'; did you mean 'test'?",

@@ -15,7 +15,7 @@ import dlsweep
 from dlsweep.errors import ResultsDamaged
 from dlsweep.execution import worker
 from dlsweep.status import Watch
-from dlsweep.storage import compaction, parts
+from dlsweep.storage import compaction, parts, recovery
 from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.reading import Reader
 from dlsweep.storage.results import Results
@@ -178,7 +178,7 @@ def test_a_reader_looks_again_if_parts_are_united_while_it_lists_or_reads_them(
     for look in (
         lambda: Watch().look(dlsweep.open_results(results.folder)).counts["done"],
         lambda: len(Reader(results.files, results.record).run_rows),
-        lambda: sum(map(len, Store(results.files, results.record.tables).scan()[0].values())),
+        lambda: sum(map(len, recovery.scan(Store(results.files, results.record.tables))[0].values())),
         lambda: dlsweep.dry_run(make(), output=tmp_path).done,
     ):
         shutil.rmtree(results.folder)

@@ -151,7 +151,7 @@ def test_labels_are_in_the_order_of_the_data(make: Make, tmp_path: Path, images:
     own = {name: value for name, value in images["npz"].items() if name != "test"}
     config = make(data={"npz": own}, seeds=1, grid={"data.test": [0.25, 0.5]})
     results = run(config, tmp_path)
-    with pytest.raises(UsageError, match=r"several data sets; choose one of data\.test"):
+    with pytest.raises(UsageError, match=r"several data sets; choose one level of data\.test"):
         results.labels()
     with pytest.raises(UsageError, match="there are no validation samples"):
         results.labels("validation", {"data.test": 0.5})

@@ -1,7 +1,7 @@
 """Training on the workers of Dask: a cluster of this machine, or one whose scheduler runs already.
 
-A worker commits its chunk itself, and returns receipts. Dask runs a task again if its worker dies, also if the task was
-done and its worker has died since; so a task first looks for the runs that are there.
+A worker commits its chunk itself, and returns receipts. Dask runs a task again if its worker dies, even after the task
+was done; so a task first looks for the runs that are on disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dlsweep import machine
 from dlsweep.errors import DlsweepError, Interrupted, UsageError
 from dlsweep.execution.processes import GRACE, TICK
 from dlsweep.execution.startup import worker_environment
-from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible
+from dlsweep.execution.worker import Progress, Receipt, Receipts, Task
 from dlsweep.storage.folder import LocalFolder
 from dlsweep.storage.made_by import Machine, here
 from dlsweep.storage.store import Store
@@ -32,7 +32,8 @@ from dlsweep.training.plan import Chunk
 AHEAD = 2  # tasks that wait at a worker, so that it never idles
 PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
 
-# Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: most of its own work.
+# By default Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: this takes most
+# of its processor time.
 CALM = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
@@ -69,7 +70,7 @@ def workers_of(scheduler: str) -> tuple[int, int, str]:
 
 
 def _described(client: Any, task: Task | None) -> dict[str, About]:
-    """Return the facts about each worker, by address. Raise a `UsageError` if one cannot tell them."""
+    """Return the facts about each worker, by address. Raise a `UsageError` if a worker cannot report them."""
     try:
         return dict(client.run(_about, task))
     except Exception as error:  # a worker without dlsweep, or with another version of it
@@ -134,37 +135,18 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
 
     try:
         receipts, iterations = future.result()
-        future.release()  # otherwise Dask runs it again if its worker dies, and by then its part may be united
+        future.release()  # else Dask runs it again if its worker dies, when its part may be united already
         progress(iterations)
         yield from receipts
         return ()
     except KilledWorker as death:
-        return (yield from _salvage(task, chunk, f"several workers died with it: {death.last_worker}"))
+        return (yield from task.salvage(chunk, f"several workers died with it: {death.last_worker}"))
     except (DlsweepError, Interrupted):
         raise
     except CancelledError as error:
         raise DlsweepError(f"Dask gave up a task ({error}); the sweep goes on when it is run again") from error
     except Exception as error:
         raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
-
-
-def _salvage(task: Task, chunk: Chunk, why: str) -> Generator[Receipt, None, Sequence[Chunk]]:
-    """Account for a chunk whose workers died, as `processes` does; return the chunks that are to be tried again."""
-    committed, left = _committed(task, chunk)
-    yield from committed
-    if left and len(indivisible(left)) == 1:
-        yield task.fail(left, why, why)
-        return ()
-    return bisect(left)[::-1] if left else ()
-
-
-def _committed(task: Task, chunk: Chunk) -> tuple[list[Receipt], Chunk]:
-    """Return receipts of the runs of a chunk that are on disk, and the other runs."""
-    found = list[Receipt]()
-    while chunk and (receipt := task.receipt_of(chunk)):
-        found.append(receipt)
-        chunk = chunk[len(receipt.runs) :]
-    return found, chunk
 
 
 def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
@@ -178,7 +160,7 @@ def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
         nonlocal iterations
         iterations += more
 
-    receipts, left = _committed(task, chunk)
+    receipts, left = task.on_disk(chunk)
     with threadpool_limits(1):
         receipts += task.work(left, count) if left else ()
     return receipts, iterations

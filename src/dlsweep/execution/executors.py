@@ -60,14 +60,14 @@ class Executor:
         return max(0, share - machine.BLAS_BUFFER)
 
     def notes(self, plan: Plan) -> list[str]:
-        """Return notes for the user on training a plan: on its data, and on memory."""
+        """Return notes for the user: on this executor, on the data of a plan, and on memory."""
         notes = [self.hint] if self.hint else []
         notes += dict.fromkeys(note for cohort in plan.cohorts for note in data_of(cohort.arm).notes)
         large = max(plan.cohorts, key=lambda cohort: cohort.memory * cohort.together)
         if (memory := large.memory * large.together) > self.stack_memory:
             unit = "an ensemble" if large.together > 1 else "a run"
             needed = f"{unit} of {large.arm.name} takes {size(memory)}"
-            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, and takes this much")
+            notes.append(f"{needed}, more than max_memory leaves to a worker; it trains alone, with this memory")
         return notes
 
 
@@ -94,8 +94,8 @@ def _train_here(task: Task, chunks: Iterable[Chunk], progress: Progress) -> Rece
 def processes(*, jobs: Count | None = None, timeout: Positive | None = None) -> Executor:
     """Train in worker processes on this machine, with one BLAS thread each.
 
-    jobs: workers, by default one for every core. timeout: seconds without progress after which a worker is killed; they
-    do not count while it starts. The runs of a dead worker are tried again in halves, down to the single run, which
+    jobs: workers, by default one for every core. timeout: seconds without progress after which a worker is killed; its
+    start does not count. The runs of a dead worker are tried again in halves, down to the single run, which
     then has failed.
 
     >>> import dlsweep
@@ -112,16 +112,16 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     """Train on workers of Dask, of this machine or of a cluster. It needs the package distributed: `dlsweep[dask]`.
 
     jobs: workers on this machine, by default one for every core. scheduler: address of a running scheduler instead,
-    such as `tcp://node7:8786`; its workers have one thread each, the same versions, and the folder of the results at
-    the same path. Memory and width are those of its workers. The runs of chunks whose workers die are tried again in
-    halves, as in `processes`.
+    such as `tcp://node7:8786`; its workers must have one thread each, the same versions, and the folder of the results
+    at the same path. Their memory bounds the stacks. The runs of chunks whose workers die are tried again in halves, as
+    in `processes`.
 
     >>> dask(jobs=2).workers
     2
     """
     if scheduler:
         if jobs:
-            raise UsageError("the workers of a scheduler are its own: remove -j, or --scheduler")
+            raise UsageError("a scheduler of Dask has workers of its own: remove -j, or --scheduler")
         workers, memory, mixed = workers_of(scheduler)
         return Executor(partial(train_with_dask, scheduler, 0), workers, memory // 2, mixed)
     jobs = jobs or machine.cores()
@@ -159,8 +159,8 @@ class Options:
 def choose(options: Options) -> Executor:
     """Return the executor for some options.
 
-    By default it is this process if one worker is enough, or if the main module registered functions: a worker cannot
-    import every script, and no notebook.
+    By default it is this process if one worker is enough, or if the main module registered functions: workers cannot
+    import a notebook, nor every script.
     """
     name, hint = options.executor or ("dask" if options.scheduler else None), ""
     if name is None:

@@ -1,4 +1,4 @@
-"""The modules that every worker has from its start. Only the server imports this one."""
+"""The modules that every worker has from its start. Only the server of worker processes imports this module."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LIMITS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 def _hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Print an uncaught exception, unless it is about a limit of this machine: the parent has a sentence on these."""
-    atexit.unregister(shutil.rmtree)  # the parent lives, and removes the folder itself
+    """Print an uncaught exception, unless it is about a limit of this machine, which the parent reports."""
+    atexit.unregister(shutil.rmtree)  # the parent is alive, and removes the folder itself
     limited = isinstance(error, EOFError | MemoryError) or getattr(error, "errno", None) in LIMITS
     if not limited and "new thread" not in str(error):
         sys.__excepthook__(kind, error, traceback)

@@ -9,23 +9,23 @@ from __future__ import annotations
 import resource
 import signal
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import wait
 
 from dlsweep.errors import DlsweepError, Interrupted
 from dlsweep.execution.startup import CONTEXT, UNGUARDED, worker_environment
-from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, bisect, indivisible, serve
+from dlsweep.execution.worker import Progress, Receipt, Receipts, Task, serve
 from dlsweep.training.plan import Chunk
 
-# Seconds between two checks of the clock and of a request to stop; seconds after a stop for workers to finish a chunk.
+# Seconds between two checks of the clock and of a request to stop; after a stop, seconds for workers to finish a chunk.
 TICK = 0.1
 GRACE = 2.0
 
 # Seconds that a worker may take to start: for imports and, in a script, for the code above its main guard.
 START = 600.0
 
-# After this many workers that died before they were ready, the cause is not a single process.
+# If this number of workers died before they were ready, none can start.
 MAX_FAILED_STARTS = 5
 
 
@@ -33,8 +33,8 @@ class Worker:
     """The handle of a worker process and of its chunk.
 
     left: runs of the chunk without a receipt. unsettled: run-iterations reported since the last receipt. ready: it has
-    started, and imported its modules. silence: seconds since its last message, without those in which this process was
-    stopped, too. alive, death: it is running, or the reason why not.
+    started, and imported its modules. silence: seconds since its last message; time in which this process was stopped
+    does not count. alive, death: it is running, or the reason why not.
     """
 
     def __init__(self, task: Task, chunk: Chunk):
@@ -138,7 +138,8 @@ def train_in_processes(
                 if limit and worker.silence > limit:
                     worker.end(f"no progress for {limit:g} s")
                 if not worker.alive and worker.ready:
-                    again += yield from _salvage(task, worker, progress)
+                    progress(-worker.unsettled)
+                    again += yield from task.salvage(worker.left, worker.death)
                 elif not worker.alive:
                     again.append(worker.left)
                     failed_starts += 1
@@ -160,16 +161,3 @@ def _heard(workers: list[Worker], seconds: float) -> list[Worker]:
     """Return the workers that have sent a message or died, as soon as there are any."""
     ready = wait([worker.connection for worker in workers], seconds)
     return [worker for worker in workers if worker.connection in ready]
-
-
-def _salvage(task: Task, worker: Worker, progress: Progress) -> Generator[Receipt, None, Sequence[Chunk]]:
-    """Account for the chunk of a dead worker; return the chunks that are to be tried again."""
-    progress(-worker.unsettled)
-    left = worker.left
-    if receipt := task.receipt_of(left):
-        left = left[len(receipt.runs) :]
-        yield receipt
-    if left and len(indivisible(left)) == 1:
-        yield task.fail(left, worker.death, worker.death)
-        return ()
-    return bisect(left)[::-1] if left else ()  # the last one is tried first

@@ -23,7 +23,7 @@ if sys.platform == "linux":
 else:
     CONTEXT = mp.get_context("spawn")
 
-# One thread for every BLAS; and the modules of the current folder, which may be named random.py, are not imported.
+# One thread for every BLAS; and no module of the current folder is imported: it may be named random.py.
 ENVIRONMENT = {
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"),
     "PYTHONSAFEPATH": "1",
@@ -32,7 +32,7 @@ ENVIRONMENT = {
 # Variable for the folder of the server's socket, which the server removes if this process is killed.
 SOCKETS = "DLSWEEP_SOCKETS"
 
-# Characters in the path of a folder for the server's socket: the system allows 104 or 108, and 32 of them follow.
+# Characters in the path of the folder for the server's socket. With the 32 that follow, a system allows 104 or 108.
 LONGEST = 70
 
 # Signals that ask a sweep to stop. Terminals and batch systems send them to all processes; the parent decides.
@@ -55,11 +55,11 @@ def warm_up() -> None:
 
 @contextmanager
 def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
-    """Give processes that start meanwhile `ENVIRONMENT`, blocked `STOPS`, a folder for sockets, and no main module.
+    """Give the processes that the block starts `ENVIRONMENT`, blocked `STOPS`, a folder for sockets, no main module.
 
     A worker imports the main module again only if that module registers something: a script without the usual
-    `if __name__ == "__main__"` would start its sweep a second time in the worker. Raise a `DlsweepError` if they cannot
-    start.
+    `if __name__ == "__main__"` would start its sweep a second time in the worker. Raise a `DlsweepError` if the
+    processes cannot start.
     """
     try:
         Path.cwd()
@@ -73,7 +73,7 @@ def worker_environment(modules: tuple[str, ...] = ()) -> Iterator[None]:
         os.environ.update({**ENVIRONMENT, SOCKETS: get_temp_dir()})
         if "__main__" not in modules:
             sys.modules["__main__"] = ModuleType("__main__")
-        resource_tracker.ensure_running()  # it unblocks them
+        resource_tracker.ensure_running()  # it unblocks the signals
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         yield
     except EOFError as error:

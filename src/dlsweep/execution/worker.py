@@ -99,21 +99,32 @@ class Task:
         self.store.remove([parts.stem(unit)])  # a killed attempt may have left some
         self.store.commit(self.store.encode(unit, nothing_learned(unit), error))
         who = f"{unit[0].arm.name}, seed{'s' * (len(unit) > 1)} {', '.join(str(run.seeds) for run in unit)}"
-        statuses = ("failed",) * len(unit)
-        return Receipt(tuple(run.id for run in unit), statuses, f"{who}: {line}")
+        return Receipt(tuple(run.id for run in unit), ("failed",) * len(unit), f"{who}: {line}")
 
-    def receipt_of(self, left: Chunk) -> Receipt | None:
-        """Return the receipt of a worker that died after a commit and before it sent one: for its first runs left."""
-        rows = self.store.committed(left)
-        return Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())) if rows else None
+    def salvage(self, chunk: Chunk, death: str) -> Generator[Receipt, None, Sequence[Chunk]]:
+        """Account for a chunk whose worker died: yield receipts, and return the chunks that are to be tried again."""
+        receipts, left = self.on_disk(chunk)
+        yield from receipts
+        if left and len(indivisible(left)) == 1:
+            yield self.fail(left, death, death)
+            return ()
+        return bisect(left)[::-1] if left else ()  # the last one is tried first
+
+    def on_disk(self, chunk: Chunk) -> tuple[list[Receipt], Chunk]:
+        """Return receipts of the runs of a chunk that a worker has committed before it died, and the other runs."""
+        receipts = list[Receipt]()
+        while chunk and (rows := self.store.committed(chunk)):
+            receipts.append(Receipt(tuple(rows["run_id"].to_pylist()), tuple(rows["status"].to_pylist())))
+            chunk = chunk[len(rows) :]
+        return receipts, chunk
 
 
 def _told(error: BaseException) -> tuple[str, str]:
-    """Return an exception as text, and its type and the first line of its message."""
+    """Return an exception as text, with its traceback, and in a line: its type and the first line of its message."""
     if isinstance(error, DlsweepError):
         return str(error), str(error).partition("\n")[0]
     lines = "".join(traceback.format_exception_only(error)).splitlines()
-    # The lines before the type are of a syntax error: the file, and the code in it.
+    # Only a syntax error has lines before the type: the file, and the code in it.
     return "".join(traceback.format_exception(error)), next(line for line in lines if not line.startswith(" "))
 
 
@@ -124,7 +135,7 @@ def indivisible(runs: Sequence[Run]) -> list[Chunk]:
 
 
 def bisect(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    """Cut a chunk of two or more indivisible parts in two."""
+    """Cut a chunk of two or more indivisible parts into halves."""
     parted = indivisible(chunk)
     middle = len(parted[0]) * (len(parted) // 2)
     return chunk[:middle], chunk[middle:]

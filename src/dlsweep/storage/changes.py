@@ -1,8 +1,8 @@
-"""A sweep whose config has changed: the rows from before, as the config has them now.
+"""A sweep whose config has changed: older rows, with the arms and the columns of the config.
 
-Runs are known by their ids. Their arms, labels and columns depend on the whole config: a second level of a factor gives
-other names to the arms, a new optimizer a new column. `sweep.json` has the arm and the labels of runs whose rows have
-others, and the ids of the runs that the config does not ask for.
+An id identifies a run. Its arm, labels and columns depend on the whole config: a second level of a factor renames the
+arms, a new optimizer adds a column. For runs whose rows have another arm or other labels, `sweep.json` has the present
+ones; it also has the ids of the runs that the config does not ask for.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def differing(
 
 
 def claims(config: Config, old: Record | None, trained: bool) -> dict[str, Any]:
-    """Return the claims of a config as fields of a record, with those that are not from before the results.
+    """Return the claims of a config as fields of a record, with those that were stated after the results.
 
     old: the record so far; trained: True if the folder has results. A claim is `late` unless it was stated before any
-    run was trained, with the same level of the tests; it may have been out since then. One that was taken out is
-    `removed`.
+    run was trained, with the same level of the tests; it may have been removed for a while. A claim that the config no
+    longer has is `removed`.
     """
     names = [claim.name for claim in config.claims]
     now = {claim.name: _digest(claim, config.alpha) for claim in config.claims}
@@ -108,7 +108,7 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _column(table: pa.Table, field: pa.Field) -> Any:
-    """Return a column of a part as the sweep has it now. A setting may have been a factor, whose labels are words."""
+    """Return a column of a part with the type of a field. A setting may have been a factor, whose labels are words."""
     if field.name not in table.column_names:
         return pa.nulls(len(table), field.type)
     column = table[field.name]
@@ -130,10 +130,10 @@ def fits(own: pa.Schema, schema: pa.Schema) -> bool:
 
 
 def is_new(rows: pa.Table, column: str) -> bool:
-    """Tell if rows are from before the sweep had a factor."""
+    """Tell if a column belongs to a factor that the sweep did not have yet when these rows were written."""
     return _may_change(column) and rows[column].null_count == len(rows)
 
 
 def _may_change(column: str) -> bool:
-    """Tell if a column is of a factor or a setting, which a changed config may have or not."""
+    """Tell if a column belongs to a factor or a setting, which a changed config may have or not."""
     return column in BY_NAME or "." in column

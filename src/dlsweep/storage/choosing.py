@@ -17,7 +17,7 @@ SeedNumber = int | Mapping[str, int]  # of a replicate, or of each source of cha
 
 
 def partial_arm(known: Mapping[str, Sequence[str]], arm: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
-    """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list.
+    """Return the labels that fit a partial arm, by factor. A level is a label, a name with several, or a list.
 
     known: the labels of each factor. A `UsageError` names an unknown factor or level; where: the end of its sentence.
 

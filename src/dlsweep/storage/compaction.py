@@ -49,9 +49,9 @@ def unite(
 ) -> None:
     """Unite parts with these stems, and delete them. A united part is full if it has `enough` runs, or `MOST_BYTES`.
 
-    stems: in an order that has the runs of an arm together, since a reader may want some arms only. Parts of several
-    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Left alone are
-    damaged parts, and parts with a run that another part has, too: `repair` sets one of these aside.
+    stems: in an order that keeps the runs of an arm together, since a reader may want some arms only. Parts of several
+    kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Damaged parts are
+    not united, and neither are parts with a run that another part has as well: `repair` sets one of these aside.
     """
     listed = _listed(store)
     groups: dict[Hashable, _Group] = {}
@@ -125,6 +125,5 @@ class _Group:
         }
         united["runs"] = parts.replacing(united["runs"], self.chunks)
         stem = parts.joint_name(map(str, united["runs"]["run_id"].to_pylist()))
-        encoded = {table: parts.encode_table(rows) for table, rows in united.items()}
-        store.commit({parts.part_name(table, stem, content): content for table, content in encoded.items()})
+        store.commit(parts.encode_tables(united, stem))
         store.remove(self.chunks)

@@ -20,7 +20,7 @@ from dlsweep.factors import BY_NAME, foreign
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice, Entry
 from dlsweep.sources import place
-from dlsweep.storage import changes, parts, record
+from dlsweep.storage import changes, parts, record, recovery
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
@@ -28,19 +28,16 @@ from dlsweep.text import plural
 
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
-    """Return the tables of a sweep: the one that `old` describes, or a new one.
+    """Return the tables of a sweep: of the one that `old` describes, or of a new one.
 
-    Predictions are no part of the question: a folder keeps them for all of its runs, or for none.
+    A folder keeps predictions for all of its runs, or for none, whatever the config says.
     """
     predicts = "predictions" in old.tables.optional if old else config.evaluate.predicts
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers, "predictions": predicts}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
-    sweep = (
-        old.tables.sweep
-        if old
-        else blake2b(json.dumps(_question(canonical(config))).encode(), digest_size=8).hexdigest()
-    )
+    question = json.dumps(_question(canonical(config))).encode()
+    sweep = old.tables.sweep if old else blake2b(question, digest_size=8).hexdigest()
     sources = tuple(config.replicates.crossed)
     of_task = (config.factors, config.settings, config.evaluate.on, config.task.name)
     overlap = config.divided and (not sources or "split" in sources)  # else all runs have the split of seed 0
@@ -58,7 +55,7 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
     except record.OtherVersion:
         raise
     except ResultsDamaged as damage:
-        several = len({*_sweeps(folder)}) > 1  # a longer training has begun, and sweep.yaml is of the results
+        several = len({*_sweeps(folder)}) > 1  # a longer training has begun, and sweep.yaml belongs to the results
         proofs: dict[str, Config | None] = {"this config": config} if config and not several else {}
         proofs[f"{folder}/sweep.yaml"] = None
         for source, own in proofs.items():
@@ -66,8 +63,8 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
                 hidden = f", except for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
                 return remade, f"{damage}; its runs are those of {source}{hidden}"
         raise ResultsDamaged(
-            f"{damage}; it cannot be remade from {' or '.join(proofs)}, whose runs are not proved to be those of the "
-            "folder; run its config with all overrides, or give the sweep another name"
+            f"{damage}; it cannot be remade from {' or '.join(proofs)}: nothing proves that the folder's runs belong "
+            "to it; run the folder's config with all overrides, or give the sweep another name"
         ) from damage
     if config and found is None and any(True for _ in _sweeps(folder)):
         raise ResultsDamaged(
@@ -78,18 +75,18 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
 
 
 def _own_record(folder: Folder) -> record.Record | None:
-    """Return the record of a folder. Raise `ResultsDamaged` if all runs there are of other sweeps than it names."""
+    """Return the record of a folder. Raise `ResultsDamaged` if all runs there belong to other sweeps."""
     found = record.read(folder)
     named = {"", found.tables.sweep, found.beside} if found and found.tables.sweep else set()
     if named and next(_sweeps(folder), "") not in named and not named.intersection(_sweeps(folder)):
         raise ResultsDamaged(
-            f"{folder}/{record.FILE} is of another sweep than the runs there, and may have been copied there"
+            f"{folder}/{record.FILE} belongs to another sweep than the runs there, and may have been copied there"
         )
     return found
 
 
 def _sweeps(folder: Folder) -> Iterator[str]:
-    """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if it does not say."""
+    """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if the part has none."""
     for name in parts.listing(folder, "runs").values():
         with suppress(parts.Damaged, parts.Gone):
             yield parts.sweep(folder, name)
@@ -121,7 +118,7 @@ def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) ->
     if parts.listing(folder, "runs"):  # predictions are there for all runs or for none, whatever the config says
         there = ["predictions"] * bool(folder.list("predictions"))
         found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
-    committed, _ = Store(folder, found, *beside).scan()
+    committed, _ = recovery.scan(Store(folder, found, *beside))
     left = others(config, committed)
     if len(left) == _count(committed) or (left and not sweep):
         return None
@@ -153,10 +150,7 @@ def describe(
         runs=old.runs if old else 0,
         further=old.further if old else "",
         earlier=old.earlier if old else "",
-        sources={
-            f"{entry.kind} {entry.name}": sources.digest(entry.function)
-            for entry in _foreign(_words(config.resolved()))
-        },
+        sources={f"{one.kind} {one.name}": sources.digest(one.function) for one in _foreign(_words(config.resolved()))},
         relabelled=relabelled,
         hidden=hidden,
         tuning=config.tuning,
@@ -171,36 +165,36 @@ def check(
     """Refuse a config that is not compatible with the folder's runs; return notes on the runs that they share.
 
     A config that differs from the recorded one is compatible if they have runs in common: then they differ in arms and
-    seeds only. Runs that it does not ask for are kept, and not shown. growing: True if more runs than before are no
-    news, as in a further round of tuning.
+    seeds only. Runs that it does not ask for are kept, and not shown. growing: True if no note is needed on
+    more runs than before, as in a further round of tuning.
     """
     if not committed:
         return []
     assert old is not None
     if old.schema_version == 1 and "layers" in old.tables.optional:
         raise UsageError(
-            f"{folder} has measurements of layers by an older dlsweep, which took others: its results can be shown and "
-            "drawn, but not trained further; give the sweep another name, or replace its results with --force"
+            f"an older dlsweep measured the layers of {folder} in another way: its results can be shown and plotted, "
+            "but not trained further; give the sweep another name, or replace its results with --force"
         )
     finished = {run for run, status in statuses(committed).items() if status != "failed"}
     arms = (run.arm for run in config.runs() if run.id in finished)
-    unknown = [
-        f"it is not known if {function} is as it was when the folder's runs were trained, because its source {reason}"
+    notes = [
+        f"it is not known if {function} has changed since the folder's runs were trained, because its source {reason}"
         for function, reason in check_sources(arms, old, folder)
     ]
     if _question(old.config) == _question(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
-        return unknown
+        return notes
     count, left = _count(committed), others(config, committed)
     same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config, old))
     if not same or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
-    if not left and growing:
-        return unknown
-    if not left:
+    if left:
+        kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
+        notes.append(f"{config.name}: the config has changed; {kept} stay there, and are not shown")
+    elif not growing:
         runs = plural(count, "run")
-        return [*unknown, f"{config.name}: the config has changed, and still includes the folder's {runs}"]
-    kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
-    return [*unknown, f"{config.name}: the config has changed; {kept} stay there, and are not shown"]
+        notes.append(f"{config.name}: the config has changed, and still includes the folder's {runs}")
+    return notes
 
 
 def _count(committed: Committed) -> int:
@@ -233,7 +227,7 @@ def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> li
         function = f"the {entry.kind} {entry.name!r} ({place(entry.function)})"
         then, now = (old.sources or {}).get(f"{entry.kind} {entry.name}"), sources.digest(entry.function)
         if then and now and then != now:
-            changed.append(f"  {function} has another source now, besides comments and docstrings")
+            changed.append(f"  {function} has another source now, not only other comments and docstrings")
         elif old.sources is None or then == "":
             unknown.append((function, "was not recorded"))
         elif not now:
@@ -271,7 +265,7 @@ def canonical(config: Config) -> Any:
 
 
 def _question(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved config without its title and the choice to keep predictions: no parts of the question."""
+    """Return a resolved config without its title and its choice to keep predictions, which do not change results."""
     evaluate = {name: value for name, value in config["evaluate"].items() if name != "predictions"}
     return {key: value for key, value in config.items() if key != "title"} | {"evaluate": evaluate}
 

@@ -1,4 +1,4 @@
-"""Read parts whose rows fit: those of runs/ the name of the part, those of the other tables the runs of their chunk.
+"""Read parts, and check that their rows fit: in runs/ the name of the part, in other tables the runs of the chunk.
 
 A checksum shows that a part is as it was written. A received folder may hold a part that another program wrote.
 """
@@ -18,10 +18,10 @@ from dlsweep.storage.parts import Damaged
 from dlsweep.storage.tables import STATUSES, WORD
 from dlsweep.types import Array, Split
 
-# The columns that say of what a row is. The rows of ensembles/ are of an arm, all others of a run.
+# The columns that identify a row. A row of ensembles/ belongs to an arm, all others to a run.
 IDENTITY = ("run_id", "arm", "iteration", "split", "layer")
 
-# More rows than these would not be read: runs in a chunk, and layers of a network.
+# A part with more runs, or with a network of more layers, is not read.
 _MOST_RUNS, _MOST_LAYERS = 100_000, 10_000
 
 
@@ -51,11 +51,11 @@ def read_others(
 ) -> pa.Table:
     """Return a part of another table. runs: the rows of its chunk in runs/; columns: some, with those of `IDENTITY`.
 
-    Raise `Damaged` if a row is of none of these runs, or a curve does not reach the end of its run.
+    Raise `Damaged` if a row belongs to none of these runs, or if a curve does not reach the end of its run.
     """
     if "predicted" in schema.names:
         return predictions.read_part(folder, name, schema, runs, _ended_well(runs))
-    by = "run_id" if "run_id" in schema.names else "arm"
+    by = owner(schema)
     last: dict[str, int] = {}
     for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
         last[one] = max(iterations, last.get(one, 0))
@@ -75,8 +75,24 @@ def read_others(
         else:
             return rows
     else:
-        reason = "it has rows that are of no run"
+        reason = "it has rows without a run, an arm, an iteration, a split or a layer"
     raise Damaged(f"{folder}/{name} is damaged: {reason}")
+
+
+def owner(schema: pa.Schema) -> str:
+    """Return the column with the owner of each row: a run or, in ensembles/, an arm."""
+    return "run_id" if "run_id" in schema.names else "arm"
+
+
+def only(rows: pa.Table, column: str, words: Collection[str]) -> pa.Table:
+    """Return the rows that have one of these words in a column."""
+    return rows.filter(pc.is_in(rows[column].cast(pa.string()), pa.array(words, pa.string())))
+
+
+def of_runs(rows: pa.Table, runs: pa.Table) -> pa.Table:
+    """Return the rows of another table that belong to these rows of runs/, or to their arms."""
+    by = owner(rows.schema)
+    return only(rows, by, runs[by].to_pylist())
 
 
 def _whole(curves: pa.Table, at_end: Array, runs: pa.Table) -> bool:
@@ -94,7 +110,7 @@ def _whole(curves: pa.Table, at_end: Array, runs: pa.Table) -> bool:
 
 
 def _ended_well(runs: pa.Table) -> pa.Table:
-    """Return ids and numbers of classes of the runs that ended well."""
+    """Return the ids and the numbers of classes of the runs that ended well."""
     ended = pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"]))
     return runs.select(["run_id", "classes"]).filter(ended)
 

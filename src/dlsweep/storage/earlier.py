@@ -1,4 +1,4 @@
-"""The training of runs so far, as their folder has it, for a longer training to go on from."""
+"""The training of the runs in a folder so far, from which a longer training goes on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Earlier:
         return {stem: parts.read_table(self.store.folder, listed[stem], schema) for stem in stems}
 
     def _columns(self, table: str, before: Sequence[Before], by: str, names: Sequence[str]) -> dict[str, Array]:
-        """Return the measurements of a table as training had them; `run`: the first of `names` that a row is of."""
+        """Return the measurements of a table as training had them; `run`: the position of a row's owner in `names`."""
         if table not in self.store.tables.schemas:
             return {}
         found, which = [], []

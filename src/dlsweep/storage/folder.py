@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -48,7 +45,7 @@ class Folder(Protocol):
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A `Folder` on a disk of this machine, or one that the system shows as such."""
+    """A `Folder` on a disk of this machine, or on a network file system that is mounted there."""
 
     path: Path
 
@@ -89,7 +86,7 @@ class LocalFolder:
         """Hold the folder against other processes.
 
         This works between machines if their file system shares locks (NFS 4 does; others keep `flock` to one machine).
-        The note `.runner.json` names the holder. It takes the place of the lock on a file system that has none.
+        The note `.runner.json` names the holder. On a file system without locks, it replaces the lock.
         """
         note = self.path / RUNNER
         with ExitStack() as stack:
@@ -109,10 +106,9 @@ class LocalFolder:
 
     def _sign(self, note: Path, lockless: str) -> None:
         """Write the note. Without a lock, it must not exist."""
-        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         try:
             with files.writing(note), note.open("xb") if lockless else files.created(note) as file:
-                file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": now}).encode())
+                file.write(json.dumps(asdict(Holder.here())).encode())
         except DlsweepError as error:
             if not isinstance(error.__cause__, FileExistsError):
                 _remove(note)  # a part of it may be there
@@ -136,8 +132,7 @@ def _remove(note: Path) -> None:
 def _noted(note: Path) -> Holder | None:
     """Return the holder that a note names; None without a readable note."""
     try:
-        holder = json.loads(files.read(note))
-        return Holder(str(holder["host"]), int(holder["pid"]), str(holder["since"]))
+        return Holder.of(json.loads(files.read(note)))
     except (OSError, Unreadable, ValueError, KeyError, TypeError):
         return None
 
@@ -152,13 +147,9 @@ def make_folder(output: Path, name: str, inside: Iterable[str]) -> Folder:
 
     inside: the subfolders to be written into. Raise a `UsageError` if the name or a link leads out of `output`.
     """
-    if is_remote(output):
-        if not name or "/" in name or name in (".", ".."):
-            raise UsageError(f"{name!r} is not the name of a folder in {output}")
-        return RemoteFolder(output / name)
-    path = output / name
-    if path.parent != output or path.name != name:
+    if name in ("", ".", "..") or "/" in name:
         raise UsageError(f"{name!r} is not the name of a folder in {output}")
-    files.refuse_links(output, *(f"{name}/{subfolder}" for subfolder in inside))
-    files.make_folder(path)
-    return LocalFolder(path)
+    if not is_remote(output):
+        files.refuse_links(output, *(f"{name}/{subfolder}" for subfolder in inside))
+        files.make_folder(output / name)
+    return open_folder(output / name)

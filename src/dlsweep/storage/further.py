@@ -1,13 +1,13 @@
 """Train a finished sweep further: its runs go on from the states that they kept.
 
-A config that differs from a folder's by a longer training only has other runs, with ids of their own. They are another
-sweep in the same folder: their parts carry its id, which `sweep.json` names as `further`. Until the last of them is
-there, the results are the earlier ones, whole. Then one write of `sweep.json` makes the longer ones the results and
-names the others as `earlier`, and these are deleted. A crash at any moment leaves one of the two, and the next start
-goes on from there.
+If a config differs from a folder's only in the length of training, its runs are other runs, with ids of their own. They
+are another sweep in the same folder: their parts carry its id, which `sweep.json` names as `further`. Until the last
+longer run is there, the results are the earlier runs. Then one write of `sweep.json` makes the longer runs the results
+and names the others as `earlier`, and these are deleted. A crash at any moment leaves one of the two, and the next
+start goes on from there.
 
-A run that goes on has the bits of a run that was trained in one go. Its evaluations stay where they were: if the config
-leaves `evaluate.every` open, `evaluate.planned` holds the first length, which the default is for.
+A run that goes on has the bits of a run that was trained in one go. Its evaluations stay at the same iterations: if the
+config does not set `evaluate.every`, its default is computed from the first length, which `evaluate.planned` holds.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ EVERY = 10  # the default of evaluate.every in results of schema version 1, whos
 
 
 def adopted(config: Config, folder: Folder) -> Config:
-    """Return a config with the looks that a folder's runs were planned with, and with their evaluations.
+    """Return a config with the planned looks of a folder, and with the evaluations of its runs.
 
-    These stay where they are if the config leaves them open and may be longer. More runs of the same length have
-    predictions if the folder's runs have.
+    The evaluations stay at the same iterations if the config does not set them and trains longer. More runs of the same
+    length have predictions if the folder's runs have.
     """
     try:
         old, _ = compatibility.open_record(folder, config)
-    except (ResultsDamaged, Unreadable):  # told by the one who repairs it
+    except (ResultsDamaged, Unreadable):  # the repair reports it
         return config
     if old is None:
         return config
@@ -55,24 +55,20 @@ def adopted(config: Config, folder: Folder) -> Config:
 
 
 def _evaluated(config: Config, old: record.Record) -> Config:
-    """Return a config with the evaluations of a record, if it leaves them open and may be longer."""
+    """Return a config with the evaluations of a record, if it does not set them and may train longer."""
     asked = config.resolved()["evaluate"]
     if "every" in asked or "planned" in asked:
         return config
-    given = old.config["evaluate"]
+    given, (unit, then, now) = old.config["evaluate"], _lengths(config, old)
     if "every" in given:
-        return (
-            _changed(config, evaluate={"every": EVERY})
-            if (old.schema_version, given["every"]) == (1, EVERY)
-            else config
-        )
-    unit, then, now = _lengths(config, old)
+        unset = (old.schema_version, given["every"]) == (1, EVERY)
+        return _changed(config, evaluate={"every": EVERY}) if unset else config
     planned = given.get("planned", then if now > then else None)
     return _changed(config, evaluate={"planned": planned}) if unit and planned else config
 
 
 def before(config: Config, old: record.Record) -> Config | None:
-    """Return a config with the length of training of a record; None if it is no other length."""
+    """Return a config with the length of training of a record; None if it has this length."""
     unit, then, now = _lengths(config, old)
     if then == now:
         return None
@@ -133,7 +129,7 @@ def _shorter(config: Config, old: record.Record, committed: Committed, folder: F
     try:
         notes = compatibility.check(shorter, old, committed, folder)
     except UsageError:
-        compatibility.check(config, old, committed, folder)  # tells every difference
+        compatibility.check(config, old, committed, folder)  # names every difference
         raise
     unit, then, now = _lengths(config, old)
     if now < then:

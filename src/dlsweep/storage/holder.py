@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,26 @@ class Holder:
     pid: int
     since: str
 
+    @classmethod
+    def here(cls) -> Holder:
+        """Return this process, which begins to work on a folder now."""
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        return cls(platform.node(), os.getpid(), now)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Holder:
+        """Return the process in the content of a note or a lease.
+
+        Raise `KeyError`, `TypeError` or `ValueError` for any other content.
+        """
+        return cls(str(content["host"]), int(content["pid"]), str(content["since"]))
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} has worked on it since {self.since}"
 
     @property
     def has_died(self) -> bool:
-        """Tell if the process is known to have ended; of one on another machine this is not known."""
+        """Tell if the process has ended; False for one on another machine, of which this is not known."""
         if self.host != platform.node():
             return False
         try:
@@ -34,7 +51,7 @@ class Holder:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Tell if a process has ended, and its parent has not asked how: on Linux, where such a process has a number."""
+    """Tell if a process has ended, and its parent has not yet read its exit code: Linux keeps its number until then."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):

@@ -2,23 +2,22 @@
 
     .lease/00000003      number of the lease; the highest one counts
 
-A lease is created on condition of its absence, so a number has one holder. Only this one ever writes it again, to
-renew or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are differences of
-times of one clock, the server's. The environment variable DLSWEEP_LEASE sets the expiry, in seconds.
+A lease is created on condition of its absence, so a number has one holder. Only this holder writes it again, to renew
+or to release it: a holder that was paused beyond the expiry cannot disturb the next one. Ages are measured by one
+clock, the server's. The environment variable DLSWEEP_LEASE sets the expiry, in seconds.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,12 @@ from dlsweep.storage.objects import Objects
 FOLDER = ".lease"
 VARIABLE = "DLSWEEP_LEASE"
 EXPIRY, SHORTEST = 60.0, 3.0  # seconds without renewal after which a lease is free; servers may round times to seconds
-RENEWALS = 4  # in the time of an expiry
+RENEWALS = 4  # within the time of an expiry
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that a process has, or had: its number, and the content of its object."""
+    """A lease that a process holds or held: its number, and the content of its object."""
 
     number: int
     content: Mapping[str, Any]
@@ -56,7 +55,7 @@ class Lease:
         if self.content.get("released"):
             return None
         try:
-            found = Holder(str(self.content["host"]), int(self.content["pid"]), str(self.content["since"]))
+            found = Holder.of(self.content)
         except (KeyError, TypeError, ValueError):
             return Holder("an unknown machine", 0, "an unknown time")
         return None if self.content.get("kernel") == _kernel() != "" and found.has_died else found
@@ -112,6 +111,28 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
 
+@dataclass
+class Held:
+    """A lease that this process, or its runner, holds."""
+
+    objects: Objects
+    lease: Lease
+    checked: float = field(default_factory=clock)
+
+    def check(self, anew: bool = False) -> None:
+        """Raise `ResultsInUse` if another process took the folder after the lease had expired.
+
+        anew: ask in any case, and not only some time after the last check.
+        """
+        if anew or clock() - self.checked > self.lease.renewal:
+            self.checked = float("-inf")  # until the answer is there, every change asks
+            if not self.lease.is_newest(self.objects):
+                raise ResultsInUse(
+                    f"{self.objects} was taken by another process, since this one could not renew its lease"
+                )
+            self.checked = clock()
+
+
 def asked_expiry() -> float:
     """Return the expiry that the environment asks for, or the default. Raise a `UsageError` for one that is too short.
 
@@ -124,7 +145,7 @@ def asked_expiry() -> float:
     except ValueError:
         expiry = 0.0
     if not SHORTEST <= expiry < float("inf"):
-        raise UsageError(f"{VARIABLE}={given} is not a number of seconds from {SHORTEST:g} on, such as {EXPIRY:g}")
+        raise UsageError(f"{VARIABLE}={given} must be a number of seconds, at least {SHORTEST:g}, such as {EXPIRY:g}")
     return expiry
 
 
@@ -136,11 +157,10 @@ def take(objects: Objects) -> Lease:
         if old and (by := old.holder) and (left := old.expiry - _age(objects, old)) > 0:
             free = f"; if this process has died, the folder is free in {max(1, round(left))} seconds"
             raise ResultsInUse(f"{objects} is in use: {by}{free}")
-    except FileNotFoundError:  # the one who takes it deletes all other objects
+    except FileNotFoundError:  # the process that takes it deletes all older leases
         raise late from None
-    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    who = {"host": platform.node(), "pid": os.getpid(), "since": now, "kernel": _kernel()}
-    own = Lease(old.number + 1 if old else 1, {**who, "token": secrets.token_hex(8), "expiry": expiry})
+    content = {**asdict(Holder.here()), "kernel": _kernel(), "token": secrets.token_hex(8), "expiry": expiry}
+    own = Lease(old.number + 1 if old else 1, content)
     objects.create(own.name, own.encoded)
     if not own.is_newest(objects):
         raise late
@@ -189,7 +209,7 @@ def _aware(time: datetime) -> datetime:
 
 
 def _kernel() -> str:
-    """Return a name of the running system and its process ids: another container may use the same number."""
+    """Return an identifier of the running system and its process numbers: another container may use the same ones."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  its target is no path

@@ -39,7 +39,7 @@ def dataset_of(results: Results, runs: DataFrame, opened: dict[tuple[Any, ...], 
         raise UsageError("there are no runs, so there is no data set")
     by = [factor for factor in results.record.levels if factor.partition(".")[0] == "data"]
     if several := [factor for factor in by if runs[factor].nunique() > 1]:
-        raise UsageError(f"these runs have several data sets; choose one of {', '.join(several)}")
+        raise UsageError(f"these runs have several data sets; choose one level of {', '.join(several)}")
     first = runs.iloc[0]
     key = (*first[by], results.split_of(runs))
     if key not in opened:
@@ -59,7 +59,7 @@ def _resolved(results: Results) -> Mapping[str, Any]:
 
 
 def _around(results: Results, row: Row) -> Config:
-    """Return a config with the levels of one row, as far as they have labels: a large grid takes long to load.
+    """Return a config with only the levels of one row, if they have labels: a large grid takes long to load.
 
     Its arms have other names.
     """
@@ -74,7 +74,7 @@ def _around(results: Results, row: Row) -> Config:
 
 
 def _expanded(results: Results, row: Row) -> Run:
-    """Return the run of a row, whatever the sources of its functions."""
+    """Return the run of a row, also if the source of a function has changed."""
     arms = (arm for arm in results.expanded.arms() if arm.name == row["arm"])
     if run := _run_of(results, row, arms):
         return run

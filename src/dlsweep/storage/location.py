@@ -9,17 +9,17 @@ from typing import Any, cast
 from dlsweep.errors import UsageError
 from dlsweep.text import nearest
 
-INSTALL = "results on a remote file system need fsspec; install it with S3's: pip install 'dlsweep[remote]'"
+INSTALL = "results on a remote file system need fsspec; install it, with S3's package: pip install 'dlsweep[remote]'"
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL | re.IGNORECASE)
-_FLATTENED = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # first part of a URL that was made a `Path`
+_FLATTENED = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # first part of a URL that was converted to a `Path`
 _SECRET = re.compile(r"://[^/@]*:[^/@]*@")
 # Seconds without an answer, after which a request to S3 is tried again (s3fs does so five times).
 _S3 = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 2, "mode": "standard"}}
 
 
 def located(place: str | Path) -> Path:
-    """Return the location that a text stands for; of a URL a `UPath`, which has the methods of a `Path`.
+    """Return a path; for a URL a `UPath`, which has the methods of a `Path`.
 
     Raise a `UsageError` for a URL that cannot be used.
 
@@ -36,7 +36,9 @@ def located(place: str | Path) -> Path:
     path = Path(place)
     if len(path.parts) > 1 and _FLATTENED.fullmatch(path.parts[0]) and not Path(path.parts[0]).is_dir():
         rest = "/".join(path.parts[1:])
-        raise UsageError(f"{path} is neither a URL nor a folder; a URL is written as a text, {path.parts[0]}//{rest}")
+        raise UsageError(
+            f"{path} is neither a URL nor a folder; give the URL as a str, not a Path: {path.parts[0]}//{rest}"
+        )
     return path
 
 
@@ -48,7 +50,8 @@ def is_remote(place: Path) -> bool:
 def _remote(url: str, protocol: str) -> Path:
     if _SECRET.search(url):
         shown = _SECRET.sub("://***@", url)
-        raise UsageError(f"{shown} has a password, which messages would show; give it to the file system (environment)")
+        advice = "remove it, and set it in the environment variables of the file system"
+        raise UsageError(f"{shown} has a password, which messages would show; {advice}")
     try:
         import fsspec
         from upath import UPath
@@ -65,9 +68,9 @@ def _remote(url: str, protocol: str) -> Path:
 
 
 def _options(protocol: str, known: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a file system: every listing is asked for, and a server that stalls is given up.
+    """Return the options of a file system: no listing comes from a cache, and no request waits for ever.
 
-    known: options that the user has configured for it, which stay.
+    known: the options in the user's configuration, which take precedence.
     """
     times = {"config_kwargs": {**_S3, **known.get("config_kwargs", {})}} if protocol in ("s3", "s3a") else {}
     return {"use_listings_cache": False, **times}

@@ -39,7 +39,7 @@ def here() -> Machine:
 
 
 def blas() -> list[dict[str, Any]]:
-    """Return NumPy's libraries of matrix products in this process. Other packages may bring some of their own."""
+    """Return NumPy's libraries of matrix products in this process. Other packages may load further ones."""
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     own = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
     return [{key: pool.get(key) for key in ("internal_api", "version", "architecture")} for pool in own]

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
-from dlsweep.storage import changes, compatibility, contents, made_by, parts
+from dlsweep.storage import changes, compatibility, contents, made_by, parts, recovery
 from dlsweep.storage.compaction import compact
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import located
@@ -23,7 +22,6 @@ from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Committed, Store
-from dlsweep.storage.tables import TABLES
 
 # Columns of runs/ that two trainings of one run need not share.
 _ASIDE = {"seconds", "error"}
@@ -105,7 +103,7 @@ def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) 
         if not different and first.tables != own.tables:
             different.append("its tables have other columns")
         if first.looks != own.looks:
-            different.append("its looks at the claims are planned otherwise")
+            different.append("its looks at the claims are planned differently")
         sources = [dict(one.sources or {}) for one in (first, own)]
         for name in sorted(sources[0].keys() & sources[1].keys()):
             if "" != sources[0][name] != sources[1][name] != "":
@@ -129,16 +127,14 @@ class _Copy:
         """Commit the chunk into another store."""
         store.remove(self.replaced)
         folder = self.source.folder
-        listed = {table: parts.listing(folder, table) for table in TABLES if table in store.tables.schemas}
-        own = self.rows.filter(pc.is_in(self.rows["run_id"].cast(pa.string()), pa.array(self.runs)))
+        names = {table: parts.listing(folder, table)[self.stem] for table in store.tables.schemas}
+        own = contents.only(self.rows, "run_id", self.runs)
         files = {name: folder.get(name) for name in map(parts.weights_name, parts.checksums(own))}
-        for table, names in listed.items():
-            name = names[self.stem]
-            if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
-                files[name] = folder.get(name)
-                continue
-            content = parts.encode_table(self._some(table, name, own, store.tables.schemas[table]))
-            files[parts.part_name(table, parts.joint_name(self.runs), content)] = content
+        if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
+            files |= {name: folder.get(name) for name in names.values()}
+        else:
+            some = {t: self._some(t, names[t], own, schema) for t, schema in store.tables.schemas.items()}
+            files |= parts.encode_tables(some, parts.joint_name(self.runs))
         store.commit(files)
 
     def _some(self, table: str, name: str, own: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -146,9 +142,7 @@ class _Copy:
         if table == "runs":
             return own.replace_schema_metadata({**(schema.metadata or {}), **made_by.signature(own.schema)})
         rows = contents.read_others(self.source.folder, name, self.source.tables.schemas[table], self.rows)
-        by = "run_id" if "run_id" in schema.names else "arm"
-        kept = rows.filter(pc.is_in(rows[by].cast(pa.string()), pa.array(set(own[by].to_pylist()))))
-        return kept.replace_schema_metadata(schema.metadata)
+        return contents.of_runs(rows, own).replace_schema_metadata(schema.metadata)
 
 
 @dataclass
@@ -177,7 +171,7 @@ class _Union:
 
     def add(self, source: Store, hidden: Collection[str], place: Path) -> None:
         """Plan the copies of the chunks of a folder. Raise `ResultsDamaged` for damage, and for other numbers."""
-        chunks, bad = source.scan()
+        chunks, bad = recovery.scan(source)
         if bad:
             raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {place}"]))
         for stem, rows in chunks.items():
@@ -203,13 +197,13 @@ class _Union:
         for one in replaced:
             self.chunks.pop(one, None)
         joint = parts.joint_name(new)
-        self.chunks[joint] = rows.filter(pc.is_in(rows["run_id"].cast(pa.string()), pa.array(new)))
+        self.chunks[joint] = contents.only(rows, "run_id", new)
         if replaced:
             self._row.cache_clear()
         self.stems |= dict.fromkeys(new, joint)
 
     def _gives_way(self, run: str, row: Mapping[str, Any], given: Collection[str], place: Path) -> bool:
-        """Tell if a known run failed and the same run of another folder did not. Raise for other numbers."""
+        """Tell if a known run failed and the same run of another folder did not. Raise an error for other numbers."""
         known = self._row(self.stems[run])[run]
         if "failed" in (known["status"], row["status"]):
             return bool(known["status"] == "failed" != row["status"])
@@ -230,17 +224,17 @@ def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _U
     runs = list(config.runs())
     first = old or opened[0].record
     store = Store(folder, first.tables, old.beside if old else "")
-    committed = store.scan()[0]
+    committed = recovery.scan(store)[0]
     union = _Union(replace(store, beside=""), {run.id for run in runs}, dict(committed))
     for results in opened:
         source = Store(results.files, results.record.tables, results.record.beside)
         union.add(source, results.record.hidden, results.folder)
     relabelled, hidden = changes.differing(config, union.chunks, runs)
     if old:
-        union.notes += store.repair()[1]
+        union.notes += recovery.repair(store)[1]
         store.discard()
     else:
-        with suppress(FileNotFoundError):  # it was lost, and is no part of the results
+        with suppress(FileNotFoundError):  # it was lost, but results do not need it
             folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
     record = _record(first, [results.record for results in opened])
     replace(record, relabelled=relabelled, hidden=hidden, runs=len(runs)).write(folder)
@@ -250,7 +244,7 @@ def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _U
 def _record(first: Record, others: Sequence[Record]) -> Record:
     """Return the record of the united folder: the claims of the first, and the sessions of all.
 
-    A claim is late if it is in any of them, or if one of them has stated it otherwise.
+    A claim is late if it is late in one of them, or if one of them states it differently.
     """
     sessions: list[dict[str, Any]] = []
     late: set[str] = set()

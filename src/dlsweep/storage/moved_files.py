@@ -10,7 +10,7 @@ from dlsweep.config.words import data_files
 
 
 def with_moved_files(form: Any, folder: Path, owner: str = "") -> Any:
-    """Return a part of a config in which data files that are gone are replaced by their like near a folder.
+    """Return a part of a config in which files with the same path near a folder replace data files that are gone.
 
     owner: the name of the data set in whose settings the part is. Results are moved together with their data: then a
     path is the same from some parent of the results on.

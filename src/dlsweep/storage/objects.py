@@ -13,9 +13,9 @@ from typing import Any
 from dlsweep.errors import DlsweepError, Unreadable
 
 PAUSES = (0.2, 1.0, 3.0)  # seconds before a put is tried again
-READ_TIMEOUT = 10.0  # seconds without an answer, unless the options of the file system say otherwise
-PASSING = (errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO))  # how s3fs raises the answers 409, 500 and 503
-SLOWEST = 50_000  # bytes a second of the slowest upload that is waited for
+READ_TIMEOUT = 10.0  # seconds without an answer, if the options of the file system have no other limit
+PASSING = (errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO))  # as s3fs raises the answers 409, 500 and 503
+SLOWEST = 50_000  # bytes in a second: no slower upload is waited for
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Objects:
             return bytes(_patiently(self._files.cat_file, self._key(name)))
 
     def put(self, name: str, content: bytes) -> None:
-        """Write an object in one request, whatever was there."""
+        """Write an object in one request, in place of an older one."""
         with self._writing(name):
             _patiently(self._files.pipe_file, self._key(name), content, **self._limit(content))
 
@@ -69,7 +69,7 @@ class Objects:
 
         files = self._files
         if not files.async_impl and type(files).pipe_file is AbstractFileSystem.pipe_file:
-            return False  # it looks first, and then writes
+            return False  # its client first looks for the object, and then writes it
         with self._writing(name):
             try:
                 _patiently(files.pipe_file, self._key(name), content, mode="create", **self._limit(content))
@@ -131,7 +131,7 @@ class Objects:
 
 
 def _patiently(operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call an operation of a file system again after an error that passes: no answer, a conflict, a busy server."""
+    """Call an operation of a file system, and again after a temporary error: no answer, a conflict, a busy server."""
     for pause in PAUSES:
         try:
             return operation(*arguments, **options)

@@ -34,7 +34,7 @@ def open_results(path: str | Path) -> Results:
 
 
 def _elsewhere(folder: Path) -> str:
-    """Return a hint at results inside of a folder, or at those beside it that have the nearest name; or ""."""
+    """Return a hint at results within a folder, or at those with the nearest name beside it; "" without any."""
     if inside := open_folder(folder).subfolders(record.FILE):
         return f"; there are some in {', '.join(map(str, inside))}"
     beside = open_folder(folder.parent).subfolders(record.FILE) if folder.parent.is_dir() else []
@@ -65,7 +65,7 @@ def open_all(path: str | Path) -> list[Results]:
 
 
 def open_each(path: str | Path) -> list[Results | DlsweepError]:
-    """Do what `open_all` does, with the error of each sweep that cannot be opened in its place."""
+    """Return the results as `open_all` does; in place of a sweep that cannot be opened, its error."""
     folder = open_folder(located(path))
     inside = folder.subfolders(record.FILE)
     found: list[Results | DlsweepError] = []

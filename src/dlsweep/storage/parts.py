@@ -32,11 +32,11 @@ from dlsweep.types import Array
 T = TypeVar("T")
 
 WEIGHTS = "weights"
-STATE = "state"  # begins the names of arrays in a file of weights that are not parameters of the network
+STATE = "state"  # first word in the names of arrays that a file of weights has besides the parameters
 FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
 
 REPLACES = b"replaces"  # in the metadata of a united part of runs/
-_ATTEMPTS = 10  # to read parts that are united at the same time
+_ATTEMPTS = 10  # to read parts while another process unites them
 
 _NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
 
@@ -50,7 +50,7 @@ class Gone(Unreadable):
 
 
 def steadily(read: Callable[[], T]) -> T:
-    """Return the result of a function that lists parts and reads them, called again if one of them is gone."""
+    """Return the result of a function that lists parts and reads them. If one of them is gone, call it again."""
     for _ in range(_ATTEMPTS):
         with suppress(Gone):
             return read()
@@ -94,8 +94,8 @@ def listing(folder: Folder, inside: str) -> dict[str, str]:
 def steady_listing(folder: Folder) -> dict[str, str]:
     """Return what `listing` returns for runs/, while another process may unite parts.
 
-    A folder is not listed in one moment: neither the united part may be seen nor, later, the parts that it replaces.
-    Two equal listings in a row have missed none.
+    To list a folder takes a while: the listing may miss the united part, and the parts that it replaces as well. Two
+    equal listings in a row have missed none.
     """
     before, now = None, listing(folder, "runs")
     for _ in range(_ATTEMPTS):
@@ -103,6 +103,12 @@ def steady_listing(folder: Folder) -> dict[str, str]:
             break
         before, now = now, listing(folder, "runs")
     return now
+
+
+def encode_tables(rows: Mapping[str, pa.Table], stem: str) -> dict[str, bytes]:
+    """Return the parts of a chunk, by file name. rows: those of each table."""
+    encoded = {table: encode_table(own) for table, own in rows.items()}
+    return {part_name(table, stem, content): content for table, content in encoded.items()}
 
 
 def encode_table(table: pa.Table) -> bytes:
@@ -128,8 +134,8 @@ def read_table(
 ) -> pa.Table:
     """Return a part's table, or some of its columns. Raise `ResultsDamaged` if it is not a part of this sweep.
 
-    Raise `Damaged` if a bit changed, or if the part has more than `most` rows. A part from before the sweep had an arm
-    may lack the columns that belong to this arm: they are null. Those of an arm that is gone are left out.
+    Raise `Damaged` if a bit changed, or if the part has more than `most` rows. A part that is older than
+    an arm of the sweep may lack the columns of this arm: they are null. Columns of a removed arm are left out.
     """
     wanted = schema if columns is None else pa.schema([field for field in schema if field.name in columns])
     with _opened(folder, name, schema) as file:
@@ -178,7 +184,7 @@ def checksums(rows: pa.Table) -> dict[str, int]:
 
 
 def sweep(folder: Folder, name: str) -> str:
-    """Return the sweep that a part belongs to; "" if the part does not say. Raise `Damaged` as `read_table` does."""
+    """Return the id of the sweep that a part belongs to; "" if it has none. Raise `Damaged` as `read_table` does."""
     with _opened(folder, name, None) as file:
         return _sweep(file.schema_arrow)
 

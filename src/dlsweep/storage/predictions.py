@@ -1,7 +1,7 @@
 """The table predictions/: the class that each run's final network gives each test image, in the order of the data.
 
-A row has the classes of all images in one value: one byte for each up to 256 classes, else two or four, the lowest
-first. Runs that diverged or failed have no row.
+A row has the classes of all images in one value: one byte for each image up to 256 classes, else two or four bytes,
+the lowest first. Runs that diverged or failed have no row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read the tables of some results as frames, with the arms and labels that their record has."""
+"""Read the tables of some results from their parts, while the sweep may be training."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlsweep.config.seeds import Replicates
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
-from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.choosing import unknown_run
 from dlsweep.storage.folder import Folder
@@ -22,13 +19,10 @@ from dlsweep.storage.parts import Gone
 from dlsweep.storage.predictions import decoded
 from dlsweep.types import Array
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
 MISSING = {
     "layers": "measurements of layers; train with evaluate.layers: true",
     "ensembles": "ensembles; train with evaluate.ensemble: true",
-    "predictions": "predictions; they are kept by sweeps that evaluate test, without evaluate.predictions: false. "
+    "predictions": "predictions; they are kept by sweeps that evaluate test, unless evaluate.predictions is false. "
     "Results of an older dlsweep have none: --force trains them again",
 }
 
@@ -67,20 +61,16 @@ class Reader:
         with advised():
             return parts.steadily(read)
 
-    def measured(self, table: str, by: str, runs: DataFrame) -> DataFrame:
-        """Return another table, in the order in which `runs` has the values of the column `by`."""
+    def rows(self, table: str) -> pa.Table:
+        """Return the rows of another table, in the order of its parts. Rows of an arm get the id of one of its runs."""
         own, schema = [*self._parts(table)], self.record.tables.schemas[table]
-        if of_arms := "run_id" not in schema.names:
+        if contents.owner(schema) == "arm":
             own = [*map(changes.with_members, own, self.run_parts.values())]
             schema = schema.append(pa.field("run_id", pa.string()))
-        frame = self.frame(_joined(own, schema)).drop(columns=["run_id"] if of_arms else [])
-        rank = {name: i for i, name in enumerate(dict.fromkeys(runs[by]))}
-        ranks = np.array([rank[name] for name in frame[by].cat.categories], np.int64)
-        order = np.argsort(ranks[frame[by].cat.codes], kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
+        return _joined(own, schema)
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
-        """Return some columns of another table, as its parts have them: a small share of the memory of all.
+        """Return some columns of another table, in a small share of the memory of all.
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
@@ -108,21 +98,16 @@ class Reader:
                 if stem not in lacking:
                     with suppress(Gone):
                         return contents.read_others(self.files, there[stem], schemas[table], rows, columns)
-                if (united := self._later.stem_of(rows["run_id"][0].as_py())) is None:
+                if (united := self._later._stems.get(rows["run_id"][0].as_py())) is None:
                     raise Unreadable(f"cannot read {self.files}/{table}: its results were replaced; open them again")
-                by = "run_id" if "run_id" in schemas[table].names else "arm"
-                return _of(rows[by], of_part()(united), by)
+                return _of(rows, of_part()(united))
 
         return read
 
     @cached_property
     def _later(self) -> Reader:
-        """The same tables, listed again, since parts were united meanwhile."""
+        """The same tables, listed again after parts were united."""
         return Reader(self.files, self.record)
-
-    def stem_of(self, run: str) -> str | None:
-        """Return the stem of the part that a run is in; None if there is no such run."""
-        return self._stems.get(run)
 
     def predictions(self, runs: Iterable[str]) -> dict[str, Array]:
         """Return the predictions of some runs, `(N,)`, by run. Runs that diverged or failed have none."""
@@ -148,7 +133,7 @@ class Reader:
 
     @cached_property
     def _read_predictions(self) -> Callable[[str], tuple[list[str], Array]]:
-        """Read a part of predictions/: its runs, and their classes. The last ones stay in memory: arms share parts."""
+        """Read runs and their classes from a part of predictions/. The last parts stay in memory: arms share parts."""
         part = self._part("predictions")
 
         @lru_cache(maxsize=32)
@@ -158,53 +143,6 @@ class Reader:
             return ids, decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
 
         return read
-
-    def frame(self, table: pa.Table) -> DataFrame:
-        """Return a table with the arms, labels and levels of the record."""
-        frame: DataFrame = table.to_pandas()
-        if self.record.hidden or self.record.relabelled:
-            runs = self.run_rows["run_id"].to_pylist()
-            frame = changes.as_now(frame, runs, self.record.levels, self.record.relabelled)
-        if self.record.tables.sources and "seed" in frame:
-            frame["seed"] = self._numbers(frame)
-        for factor, levels in self.record.levels.items():
-            if unknown := set(frame[factor].cat.categories) - set(levels):
-                raise ResultsDamaged(
-                    f"{self.files}/{record.FILE} has no {factor} {min(unknown)!r}, and there are runs with it: it is "
-                    "not the record of these runs; give their sweep another name, or replace its results with --force"
-                )
-            frame[factor] = frame[factor].cat.set_categories(levels)
-            self._add_numbers(frame, factor, levels)
-        return frame
-
-    def _numbers(self, frame: DataFrame) -> np.ndarray:
-        """Return the number of each row's replicate: the position of its seeds among all combinations.
-
-        They are not on disk, since they change when a source gets further seeds.
-        """
-        replicates = Replicates.of(self.record.config["seeds"])
-        number = dict(zip(replicates, replicates.numbers))
-        columns = (frame[f"seed_{source}"] for source in self.record.tables.sources)
-        keys = zip(*(column.tolist() for column in columns))
-        try:
-            return np.array(
-                [number[Seeds.crossed(dict(zip(self.record.tables.sources, own)))] for own in keys], np.int64
-            )
-        except KeyError as unknown:
-            raise ResultsDamaged(
-                f"{self.files}/{record.FILE} has no seeds {unknown.args[0]}, and there are runs with them: it is not "
-                "the record of these runs; give their sweep another name, or replace its results with --force"
-            ) from unknown
-
-    @staticmethod
-    def _add_numbers(frame: DataFrame, factor: str, levels: Sequence[str]) -> None:
-        """Add the numbers beside the labels of a setting: `optimizer.lr.value`; NaN in an arm without the setting."""
-        import pandas as pd
-
-        numbers = pd.to_numeric(pd.Series(levels).replace("-", None), errors="coerce")
-        if "." in factor and set(levels) - {"-"} <= {level for level, x in zip(levels, numbers) if x == x}:
-            column = frame[factor].astype(object).map(dict(zip(levels, numbers))).astype(float)
-            frame.insert(list(frame.columns).index(factor) + 1, f"{factor}.value", column)
 
 
 @contextmanager
@@ -219,13 +157,13 @@ def advised(again: str = "its runs") -> Iterator[None]:
 def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:
     for column, word in words.items():
         if part[column].unique().to_pylist() != [word]:
-            part = part.filter(pc.equal(part[column].cast(pa.string()), word))
+            part = contents.only(part, column, [word])
     return part
 
 
-def _of(runs: pa.ChunkedArray, rows: pa.Table, by: str) -> pa.Table:
-    """Return the rows of some runs or arms. Their dictionaries have only the words of these rows."""
-    rows = rows.filter(pc.is_in(rows[by].cast(pa.string()), runs.cast(pa.string()).combine_chunks()))
+def _of(runs: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return the rows of some runs. Their dictionaries have only the words of these rows."""
+    rows = contents.of_runs(rows, runs)
     for i, one in enumerate(rows.schema):
         if pa.types.is_dictionary(one.type):
             rows = rows.set_column(i, one, rows[i].cast(pa.string()).dictionary_encode())

@@ -44,21 +44,7 @@ READABLE = (1, SCHEMA_VERSION)
 FILE = "sweep.json"
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
-# Fields that are left out where empty.
-_OPTIONAL = (
-    "shard",
-    "runs",
-    "further",
-    "earlier",
-    "relabelled",
-    "hidden",
-    "claims",
-    "late",
-    "removed",
-    "early",
-    "looks",
-    "tuning",
-)
+_ALWAYS = ("levels", "plots", "sessions", "sources")  # fields that are written even if they are empty
 
 
 class OtherVersion(ResultsDamaged):
@@ -95,8 +81,8 @@ class Record:
     relabelled: by id, the arm and the labels (in the order of `levels`) of runs whose rows have others, since they are
     from before the config changed. hidden: the ids of runs in the folder that the config does not ask for.
     claims: as in the config; alpha: of their tests. late: the names of claims that were stated or changed after some
-    run was trained; removed: of claims that were taken out since then; early: hashes of claims that were stated before
-    the first run and are out now: they are not late if they come back. looks: at the claims, if they were planned.
+    run was trained; removed: of claims that were removed since then; early: hashes of claims that were stated before
+    the first run and then removed: they are not late if they come back. looks: at the claims, if they were planned.
     tuning: the candidates that were tried for each arm, and the choice; None if nothing was tuned.
     sources: the hash of every function from another package, "" if its source could not be read; None if not recorded.
     """
@@ -136,7 +122,7 @@ class Record:
 
     def write(self, folder: Folder) -> None:
         """Write the record into its folder."""
-        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v or name not in _OPTIONAL}))
+        content = json.loads(json.dumps({name: v for name, v in asdict(self).items() if v or name in _ALWAYS}))
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=2, ensure_ascii=False)
         folder.put(FILE, text.encode(errors="backslashreplace") + b"\n")  # as JSON writes a byte of a path
 
@@ -168,12 +154,12 @@ def read(folder: Folder) -> Record | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the fault of a record whose reading raised this error."""
+    """Return the fault of a record, from the error that reading it has raised."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError):
         return f"it is not JSON (line {error.lineno}, column {error.colno})"
-    return str(error) if isinstance(error, ValueError) else "it has not the fields of a record"
+    return str(error) if isinstance(error, ValueError) else "it does not have the fields of a record"
 
 
 def _bound(content: Any) -> None:
@@ -206,7 +192,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def _compare(record: Record) -> None:
-    """Raise a `ValueError` if parts of a record contradict each other, or have words that no record has."""
+    """Raise a `ValueError` if parts of a record contradict each other, or have unknown words."""
     differences(record.config, record.config)  # reads all of it
     tables = record.tables
     for name, known in {"splits": get_args(Split), "optional": OPTIONAL, "kept": KEPT}.items():
@@ -219,21 +205,21 @@ def _compare(record: Record) -> None:
     if list(record.levels) != list(tables.factors):
         raise ValueError("its levels are not those of its factors")
     if any(len(own) != 1 + len(record.levels) for own in record.relabelled.values()):
-        raise ValueError("a run has other labels than an arm and its levels")
+        raise ValueError("a run has not one label for its arm and one for each factor")
     if any(len(set(labels)) < len(labels) for labels in record.levels.values()):
         raise ValueError("a factor has a level twice")
     _compare_claims(record)
 
 
 def _compare_claims(record: Record) -> None:
-    """Raise a `ValueError` for claims that no config has."""
+    """Raise a `ValueError` for claims that no config can have."""
     tables, names = record.tables, [claim.name for claim in record.claims]
     if len(set(names)) < len(names) or not set(record.late) <= set(names) or set(record.removed) & set(names):
-        raise ValueError("its late or removed claims are not those of the sweep, or two have one name")
+        raise ValueError("its late or removed claims are not those of the sweep, or two have the same name")
     if not 0 < record.alpha < 1:
         raise ValueError(f"alpha is {record.alpha!r}")
     if record.looks and not (record.looks.is_sound and 0 < record.looks.alpha < 1):
-        raise ValueError("its planned looks are not those of a plan")
+        raise ValueError("its planned looks contradict each other")
     for claim in record.claims:
         partial = (*claim.arms, claim.more, claim.than, claim.where)
         known = all(set(labels) <= set(record.levels.get(f, ())) for arm in partial for f, labels in arm.items())
@@ -243,7 +229,7 @@ def _compare_claims(record: Record) -> None:
             or not isfinite(claim.margin)
             or steering(claim.name)
         ):
-            raise ValueError(f"the claim {claim.name!r} is not one about its arms")
+            raise ValueError(f"the claim {claim.name!r} does not fit this sweep")
         try:
             layers = "layers" in tables.optional
             parse_metric(claim.metric, splits=tables.splits, factors=tables.factors, task=tables.of_task, layers=layers)

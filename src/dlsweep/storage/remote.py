@@ -1,12 +1,7 @@
 """A folder of results on a remote file system: an object store such as S3, or any other that `fsspec` knows.
 
-    runs/0123456789abcdef-01234567.parquet     a part, as on a disk
-    runs/.0123456789abcdef                     its marker, with the names of all parts of the chunk
-
-An object store has no lock and no rename. So a part of `runs/` is uploaded, and then published by a marker, which is
-put on condition of its absence: of two runners that train the same chunk, one publishes. Only published parts are
-listed, and in other tables the parts that the marker names. The folder is held by a lease; a runner that lost it stops
-at its next change.
+An object store has no lock and no rename. So a chunk is uploaded, and then published by a marker. Only published parts
+are listed. The folder is held by a lease; a runner that lost it stops at its next change.
 """
 
 from __future__ import annotations
@@ -17,13 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlsweep.errors import DlsweepError, ResultsInUse, warn
+from dlsweep.errors import ResultsInUse, warn
 from dlsweep.storage import lease
 from dlsweep.storage.holder import Holder
-from dlsweep.storage.lease import Lease
+from dlsweep.storage.lease import Held
+from dlsweep.storage.markers import PUBLISHED, Markers
 from dlsweep.storage.objects import Objects
-
-PUBLISHED = "runs"  # the subfolder whose parts have markers
 
 _PART = re.compile(r"(?P<table>\w+)/(?P<stem>[0-9a-f]{16})-[0-9a-f]{8}\.parquet")
 
@@ -32,14 +26,13 @@ _PART = re.compile(r"(?P<table>\w+)/(?P<stem>[0-9a-f]{16})-[0-9a-f]{8}\.parquet"
 class RemoteFolder:
     """A `Folder` below a `UPath`.
 
-    held: the lease under which this process, or its runner, changes it. uploaded: the parts of each chunk by table
-    that are to be published.
+    held: the lease under which this process, or its runner, changes it. uploaded: the parts of each chunk, by table,
+    that wait for the part of runs/, with which they are published.
     """
 
     path: Any
-    held: Lease | None = None
+    held: Held | None = None
     uploaded: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
-    _checked: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
         return str(self._objects)
@@ -47,6 +40,10 @@ class RemoteFolder:
     @property
     def _objects(self) -> Objects:
         return Objects(self.path)
+
+    @property
+    def _markers(self) -> Markers:
+        return Markers(self._objects)
 
     def get(self, name: str) -> bytes:
         return self._objects.get(name)
@@ -61,14 +58,13 @@ class RemoteFolder:
                 del self.uploaded[part["stem"]]
 
     def list(self, inside: str = "") -> Sequence[str]:
-        names = self._objects.names(inside)
-        visible = self._published(names) if inside == PUBLISHED else self._partners(inside, names)
-        return [f"{inside}/{name}".removeprefix("/") for name in visible if not name.startswith(".")]
+        counting = self._markers.counting(inside, self._objects.names(inside))
+        visible = (name for name in counting if not name.startswith("."))
+        return [f"{inside}/{name}".removeprefix("/") for name in visible]
 
     def delete(self, name: str) -> None:
         self._check()
-        if name.startswith(f"{PUBLISHED}/") and self._marked(_marker(name))[:1] == [name]:
-            self._objects.delete(_marker(name))
+        self._markers.delete(name)
         self._objects.delete(name)
 
     def move(self, name: str, to: str) -> None:
@@ -81,11 +77,8 @@ class RemoteFolder:
             return
         self._check()
         names = self._objects.names(inside)
-        counting = self._published(names) if inside == PUBLISHED else self._partners(inside, names)
-        markers = {_marker(name).rpartition("/")[2] for name in counting if inside == PUBLISHED}
-        for name in names:
-            if name not in counting and name not in markers:
-                self._objects.delete(f"{inside}/{name}")
+        for name in sorted({*names} - {*self._markers.counting(inside, names)}):
+            self._objects.delete(f"{inside}/{name}")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -98,7 +91,7 @@ class RemoteFolder:
                     f"{self} is on a server that ignores the condition of a put (If-None-Match): two runners that "
                     "start at the same moment are not kept apart; start one at a time"
                 )
-            self.held, self._checked = own, lease.clock()
+            self.held = Held(objects, own)
             try:
                 yield
             finally:
@@ -112,17 +105,14 @@ class RemoteFolder:
         return [RemoteFolder(self.path / name) for name in inside if holding in self._objects.names(name)]
 
     def _check(self, anew: bool = False) -> None:
-        """Raise `ResultsInUse` if another process took the folder after the lease had expired.
-
-        anew: ask in any case, and not only some time after the last check.
-        """
-        if self.held and (anew or lease.clock() - self._checked > self.held.renewal):
-            self._checked = float("-inf")  # until it is known, every change asks
-            if not self.held.is_newest(self._objects):
-                for stem in self.uploaded:
-                    self._retract(stem)
-                raise ResultsInUse(f"{self} was taken by another process, since this one could not renew its lease")
-            self._checked = lease.clock()
+        """Raise `ResultsInUse` if another process took the folder, and delete what this one has not published."""
+        try:
+            if self.held:
+                self.held.check(anew)
+        except ResultsInUse:
+            for stem, own in self.uploaded.items():
+                self._markers.delete_unnamed(stem, own.values())
+            raise
 
     def _publish(self, stem: str, name: str) -> None:
         """Put the marker of a chunk, with the name of its part of runs/, and those of its other parts.
@@ -130,75 +120,17 @@ class RemoteFolder:
         If another process has published the same runs, delete these parts. This is no error for the holder of the
         lease, who finds there what an earlier holder put late; others get `ResultsInUse`.
         """
-        marker = _marker(name)
-        own = "\n".join([name, *sorted({*self.uploaded[stem].values()} - {name})])
+        own = self.uploaded[stem].values()
         self._check(anew=True)
-        for _ in range(2):
-            other = _lines(self._objects.create(marker, own.encode()))[0]
-            if other == name or other.rpartition("/")[2] in self._objects.names(PUBLISHED):
-                break
-            self._objects.delete(marker)
-        else:
-            raise DlsweepError(f"cannot write {self}/{name}: its marker changes all the time")
+        published = self._markers.put(stem, [name, *sorted({*own} - {name})])
         try:
-            self._check(anew=other != name)  # and, in any case, if this process was paused since it asked
+            self._check(anew=published != name)  # and, in any case, if this process was paused since it asked
         except ResultsInUse:
-            for late in (marker, name) if other == name else ():
-                self._objects.delete(late)
-            raise
-        if other != name:
-            self._retract(stem)
-            if not self.held:
-                raise ResultsInUse(f"{self} is in use: another process has just trained the same runs ({other})")
-
-    def _retract(self, stem: str) -> None:
-        """Delete the uploaded parts of a chunk, except those that its marker names."""
-        own = self.uploaded[stem]
-        named = self._marked(_marker(f"{PUBLISHED}/{stem}"))
-        for table, name in own.items():  # the marker of an older dlsweep names one part, and the others may be shared
-            if name not in named and (len(named) > 1 or table == PUBLISHED):
+            if published == name:
+                self._markers.delete(name)
                 self._objects.delete(name)
-
-    def _partners(self, inside: str, names: Sequence[str]) -> Sequence[str]:
-        """Return the names in a folder, of several parts of one chunk only the one that the marker names."""
-        stems: dict[str, Any] = {}
-        for name in names:
-            part = _PART.fullmatch(f"{inside}/{name}")
-            stems.setdefault(part["stem"] if part else name, []).append(name)
-        found: Any = []
-        for stem, own in stems.items():
-            named = {one.rpartition("/")[2] for one in self._marked(f"{PUBLISHED}/.{stem}")} if len(own) > 1 else set()
-            found += [name for name in own if name in named] or own
-        return sorted(found)
-
-    def _published(self, names: Sequence[str]) -> Sequence[str]:
-        """Return the parts with a marker. Of several parts of one chunk, the marker has the name of the right one."""
-        parts: dict[str, Any] = {}
-        for name in names:
-            if not name.startswith("."):
-                parts.setdefault(_marker(f"{PUBLISHED}/{name}"), []).append(name)
-        markers = {f"{PUBLISHED}/{name}" for name in names if name.startswith(".")}
-        found = [
-            name
-            for marker, own in parts.items()
-            for name in own
-            if marker in markers and (len(own) == 1 or self._marked(marker)[:1] == [f"{PUBLISHED}/{name}"])
-        ]
-        return sorted(found)
-
-    def _marked(self, marker: str) -> Sequence[str]:
-        """Return the names of the parts that a marker publishes, runs/ first; none without a marker."""
-        try:
-            return _lines(self._objects.get(marker))
-        except FileNotFoundError:
-            return []
-
-
-def _lines(content: bytes) -> list[str]:
-    return content.decode("utf-8", "replace").split("\n")
-
-
-def _marker(name: str) -> str:
-    """Return the name of a part's marker: the same for all parts of a chunk."""
-    folder, _, part = name.rpartition("/")
-    return f"{folder}/.{part.partition('-')[0].partition('.')[0]}"
+            raise
+        if published != name:
+            self._markers.delete_unnamed(stem, own)
+            if not self.held:
+                raise ResultsInUse(f"{self} is in use: another process has just trained the same runs ({published})")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dlsweep
 from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError
-from dlsweep.storage import choosing, parts, record
+from dlsweep.storage import choosing, frames, parts, record
 from dlsweep.storage.choosing import SeedNumber
 from dlsweep.storage.folder import Folder, open_folder
 from dlsweep.storage.made_by import Machine, machine_of
@@ -37,8 +37,10 @@ class Results:
 
     Rows are in the order of the config, and a factor's column is categorical with its levels in that order. A table
     that the sweep lacks raises `UsageError`; damaged or foreign files raise `ResultsDamaged`. damage: a sentence on a
-    record that is damaged, in whose place one was remade from the config; "" if there is none.
+    damaged record, which was remade from the config; "" if the record is whole.
     """
+
+    # This class is long because it is the public API: each method is thin, and its docstring explains it to users.
 
     folder: Path
     record: record.Record
@@ -73,8 +75,7 @@ class Results:
     @cached_property
     def runs(self) -> DataFrame:
         """One row per run: its factors and settings, its status, its final, best and last metrics."""
-        frame = self._tables.frame(self._tables.run_rows)
-        return frame.sort_values([*self.record.tables.factors, "arm", "seed"], kind="stable", ignore_index=True)
+        return frames.runs_frame(self._tables)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,17 +95,17 @@ class Results:
     @cached_property
     def curves(self) -> DataFrame:
         """One row per run, iteration and split: loss, penalty and accuracy."""
-        return self._tables.measured("curves", "run_id", self.runs)
+        return frames.measured_frame(self._tables, "curves", self.runs)
 
     @cached_property
     def layers(self) -> DataFrame:
         """One row per run, iteration and layer: sizes of weights, gradients and activations; some with histograms."""
-        return self._tables.measured("layers", "run_id", self.runs)
+        return frames.measured_frame(self._tables, "layers", self.runs)
 
     @cached_property
     def ensembles(self) -> DataFrame:
         """One row per arm, iteration and split: loss and accuracy of its runs' averaged predictions."""
-        return self._tables.measured("ensembles", "arm", self.runs)
+        return frames.measured_frame(self._tables, "ensembles", self.runs)
 
     @cached_property
     def predictions(self) -> DataFrame:
@@ -115,16 +116,16 @@ class Results:
         return rows.assign(split=PREDICTED, predicted=rows["run_id"].map(found))
 
     def predicted(self, runs: Iterable[str]) -> dict[str, Array]:
-        """Return what `predictions` has of some runs, by their ids; only their parts are read."""
+        """Return the predictions of some runs, by id; only the parts of these runs are read."""
         return self._tables.predictions(runs)
 
     def predicted_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
-        """Yield the ids and the predictions, `(R, N)`, of those of some runs that share a part: one part in memory."""
+        """Yield the ids and the predictions, `(R, N)`, of some runs, part by part: one part is in memory."""
         return self._tables.predictions_by_part(runs)
 
     @cached_property
     def correctness(self) -> dlsweep.analysis.correctness.Correctness:
-        """Correctness of each run on each test image; of predictions that were read, one bit each stays in memory."""
+        """Correctness of each run on each test image. One bit for each prediction stays in memory."""
         from dlsweep.analysis.correctness import Correctness
 
         return Correctness(self)
@@ -138,9 +139,9 @@ class Results:
     ) -> Array:
         """Return the true classes of a split, `(N,)`, in the order of the data as given, as predictions are.
 
-        split: test, validation, or train: the samples that training sets are drawn from. arm: levels that choose the
-        data, in a sweep over several data sets; seed: the one whose split is meant, where seeds draw their own; or
-        runs: rows of `runs`. Raise a `UsageError` if the data has changed.
+        split: test, validation, or train: the samples that training sets are drawn from. arm: levels that choose one
+        of several data sets. seed: chooses one of several splits, if each seed draws its own. runs: rows of `runs`, in
+        place of arm and seed. Raise a `UsageError` if the data has changed.
 
         >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 50}}, "train": {"iterations": 2}}
         >>> results = dlsweep.run(config, executor="inline")
@@ -153,7 +154,7 @@ class Results:
     def data(self, runs: DataFrame) -> Dataset:
         """Return the data set of some rows of `runs`, with their split.
 
-        A `UsageError` says that they have several data sets or splits, or that the data has changed.
+        Raise a `UsageError` if they have several data sets or splits, or if the data has changed.
         """
         from dlsweep.storage.loading import dataset_of
 
@@ -161,11 +162,11 @@ class Results:
 
     @cached_property
     def overlap(self) -> float:
-        """The number of test samples for each other one, where seeds draw their own; 0 if all share them."""
+        """The ratio of test samples to other samples, if each seed draws its own; 0 if all seeds share them."""
         return overlap_of(self.runs) if self.record.tables.overlap else 0.0
 
     def split_of(self, runs: DataFrame) -> int:
-        """Return the seed of the split that some rows of `runs` share. A `UsageError` says that they have several."""
+        """Return the seed of the split that some rows of `runs` share. Raise a `UsageError` if they have several."""
         if not overlap_of(runs):
             return 0
         seeds = runs["seed_split" if "split" in self.record.tables.sources else "seed"]
@@ -178,7 +179,7 @@ class Results:
         return {}
 
     def columns(self, table: str, names: Sequence[str], **words: str) -> pa.Table:
-        """Return some columns of `curves` or `layers` in no order, only of rows with a word, such as `split="test"`.
+        """Return some columns of `curves` or `layers`, in no particular order. words: choose rows: `split="test"`.
 
         Arrow reads them in a small share of the time and memory of the whole frame.
         """
@@ -202,8 +203,8 @@ class Results:
         """Return a run's network: with the weights that it kept, or from before training (`at="start"`).
 
         run: its id. Or arm: levels that only one arm has, such as `{"activation": "relu"}`, which a sweep of one arm
-        does not need; and seed: by default the arm's first. Each combination of crossed seeds has a
-        number, and `{"init": 3, "batches": 0}` gives the seeds instead. The network from before training comes from the
+        does not need; and seed: by default the arm's first. Of crossed seeds, it is the number of a combination, or the
+        seeds themselves, such as `{"init": 3, "batches": 0}`. The network from before training comes from the
         run's random streams, and needs no weights on disk. Raise a `UsageError` if no run or more than one arm fits, or
         if the run kept no weights.
         """
@@ -253,7 +254,7 @@ class Results:
         return choosing.fitting(self, arm or {}, seed)
 
     def partial_arm(self, arm: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        """Return for each factor of a partial arm the labels that fit: a label, or all of a name; several as a list."""
+        """Return the labels that fit a partial arm, by factor. A level is a label, a name with several, or a list."""
         return choosing.partial_arm(self.record.levels, arm, f"in {self.folder}")
 
     def compare(
@@ -287,7 +288,7 @@ class Results:
 
 
 def overlap_of(runs: DataFrame) -> float:
-    """Return the largest number of test samples for each other one, where seeds draw their own; 0 if all share them.
+    """Return the largest ratio of test samples to other samples, if seeds draw their own; 0 if all seeds share them.
 
     >>> import pandas as pd
     >>> overlap_of(pd.DataFrame({"seed": [0, 1], "overlap": [0.25, 0.25]})), overlap_of(pd.DataFrame({"seed": [0]}))

@@ -21,15 +21,15 @@ from dlsweep.training.plan import last_kept
 from dlsweep.training.result import PREDICTED, TrainingResult
 from dlsweep.types import Array
 
-# Words repeat from row to row: their column holds codes and a dictionary, on disk, in Arrow and in pandas.
+# Words repeat from row to row: their column holds codes and a dictionary of words, on disk, in Arrow and in pandas.
 WORD = pa.dictionary(pa.int32(), pa.string())
 
 # In the order of a commit: a run exists when its row in runs/ does. A sweep may lack the optional tables.
 OPTIONAL = ("ensembles", "layers", "predictions")
 TABLES = ("curves", *OPTIONAL, "runs")
 
-# The metrics of runs/ for each split: of the trained network, which early stopping may take from before the end; the
-# best of the curve; and the last of the curve, whatever the run's status.
+# The metrics of runs/ for each split: final, of the trained network, which early stopping may take from an earlier
+# iteration; best, of the curve; and last, of the curve, for any status of the run.
 Moment = Literal["final", "best", "last"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)
 METRICS = {"accuracy": np.fmax, "loss": np.fmin, "distance": np.fmin}
@@ -49,9 +49,9 @@ class Tables:
 
     factors, settings, splits: each has columns. task: name of the task, which has metrics and columns of its own.
     optional: the `OPTIONAL` tables of this sweep. kept: `KEPT`, if the sweep keeps weights. sources: those of crossed
-    seeds, each with a column. overlap: True if seeds draw their own test samples: a column has the number of test
-    samples for each other sample, by which the splits of two seeds overlap. sweep: an id shared by `sweep.json` and
-    every part; "" in results older than this id.
+    seeds, each with a column. overlap: True if seeds draw their own test samples: a column has their ratio to other
+    samples, by which the splits of two seeds overlap. sweep: an id shared by `sweep.json` and every part; "" in results
+    older than this id.
     """
 
     factors: tuple[str, ...]
@@ -240,7 +240,7 @@ def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
 
 
 def _overlap(arm: Arm) -> float | None:
-    """Return the number of test samples for each other one; None if all seeds share them, or the data is gone."""
+    """Return the ratio of test samples to other samples; None if all seeds share them, or if the data is gone."""
     try:
         division = data_of(arm).division
     except DlsweepError:

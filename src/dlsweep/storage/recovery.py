@@ -1,0 +1,112 @@
+"""Recovery of a results folder after a crash: find the runs that count, set damaged parts aside, delete remains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from dlsweep.storage import contents, parts
+from dlsweep.storage.parts import WEIGHTS, Damaged, Gone
+from dlsweep.storage.store import QUARANTINE, Committed, Store
+
+# The names of the files in each subfolder, by key.
+Listed = Mapping[str, Mapping[str, str]]
+
+
+def scan(store: Store) -> tuple[Committed, dict[str, str]]:
+    """Return the rows of the runs that count, and the reason for each stem whose parts do not. Change nothing.
+
+    A part that was united with others does not count. Raise `Unreadable` if one of the files cannot be read at the
+    moment: its runs are then unknown.
+    """
+    return parts.steadily(lambda: _scan(store))
+
+
+def repair(store: Store) -> tuple[Committed, list[str]]:
+    """Set aside the parts that do not count, and clean; return the rows of the runs that do, and notes.
+
+    Everything is read before anything changes. The partners of a bad part in the other tables go with it; so do the
+    weights of its runs, which `clean` finds to belong to no run.
+    """
+    committed, bad = scan(store)
+    store.set_aside(bad)
+    store.remove({stem for rows in committed.values() for stem in parts.replaced(rows)})
+    clean(store)
+    return committed, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
+
+
+def clean(store: Store) -> None:
+    """Delete the remains of interrupted commits: unfinished files, and parts without a row in runs/.
+
+    Weights of no run are set aside instead, since they may belong to the runs of a damaged part. Raise `Unreadable`
+    before anything is deleted, if a file that decides this cannot be read at the moment.
+    """
+    listed, folder = _listed(store), store.folder
+    counting = set(listed["runs"].values())
+    for stem, name in listed["runs"].items():
+        try:
+            rows = store.read_runs(name, store.is_beside(name)) if store.tables.kept else None
+        except Damaged:
+            rows = None
+        counting.update(listed[inside].get(key, "") for inside, key, _ in _others(store, stem, rows))
+    for inside in ("", *listed):
+        folder.clean(inside)
+    for inside in listed:
+        for name in folder.list(inside):
+            if name not in counting and inside == WEIGHTS:
+                folder.move(name, f"{QUARANTINE}/{name}")
+            elif name not in counting:
+                folder.delete(name)
+
+
+def _scan(store: Store) -> tuple[Committed, dict[str, str]]:
+    listed = _listed(store)
+    found, bad = Committed(), dict[str, str]()
+    for stem, name in listed["runs"].items():
+        try:
+            if not store.is_beside(name):
+                found[stem] = store.read_runs(name)
+        except Damaged as damage:
+            bad[stem] = str(damage)
+    committed, ids, replaced = Committed(), set[str](), set[str]()
+    # United parts first, the largest before those that it replaces.
+    for stem in sorted(found, key=lambda stem: -len(found[stem]) if parts.replaced(found[stem]) else 0):
+        if stem in replaced:
+            continue
+        rows, name = found[stem], listed["runs"][stem]
+        try:
+            _check_others(store, listed, stem, rows)
+            if ids & (own := set(rows["run_id"].to_pylist())):
+                # A worker outlived its killed runner for a moment, and the next runner trained the same runs again.
+                raise Damaged(f"{store.folder}/{name} holds runs that are in another part")
+            committed[stem] = rows
+            ids |= own
+            replaced.update(parts.replaced(rows))
+        except Damaged as damage:
+            bad[stem] = str(damage)
+    return committed, {stem: why for stem, why in bad.items() if stem not in replaced}
+
+
+def _check_others(store: Store, listed: Listed, stem: str, rows: pa.Table) -> None:
+    """Raise `Damaged` if another file of a chunk is missing or damaged; `Gone` if it was united meanwhile."""
+    for inside, key, expected in _others(store, stem, rows):
+        if key not in listed[inside]:
+            name = listed["runs"][stem]
+            gone = name not in store.folder.list("runs")
+            raise (Gone if gone else Damaged)(f"{store.folder}/{name} lacks its part of {inside}/")
+        contents.check(store.folder, listed[inside][key], expected, rows)
+
+
+def _others(store: Store, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
+    """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
+    yield from ((table, stem, schema) for table, schema in store.tables.schemas.items() if table != "runs")
+    if rows is not None:
+        yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
+
+
+def _listed(store: Store) -> Listed:
+    """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
+    folders = [*store.tables.schemas, *([WEIGHTS] if store.tables.kept else [])]
+    first = {"runs": parts.steady_listing(store.folder)}
+    return first | {inside: parts.listing(store.folder, inside) for inside in folders if inside != "runs"}
