@@ -13,7 +13,8 @@ from dlsweep.analysis.measured import Measured
 from dlsweep.analysis.sides import fitting as rows_with
 from dlsweep.config.sides import ABSENT
 from dlsweep.errors import UsageError
-from dlsweep.metrics import Metric, parse_metric
+from dlsweep.metric_names import parse_metric
+from dlsweep.metrics import Metric
 from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest, plural

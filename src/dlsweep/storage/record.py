@@ -24,7 +24,7 @@ from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
 from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.metrics import parse_metric
+from dlsweep.metric_names import parse_metric
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
 from dlsweep.storage import made_by
