@@ -120,26 +120,6 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
     return bracketed(*(measured(end, half, sign=sign) for end in (low, high))) if half == half else "unbounded"
 
 
-def measured_each(
-    values: Iterable[float], low: Iterable[float], high: Iterable[float], *, sign: bool = False
-) -> list[str]:
-    """Return values as `measured` has them, each with its interval.
-
-    >>> measured_each([0.87931, 0.5], [0.8712, 0.4], [0.8874, 0.6])
-    ['0.8793', '0.50']
-    """
-    return [measured(value, half_width(*ends), sign=sign) for value, *ends in zip(values, low, high, strict=True)]
-
-
-def interval_texts(low: Iterable[float], high: Iterable[float], *, sign: bool = False) -> list[str]:
-    """Return intervals as `interval_text` has them.
-
-    >>> interval_texts([-0.25], [0.5], sign=True)
-    ['[-0.25, +0.50]']
-    """
-    return [interval_text(*ends, sign=sign) for ends in zip(low, high, strict=True)]
-
-
 def bracketed(low: str, high: str) -> str:
     """Return the two ends of an interval in brackets; a dash if both are missing."""
     return "–" if low == high == "–" else f"[{low}, {high}]"

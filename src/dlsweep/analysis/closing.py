@@ -15,8 +15,8 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, json_value, markdown, table_of
-from dlsweep.text import interval_texts, measured, measured_each, number, printable, significant
+from dlsweep.tabular import Column, Form, interval_texts, json_value, markdown, measured_each, table_of
+from dlsweep.text import measured, number, printable, significant
 
 if TYPE_CHECKING:
     from pandas import Series

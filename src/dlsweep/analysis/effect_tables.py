@@ -12,8 +12,8 @@ from dlsweep.analysis.decomposition import Divided
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.tabular import Column, Form, latex, table_of
-from dlsweep.text import bracketed, interval_texts, measured_each, number, p_text, significant
+from dlsweep.tabular import Column, Form, interval_texts, latex, measured_each, table_of
+from dlsweep.text import bracketed, number, p_text, significant
 
 if TYPE_CHECKING:
     from pandas import DataFrame

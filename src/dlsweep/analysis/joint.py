@@ -17,8 +17,8 @@ from dlsweep.analysis.shown import Asked
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, table_of
-from dlsweep.text import half_width, interval_text, measured, measured_each, plural
+from dlsweep.tabular import Column, Form, measured_each, table_of
+from dlsweep.text import half_width, interval_text, measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
