@@ -218,7 +218,8 @@ def gaps(frame: DataFrame, y: str) -> tuple[DataFrame, str]:
     inner = next((split for split in ("train", "batch") if split in there), "")
     if there and not (inner and "test" in there):
         lacking = "test" if inner else "train or batch"
-        raise UsageError(f"there is no train-test gap to show: {lacking} was not evaluated; add it to evaluate.on")
+        told = f"{lacking} was not evaluated; evaluate.on names the splits"
+        raise UsageError(f"there is no train-test gap to show: {told}")
     inner = inner or "train"
     train = frame.loc[frame["split"] == inner, ["run_id", "iteration", y]].rename(columns={y: "train"})
     test = frame[(frame["split"] == "test") | frame["split"].isna()]

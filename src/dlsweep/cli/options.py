@@ -26,7 +26,7 @@ Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, Option("--csv", help="Print all numbers as CSV.")]
 Markdown = Annotated[bool, Option("--md", help="Print Markdown.")]
 Latex = Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")]
-AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
+AtLeast0, AtLeast1, Above0 = Annotated[int, Ge(0)], Annotated[int, Ge(1)], Annotated[float, Gt(0)]
 FORMS: dict[str, Form] = {"csv": "csv", "md": "markdown", "latex": "latex"}  # of tables, by option
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]
 
