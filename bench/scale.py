@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import PROCESSES
+from bench.common import PROCESSES, environment
 from bench.projection import Measured, Prices, Sweep, projection
 from bench.simulations import Table, command
 from bench.stores import usage
@@ -102,7 +102,8 @@ def trained(path: Path, *words: str) -> tuple[float, float, float]:
 def together(*lines: Sequence[str]) -> tuple[float, float]:
     """Run commands at the same time. Return seconds, and processor seconds of them and of all their descendants."""
     program = [sys.executable, str(Path(__file__).with_name("together.py")), json.dumps(lines)]
-    wall, cpu = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+    done = subprocess.run(program, check=True, stdout=subprocess.PIPE, env=environment(None))
+    wall, cpu = json.loads(done.stdout.splitlines()[-1])
     return wall, cpu
 
 

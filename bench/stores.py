@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.common import environment
 from dlsweep import open_results
 from dlsweep.config import load
 from dlsweep.config.runs import Run
@@ -78,7 +79,7 @@ def usage(line: Sequence[str], expected: Collection[int] = (0,)) -> tuple[float,
     """Return seconds, processor seconds with those of its children, and peak bytes of one process of a command."""
     start = time.perf_counter()
     with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=told)
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=told, env=environment(None))
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         told.seek(0)

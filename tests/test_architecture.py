@@ -35,6 +35,7 @@ STAGES = [
     "factors",
     "tasks",
     "metrics",
+    "metric_names",
     "config",
     "training",
     "storage",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench import answers, common, convolution_jobs, jobs, scale
+from bench import answers, common, convolution_jobs, jobs, scale, stores
 from bench.common import EXPECTED, Job, Report
 from bench.contenders import DLSWEEP, LIMIT, PEERS, TEXTBOOK, Measurement
 from bench.projection import Measured, Prices, Sweep, projection
@@ -222,6 +222,11 @@ def test_bars_pass_at_the_wanted_ratio_and_are_not_judged_without_their_contende
     absent = {c: "no library" for c in PEERS if c != TEXTBOOK}
     verdicts = {bar.name: bar.verdict for bar in bars(lines(found, thirty, absent), lines(found, six, absent))}
     assert list(verdicts.values()) == [verdict, "not judged", "not judged", "pass", "miss"]
+
+
+def test_a_measured_command_finds_bytecode_as_that_of_a_user_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert stores.usage([sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)"])[1] > 0
 
 
 def test_the_cost_of_size_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

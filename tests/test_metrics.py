@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlsweep.errors import UsageError
-from dlsweep.metrics import COLUMNS, MEASURED, parse_metric
+from dlsweep.metric_names import parse_metric
+from dlsweep.metrics import COLUMNS, MEASURED
 from dlsweep.tasks import CLASSIFICATION, DESCENT
 
 NETWORKS: dict[str, Any] = {

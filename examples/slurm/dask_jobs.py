@@ -3,6 +3,8 @@
 It needs `pip install "dlsweep[dask]" dask-jobqueue cryptography`. Edit the numbers and the config.
 """
 
+import sys
+
 import dask
 from dask_jobqueue import SLURMCluster
 from distributed import Client, Security
@@ -10,7 +12,7 @@ from distributed import Client, Security
 import dlsweep
 
 JOBS, CORES, MEMORY = 8, 4, "8GB"  # CORES and MEMORY are those of one job
-HOURS = 4
+HOURS, QUEUE_HOURS = 4, 12  # of a job, and of its wait for nodes
 
 if __name__ == "__main__":
     # A message to Dask can run any program as you. This certificate keeps the other users of the cluster out.
@@ -32,5 +34,12 @@ if __name__ == "__main__":
     ) as cluster:
         cluster.adapt(minimum_jobs=JOBS, maximum_jobs=JOBS)  # another job follows one that ends
         with Client(cluster) as client:
-            client.wait_for_workers(JOBS * CORES)  # dlsweep divides the sweep for the workers that are there
+            try:  # dlsweep divides the sweep for the workers that are there
+                client.wait_for_workers(JOBS * CORES, timeout=3600 * QUEUE_HOURS)
+            except TimeoutError:
+                sys.exit(
+                    f"only {len(client.nthreads())} of {JOBS * CORES} workers have started in {QUEUE_HOURS:g} hours: "
+                    "squeue --me shows why jobs wait, and the last lines of slurm-*.out why they ended; to train with "
+                    "fewer workers, lower JOBS; to wait longer, raise QUEUE_HOURS"
+                )
         dlsweep.run("sweep.yaml", scheduler=cluster.scheduler_address)

@@ -1,14 +1,26 @@
-"""Errors that users see. Each message is a sentence; each class has its exit code."""
+"""Errors and warnings that users see. Each message is a sentence; each class has its exit code."""
 
 from __future__ import annotations
 
 import re
+import sys
+import traceback
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dlsweep.text import excerpt
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML 1.1, by which its parsers count lines
+
+
+def warn(sentence: str) -> None:
+    """Warn of something, at the line outside of this package that led to it."""
+    package = str(Path(__file__).parent)
+    stack = enumerate(traceback.walk_stack(sys._getframe()), start=1)
+    own = max(level for level, (frame, _) in stack if frame.f_code.co_filename.startswith(package))
+    warnings.warn(sentence, stacklevel=own + 1)
 
 
 class DlsweepError(Exception):

@@ -248,7 +248,8 @@ def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iter
     """Yield a mistake for each value that pydantic refuses. Several errors on one value come from a union."""
     wanted: dict[tuple[int, ...], list[str]] = {}
     for error in errors:
-        position = tuple(step for step in error["loc"] if isinstance(step, int))
+        steps = error["loc"] if isinstance(value, list) else ()  # a mistake within a mapping is told of the whole
+        position = tuple(step for step in steps if isinstance(step, int))
         wanted.setdefault(position, []).append(_requirement(error))
     for position, requirements in wanted.items():
         culprit, name = value, where
@@ -263,7 +264,7 @@ def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iter
             hint = next((near for error in errors if (near := _near_literal(error, culprit))), "")
         if requirements == ["a list"] and not isinstance(culprit, Mapping) and culprit not in (None, "") and not hint:
             hint = f" (write [{value_text(culprit)}])"
-        yield Fault(position, f"{name} must be {' or '.join(requirements)}, {found}{hint}")
+        yield Fault(position, f"{name} must be {' or '.join(dict.fromkeys(requirements))}, {found}{hint}")
 
 
 def _requirement(error: Mapping[str, Any]) -> str:

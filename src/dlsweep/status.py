@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from dlsweep.storage import contents, parts
+from dlsweep.storage.duplicates import share_runs
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.reading import advised
 from dlsweep.storage.results import Results
@@ -52,10 +57,10 @@ class Status:
 class Watch:
     """A look at a sweep, again and again: a part that was read once is not read again.
 
-    _known: by the name of a part, the number of its runs by status, and the stems of the parts that it replaces.
+    _known: by the name of a part, the ids of its runs with their status, and the stems of the parts that it replaces.
     """
 
-    _known: dict[str, tuple[Counter[str], list[str]]] = field(default_factory=dict)
+    _known: dict[str, tuple[pa.Table, list[str]]] = field(default_factory=dict)
 
     def look(self, results: Results, now: datetime | None = None) -> Status:
         """Return the status of a sweep at this moment. results: opened anew for each look."""
@@ -70,17 +75,29 @@ class Watch:
             {status: found[status] for status in STATUSES},
             holder,
             None if begun is None else _rate(found.total() - begun, holder, now or datetime.now().astimezone()),
-            str(session.get("command", "")),
+            _command(results, str(session.get("command", ""))),
         )
 
     def _found(self, results: Results) -> Counter[str]:
-        """Return the number of runs by status. A run may be in two parts while these are united, and counts once."""
+        """Return the number of runs by status. A run may be in two parts, and counts once."""
         listed = parts.steady_listing(results.files)
         for name in listed.values():
-            self._known[name] = self._known.get(name) or _counts(results, name)
+            self._known[name] = self._known.get(name) or _statuses(results, name)
         self._known = {name: self._known[name] for name in listed.values()}
         replaced = {stem for _, stems in self._known.values() for stem in stems}
-        return sum((self._known[name][0] for stem, name in listed.items() if stem not in replaced), Counter[str]())
+        found = [self._known[name][0] for stem, name in listed.items() if stem not in replaced]
+        if not share_runs(found):
+            return Counter(chain.from_iterable(rows["status"].to_pylist() for rows in found))
+        each: dict[str, str] = {}  # a run that failed in one part, and not in another, has not failed
+        for rows in found:
+            for run, status in zip(rows["run_id"].to_pylist(), rows["status"].to_pylist()):
+                each[run] = status if each.get(run, "failed") == "failed" else each[run]
+        return Counter(each.values())
+
+
+def _command(results: Results, last: str) -> str:
+    """Return the command that goes on; "" if the last one trained a shard, from which the runs here were merged."""
+    return "" if "--shard" in last and not results.record.shard else last
 
 
 def _total(results: Results) -> int:
@@ -89,8 +106,8 @@ def _total(results: Results) -> int:
     return results.record.runs if known else sum(1 for _ in results.expanded.runs())
 
 
-def _counts(results: Results, name: str) -> tuple[Counter[str], list[str]]:
-    """Return the number of a part's runs by status, and the stems that it replaces.
+def _statuses(results: Results, name: str) -> tuple[pa.Table, list[str]]:
+    """Return the ids of a part's runs with their status, and the stems that it replaces.
 
     Only runs count that the config asks for, of the sweep that trains.
     """
@@ -98,10 +115,10 @@ def _counts(results: Results, name: str) -> tuple[Counter[str], list[str]]:
     tables = replace(record.tables, sweep=record.further or record.tables.sweep)
     with advised():
         if record.beside and parts.sweep(results.files, name) != tables.sweep:
-            return Counter(), []
+            return pa.table({"run_id": pa.array([], pa.string()), "status": pa.array([], pa.string())}), []
         rows = contents.read_runs(results.files, name, tables.schemas["runs"])
-    asked = rows.select(["run_id", "status"]).to_pylist()
-    return Counter(row["status"] for row in asked if row["run_id"] not in record.hidden), parts.replaced(rows)
+    hidden = pc.is_in(rows["run_id"], pa.array(record.hidden, pa.string()))
+    return rows.select(["run_id", "status"]).filter(pc.invert(hidden)), parts.replaced(rows)
 
 
 def _rate(runs: int, holder: Holder | None, now: datetime) -> float | None:

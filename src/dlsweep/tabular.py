@@ -10,7 +10,7 @@ from io import StringIO
 from math import isfinite
 from typing import Any, Literal, NamedTuple
 
-from dlsweep.text import printable, terminal_width
+from dlsweep.text import half_width, interval_text, measured, printable, terminal_width
 
 GAP = "  "
 Form = Literal["plain", "markdown", "latex", "csv", "html"]  # of a table
@@ -49,6 +49,26 @@ def table_of(columns: Iterable[Column], form: Form = "plain") -> str:
     """
     headers, cells, right = zip(*columns, strict=True)
     return table(headers, list(zip(*cells, strict=True)), right, form)
+
+
+def measured_each(
+    values: Iterable[float], low: Iterable[float], high: Iterable[float], *, sign: bool = False
+) -> list[str]:
+    """Return values as `measured` has them, each with its interval.
+
+    >>> measured_each([0.87931, 0.5], [0.8712, 0.4], [0.8874, 0.6])
+    ['0.8793', '0.50']
+    """
+    return [measured(value, half_width(*ends), sign=sign) for value, *ends in zip(values, low, high, strict=True)]
+
+
+def interval_texts(low: Iterable[float], high: Iterable[float], *, sign: bool = False) -> list[str]:
+    """Return intervals as `interval_text` has them.
+
+    >>> interval_texts([-0.25], [0.5], sign=True)
+    ['[-0.25, +0.50]']
+    """
+    return [interval_text(*ends, sign=sign) for ends in zip(low, high, strict=True)]
 
 
 def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:

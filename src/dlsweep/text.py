@@ -70,6 +70,15 @@ def significant(value: float, digits: int = 6) -> str:
     return f"{value:.{digits}g}" if value == value else "–"
 
 
+def p_text(p: float) -> str:
+    """Return a p-value; a small one by its power of ten, a missing one as a dash.
+
+    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(float("nan"))
+    ('0.031', '1', '2e-05', '–')
+    """
+    return significant(p, 2)
+
+
 def measured(value: float, half: float, *, sign: bool = False) -> str:
     """Return a value with as many digits as an interval supports: two significant ones of its half-width.
 

@@ -26,6 +26,7 @@ from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Task, indivisible
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compatibility, contents, made_by, parts, record, recovery
+from dlsweep.storage.duplicates import ASIDE
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
@@ -40,9 +41,6 @@ Outcome = Literal["same bits", "near", "different"]
 # Differences of final metrics that rounding may cause on another processor: absolute for accuracy, relative for others.
 # Chaotic runs have larger ones, see docs/rounding.md.
 NEAR = {"accuracy": 0.02, "loss": 0.1, "distance": 0.1}
-
-# Columns that two trainings of a run need not share.
-_ASIDE = {"seconds", "error"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,8 @@ def verify(
     there = Store(results.files, results.record.tables, results.record.beside)
     committed, bad = recovery.scan(there)
     if bad:
-        raise ResultsDamaged("\n".join(bad.values()))
+        advice = f"`dlsweep run` sets damaged parts of {results.folder} aside and trains their runs again"
+        raise ResultsDamaged("\n".join([*bad.values(), advice]))
     found = {run for run, status in statuses(committed).items() if status != "failed"} - set(results.record.hidden)
     sample = int(np.random.SeedSequence().generate_state(1)[0]) if sample is None else sample
     asked = [run for run in results.expanded.runs() if run.id in found]
@@ -172,7 +171,7 @@ def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[d
 
 def _compared(run: Run, old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], recorded: record.Record) -> Verified:
     """Compare the rows of a run with those of the same run, trained again."""
-    aside = {*_ASIDE, *({"arm", *recorded.tables.factors} if run.id in recorded.relabelled else ())}
+    aside = {*ASIDE, *({"arm", *recorded.tables.factors} if run.id in recorded.relabelled else ())}
     aside |= {"seed"} if recorded.tables.sources else set()  # the position of its seeds in the config of that time
     exact = _is_made_here(old["runs"], recorded.sessions)
     outcome = _outcome(old, new, recorded.tables, aside, exact)

@@ -10,6 +10,7 @@ import pytest
 
 import dlsweep
 from dlsweep.analysis.predictions import correctness
+from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 
 ARMS = {"init": ["he", "normal"], "activation": ["relu", "tanh"], "optimizer": ["sgd", {"sgd": {"lr": 1e38}}]}
@@ -60,6 +61,15 @@ def test_a_failed_run_has_no_sum(results: Results, tmp_path: Path) -> None:
     vars(copy)["runs"] = copy.runs.assign(status=np.where(copy.runs.index == 3, "failed", copy.runs["status"]))
     sums = copy.correctness.sums(copy.runs["run_id"], np.ones(48), np.arange(48))
     assert np.flatnonzero(np.isnan(sums).any(axis=1)).tolist() == [3]
+
+
+def test_an_unknown_run_is_a_sentence_with_the_nearest_id(results: Results) -> None:
+    run = results.runs["run_id"].iloc[3]
+    for read in (results.correctness.of, results.predicted):
+        with pytest.raises(UsageError, match=rf"there is no run '{run[:-1]}' in .*right; did you mean '{run}'\?"):
+            read([run, run[:-1]])
+        with pytest.raises(UsageError, match=r"there is no run 'x' in .*right; its table of runs has their ids"):
+            read(["x"])
 
 
 def test_predictions_are_read_once(results: Results, tmp_path: Path) -> None:

@@ -286,6 +286,29 @@ def test_an_arm_without_a_mean_is_not_said_to_be_worse(tmp_path: Path, diverging
     assert [line.startswith(told or "") for line in marks] == [True] * (told is not None)
 
 
+def test_pairing_is_of_arms_that_vary(tmp_path: Path) -> None:
+    """An arm that diverged in every seed has the same accuracy in each: pairing with it cannot help."""
+    levels, seeds = ["he", "xavier", "normal", "zeros"], np.arange(6)
+    value = lambda own, seed: 0.9 - 0.1 * levels.index(own["init"]) + 0.01 * np.sin(seed * (own["init"] == "he"))  # noqa: E731
+    ended = lambda own, seed: "diverged" if own["init"] in ("normal", "zeros") else "done"  # noqa: E731
+    results = store(tmp_path / "some", {"init": levels}, value, ended=ended)
+    assert results.leaderboard()["final_test_accuracy_pairing"].isna().all()
+    assert "Pairing" not in closing_table(results)
+    value = lambda own, seed: 0.9 - 0.1 * levels.index(own["init"]) + 0.01 * np.sin(seed + (own["init"] == "he"))  # noqa: E731
+    results = store(tmp_path / "one", {"init": levels}, value, ended=ended)
+    he, xavier = (np.sin(seeds + shift) for shift in (1, 0))
+    left = (he - xavier).var() / (he.var() + xavier.var())
+    assert f"Pairing leaves {left:.2g} of the variance of unpaired differences." in closing_table(results)
+    assert "Pairing" not in str(results.compare({"init": "he"}, {"init": "zeros"}))
+
+
+@pytest.mark.parametrize("metric", ["test_loss", "iterations"])
+def test_no_arm_is_the_best_if_all_diverged(tmp_path: Path, metric: str) -> None:
+    results = store(tmp_path, {"init": ["he", "xavier"]}, lambda levels, seed: 0.1, ended=lambda *run: "diverged")
+    assert not results.leaderboard(metric).filter(regex="_(best|marked|reference)$").to_numpy().any()
+    assert "best" not in closing_table(results, metric)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

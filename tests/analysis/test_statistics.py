@@ -242,6 +242,7 @@ def test_pairing() -> None:
     assert pairing([*a, INF, np.nan], [*(a + 3), 1, 1]) == 0
     assert np.isnan(pairing([1.0, INF], [2.0, 3.0]))
     assert np.isnan(pairing([1.0, 1.0], [2.0, 2.0]))
+    assert np.isnan(pairing(a, [0.1] * 4)), "an arm that diverged in every seed"
 
 
 def test_marks_are_paired_one_sided_t_tests() -> None:

@@ -253,6 +253,13 @@ def test_null_needs_twelve_seeds_and_finds_no_fault(trained: Dlsweep) -> None:
     assert found["passed"] is True
 
 
+def test_levels_are_those_of_the_claims(trained: Dlsweep) -> None:
+    done = trained("check", "results/claims", "init=he", "activation=relu", code=2)
+    assert done.stderr == (
+        "check compares the arms that the claims name; leave out the levels of init and activation\n"
+    )
+
+
 def test_options_that_exclude_each_other(trained: Dlsweep) -> None:
     assert "choose one of --json and --junit" in trained("check", "results/claims", "--json", "--junit", code=2).stderr
     assert "leave out the other options" in trained("check", "results/claims", "--null", "--md", code=2).stderr

@@ -360,6 +360,7 @@ def test_plot_in_several_formats(dlsweep: Dlsweep) -> None:
     [
         (["plot", "results", "--rows", "inti"], "did you mean 'init'?"),
         (["plot", "results", "-k", "curve"], "did you mean 'curves'?"),
+        (["plot", "results/tiny", "init=hee"], "init has no level 'hee' in results/tiny; did you mean 'he'?"),
         (["plot", "results", "-k", "heatmap", "--lines", "init"], "heatmap has no setting 'lines' (choices: columns,"),
         (["plot", "results", "-k", "layers"], "has no measurements of layers; train with evaluate.layers: true"),
         (["plot", "results", "-k", "response", "-x", "init.std"], "there is no numeric setting 'init.std' for x"),

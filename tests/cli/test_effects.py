@@ -197,7 +197,7 @@ def test_folders_and_levels(finished: Dlsweep) -> None:
         "regularizer",
         "init × regularizer",
     ]
-    assert "init has no level 'he,xavier' in results/moving (choices: he)" in part.stderr
+    assert "init has no level 'xavier' in results/moving (choices: he)" in part.stderr
     found = results(finished, "complete").effects(where={"activation": "relu"})
     assert isinstance(found, Effects)
     assert found.table["effect"].tolist()[:2] == ["init", "regularizer"]

@@ -151,6 +151,8 @@ def test_until_decided_and_tune_cannot_be_divided(dlsweep: Dlsweep) -> None:
 def test_nothing_to_merge_is_a_sentence(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q")
     assert "there is nothing to merge" in dlsweep("merge", "results/tiny", "results/tiny", code=2).stderr
+    told = dlsweep("merge", "tiny.yaml", "results/tiny", code=2).stderr
+    assert told == "tiny.yaml is a file; name a folder for the whole sweep first, such as results/tiny\n"
 
 
 @given(

@@ -104,6 +104,24 @@ def test_a_folder_without_results_is_an_error_in_a_sentence(dlsweep: Dlsweep) ->
     assert dlsweep("status", "empty", code=2).stderr == "there are no results in empty\n"
 
 
+def test_runs_without_a_record_are_told(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q")
+    (dlsweep.folder / "results/tiny/sweep.json").unlink()
+    for command in ("status", "show", "verify"):
+        assert "results/tiny holds runs but no sweep.json" in dlsweep(command, "results/tiny", code=4).stderr
+
+
+def test_the_command_to_go_on_is_one_for_this_folder(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "--max-memory", "1e-6", "-q", "--shard", "0/2")
+    shard = dlsweep.folder / "results/tiny.shard-0-of-2"
+    for table in ("curves", "predictions", "runs"):
+        min((shard / table).iterdir()).unlink()
+    again = "  no process works on it; to go on: dlsweep run tiny.yaml -j 1 --max-memory 1e-6 -q --shard 0/2\n"
+    assert dlsweep("status", str(shard)).stdout.endswith(again)
+    dlsweep("merge", "results/united", str(shard))
+    assert dlsweep("status", "results/united").stdout.endswith("  no process works on it\n")
+
+
 def test_a_look_reads_only_new_parts(dlsweep: Dlsweep, monkeypatch: pytest.MonkeyPatch) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q")
     watch, folder = Watch(), dlsweep.folder / "results" / "tiny"

@@ -81,6 +81,10 @@ def test_a_changed_number_with_a_right_checksum_is_found(
     assert "1 of them differs from the results." in done.stdout
 
 
+def test_a_sample_that_is_no_number_is_refused(dlsweep: Dlsweep) -> None:
+    assert dlsweep("verify", "results", "--sample", "-1", code=2).stderr == "--sample must be at least 0, got -1\n"
+
+
 def test_a_damaged_part_is_found_whatever_the_sample(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "-j", "1", "-q")
     path = sorted((dlsweep.folder / "results" / "tiny" / "curves").iterdir())[-1]
@@ -89,6 +93,7 @@ def test_a_damaged_part_is_found_whatever_the_sample(dlsweep: Dlsweep) -> None:
     path.write_bytes(content)
     done = dlsweep("verify", "results/tiny", "--runs", "1", "-j", "1", code=4)
     assert "is damaged: it is not as it was written" in done.stderr
+    assert "`dlsweep run` sets damaged parts of results/tiny aside and trains their runs again" in done.stderr
 
 
 def test_on_another_machine_only_what_rounding_cannot_explain_differs(dlsweep: Dlsweep) -> None:

@@ -10,18 +10,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pandas as pd
 import pytest
 from tests.support import PROGRAMS
 from tests.support.commands import Dlsweep, python
+from tests.support.kills import TORTURE_SECONDS, survives_kills
+from tests.support.processes import started
 
 import dlsweep as package
-from dlsweep.execution.worker import Receipt
+from dlsweep.execution.worker import Receipt, Task
 from dlsweep.storage import compaction
+from dlsweep.training.plan import Chunk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -109,11 +112,6 @@ def test_workers_of_a_running_scheduler_give_the_same_bits(dlsweep: Dlsweep, clu
     assert [process.poll() for process in cluster.processes] == [None] * 3
 
 
-def _run(dlsweep: Dlsweep, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "dlsweep", "run", "tiny.yaml", *arguments]
-    return subprocess.Popen(command, cwd=dlsweep.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def _parts(dlsweep: Dlsweep) -> int:
     return len(list(dlsweep.folder.glob("results/tiny/runs/*.parquet")))
 
@@ -126,7 +124,7 @@ def _wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 def test_workers_that_are_killed_lose_nothing(dlsweep: Dlsweep, cluster: Cluster) -> None:
     workers = [cluster.worker(), cluster.worker()]
-    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+    with dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
         for count in (1, 4, 7):
             _wait(lambda count=count: _parts(dlsweep) >= count, process)  # type: ignore[misc]
             workers.pop(0).send_signal(signal.SIGKILL)
@@ -157,10 +155,34 @@ def test_a_task_whose_part_was_united_is_not_run_again(
     same(output / "tiny", train_in_one_process(dlsweep))
 
 
+def test_a_task_carries_the_earlier_training_of_its_own_runs_only(
+    dlsweep: Dlsweep, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep of 100,000 runs that goes on would send megabytes with each."""
+    from distributed import Client
+
+    sent = list[tuple[set[str], set[str]]]()
+    submit = Client.submit
+
+    def seen(client: Any, work: Any, task: Task, chunk: Chunk, **options: Any) -> Any:
+        sent.append((set(task.earlier.runs if task.earlier else ()), {run.id for run in chunk}))
+        return submit(client, work, task, chunk, **options)
+
+    monkeypatch.setattr(Client, "submit", seen)
+    keep = ["evaluate.keep=final", "evaluate.every=10"]
+    dlsweep("run", "tiny.yaml", *keep, "-j", "1", "-q")
+    longer = package.load(dlsweep.folder / "tiny.yaml", [*keep, "train.iterations=30"])
+    cluster.worker()
+    package.run(longer, output=dlsweep.folder / "results", scheduler=cluster.address, max_memory=1, quiet=True)
+    assert len(sent) == 12
+    assert all(earlier == runs for earlier, runs in sent)
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *keep, "train.iterations=30"))
+
+
 def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluster: Cluster) -> None:
     for _ in range(2):
         cluster.worker()
-    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+    with dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
         _wait(lambda: _parts(dlsweep) >= 2, process)
         process.send_signal(signal.SIGKILL)
     done = dlsweep("run", "tiny.yaml", *LONG, "--scheduler", cluster.address, anew=True)
@@ -168,10 +190,26 @@ def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluste
     same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
 
 
+@pytest.mark.parametrize("seconds", [0, pytest.param(TORTURE_SECONDS, marks=pytest.mark.torture)])
+def test_workers_and_runners_that_are_killed_at_random_lose_nothing(
+    dlsweep: Dlsweep, cluster: Cluster, seconds: float
+) -> None:
+    """A worker is followed by another one at once; it goes on with its task when its runner is killed."""
+    workers = [cluster.worker(), cluster.worker()]
+
+    def kill_worker(runner: subprocess.Popen[str], draw: Random) -> None:
+        worker = workers.pop(draw.randrange(2))
+        worker.kill()
+        worker.wait()
+        workers.append(cluster.worker())
+
+    survives_kills(dlsweep, str(dlsweep.folder), ["--scheduler", cluster.address], kill_worker, seconds)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_the_finished_runs(dlsweep: Dlsweep, cluster: Cluster, number: int) -> None:
     cluster.worker()
-    with _run(dlsweep, *LONG, "--scheduler", cluster.address) as process:
+    with dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
         _wait(lambda: _parts(dlsweep) >= 2, process)
         process.send_signal(number)
         messages = process.communicate()[1]
@@ -328,12 +366,8 @@ def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, clus
         "distributed.cli.dask_worker",
         cluster.address,
     ]
-    with ExitStack() as stack:
-        process = subprocess.Popen(
-            [*command, "--no-nanny", "--no-dashboard", "--nthreads", "1"], cwd=cluster.folder, stderr=subprocess.DEVNULL
-        )
-        stack.callback(process.wait)
-        stack.callback(process.kill)
+    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    with started([*command, *options], cwd=cluster.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         done = dlsweep("run", "tiny.yaml", "--scheduler", cluster.address, code=2, anew=True)
     assert "does not see" in done.stderr
     assert "workers need the same folder at the same path" in done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support import faults
 from tests.support.commands import Dlsweep
+from tests.support.kills import assert_complete
 from tests.support.s3 import Remote
 
 import dlsweep as package
@@ -21,13 +22,7 @@ def survives(sweeps: Dlsweep, arguments: tuple[str, ...], fate: str, step: int, 
     whole = faults.digest(package.open_results(sweeps.folder / "whole/tiny"))
     met = 0
     for _, place in faults.resumed(sweeps, arguments, fate, step, url):
-        results = package.open_results(place)
-        assert faults.digest(results) == whole
-        assert set(results.runs["status"]) == {"done"}
-        found = {table: len(results.files.list(table)) for table in ("curves", "predictions", "runs")}
-        assert len(set(found.values())) == 1
-        if isinstance(sweeps, Remote):  # nothing beside these parts, and the markers of runs/
-            assert {table: len(sweeps.at(place, table)) for table in found} == {**found, "runs": 2 * found["runs"]}
+        assert_complete(sweeps, place, whole)
         met += 1
     assert met > 1
 

@@ -364,3 +364,17 @@ def test_parts_are_united(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if left >= 0:
             break
     assert 8 < kill < 29
+
+
+def test_a_part_that_a_worker_of_a_killed_runner_publishes_late_changes_nothing(url: str) -> None:
+    """It has another chunk than the next runner made of its runs."""
+    late = dlsweep.run(CONFIG, executor="inline", output=f"{url}/late", max_memory=1)
+    results = dlsweep.run(CONFIG, executor="inline", output=url)
+    before, whole = keys(), results.curves
+    for table in results.record.tables.schemas:
+        name = min(late.files.list(table))
+        results.files.put(name, late.files.get(name))
+    assert len(keys()) > len(before)
+    assert dlsweep.open_results(results.folder).curves.equals(whole)
+    assert dlsweep.run(CONFIG, executor="inline", output=url).curves.equals(whole)
+    assert [name for name in keys() if "/late/" not in name] == [name for name in before if "/late/" not in name]

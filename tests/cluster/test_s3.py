@@ -12,11 +12,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests.support.kills import TORTURE_SECONDS, survives_kills
+from tests.support.processes import of_session, started
 from tests.support.s3 import Proxy, Remote, Request, Rule, environment, files, free_ports
 
 import dlsweep as package
@@ -130,14 +134,11 @@ def test_a_doctor_tries_a_folder_on_the_server(trained: Remote) -> None:
 
 
 def test_a_killed_runner_is_followed_and_a_second_one_is_refused(remote: Remote) -> None:
-    with remote.start(*LONG, "-o", remote.url) as process:
+    command = [sys.executable, "-m", "dlsweep", "status", remote.url, "--watch", "--every", "0.1"]
+    with ExitStack() as stack:
+        process = stack.enter_context(remote.start(*LONG, "-o", remote.url))
         wait(lambda: remote.published() >= 2, process)
-        watch = subprocess.Popen(
-            [sys.executable, "-m", "dlsweep", "status", remote.url, "--watch", "--every", "0.1"],
-            env={**os.environ, **remote.environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        watch = stack.enter_context(started(command, env={**os.environ, **remote.environment}, stderr=None))
         refused = remote("run", "tiny.yaml", *LONG, "-o", remote.url, code=4)
         assert f"{remote.place} is in use: process {process.pid} on {socket.gethostname()}" in refused.stderr
         assert watch.stdout
@@ -149,6 +150,15 @@ def test_a_killed_runner_is_followed_and_a_second_one_is_refused(remote: Remote)
     done = remote("run", "tiny.yaml", *LONG, "-o", remote.url)
     assert "runs are done already" in done.stderr
     assert_same_as_here(remote, *LONG[4:])
+
+
+@pytest.mark.parametrize("seconds", [0, pytest.param(TORTURE_SECONDS, marks=pytest.mark.torture)])
+def test_workers_and_runners_that_are_killed_at_random_lose_nothing(remote: Remote, seconds: float) -> None:
+    def kill_worker(runner: subprocess.Popen[str], draw: Random) -> None:
+        if workers := of_session(runner.pid):
+            os.kill(draw.choice(workers), signal.SIGKILL)
+
+    survives_kills(remote, remote.url, ["-j", "2"], kill_worker, seconds)
 
 
 ELSEWHERE = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -174,8 +184,11 @@ def test_of_two_runners_that_start_together_one_trains(remote: Remote, second: s
             both.wait(60)
         return ""
 
-    with Proxy(remote.port, rule) as proxy:
-        pair = [remote.start(*MANY, "-o", remote.url, before=own, **proxy.environment) for own in ([], before)]
+    with Proxy(remote.port, rule) as proxy, ExitStack() as stack:
+        pair = [
+            stack.enter_context(remote.start(*MANY, "-o", remote.url, before=own, **proxy.environment))
+            for own in ([], before)
+        ]
         messages = [process.communicate()[1] for process in pair]
     assert sorted(process.returncode for process in pair) == [0, 4], messages
     loser = [process.returncode for process in pair].index(4)
@@ -198,8 +211,10 @@ def test_a_runner_that_is_paused_past_its_lease_stops_and_leaves_nothing(remote:
         return ""
 
     one, other = ({**SHORT_LEASE, "OPENBLAS_CORETYPE": kernel} for kernel in ("Haswell", "Prescott"))
-    with Proxy(remote.port, rule) as proxy:
-        first = remote.start("-j", "1", "-o", remote.url, **one, **proxy.environment)
+    with (
+        Proxy(remote.port, rule) as proxy,
+        remote.start("-j", "1", "-o", remote.url, **one, **proxy.environment) as first,
+    ):
         paused.append(first)
         wait(lambda: not paused, first)
         early = set(remote.names("curves"))
@@ -243,6 +258,40 @@ def test_requests_that_are_lost_cost_nothing(remote: Remote, rule: Rule, options
         done = remote("run", "tiny.yaml", *MANY, "-o", remote.url, anew=True, **proxy.environment, **options)
     assert len(proxy.faults) in (2, 10)
     assert "12/12 runs" in done.stderr
+    assert remote.published() == 12
+    assert_same_as_here(remote)
+
+
+@pytest.mark.parametrize(("jobs", "impatient"), [("1", False), ("2", True)])
+def test_a_stop_does_not_wait_for_a_server_that_stalls(remote: Remote, jobs: str, impatient: bool) -> None:
+    """The limit on the time of a request is 1,000 seconds here, and it stalls even for the thread that renews."""
+    stalled = threading.Event()
+
+    def rule(request: Request) -> str:
+        if request.method == "PUT" and "/tiny/runs/." in request.path and remote.published() >= 2:
+            stalled.set()
+        return "stall" if stalled.is_set() else ""
+
+    patient = {**SHORT_LEASE, "FSSPEC_S3": '{"config_kwargs": {"read_timeout": 1000}}'}
+    options = ["--max-memory", "1e-6", "-j", jobs, "-o", remote.url]
+    with Proxy(remote.port, rule) as proxy, remote.start(*options, **proxy.environment, **patient) as process:
+        assert stalled.wait(300)
+        time.sleep(1)  # longer than a renewal
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        told = process.stderr.readline()
+        while impatient and "stopping: finished runs are kept" not in told:
+            told += process.stderr.readline()
+        if impatient:
+            process.send_signal(signal.SIGINT)
+        messages = told + process.communicate(timeout=300)[1]
+    assert process.returncode == 130, messages
+    assert "stopping: finished runs are kept" in messages
+    assert "Traceback" not in messages
+    assert impatient or "stopped with 2 of 12 runs done" in messages
+    kept = remote.published()
+    assert 2 <= kept < 12
+    assert f"{kept} of 12 runs are done already" in remote("run", "tiny.yaml", *options).stderr
     assert remote.published() == 12
     assert_same_as_here(remote)
 

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from tests.support.commands import Dlsweep
+from tests.support.processes import started
 from tests.support.slurm import MISSING, Slurm
 
 from dlsweep import open_results
@@ -188,29 +190,31 @@ def test_jobs_that_are_cancelled_requeued_and_out_of_time_lose_nothing(
     same(folder / "results", whole)
 
 
-def test_a_worker_of_dask_whose_job_is_cancelled_is_followed_by_another(
-    slurm: Slurm, folder: Path, whole: Results
-) -> None:
+def dask_jobs(slurm: Slurm, folder: Path, changes: Mapping[str, str]) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Start dask_jobs.py with other numbers."""
     script = (EXAMPLES / "dask_jobs.py").read_text("utf-8")
-    few = script.replace('JOBS, CORES, MEMORY = 8, 4, "8GB"', 'JOBS, CORES, MEMORY = 1, 1, "1GB"')
-    assert few != script
-    (folder / "dask_jobs.py").write_text(few, "utf-8")
-    (folder / "hold").touch()
+    for line, other in changes.items():
+        assert line in script
+        script = script.replace(line, other)
+    (folder / "dask_jobs.py").write_text(script, "utf-8")
     environment = {
         "DASK_JOBQUEUE__SLURM__INTERFACE": "lo",
         "DASK_JOBQUEUE__SLURM__SCHEDULER_OPTIONS": '{"dashboard_address": "127.0.0.1:0"}',
         "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1 s",  # after which another job takes its place
     }
+    return started([sys.executable, "dask_jobs.py"], cwd=folder, env={**slurm.environment, **environment})
+
+
+def test_a_worker_of_dask_whose_job_is_cancelled_is_followed_by_another(
+    slurm: Slurm, folder: Path, whole: Results
+) -> None:
+    (folder / "hold").touch()
 
     def jobs() -> str:
         return slurm.said("squeue", "--noheader", "--states=running", "--format=%i")
 
-    with subprocess.Popen(
-        [sys.executable, "dask_jobs.py"],
-        cwd=folder,
-        env={**slurm.environment, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
+    with dask_jobs(
+        slurm, folder, {'JOBS, CORES, MEMORY = 8, 4, "8GB"': 'JOBS, CORES, MEMORY = 1, 1, "1GB"'}
     ) as process:
         wait(lambda: any(folder.glob("results/sweep/runs/*.parquet")) or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
@@ -221,4 +225,14 @@ def test_a_worker_of_dask_whose_job_is_cancelled_is_followed_by_another(
     assert process.returncode == 0, messages
     assert "24/24 runs" in messages
     same(folder / "results", whole)
+    wait(lambda: not slurm.said("squeue", "--noheader"))  # jobs end with the script
+
+
+def test_workers_of_dask_that_do_not_start_are_told(slurm: Slurm, folder: Path) -> None:
+    later = {"job_extra_directives=[]": 'job_extra_directives=["--begin=now+1hour"]'}
+    with dask_jobs(slurm, folder, {"QUEUE_HOURS = 4, 12": "QUEUE_HOURS = 4, 0.001", **later}) as process:
+        messages = process.communicate()[1]
+    assert process.returncode == 1
+    assert "only 0 of 32 workers have started in 0.001 hours: squeue --me shows why jobs wait" in messages
+    assert not (folder / "results").exists()
     wait(lambda: not slurm.said("squeue", "--noheader"))  # jobs end with the script

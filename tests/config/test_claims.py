@@ -13,7 +13,7 @@ from tests.support.configs import Load
 from dlsweep.config import load
 from dlsweep.config.claims import ALPHA, CLAIM, RELATIONS, Claim
 from dlsweep.errors import ConfigError
-from dlsweep.metrics import parse_metric
+from dlsweep.metric_names import parse_metric
 from dlsweep.tasks import CLASSIFICATION, DESCENT
 
 GRID = """
@@ -267,7 +267,7 @@ def test_descents_are_compared_by_their_loss(sweep: Load) -> None:
         ("[{A: {arm: {init: he}, above: ▲high}}]", "claims.above must be a number, got 'high'"),
         (
             "[{A: {arm: {init: he}, above: ▲'0.5'}}]",
-            "claims.above must be a number, got '0.5', which is text; take the",
+            "claims.above must be a number, got '0.5', which is text; remove the",
         ),
         ("[{A: {arm: {init: he}, above: ▲.nan}}]", "claims.above must be a finite number, got .nan"),
         ("[{A: {arm: {init: he}, beats: {init: xavier}, by: ▲-1}}]", "claims.by must be at least 0, got -1"),

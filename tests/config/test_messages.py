@@ -193,6 +193,11 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(refused: Refused) -> No
             "a level of optimizer is a name with settings, such as {sgd: {lr: …}}; got {lr: …} without a name",
         ),
         ("grid: {optimizer: {sgd: , ▲adm: }}", "there is no optimizer 'adm'; did you mean 'adam'?"),
+        (
+            "grid: {optimizer: [adam, ▲momentum lr=1 alpha=0.5]}",
+            "'momentum lr=1 alpha=0.5' is a label; write the name with its settings: {momentum: {lr: 1, alpha: 0.5}}",
+        ),
+        ("grid: {optimizer: ▲sdg lr=0.1}", "there is no optimizer 'sdg lr=0.1'"),
         ("plots: [▲3]", "a plot is a name, or a name with settings, got 3"),
         (
             "plots: [▲{rows: init}]",

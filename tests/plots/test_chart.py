@@ -16,12 +16,12 @@ from tests.support.frames import made_up
 
 import dlsweep
 from dlsweep.analysis.facets import Facets, FactorName, SettingName, SplitName
-from dlsweep.analysis.frames import summary
+from dlsweep.analysis.frames import frame_of, summary
 from dlsweep.cli.choosing import choices
 from dlsweep.config import load
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots import Chart, plots, register
-from dlsweep.plots.chart import Plots
+from dlsweep.plots.chart import NETWORKS, Plots
 from dlsweep.plots.figures import charts, draw
 from dlsweep.registry import Choice
 from dlsweep.storage.results import Results
@@ -68,6 +68,28 @@ def test_every_chart_has_a_caption_a_text_and_its_numbers(results: Results, kind
         assert one.caption
 
 
+@pytest.mark.parametrize("kind", ["curves", "final", "layers", "confusion"])
+def test_levels_choose_the_arms_of_every_plot(results: Results, kind: str, tmp_path: Path) -> None:
+    relu: dict[str, Any] = {"activation": "relu"}
+    if plots[kind].table in NETWORKS:
+        expected = [one.data for _, one in charts(results, Choice(kind, {"arm": relu}))]
+    else:
+        frame = frame_of(results, plots[kind].table)
+        expected = [plots[kind](frame[frame["activation"] == "relu"]).data]
+    for where in (relu, {"activation": ["relu"]}):
+        found = [one.data for _, one in charts(results, Choice(kind, {}), where)]
+        assert [one.equals(other) for one, other in zip(found, expected, strict=True)] == [True] * len(expected)
+    (path,) = draw(results, [Choice(kind, {})], where={"activation": ["relu"], "optimizer.lr": 0.1}, output=tmp_path)
+    assert path.stem.endswith("-activation-relu-optimizer.lr-0.1")
+    with pytest.raises(UsageError, match=r"activation has no level 'rleu' in .*; did you mean 'relu'"):
+        draw(results, [Choice(kind, {})], where={"activation": "rleu"})
+
+
+def test_claims_are_of_all_arms(results: Results) -> None:
+    with pytest.raises(UsageError, match="claims are of all arms; leave out the levels of activation"):
+        draw(results, [Choice("forest", {})], where={"activation": "relu"})
+
+
 def test_the_numbers_of_a_chart_are_those_of_the_tables(results: Results) -> None:
     expected = summary(results.runs, ["final_test_accuracy"])
     for kind, metric in (
@@ -102,12 +124,10 @@ def test_the_charts_of_a_plot_for_a_notebook(results: Results) -> None:
     found = dlsweep.plot(results, "misclassified", count=2)
     assert found._repr_html_().count('<img src="data:image/png;base64,') == len(found) == 4
     assert dlsweep.plot(results)[0].alt.startswith("Lines of accuracy by iteration.")
-    for kind, settings, sentence in (
-        ("finl", {}, "there is no plot 'finl'; did you mean 'final'"),
-        ("final", {"moment": "end"}, "plots.final.moment must be one of final, best, last, got 'end'"),
-    ):
-        with pytest.raises(UsageError, match=sentence):
-            dlsweep.plot(results, kind, **settings)
+    with pytest.raises(UsageError, match="there is no plot 'finl'; did you mean 'final'"):
+        dlsweep.plot(results, "finl")
+    with pytest.raises(UsageError, match=r"plots\.final\.moment must be one of final, best, last, got 'end'"):
+        dlsweep.plot(results, "final", moment="end")
 
 
 def test_the_text_for_readers_who_do_not_see_it_says_what_is_shown(results: Results) -> None:
@@ -248,8 +268,9 @@ def test_what_can_be_drawn_is_drawn(results: Results, tmp_path: Path) -> None:
     gone, final = Choice("gone", {"rows": "activation"}), Choice("final", {})
     asked = Results(results.folder, replace(results.record, plots=(gone, final)))
     chosen = choices(asked.record.plots, None, {})
-    with pytest.warns(UserWarning, match="a plot was not drawn: there is no plot 'gone'"):
+    with pytest.warns(UserWarning, match="a plot was not drawn: there is no plot 'gone'") as caught:
         assert [path.name for path in draw(asked, chosen)] == ["final-accuracy.png"]
+    assert [warning.filename for warning in caught] == [__file__]
     with pytest.warns(UserWarning, match="a plot was not drawn: .*there is no factor 'inti'"):
         assert len(draw(asked, [Choice("curves", {"rows": "inti"}), final])) == 1
     assert [c.name for c in choices(asked.record.plots, None, {"y": "loss"})] == ["final"]

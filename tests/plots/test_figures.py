@@ -20,7 +20,8 @@ from dlsweep.analysis.frames import curves_of
 from dlsweep.cli.choosing import choices
 from dlsweep.errors import UsageError
 from dlsweep.plots import Chart, plots
-from dlsweep.plots.figures import clear, draw, safe, save
+from dlsweep.plots.figures import clear, draw, save
+from dlsweep.plots.stems import safe
 from dlsweep.registry import Choice
 from dlsweep.storage.results import Results
 from dlsweep.sweep import run

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from tests.support import PROGRAMS
+from tests.support.processes import started
 
 Done = subprocess.CompletedProcess[str]
 
@@ -76,10 +79,11 @@ grid:
 
 
 class Dlsweep:
-    """`dlsweep` in a folder with a tiny data set and a config."""
+    """`dlsweep` in a folder with a tiny data set and a config. environment: its variables besides this process's."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.environment: dict[str, str] = {}
         rng = np.random.default_rng(0)
         x, t = rng.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
         x[:, 0] += 3 * t
@@ -87,8 +91,16 @@ class Dlsweep:
         (folder / "tiny.yaml").write_text(TINY, "utf-8")
 
     def __call__(self, *arguments: str, code: int | None = 0, anew: bool = False, **environment: Any) -> Done:
-        env = {"COLUMNS": "200", **environment}
+        env = {"COLUMNS": "200", **self.environment, **environment}
         done = dlsweep(*arguments, folder=self.folder, environment=env, anew=anew)
         assert code in (None, done.returncode), done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
+
+    @contextmanager
+    def start(self, *arguments: str, before: Sequence[str] = (), **environment: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start `dlsweep run tiny.yaml`, which ends with the block. before: a command that starts it."""
+        command = [*before, sys.executable, "-m", "dlsweep", "run", "tiny.yaml", *arguments]
+        env = {**os.environ, **self.environment, **environment}
+        with started(command, cwd=self.folder, env=env) as process:
+            yield process

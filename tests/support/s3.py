@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -83,23 +82,6 @@ class Remote(Dlsweep):
         self.port, self.environment = port, environment(port)
         self.url = f"s3://{BUCKET}/{folder.parent.name}-{folder.name}"
         self.place = f"{self.url}/tiny"
-
-    def __call__(self, *arguments: str, code: int | None = 0, anew: bool = False, **changes: Any) -> Any:
-        return super().__call__(*arguments, code=code, anew=anew, **{**self.environment, **changes})
-
-    def start(self, *arguments: str, before: Sequence[str] = (), **changes: Any) -> subprocess.Popen[str]:
-        """Start `dlsweep run tiny.yaml` in a session of its own. before: a command that starts it."""
-        command = [*before, sys.executable, "-m", "dlsweep", "run", "tiny.yaml", *arguments]
-        env = {**os.environ, **self.environment, **changes}
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
 
     def names(self, inside: str) -> list[str]:
         """The names of all objects in a folder of the results, hidden ones included."""

@@ -207,27 +207,63 @@ def test_parts_are_united_while_a_sweep_goes_on(
     assert bits(results) == bits(run(make(), tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("replaced", [True, False])
-def test_a_part_that_a_worker_of_a_killed_runner_writes_late_is_not_united(
-    make: Make, tmp_path: Path, bits: Bits, united: None, replaced: bool
+def copy_first_part(late: Results, results: Results, loss: float | None = None) -> None:
+    """Copy the first chunk of a sweep into other results, as a worker of a killed runner writes it late.
+
+    loss: of a run of it, another one than was trained.
+    """
+    for table in late.record.tables.schemas:
+        stem, name = min(parts.listing(late.files, table).items())
+        rows, content = parts.stored(late.files, name), late.files.get(name)
+        if loss is not None and table == "runs":
+            column = pa.array([loss, *rows["final_test_loss"].to_pylist()[1:]])
+            content = parts.encode_table(
+                rows.set_column(rows.column_names.index("final_test_loss"), "final_test_loss", column)
+            )
+        results.files.put(parts.part_name(table, stem, content), content)
+
+
+@pytest.mark.parametrize("chunk", ["same", "smaller", "larger"])
+def test_a_part_that_a_worker_of_a_killed_runner_writes_late_changes_nothing(
+    make: Make, tmp_path: Path, bits: Bits, chunk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its runs have been trained again: replaced, in a chunk of the same runs that was united; or in another chunk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compaction, "MOST", 256)
-        late = run(make(), tmp_path / "late", max_memory=1)
-        results = run(make(), tmp_path, max_memory=1 if replaced else None)
+    """Its runs have been trained again, in a chunk of the same runs or of others, which was united or was not."""
+    late = run(make(), tmp_path / "late", max_memory=None if chunk == "larger" else 1)
+    results = run(make(), tmp_path, max_memory=None if chunk == "smaller" else 1)
     expected, store = bits(results), Store(LocalFolder(results.folder), results.record.tables)
-    if replaced:
+    monkeypatch.setattr(compaction, "MOST", 1)
+    if chunk == "same":
         compaction.compact(store)
-    for table in results.record.tables.schemas:
-        name = sorted(parts.listing(late.files, table).items())[0][1]
-        results.files.put(name, late.files.get(name))
+    copy_first_part(late, results)
+
+    def unchanged() -> bool:
+        found = dlsweep.open_results(results.folder)
+        done = Watch().look(found).counts["done"], sum(map(len, recovery.scan(store)[0].values()))
+        return bits(found) == expected and done == (12, 12) and not recovery.scan(store)[1]
+
+    assert unchanged()
     compaction.compact(store)
-    if replaced:
-        assert counts(results) == {1}
-        assert bits(dlsweep.open_results(results.folder)) == expected
+    assert unchanged()
+    assert {one.outcome for one in dlsweep.verify(results.folder, runs=2, jobs=1).runs} == {"same bits"}
+    merged = dlsweep.merge(tmp_path / "merged", [results.folder])
+    assert (merged.added, bits(merged.results)) == (12, expected)
+    trained = run(make(), tmp_path)
+    assert bits(trained) == expected
+    assert counts(trained) == {1}
+    assert not (results.folder / "quarantine").exists()
+
+
+def test_a_late_part_with_other_numbers_is_a_conflict(make: Make, tmp_path: Path, bits: Bits) -> None:
+    late, results = run(make(), tmp_path / "late", max_memory=1), run(make(), tmp_path)
+    expected = bits(results)
+    copy_first_part(late, results, loss=0.25)
+    sentence = r"the run \w+ \(.*, seed 0\) has different numbers in two parts: final_test_loss is 0.25 and "
+    with pytest.raises(ResultsDamaged, match=rf"^{sentence}.*; `dlsweep run` sets one of them aside"):
+        assert dlsweep.open_results(results.folder).runs is None
+    with pytest.raises(ResultsDamaged, match=sentence):
+        dlsweep.merge(tmp_path / "merged", [results.folder])
     assert bits(run(make(), tmp_path)) == expected
-    assert (results.folder / "quarantine").exists() != replaced
+    assert (results.folder / "quarantine/runs").exists()
 
 
 def test_a_part_with_a_run_twice_is_set_aside(make: Make, tmp_path: Path, bits: Bits) -> None:

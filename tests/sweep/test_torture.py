@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.support.processes import of_session
 from tests.support.sweeps import Bits, Make
 
 import dlsweep
@@ -46,19 +47,6 @@ def run(folder: Path, *arguments: object, limit: Callable[[], Any] | None = None
 
 def in_sentences(done: Done) -> bool:
     return done.stderr.strip() != "" and "Traceback" not in done.stderr
-
-
-def of_session(session: int) -> list[int]:
-    """The processes of a session, its leader excluded."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, own, *_ = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        if int(own) == session != int(path.parent.name) and state != "Z":
-            found.append(int(path.parent.name))
-    return found
 
 
 KEPT: dict[str, dict[str, Any]] = {

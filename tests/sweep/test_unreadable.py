@@ -143,7 +143,7 @@ def test_the_record_of_another_sweep_is_found_out(make: Make, tmp_path: Path) ->
         make(name="other", train={"iterations": 4, "batch_size": 5}), output=tmp_path, executor="inline"
     )
     shutil.copy(theirs.folder / "sweep.json", ours.folder / "sweep.json")
-    copied = "is of another sweep than the runs there"
+    copied = "belongs to another sweep than the runs there"
     (ours.folder / "sweep.yaml").unlink()
     with pytest.raises(ResultsDamaged, match=copied):
         dlsweep.open_results(ours.folder)
@@ -182,7 +182,7 @@ def test_the_record_of_another_sweep_is_replaced(make: Make, tmp_path: Path, bit
     shutil.copy(other.folder / "sweep.json", ours.folder / "sweep.json")
     shown = commands.dlsweep("show", "results/tiny", folder=tmp_path)
     assert shown.returncode == 0
-    told = "results/tiny/sweep.json is of another sweep than the runs there, and may have been copied there"
+    told = "results/tiny/sweep.json belongs to another sweep than the runs there, and may have been copied there"
     assert shown.stderr == f"warning: {told}; its runs are those of results/tiny/sweep.yaml\n"
     assert bits(dlsweep.open_results(ours.folder)) == whole
     done = commands.dlsweep("run", "longer.yaml", "-j", "1", folder=tmp_path)

@@ -1,4 +1,4 @@
-"""The arms of a sweep with the values of some metrics, aligned by seed: the numbers of a leaderboard."""
+"""Arms of a sweep with the values of some metrics, aligned by seed: the numbers of a leaderboard."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Board:
 
     @cached_property
     def values(self) -> list[DataFrame]:
-        """The values of each metric, with the same rows. A `UsageError` names metrics whose rows differ."""
+        """Values of each metric, with the same rows. A `UsageError` names metrics whose rows differ."""
         spreads = {metric.factor for metric in self.metrics}
         if len(spreads) > 1:
             names = " and ".join(metric.name for metric in self.metrics)
@@ -44,7 +44,7 @@ class Board:
 
     @cached_property
     def factors(self) -> list[str]:
-        """The factors that arms have; a spread takes one of them away."""
+        """Factors of the arms; a spread removes the one that it runs over."""
         return [factor for factor in self.results.record.tables.factors if factor in self.values[0]]
 
     def fitting(self, arm: Mapping[str, Any]) -> Array:
@@ -53,7 +53,7 @@ class Board:
 
     @cached_property
     def arms(self) -> tuple[Array, Array, Array]:
-        """The arm and the seed of each row of `values`, as indices; and the first row of each arm."""
+        """Arm and the seed of each row of `values`, as indices; and the first row of each arm."""
         frame = self.values[0]
         arm, _ = frame["arm"].astype(str).factorize()
         seed = np.unique(frame["seed"], return_inverse=True)[1]
@@ -61,7 +61,7 @@ class Board:
 
     @cached_property
     def given(self) -> int | None:
-        """The index of the reference arm, if one is given. A `UsageError` says that it is not one arm."""
+        """Index of the reference arm, if one is given. A `UsageError` says that several arms fit."""
         if not self.reference:
             return None
         arm, _, first = self.arms
@@ -75,12 +75,12 @@ class Board:
 
     @cached_property
     def names(self) -> list[str]:
-        """The names of the arms."""
+        """Names of the arms."""
         return self.values[0]["arm"].iloc[self.arms[2]].astype(str).tolist()
 
     @property
     def sources(self) -> list[str]:
-        """The columns of the seeds of each source, if seeds are crossed."""
+        """Columns of the seeds of each source, if seeds are crossed."""
         return [f"seed_{source}" for source in crossing(self.results.runs)]
 
     def label(self, metric: Metric) -> str:
@@ -94,7 +94,7 @@ class Board:
 
     @cached_property
     def matrices(self) -> list[Array]:
-        """The values of each metric as they count, `(arms, seeds)`; infinite where `Compared` has it."""
+        """Values of each metric as they count, `(arms, seeds)`; some are infinite, see `Compared`."""
         arm, seed, first = self.arms
         found = []
         for metric, frame in zip(self.metrics, self.values):
@@ -108,15 +108,13 @@ class Board:
 
     @cached_property
     def compared(self) -> list[Compared]:
-        """The arms of each metric."""
+        """Arms of each metric."""
         shown = self.fitting(self.where)[self.arms[2]]
-        return [
-            Compared(metric, values, shown, self.given, self.replication)
-            for metric, values in zip(self.metrics, self.matrices)
-        ]
+        pairs = zip(self.metrics, self.matrices)
+        return [Compared(metric, values, shown, self.given, self.replication) for metric, values in pairs]
 
     def counts(self, group: Array, groups: int = 0) -> dict[str, Array]:
-        """Return the number of runs of each group that count and that ended in another way, and the mean seconds."""
+        """Return for each group of runs how many count, how many ended in each other way, and their mean seconds."""
         frame = self.values[0]
         status = frame["status"].to_numpy(dtype=str)
         ended = {name: np.bincount(group, status == name, groups).astype(int) for name in ENDED}

@@ -46,7 +46,7 @@ def sources(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def source_words(source: str) -> str:
-    """Return a source of chance, or an interaction of several, as readers know it.
+    """Return the words for a source of chance, or for an interaction of several.
 
     >>> source_words("init × batches")
     'initial weights × order of the minibatches'
@@ -55,7 +55,7 @@ def source_words(source: str) -> str:
 
 
 def _settings(data: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the settings of every data set, and the values of those in the grid that seeds may draw by."""
+    """Yield the settings of every data set, and those that the grid gives to data."""
     yield from (settings for settings in data.values() if isinstance(settings, Mapping))
     for grid in config.get("grid", ()):
         yield from ({name: value} for name in ("train", "split", "folds") for value in grid.get(f"data.{name}", ()))

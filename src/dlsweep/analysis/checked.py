@@ -8,21 +8,21 @@ from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from dlsweep.analysis.sentences import p_text, subject
+from dlsweep.analysis.sentences import subject
 from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.steps import Step
 from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.tabular import Form, json_value, latex, markdown, table
-from dlsweep.text import half_width, interval_text, measured, plural, printable
+from dlsweep.text import half_width, interval_text, measured, p_text, plural, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 AS_EXPECTED, OPPOSITE, OTHERWISE = 0, 1, 3  # exit codes
 
-HOW = """Write claims in the config, and run it again, which trains nothing anew:
+HOW = """Write claims in the config, and run it again; nothing is trained again:
   claims:
     - ReLU needs He: {arm: {activation: relu, init: he}, beats: {activation: relu, init: normal}, by: 0.2}"""
 
@@ -31,7 +31,7 @@ COLUMNS = ("claim", "verdict", "as expected", "effect", "interval", "p", "p (Hol
 
 @dataclass(frozen=True)
 class Checked:
-    """The verdicts on all claims of some sweeps.
+    """Verdicts on all claims of some sweeps.
 
     By folder, removed: claims that were taken out after the results; tuning: sentences on how the arms were tuned, and
     what may be unfair in it.
@@ -43,7 +43,7 @@ class Checked:
 
     @property
     def code(self) -> int:
-        """The exit code: 0 if all verdicts are as expected, 1 if one is the opposite, 3 if one differs otherwise."""
+        """Exit code: 0 if all verdicts are as expected, 1 if one is the opposite, 3 if one differs otherwise."""
         if any(verdict.opposite for verdict in self.verdicts):
             return OPPOSITE
         return AS_EXPECTED if all(verdict.as_expected for verdict in self.verdicts) else OTHERWISE
@@ -83,7 +83,7 @@ class Checked:
         """Return the sentence of each verdict, after its folder if there are several; then those on all claims."""
         several = len({verdict.folder for verdict in self.verdicts}) > 1
         gone = [
-            f"The claim {name!r} was removed from {folder} after the results, so fewer tests are corrected for."
+            f"The claim {name!r} was removed from {folder} after the results, so the correction is for fewer tests."
             for folder, names in self.removed.items()
             for name in names
         ]
@@ -116,7 +116,7 @@ def _paragraph(text: str) -> str:
 
 
 def _lacks_new_images(verdict: Verdict) -> bool:
-    """Return True if a verdict is on test images, and it is not known what holds on new ones."""
+    """Return True for a verdict on test images that has no interval on new ones."""
     metric = verdict.metric and (verdict.metric.inner or verdict.metric)
     on_images = metric is not None and metric.split == "test" and metric.sampled
     return on_images and not (verdict.exact or verdict.overlap) and verdict.step.interval_new_images is None
@@ -144,8 +144,14 @@ def _numbers(verdict: Verdict, step: Step) -> list[str]:
     return [effect, interval_text(*step.interval, sign=verdict.signed) if told else "–"]
 
 
+_OWN = (
+    *("diverged", "stopped", "reason", "left_out", "late", "exact"),
+    *("overlap", "planned", "seen", "unplanned", "detectable"),
+)
+
+
 def row(verdict: Verdict) -> dict[str, Any]:
-    """Return the numbers of a verdict, of the contrast that it rests on."""
+    """Return the numbers of a verdict, with those of the contrast that it rests on."""
     low, high = verdict.interval
     new_low, new_high = verdict.step.interval_new_images or (None, None)
     return {
@@ -168,11 +174,7 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "p": verdict.p,
         "p_holm": verdict.adjusted,
         "n": verdict.n,
-        **{
-            name: getattr(verdict, name)
-            for name in ("diverged", "stopped", "reason", "left_out", "late", "exact", "overlap")
-        },
-        **{name: getattr(verdict, name) for name in ("planned", "seen", "unplanned", "detectable")},
+        **{name: getattr(verdict, name) for name in _OWN},
         "seeds_half": verdict.needed.half,
         "seeds_eighty": verdict.needed.eighty,
         "sweep": verdict.sweep,
@@ -206,7 +208,7 @@ def contrasts(results: Results) -> DataFrame:
 
 
 def terms(verdict: Verdict, step: Step) -> str:
-    """Return what a contrast subtracts from what."""
+    """Return the terms of a contrast: the sides of its difference, or the quantity that it is about."""
     claim = verdict.claim
     if claim.more:
         return "{} \N{MINUS SIGN} {}, in {} \N{MINUS SIGN} in {}".format(

@@ -1,8 +1,8 @@
-"""The leaderboard for readers: a table with its notes, in every form; and values for JSON."""
+"""Leaderboard for readers: a table with its notes, in every form; and values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from dlsweep.analysis.notes import ALIKE, notes
 from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, json_value, markdown, table_of
-from dlsweep.text import interval_text, measured, number, printable, significant
+from dlsweep.tabular import Column, Form, interval_texts, json_value, markdown, measured_each, table_of
+from dlsweep.text import measured, number, printable, significant
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -62,32 +62,34 @@ def _counts(shown: Shown) -> Iterator[Column]:
 def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
     """Yield the columns of a metric: marks, mean, interval, and the difference with its interval."""
     frame, name = shown.frame, metric.name
-    own: dict[str, Any] = {end: frame[f"{name}_{end}"] for end in _ENDS if f"{name}_{end}" in frame}
+    columns = (column for column in map(str, frame) if column.startswith(f"{name}_"))
+    own = {column.removeprefix(f"{name}_"): frame[column] for column in columns}
     if shown.several and shown.seeds[1] > 1 and metric.less_is_better is not None:
         marks = ["best" if best else ALIKE if alike else "" for best, alike in zip(own["best"], own["marked"])]
         yield Column("", marks, right=False)
-    half = (own["high"] - own["low"]) / 2
-    yield Column(shown.board.label(metric), list(map(measured, frame[name], half)))
-    if shown.seeds[1] > 1:
-        yield Column("95 % interval", _intervals(own["low"], own["high"]))
-        if "new_images_low" in own and not shown.several:
-            yield Column("on new images", _intervals(own["new_images_low"], own["new_images_high"]))
+    begin = ("low", "high", *["new_images"] * (not shown.several))  # of several arms, for differences only
+    ends = {end: column for end, column in own.items() if end.startswith(begin)}
+    yield from _with_intervals(shown, shown.board.label(metric), frame[name], ends)
     for end, header in (("iteration", "at iteration"), ("not_reached", "not reached")):
         if end in own:
             yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
     if shown.several and (metric.less_is_better is not None or shown.board.reference):
-        difference, low, high = own["difference"].copy(), own["difference_low"], own["difference_high"]
-        difference[own["reference"]] = np.nan
-        half = (high - low) / 2
-        yield Column(f"minus {shown.minus}", [measured(d, h, sign=True) for d, h in zip(difference, half)])
-        if shown.seeds[1] > 1:
-            yield Column("95 % interval", _intervals(low.where(difference.notna()), high, sign=True))
-            if "difference_new_images_low" in own:
-                low, high = own["difference_new_images_low"], own["difference_new_images_high"]
-                ends = _intervals(low.where(difference.notna()), high, sign=True)
-                yield Column("on new images", ends)
+        ends = {end.removeprefix("difference_"): column for end, column in own.items() if end.startswith("difference_")}
+        difference = own["difference"].where(~own["reference"])
+        yield from _with_intervals(shown, f"minus {shown.minus}", difference, ends, sign=True)
+
+
+def _with_intervals(
+    shown: Shown, header: str, values: Series[float], ends: Mapping[str, Any], *, sign: bool = False
+) -> Iterator[Column]:
+    """Yield the column of some values, of their intervals and, if there are any, of those on new images."""
+    yield Column(header, measured_each(values, ends["low"], ends["high"], sign=sign))
+    for of, name in (("", "95 % interval"), ("new_images_", "on new images")):
+        if shown.seeds[1] > 1 and f"{of}low" in ends:
+            low = ends[f"{of}low"].where(values.notna())
+            yield Column(name, interval_texts(low, ends[f"{of}high"], sign=sign))
 
 
 def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
@@ -98,17 +100,6 @@ def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
     if shown.several and f"{name}_difference" in frame:
         differences = frame[f"{name}_difference"]
         yield Column(f"minus {shown.minus}", [measured(d, np.nan, sign=True) for d in differences])
-
-
-_ENDS = (
-    *("low", "high", "iteration", "not_reached", "ensemble", "reference", "best", "marked"),
-    *("difference", "difference_low", "difference_high", "pairing"),
-    *("new_images_low", "new_images_high", "difference_new_images_low", "difference_new_images_high"),
-)
-
-
-def _intervals(low: Series[float], high: Series[float], *, sign: bool = False) -> list[str]:
-    return [interval_text(*ends, sign=sign) for ends in zip(low, high)]
 
 
 def csv(boards: Sequence[Shown]) -> str:
@@ -125,7 +116,7 @@ _NOTES: dict[str, Callable[[list[str]], str]] = {
 
 
 def closing_table(results: Results, metric: str | None = None, *, most: int | None = None) -> str:
-    """Return the leaderboard of arms with its notes, at the end of `run`: of more than `most` arms the best ones."""
+    """Return the leaderboard that `run` ends with: the best `most` arms, and its notes."""
     return text(Shown.of(results, Asked([metric] if metric else [], top=most)))
 
 

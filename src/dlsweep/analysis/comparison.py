@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of a metric between two partial arms, first − second, paired by seed.
+    """Difference of a metric between two partial arms, first − second, paired by seed.
 
     interval: the paired t interval at 95 %, on these test images. interval_new_images: the interval on new images like
     these, from the kept predictions; None without them, and for any metric but the final test accuracy. interval_exact:
-    the interval that agrees with the sign-flip test. p: of the two-sided sign-flip test that the first is better than
-    the second by more than `by`, or worse; of a metric without a better direction, that the difference is `by`. n: the
-    number of seeds. pairing: the variance of paired differences over the one of unpaired differences. diverged: the
-    runs of each that diverged; their accuracy is chance, their loss infinite. The difference and its intervals are over
-    the seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN. left_out: a sentence
-    on the combinations that only one of them has, or that are not trained yet. limits: sentences on the metric, such as
-    a best value that is chosen on the test images. overlap: where seeds draw their own test samples, their number for
-    each other sample; then p and all intervals are those of Nadeau and Bengio (2003). differences: of each of the
-    `seeds`.
+    the interval that agrees with the sign-flip test. p: of the two-sided sign-flip test of the difference against `by`,
+    in the direction that is better for the metric, if it has one. n: the number of seeds. pairing: the variance of
+    paired differences over the one of unpaired differences, NaN if one of the two does not vary. diverged: the runs of
+    each that diverged; their accuracy is chance, their loss infinite. The difference and its intervals are over the
+    seeds with finite values, p is over all. failed: runs without a value; with any, p is NaN. left_out: a sentence on
+    the combinations that only one of them has, or that are not trained yet. limits: sentences on the metric, such as a
+    best value that is chosen on the test images. overlap: where seeds draw their own test samples, the number of test
+    samples per other sample; then p and all intervals are those of Nadeau and Bengio (2003). differences: of each of
+    the `seeds`.
     """
 
     first: str

@@ -24,11 +24,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Contrast:
-    """A weighted sum of the means of some sides, seed by seed: a difference has the weights 1 and −1.
+    """Weighted sum of the means of some sides, seed by seed: a difference has the weights 1 and −1.
 
     correct: which runs are right on which test images; None without predictions.
-    overlap: where seeds draw splits of one data set, the number of test samples for each other one; then the test and
-    all intervals are those of Nadeau and Bengio (2003), since sign flips need independent seeds.
+    overlap: where seeds draw splits of one data set, the number of test samples per other sample; then the test and all
+    intervals are those of Nadeau and Bengio (2003), since sign flips need independent seeds.
     """
 
     sides: Sides
@@ -38,7 +38,7 @@ class Contrast:
 
     @cached_property
     def differences(self) -> Array:
-        """The contrast of each seed, `(seeds,)`.
+        """Contrast of each seed, `(seeds,)`.
 
         An infinite value outweighs all finite ones, and infinite values of opposite sign in one combination cancel.
         """
@@ -46,7 +46,7 @@ class Contrast:
 
     @cached_property
     def _summed(self) -> tuple[Array, Array]:
-        """The contrast of each seed, and a mask of the seeds in which only infinite values met, and cancelled."""
+        """Contrast of each seed, and a mask of the seeds whose values were all infinite and cancelled."""
         weights, values = np.asarray(self.weights, np.float64)[self._used, None, None], self.sides.values[self._used]
         infinite = np.isinf(values)
         of_signs = (weights * np.where(infinite, np.sign(values), 0.0)).sum(axis=0)  # (combinations, seeds)
@@ -61,13 +61,12 @@ class Contrast:
 
     @cached_property
     def finite(self) -> Array:
-        """The contrast of the seeds in which all values are finite."""
-        kept: Array = self.differences[np.isfinite(self.sides.values[self._used]).all(axis=(0, 1))]
-        return kept
+        """Contrast of the seeds in which all values are finite."""
+        return np.asarray(self.differences[np.isfinite(self.sides.values[self._used]).all(axis=(0, 1))])
 
     @property
     def _used(self) -> Array:
-        """A mask of the sides that the contrast is about: those of weight 0 are of other pairs of an order."""
+        """Mask of the sides that the contrast is about; sides of weight 0 belong to other pairs of an order."""
         return np.asarray(self.weights, np.float64).astype(bool)
 
     @property
@@ -76,7 +75,7 @@ class Contrast:
         return float(self.finite.mean()) if len(self.finite) else float("nan")
 
     def beyond(self, margin: float, sign: int = 1) -> Array:
-        """Return `sign · contrast − margin` of each seed; 0, without the margin, where infinities cancel."""
+        """Return `sign · contrast − margin` of each seed; 0, whatever the margin, where infinite values cancel."""
         differences, cancelled = self._summed
         return np.where(cancelled, 0.0, sign * differences - margin)
 
@@ -98,7 +97,7 @@ class Contrast:
     def interval_new_images(self, alpha: float) -> Interval | None:
         """Return the interval of the effect on new images like the test images; None if it is not available.
 
-        It needs predictions, the data that they are of, and two seeds.
+        It needs predictions, their data, and two seeds.
         """
         if self.correct is None or self.sides.n < 2:
             return None
@@ -123,9 +122,9 @@ def paired_test(differences: Array, overlap: float, key: str = "") -> SignFlips:
 
 
 def correctness_of(results: Results, metric: Metric, at: int | None) -> Correctness | None:
-    """Return which runs are right on which test images; None if an interval cannot have it.
+    """Return which runs are right on which test images; None for a metric without an interval on new images.
 
-    Predictions are of the final network on the test images, so they say nothing about other metrics; and where seeds
+    Predictions come from the final network on the test images, so they say nothing about other metrics; and where seeds
     draw their own test images, the seeds have none in common.
     """
     if metric.name != "final_test_accuracy" or at is not None or not has_predictions(results) or results.overlap:

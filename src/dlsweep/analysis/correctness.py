@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlsweep.errors import ResultsDamaged
+from dlsweep.storage.choosing import unknown_run
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Correctness:
 
     def __init__(self, results: Results):
         self.results = results
-        self._bits: dict[int, Array] = {}  # by the number of images; NumPy allots rows that are used
+        self._bits: dict[int, Array] = {}  # by the number of images; rows that are never written take no memory
         self._read = np.zeros(len(results.runs), bool)
 
     @cached_property
@@ -35,28 +36,29 @@ class Correctness:
         return {run: row for row, run in enumerate(np.asarray(self.results.runs["run_id"], object))}
 
     def _rows(self, runs: ArrayLike) -> Array:
-        return np.array([self._row[run] for run in np.asarray(runs, object)], np.int64)
+        try:
+            return np.array([self._row[run] for run in np.asarray(runs, object)], np.int64)
+        except KeyError as error:
+            raise unknown_run(self.results.folder, error.args[0], self._row) from None
 
     @cached_property
     def _constant(self) -> Array:
-        """Correctness on every image of a run without predictions; 0 for the others."""
+        """Correctness of each run without predictions, the same on every image; 0 for the others."""
         runs = self.results.runs
         status = runs["status"].to_numpy(dtype=str)
         chance = 1 / runs["classes"].to_numpy(np.float64)
-        constant: Array = np.select([status == "diverged", status == "failed"], [chance, np.nan], 0.0)
-        return constant
+        return np.asarray(np.select([status == "diverged", status == "failed"], [chance, np.nan], 0.0))
 
     def of(self, runs: ArrayLike) -> Array:
         """Return 1 where a run is right on an image and 0 where it is wrong, `(R, N)`, float64; runs: their ids."""
         rows = self._rows(runs)
         bits, images = self._of_rows(rows)
-        right: Array = np.unpackbits(bits[rows], axis=1, count=images) + self._constant[rows, None]
-        return right
+        return np.asarray(np.unpackbits(bits[rows], axis=1, count=images) + self._constant[rows, None])
 
     def sums(self, runs: ArrayLike, weights: Array, places: Array) -> Array:
-        """Return the weighted sum over the runs that have a place, `(places, N)`.
+        """Return the weighted sum of the correctness of the runs of each place, `(places, N)`.
 
-        runs: their ids; weights, places: of each, `(R,)`; a place is an index from 0, such as the one of a seed.
+        runs: their ids; weights, places: of each, `(R,)`; a place is an index from 0, such as the index of a seed.
         """
         rows = self._rows(runs)
         bits, images = self._of_rows(rows)
@@ -69,7 +71,7 @@ class Correctness:
         return found
 
     def _of_rows(self, rows: Array) -> tuple[Array, int]:
-        """Return the bits of all runs, of which those of some rows were read, and the number of images."""
+        """Read the bits of some rows; return those of all runs, and the number of images."""
         runs = self.results.runs
         self.results.predicted(())  # raises the error of a missing table
         labels = self.results.labels(runs=runs.iloc[rows])

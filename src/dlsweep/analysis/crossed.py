@@ -186,8 +186,7 @@ def components(values: ArrayLike) -> dict[tuple[int, ...], float]:
 
 
 def _share(components: np.ndarray) -> np.ndarray:
-    shares: np.ndarray = components / components.sum(axis=0)
-    return shares
+    return np.asarray(components / components.sum(axis=0))
 
 
 def _t_interval(mean: float, variance: float, df: float, confidence: float) -> tuple[float, float]:
@@ -205,7 +204,7 @@ def _subsets(n: int) -> list[tuple[int, ...]]:
 def _sums_of_squares(x: np.ndarray, sources: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the sum of squares, `(effects, …)`, and the degrees of freedom of every main effect and interaction.
 
-    x: `(A, B, …)`, with an axis for each source, and further axes that it is computed along.
+    x: `(A, B, …)`, with an axis for each source; along further axes, each position is computed by itself.
     """
     squares, dfs = [], []
     for axes in _subsets(sources):

@@ -24,7 +24,7 @@ _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, a
 
 @dataclass(frozen=True)
 class Divided:
-    """The variance of a metric between runs, divided.
+    """Variance of a metric between runs, divided.
 
     metric: its name; words: its name in a sentence. table: a row per part. notes: sentences on how to read the numbers.
     """
@@ -47,10 +47,10 @@ class Divided:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A main effect or an interaction.
+    """Main effect or an interaction.
 
     axes: its factors, by their positions; () for the seeds themselves. contrasts: `(seeds, combinations of levels)`,
-    in each seed the part of the cells' means that no smaller term explains. cells: averaged in each contrast.
+    in each seed the part of the cells' means that no smaller term explains. cells: how many each contrast averages.
     """
 
     axes: tuple[int, ...]
@@ -140,8 +140,7 @@ class Decomposition:
 
     @property
     def _by_seed(self) -> np.ndarray:
-        means: np.ndarray = self.values.reshape(len(self.values), -1).mean(axis=1)
-        return means
+        return np.asarray(self.values.reshape(len(self.values), -1).mean(axis=1))
 
 
 def _terms(values: np.ndarray, order: int) -> Iterator[Term]:

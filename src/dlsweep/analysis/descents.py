@@ -17,7 +17,7 @@ from dlsweep.types import Array
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHORTEST = 0.4  # side of a box, as a share of its longest side
+SHORTEST = 0.4  # shortest side of a box, as a share of its longest side
 _CONTOURS = 14  # heights
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, and y
@@ -25,7 +25,7 @@ Box = tuple[tuple[float, float], tuple[float, float]]  # lowest and highest x, a
 
 @dataclass(frozen=True)
 class Path:
-    """The path of one run: its finite points `(P, 2)`, its last loss, and True if it diverged."""
+    """Path of one run: its finite points `(P, 2)`, its last loss, and True if it diverged."""
 
     level: str
     run: str
@@ -34,7 +34,7 @@ class Path:
     diverged: bool
 
     def within(self, box: Box, times: float) -> Array:
-        """The points; points further than `times` the box's size from its middle are moved to that distance.
+        """Points of the path; those further than `times` the box's size from its middle are moved to that distance.
 
         A renderer cannot draw arbitrarily large numbers.
         """
@@ -44,14 +44,14 @@ class Path:
         return np.asarray(middle + size * away / np.maximum(1, np.abs(away).max(axis=1, keepdims=True) / times))
 
     def drawn(self, box: Box) -> Array:
-        """The points with a gap, NaN, after each outside the box: a jump back into it would cross the picture."""
+        """Points with a gap, NaN, after each one outside the box: a line back into it would cross the picture."""
         (left, right), (low, high) = box
         points = self.within(box, 100)
         outside = np.any((points < [left, low]) | (points > [right, high]), axis=1)
         return np.insert(points, np.flatnonzero(outside) + 1, np.nan, axis=0)
 
     def exit(self, box: Box) -> Array | None:
-        """The point where the path leaves a box for the last time; None if it ends inside."""
+        """Point where the path leaves a box for the last time; None if it ends inside."""
         (left, right), (low, high) = box
         points = self.within(box, 1e6)
         inside = np.all((points >= [left, low]) & (points <= [right, high]), axis=1)
@@ -110,7 +110,7 @@ def box_of(landscape: Landscape, paths: Sequence[Path]) -> Box:
 
 @dataclass(frozen=True)
 class Descents:
-    """The paths of some facets on one landscape, by the level of their panel. parts: the rows of each panel."""
+    """Paths of some facets on one landscape, by the level of their panel. parts: the rows of each panel."""
 
     name: str
     landscape: Landscape
@@ -119,7 +119,7 @@ class Descents:
 
     @staticmethod
     def of(facets: Facets) -> Descents:
-        """The paths in the panels. A `UsageError` says that there are no paths, or several landscapes."""
+        """Paths in the panels. A `UsageError` says that there are no paths, or several landscapes."""
         frame = facets.frame
         if "landscape" not in frame or frame.empty:
             raise UsageError("there are no paths to show: only descents on a landscape have them")
@@ -133,12 +133,12 @@ class Descents:
 
     @cached_property
     def every(self) -> list[Path]:
-        """The paths of all panels."""
+        """Paths of all panels."""
         return [path for paths in self.panels.values() for path in paths]
 
     @cached_property
     def box(self) -> Box:
-        """The part of the landscape that all panels show."""
+        """Part of the landscape that all panels show."""
         return box_of(self.landscape, self.every)
 
     def contours(self) -> tuple[Array, Array, Array, Array]:

@@ -20,7 +20,7 @@ from dlsweep.config.resolved import A_AND_B, differences
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES
-from dlsweep.text import value_text
+from dlsweep.text import plural, value_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,7 +76,7 @@ class Diff:
 
     @cached_property
     def outcome(self) -> Outcome:
-        """The outcome of the whole: the worst one of its parts."""
+        """Outcome of the whole: the worst one of its parts."""
         found = {one.outcome for one in self.changes}
         if self.statuses:
             found.add("different")
@@ -225,4 +225,4 @@ def status_words(statuses: Mapping[tuple[str, str], int]) -> list[str]:
     ['done in A, diverged in B: 2 pairs']
     """
     known = sorted(statuses, key=lambda pair: (STATUSES.index(pair[0]), STATUSES.index(pair[1])))
-    return [f"{x} in A, {y} in B: {statuses[x, y]} pair{'s' * (statuses[x, y] != 1)}" for x, y in known]
+    return [f"{x} in A, {y} in B: {plural(statuses[x, y], 'pair')}" for x, y in known]

@@ -12,11 +12,11 @@ from dlsweep.analysis.decomposition import Divided
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
 from dlsweep.analysis.luck import Luck
-from dlsweep.tabular import Column, Form, latex, table_of
-from dlsweep.text import bracketed, interval_text, measured, number, significant
+from dlsweep.tabular import Column, Form, interval_texts, latex, measured_each, table_of
+from dlsweep.text import bracketed, number, p_text, significant
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 Found = Effects | Luck
 
@@ -65,18 +65,16 @@ def _of_effects(found: Effects, form: Form) -> Iterator[str]:
         "df": [significant(df) for df in effects["df"].astype(float)],
         "share of variance": map(percent, effects["share"]),
         "omega squared": [number(omega, 3) for omega in effects["omega"]],
-        "p": [significant(p, 2) for p in effects["p"]],
-        "p (Holm)": [significant(p, 2) for p in effects["adjusted"]],
+        "p": map(p_text, effects["p"]),
+        "p (Holm)": map(p_text, effects["adjusted"]),
     }
     yield _table(names, numbers, form)
     if len(levels):
-        half = (levels["high"] - levels["low"]) / 2
+        ends = levels["low"], levels["high"]
         numbers = {
-            "mean": map(measured, levels["mean"], half),
-            "difference to the mean of all": _signed(levels["difference"], half),
-            "95 % interval": [
-                interval_text(*ends, sign=True) for ends in zip(levels["low"], levels["high"], strict=True)
-            ],
+            "mean": measured_each(levels["mean"], *ends),
+            "difference to the mean of all": measured_each(levels["difference"], *ends, sign=True),
+            "95 % interval": interval_texts(*ends, sign=True),
         }
         yield _table({"factor": levels["factor"], "level": levels["level"]}, numbers, form)
 
@@ -112,7 +110,3 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
-
-
-def _signed(values: Series[float], half: Series[float]) -> list[str]:
-    return [measured(value, own, sign=True) for value, own in zip(values, half, strict=True)]

@@ -103,9 +103,8 @@ def effects_of_runs(runs: DataFrame, column: str) -> Effects:
     Raise a `UsageError` if combinations of levels are missing, if a diverged run has no value, or if seeds are crossed.
     """
     if max(crossing(runs).values(), default=1) > 1:
-        raise UsageError(
-            "runs of crossed seeds are not independent, as effects need; the plot luck shows their sources"
-        )
+        told = "runs of crossed seeds are not independent, as effects need"
+        raise UsageError(f"{told}; the plot luck shows their sources")
     values = counted(runs, [column])[:, 0]
     status = runs["status"].to_numpy(dtype=str)
     if np.isnan(values[status == "diverged"]).any():
@@ -128,7 +127,7 @@ def _axes(frame: DataFrame) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The values of a grid, `(seeds, levels of the first factor, …)`, NaN without a run; empty if cells are missing."""
+    """Values of a grid, `(seeds, levels of the first factor, …)`, NaN without a run; empty if cells are missing."""
 
     factors: Sequence[str]
     levels: Sequence[Sequence[str]]
@@ -145,15 +144,10 @@ class _Grid:
     def of(frame: DataFrame, axes: Mapping[str, Sequence[str]]) -> _Grid:
         import pandas as pd
 
-        labels = pd.DataFrame(
-            {name: [", ".join(row) for row in frame[[*own]].astype(str).to_numpy()] for name, own in axes.items()},
-            frame.index,
-        )
-        ordered = frame.assign(**{f"_{i}": frame[c] for i, c in enumerate(c for own in axes.values() for c in own)})
-        levels = []
-        for own in axes.values():
-            rows = ordered[[*own]].drop_duplicates().sort_values([*own], kind="stable")
-            levels.append([", ".join(map(str, row)) for row in rows.to_numpy()])
+        words = {name: map(", ".join, frame[[*own]].astype(str).to_numpy()) for name, own in axes.items()}
+        labels = pd.DataFrame({name: [*own] for name, own in words.items()}, frame.index)
+        ordered = (frame[[*own]].drop_duplicates().sort_values([*own], kind="stable") for own in axes.values())
+        levels = [[", ".join(map(str, row)) for row in rows.to_numpy()] for rows in ordered]
         valued = frame["value"].notna()
         cells = len(labels[valued].drop_duplicates())
         seeds = np.unique(frame["seed"])
@@ -169,10 +163,8 @@ def _whole(values: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, list[str]
     """Return the seeds that have a value in every cell, and a note on the others."""
     whole = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     left = ", ".join(map(str, seeds[~whole]))
-    notes = (
-        [f"left out: {'seed' if (~whole).sum() == 1 else 'seeds'} {left}, with no value in some arm"] if left else []
-    )
-    return values[whole], notes
+    noun = "seed" if (~whole).sum() == 1 else "seeds"
+    return values[whole], [f"left out: {noun} {left}, with no value in some arm"] * bool(left)
 
 
 def _of_grid(grid: _Grid, order: int, overlap: float) -> Effects:
@@ -241,9 +233,7 @@ def _simple(frame: DataFrame, grid: _Grid) -> Effects:
         counts.append(len(values))
         rows.append({"effect": factor, "where": where, **row, "n": len(values)})
     if not rows:
-        raise UsageError(
-            "no two arms differ in one factor only and share a seed, so no effect can be told from another"
-        )
+        raise UsageError("no two arms differ in one factor only and share a seed, so effects cannot be told apart")
     there = f"the grid has {grid.cells} of {prod(map(len, grid.levels))} combinations with values"
     note = f"{there}: only the effect of each factor at fixed levels of the others is shown"
     return Effects("", "", pd.DataFrame(rows), (note,), pd.DataFrame(), min(counts), False)

@@ -32,7 +32,7 @@ Cell = tuple[int, int]  # the row and the column of a panel
 
 @dataclass(frozen=True)
 class Facets:
-    """A frame divided into panels. `for cell, part in facets` gives each panel's row and column, and its rows.
+    """Frame divided into panels. `for cell, part in facets` gives each panel's row and column, and its rows.
 
     frame: a tidy frame with a column `arm` and a column of words for each factor. rows, columns, lines: the factor (or
     "split", "seed", "arm") in each place, None for an empty place. left: factors that vary and have no place: a figure
@@ -87,28 +87,28 @@ class Facets:
 
     @property
     def places(self) -> dict[str, str]:
-        """The factor in each place that is not empty."""
+        """Factor in each place that is not empty."""
         found = {name: getattr(self, name) for name in PLACES}
         return {name: factor for name, factor in found.items() if factor is not None}
 
     @cached_property
     def row_levels(self) -> list[str]:
-        """The level of each row of panels; [""] without a factor."""
+        """Level of each row of panels; [""] without a factor."""
         return levels(self.frame, self.rows) if self.rows else [""]
 
     @cached_property
     def column_levels(self) -> list[str]:
-        """The level of each column of panels; [""] without a factor."""
+        """Level of each column of panels; [""] without a factor."""
         return levels(self.frame, self.columns) if self.columns else [""]
 
     @property
     def shape(self) -> Cell:
-        """The number of rows and columns of panels."""
+        """Number of rows and columns of panels."""
         return len(self.row_levels), len(self.column_levels)
 
     @property
     def fixed(self) -> dict[str, str]:
-        """The level of each factor that has one level in this frame and several in the sweep."""
+        """Level of each factor that has one level in this frame and several in the sweep."""
         others = [f for f in factors(self.frame) if f not in self.places.values()]
         of = {f: levels(self.frame, f) for f in others}
         return {f: of[f][0] for f in others if len(of[f]) == 1 < len(all_levels(self.frame, f))}
@@ -131,7 +131,7 @@ class Facets:
         return [words == name for name in names]
 
     def levels_at(self, cell: Cell, line: str = "") -> dict[str, str]:
-        """The level of each placed factor in a panel, and of a line in it."""
+        """Level of each placed factor in a panel, and of a line in it."""
         found = {self.rows: self.row_levels[cell[0]], self.columns: self.column_levels[cell[1]], self.lines: line}
         return {factor: level for factor, level in found.items() if factor and level}
 
@@ -153,7 +153,7 @@ class Facets:
         return cls(frame)
 
     def on(self, frame: DataFrame) -> Facets:
-        """The same places for another frame."""
+        """Same places for another frame."""
         return replace(self, frame=frame)
 
 

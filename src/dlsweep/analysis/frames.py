@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from dlsweep.analysis.statistics import Replication, bounds_of, row_intervals, r
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.storage.tables import MOMENTS, STATUSES
-from dlsweep.text import nearest, similar
+from dlsweep.text import listed, nearest, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 ENDED = STATUSES[1:]  # otherwise than planned
 
 
-def frame_of(results: Results, table: str) -> DataFrame:
-    """Return a table of a sweep with the settings and the end of each run.
+def frame_of(results: Results, table: str, where: Mapping[str, Any] | None = None) -> DataFrame:
+    """Return a table of a sweep with the settings and the end of each run; where: of the arms with some levels.
 
     `runs` is the unchanged table. `curves` has a row per run, iteration and split; `layers` a row per run,
     iteration and layer. `claims` has a row per claim and contrast, see `dlsweep.analysis.checked.contrasts`.
     """
+    if where and table in ("claims", "ranks"):
+        raise UsageError(f"{table} are of all arms; leave out the levels of {listed([*where])}")
+    if where:
+        frame = frame_of(results, table)
+        return frame[frame["run_id"].astype(str).isin(results.fitting(where)["run_id"])]
     if table == "runs":
         return results.runs
     if table == "claims":
@@ -58,7 +63,7 @@ def curves_of(results: Results) -> DataFrame:
 
     A failed run without a curve has one row without an iteration. A run that diverged before its first point has a row
     for each split, at iteration 0 and without a value. If runs stopped early, `restored` is True at the evaluations
-    that their final metrics are of. With ensembles, `ensemble_loss` and `ensemble_accuracy` are the metrics of the
+    that give their final metrics. With ensembles, `ensemble_loss` and `ensemble_accuracy` are the metrics of the
     averaged predictions of the run's arm.
     """
     import pandas as pd
@@ -79,9 +84,8 @@ def curves_of(results: Results) -> DataFrame:
     at = ["arm", "iteration", "split"]
     together = results.ensembles[[*at, "loss", "accuracy"]].astype({"arm": str, "split": str})
     together = together.rename(columns={"loss": "ensemble_loss", "accuracy": "ensemble_accuracy"})
-    return frame.assign(arm=frame["arm"].astype(str), split=frame["split"].astype(object)).merge(
-        together, on=at, how="left"
-    )
+    frame = frame.assign(arm=frame["arm"].astype(str), split=frame["split"].astype(object))
+    return frame.merge(together, on=at, how="left")
 
 
 def _restored(frame: DataFrame, results: Results) -> Series[bool]:
@@ -98,7 +102,7 @@ def _restored(frame: DataFrame, results: Results) -> Series[bool]:
 
 
 def _known(results: Results) -> DataFrame:
-    """The table of runs without its metrics."""
+    """Table of runs without its metrics."""
     others = ("iterations", "parameters", "seconds", "error", *results.record.tables.kept)
     return results.runs.drop(columns=[*metric_columns(results.runs), *others])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from dlsweep.analysis.shown import Asked
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, table_of
-from dlsweep.text import interval_text, measured, plural
+from dlsweep.tabular import Column, Form, measured_each, table_of
+from dlsweep.text import half_width, interval_text, measured, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_hig
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """The arms that some sweeps share. boards: of each sweep; arms: their names, without settings that were tuned."""
+    """Arms that some sweeps share. boards: of each sweep; arms: their names, without settings that were tuned."""
 
     boards: Sequence[Board]
     arms: Sequence[str]
@@ -51,41 +52,40 @@ class Joint:
 
     @property
     def metric(self) -> Metric:
-        """The metric."""
+        """Metric."""
         return self.boards[0].metrics[0]
 
     @cached_property
     def sweeps(self) -> list[str]:
-        """The names of the sweeps; their folders, if two have one name."""
+        """Names of the sweeps; their folders, if two have one name."""
         names = [board.results.name for board in self.boards]
         return names if len(set(names)) == len(names) else [str(board.results.folder) for board in self.boards]
 
     @cached_property
     def means(self) -> Array:
-        """The mean of each arm in each sweep, `(arms, sweeps)`; NaN as in the leaderboard."""
+        """Mean of each arm in each sweep, `(arms, sweeps)`; NaN as in the leaderboard."""
         return np.column_stack([one.mean[at] for one, at in zip(self._compared(), self._rows)])
 
     @cached_property
     def ranks(self) -> Array:
-        """The rank of each arm in each sweep, `(arms, sweeps)`: 1 for the best, the last without a mean."""
+        """Rank of each arm in each sweep, `(arms, sweeps)`: 1 for the best, the last without a mean."""
         from scipy.stats import rankdata
 
-        ranks: Array = rankdata(self.costs, axis=0)
-        return ranks
+        return np.asarray(rankdata(self.costs, axis=0))
 
     @property
     def costs(self) -> Array:
-        """The means, of which less is better; infinite without a mean."""
+        """Means, of which less is better; infinite without a mean."""
         return np.where(np.isnan(self.means), np.inf, self.means if self.metric.less_is_better else -self.means)
 
     @cached_property
     def order(self) -> Array:
-        """The arms by their mean rank, the best one first."""
+        """Arms by their mean rank, the best one first."""
         return np.argsort(self.ranks.mean(axis=1), kind="stable")
 
     @cached_property
     def reference(self) -> str:
-        """The arm that others are compared with: the one that is given, or the one with the best mean rank."""
+        """Arm that others are compared with: the one that is given, or the one with the best mean rank."""
         given = self.boards[0].given
         name = self.arms[self.order[0]] if given is None else _names(self.boards[0])[given]
         if name not in self.arms:
@@ -94,7 +94,7 @@ class Joint:
 
     @cached_property
     def _rows(self) -> list[list[int]]:
-        """The row of each arm in each board."""
+        """Row of each arm in each board."""
         return [[_names(board).index(arm) for arm in self.arms] for board in self.boards]
 
     def _compared(self, reference: str | None = None) -> list[Compared]:
@@ -124,17 +124,16 @@ class Joint:
         frame = self.frame()
         columns = [Column("arm", frame["arm"], right=False)]
         for sweep in self.sweeps:
-            half = (frame[f"{sweep}_high"] - frame[f"{sweep}_low"]) / 2
-            columns.append(Column(sweep, map(measured, frame[sweep], half)))
+            columns.append(Column(sweep, measured_each(*(frame[f"{sweep}{end}"] for end in ("", "_low", "_high")))))
             columns.append(Column(f"minus {self.reference}", self._differences(frame, sweep)))
         return table_of(columns, form)
 
     def _differences(self, frame: DataFrame, sweep: str) -> Iterator[str]:
         own = (frame[f"{sweep}_difference{end}"] for end in ("", "_low", "_high"))
-        for arm, difference, low, high in zip(frame["arm"], *own):
-            half = (high - low) / 2
-            ends = f" {interval_text(low, high, sign=True)}" if half == half else ""
-            yield "–" if arm == self.reference else measured(difference, half, sign=True) + ends
+        for arm, difference, *ends in zip(frame["arm"], *own):
+            told = measured(difference, half_width(*ends), sign=True)
+            told += f" {interval_text(*ends, sign=True)}" * isfinite(half_width(*ends))
+            yield "–" if arm == self.reference else told
 
     def notes(self) -> list[str]:
         """Return sentences on the table."""

@@ -92,7 +92,7 @@ class LayerMaps:
 
     @staticmethod
     def of(facets: Facets, y: str, x: str, at: At, *, log: bool) -> LayerMaps:
-        """The maps over iterations, or over arms at one iteration. A mean ends where a run diverged.
+        """Maps over iterations, or over arms at one iteration. A mean ends where a run diverged.
 
         A `UsageError` says that there are no measurements, or names factors that a map would average over.
         """
@@ -116,7 +116,7 @@ class LayerMaps:
 
     @property
     def seeds(self) -> list[int]:
-        """The largest number of runs of an arm, of each panel that has any."""
+        """Largest number of runs of an arm, for each panel with runs."""
         counts = (part.groupby("arm", observed=True)["run_id"].nunique().max() for part in self.parts.values())
         return [int(n) for n in counts if n > 0]
 
@@ -129,14 +129,14 @@ class LayerMaps:
 
 @dataclass(frozen=True)
 class Ridge:
-    """The histograms of a layer, one per run: `edges`, `(runs, bins + 1)`, and shares, `(runs, bins)`."""
+    """Histograms of a layer, one per run: `edges`, `(runs, bins + 1)`, and shares, `(runs, bins)`."""
 
     edges: np.ndarray
     shares: np.ndarray
 
     @staticmethod
     def of(rows: DataFrame, y: str) -> Ridge:
-        """The histograms in some rows of the table `layers/`."""
+        """Histograms in some rows of the table `layers/`."""
         counts = np.stack([np.asarray(h, np.float64) for h in rows[f"{y}_histogram"]])
         low, high = (rows[f"{y}_{end}"].to_numpy(np.float64) for end in ("low", "high"))
         edges = np.linspace(low, high, counts.shape[1] + 1, axis=1)
@@ -144,13 +144,13 @@ class Ridge:
         return Ridge(edges[good], counts[good] / counts[good].sum(axis=1, keepdims=True))
 
     def ends(self) -> tuple[float, float]:
-        """The values below and above which a small share of each run lies."""
+        """Values below and above which a small share of each run lies."""
         below = np.concatenate([np.zeros((len(self.shares), 1)), self.shares.cumsum(axis=1)], axis=1)
         inner = [(np.interp(_BEYOND, b, e), np.interp(1 - _BEYOND, b, e)) for b, e in zip(below, self.edges)]
         return min(low for low, _ in inner), max(high for _, high in inner)
 
     def on(self, bins: np.ndarray) -> np.ndarray:
-        """The shares in other bins, `(runs, bins)`.
+        """Shares in other bins, `(runs, bins)`.
 
         A share is divided evenly over its own bin; where all values are equal, it stays at that value.
         """
@@ -165,7 +165,7 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Ridges:
-    """The histograms of each panel by layer, on common bins. cut: True if some lie far beyond; when: the iteration."""
+    """Histograms of each panel by layer, on common bins. cut: True if some reach far beyond; when: the iteration."""
 
     panels: dict[Cell, dict[str, Ridge]]
     layers: list[str]
@@ -175,7 +175,7 @@ class Ridges:
 
     @staticmethod
     def of(facets: Facets, y: str, at: At) -> Ridges:
-        """The histograms of activations or weights at an iteration; the activations of the last layer are logits.
+        """Histograms of activations or weights at an iteration; the activations of the last layer are logits.
 
         A `UsageError` says that there are none, or names factors that a panel would average over.
         """
@@ -196,7 +196,7 @@ class Ridges:
 
     @property
     def seeds(self) -> list[int]:
-        """The number of runs of each ridge."""
+        """Number of runs of each ridge."""
         return [len(ridge.shares) for panel in self.panels.values() for ridge in panel.values()]
 
     def columns(self) -> Iterator[tuple[Cell, str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The leaderboard: the mean of a metric of each arm, and its difference to a reference arm, paired by seed."""
+"""Leaderboard: the mean of a metric of each arm, and its difference to a reference arm, paired by seed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _runs(board: Board) -> DataFrame:
 
 
 def _factors(board: Board) -> DataFrame:
-    """A row for each level of each factor that varies, in the order of the config."""
+    """Row for each level of each factor that varies, in the order of the config."""
     import pandas as pd
 
     frame = board.values[0]
@@ -126,7 +126,7 @@ def _factors(board: Board) -> DataFrame:
 
 
 def _levels(board: Board, factor: str, others: Sequence[str], shown: Array) -> DataFrame:
-    """A row for each level of a factor: means, seed by seed, over the combinations of the others that all have."""
+    """Row for each level of a factor: means, seed by seed, over combinations of the others that all levels have."""
     import pandas as pd
 
     frame = board.values[0]

@@ -62,20 +62,16 @@ def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] |
         )
     found = metric_of(results, metric)
     if found.kind == "spread":
-        raise UsageError(
-            f"{found.name} is of several runs together; sources of chance are told apart by metrics of runs"
-        )
+        raise UsageError(f"{found.name} belongs to several runs; sources of chance need a metric of single runs")
     frame = values_to_divide(results, found, where)
     tables, missing = [], list[str]()
     for arm, rows in frame.groupby("arm", sort=False, observed=True):
-        shape = tuple(crossed.values())
-        if rows["value"].notna().sum() < np.prod(shape):
+        if (table := shares(rows["value"].to_numpy(), crossed)) is None:
             missing.append(str(arm))
             continue
-        table = shares(rows["value"].to_numpy().reshape(shape), crossed)
         levels = {factor: str(rows[factor].iloc[0]) for factor in results.record.levels}
-        table = table.assign(remaining=_remaining(results, rows, found, shape), **levels, arm=str(arm))
-        tables.append(table)
+        remaining = _remaining(results, rows, found, tuple(crossed.values()))
+        tables.append(table.assign(remaining=remaining, **levels, arm=str(arm)))
     if not tables:
         raise UsageError(f"no arm in {results.folder} has a value for every combination of seeds yet")
     whole = pd.concat(tables, ignore_index=True)
@@ -88,11 +84,13 @@ def luck(results: Results, metric: str | None = None, where: Mapping[str, Any] |
 _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "negative")
 
 
-def shares(values: np.ndarray, crossed: Mapping[str, int]) -> DataFrame:
-    """Return the rows of one arm, without `remaining`. values: with an axis for each source."""
+def shares(values: np.ndarray, crossed: Mapping[str, int]) -> DataFrame | None:
+    """Return the rows of one arm, without `remaining`; None if a combination of seeds has no value."""
     import pandas as pd
 
-    rows = [share._asdict() for share in variance_shares(values, [*crossed])]
+    if np.isfinite(values).sum() < np.prod([*crossed.values()]):
+        return None
+    rows = [share._asdict() for share in variance_shares(values.reshape(*crossed.values()), [*crossed])]
     names = [TIMES.join(row.pop("sources")) for row in rows]
     table = pd.DataFrame(rows)
     return table.assign(source=names, sd=np.sqrt(table["variance"]))

@@ -12,7 +12,7 @@ from dlsweep.types import Array
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity of all runs during training; rows are in the order of the runs, then of the iterations.
+    """Quantity of all runs during training; rows are in the order of the runs, then of the iterations.
 
     run: the index of each row's run. starts: the index of each run's first row, `(runs + 1,)`.
     """
@@ -24,7 +24,7 @@ class Measured:
 
     @staticmethod
     def of(results: Results, y: str, *, table: str = "curves", **words: str) -> Measured:
-        """The rows of a table with some words, such as `split="test"`; `objective` is the loss with its penalty."""
+        """Rows of a table that have some words, such as `split="test"`; `objective` is the loss with its penalty."""
         columns = ["loss", "penalty"] if y == "objective" else [y]
         rows = results.columns(table, ["run_id", "iteration", *columns], **words)
         index = {name: i for i, name in enumerate(results.runs["run_id"].tolist())}
@@ -42,17 +42,17 @@ class Measured:
         return Measured(run, iteration, value, np.searchsorted(run, np.arange(runs + 1)))
 
     def kept(self, mask: Array) -> Measured:
-        """The rows of a mask."""
+        """Rows of a mask."""
         return self._sorted(self.run[mask], self.iteration[mask], self.value[mask], self.runs)
 
     @property
     def runs(self) -> int:
-        """The number of runs, those without a row too."""
+        """Number of runs, including those without a row."""
         return len(self.starts) - 1
 
     @property
     def lengths(self) -> Array:
-        """The number of rows of each run."""
+        """Number of rows of each run."""
         return np.diff(self.starts)
 
     def reduced(self, ufunc: np.ufunc, values: Array) -> Array:
@@ -64,30 +64,29 @@ class Measured:
         return found
 
     def at(self, iterations: Array) -> Array:
-        """The value of each run at an iteration of its own; NaN where it has none."""
+        """Value of each run at an iteration of its own; NaN where it has none."""
         found = np.full(self.runs, np.nan)
         rows = self.iteration == iterations[self.run]
         found[self.run[rows]] = self.value[rows]
         return found
 
     def last(self, mask: Array) -> Array:
-        """The iteration of each run's last row in a mask; -1 if there is none."""
+        """Iteration of each run's last row in a mask; -1 if there is none."""
         found = self.reduced(np.maximum, np.where(mask, self.iteration, -1))
         return np.where(np.isnan(found), -1, found)
 
     def first(self, mask: Array) -> Array:
-        """The iteration of each run's first row in a mask; infinite if there is none."""
+        """Iteration of each run's first row in a mask; infinite if there is none."""
         found = self.reduced(np.minimum, np.where(mask, self.iteration, np.inf))
         return np.where(np.isnan(found), np.inf, found)
 
     def mean_of_last(self, k: int) -> Array:
-        """The mean of the last k values of each run; NaN for a run with fewer."""
+        """Mean of the last k values of each run; NaN for a run with fewer."""
         late = self.kept(np.arange(len(self.run)) >= self.starts[1:][self.run] - k)
-        mean: Array = np.where(late.lengths == k, late.reduced(np.add, late.value) / k, np.nan)
-        return mean
+        return np.asarray(np.where(late.lengths == k, late.reduced(np.add, late.value) / k, np.nan))
 
     def area(self) -> Array:
-        """The area under the curve of each run by trapezoids, divided by its length; of a single value the value."""
+        """Area under the curve of each run by trapezoids, divided by its length; of a single value the value."""
         of, within = self.run[:-1], self.run[1:] == self.run[:-1]
         width = np.where(within, np.diff(self.iteration), 0)
         with np.errstate(all="ignore"):

@@ -91,9 +91,8 @@ def _patterns(tested: Sequence[Verdict]) -> str:
         for verdict in tested
         if (verdict.planned or verdict.n) > MOST_EXACT
     }
-    return (
-        f"over {listed([f'{count:,}' for count in sorted(random)])} random patterns" if random else "over all patterns"
-    )
+    counts = listed([f"{count:,}" for count in sorted(random)])
+    return f"over {counts} random patterns" if random else "over all patterns"
 
 
 def _levels(tested: Sequence[Verdict], alpha: str, looks: Looks | None) -> Iterator[str]:
@@ -114,8 +113,7 @@ def _levels(tested: Sequence[Verdict], alpha: str, looks: Looks | None) -> Itera
         which, count = "other tests" if planned else "tests", plural(others, "claim")
         yield f"{which} were made at the level {alpha}, with the correction of Holm (1979) for {count}"
     if added := sum(verdict.unplanned for verdict in tested):
-        be = "was" if added == 1 else "were"
-        yield f"{plural(added, 'claim')} {be} added to those of the planned looks, and tested once"
+        yield f"{_claims_were(added)} added to those of the planned looks, and tested once"
 
 
 def _intervals(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -135,13 +133,16 @@ def _intervals(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _limits(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Yield what a reader must know besides."""
+    """Yield the limits that a reader must know."""
     if any(verdict.diverged for verdict in verdicts):
         yield "runs that diverged were counted, with the accuracy of guessing or an infinite loss"
     if any(verdict.stopped for verdict in verdicts):
         yield "some runs stopped early"
     if late := sum(verdict.late for verdict in verdicts):
-        yield f"{plural(late, 'claim')} of {len(verdicts)} {'was' if late == 1 else 'were'} stated after the results"
+        yield f"{_claims_were(late, f' of {len(verdicts)}')} stated after the results"
     if results.record.removed:
-        gone = len(results.record.removed)
-        yield f"{plural(gone, 'claim')} {'was' if gone == 1 else 'were'} removed after the results"
+        yield f"{_claims_were(len(results.record.removed))} removed after the results"
+
+
+def _claims_were(count: int, of: str = "") -> str:
+    return f"{plural(count, 'claim')}{of} {'was' if count == 1 else 'were'}"

@@ -13,7 +13,8 @@ from dlsweep.analysis.measured import Measured
 from dlsweep.analysis.sides import fitting as rows_with
 from dlsweep.config.sides import ABSENT
 from dlsweep.errors import UsageError
-from dlsweep.metrics import Metric, parse_metric
+from dlsweep.metric_names import parse_metric
+from dlsweep.metrics import Metric
 from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest, plural
@@ -122,7 +123,7 @@ def _as_it_counts(results: Results, metric: Metric) -> Array:
 
 
 class Found(NamedTuple):
-    """The values of a metric as recorded, `(runs,)`; why a value is NaN; the iteration that a value is from."""
+    """Values of a metric as recorded, `(runs,)`; why a value is NaN; the iteration that a value is from."""
 
     values: Array
     lacking: str = "no value"
@@ -134,8 +135,7 @@ def _curve(results: Results, metric: Metric) -> Measured:
 
 
 def _column(results: Results, name: str) -> Array:
-    values: Array = results.runs[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    return values
+    return np.asarray(results.runs[name].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _last_iterations(results: Results, split: str) -> Array:
@@ -176,13 +176,10 @@ def _best(results: Results, metric: Metric, at: int | None) -> Found:
     return Found(best, iteration=curve.first(curve.value == best[curve.run]))
 
 
-def _last(results: Results, metric: Metric, at: int | None) -> Found:
-    return Found(_curve(results, metric).mean_of_last(1))
-
-
 def _mean_last(results: Results, metric: Metric, at: int | None) -> Found:
+    """Return the mean of the last k values; of the kind `last`, the last one."""
     k = int(metric.number or 1)
-    return Found(_curve(results, metric).mean_of_last(k), f"fewer than {k} evaluations")
+    return Found(_curve(results, metric).mean_of_last(k), f"fewer than {k} evaluations" if k > 1 else "no value")
 
 
 def _auc(results: Results, metric: Metric, at: int | None) -> Found:
@@ -232,7 +229,7 @@ def _of_run(results: Results, metric: Metric, at: int | None) -> Found:
 _KINDS = {
     "final": _final,
     "best": _best,
-    "last": _last,
+    "last": _mean_last,
     "mean_last": _mean_last,
     "auc": _auc,
     "iterations_to": _iterations_to,

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from dlsweep.storage.results import Results
     from dlsweep.training.model import Model
 
-PartialArm = dict[Annotated[str, NameOf("factor")], str | float | bool]  # levels by factor, as labels or names
+_Label = str | float | bool
+PartialArm = dict[Annotated[str, NameOf("factor")], _Label | list[_Label]]  # by factor its labels or names
 Seed = Annotated[int, Ge(0)]
 
 
 @dataclass(frozen=True)
 class Networks(Facets):
-    """The facets of the table `runs/` of a sweep that keeps weights or predictions, and the networks of its rows.
+    """Facets of the table `runs/` of a sweep that keeps weights or predictions, and the networks of its rows.
 
     seed: the one seed to show; None for all.
     """
@@ -61,18 +62,18 @@ class Networks(Facets):
         return Networks(found.frame, found.rows, found.columns, found.lines, found.left, results=results, seed=seed)
 
     def first(self) -> tuple[Model | None, str, Networks]:
-        """The network of the first run, its status, and the facets of it alone."""
+        """Network of the first run, its status, and the facets of it alone."""
         one = self.frame.iloc[:1]
         row = dict(one.iloc[0])
         return self.load(row), str(row["status"]), replace(self, frame=one)
 
     def load(self, row: Mapping[str, Any]) -> Model | None:
-        """A run's network with the weights that it kept; None without weights."""
+        """Network of a run, with the weights that it kept; None without weights."""
         kept = row.get("kept_iteration", np.nan)
         return self.results.load(row["run_id"]) if kept == kept else None
 
     def predicted(self, runs: DataFrame) -> dict[str, Array]:
-        """Return the classes that runs give the test images, by run: of their final network, or the best if it is kept.
+        """Return the predicted classes of the test images, by run: of its final network, or the best if it is kept.
 
         Runs that diverged or failed have none.
         """
@@ -82,14 +83,14 @@ class Networks(Facets):
         return {run: model.predict(model.data.arrays.x_test) for run, model in models if model}
 
     def at_start(self, row: Mapping[str, Any]) -> Model:
-        """A run's network before training."""
+        """Network of a run before training."""
         return self.results.load(row["run_id"], at="start")
 
 
 def image_shape(data: Dataset, kind: str) -> tuple[int, ...]:
-    """Return the shape of a sample as an image, `(C, H, W)`; a `UsageError` if it is none."""
+    """Return the shape of a sample as an image, `(C, H, W)`. A `UsageError` says that it is no image."""
     if len(data.shape) != 3:
-        raise UsageError(f"{kind} needs images, and the samples here are of the shape {data.shape}")
+        raise UsageError(f"{kind} needs images, and the samples here have the shape {data.shape}")
     return data.shape
 
 
@@ -100,7 +101,7 @@ def class_names(data: Dataset) -> list[str]:
 
 @dataclass(frozen=True)
 class Confusion:
-    """The counts of an arm's runs, `(true, predicted)` each."""
+    """Counts of an arm's runs, `(true, predicted)` each."""
 
     each: Sequence[Array]
 
@@ -118,12 +119,12 @@ class Confusion:
 
     @property
     def counts(self) -> Array:
-        """The mean over the runs."""
+        """Mean over the runs."""
         return np.asarray(np.mean(self.each, axis=0))
 
     @property
     def shares(self) -> Array:
-        """The share of each true class that is predicted as each class; NaN for a class without images."""
+        """Share of each true class that is predicted as each class; NaN for a class without images."""
         total = self.counts.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(self.counts, total, out=np.full_like(self.counts, np.nan), where=total > 0))
 
@@ -142,7 +143,7 @@ def confusion_counts(data: Dataset, predicted: Array) -> Array:
 
 @dataclass(frozen=True)
 class Filters:
-    """The kernels of one run, `(F, C, H, W)` each. after: None if no weights were kept, with the reason."""
+    """Kernels of one run, `(F, C, H, W)` each. after: None if no weights were kept, with the reason."""
 
     before: Array
     after: Array | None
@@ -153,7 +154,7 @@ class Filters:
 
     @staticmethod
     def of(facets: Networks, row: Mapping[str, Any]) -> Filters:
-        """The filters of the first layer of a run."""
+        """Filters of the first layer of a run."""
         model, before = facets.load(row), first_kernels(facets.at_start(row), "filters")
         if model is None:
             return Filters(before, None, str(row["status"]))
@@ -161,13 +162,13 @@ class Filters:
 
     @property
     def limit(self) -> float:
-        """The size of weights at the ends of their colours: nearly all are within it, before and after."""
+        """Size of weights at the ends of their colours: nearly all are within it, before and after."""
         both = [self.before] if self.after is None else [self.before, self.after]
         return float(max(np.quantile(np.abs(w[: self.MOST]), self.WITHIN) for w in both)) or 1.0
 
     @property
     def shown(self) -> dict[str, Array | None]:
-        """The kernels that a figure shows, before and after training."""
+        """Kernels that a figure shows, before and after training."""
         return {"before": self.before[: self.MOST], "after": None if self.after is None else self.after[: self.MOST]}
 
     def images(self, kernels: Array) -> Array:
@@ -206,7 +207,7 @@ class Mistakes:
 
     @staticmethod
     def of(facets: Networks, count: int) -> Mistakes | None:
-        """The first `count` mistakes of the first run; None if it has neither weights nor predictions."""
+        """First `count` mistakes of the first run; None if it has neither weights nor predictions."""
         first = facets.frame.iloc[:1]
         data = facets.results.data(first)
         image_shape(data, "misclassified")
@@ -218,7 +219,7 @@ class Mistakes:
 
     @staticmethod
     def found(data: Dataset, predicted: Array, count: int, probability: Array | None = None) -> Mistakes:
-        """The first `count` mistakes among some predictions, `(N,)`; probability: of each."""
+        """First `count` mistakes among some predictions, `(N,)`; probability: of each."""
         t, names, pictures = data.arrays.t_test, class_names(data), Pictures(data)
         wrong = np.flatnonzero(predicted != t)
         if probability is not None:
@@ -235,7 +236,7 @@ class Mistakes:
 
 
 class Pictures:
-    """The test images of a data set, as brightness."""
+    """Test images of a data set, as brightness."""
 
     def __init__(self, data: Dataset):
         self.x = data.arrays.x_test

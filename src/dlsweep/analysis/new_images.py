@@ -41,7 +41,7 @@ def with_new_images(board: Board, frame: DataFrame) -> DataFrame:
             intervals[row, :2] = np.clip(_interval(right), 0, 1)
             shared = [seed for seed in right if seed in own and own[seed].shape == right[seed].shape]
             intervals[row, 2:] = _interval({seed: right[seed] - own[seed] for seed in shared})
-    except (UsageError, ConfigError):  # the data is gone, or another one
+    except (UsageError, ConfigError):  # the data is missing, or has changed
         return frame
     ends = ("new_images_low", "new_images_high", "difference_new_images_low", "difference_new_images_high")
     return frame.assign(**{f"{METRIC}_{end}": column for end, column in zip(ends, intervals.T)})

@@ -1,4 +1,4 @@
-"""The tests of claims tested on themselves: two halves of one arm's seeds, compared as if they were two arms.
+"""Tests of claims tested on themselves: two halves of one arm's seeds, compared as if they were two arms.
 
 Both halves come from one arm, so a verdict is an error. Given the pairs of a split, each half is as likely to be the
 first one, so a verdict comes up with at most the level that a sign-flip test of as many pairs attains.
@@ -52,7 +52,7 @@ class Null:
 
     @property
     def limit(self) -> float:
-        """The largest share of verdicts that chance explains."""
+        """Largest share of verdicts that chance explains."""
         return self.attainable + STANDARD_ERRORS * sqrt(self.variance) / self.splits
 
     @property

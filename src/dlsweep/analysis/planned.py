@@ -12,7 +12,7 @@ from dlsweep.errors import UsageError
 
 
 class Looked(NamedTuple):
-    """A claim of a plan after the looks so far.
+    """Claim of a plan after the looks so far.
 
     decision: of its test, at the seeds where it was decided, or at the last look. question: over these seeds, None
     where its runs are lacking. reason: why no seeds can decide it; "" if seeds can.
@@ -45,9 +45,9 @@ def look(questions: Questions, claim: Claim, looks: Looks) -> Looked:
 
 
 def _decided_before(questions: Questions, claim: Claim, plan: Plan) -> Looked | None:
-    """Return a claim that was decided at a look before the runs that no test can take; None if it was not.
+    """Return a claim that was decided at an earlier look, before it had runs that no test can use; None if it was not.
 
-    Other claims may need more seeds of its arms, and their runs change no verdict that was read.
+    Other claims may add seeds to its arms, and such runs do not change a verdict that was read.
     """
     for n in plan.looks:
         question = questions.of(claim, first=n)

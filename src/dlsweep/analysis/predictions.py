@@ -26,7 +26,7 @@ def has_predictions(results: Results) -> bool:
 def correctness(results: Results, runs: DataFrame | None = None) -> Array:
     """Return 1 where a run is right on a test image and 0 where it is wrong, `(R, N)`, float64.
 
-    runs: rows of `results.runs`, all by default; row i of the answer is of row i of them. A diverged run counts 1 / K,
+    runs: rows of `results.runs`, all by default; the answer has their order. A diverged run counts 1 / K,
     chance, on every image; a failed run is NaN. With the seeds of two arms in the same order, the difference of their
     answers is the array `(seeds, images)` that `dlsweep.analysis.crossed.crossed_interval` takes.
 
@@ -65,12 +65,12 @@ def disagreement(runs: DataFrame, predicted: Mapping[str, Array]) -> Array:
 
 
 def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
-    """Return a row for each arm: on which share of the test images two of its seeds disagree (churn).
+    """Return a row for each arm with its churn: the share of the test images on which two of its seeds disagree.
 
     Columns: `arm`, the factors, `seeds` with predictions, and `churn`, the mean over their pairs, with the `least` and
     the `most` of a pair; NaN for fewer than two seeds. Pairs of crossed seeds differ in one source of chance. runs:
     rows of `results.runs`, all by default. (Milani Fard et al. 2016, "Launch and iterate: reducing prediction churn".)
-    A `UsageError` says that seeds have other test images.
+    A `UsageError` says that seeds have different test images.
     """
     import pandas as pd
 
@@ -82,9 +82,8 @@ def churn(results: Results, runs: DataFrame | None = None) -> DataFrame:
         found = results.predicted(own["run_id"])
         pairs = disagreement(own, found)
         seeds, each = len(found), pairs if len(pairs) else np.array([np.nan])
-        rows.append(
-            {**own.iloc[0][named], "seeds": seeds, "churn": each.mean(), "least": each.min(), "most": each.max()}
-        )
+        ends = {"churn": each.mean(), "least": each.min(), "most": each.max()}
+        rows.append({**own.iloc[0][named], "seeds": seeds, **ends})
     return pd.DataFrame(rows, columns=[*named, "seeds", "churn", "least", "most"])
 
 

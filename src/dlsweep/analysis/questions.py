@@ -21,6 +21,7 @@ from dlsweep.config.words import numeric_settings
 from dlsweep.errors import UsageError
 from dlsweep.metrics import SHARED, Metric
 from dlsweep.storage.results import Results
+from dlsweep.text import plural
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """A claim with its contrasts: one, or one for each neighbouring pair of `order` and `monotone`.
+    """Claim with its contrasts: one, or one for each neighbouring pair of `order` and `monotone`.
 
     sign: 1 if the claim says that a contrast is above its margin, −1 if below. exact: True if all arms are
     deterministic, so that their only values are compared.
@@ -42,49 +43,46 @@ class Question:
 
     @property
     def sides(self) -> Sides:
-        """The runs that the claim compares."""
+        """Runs that the claim compares."""
         return self.contrasts[0].sides
 
     @property
     def margin(self) -> float:
-        """The margin of a contrast after it is multiplied with the sign."""
+        """Margin of a contrast that is multiplied by the sign."""
         level = self.claim.relation in ("above", "below")
         return self.sign * self.claim.margin if level else self.claim.margin
 
     @cached_property
     def infinite(self) -> int:
-        """The number of runs with an infinite value."""
+        """Number of runs with an infinite value."""
         return int(np.isinf(self.sides.rows["value"].to_numpy(dtype=np.float64)).sum())
 
     @property
     def obstacle(self) -> str:
-        """The reason why the claim cannot be decided whatever its values are; "" if there is none."""
+        """Reason why the claim cannot be decided whatever its values are; "" if there is none."""
         if not self.metric.repeated:
             return SHARED
         lacking = dict(self.sides.reasons)
         if failed := lacking.pop("failed", 0):
-            return f"{_runs(failed)} failed; `dlsweep run --retry` trains {'it' if failed == 1 else 'them'} again"
+            them = "it" if failed == 1 else "them"
+            return f"{plural(failed, 'run')} failed; `dlsweep run --retry` trains {them} again"
         if self.sides.uneven:
             return f"{self.sides.untrained}, and not the same ones; `dlsweep run` trains them"
         if lacking:
-            told = ", ".join(f"{reason}: {_runs(count)}" for reason, count in lacking.items())
+            told = ", ".join(f"{reason}: {plural(count, 'run')}" for reason, count in lacking.items())
             return f"the {self.metric.words} of some runs is not defined ({told})"
         unreached = self.metric.kind == "iterations_to"
         relation = self.claim.relation
         if self.infinite and (relation in ("equals", "above", "below", "trend") or self.contrasts[0].overlap):
             cause = "never reached the level" if unreached else "diverged"
-            return f"{_runs(self.infinite)} {cause}, so the mean is not finite"
+            return f"{plural(self.infinite, 'run')} {cause}, so the mean is not finite"
         if self.infinite and unreached and self.claim.margin:
-            return f"{_runs(self.infinite)} never reached the level, so a margin has no meaning"
+            return f"{plural(self.infinite, 'run')} never reached the level, so a margin has no meaning"
         return ""
 
 
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
-
-
 class Questions:
-    """The questions of a sweep. The values of a metric are read once for all claims."""
+    """Questions of a sweep. The values of a metric are read once for all claims."""
 
     def __init__(self, results: Results):
         self.results = results
@@ -95,7 +93,7 @@ class Questions:
 
     @cached_property
     def untrained(self) -> list[Arm]:
-        """The arms that have no run yet."""
+        """Arms that have no run yet."""
         return untrained(self.results)
 
     def of(self, claim: Claim, first: int | None = None) -> Question:

@@ -24,7 +24,7 @@ from dlsweep.types import Array
 
 @dataclass(frozen=True)
 class Compared:
-    """A metric of some rows, and its differences to one of them, paired by seed.
+    """Metric of some rows, and its differences to one of them, paired by seed.
 
     values: as they count, `(rows, seeds)`, NaN without a value; infinite for a loss of a run that diverged, and for a
     level that was never reached. shown: the rows that are compared with the best of them. given: the index of the row
@@ -39,16 +39,16 @@ class Compared:
 
     @property
     def mean(self) -> Array:
-        """The mean of each row; NaN if a value is infinite; but `iterations_to` over the runs that reach the level."""
+        """Mean of each row; NaN if a value is infinite; but `iterations_to` over the runs that reach the level."""
         return row_means(self._reached(self.values))
 
     def _reached(self, values: Array) -> Array:
-        """Return the values as a mean takes them."""
+        """Return the values that a mean is over: of `iterations_to`, without runs that never reach the level."""
         return np.where(np.isinf(values), np.nan, values) if self.metric.kind == "iterations_to" else values
 
     @property
     def order(self) -> Array:
-        """The shown rows, the best one first: few infinite values, then the mean; rows without values are last."""
+        """Shown rows, the best one first: few infinite values, then the mean; rows without values are last."""
         at = np.flatnonzero(self.shown)
         if self.metric.less_is_better is None:
             return at
@@ -60,15 +60,15 @@ class Compared:
 
     @property
     def best(self) -> int | None:
-        """The index of the best row; None if no direction is the better one, or no row has a value."""
+        """Index of the best row; None if no direction is the better one, or no row has a finite value."""
         if self.metric.less_is_better is None or not self.shown.any():
             return None
         first = int(self.order[0])
-        return None if np.isnan(self.values[first]).all() else first
+        return first if np.isfinite(self.values[first]).any() else None
 
     @property
     def reference(self) -> int | None:
-        """The index of the row that others are compared with."""
+        """Index of the row that others are compared with."""
         return self.best if self.given is None else self.given
 
     def columns(self) -> dict[str, Array]:
@@ -80,11 +80,7 @@ class Compared:
             columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
         columns |= self._differences()
         at = np.arange(len(mean))
-        return columns | {
-            "_reference": at == self.reference,
-            "_best": at == self.best,
-            "_marked": self.marked,
-        }
+        return columns | {"_reference": at == self.reference, "_best": at == self.best, "_marked": self.marked}
 
     @cached_property
     def marked(self) -> Array:
@@ -114,8 +110,7 @@ class Compared:
         low, high = found["_difference_low"], found["_difference_high"]
         excludes = (low > 0) | (high < 0)
         others = self.shown & ~np.isnan(low) & (np.arange(len(low)) != self.best) & (self.reference == self.best)
-        contradictory: Array = others & (self.marked == excludes)
-        return contradictory
+        return np.asarray(others & (self.marked == excludes))
 
     def _differences(self) -> dict[str, Array]:
         """Return the differences to the reference, their intervals and the effect of pairing."""

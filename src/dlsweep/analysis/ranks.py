@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlsweep.analysis.joint import Joint
-from dlsweep.analysis.sentences import p_text
 from dlsweep.analysis.shown import Asked
 from dlsweep.analysis.sign_flips import paired, sign_flip_test
 from dlsweep.analysis.statistics import fewest_seeds, holm
@@ -26,7 +25,7 @@ from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.tabular import Column, Form, table_of
-from dlsweep.text import plural
+from dlsweep.text import p_text, plural
 from dlsweep.types import Array
 
 if TYPE_CHECKING:
@@ -44,13 +43,12 @@ def signed_ranks(differences: ArrayLike) -> Array:
     from scipy.stats import rankdata
 
     d = np.asarray(differences, np.float64)
-    ranks: Array = np.sign(d) * rankdata(np.abs(d))
-    return ranks
+    return np.asarray(np.sign(d) * rankdata(np.abs(d)))
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The ranks of arms over tasks, and the tests of all pairs."""
+    """Ranks of arms over tasks, and the tests of all pairs."""
 
     joint: Joint
 
@@ -67,18 +65,17 @@ class Ranking:
 
     @property
     def arms(self) -> list[str]:
-        """The arms, the best mean rank first."""
+        """Arms, the best mean rank first."""
         return [self.joint.arms[i] for i in self.joint.order]
 
     @property
     def ranks(self) -> Array:
-        """The rank of each arm in each task, `(arms, tasks)`."""
-        ranks: Array = self.joint.ranks[self.joint.order]
-        return ranks
+        """Rank of each arm in each task, `(arms, tasks)`."""
+        return np.asarray(self.joint.ranks[self.joint.order])
 
     @cached_property
     def pairs(self) -> DataFrame:
-        """A row for each pair of arms: their mean ranks, and p before and after Holm's correction."""
+        """Row for each pair of arms: their mean ranks, and p before and after Holm's correction."""
         import pandas as pd
 
         costs, mean, arms = self.joint.costs[self.joint.order], self.ranks.mean(axis=1), self.arms

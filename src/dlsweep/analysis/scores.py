@@ -40,7 +40,7 @@ def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> M
 
 @dataclass(frozen=True)
 class Scores:
-    """A metric of the runs of one arm, as a figure shows them: a diverged run at chance accuracy, its loss as NaN.
+    """Metric of the runs of one arm, as a figure shows them: a diverged run at chance accuracy, its loss as NaN.
 
     values, diverged, seeds: `(runs,)`. failed: the number of further runs, without a value. metric: its name.
     replication: how the runs depend on each other.
@@ -55,7 +55,7 @@ class Scores:
 
     @staticmethod
     def of(runs: DataFrame, metric: Metric) -> Scores:
-        """The scores of some runs, all of one arm.
+        """Scores of some runs, all of one arm.
 
         >>> import pandas as pd
         >>> runs = pd.DataFrame({"status": ["done"] * 2, "seed": [0, 1], "final_test_loss": [0.5, 0.25]})
@@ -70,7 +70,7 @@ class Scores:
 
     @property
     def n(self) -> int:
-        """The number of runs that count."""
+        """Number of runs that count."""
         return len(self.values)
 
     @cached_property
@@ -80,20 +80,20 @@ class Scores:
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean."""
+        """95 % interval of the mean."""
         if not self.n:
             return np.nan, np.nan
         low, high = interval(self.values, bounds=bounds_of(self.metric), replication=self.replication)
         return float(low), float(high)
 
     def minus(self, other: Scores) -> Scores:
-        """The differences to another arm, of the seeds that both have."""
+        """Differences to another arm, of the seeds that both have."""
         seeds, mine, theirs = np.intersect1d(self.seeds, other.seeds, return_indices=True)
         values, diverged = self.values[mine] - other.values[theirs], self.diverged[mine] | other.diverged[theirs]
         return Scores(values, diverged, seeds, self.failed, f"{self.metric}_difference", self.replication)
 
     def record(self) -> dict[str, float]:
-        """The numbers of a row of `Chart.data`."""
+        """Numbers of a row of `Chart.data`."""
         low, high = self.interval
         ended = {"n": self.n, "diverged": int(self.diverged.sum()), "failed": self.failed}
         return {self.metric: self.mean, "low": low, "high": high, **ended}
@@ -107,7 +107,7 @@ def chance(runs: DataFrame, y: str) -> float:
 
 @dataclass(frozen=True)
 class Rows:
-    """The scores of arms, by panel, by row and level of `lines`.
+    """Scores of arms, by panel, by row and level of `lines`.
 
     metric: of all, or the first of several splits; name: of the rows, "arm" or a factor; names: of each row; row: of
     each run; facets: without rows of panels.
@@ -122,7 +122,7 @@ class Rows:
 
     @staticmethod
     def of(facets: Facets, rows: str, metrics: Sequence[Metric], *, best_first: bool = False) -> Rows:
-        """The scores with a row for each level of `rows`: a factor, or "arm" for all factors without another place.
+        """Scores with a row for each level of `rows`: a factor, or "arm" for all factors without another place.
 
         metrics: one, or one for each of several splits, which then are the levels within a row.
         """
@@ -173,7 +173,7 @@ class Rows:
         return of[0]
 
     def minus(self, name: str) -> Rows:
-        """The differences of all rows to one of them, paired by seed."""
+        """Differences of all rows to one of them, paired by seed."""
         dots = {
             cell: {(row, level): one.minus(part[name, level]) for (row, level), one in part.items() if row != name}
             for cell, part in self.dots.items()
@@ -197,7 +197,7 @@ class Rows:
 
     @cached_property
     def every(self) -> list[Scores]:
-        """The scores of all panels."""
+        """Scores of all panels."""
         return [one for part in self.dots.values() for one in part.values()]
 
     def table(self) -> DataFrame:

@@ -15,7 +15,7 @@ from dlsweep.analysis.sides import name_of
 from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import OPTIMISTIC, Metric
-from dlsweep.text import half_width, interval_text, measured, plural, sentence, significant
+from dlsweep.text import half_width, interval_text, measured, p_text, plural, sentence
 
 if TYPE_CHECKING:
     from dlsweep.analysis.comparison import Comparison
@@ -33,15 +33,6 @@ _OVERLAP = (
     f"seeds draw splits of one data set that share samples, so interval and p are corrected for overlap ({CITED}), and "
     "an interval on new images is not available"
 )
-
-
-def p_text(p: float) -> str:
-    """Return a p-value; a small one by its power of ten, a missing one as a dash.
-
-    >>> p_text(0.03125), p_text(1.0), p_text(0.00002), p_text(float("nan"))
-    ('0.031', '1', '2e-05', '–')
-    """
-    return significant(p, 2)
 
 
 def of_comparison(found: Comparison) -> str:

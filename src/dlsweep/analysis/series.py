@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Series:
-    """The curves of some runs, all of one arm, on one split.
+    """Curves of some runs, all of one arm, on one split.
 
     x: `(P,)`; each: `(runs, P)`, NaN after the end of a run; status: per run. chance: the accuracy at which a diverged
     run counts, NaN if unknown or for another metric. ends: the points where runs diverged, `(diverged, 2)`; stops: the
-    points where runs stopped early, `(stopped, 2)`. restored: True at the evaluations that the final metrics of stopped
-    runs are of, `(runs, P)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is one. bounds: the lowest
+    points where runs stopped early, `(stopped, 2)`. restored: True at the evaluations that give the final metrics of
+    stopped runs, `(runs, P)`. ensemble: `(P,)`, of the runs' averaged predictions, if there is one. bounds: the lowest
     and highest possible mean. replication: how the runs depend on each other.
     """
 
@@ -46,7 +46,7 @@ class Series:
 
     @cached_property
     def counted(self) -> np.ndarray:
-        """The curves as the mean takes them, `(runs, P)`.
+        """Curves as the mean takes them, `(runs, P)`.
 
         After its end, a diverged run counts at chance accuracy (a loss has no value there), and a run that stopped
         early keeps the value of its restored weights, as in tables, or its last one.
@@ -64,7 +64,7 @@ class Series:
 
     @property
     def rings(self) -> np.ndarray:
-        """The evaluations to which stopped runs were restored, `(n, 2)`, if they are not the last ones."""
+        """Evaluations to which stopped runs were restored, `(n, 2)`, if they are not the last ones."""
         if self.restored is None:
             return np.empty((0, 2))
         last = [tuple(point) for point in self.stops]
@@ -77,7 +77,7 @@ class Series:
         return np.asarray(self.counted.mean(axis=0))
 
     def band(self, *, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """The 95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
+        """95 % interval of the mean, low and high, `(P,)`; NaN where there is no mean, and with one run."""
         return interval(self.counted.T, bounds=self.bounds, log=log, replication=self.replication)
 
 
@@ -162,7 +162,7 @@ def curve_series(facets: Facets, x: str, y: str) -> Iterator[Placed]:
 
 
 def _lines(facets: Facets, frame: DataFrame) -> np.ndarray:
-    """The level of lines of each row of a frame; "" without a factor."""
+    """Level of lines of each row of a frame; "" without a factor."""
     return labels(frame, facets.lines).to_numpy() if facets.lines else np.full(len(frame), "")
 
 
@@ -171,7 +171,7 @@ def _numbers(frame: DataFrame, column: str) -> np.ndarray:
 
 
 def _last(x: np.ndarray, each: np.ndarray, *instead: tuple[float, float]) -> np.ndarray:
-    """The last point of every curve, `(curves, 2)`; instead: the point for a curve without any."""
+    """Last point of every curve, `(curves, 2)`; instead: the point for a curve without any."""
     points: list[tuple[float, float]] = []
     for curve in each:
         last = np.flatnonzero(np.isfinite(curve))[-1:]
@@ -218,13 +218,11 @@ def gaps(frame: DataFrame, y: str) -> tuple[DataFrame, str]:
     inner = next((split for split in ("train", "batch") if split in there), "")
     if there and not (inner and "test" in there):
         lacking = "test" if inner else "train or batch"
-        raise UsageError(
-            f"there is no train-test gap to show: {lacking} was not evaluated; evaluate.on names the splits"
-        )
+        told = f"{lacking} was not evaluated; evaluate.on names the splits"
+        raise UsageError(f"there is no train-test gap to show: {told}")
     inner = inner or "train"
     train = frame.loc[frame["split"] == inner, ["run_id", "iteration", y]].rename(columns={y: "train"})
-    test = frame[(frame["split"] == "test") | frame["split"].isna()].merge(
-        train, on=["run_id", "iteration"], how="left"
-    )
+    test = frame[(frame["split"] == "test") | frame["split"].isna()]
+    test = test.merge(train, on=["run_id", "iteration"], how="left")
     difference = test["train"] - test[y]
     return test.assign(gap=difference if y == "accuracy" else -difference), inner

@@ -1,4 +1,4 @@
-"""The rows of a leaderboard that are asked for."""
+"""Rows of a leaderboard that are asked for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHORT = ("low", "high", "difference", "pairing", "iteration", "not_reached", "en
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of `show`. sort_by: a column; top: the number of rows, None for all."""
+    """Options of `show`. sort_by: a column; top: the number of rows, None for all."""
 
     metrics: Sequence[str] = ()
     reference: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def _levels(arm: Mapping[str, Any]) -> list[str]:
 
 
 class Shown(NamedTuple):
-    """The rows of a leaderboard that are shown. names: columns that tell rows apart; left: the number of other rows."""
+    """Rows of a leaderboard that are shown. names: columns that tell rows apart; left: the number of other rows."""
 
     asked: Asked
     board: Board
@@ -65,7 +65,7 @@ class Shown(NamedTuple):
 
     @staticmethod
     def of(results: Results, asked: Asked) -> Shown:
-        """The rows that are asked for, in their order."""
+        """Rows that are asked for, in their order."""
         board = asked.board(results)
         frame = rows_of(board, asked.rows)
         if asked.sort_by is not None:
@@ -78,12 +78,12 @@ class Shown(NamedTuple):
 
     @property
     def rows(self) -> str:
-        """The kind of rows: arms, factors or runs."""
+        """Kind of rows: arms, factors or runs."""
         return self.asked.rows
 
     @property
     def numbers(self) -> DataFrame:
-        """The frame with the iteration in the names of its metrics, if one is given."""
+        """Frame with the iteration in the names of its metrics, if one is given."""
         frame = self.frame
         for metric in self.board.metrics:
             new = self.board.label(metric).replace(" ", "_")
@@ -92,7 +92,7 @@ class Shown(NamedTuple):
 
     @property
     def minus(self) -> str:
-        """The name of the reference in the head of a column of differences."""
+        """Name of the reference in the head of a column of differences."""
         given = ", ".join(map(str, self.board.reference.values()))
         return f"{given} or the best" if given and self.rows == "factors" else given or "the best"
 
@@ -103,7 +103,7 @@ class Shown(NamedTuple):
 
     @property
     def seeds(self) -> tuple[int, int]:
-        """The fewest and the most runs of an arm that count."""
+        """Fewest and the most runs of an arm that count."""
         n = self.frame["n"] if self.rows != "runs" else [1]
         return min(n, default=0), max(n, default=0)
 
@@ -113,9 +113,7 @@ def _sorted(frame: DataFrame, column: str, board: Board) -> DataFrame:
     name = board.metrics[0].name
     short = {end: f"{name}_{end}" for end in SHORT if f"{name}_{end}" in frame}
     try:
-        found = (
-            column if column in frame else short[column] if column in short else metric_of(board.results, column).name
-        )
+        found = column if column in frame else short.get(column) or metric_of(board.results, column).name
     except UsageError:
         found = ""
     if found not in frame:

@@ -63,13 +63,13 @@ def fitting(frame: DataFrame, arm: PartialArm) -> Array:
 
 @dataclass(frozen=True)
 class Sides:
-    """The runs of some sides, aligned.
+    """Runs of some sides, aligned.
 
     values: mean over the arms of a side with the same combination of the open factors, `(sides, combinations, seeds)`;
     an infinite value is one of a diverged run, or of a level that was never reached. rows: the runs that count, with
     the columns `side`, `combination` and `place`, the index of the seed. trained: the number of seeds that some arm
     has. left_out: a sentence on the combinations that not all sides have; "" without any. untrained: a sentence on
-    those that all sides will have, and not all have runs of; uneven: True if these are not the same for all sides.
+    combinations that all sides will have, and some have no runs of yet; uneven: True if these differ between the sides.
     """
 
     names: tuple[str, ...]
@@ -83,7 +83,7 @@ class Sides:
 
     @property
     def n(self) -> int:
-        """The number of seeds."""
+        """Number of seeds."""
         return len(self.seeds)
 
     def count(self, status: str) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ class Sides:
 
     @cached_property
     def reasons(self) -> dict[str, int]:
-        """The number of runs without a value, by reason."""
+        """Number of runs without a value, by reason."""
         return dict(Counter(map(str, self.rows.loc[self.rows["value"].isna(), "reason"])))
 
     @cached_property
@@ -106,7 +106,7 @@ class Sides:
 
     @cached_property
     def weights(self) -> Array:
-        """The weight of each row in the mean of its side and seed."""
+        """Weight of each row in the mean of its side and seed."""
         members = self.rows.groupby(["side", "combination", "place"], observed=True)["place"].transform("size")
         return np.asarray(1.0 / (self.values.shape[1] * members.to_numpy(dtype=np.float64)))
 
@@ -138,9 +138,8 @@ def align(frame: DataFrame, masks: Sequence[Array], names: Sequence[str], factor
         raise UsageError(f"{' and '.join(names)} have no seed in common")
     every_seed = rows["seed"].nunique()
     rows = rows[rows["seed"].isin(seeds)]
-    rows = rows.assign(
-        combination=np.searchsorted(sorted(common), rows["combination"]), place=np.searchsorted(seeds, rows["seed"])
-    )
+    combination = np.searchsorted(sorted(common), rows["combination"])
+    rows = rows.assign(combination=combination, place=np.searchsorted(seeds, rows["seed"]))
     shape = (len(masks), len(common), len(seeds))
     where = np.ravel_multi_index(rows[["side", "combination", "place"]].to_numpy().T, shape)
     total = np.bincount(where, rows["value"].to_numpy(dtype=np.float64), minlength=np.prod(shape))
@@ -159,9 +158,8 @@ def _untrained(rows: DataFrame, common: set[int], sides: int) -> tuple[str, bool
     if not lost:
         return "", False, common
     be = "is" if len(lost) == 1 else "are"
-    told = (
-        f"{len(lost)} of {plural(len(common), 'combination')} of the other factors {be} not trained yet on every side"
-    )
+    every = plural(len(common), "combination")
+    told = f"{len(lost)} of {every} of the other factors {be} not trained yet on every side"
     if lost >= common:
         raise UsageError(f"{told}; `dlsweep run` trains them")
     uneven = any(own != lost for own in by_side)

@@ -36,7 +36,7 @@ class Replication:
     """Dependence of the runs of an arm: those of plain seeds with one test part are independent.
 
     crossed: the number of seeds of each source of chance, if seeds are crossed; the last source changes fastest.
-    overlap: where seeds draw splits of one data set, the number of test samples for each other one; else 0.
+    overlap: where seeds draw splits of one data set, the number of test samples per other sample; else 0.
     """
 
     crossed: Mapping[str, int] = field(default_factory=dict)
@@ -137,7 +137,7 @@ def hull(first: Bounds, second: Bounds) -> Bounds:
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """Return p-values adjusted for their number (Holm 1979): those of at most alpha hold together at level alpha.
+    """Return p-values adjusted for their number (Holm 1979), each to be compared with alpha.
 
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
@@ -241,17 +241,18 @@ def detectable(n: int, claims: int, alpha: float, power: float = 0.8, *, overlap
 def pairing(first: ArrayLike, second: ArrayLike) -> float:
     """Return the variance of paired differences, divided by the variance of unpaired ones: small where seeds help.
 
-    The factor by which pairing divides the seeds needed. NaN if no two pairs are finite, or nothing varies.
+    The factor by which pairing divides the seeds needed. NaN if fewer than two pairs are finite, or if one of the two
+    does not vary, such as an arm whose runs all diverged: it cannot vary together with the other.
 
     >>> pairing([1.0, 2.0, 3.0, 4.0], [1.5, 2.4, 3.5, 4.4])
     0.001...
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 2:
+    a, b = a[both], b[both]
+    if not (len(a) and np.ptp(a) and np.ptp(b)):
         return np.nan
-    unpaired = a[both].var(ddof=1) + b[both].var(ddof=1)
-    return float((a[both] - b[both]).var(ddof=1) / unpaired) if unpaired > 0 else np.nan
+    return float((a - b).var(ddof=1) / (a.var(ddof=1) + b.var(ddof=1)))
 
 
 def indistinguishable(values: ArrayLike, best: int, alpha: float, overlap: float = 0.0) -> np.ndarray:

@@ -19,7 +19,7 @@ UNKNOWN = Needed(None, None)
 
 @dataclass(frozen=True)
 class Step:
-    """A contrast of a claim, such as first − second, over the seeds with finite values.
+    """Contrast of a claim, such as first − second, over the seeds with finite values.
 
     interval: on these test images; it agrees with the test. interval_new_images: at least as wide; None if it is not
     available. p: of the two-sided test; NaN where nothing is tested, and at planned looks, which it would not count.

@@ -15,7 +15,7 @@ from dlsweep.errors import UsageError
 
 
 class Tested(NamedTuple):
-    """A claim before the correction for the number of claims.
+    """Claim before the correction for the number of claims.
 
     question: None where its runs are lacking. planned: True if it is tested at planned looks. decision: theirs; None
     for other claims, and if no seeds can decide it.
@@ -40,7 +40,7 @@ class Tested(NamedTuple):
 
     @property
     def p(self) -> float:
-        """The p that takes part in Holm's procedure."""
+        """p-value that takes part in Holm's procedure."""
         return 1.0 if self.reason else min(self.support, self.refute)
 
 

@@ -36,7 +36,7 @@ def untrained(results: Results) -> list[Arm]:
 def with_untrained(frame: DataFrame, arms: Sequence[Arm]) -> DataFrame:
     """Return a frame of `metric_values` with a row for each arm that has no run, without a seed or a value.
 
-    Of a spread, only for combinations that have no row at all; the others say themselves which level is lacking.
+    Of a spread, only for combinations that have no row at all; the other rows name the level that is lacking.
     """
     import pandas as pd
 

@@ -46,7 +46,7 @@ class Verdict:
     infinite: the runs that diverged, stopped early, have an infinite value. reason: why the claim is undecided, "" if p
     alone is. needed: seeds to decide it, if the effect is as seen; detectable: the smallest effect that n seeds detect
     four times of five. late: stated after the results. exact: no run depends on its seed, and nothing is tested.
-    overlap: where seeds draw their own test samples, their number for each other one; else 0.
+    overlap: where seeds draw their own test samples, the number of test samples per other sample; else 0.
     planned: the seeds at the last of the looks that were planned for it, 0 without looks; seen: those before the plan.
     unplanned: True if looks were planned for other claims of the sweep. alpha: the error rate of the tests.
     """
@@ -90,12 +90,12 @@ class Verdict:
 
     @property
     def step(self) -> Step:
-        """The contrast that the verdict rests on."""
+        """Contrast that the verdict rests on."""
         return self.steps[self.deciding] if self.steps else NO_STEP
 
     @property
     def told(self) -> tuple[Step, ...]:
-        """The contrasts that a sentence gives the numbers of: where one pair refutes an order, this one."""
+        """Contrasts that a sentence gives the numbers of: where one pair refutes an order, this one."""
         return (self.step,) if self.verdict == "refuted" else self.steps
 
     @property
@@ -130,7 +130,7 @@ class Verdict:
 
     @property
     def margins(self) -> tuple[float, ...]:
-        """The effects at which the verdict turns: of `equals` two, else one."""
+        """Effects at which the verdict turns: of `equals` two, else one."""
         margin = self.claim.margin
         margins = {"equals": (-margin, margin), "above": (margin,), "below": (margin,)}
         return margins.get(self.claim.relation, (self.sign * margin,))
@@ -144,14 +144,14 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict as a person reads it out."""
+        """Verdict as a person reads it out."""
         from dlsweep.analysis.sentences import of_verdict
 
         return of_verdict(self)
 
 
 class Corrected(NamedTuple):
-    """A test after Holm's procedure. adjusted: its p, NaN if it took no part; claims: those that took part; left: of
+    """Test after Holm's procedure. adjusted: its p, NaN if it took no part; claims: those that took part; left: of
     these the ones that did not pass, which share alpha at the step that one of them has to pass next.
     """
 

@@ -14,7 +14,7 @@ _MOST_LEVELS = 8  # that a sentence lists
 
 
 class Wording(NamedTuple):
-    """The proposition of a claim, its opposite, and the quantity that was measured, which `evidence` goes on from."""
+    """Proposition of a claim, its opposite, and the quantity that was measured, which `evidence` goes on from."""
 
     claimed: str
     opposite: str
@@ -32,21 +32,15 @@ def _beats(verdict: Verdict, words: str) -> Wording:
     by, at_most = f"more than {claim.margin:g} ", f"less than {claim.margin:g} {better}"
     opposite = at_most if claim.margin else worse
     measured = "it differs by" if claim.more else "the difference is"
-    return Wording(
-        f"{subject} is {by * bool(claim.margin)}{better} {with_sides}",
-        f"{subject} is {opposite} {with_sides}",
-        measured,
-    )
+    claimed = f"{subject} is {by * bool(claim.margin)}{better} {with_sides}"
+    return Wording(claimed, f"{subject} is {opposite} {with_sides}", measured)
 
 
 def _equals(verdict: Verdict, words: str) -> Wording:
     step, margin = verdict.step, verdict.claim.margin
     same = f"{words} with {step.first} is the same as with {step.second}, to within {margin:g}"
-    return Wording(
-        same,
-        f"{words} with {step.first} is more than {margin:g} away from that with {step.second}",
-        "the difference is",
-    )
+    apart = f"{words} with {step.first} is more than {margin:g} away from the one with {step.second}"
+    return Wording(same, apart, "the difference is")
 
 
 def _level(verdict: Verdict, words: str) -> Wording:
@@ -72,10 +66,8 @@ def _along(verdict: Verdict) -> str:
 
 def _trend(verdict: Verdict, words: str) -> Wording:
     moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
-    along = f"with {_along(verdict)}"
-    return Wording(
-        f"{words} {moves} {along}", f"{words} {opposite} {along}", "from one level to the next it changes by"
-    )
+    along, measured = f"with {_along(verdict)}", "from one level to the next it changes by"
+    return Wording(f"{words} {moves} {along}", f"{words} {opposite} {along}", measured)
 
 
 def _monotone(verdict: Verdict, words: str) -> Wording:

@@ -46,20 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("run")(run)
-app.command("plot")(plot)
-app.command("show")(show)
-app.command("effects")(effects)
-app.command("check")(check)
-app.command("diff")(diff)
-app.command("export")(export)
-app.command("merge")(merge)
-app.command("status")(status)
-app.command("verify")(verify)
-app.command("doctor")(doctor)
-app.command("init")(init)
-app.command("list")(list_)
-app.command("schema")(schema)
+for command in (run, plot, show, effects, check, diff, export, merge, status, verify, doctor, init, list_, schema):
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(data, name="data")
 app.add_typer(explain, name="explain")
 

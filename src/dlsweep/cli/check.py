@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
 
-from dlsweep.cli.each import together
+from dlsweep.cli.each import divided, together
 from dlsweep.cli.options import FORMS, Folders, Json, Latex, Markdown, one_of
 from dlsweep.cli.terminal import print_json, say
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.text import printable
+from dlsweep.text import listed, printable
 
 if TYPE_CHECKING:
     from dlsweep.analysis.checked import Checked
@@ -42,7 +41,10 @@ def check(
     Exit code: 0 if every verdict is as expected, 1 if one is the opposite, 3 if one differs otherwise.
     """
     form = one_of(json=as_json, junit=as_junit, md=as_md, latex=as_latex)
-    sweeps, lost = _opened(results)
+    folders, levels = divided([str(one) for one in results])
+    if levels:
+        raise UsageError(f"check compares the arms that the claims name; leave out the levels of {listed([*levels])}")
+    sweeps, lost = _opened(folders)
     if null:
         if form not in ("", "json") or methods:
             raise UsageError("--null prints a sentence, or JSON with --json; leave out the other options")
@@ -54,11 +56,11 @@ def check(
     raise typer.Exit(code)
 
 
-def _opened(paths: Sequence[Path]) -> tuple[list[Sweep], list[DlsweepError]]:
+def _opened(folders: Sequence[str]) -> tuple[list[Sweep], list[DlsweepError]]:
     """Return the sweeps of some folders, each once, and the errors of those that cannot be opened."""
     from dlsweep.storage.opening import open_each
 
-    found = [one for path in dict.fromkeys(paths) for one in open_each(path)]
+    found = [one for folder in folders for one in open_each(folder)]
     sweeps = {one.folder: one for one in found if not isinstance(one, DlsweepError)}
     for folder in (sweep.folder for sweep in sweeps.values() if sweep.damage):
         say(f"{folder}: {REMADE}")
@@ -104,16 +106,15 @@ def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
     """
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-    root = Element("testsuites", name="dlsweep check")
-    failures = sum(not verdict.as_expected for verdict in checked)
-    for name, count in {"tests": len(checked) + len(lost), "failures": failures, "errors": len(lost)}.items():
-        root.set(name, str(count))
+    def counted(element: Element, verdicts: Sequence[Verdict], errors: Sequence[DlsweepError] = ()) -> Element:
+        counts = len(verdicts) + len(errors), sum(not verdict.as_expected for verdict in verdicts), len(errors)
+        element.attrib |= dict(zip(("tests", "failures", "errors"), map(str, counts)))
+        return element
+
+    root = counted(Element("testsuites", name="dlsweep check"), checked.verdicts, lost)
     for folder in dict.fromkeys(verdict.folder for verdict in checked):
         own = [verdict for verdict in checked if verdict.folder == folder]
-        failures = sum(not verdict.as_expected for verdict in own)
-        suite = SubElement(
-            root, "testsuite", name=printable(folder), tests=str(len(own)), failures=str(failures), errors="0"
-        )
+        suite = counted(SubElement(root, "testsuite", name=printable(folder)), own)
         for verdict in own:
             case = SubElement(suite, "testcase", classname=printable(verdict.sweep), name=printable(_case(verdict)))
             if not verdict.as_expected:
@@ -121,7 +122,7 @@ def junit(checked: Checked, lost: Sequence[DlsweepError] = ()) -> str:
                 SubElement(case, "failure", message=message, type=verdict.verdict).text = printable(verdict.sentence)
             SubElement(case, "system-out").text = printable(verdict.sentence)
     for error in lost:
-        suite = SubElement(root, "testsuite", name="not read", tests="1", failures="0", errors="1")
+        suite = counted(SubElement(root, "testsuite", name="not read"), (), [error])
         case = SubElement(suite, "testcase", classname="results", name="readable")
         SubElement(case, "error", message=printable(str(error)), type=type(error).__name__)
     indent(root)

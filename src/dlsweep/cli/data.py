@@ -10,7 +10,7 @@ from typer import Argument
 
 from dlsweep.cli.options import Json, Quiet
 from dlsweep.cli.terminal import print_json, print_paths, say
-from dlsweep.errors import ConfigError, UsageError
+from dlsweep.errors import UsageError
 from dlsweep.tabular import table
 
 if TYPE_CHECKING:
@@ -122,24 +122,11 @@ def data_check(
 
 def _choice(file: Path, words: list[str]) -> Choice:
     """Return the data set of a file with settings as on the command line."""
-    from dlsweep.config.document import Reading, gather
-    from dlsweep.config.levels import LevelSpec, read_level
-    from dlsweep.config.loading import read
-    from dlsweep.config.overrides import override
+    from dlsweep.config.loading import choices
     from dlsweep.datasets import kind_of
 
     kind = kind_of(file)
-
-    def reading() -> Reading[LevelSpec | None]:
-        source = yield from read({"name": "checked", "data": {kind: {"path": str(file)}}})
-        assert source.document is not None
-        document = yield from override(source.document, [f"data.{kind}.{word}" for word in words])
-        return (yield from read_level("data", document.value["data"]))
-
-    spec, mistakes = gather(reading())
-    if mistakes or spec is None:
-        raise ConfigError(mistakes)
-    return spec.levels[0].choices[0]
+    return choices({"data": {kind: {"path": str(file)}}}, [f"data.{kind}.{word}" for word in words])["data"][0]
 
 
 def _facts(opened: Dataset) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dlsweep.cli.options import Json
 from dlsweep.cli.terminal import print_json
 from dlsweep.storage.location import located
 from dlsweep.tabular import table
-from dlsweep.text import half_width, interval_text, measured, number, plural, printable
+from dlsweep.text import half_width, interval_text, measured, number, p_text, plural, printable
 
 if TYPE_CHECKING:
     from dlsweep.analysis.diff import Change, Diff
@@ -100,8 +100,6 @@ def _section(none: str, some: str, sentences: list[str]) -> list[str]:
 
 
 def _row(change: Change) -> list[str]:
-    from dlsweep.analysis.sentences import p_text
-
     numbers = [
         str(change.n),
         measured(change.difference, half_width(*change.interval), sign=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ HEADINGS: dict[Form, str] = {"plain": "{}\n", "markdown": "## {}\n\n", "latex": 
 def each(paths: Iterable[str | Path], do: str, act: Callable[[Sweep], None], *, begun: bool = True) -> None:
     """Act on each sweep of some folders. begun: only on those that have runs to plot or to show; report the others.
 
-    A sweep that cannot be read costs itself only. The error that is raised at the end has the sentences of all of them.
-    If some sweeps suit the request, those that do not are no error: they are reported. A folder without results is one.
+    A sweep that cannot be read does not stop the others; the error at the end has a sentence for each. If some sweeps
+    suit the request, a sweep that does not is reported, and is no error. A folder without results is an error.
     """
     from dlsweep.storage.opening import open_each
 
@@ -63,7 +63,7 @@ def together(lost: Sequence[DlsweepError]) -> DlsweepError:
     return error
 
 
-def divided(arguments: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+def divided(arguments: Collection[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the folders among the arguments of a command, and the partial arm of the others: `activation=relu`."""
     levels = [one for one in arguments if "=" in one and "://" not in one and not Path(one).exists()]
     folders = [one for one in arguments if one not in levels]

@@ -26,7 +26,7 @@ Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, Option("--csv", help="Print all numbers as CSV.")]
 Markdown = Annotated[bool, Option("--md", help="Print Markdown.")]
 Latex = Annotated[bool, Option("--latex", help="Print LaTeX, for the package booktabs.")]
-AtLeast1, Above0 = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
+AtLeast0, AtLeast1, Above0 = Annotated[int, Ge(0)], Annotated[int, Ge(1)], Annotated[float, Gt(0)]
 FORMS: dict[str, Form] = {"csv": "csv", "md": "markdown", "latex": "latex"}  # of tables, by option
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Print errors only.")]
 
@@ -70,9 +70,7 @@ def checked(name: str, kind: Any) -> Callable[[Any], Any]:
         from dlsweep.settings import Setting
 
         read = scalar(given)
-        value, faults = Setting(name, kind, None).check(
-            read, name, lambda steps: repr(read) if read is given else given
-        )
+        value, faults = Setting(name, kind, None).check(read, name, lambda _: repr(read) if read is given else given)
         if faults:
             raise UsageError(faults[0].sentence)
         return value

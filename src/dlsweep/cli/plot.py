@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from dlsweep.cli.each import each
-from dlsweep.cli.options import Folders, Formats, Quiet, scalar, suffixes
+from dlsweep.cli.each import divided, each, partial_arm
+from dlsweep.cli.options import Formats, Quiet, ResultsAndLevels, scalar, suffixes
 from dlsweep.cli.terminal import print_paths
 from dlsweep.errors import UsageError
 from dlsweep.storage.location import located
@@ -24,11 +24,11 @@ LIMITS = "Ends of the {} axis; one may be empty: 0.8, or ,1."
 FONT = "Size of tick labels; other texts are in proportion. 10 by default."
 OUTPUT = "Folder for the figures, or a file for a single one; by default figures/ of each sweep."
 MINUS = "Row of final that the others are compared with, paired by seed: relu; or best."
-ARM = "Level of the arm whose networks are shown: activation=relu. Repeatable."
+ARM = "Levels of the arms whose networks are shown: activation=relu,tanh,init=he. Repeatable."
 
 
 def plot(
-    results: Folders,
+    results: ResultsAndLevels,
     kind: Annotated[str | None, Option("-k", "--kind", metavar="NAME", help="Kind; see dlsweep list plots.")] = None,
     rows: Annotated[str | None, Option(metavar="FACTOR", help="One row of panels for each level.")] = None,
     columns: Annotated[str | None, Option(metavar="FACTOR", help="One column of panels for each level.")] = None,
@@ -36,7 +36,7 @@ def plot(
     y: Annotated[str | None, Option("-y", metavar="METRIC", help="Such as accuracy, loss, gradient_rms.")] = None,
     x: Annotated[str | None, Option("-x", metavar="NAME", help=X)] = None,
     minus: Annotated[str | None, Option(metavar="ROW", help=MINUS)] = None,
-    arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL", help=ARM)] = None,
+    arm: Annotated[list[str] | None, Option("--arm", metavar="FACTOR=LEVEL,…", help=ARM)] = None,
     seed: Annotated[int | None, Option(parser=scalar, metavar="N", help="Seed of the networks that are shown.")] = None,
     log_x: Annotated[bool, Option("--log-x", help="Logarithmic x axis.")] = False,
     log_y: Annotated[bool, Option("--log-y", help="Logarithmic y axis, or colour scale.")] = False,
@@ -57,20 +57,23 @@ def plot(
 ) -> None:
     """Draw figures of finished sweeps.
 
-    Without options, draw the plots of each sweep's config. With options, draw those that have these settings, with the
-    new values. The kinds forest and ranking have one figure for several sweeps.
+    Levels choose the arms. Without options, draw the plots of each sweep's config. With options, draw those that have
+    these settings, with the new values. The kinds forest and ranking have one figure for several sweeps.
     """
+    folders, where = divided(results)
     given: dict[str, Any] = {"rows": rows, "columns": columns, "lines": lines, "x": x, "y": y, "minus": minus}
-    given |= {"arm": _levels(arm), "seed": seed, "log_x": log_x or None, "log_y": log_y or None}
+    given |= {"arm": partial_arm(arm or (), "--arm") or None, "seed": seed}
+    given |= {"log_x": log_x or None, "log_y": log_y or None}
     given |= {"title": title, "subtitle": subtitle, "x_label": x_label, "y_label": y_label}
     given |= {"x_limits": _pair(x_limits, "--x-limits"), "y_limits": _pair(y_limits, "--y-limits")}
     given |= {"size": _pair(size, "--size"), "dpi": dpi, "font_size": font_size}
     changes = {name: value for name, value in given.items() if value is not None}
-    _draw(results, kind, changes, suffixes(formats), output, (lambda paths: None) if quiet else print_paths)
+    _draw(folders, where, kind, changes, suffixes(formats), output, (lambda paths: None) if quiet else print_paths)
 
 
 def _draw(
-    results: list[Path],
+    folders: list[str],
+    where: dict[str, Any],
     kind: str | None,
     changes: dict[str, Any],
     formats: list[str],
@@ -86,15 +89,15 @@ def _draw(
 
     def draw_all(sweep: Sweep) -> None:
         asked = choices(sweep.record.plots, kind, changes, default(sweep))
-        tell(draw(sweep, asked, formats=formats, output=output))
+        tell(draw(sweep, asked, where=where, formats=formats, output=output))
 
-    if kind is not None and kind in plots and plots[kind].table in ACROSS:
+    if kind is not None and kind in plots and plots[kind].table in ACROSS and not where:
         sweeps: list[Sweep] = []
-        each(results, "plot", sweeps.append)
+        each(folders, "plot", sweeps.append)
         if len(sweeps) > 1:
             tell(draw_across(sweeps, Choice(kind, changes), formats=formats, output=output))
             return
-    each(results, "plot", draw_all)
+    each(folders, "plot", draw_all)
 
 
 def _pair(text: str | None, option: str) -> list[float | None] | None:
@@ -105,11 +108,3 @@ def _pair(text: str | None, option: str) -> list[float | None] | None:
     if len(parts) != 2 or not all(not part or NUMBER.fullmatch(part) for part in parts):
         raise UsageError(f"{option} must be two numbers with a comma, such as 0,1, got {text!r}")
     return [float(part) if part else None for part in parts]
-
-
-def _levels(pairs: list[str] | None) -> dict[str, str] | None:
-    """Return the levels of `--arm`, by factor."""
-    for pair in pairs or ():
-        if "=" not in pair:
-            raise UsageError(f"--arm must be a factor and a level of it, such as activation=relu, got {pair!r}")
-    return {factor: level for factor, _, level in (pair.partition("=") for pair in pairs)} if pairs else None

@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
 CONFIG = "YAML file; - for standard input; example:NAME for one of dlsweep init."
 OVERRIDES = "Changes, such as train.iterations=200 grid.optimizer.sgd.lr=0.1,0.01"
-TIMEOUT = "Kill a worker that makes no progress for SECONDS."
 UNTIL = "Add seeds to the arms of claims until these are decided, at planned looks."
-MAX_MEMORY = "Memory of all workers together; default: half of the machine's."
-
 EXECUTOR = "inline, processes or dask; default: automatic."
 SCHEDULER = "Train on the workers of a running scheduler of Dask, such as tcp://node7:8786."
 SHARD = "Train part I of N, counted from 0; dlsweep merge unites the parts."
@@ -40,6 +37,10 @@ FAILURES = "--max-consecutive-failures"
 
 OUTPUT = Option("-o", "--output", parser=located, metavar="DIR", help="Write to DIR/<name>/.")
 JOBS = Option("-j", "--jobs", parser=checked("--jobs", AtLeast1), metavar="N", help="Workers; default: all cores.")
+KILL = "Kill a worker that makes no progress for SECONDS."
+TIMEOUT = Option(parser=checked("--timeout", Above0), metavar="SECONDS", help=KILL)
+MEMORY = "Memory of all workers together; default: half of the machine's."
+MAX_MEMORY = Option(parser=checked("--max-memory", Above0), metavar="GB", help=MEMORY)
 LAST = "Seeds at the last look of --until-decided; 20 by default."
 IN_A_ROW = "Stop when N runs in a row have failed."
 MAX_FAILURES = Option(FAILURES, parser=checked(FAILURES, AtLeast1), metavar="N", help=IN_A_ROW)
@@ -59,12 +60,8 @@ def run(
     retry: Annotated[bool, Option("--retry", help="Train failed runs again.")] = False,
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first failed run.")] = False,
     max_failures: Annotated[int | None, MAX_FAILURES] = None,
-    timeout: Annotated[
-        float | None, Option(parser=checked("--timeout", Above0), metavar="SECONDS", help=TIMEOUT)
-    ] = None,
-    max_memory: Annotated[
-        float | None, Option(parser=checked("--max-memory", Above0), metavar="GB", help=MAX_MEMORY)
-    ] = None,
+    timeout: Annotated[float | None, TIMEOUT] = None,
+    max_memory: Annotated[float | None, MAX_MEMORY] = None,
     shard: Annotated[str | None, Option(metavar="I/N", help=SHARD)] = None,
     until_decided: Annotated[bool, Option("--until-decided", help=UNTIL)] = False,
     max_seeds: Annotated[int | None, MAX_SEEDS] = None,

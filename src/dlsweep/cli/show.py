@@ -24,7 +24,7 @@ SORT = "Column to sort by; by default the first metric, best first."
 ROWS = "arms, factors (a row for each level, averaged over the others), or runs."
 AT = "Iteration of final metrics, gaps and measurements of layers."
 
-JOINT = "Show only the joint table of several sweeps: the arms that all have, and a metric in each."
+JOINT = "Show only the joint table of several sweeps: their common arms, with a metric in each sweep."
 RANK = "Rank the arms over five or more sweeps, one for each task, and test each pair."
 
 TOP = Option(parser=checked("--top", AtLeast1), metavar="N", help="Show the first N rows.")
@@ -49,7 +49,7 @@ def show(
     """Show the leaderboard of finished sweeps.
 
     It has the mean of each arm, and its difference to the best arm, paired by seed. An arm marked with ≈ cannot be
-    distinguished from the best. Of several sweeps, a joint table of the arms that all have follows.
+    distinguished from the best. For several sweeps, a joint table of their common arms follows.
     """
     from dlsweep.analysis.closing import closing_data, csv, text
     from dlsweep.analysis.shown import Asked, Shown

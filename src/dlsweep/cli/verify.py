@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from dlsweep.cli.options import AtLeast1, Json, OneSweep, Quiet, checked
+from dlsweep.cli.options import AtLeast0, AtLeast1, Json, OneSweep, Quiet, checked
 from dlsweep.cli.run import JOBS
 from dlsweep.cli.terminal import print_json
 from dlsweep.tabular import table
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from dlsweep.verifying import Verification
 
 RUNS = Option(parser=checked("--runs", AtLeast1), metavar="N", help="Number of runs to train again.")
-SAMPLE = "Choose the same runs as the sample with this number; default: another sample each time."
+SAME = "Choose the same runs as the sample with this number; default: another sample each time."
+SAMPLE = Option(parser=checked("--sample", AtLeast0), metavar="NUMBER", help=SAME)
 
 
 def verify(
     results: OneSweep,
     runs: Annotated[int, RUNS] = 3,
-    sample: Annotated[int | None, Option(metavar="NUMBER", min=0, help=SAMPLE)] = None,
+    sample: Annotated[int | None, SAMPLE] = None,
     jobs: Annotated[int | None, JOBS] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -65,7 +66,7 @@ def _text(found: Verification) -> str:
     elif not elsewhere:
         end = "all have the same bits."
     else:
-        end = "all are like the results."
+        end = "all agree with the results."
     if elsewhere:
         allowed = f"{NEAR['accuracy']:g} of a final accuracy, and {NEAR['loss']:.0%} of a final loss".replace("%", " %")
         end += f" {elsewhere} of {len(found.runs)} come from another machine or other versions: {allowed} may differ."

@@ -6,6 +6,7 @@ dotted factor (`optimizer.lr`) is a value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -170,12 +171,21 @@ def _read_choices(field: str, node: Node, draws: Draws | None) -> Reading[list[t
         try:
             found = entry(field, str(name))
         except UnknownName as error:
-            yield place.mistake(str(error))
+            yield place.mistake(_as_label(field, str(name)) or str(error))
             continue
         given = yield from read_settings(found, settings, f"{field}.{found.name}", place, draws)
         if given is not None:
             choices.append((found, given))
     return choices
+
+
+def _as_label(field: str, name: str) -> str:
+    """Return a sentence on a label in place of a name, such as "sgd lr=0.01", which says how to write it; or ""."""
+    found = re.fullmatch(r"(\w+)((?: \w+=\S+)+)", name)
+    if not found or found[1] not in registry(field):
+        return ""
+    settings = found[2].strip().replace(" ", ", ").replace("=", ": ")
+    return f"{name!r} is a label; write the name with its settings: {{{found[1]}: {{{settings}}}}}"
 
 
 @whole

@@ -68,6 +68,28 @@ def load_resolved(resolved: Mapping[str, Any]) -> Config:
     return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
+def choices(config: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, tuple[Choice, ...]]:
+    """Return the choices of each factor that a config names, outside and in its grid; the rest of it is not read.
+
+    >>> choices({"model": "mlp"}, ["grid.init=he"])["init"]
+    (Choice(name='he', settings={}),)
+    """
+
+    def reading() -> Reading[dict[str, LevelSpec | None]]:
+        document = yield from read_mapping(config)
+        assert document is not None
+        document = yield from override(document, overrides)
+        grid = document.value.get("grid")
+        given = {field: document.value[field] for field in OUTSIDE if field in document.value}
+        given |= grid.value if grid else {}
+        return dict(zip(map(str, given), (yield from each(read_level(field, node) for field, node in given.items()))))
+
+    specs, mistakes = gather(reading())
+    if mistakes:
+        raise ConfigError(mistakes)
+    return {field: spec.levels[0].choices for field, spec in specs.items() if spec}
+
+
 def _load(
     source: str | PathLike[str] | Mapping[str, Any], overrides: Iterable[str], max_runs: int, checks: Iterable[Check]
 ) -> Config:

@@ -11,7 +11,8 @@ from dlsweep.config.labels import Words, read_partial_arm, words_of
 from dlsweep.config.settings import check
 from dlsweep.config.sweep import Sweep
 from dlsweep.errors import Mistake, UsageError
-from dlsweep.metrics import Metric, parse_metric
+from dlsweep.metric_names import parse_metric
+from dlsweep.metrics import Metric
 from dlsweep.text import nearest, similar, steering
 
 _EXAMPLE = "{He beats Xavier: {arm: {init: he}, beats: {init: xavier}}}"

@@ -12,7 +12,7 @@ from dlsweep.config.sweep import Sweep
 from dlsweep.config.tuning import Tuning
 from dlsweep.config.words import TUNE, factor
 from dlsweep.errors import UsageError
-from dlsweep.metrics import parse_metric
+from dlsweep.metric_names import parse_metric
 from dlsweep.text import nearest
 from dlsweep.types import Split
 

@@ -90,11 +90,11 @@ def train_with_dask(
     task = _from_anywhere(task)
     pending: dict[Any, Chunk] = {}
     with _client(scheduler, jobs) as client:
-        width = AHEAD * _checked(client, task)
+        width = AHEAD * _checked(client, task.only(()))
         try:
             while True:
                 while len(pending) < width and (chunk := again.pop() if again else next(todo, None)):
-                    pending[client.submit(_work, task, chunk, pure=False)] = chunk
+                    pending[client.submit(_work, task.only(chunk), chunk, pure=False)] = chunk
                 if not pending:
                     return
                 progress(0)  # raises if the sweep is to stop

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 
@@ -90,6 +90,13 @@ class Task:
         else:
             for half in bisect(chunk):
                 yield from self.work(half, progress)
+
+    def only(self, chunk: Chunk) -> Task:
+        """Return the task without the earlier runs of other chunks, to be sent with this chunk: a sweep may have many.
+
+        chunk: none, for a task that trains nothing.
+        """
+        return replace(self, earlier=self.earlier.only(chunk)) if self.earlier else self
 
     def fail(self, unit: Chunk, error: str, line: str) -> Receipt:
         """Store a run or an ensemble as failed. It has a part of its own, so that `retry` can remove it.

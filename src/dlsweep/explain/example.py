@@ -48,8 +48,7 @@ class Example:
     @cached_property
     def counts(self) -> Array:
         """Number of windows that cover each pixel of an image, `(H, W)`."""
-        counts: Array = self.back(np.ones_like(self.matrix))[0, 0]
-        return counts
+        return np.asarray(self.back(np.ones_like(self.matrix))[0, 0])
 
     @cached_property
     def padded(self) -> Array:

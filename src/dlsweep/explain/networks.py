@@ -9,19 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config import load
-from dlsweep.config.document import Node, Reading, each, gather
-from dlsweep.config.levels import read_level
-from dlsweep.config.loading import read
-from dlsweep.config.overrides import override
+from dlsweep.config.loading import choices
 from dlsweep.config.runs import Arm
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
-from dlsweep.errors import ConfigError, UsageError
+from dlsweep.errors import UsageError
 from dlsweep.explain.drawing import Explained, by, indented, paragraph, text
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
-from dlsweep.registry import Choice
 from dlsweep.tabular import table
 from dlsweep.tasks import CLASSIFICATION, task_of
 from dlsweep.text import plural
@@ -109,25 +105,11 @@ def _arm(name: str, words: Sequence[str]) -> Arm:
         if "=" not in word:
             raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
     paths = [f"grid.{word}" if word.split("=")[0] in STANDARD else f"model.{name}.{word}" for word in words]
-    chosen, mistakes = gather(_choices(name, paths))
-    if mistakes:
-        raise ConfigError(mistakes)
     fields: dict[str, Any] = {
-        field: tuple(c for c in choices if c.name != "none") if BY_NAME[field].combines else choices[0]
-        for field, choices in chosen.items()
+        field: tuple(c for c in own if c.name != "none") if BY_NAME[field].combines else own[0]
+        for field, own in choices({"model": name}, paths).items()
     }
     return replace(next(load({"name": "explained"}).arms()), **fields)
-
-
-def _choices(name: str, overrides: Sequence[str]) -> Reading[dict[str, tuple[Choice, ...]]]:
-    """Read the choices of a model by name and of the factors in overrides."""
-    source = yield from read({"name": "explained", "model": name})
-    assert source.document is not None
-    document = yield from override(source.document, overrides)
-    grid = document.value.get("grid")
-    given: dict[str, Node] = {"model": document.value["model"], **(grid.value if grid else {})}
-    specs = yield from each(read_level(field, node) for field, node in given.items())
-    return {str(field): spec.levels[0].choices for field, spec in zip(given, specs, strict=True) if spec}
 
 
 def _table(arm: Arm, data: Dataset) -> Table:
@@ -199,8 +181,8 @@ def _notes(tables: Collection[Table]) -> list[str]:
     convolves = any(len(kernel) > 2 for t in tables for row in t.layers for kernel in row.kernels)
     convolution = "(filters, channels that each reads, height, width) of a convolution, " * convolves
     shapes = (
-        "Shapes are of one sample: channels × height × width. A kernel's shape is "
-        f"{convolution}(units, inputs) of a dense layer. Multiply-adds are of one sample in the forward pass; "
+        "Shapes are for one sample: channels × height × width. A kernel's shape is "
+        f"{convolution}(units, inputs) of a dense layer. Multiply-adds are for one sample in the forward pass; "
         "activations, pooling and normalization are not counted. Training takes about three times as many."
     )
     pooling = (

@@ -52,8 +52,7 @@ def explain(example: Example) -> Explained:
         "With max, it goes to the pixel that is the maximum, since a small change of the others does not change the "
         "output. (Of several equal maxima, the first in reading order gets it.) "
         f"With average, each pixel gets an equal share, 1/{kh * kw} = {1 / (kh * kw):.3g}."
-        + " Where windows overlap, their gradients add up."
-        * overlap,
+        f"{' Where windows overlap, their gradients add up.' * overlap}",
         notes(windows, by_position, results, gradients),
     )
     arrays = {

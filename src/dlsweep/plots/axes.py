@@ -34,7 +34,7 @@ _FLOORS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 @dataclass(frozen=True)
 class XAxis:
-    """The x axis of all panels. points: True where its values are few settings, each with a dot.
+    """X axis of all panels. points: True where its values are few settings, each with a dot.
 
     log: None for a logarithmic axis where some panels would be nearly empty on a linear one, after early stopping.
     """
@@ -55,7 +55,7 @@ class XAxis:
 
 @dataclass(frozen=True)
 class YAxis:
-    """The y axis of all panels. cut: True if values far above are left out; signed: True for a difference, which
+    """Y axis of all panels. cut: True if values far above are left out; signed: True for a difference, which
     includes 0; floor: the lower end of an accuracy."""
 
     y: str
@@ -68,7 +68,7 @@ class YAxis:
 
     @staticmethod
     def of(series: Sequence[Series], y: str, *, log: bool = False, signed: bool = False, floor: float = 0.0) -> YAxis:
-        """The axis that shows these series. An accuracy runs from a floor to 1."""
+        """Axis that shows these series. An accuracy runs from a floor to 1."""
         low, high, start = _range(series, positive=log)
         absurd, at = (_ABSURD_LOG, _CUT_LOG) if log else (_ABSURD, _CUT)
         cut = y == "loss" and 0 < start < high / absurd
@@ -89,11 +89,10 @@ class YAxis:
         """True where the mean is in the panel and its interval covers all of it, or all possible values in it."""
         low, high = series.band(log=self.log)
         bottom, top = max(self.low, series.bounds[0]), min(self.high, series.bounds[1])
-        filled: np.ndarray = (series.mean <= self.high) & (low <= bottom) & (high >= top)
-        return filled
+        return np.asarray((series.mean <= self.high) & (low <= bottom) & (high >= top))
 
     def heights(self, values: np.ndarray) -> np.ndarray:
-        """The heights of values in a panel that is 1 high; beyond the panel those of its edges."""
+        """Heights of values in a panel that is 1 high; beyond the panel those of its edges."""
         values = np.clip(values, self.low, self.high)
         low, high = self.low, self.high
         if self.log:
@@ -102,7 +101,7 @@ class YAxis:
 
     @property
     def locator(self) -> Locator:
-        """The positions of the ticks."""
+        """Positions of the ticks."""
         from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator
 
         if self.log:
@@ -112,7 +111,7 @@ class YAxis:
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the ticks."""
+        """Labels of the ticks."""
         return [short(t) for t in self.locator.tick_values(self.low, self.high) if self.low <= t <= self.high]
 
 
@@ -176,7 +175,7 @@ def set_ticks(axis: Axis, ticks: Locator | ArrayLike | None = None, *, most: int
 
 @dataclass(frozen=True)
 class ScoreAxis:
-    """The x axis of scores; cut: True if some values are far beyond its end."""
+    """X axis of scores; cut: True if some values are far beyond its end."""
 
     low: float
     high: float
@@ -185,7 +184,7 @@ class ScoreAxis:
 
     @staticmethod
     def of(scores: Sequence[Scores], *, log: bool) -> ScoreAxis:
-        """The axis that shows all points and intervals."""
+        """Axis that shows all points and intervals."""
         points = drawable([one.values for one in scores], log)
         if not len(points):
             return ScoreAxis(0.1, 1.0, log)
@@ -251,8 +250,7 @@ def _range(series: Sequence[Series], *, positive: bool) -> tuple[float, float, f
 def drawable(arrays: Sequence[np.ndarray], positive: bool) -> np.ndarray:
     """Return the values that an axis or a scale can show, `(N,)`: finite ones, above 0 if they must be `positive`."""
     values: np.ndarray = np.concatenate([np.empty(0), *map(np.ravel, arrays)])
-    shown: np.ndarray = values[np.isfinite(values) & ((values > 0) | (not positive))]
-    return shown
+    return np.asarray(values[np.isfinite(values) & ((values > 0) | (not positive))])
 
 
 def short(value: float, digits: int | None = None) -> str:

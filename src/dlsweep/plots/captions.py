@@ -12,7 +12,7 @@ from dlsweep.analysis.facets import Cell, Facets, levels
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.statistics import INDEPENDENT, Replication
 from dlsweep.config.seeds import crossed_words
-from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.names import factor_name, level_names, named
 from dlsweep.text import plural_range
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def headings(facets: Facets, title: str = "") -> dict[str, Any]:
     """Return the labels of rows and columns, and a title: the levels that are fixed here and vary in the sweep."""
     return {
         "row_factor": factor_name(facets.rows or ""),
-        "rows": _names(facets, facets.rows, facets.row_levels),
+        "rows": named(facets.frame, facets.rows, facets.row_levels),
         "column_factor": factor_name(facets.columns or ""),
-        "columns": _names(facets, facets.columns, facets.column_levels),
+        "columns": named(facets.frame, facets.columns, facets.column_levels),
         "title": joined(*_fixed(facets), title),
     }
 
@@ -42,23 +42,27 @@ def joined(*parts: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _names(facets: Facets, factor: str | None, found: list[str]) -> list[str]:
-    names = level_names(facets.frame, factor)
-    return [names.get(level, level) for level in found]
-
-
 def _fixed(facets: Facets) -> list[str]:
     """Return the levels that are fixed here and vary in the sweep, each with its factor."""
     return [f"{factor_name(f)}: {level_names(facets.frame, f)[level]}" for f, level in facets.fixed.items()]
 
 
 def seeds(counts: Iterable[int]) -> str:
-    """Return the number of seeds in several places.
+    """Return the number of seeds, or the range of several numbers.
 
     >>> seeds([5, 4, 5])
     '4 to 5 seeds'
     """
     return plural_range(counts, "seed")
+
+
+def plain_mean(counts: Sequence[int], mean: str = "Mean", single: str = "") -> str:
+    """Explain a mean without an interval. single: how one seed is shown.
+
+    >>> plain_mean([5, 4], "Geometric mean"), plain_mean([1])
+    ('Geometric mean of 4 to 5 seeds.', 'One seed.')
+    """
+    return f"{mean} of {seeds(counts)}{single}." if max(counts, default=1) > 1 else "One seed."
 
 
 def mean_of(
@@ -80,6 +84,16 @@ def mean_of(
     few = f"; no interval below {INTERVAL_FROM} seeds" * (n[0] < INTERVAL_FROM)
     kind = "interval, corrected for splits that overlap" if replication.overlap else "t interval"
     return f"Mean of {seeds(n)} with its 95 % {kind}{single}{few}."
+
+
+def within_seeds(n: int, mean: str = "the mean of all") -> list[str]:
+    """Explain means over other factors, and their bars. n: seeds; mean: of all, as the figure shows it.
+
+    >>> within_seeds(1)
+    ['Means over all other factors.']
+    """
+    bars = [f"Bars: 95 % interval of the difference to {mean}, within seeds."] * (n > 1)
+    return [f"Means over all other factors{f' and {seeds([n])}' * (n > 1)}.", *bars]
 
 
 def divergence(diverged: bool, *, known: bool) -> list[str]:
@@ -155,7 +169,7 @@ def alt(what: str, facets: Facets, *sentences: str, of: str = " of panels") -> s
     places = ((f"Rows{of}", facets.rows), (f"Columns{of}", facets.columns), ("Lines", facets.lines))
     for place, factor in places:
         if factor and factor in facets.frame:
-            found = _names(facets, factor, levels(facets.frame, factor))
+            found = named(facets.frame, factor, levels(facets.frame, factor))
             many = f"{len(found)} levels, from {found[0]} to {found[-1]}" if len(found) > MANY else ", ".join(found)
             words.append(f"{place}: {factor_name(factor)} ({many}).")
     return " ".join([*words, *(f"{fixed}." for fixed in _fixed(facets)), *filter(None, sentences)])

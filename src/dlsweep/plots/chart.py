@@ -1,4 +1,4 @@
-"""The contract of a plot: a pure function from facets to a `Chart`, registered with the table that it shows.
+"""Contract of a plot: a pure function from facets to a `Chart`, registered with the table that it shows.
 
     from dlsweep.plots import Chart, plots
 
@@ -71,7 +71,7 @@ Arrange = Callable[["DataFrame", Mapping[str, Any], Collection[str]], Facets]
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure with its texts and its numbers.
+    """Figure with its texts and its numbers.
 
     caption: how to read the figure. alt: a description for readers who do not see it. data: the numbers shown, as a
     tidy frame.
@@ -99,7 +99,7 @@ class Charts(tuple[Chart, ...]):
 
 @dataclass(frozen=True)
 class Plot(Entry):
-    """A registered plot with its declaration. arrange: gives factors their places; also: needed besides the table."""
+    """Registered plot with its declaration. arrange: gives factors their places; also: needed besides the table."""
 
     table: Table
     places: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Plot(Entry):
 
     @cached_property
     def settings(self) -> Mapping[str, Setting]:
-        """The settings by name: the places first, then the keyword-only parameters."""
+        """Settings by name: the places first, then the keyword-only parameters."""
         own = super().settings
         given = {name: own.get(name, Setting(name, FactorName | None, None)) for name in self.places}
         if self.table in NETWORKS:
@@ -122,12 +122,12 @@ class Plot(Entry):
 
     @property
     def shared(self) -> Collection[str]:
-        """The options of every plot, without those that are parameters of its own."""
+        """Options of every plot, without those that are parameters of its own."""
         return options.EVERY_PLOT.settings.keys() - inspect.signature(self.function).parameters.keys()
 
     @cached_property
     def numeric(self) -> str | None:
-        """The setting that names a numeric setting for the x axis, such as `x` of `response`."""
+        """Setting that names a numeric setting for the x axis, such as `x` of `response`."""
         marks = {name: name_of(setting.annotation) for name, setting in self.settings.items()}
         return next((name for name, mark in marks.items() if mark and mark.kind == "setting"), None)
 
@@ -180,7 +180,7 @@ class Plot(Entry):
 
 
 class Plots(Registry):
-    """The registry of plots. Each declares the table that it shows and the places that it has."""
+    """Registry of plots. Each declares the table that it shows and the places that it has."""
 
     def __init__(self) -> None:
         super().__init__("plot", "dlsweep.plots", Contract(passed=("facets",)))
@@ -203,14 +203,9 @@ class Plots(Registry):
             self._add(self._name(function), function)
 
         def add(function: F) -> F:
-            name = self._name(function)
-            self._declared[function] = {
-                "table": table,
-                "places": tuple(places),
-                "arrange": arrange,
-                "also": tuple(needs),
-            }
-            self._add(name, function)
+            also = tuple(needs)
+            self._declared[function] = {"table": table, "places": tuple(places), "arrange": arrange, "also": also}
+            self._add(self._name(function), function)
             return function
 
         return add

@@ -21,7 +21,7 @@ CENTRED = "RdBu_r"  # white in the middle
 
 @dataclass(frozen=True)
 class Colours:
-    """A scale of colours from `low` to `high`, white at 0 where centred. Values beyond an end take its colour."""
+    """Scale of colours from `low` to `high`, white at 0 where centred. Values beyond an end take its colour."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class Colours:
 
     @staticmethod
     def of(values: Sequence[Array], name: str = "viridis", *, log: bool = False, far: float = np.inf) -> Colours:
-        """The scale that shows these values; without logarithms, only those up to `far` times their median."""
+        """Scale that shows these values; without logarithms, only those up to `far` times their median."""
         shown = drawable(values, log)
         shown = shown[shown <= far * np.median(shown)] if len(shown) and far < np.inf and not log else shown
         low, high = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
@@ -43,7 +43,7 @@ class Colours:
 
     @property
     def mapping(self) -> Any:
-        """The map from number to colour for matplotlib."""
+        """Map from number to colour for matplotlib."""
         from matplotlib import colormaps
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LogNorm, Normalize
@@ -57,7 +57,7 @@ class Colours:
         ax.pcolormesh(x, y, np.ma.masked_invalid(values), cmap=shades.cmap, norm=shades.norm, **settings)
 
     def bar(self, name: str = "") -> Bar:
-        """The colour bar, with ticks at round numbers."""
+        """Colour bar, with ticks at round numbers."""
         from matplotlib.ticker import MaxNLocator
 
         if self.log:

@@ -1,4 +1,4 @@
-"""The figures of a sweep: their names, their pages and their files."""
+"""Figures of a sweep: their pages and their files."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import io
 import re
 import traceback
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from hashlib import blake2b
-from itertools import chain, count
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from dlsweep import files
 from dlsweep.analysis.frames import frame_across, frame_of
-from dlsweep.errors import ConfigError, DlsweepError, UsageError
+from dlsweep.errors import ConfigError, DlsweepError, UsageError, warn
 from dlsweep.plots import Chart, plots, style
 from dlsweep.plots.chart import NETWORKS, Charts
 from dlsweep.plots.names import about
-from dlsweep.plots.options import EVERY_PLOT
+from dlsweep.plots.stems import free, safe, stems_of, titles
 from dlsweep.registry import Choice
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote
 from dlsweep.tasks import Task
-from dlsweep.text import nearest, value_text
+from dlsweep.text import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,14 +38,19 @@ _PIXELS = 30_000  # at most, along a side
 
 
 def draw(
-    results: Results, choices: Sequence[Choice] = (), *, formats: Sequence[str] = ("png",), output: Path | None = None
+    results: Results,
+    choices: Sequence[Choice] = (),
+    *,
+    where: Mapping[str, Any] | None = None,
+    formats: Sequence[str] = ("png",),
+    output: Path | None = None,
 ) -> list[Path]:
     """Draw figures of a sweep into its folder `figures/`, and return their paths.
 
     choices: plots with their settings, such as a config's `plots`; without any, the default plot. A factor that varies
     and has no place in a plot makes a file per level, named after it. Plots of the same kind and quantity are named
-    after the settings in which they differ. output: another folder, where names begin with the sweep's; or a file, for
-    a single figure.
+    after the settings in which they differ. where: levels of the arms to show. output: another folder, where names
+    begin with the sweep's; or a file, for a single figure.
 
     A plot that cannot be drawn does not stop the others: it is reported in a warning, or, if nothing could be drawn, in
     a `UsageError` or `ConfigError`. Damaged results and failed writes are raised after the other plots. Another warning
@@ -58,8 +61,8 @@ def draw(
     if results.runs.empty:
         raise UsageError(f"there is nothing to plot in {results.folder}: no run is done yet")
     refused: list[DlsweepError] = []
-    drawn = _drawn(results, list(choices) or [Choice(default(results), {})], refused)
-    single = output is not None and output.suffix[1:].lower() in FORMATS
+    drawn = _drawn(results, list(choices) or [Choice(default(results), {})], where, refused)
+    single = output is not None and _is_file(output)
     if single and len(found := list(drawn)) > 1:
         raise UsageError(f"{output} is one file, and there are {len(found)} figures; give the name of a folder")
     written: list[Path] = []
@@ -67,7 +70,7 @@ def draw(
     for stem, chart in found if single else drawn:
         stem = stem if output is None else f"{safe(results.record.name)}-{stem}"
         try:
-            for path in [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]:
+            for path in _paths(folder, stem, formats):
                 unknown |= save(chart.figure, path)
                 written.append(path)
         except DlsweepError as reason:
@@ -76,11 +79,11 @@ def draw(
     if serious or (refused and not written):
         raise (serious or refused)[0]
     for error in refused:
-        warnings.warn(f"a plot was not drawn: {error}", stacklevel=2)
+        warn(f"a plot was not drawn: {error}")
     if unknown:
         some = "".join(sorted(unknown))
         text = f"no installed font has {some[:20]}{'…' if len(some) > 20 else ''}; boxes are drawn instead. "
-        warnings.warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters", stacklevel=2)
+        warn(text + "Noto Sans CJK has Chinese, Japanese and Korean characters")
     return written
 
 
@@ -97,26 +100,37 @@ def draw_across(
     chart = plot(frame_across(sweeps, plot.table), **choice.settings)
     folder = output or sweeps[0].folder.parent / "figures"
     stem = safe("-".join([choice.name, *dict.fromkeys(one.name for one in sweeps)]))
-    single = folder.suffix[1:].lower() in FORMATS
-    paths = [folder] if single else [folder / f"{stem}.{suffix}" for suffix in formats]
+    paths = _paths(folder, stem, formats)
     for path in paths:
         save(chart.figure, path)
     return paths
 
 
-def _drawn(results: Results, asked: Sequence[Choice], refused: list[DlsweepError]) -> Iterator[tuple[str, Chart]]:
+def _is_file(output: Path) -> bool:
+    """Return True for the path of a single figure, False for the one of a folder."""
+    return output.suffix[1:].lower() in FORMATS
+
+
+def _paths(output: Path, stem: str, formats: Sequence[str]) -> list[Path]:
+    """Return the paths of a figure: the file that was asked for, or one in a folder for each format."""
+    return [output] if _is_file(output) else [output / f"{stem}.{suffix}" for suffix in formats]
+
+
+def _drawn(
+    results: Results, asked: Sequence[Choice], where: Mapping[str, Any] | None, refused: list[DlsweepError]
+) -> Iterator[tuple[str, Chart]]:
     """Yield the charts of some plots, each after the stem of its file; add the reasons for others to `refused`."""
-    stems: list[str] = []
+    taken: list[str] = []
     task = results.record.tables.of_task
     known = [_suited(choice, task) for choice in asked if choice.name in plots]
     for choice in asked:
         if choice.name not in plots:
             refused.append(UsageError(f"there is no plot {choice.name!r}{nearest(choice.name, plots)}"))
-    for name, choice in zip(_names(known, [c for c in results.record.plots if c.name in plots]), known):
+    for name, choice in zip(stems_of(known, [c for c in results.record.plots if c.name in plots]), known):
         try:
-            for page, chart in charts(results, choice):
-                stems.append(_free(safe(name + page), stems))
-                yield stems[-1], chart
+            for page, chart in charts(results, choice, where):
+                taken.append(free(safe(name + page), taken))
+                yield taken[-1], chart
         except DlsweepError as reason:
             refused.append(reason)
         except Exception as error:  # such as a mistake in a plot of the user's own
@@ -130,11 +144,14 @@ def _broken(choice: Choice, error: Exception) -> UsageError:
     return UsageError(f"the plot {choice.name} failed in {place.filename}, line {place.lineno}: {told}")
 
 
-def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
+def plot(
+    results: Results, kind: str | None = None, *, where: Mapping[str, Any] | None = None, **settings: Any
+) -> Charts:
     """Return the charts of a plot, for a notebook: one for each combination of levels that has a figure of its own.
 
-    kind: by default curves, or paths of a sweep of landscapes. A chart has its `figure`, `caption`, `alt` text and
-    `data`, the numbers shown. A `UsageError` says that there is no such plot or setting, or nothing to show.
+    kind: by default curves, or paths of a sweep of landscapes. where: levels of the arms to show.
+    A chart has its `figure`, `caption`, `alt` text and `data`, the numbers shown. A `UsageError` says that there is no
+    such plot or setting, or nothing to show.
 
     >>> import dlsweep
     >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 2}
@@ -142,25 +159,33 @@ def plot(results: Results, kind: str | None = None, **settings: Any) -> Charts:
     >>> [chart.data["n"].tolist() for chart in charts]
     [[2]]
     """
-    return Charts(chart for _, chart in charts(results, Choice(kind or default(results), settings)))
+    return Charts(chart for _, chart in charts(results, Choice(kind or default(results), settings), where))
 
 
-def charts(results: Results, choice: Choice) -> Iterator[tuple[str, Chart]]:
-    """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself."""
+def charts(results: Results, choice: Choice, where: Mapping[str, Any] | None = None) -> Iterator[tuple[str, Chart]]:
+    """Yield the charts of one plot, each after the end of its file's name: the levels that it has for itself.
+
+    where: levels of the arms to show.
+    """
     plot, record, task = plots[choice.name], results.record, results.record.tables.of_task
     choice = _suited(choice, task)
     if (y := choice.settings.get("y")) == "accuracy" and y not in task.metrics:
         other = task.metrics[0]
         raise UsageError(f"a {task.noun} has no {y}; {plot.name} can show its {other}, with y: {other}")
-    data = results if plot.table in NETWORKS else frame_of(results, plot.table)
-    for page, part, settings in plot.pages(data, choice.settings):
+    where, given = where or {}, choice.settings
+    data = results if plot.table in NETWORKS else frame_of(results, plot.table, where)
+    if where and plot.table in NETWORKS:
+        given = {**given, "arm": {**(given.get("arm") or {}), **where}}
+    own = {factor: ",".join(map(str, level)) if isinstance(level, list) else level for factor, level in where.items()}
+    for page, part, settings in plot.pages(data, given):
         heads = {"title": record.config.get("title") or "", "subtitle": about(record.config, record.levels)}
         heads = {name: text for name, text in heads.items() if settings[name] is None}
-        yield "".join(f", {factor}={level}" for factor, level in page.items()), plot(part, **{**settings, **heads})
+        name = "".join(f", {factor}={level}" for factor, level in {**own, **page}.items())
+        yield name, plot(part, **{**settings, **heads})
 
 
 def _suited(choice: Choice, task: Task) -> Choice:
-    """Return a plot without a quantity with one that the task has: a descent has a loss, and no accuracy."""
+    """Return a plot with a quantity that the task has, if it names none: a descent has a loss, and no accuracy."""
     usual = plots[choice.name].complete({}).get("y")
     if "y" in choice.settings or usual != "accuracy" or usual in task.metrics:
         return choice
@@ -181,7 +206,7 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def clear(results: Results) -> None:
     """Remove the figures that were drawn before: they may be out of date."""
-    drawn = re.compile(rf"({'|'.join(map(re.escape, _titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
+    drawn = re.compile(rf"({'|'.join(map(re.escape, titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
     for name in () if folder.is_symlink() else results.files.list(folder.name):
         if drawn.fullmatch(name.removeprefix(f"{folder.name}/")):
@@ -210,71 +235,6 @@ def rendered(figure: Figure, suffix: str) -> tuple[bytes, set[str]]:
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return content.getvalue(), unknown
-
-
-def safe(name: str) -> str:
-    """Return a name that is valid in every file system and shell: letters of any script, digits and `-_.`, at most 60.
-
-    A name that lost more than spaces, commas and `=` ends in a hash, so that different names stay different.
-
-    >>> safe("curves, optimizer=sgd lr=1e+38")
-    'curves-optimizer-sgd-lr-1e38'
-    """
-    name = re.sub(r"(?<=\de)\+(?=\d)", "", name)  # 1e+38 is 1e38, and not 1e-38
-    plain = re.sub(r"[ ,=]+", "-", name)
-    slug = re.sub(r"[^\w.-]+", "-", plain)[:60].rstrip(".-_")
-    return slug if slug == plain else f"{slug[:50]}-{blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
-
-
-def _names(asked: Sequence[Choice], of_config: Sequence[Choice]) -> list[str]:
-    """Name each plot: `curves-accuracy`, or `final-accuracy-split-train` where others differ in the split.
-
-    The config's plots keep their names, whatever else is asked for. Titles, sizes and other options are in no name.
-    """
-    names: dict[Choice, str] = {}
-    whole = [[_without_options(choice) for choice in some] for some in (of_config, asked)]
-    for group in (whole[0], [*whole[0], *whole[1]]):
-        for choice in group:
-            if choice not in names:
-                names[choice] = _free(_differing(choice, group), names.values())
-    taken: list[str] = []
-    for choice in whole[1]:
-        taken.append(_free(names[choice], taken))
-    return taken
-
-
-def _without_options(choice: Choice) -> Choice:
-    """Return a plot with all its settings, without its options, which do not change its content."""
-    settings = plots[choice.name].complete(choice.settings)
-    return Choice(choice.name, {name: value for name, value in settings.items() if name not in EVERY_PLOT.settings})
-
-
-def _differing(choice: Choice, group: Sequence[Choice]) -> str:
-    """Name a plot after its kind, its quantity, and the settings in which it differs from its like in a group."""
-    title = _title(choice.name, choice.settings)
-    like = [other.settings for other in group if _title(other.name, other.settings) == title]
-    words = [title]
-    for name, value in choice.settings.items():
-        if value != plots[choice.name].settings[name].usual and any(other[name] != value for other in like):
-            words += [name] if value is True else [name, value_text(value).strip("[]{}")]
-    return "-".join(words)
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """Return the name, with the first number that makes it unique if it is taken."""
-    return next(n for n in chain([name], (f"{name}-{i}" for i in count(2))) if n not in taken)
-
-
-def _title(kind: str, settings: Mapping[str, Any]) -> str:
-    """Name a plot after its kind and its quantity."""
-    return "-".join(filter(None, [kind, plots[kind].complete(settings).get("y")]))
-
-
-def _titles() -> Iterator[str]:
-    """Yield every title that a plot can have."""
-    for kind in plots:
-        y = plots[kind].settings.get("y")
-        yield from (_title(kind, {"y": word}) for word in get_args(y.annotation)) if y else [kind]
 
 
 def _folder(results: Results) -> Path:

@@ -90,7 +90,7 @@ def picture(title: str, foot: str, size: tuple[float, float], **words: Any) -> I
 
 
 def canvas(ax: Axes, wide: float, high: float) -> None:
-    """Make the coordinates of a panel inches, and take its frame away."""
+    """Make the coordinates of a panel inches, and remove its frame."""
     ax.set_xlim(0, wide)
     ax.set_ylim(0, high)
     ax.set_xticks([])

@@ -1,4 +1,4 @@
-"""The layout of a figure: the sizes of its panels and of the texts around them.
+"""Layout of a figure: the sizes of its panels and of the texts around them.
 
 Sizes are in inches and follow from measured texts: panels keep their shape in every figure, and no label, legend or
 note covers the data.
@@ -33,7 +33,7 @@ BAR = 0.16  # inches: width of a colour bar
 
 @dataclass(frozen=True)
 class Bar:
-    """A colour bar at the right of the figure: its colours (a `ScalarMappable`), its ticks with labels, its name."""
+    """Colour bar at the right of the figure: its colours (a `ScalarMappable`), its ticks with labels, its name."""
 
     colours: Any
     ticks: Sequence[float]
@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Words:
-    """The texts around the panels.
+    """Texts around the panels.
 
     rows, columns: the levels that label them, ("",) without a factor. legend: groups of artists to explain, each with
     a title. notes: a few words above a panel, such as the number of its runs that diverged. foot: how to read the
@@ -86,7 +86,7 @@ class Words:
 
 
 class Layout:
-    """The position of everything, in inches, around panels of a width and a height."""
+    """Position of everything, in inches, around panels of a width and a height."""
 
     def __init__(self, words: Words, width: float, height: float):
         self.words, self.width, self.height = words, width, height
@@ -126,7 +126,7 @@ class Layout:
 
     @staticmethod
     def of(words: Words) -> Layout:
-        """The layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
+        """Layout that fits a slide: its panels are made lower, then wider, and if need be lower still."""
         rows, columns = words.grid
         width = float(np.clip(8.4 / columns, 1.7, 4.6))
         start = float(np.clip(0.72 * width, 1.45, 3.2))
@@ -142,7 +142,7 @@ class Layout:
 
     @staticmethod
     def within(words: Words, size: Sequence[float]) -> Layout:
-        """The layout of a figure of a given width and height. A `UsageError` says that its texts need more."""
+        """Layout of a figure of a given width and height. A `UsageError` says that its texts need more."""
         wide, tall = size
         width = height = 2.0
         for _ in range(3):  # the lines that texts need follow from the size, and its panels from the lines
@@ -165,7 +165,7 @@ class Layout:
 
 
 class LegendGroup:
-    """A group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
+    """Group of the legend: texts cut and columns chosen so that it fits into `width` inches."""
 
     def __init__(self, title: str, handles: Sequence[Any], width: float):
         self.title, self.handles = title, handles

@@ -46,7 +46,7 @@ def level_group(facets: Facets, **settings: Any) -> list[tuple[str, list[Line2D]
 
 
 class Legend:
-    """The colour and the dashes of each line. shown: the splits in a panel.
+    """Colour and the dashes of each line. shown: the splits in a panel.
 
     numbers: the levels as numbers if a colour bar explains them, because there are many; else empty.
     """
@@ -94,7 +94,7 @@ class Legend:
 
     @property
     def bar(self) -> Bar | None:
-        """The colour bar of many levels: its name is the factor and what the levels have in common; else None."""
+        """Colour bar of many levels: its name is the factor and what the levels have in common; else None."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import BoundaryNorm, ListedColormap
 

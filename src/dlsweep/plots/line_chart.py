@@ -147,16 +147,15 @@ def _caption(every: Sequence[Series], y: YAxis, legend: Legend) -> str:
         words.append(f"Bands and thin lines: {legend.levels[0]} and {legend.levels[-1]}.")
     elif max(n) > 1 and not all(map(legend.band, every)):
         which = "Bands and thin lines" if legend.dashed else "Bands"
-        words.append(
-            f"{which}: {style.SPLITS[legend.shown[-1]]}." * (max(n) >= captions.INTERVAL_FROM or legend.dashed)
-        )
+        seen = max(n) >= captions.INTERVAL_FROM or legend.dashed
+        words += [f"{which}: {style.SPLITS[legend.shown[-1]]}."] * seen
     known = y.y == "accuracy" and all(np.isfinite(one.chance) for one in every)
     words += captions.divergence(any(len(one.ends) for one in every), known=known)
     if any(one.ensemble is not None for one in every):
         words.append("Diamonds: the seeds' averaged predictions.")
     if any(len(one.stops) for one in every):
         restored = any(len(one.rings) for one in every)
-        kept = "its last value" if not restored else "the value of the weights that it restores, a ring, as tables do"
+        kept = "the value of its restored weights (the ring), as tables do" if restored else "its last value"
         words.append(f"A dot is a run that stopped early; the mean keeps {kept}.")
     if any(y.filled_by(one).any() for one in every if legend.band(one) and len(one.each) >= captions.INTERVAL_FROM):
         words.append("No band where it would fill the panel.")

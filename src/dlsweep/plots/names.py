@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,11 @@ def factor_name(factor: str) -> str:
     return words if general or field in ("train", "model", "data", "init") else " ".join([*choice, words])
 
 
+def factor_names(factors: str) -> str:
+    """Return the name of a factor, or of several that move together, such as "init, optimizer.lr"."""
+    return ", ".join(map(factor_name, factors.split(", ")))
+
+
 def level_names(frame: DataFrame, factor: str | None) -> dict[str, str]:
     """Return the name of each level of a factor: with the main setting of the level, if its label leaves it out."""
     if factor is None or factor not in frame:
@@ -58,6 +63,12 @@ def level_names(frame: DataFrame, factor: str | None) -> dict[str, str]:
             said = {level: value for level, value in values.items() if value and "=" not in level}
             names |= {level: f"{level} {setting}={value}" for level, value in said.items() if value not in level}
     return names
+
+
+def named(frame: DataFrame, factor: str | None, levels: Iterable[str]) -> list[str]:
+    """Return the names of some levels of a factor."""
+    names = level_names(frame, factor)
+    return [names.get(level, level) for level in levels]
 
 
 def about(config: Mapping[str, Any], levels: Mapping[str, list[str]]) -> str:

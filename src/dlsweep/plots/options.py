@@ -44,7 +44,7 @@ class Options:
 
     @property
     def scale(self) -> float:
-        """The size of texts, as a multiple of the normal size."""
+        """Size of texts, as a multiple of the normal size."""
         return self.font_size / NORMAL
 
 

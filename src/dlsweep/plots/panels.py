@@ -1,4 +1,4 @@
-"""A grid of panels with shared axes, labelled by the levels of two factors."""
+"""Grid of panels with shared axes, labelled by the levels of two factors."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def empty(ax: Axes, words: str) -> None:
 
 
 def bare(ax: Axes) -> None:
-    """Take the grid, the ticks and the frame of a panel away."""
+    """Remove the grid, the ticks and the frame of a panel."""
     ax.grid(False)
     ax.tick_params(length=0)
     for side in ax.spines.values():

@@ -1,4 +1,4 @@
-"""The look of all figures: fonts, colours, line styles. Texts are drawn literally, never as formulas.
+"""Look of all figures: fonts, colours, line styles. Texts are drawn literally, never as formulas.
 
 A level keeps its colour in every figure of every sweep: the colour follows from the level's name alone, unless two
 levels of a factor prefer the same colour.

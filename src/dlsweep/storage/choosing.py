@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.errors import UsageError
-from dlsweep.text import fitting_labels, label_text, nearest, parts
+from dlsweep.text import did_you_mean, fitting_labels, label_text, nearest, parts, similar
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,6 +64,12 @@ def fitting(results: Results, arm: Mapping[str, Any], seed: SeedNumber | None = 
     return rows
 
 
+def unknown_run(folder: object, run: str, known: Iterable[str]) -> UsageError:
+    """Return the error of an id that no run has."""
+    near = did_you_mean(similar(str(run), known))
+    return UsageError(f"there is no run {run!r} in {folder}{near or '; its table of runs has their ids'}")
+
+
 def row_of(
     results: Results, run: str | None, arm: Mapping[str, Any] | None, seed: SeedNumber | None
 ) -> Mapping[str, Any]:
@@ -78,5 +84,5 @@ def row_of(
     else:
         rows = results.runs[results.runs["run_id"] == run]
         if rows.empty:
-            raise UsageError(f"there is no run {run!r} in {results.folder}; its table of runs has their ids")
+            raise unknown_run(results.folder, run, results.runs["run_id"])
     return {str(column): value for column, value in rows.iloc[0].items()}

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.storage import parts
+from dlsweep.storage.duplicates import share_runs
 from dlsweep.storage.parts import Damaged
 from dlsweep.storage.store import Store
 
@@ -28,17 +29,20 @@ def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
     """Unite parts with few runs if a table has more than `MOST` parts. Afterwards it has at most `MOST` of each kind.
 
     It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes, or while parts of
-    another sweep, whose tables may differ, are in the folder. check: raises to stop.
+    another sweep, whose tables may differ, or two parts with the same run are in the folder. check: raises to stop.
     """
     listed = _listed(store)
     if len(listed["runs"]) <= MOST or store.is_shared():
         return
-    every, replaced = list[tuple[str, int, int, str]](), set[str]()
+    every, replaced, ids = list[tuple[str, int, int, str]](), set[str](), dict[str, pa.Table]()
     for stem in listed["runs"]:
         for rows in _read(store, listed, stem, ["runs"]).values():
             every.append((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem))
             replaced.update(parts.replaced(rows))
+            ids[stem] = rows.select(["run_id"])
     store.remove(replaced.intersection(listed["runs"]))  # a worker that outlived its killed runner has written it late
+    if share_runs(ids[stem] for stem in ids.keys() - replaced):
+        return
     found = sorted(one for one in every if one[-1] not in replaced)
     enough = min(MOST_RUNS, -(-2 * sum(runs for *_, runs, _ in found) // MOST))
     unite(store, [stem for *_, runs, stem in found if 2 * runs < enough], enough, check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,10 @@ class Earlier:
 
     store: Store
     runs: Mapping[str, Before]
+
+    def only(self, chunk: Sequence[Run]) -> Earlier:
+        """Return the earlier runs of a chunk alone."""
+        return replace(self, runs={run.id: self.runs[run.id] for run in chunk if run.id in self.runs})
 
     def begun(self, chunk: Sequence[Run]) -> Begun | None:
         """Return the training of a chunk so far; None if one of its runs starts from the beginning."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dlsweep import files
-from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError
+from dlsweep.errors import DlsweepError, ResultsInUse, Unreadable, UsageError, warn
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.location import is_remote
 from dlsweep.storage.remote import RemoteFolder
@@ -100,9 +99,9 @@ class LocalFolder:
             self._sign(note, lockless)
             stack.callback(_remove, note)
             if lockless:
-                _warn(f"{self} cannot be locked ({lockless}): {note} keeps others out instead; delete it after a crash")
+                warn(f"{self} cannot be locked ({lockless}): {note} keeps others out instead; delete it after a crash")
             if unsynced:
-                _warn(f"{self} cannot be synced ({unsynced}): a loss of power may cost the last runs")
+                warn(f"{self} cannot be synced ({unsynced}): a loss of power may cost the last runs")
             yield
 
     def _sign(self, note: Path, lockless: str) -> None:
@@ -128,10 +127,6 @@ class LocalFolder:
 def _remove(note: Path) -> None:
     with suppress(OSError):
         note.unlink()
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=4)
 
 
 def _noted(note: Path) -> Holder | None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from dlsweep.errors import DlsweepError, ResultsInUse, UsageError
 from dlsweep.storage.holder import Holder
-from dlsweep.storage.objects import Objects
+from dlsweep.storage.objects import Objects, waiting
 
 FOLDER = ".lease"
 VARIABLE = "DLSWEEP_LEASE"
@@ -188,7 +188,8 @@ def renewed(objects: Objects, lease: Lease) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join(lease.renewal)
+        with suppress(DlsweepError), waiting():
+            thread.join(lease.renewal)
         with suppress(DlsweepError, FileNotFoundError):
             if lease.is_newest(objects):
                 objects.put(lease.name, Lease(lease.number, {**lease.content, "released": True}).encoded)

@@ -16,15 +16,13 @@ from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
 from dlsweep.storage import changes, compatibility, contents, made_by, parts, recovery
 from dlsweep.storage.compaction import compact
+from dlsweep.storage.duplicates import difference
 from dlsweep.storage.folder import Folder, make_folder, open_folder
-from dlsweep.storage.location import located
+from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
 from dlsweep.storage.store import WRITTEN, Committed, Store
-
-# Columns of runs/ that two trainings of one run need not share.
-_ASIDE = {"seconds", "error"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,8 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
     target = located(target)
     folders = {place.resolve(): place for place in map(located, sources)}
     folders.pop(target.resolve(), None)
+    if not is_remote(target) and target.is_file():
+        raise UsageError(f"{target} is a file; name a folder for the whole sweep first, such as results/{target.stem}")
     if not folders:
         raise UsageError("there is nothing to merge: name the folders of the shards")
     opened = [open_results(folder) for folder in folders.values()]
@@ -185,7 +185,7 @@ class _Union:
                 self._add(source, stem, rows, own, place)
 
     def _add(self, source: Store, stem: str, rows: pa.Table, own: Sequence[str], place: Path) -> None:
-        given = {*source.tables.given, *_ASIDE}
+        given = source.tables.given
         here = {row["run_id"]: row for row in rows.to_pylist()} if self.stems.keys() & set(own) else {}
         new = [run for run in own if run not in self.stems or self._gives_way(run, here[run], given, place)]
         self.known += len(own) - len(new)
@@ -207,14 +207,12 @@ class _Union:
         known = self._row(self.stems[run])[run]
         if "failed" in (known["status"], row["status"]):
             return bool(known["status"] == "failed" != row["status"])
-        for column in [column for column in row if column not in given and column in known]:
-            a, b = row[column], known[column]
-            if a != b and (a == a or b == b):
-                raise ResultsDamaged(
-                    f"{place} and {self.store.folder}, or another of the folders, have different numbers for the run "
-                    f"{run} ({row['arm']}, seed {row['seed']}): {column} is {a} and {b}; "
-                    "they come from different processors or versions: train the run in one of them only"
-                )
+        if column := difference(row, known, given):
+            raise ResultsDamaged(
+                f"{place} and {self.store.folder}, or another of the folders, have different numbers for the run "
+                f"{run} ({row['arm']}, seed {row['seed']}): {column} is {row[column]} and {known[column]}; "
+                "they come from different processors or versions: train the run in one of them only"
+            )
         return False
 
 

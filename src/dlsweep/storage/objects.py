@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,28 @@ PAUSES = (0.2, 1.0, 3.0)  # seconds before a put is tried again
 READ_TIMEOUT = 10.0  # seconds without an answer, if the options of the file system have no other limit
 PASSING = (errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO))  # as s3fs raises the answers 409, 500 and 503
 SLOWEST = 50_000  # bytes in a second: no slower upload is waited for
+
+_thread = threading.local()  # since: the time from which on this thread waits for a server
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Note that this thread waits for a server, for as long as the block runs."""
+    before = getattr(_thread, "since", None)
+    _thread.since = time.monotonic()
+    try:
+        yield
+    finally:
+        _thread.since = before
+
+
+def waiting_since() -> float | None:
+    """Return the time, by the monotonic clock, from which on this thread waits for a server; None if it does not.
+
+    >>> waiting_since()
+    """
+    since: float | None = getattr(_thread, "since", None)
+    return since
 
 
 @dataclass(frozen=True)
@@ -113,7 +136,8 @@ class Objects:
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         try:
-            yield
+            with waiting():
+                yield
         except (FileNotFoundError, DlsweepError):
             raise
         except Exception as error:  # each file system has errors of its own
@@ -123,7 +147,8 @@ class Objects:
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:
         try:
-            yield
+            with waiting():
+                yield
         except DlsweepError:
             raise
         except Exception as error:

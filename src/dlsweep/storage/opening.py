@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
-from dlsweep.errors import DlsweepError, UsageError
+from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError, warn
 from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote, located
@@ -28,7 +27,12 @@ def open_results(path: str | Path) -> Results:
         raise UsageError(f"{folder} is a file; give the folder of a sweep, such as {meant}")
     found, damage = compatibility.open_record(open_folder(folder))
     if damage:
-        warnings.warn(damage, stacklevel=2)
+        warn(damage)
+    if found is None and open_folder(folder).list("runs"):
+        raise ResultsDamaged(
+            f"{folder} holds runs but no {record.FILE}, without which their config is unknown; copy this file, too, "
+            "from where the runs come from"
+        )
     if found is None:
         raise UsageError(f"there are no results in {folder}{_elsewhere(folder)}")
     return Results(folder, found, damage)
@@ -61,7 +65,7 @@ def open_all(path: str | Path) -> list[Results]:
     if not opened:
         raise lost[0]
     for error in lost:
-        warnings.warn(str(error), stacklevel=2)
+        warn(str(error))
     return opened
 
 

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.storage import changes, contents, parts, record
+from dlsweep.storage.choosing import unknown_run
+from dlsweep.storage.duplicates import counted
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Gone
 from dlsweep.storage.predictions import decoded
@@ -37,14 +39,15 @@ class Reader:
     def run_rows(self) -> pa.Table:
         """The rows of runs/, in the order of their parts."""
         rows = _joined(self.run_parts.values(), self.record.tables.schemas["runs"])
-        if len(set(rows["run_id"].to_pylist())) < len(rows):
-            raise ResultsDamaged(f"{self.files}/runs has runs in two parts; `dlsweep run` sets one of them aside")
         hidden = pc.is_in(rows["run_id"], pa.array(self.record.hidden, pa.string()))
         return rows.filter(pc.invert(hidden)) if self.record.hidden else rows
 
     @cached_property
     def run_parts(self) -> dict[str, pa.Table]:
-        """The rows of runs/ by the stem of their part, listed once for all tables, since the sweep may be training."""
+        """The rows of runs/ by the stem of their part, listed once for all tables, since the sweep may be training.
+
+        Each run is there once.
+        """
         schema, beside = self.record.tables.schemas["runs"], self.record.beside
         known = dict[str, pa.Table]()
 
@@ -55,7 +58,12 @@ class Reader:
                     known[stem] = contents.read_runs(self.files, name, schema)
             found = {stem: known[stem] for stem in listed if stem in known}
             replaced = {stem for rows in found.values() for stem in parts.replaced(rows)}
-            return {stem: rows for stem, rows in found.items() if stem not in replaced}
+            told = counted(
+                {stem: rows for stem, rows in found.items() if stem not in replaced}, self.record.tables.given
+            )
+            for conflict in told.conflicts.values():
+                raise ResultsDamaged(f"{conflict}; `dlsweep run` sets one of them aside in {self.files}")
+            return told.parts
 
         with advised():
             return parts.steadily(read)
@@ -117,6 +125,8 @@ class Reader:
     def predictions_by_part(self, runs: Iterable[str]) -> Iterator[tuple[list[str], Array]]:
         """Yield the predictions of some runs part by part: the ids of those in a part, and their `(R, N)`."""
         read, wanted = self._read_predictions, dict.fromkeys(runs)
+        for unknown in (run for run in wanted if run not in self._stems):
+            raise unknown_run(self.files, unknown, self._stems)
         for stem in dict.fromkeys(self._stems[run] for run in wanted):
             ids, classes = read(stem)
             own = [row for row, run in enumerate(ids) if run in wanted]

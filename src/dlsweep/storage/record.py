@@ -24,7 +24,7 @@ from dlsweep.config.looks import Looks
 from dlsweep.config.resolved import differences
 from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError
-from dlsweep.metrics import parse_metric
+from dlsweep.metric_names import parse_metric
 from dlsweep.randomness import RANDOMNESS_VERSION
 from dlsweep.registry import Choice
 from dlsweep.storage import made_by
@@ -246,7 +246,7 @@ def session(config_file: Path | None) -> dict[str, Any]:
     """Return the circumstances of a training that starts now. The bits of a curve may depend on each of them."""
     return {
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": shlex.join(sys.argv),
+        "command": _command(),
         "versions": versions(),
         "git_commit": _git_commit(config_file.parent if config_file else Path()),
         "machine": {
@@ -256,6 +256,13 @@ def session(config_file: Path | None) -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
     }
+
+
+def _command() -> str:
+    """Return the command of this process, as a person writes it."""
+    program, *words = sys.argv or [""]
+    own = Path(program).name == "dlsweep" or Path(program).parts[-2:] == ("dlsweep", "__main__.py")
+    return shlex.join(["dlsweep" if own else program, *words])
 
 
 def versions() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from dlsweep.storage import contents, parts
+from dlsweep.storage.duplicates import counted
 from dlsweep.storage.parts import WEIGHTS, Damaged, Gone
 from dlsweep.storage.store import QUARANTINE, Committed, Store
 
@@ -20,18 +21,21 @@ def scan(store: Store) -> tuple[Committed, dict[str, str]]:
     A part that was united with others does not count. Raise `Unreadable` if one of the files cannot be read at the
     moment: its runs are then unknown.
     """
-    return parts.steadily(lambda: _scan(store))
+    committed, bad, _ = parts.steadily(lambda: _scan(store))
+    return committed, bad
 
 
 def repair(store: Store) -> tuple[Committed, list[str]]:
-    """Set aside the parts that do not count, and clean; return the rows of the runs that do, and notes.
+    """Set aside the parts that do not count, delete those whose runs are in others, and clean.
+
+    Return the rows of the runs that count, and notes.
 
     Everything is read before anything changes. The partners of a bad part in the other tables go with it; so do the
     weights of its runs, which `clean` finds to belong to no run.
     """
-    committed, bad = scan(store)
+    committed, bad, spare = parts.steadily(lambda: _scan(store))
     store.set_aside(bad)
-    store.remove({stem for rows in committed.values() for stem in parts.replaced(rows)})
+    store.remove(spare)
     clean(store)
     return committed, [f"{why}; it is set aside in {QUARANTINE}/ and its runs train again" for why in bad.values()]
 
@@ -60,7 +64,8 @@ def clean(store: Store) -> None:
                 folder.delete(name)
 
 
-def _scan(store: Store) -> tuple[Committed, dict[str, str]]:
+def _scan(store: Store) -> tuple[Committed, dict[str, str], set[str]]:
+    """Return what `scan` does, and the stems of parts whose runs are all in others."""
     listed = _listed(store)
     found, bad = Committed(), dict[str, str]()
     for stem, name in listed["runs"].items():
@@ -69,23 +74,23 @@ def _scan(store: Store) -> tuple[Committed, dict[str, str]]:
                 found[stem] = store.read_runs(name)
         except Damaged as damage:
             bad[stem] = str(damage)
-    committed, ids, replaced = Committed(), set[str](), set[str]()
+    whole, replaced = Committed(), set[str]()
     # United parts first, the largest before those that it replaces.
     for stem in sorted(found, key=lambda stem: -len(found[stem]) if parts.replaced(found[stem]) else 0):
         if stem in replaced:
             continue
-        rows, name = found[stem], listed["runs"][stem]
         try:
-            _check_others(store, listed, stem, rows)
-            if ids & (own := set(rows["run_id"].to_pylist())):
-                # A worker outlived its killed runner for a moment, and the next runner trained the same runs again.
-                raise Damaged(f"{store.folder}/{name} holds runs that are in another part")
-            committed[stem] = rows
-            ids |= own
-            replaced.update(parts.replaced(rows))
+            _check_others(store, listed, stem, found[stem])
+            whole[stem] = found[stem]
+            replaced.update(parts.replaced(found[stem]))
         except Damaged as damage:
             bad[stem] = str(damage)
-    return committed, {stem: why for stem, why in bad.items() if stem not in replaced}
+    told = counted(whole, store.tables.given)
+    mixed = dict.fromkeys(told.mixed, "it holds runs that are in another part")
+    for stem, why in {**mixed, **told.conflicts}.items():
+        bad[stem] = f"{store.folder}/{listed['runs'][stem]} does not count: {why}"
+    bad = {stem: why for stem, why in bad.items() if stem not in replaced}
+    return told.parts, bad, told.spare | replaced.intersection(listed["runs"])
 
 
 def _check_others(store: Store, listed: Listed, stem: str, rows: pa.Table) -> None:

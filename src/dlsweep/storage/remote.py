@@ -7,13 +7,12 @@ are listed. The folder is held by a lease; a runner that lost it stops at its ne
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlsweep.errors import ResultsInUse
+from dlsweep.errors import ResultsInUse, warn
 from dlsweep.storage import lease
 from dlsweep.storage.holder import Holder
 from dlsweep.storage.lease import Held
@@ -88,10 +87,9 @@ class RemoteFolder:
         own = lease.take(objects)
         with lease.renewed(objects, own):
             if not objects.refuses(own.name, own.encoded):
-                warnings.warn(
+                warn(
                     f"{self} is on a server that ignores the condition of a put (If-None-Match): two runners that "
-                    "start at the same moment are not kept apart; start one at a time",
-                    stacklevel=3,
+                    "start at the same moment are not kept apart; start one at a time"
                 )
             self.held = Held(objects, own)
             try:

@@ -107,7 +107,7 @@ def test_crossed_seeds_have_no_intervals_within_seeds(kind: str) -> None:
     ("kind", "change", "settings", "sentence"),
     [
         ("effects", {"final_test_accuracy": 0.5, "activation": "relu"}, {}, "effects of a whole grid are not known"),
-        ("interaction", {}, {"over": "init", "by": "init"}, "an interaction is of two factors"),
+        ("interaction", {}, {"over": "init", "by": "init"}, "are both init; an interaction needs two factors"),
         ("interaction", {}, {"over": "inti"}, "did you mean 'init'"),
         ("luck", {}, {}, "shares of luck need crossed seeds"),
     ],

@@ -328,7 +328,7 @@ def test_samples_that_are_no_images(tmp_path: Path) -> None:
     data = {"npz": {"path": str(tmp_path / "flat.npz")}}
     results = run(tmp_path, data=data, model="mlp", grid={}, seeds=1)
     for kind in ("filters", "feature_maps", "misclassified", "hardest"):
-        with pytest.raises(UsageError, match=rf"{kind} needs images, and the samples here are of the shape \(6,\)"):
+        with pytest.raises(UsageError, match=rf"{kind} needs images, and the samples here have the shape \(6,\)"):
             drawn(results, kind)
     assert drawn(results, "confusion")
 
@@ -343,7 +343,11 @@ def test_samples_that_are_no_images(tmp_path: Path) -> None:
         ),
         ("relu", "9:20: plots.filters.arm must be a mapping, got 'relu'"),
         (
-            "{activation: [relu]}",
+            "{activation: {relu: 1}}",
+            "9:20: plots.filters.arm must be text or a number or true or false or a list, got {activation: …}",
+        ),
+        (
+            "{activation: [[relu]]}",
             "9:20: plots.filters.arm must be text or a number or true or false, got {activation: …}",
         ),
     ],
@@ -377,8 +381,14 @@ def test_the_command_says_which_network(results: Results) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     (path,) = map(Path, done.stdout.splitlines())
     assert path.name == "misclassified.png"
+    for both in (["--arm", "activation=relu,tanh"], ["--arm", "activation=relu", "--arm", "activation=tanh"]):
+        assert [Path(path).name for path in command(*both).stdout.splitlines()] == [
+            "misclassified-activation-relu.png",
+            "misclassified-activation-tanh.png",
+        ]
+    assert Path(command("activation=tanh").stdout.strip()).name == "misclassified-activation-tanh.png"
     for wrong, sentence in {
-        "activation": "--arm must be a factor and a level of it, such as activation=relu, got 'activation'",
+        "activation": "--arm must have levels such as activation=relu,init=he, got 'activation'",
         "activation=tnh": "activation has no level 'tnh'",
     }.items():
         done = command("--arm", wrong)

@@ -121,6 +121,13 @@ def test_churn_of_every_arm(results: Results) -> None:
     assert np.isnan(ordered["churn"].iloc[-1])
 
 
+def test_churn_of_one_seed_compares_nothing(results: Results) -> None:
+    shown = chart(results, "churn", seed=1)
+    assert shown.caption == "No arm has predictions of two seeds, so there is nothing to compare."
+    assert shown.data["churn"].isna().all()
+    assert chart(results, "churn").caption.startswith("A dot: two of 3 seeds. ")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_predictions_a_sentence_says_what_to_change(tmp_path: Path, kind: str) -> None:
     config = {**CONFIG, "evaluate": {"on": ["batch", "test"], "predictions": False}, "seeds": 1}

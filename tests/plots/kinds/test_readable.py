@@ -61,7 +61,7 @@ def test_restored_weights_are_marked_and_count_in_the_mean() -> None:
     assert data(line(short, "restored: test"))[0].tolist() == [80.0] * 3
     assert data(line(short, "stopped: test"))[0].tolist() == [100.0] * 3
     assert short.get_xscale() == "symlog"  # else the panel would be nearly empty
-    assert said(figure, "the mean keeps the value of the weights that it restores, a ring, as tables do")
+    assert said(figure, "the mean keeps the value of its restored weights (the ring), as tables do")
     later = pd.concat([learned({"short": 0.9}, seeds=2), learned({"short": 0.9}, stop=100)]).drop_duplicates()
     later = later.assign(run_id=later["run_id"] + later["status"], arm="short")
     later["restored"] = (later["status"] == "stopped") & (later["iteration"] == 50)

@@ -1,1 +1,1 @@
-"""The kinds of plots, a file each."""
+"""Kinds of plots, a file each."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> Chart:
     """Share of test images on which two seeds of an arm disagree: a row per arm, a dot per pair, and the mean.
 
-    arm: levels, such as {activation: relu}, of the arms to show, by default all. seed: not of use here, since one seed
+    arm: levels, such as {activation: relu}, of the arms to show, by default all. seed: of no use here, since one seed
     has no pair. order: of the rows, as in the config, or by value, the arm whose seeds agree best above.
 
     A ring is the mean test error of the seeds: the churn of two networks that are wrong on the same images is at most
@@ -50,7 +50,7 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
         y="" if of == "arm" else factor_name(of),
         **captions.headings(facets),
         legend=[("", [mark("two seeds disagree", **_DOT), mark("mean", **MEAN), mark("mean test error", **_RING)])],
-        foot=f"A dot: {_pairs(facets, rows)}. Pairs share seeds, so there is no interval.",
+        foot=_caption(facets, rows),
         ticks=[fit(by[row["arm"]], 4, LABEL) for row in rows],
         beside=[row["ended"] for row in rows],
     )
@@ -61,18 +61,19 @@ def churn(facets: Networks, *, order: Literal["config", "value"] = "config") -> 
         for i, row in enumerate(rows):
             _draw(ax, row, i)
         ax.set_xlim(0, None)
-    data = pd.DataFrame(
-        [{name: value for name, value in row.items() if name not in ("pairs", "ended")} for row in rows]
-    )
+    data = pd.DataFrame(rows).drop(columns=["ended", "pairs"])
     alt = captions.alt("Dots of the share of test images on which two seeds disagree, a row for each arm", facets)
     return Chart(figure, words.foot, f"{alt} {captions.extremes(data[['arm', 'churn']], 'churn')}".strip(), data)
 
 
-def _pairs(facets: Networks, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the words for the pairs."""
+def _caption(facets: Networks, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Explain how to read the figure."""
+    if not (seeds := [row["seeds"] for row in rows if row["seeds"] > 1]):
+        return "No arm has predictions of two seeds, so there is nothing to compare."
+    pairs = f"two of {captions.seeds(seeds)}"
     if sources := [source_words(source) for source, count in crossing(facets.frame).items() if count > 1]:
-        return f"two runs that differ in one source of chance ({' or '.join(sources)})"
-    return f"two of {captions.seeds(max(row['seeds'], 1) for row in rows)}"
+        pairs = f"two runs that differ in one source of chance ({' or '.join(sources)})"
+    return f"A dot: {pairs}. Pairs share seeds, so there is no interval."
 
 
 _DOT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0, "alpha": 0.7}

@@ -1,4 +1,4 @@
-"""The confusion matrix on the test images."""
+"""Confusion matrix on the test images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @plots.register(table="predictions", places=("rows", "columns"))
 def confusion(facets: Networks) -> Chart:
-    """The confusion matrix on the test images: a row for each true class, a column for each predicted one.
+    """Confusion matrix on the test images: a row for each true class, a column for each predicted one.
 
     rows, columns: factors whose levels are the rows and columns of panels. arm: levels, such as {activation: relu}, of
     the arms to show; seed: by default the mean over all.

@@ -13,7 +13,7 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, NAME, fit
-from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.names import factor_names, named
 from dlsweep.plots.panels import Words, beside, panels
 from dlsweep.storage.tables import Moment
 
@@ -49,16 +49,13 @@ def effects(
     rows, shares = found.levels, found.table.set_index("effect")["share"]
     told = {str(factor): f"{percent(share)} of the variance" for factor, share in shares.items()}
     places = [row + 0.7 * group for row, group in enumerate(rows["factor"].factorize()[0])]
-    caption = [
-        "Means over all other factors" + (f" and {captions.seeds([found.n])}" if found.n > 1 else "") + ".",
-        "Bars: 95 % interval of the difference to the mean of all (dotted), within seeds." * (found.n > 1),
-    ]
+    caption = captions.within_seeds(found.n, "the mean of all (dotted)")
     together = shares.drop([*rows["factor"].unique(), "seed", f"effects{TIMES}seed"], errors="ignore")
     if len(together):
         caption.append(f"Interactions of factors have {percent(together.sum())} of the variance.")
     words = Words(
         x=metric.words,
-        foot=" ".join(filter(None, caption)),
+        foot=" ".join(caption),
         ticks=_ticks(facets.frame, rows),
         beside=[*told.values()],
     )
@@ -82,10 +79,8 @@ def _ticks(frame: DataFrame, rows: DataFrame) -> list[str]:
     """Return the names of the levels; the first of each factor begins with the factor."""
     ticks = []
     for factor, own in rows.groupby("factor", sort=False):
-        names = level_names(frame, str(factor))
-        first, *others = (names.get(level, level) for level in own["level"])
-        name = ", ".join(map(factor_name, str(factor).split(", ")))
-        ticks += [f"{name}: {first}", *others]
+        first, *others = named(frame, str(factor), own["level"])
+        ticks += [f"{factor_names(str(factor))}: {first}", *others]
     return [fit(tick, 3.5, LABEL) for tick in ticks]
 
 

@@ -1,4 +1,4 @@
-"""The outputs of a convolutional network's layers for one image."""
+"""Outputs of a convolutional network's layers for one image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GAP = 0.06
 
 @plots.register(table="networks", needs=("images",))
 def feature_maps(facets: Networks, *, image: Annotated[int, Ge(0)] = 0) -> Chart:
-    """The outputs of every layer of a convolutional network for one test image: a row of maps each, the image above.
+    """Outputs of every layer of a convolutional network for one test image: a row of maps each, the image above.
 
     arm: levels, such as {activation: relu}; each arm that has them makes a figure. seed: by default the first. image:
     its number in the test set, from 0.

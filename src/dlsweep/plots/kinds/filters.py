@@ -1,4 +1,4 @@
-"""The kernels of the first layer as small images, before and after training."""
+"""Kernels of the first layer as small images, before and after training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @plots.register(table="networks", places=("columns",))
 def filters(facets: Networks) -> Chart:
-    """The first layer's kernels as small images, before and after training.
+    """First layer's kernels as small images, before and after training.
 
     columns: a factor whose levels are the columns of panels. arm: levels, such as {activation: relu}, of the arms to
     show; seed: by default the first.

@@ -1,4 +1,4 @@
-"""The final metric of each arm: a row per arm, a dot per seed, with mean and interval."""
+"""Final metric of each arm: a row per arm, a dot per seed, with mean and interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
-from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.names import factor_name, named
 from dlsweep.plots.panels import Words, beside, name_rows, panels
 from dlsweep.storage.tables import Moment
 
@@ -39,7 +39,7 @@ def final(
     order: Literal["config", "value"] = "config",
     log_y: bool = False,
 ) -> Chart:
-    """The final metric of every arm, in rows: a dot per seed, the mean and its 95 % interval.
+    """Final metric of every arm, in rows: a dot per seed, the mean and its 95 % interval.
 
     y: the metric; log_y: a logarithmic axis of the metric. rows: arm, or a factor whose levels are the rows; columns: a
     factor whose levels are panels; lines: a factor whose levels are colours within a row. split: by default the split
@@ -121,7 +121,7 @@ def _words(shown: Rows, name: str, axis: ScoreAxis, level: float, *, joined: boo
         caption.append(f"Grey: cannot be distinguished from {of} (one-sided paired t tests).")
     caption += ["Differences are paired by seed, so their intervals compare arms."] * (level == 0)
     runs = shown.facets.frame
-    names = level_names(runs, shown.name if shown.name != "arm" else None)
+    names = named(runs, shown.name if shown.name != "arm" else None, shown.names)
     single = len(shown.dots) == 1
     return Words(
         x=name,
@@ -130,7 +130,7 @@ def _words(shown: Rows, name: str, axis: ScoreAxis, level: float, *, joined: boo
         legend=level_group(shown.facets, **MEAN) + [("", [mark("diverged", **style.CROSS)])] * diverged,
         notes={} if single else captions.notes(dict(shown.facets)),
         foot=" ".join(caption),
-        ticks=[fit(names.get(row, row), 4, LABEL) for row in shown.names],
+        ticks=[fit(name, 4, LABEL) for name in names],
         beside=[captions.how_ended(runs[shown.row == row]) for row in shown.names] if single else [],
     )
 

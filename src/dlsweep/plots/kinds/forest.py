@@ -216,16 +216,11 @@ def _caption(claims: list[_Claim]) -> str:
     told += ["An interval between two margins shows that arms are equal."] * any(map(between, every))
     if any(not one["exact"] and claim.told for one, claim in zip(every, claims)):
         levels = sorted({f"{100 * one['level']:g} %" for one in every if not one["exact"]}, reverse=True)
-        told.append(
-            f"Lines: {' (equality: '.join(levels)}{')' * (len(levels) > 1)} intervals of the mean over n seeds."
-        )
+        told += [f"Lines: {' (equality: '.join(levels)}{')' * (len(levels) > 1)} intervals of the mean over n seeds."]
     if any(one["p_holm"] > one["p"] for one in every):
         told.append("Verdicts are corrected for the number of claims (Holm), intervals are not.")
-    late = [one["late"] for one in every]
-    if any(late):
-        told.append("†: stated after the results.")
-    if any(one["unplanned"] for one in every):
-        told.append("‡: not among the claims of the planned looks, tested once.")
+    told += ["†: stated after the results."] * any(one["late"] for one in every)
+    told += ["‡: not among the claims of the planned looks, tested once."] * any(one["unplanned"] for one in every)
     return " ".join(told)
 
 

@@ -1,4 +1,4 @@
-"""The gap between training and test over training. The shortest kind of plot: a template for others."""
+"""Gap between training and test over training. The shortest kind of plot: a template for others."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @plots.register(table="predictions", arrange=Facets.whole, needs=("images",))
 def hardest(facets: Networks, *, count: Count = 24) -> Chart:
-    """The test images that most runs get wrong: label, and the class that they predict instead.
+    """Test images that most runs get wrong: label, and the class that they predict instead.
 
     arm: levels, such as {activation: relu}, of the arms that count, by default all; seed: by default all. count: the
     number of images to show at most. Each arm counts the same; runs that diverged do not count.
@@ -50,7 +50,7 @@ def draw(shown: DataFrame, images: Sequence[Array], title: str, ended: str = "")
     """Draw the images, or say that there are none. ended: how many runs have no predictions."""
     caption = (
         "Below each image its label with the share of all runs that are wrong, then the wrong class that most runs "
-        "predict with their share of all. The most often wrong first; each arm counts the same."
+        "predict with their share of all. Those that are wrong most often come first; each arm counts the same."
     )
     foot = (caption * bool(len(shown)) + f" {ended}: not counted." * bool(ended)).strip()
     labels, taken = (

@@ -1,4 +1,4 @@
-"""The final metric over two factors, as a matrix with the numbers in its cells."""
+"""Final metric over two factors, as a matrix with the numbers in its cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def heatmap(
     moment: Moment = "final",
     log_y: bool = False,
 ) -> Chart:
-    """The final metric over two factors, as a matrix: in each cell the mean and its 95 % interval.
+    """Final metric over two factors, as a matrix: in each cell the mean and its 95 % interval.
 
     y: the metric. rows, columns: the factors; by default the first two that vary. split: by default the split furthest
     from training. moment: final, best or last. log_y: a logarithmic scale of colours. A cell has the number of its
@@ -80,9 +80,8 @@ def _write(ax: Axes, cell: Cell, one: Scores, colours: Colours, *, fewer: bool) 
     dark = np.isfinite(one.mean) and np.dot(colours.mapping.to_rgba(one.mean)[:3], (0.3, 0.59, 0.11)) < 0.5
     common: dict[str, Any] = {"ha": "center", "color": "white" if dark else style.INK}
     low, high = one.interval
-    lines = [f"{_number(low)} to {_number(high)}"] * (one.n >= captions.INTERVAL_FROM and bool(np.isfinite(low))) + [
-        f"n = {one.n}"
-    ] * fewer
+    lines = [f"{_number(low)} to {_number(high)}"] * (one.n >= captions.INTERVAL_FROM and bool(np.isfinite(low)))
+    lines += [f"n = {one.n}"] * fewer
     lines += filter(None, [captions.ended(one.n + one.failed, int(one.diverged.sum()), one.failed)])
     ax.text(column, row - 0.12, _number(one.mean), va="center", size=LABEL, weight="bold", **common)
     ax.text(column, row + 0.12, "\n".join(lines), va="top", size=6.5, **common)

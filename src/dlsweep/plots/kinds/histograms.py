@@ -34,10 +34,9 @@ def histograms(facets: Facets, *, y: Literal["activation", "weight"] = "activati
     1.0
     """
     ridges, parts = Ridges.of(facets, y, at), dict(facets)
-    many, layers, bins = max(ridges.seeds, default=1) > 1, ridges.layers, ridges.bins
-    caption = f"Filled: mean of {captions.seeds(ridges.seeds)}; a thin line is one seed." if many else "One seed."
-    caption += " Each ridge is as high as its highest bin."
-    caption += _beyond(ridges)
+    layers, bins = ridges.layers, ridges.bins
+    caption = captions.plain_mean(ridges.seeds, "Filled: mean", "; a thin line is one seed")
+    caption += f" Each ridge is as high as its highest bin.{_beyond(ridges)}"
     headings = captions.headings(facets, ridges.when)
     words = Words(x=y, y="layer", **headings, notes=captions.notes(parts), foot=caption, ticks=layers)
     with panels(words) as (figure, axes):

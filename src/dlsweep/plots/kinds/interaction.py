@@ -18,7 +18,7 @@ from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.fitting import under
 from dlsweep.plots.legend import mark
-from dlsweep.plots.names import factor_name, level_names
+from dlsweep.plots.names import factor_names, named
 from dlsweep.plots.panels import Words, panels
 from dlsweep.storage.tables import Moment
 from dlsweep.text import nearest
@@ -60,11 +60,10 @@ def interaction(
     name = TIMES.join((over, by) if straight else (by, over))
     (row,) = found.table[found.table["effect"] == name].to_dict("records")
     colours = style.colours([str(level) for level in means.columns])
-    names = level_names(facets.frame, by)
-    marks = [mark(names.get(level, level), color=colours[level], marker="o") for level in means.columns]
-    shown = [level_names(facets.frame, over).get(level, level) for level in means.index]
-    below, turned, room = under(shown, 5.2 / len(means))
-    words = Words(x=_named(over), y=metric.words, legend=[(_named(by), marks)], foot=_caption(row, found.n), below=room)
+    marks = [mark(name, color=colours[x], marker="o") for x, name in zip(colours, named(facets.frame, by, colours))]
+    below, turned, room = under(named(facets.frame, over, means.index), 5.2 / len(means))
+    legend = [(factor_names(by), marks)]
+    words = Words(x=factor_names(over), y=metric.words, legend=legend, foot=_caption(row, found.n), below=room)
     with panels(words, (5.2, 3.2)) as (figure, axes):
         ax = axes[0, 0]
         _draw(ax, means, widths, colours)
@@ -74,16 +73,15 @@ def interaction(
         ax.set_xticks(range(len(means)), below, rotation=turned)
     ends = {"low": means - widths, "high": means + widths}
     data = _long(means, "mean").assign(**{end: _long(own, end)[end] for end, own in ends.items()})
-    alt = captions.alt(f"Lines of {metric.words} over {_named(over)}, one for each {_named(by)}", facets)
+    alt = captions.alt(f"Lines of {metric.words} over {factor_names(over)}, one for each {factor_names(by)}", facets)
     return Chart(figure, words.foot, alt, data)
 
 
 def _caption(row: Mapping[Any, Any], n: int) -> str:
     """Return the sentences below the figure. row: of the interaction in the table of effects; n: seeds."""
     tested = f"; p = {row['p']:.2g}, flipping whole seeds" if row["p"] == row["p"] else ""
-    bars = "Bars: 95 % interval of the difference to the mean of all, within seeds. " * (n > 1)
-    means = f"Means over all other factors{f' and {captions.seeds([n])}' * (n > 1)}. {bars}"
-    return f"{means}Parallel lines: no interaction. This one has {percent(row['share'])} of the variance{tested}."
+    this = f"Parallel lines: no interaction. This one has {percent(row['share'])} of the variance{tested}."
+    return " ".join([*captions.within_seeds(n), this])
 
 
 def _draw(ax: Axes, means: DataFrame, widths: DataFrame, colours: Mapping[str, str]) -> None:
@@ -105,11 +103,6 @@ def _long(cells: DataFrame, name: str) -> DataFrame:
     return cells.reset_index().melt(over, var_name=by, value_name=name)[[by, over, name]]
 
 
-def _named(factor: str) -> str:
-    """Return the name of a factor, or of several that move together."""
-    return ", ".join(map(factor_name, factor.split(", ")))
-
-
 def _pair(found: Effects, over: str | None, by: str | None) -> tuple[str, str]:
     """Return the two factors to show. Raise a `UsageError` if a name is none of the factors that vary."""
     if not found.means:
@@ -119,15 +112,10 @@ def _pair(found: Effects, over: str | None, by: str | None) -> tuple[str, str]:
         if name not in known:
             raise UsageError(f"{name!r} is no factor that varies alone{nearest(name, known)}")
     if over == by and over is not None:
-        raise UsageError(f"over and by are both {over}; an interaction is of two factors")
+        raise UsageError(f"over and by are both {over}; an interaction needs two factors")
     shares = found.table.set_index("effect")["share"]
     fitting = [pair for pair in found.means if {over, by} - {None} <= {*pair}]
     first, second = max(fitting, key=lambda pair: shares[TIMES.join(pair)])
-    turned = _shorter(found, first, second) if over is by is None else first == by or second == over
+    counts = found.levels["factor"].value_counts()  # the factor with fewer levels makes the lines
+    turned = counts[first] < counts[second] if over is by is None else first == by or second == over
     return (second, first) if turned else (first, second)
-
-
-def _shorter(found: Effects, first: str, second: str) -> bool:
-    """Return True if the first of two factors has fewer levels, which then are the lines."""
-    counts = found.levels["factor"].value_counts()
-    return bool(counts[first] < counts[second])

@@ -1,4 +1,4 @@
-"""A map of the layers over training, or over arms."""
+"""Map of the layers over training, or over arms."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def layers(
     at: At = "last",
     log_y: bool | None = None,
 ) -> Chart:
-    """A map of the layers over training, the first one below: the size of gradients, activations, dead units and more.
+    """Map of the layers over training, the first one below: the size of gradients, activations, dead units and more.
 
     rows, columns: factors whose levels are the rows and columns of panels. y: the quantity of the colours, on one scale
     for all panels. log_y: a logarithmic scale, by default for norms, gradients and ratios. x: the iteration; or the
@@ -84,9 +84,8 @@ def layers(
 
 def _caption(maps: LayerMaps, y: str, *, log: bool) -> str:
     """Explain how to read the figure."""
-    mean = "Geometric mean" if log else "Mean"
     words = [f"{y.replace('_', ' ').capitalize()}: {_MEANINGS[y]}."]
-    words += [f"{mean} of {captions.seeds(maps.seeds)}." if max(maps.seeds) > 1 else "One seed."]
+    words.append(captions.plain_mean(maps.seeds, "Geometric mean" if log else "Mean"))
     if any(not np.isfinite(values).all() for values in maps.values.values()):
         words.append("Grey: no value" + (", or a run has diverged." if captions.notes(maps.parts) else "."))
     return " ".join(words)

@@ -74,9 +74,8 @@ def _tables(facets: Facets, metric: Metric, crossed: Mapping[str, int]) -> dict[
     tables = {}
     for cell, part in facets:
         refuse_mixed(part, "panel", ("columns",))
-        values = counted(part, [metric.name])[:, 0]
-        if len(values) == np.prod([*crossed.values()]) and np.isfinite(values).all():
-            tables[cell] = shares(values.reshape(*crossed.values()), crossed)
+        if (table := shares(counted(part, [metric.name])[:, 0], crossed)) is not None:
+            tables[cell] = table
     if not tables:
         raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
     return tables

@@ -1,4 +1,4 @@
-"""A metric along a numeric setting: learning rate, strength of a penalty, standard deviation of the initial weights."""
+"""Metric along a numeric setting: learning rate, strength of a penalty, standard deviation of the initial weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def response(
     log_y: bool = False,
     low: Fraction | None = None,
 ) -> Chart:
-    """A metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
+    """Metric against a numeric setting (learning rate, strength, scale): means, intervals, a thin line per seed.
 
     y: the metric; log_y: a logarithmic y axis. x: the setting, such as `optimizer.lr`; by default the setting that
     varies most. An arm without the setting is a horizontal line. rows, columns, lines: factors, as for `curves`; "sgd
