@@ -35,7 +35,8 @@ supported claim that two arms are alike. Another [processor](rounding.md) change
 The claims come from the question of each config, from the literature, and from an earlier gallery with seeds 0 to 4.
 Their margins were not changed after the results with all seeds. Two claims were restated then, because their metric
 was not defined: a spread over scales that diverge (init_scale), and one over a factor that varies together with another
-(batch_norm_batch_size). Those of the course and of tuned_optimizers were stated after results."""
+(batch_norm_batch_size). Some sweeps were shortened later; their claims stayed. Those of the course and of
+tuned_optimizers were stated after results."""
 
 
 def of_configs() -> dict[str, Path]:

@@ -64,3 +64,9 @@ def test_a_text_is_cut_to_fit_and_loses_nothing_else(text: str, width: float, li
     assert all(text_width(line, 10) <= width or len(line) < 3 for line in fitted.splitlines())
     kept, whole = "".join(fitted.split()), "".join(style.plain(text).split())
     assert kept == whole or (kept.endswith("…") and whole.startswith(kept[:-1]))
+
+
+@given(st.lists(st.sampled_from(["show", "(dlsweep show)", "a, b;", "[1]", "chance."]), min_size=5), st.floats(0.6, 3))
+def test_no_line_begins_with_the_end_of_a_sentence_or_a_bracket(words: list[str], width: float) -> None:
+    lines = fit(" ".join(words), width, 8.0, lines=99).splitlines()
+    assert not [line for line in lines if line[0] in ".,;:!?)]}"]

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _ABSURD, _ABSURD_LOG = 100.0, 1e4
 _CUT, _CUT_LOG = 3.0, 10.0
 
-_MOST_TRIED = 24  # values of a setting that each have a tick; with more, ticks are at round numbers
+# Values of a setting that each have a tick; with more, ticks are at round numbers. Fewer, if some are such as 0.00736.
+_MOST_TRIED, _MOST_LONG = 24, 8
 
 _EMPTY = 4.0  # a panel whose lines end before this fraction of the axis is nearly empty
 
@@ -131,7 +132,7 @@ def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
         room = 0.04 * (ends[1] - ends[0])
         low, high = ax.transData.inverted().transform([(ends[0] - room, 0), (ends[1] + room, 0)])[:, 0]
         ax.set_xlim(low, high)
-    if x.points and len(tried) <= _MOST_TRIED:
+    if x.points and len(tried) <= (_MOST_LONG if any(map(_long, tried)) else _MOST_TRIED):
         _tick_values(ax, tried)
     elif len(powers) > 1:
         _tick_values(ax, powers)
@@ -141,6 +142,11 @@ def scale(ax: Axes, series: Sequence[Series], x: XAxis, y: YAxis) -> None:
         ax.set_yscale("log")
     ax.set_ylim(y.low, y.high)
     set_ticks(ax.yaxis, y.locator)
+
+
+def _long(value: float) -> bool:
+    """Return True for a fraction of more than two digits, such as 0.00736."""
+    return not float(value).is_integer() and float(f"{value:.1e}") != value
 
 
 def _tick_values(ax: Axes, values: ArrayLike) -> None:

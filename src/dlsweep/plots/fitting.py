@@ -11,6 +11,8 @@ from dlsweep.plots import options, style
 
 HEAD, LABEL, NAME, NOTE, FOOT = 13.0, 11.0, 9.5, 8.5, 8.0  # sizes of text in points, at the normal font size
 
+_CLOSING = (*".,;:!?)]}", "")  # what no line begins with
+
 
 def block_height(texts: Sequence[str], size: float) -> float:
     """Return the height in inches of the tallest text, with a little room; 0 for empty texts."""
@@ -33,7 +35,7 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
                 while end > 1 and text_width(rest[:end] + "…", size) > width:
                     end -= 1
                 return "\n".join([*done, rest[:end].rstrip() + "…"])
-            breaks = [i for i in range(end // 3, end) if rest[i] in " ,;/|)]}"]
+            breaks = [i for i in range(end // 3, end) if rest[i] in " ,;/|)]}" and rest[i + 1 : i + 2] not in _CLOSING]
             end = breaks[-1] + 1 if breaks else end
         done.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()

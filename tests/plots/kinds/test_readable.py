@@ -172,18 +172,27 @@ def test_ticks_are_at_values_that_were_tried_and_what_moves_along_is_told() -> N
 def test_many_values_along_the_axis_have_ticks_at_round_numbers(
     low: float, high: float, log_x: bool, expected: list[str]
 ) -> None:
-    for count in (24, 25, 200):
+    for count in (8, 9, 25, 200):
         values = np.linspace(low, high, count)
         names = [f"{value:g}" for value in values]
         runs = pd.DataFrame({"run_id": names, "arm": names, "optimizer.lr": values, "seed": 0, "status": "done"})
         figure = plots["response"](runs.assign(final_test_accuracy=0.5), x="optimizer.lr", log_x=log_x).figure
         (ax,) = panels(figure)
         figure.draw_without_rendering()
-        if count <= 24:
+        if count <= 8:
             assert ax.get_xticks().tolist() == values.tolist()
             continue
         ticks, (left, right) = zip(ax.get_xticks(), ax.get_xticklabels()), ax.get_xlim()
         assert [label.get_text() for tick, label in ticks if left <= tick <= right] == expected
+
+
+@pytest.mark.parametrize("values", [np.arange(1, 25) / 10, 2.0 ** np.arange(12)], ids=["tenths", "powers of two"])
+def test_round_values_along_the_axis_have_ticks_of_their_own(values: np.ndarray) -> None:
+    names = [f"{value:g}" for value in values]
+    runs = pd.DataFrame({"run_id": names, "arm": names, "optimizer.lr": values, "seed": 0, "status": "done"})
+    figure = plots["response"](runs.assign(final_test_accuracy=0.5), x="optimizer.lr").figure
+    (ax,) = panels(figure)
+    assert ax.get_xticks().tolist() == values.tolist()
 
 
 @pytest.mark.parametrize(
