@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -356,13 +357,28 @@ def test_what_a_worker_commits_that_outlived_its_runner_counts_once(make: Make, 
     assert [len(list((results.folder / table).iterdir())) for table in ("runs", "curves")] == [2, 2]
     assert bits(again) == bits(results)
 
-    for path in (runs[0], *(own[0] for own in others)):  # one of the runs in another chunk
-        table = pq.read_table(path)
-        run = table["run_id"][0].as_py()
-        content = parts.encode_table(table.filter(pc.equal(table["run_id"].cast("string"), run)))
-        (results.folder / parts.part_name(path.parent.name, parts.joint_name([run]), content)).write_bytes(content)
+    def part(of: Path, ids: list[str]) -> None:
+        """Write a part with some of the runs of another."""
+        table = pq.read_table(of)
+        content = parts.encode_table(table.filter(pc.is_in(table["run_id"].cast("string"), pa.array(ids))))
+        (results.folder / parts.part_name(of.parent.name, parts.joint_name(ids), content)).write_bytes(content)
+
+    ids = pq.read_table(runs[0])["run_id"].cast("string").to_pylist()
+    chunk = [runs[0], *(own[0] for own in others)]
+    for path in chunk:  # one of its runs in another part, too
+        part(path, ids[:1])
+    again, listener = sweep(make())
+    assert sorted((results.folder / "runs").iterdir()) == runs
+    assert listener.notes == ["12 of 12 runs are done already"]
+    assert bits(again) == bits(results)
+
+    for path in chunk:  # two parts that have one run in common, each with runs of its own
+        part(path, ids[:-1])
+        part(path, ids[-2:])
+        path.unlink()
     again, listener = sweep(make())
     assert "holds runs that are in another part; it is set aside" in listener.notes[0]
+    assert listener.notes[1] == "11 of 12 runs are done already"
     assert bits(again) == bits(results)
 
 
