@@ -124,6 +124,25 @@ def test_runs_that_a_remade_record_does_not_show_are_told(make: Make, tmp_path: 
         assert "its runs are those of tiny/sweep.yaml, except for 2 runs that are not shown\n" in done.stderr
 
 
+def test_a_torn_record_of_a_folder_without_runs_is_written_again(make: Make, tmp_path: Path) -> None:
+    """The power failed before the first part was written. A damaged part is a run of another config, perhaps."""
+    (tmp_path / "tiny.yaml").write_text(json.dumps(make(seeds=1)))
+    folder = tmp_path / "results/tiny"
+    dlsweep.run(make(seeds=1), output=tmp_path / "results", executor="inline")
+    torn = (folder / "sweep.json").read_bytes()[:500]
+    for table in ("runs", "curves", "predictions"):
+        shutil.rmtree(folder / table)
+    (folder / "sweep.json").write_bytes(torn)
+    done = commands.dlsweep("run", "tiny.yaml", "-j", "1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sweep.json is damaged" in done.stderr
+    assert "the folder has no runs yet; it is written again\n" in done.stderr
+    for path in folder.glob("runs/*.parquet"):
+        path.write_bytes(b"torn")
+    (folder / "sweep.json").write_bytes(torn)
+    assert "it cannot be remade" in commands.dlsweep("run", "tiny.yaml", "-j", "1", folder=tmp_path).stderr
+
+
 def test_what_cannot_be_proved_is_not_made_anew(make: Make, tmp_path: Path) -> None:
     """The folder's runs were trained with an override, which its sweep.yaml does not have."""
     path = tmp_path / "config.yaml"

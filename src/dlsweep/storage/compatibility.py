@@ -61,7 +61,8 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
         for source, own in proofs.items():
             if remade := _remade(folder, own):
                 hidden = f", except for {plural(len(remade.hidden), 'run')} that are not shown" if remade.hidden else ""
-                return remade, f"{damage}; its runs are those of {source}{hidden}"
+                proof = f"its runs are those of {source}{hidden}" if _has_runs(folder) else "the folder has no runs yet"
+                return remade, f"{damage}; {proof}"
         raise ResultsDamaged(
             f"{damage}; it cannot be remade from {' or '.join(proofs)}: nothing proves that the folder's runs belong "
             "to it; run the folder's config with all overrides, or give the sweep another name"
@@ -85,6 +86,11 @@ def _own_record(folder: Folder) -> record.Record | None:
     return found
 
 
+def _has_runs(folder: Folder) -> bool:
+    """Return True if there are parts of runs/, also damaged ones."""
+    return bool(parts.listing(folder, "runs"))
+
+
 def _sweeps(folder: Folder) -> Iterator[str]:
     """Yield the id of the sweep of each part of runs/ that is there and not damaged; "" if the part has none."""
     for name in parts.listing(folder, "runs").values():
@@ -95,7 +101,8 @@ def _sweeps(folder: Folder) -> Iterator[str]:
 def _remade(folder: Folder, config: Config | None) -> record.Record | None:
     """Return a new record for a folder, if its runs are proved to be those of the config; by default of `sweep.yaml`.
 
-    That is, all of them are; or some are, and every part names the same sweep, or a longer training of it.
+    That is, all of them are; or some are, and every part names the same sweep, or a longer training of it; or there are
+    no runs.
     """
     try:
         if config is None:
@@ -115,12 +122,12 @@ def _remade(folder: Folder, config: Config | None) -> record.Record | None:
 def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) -> record.Record | None:
     """Return the record of a sweep in a folder, if its runs are those of the config. beside: the id of another one."""
     found = replace(tables(config), sweep=sweep)
-    if parts.listing(folder, "runs"):  # predictions are there for all runs or for none, whatever the config says
+    if _has_runs(folder):  # predictions are there for all runs or for none, whatever the config says
         there = ["predictions"] * bool(folder.list("predictions"))
         found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
     committed, _ = recovery.scan(Store(folder, found, *beside))
     left = others(config, committed)
-    if len(left) == _count(committed) or (left and not sweep):
+    if (_has_runs(folder) and len(left) == _count(committed)) or (left and not sweep):
         return None
     made = describe(config, None, committed)
     return replace(made, tables=found, sessions=[], sources=None, further="".join(beside))
