@@ -8,7 +8,6 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
@@ -159,7 +158,7 @@ def serve(connection: Connection, task: Task) -> None:
         except OSError:  # the parent has gone; an exception would count as a failure of the run
             os._exit(1)
 
-    with threadpool_limits(1), suppress(EOFError):
+    with threadpool_limits(1):
         try:
             threading.Thread(target=_die_with_parent, daemon=True).start()
         except RuntimeError as error:
@@ -170,11 +169,20 @@ def serve(connection: Connection, task: Task) -> None:
                 import_module(module)
             keep_freed_memory()
             tell(READY)
-            while True:
-                for receipt in task.work(connection.recv(), tell):
+            while chunk := _next(connection):
+                for receipt in task.work(chunk, tell):
                     tell(receipt)
         except DlsweepError as error:
             tell(error)
+
+
+def _next(connection: Connection) -> Chunk | None:
+    """Return the next chunk that the parent sends; None if it has gone, perhaps in the middle of a message."""
+    try:
+        chunk: Chunk = connection.recv()
+        return chunk
+    except (EOFError, ConnectionError):
+        return None
 
 
 def _die_with_parent() -> None:
