@@ -107,6 +107,22 @@ def test_a_training_that_hardly_differs_is_statistically_the_same(pair: Dlsweep)
     assert text.endswith("statistically the same: no difference is larger than those that count as none.\n")
 
 
+def test_crossed_seeds_test_nothing(tmp_path: Path) -> None:
+    """Sixteen runs of 4 × 4 draws are not sixteen replicates."""
+    dlsweep, small = Dlsweep(tmp_path), {"mnist": {"train": 100, "test": 100}}
+    for name, lr in (("a", 0.1), ("b", 0.3)):
+        grid = {"activation": ["relu"], "optimizer": {"sgd": {"lr": lr}}}
+        config = {"name": "x", "data": small, "train": {"iterations": 3}, "grid": grid}
+        api.run({**config, "seeds": {"init": 4, "batches": 4}}, output=tmp_path / "results" / name, executor="inline")
+    text = dlsweep("diff", "results/a/x", "results/b/x", code=3).stdout
+    assert "Runs of crossed seeds share draws, so nothing is tested" in text
+    changes = data(dlsweep, "a/x", "b/x", 3)["changes"]
+    assert {(change["outcome"], change["p"], *change["interval"]) for change in changes} == {
+        ("undecided", 1, None, None)
+    }
+    assert "crossed" not in dlsweep("diff", "results/a/x", "results/a/x").stdout
+
+
 def test_runs_that_are_not_in_common_are_refused(pair: Dlsweep) -> None:
     stderr = pair("diff", "results/a", "results/others", code=2).stderr
     assert "results/a and results/others have no runs in common" in stderr

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -40,7 +41,8 @@ class Change:
     and Young 1993), which hides none in a large grid; of seeds that draw their own splits, of the test of Nadeau and
     Bengio (2003), adjusted after Holm. near: a difference within ± near counts as none. outcome: "same bits"; "same":
     the difference lies within ± near (two one-sided tests at 0.05); "different": it is real and not shown to be within;
-    "undecided": the seeds decide neither.
+    "undecided": the seeds decide neither. Runs of crossed seeds share draws, so these never decide: p is 1, and the
+    interval NaN.
     """
 
     arm: str
@@ -149,11 +151,13 @@ def _changes(a: Results, b: Results, pairs: DataFrame) -> Iterator[Change]:
             if kept.any():
                 found.append((str(arm), metric, rows["seed"].to_numpy()[kept], *both[kept].T))
     overlap = max(a.overlap, b.overlap)
-    for (arm, metric, _, x, y), p in zip(found, _adjusted(found, overlap), strict=True):
+    crossed = bool(a.record.tables.sources or b.record.tables.sources)
+    adjusted = np.ones(len(found)) if crossed else _adjusted(found, overlap)
+    for (arm, metric, _, x, y), p in zip(found, adjusted, strict=True):
         d, near = y - x, _near(metric, x)
-        low, high = interval(d, replication=Replication(overlap=overlap))
+        low, high = (nan, nan) if crossed else interval(d, replication=Replication(overlap=overlap))
         bounded = max(paired_test(d + near, overlap).greater, paired_test(d - near, overlap).less) <= ALPHA
-        within = bounded and len(d) >= FEWEST
+        within = bounded and len(d) >= FEWEST and not crossed
         same = int((d == 0).sum())
         outcome: Outcome = (
             "same bits" if same == len(d) else "same" if within else "different" if p <= ALPHA else "undecided"

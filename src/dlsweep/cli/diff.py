@@ -89,6 +89,8 @@ def _text(found: Diff) -> str:
         right = [False, False, True, True, True, True, True, False]
         lines += ["", table(header, [_row(one) for one in shown], right)]
         lines += [f"… and {plural(len(changed) - MOST, 'row')} more (--json has all)"] * (len(changed) > MOST)
+    if changed and (found.a.record.tables.sources or found.b.record.tables.sources):
+        lines += ["", "Runs of crossed seeds share draws, so nothing is tested: use plain seeds, such as seeds: 10."]
     summary = SUMMARY[found.outcome]
     if found.only_a or found.only_b:  # a sweep that lacks runs is not the same
         summary = summary.replace("A and B", "the runs that A and B share", 1)
