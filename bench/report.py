@@ -15,19 +15,16 @@ from typing import Any
 from bench.common import ACTIVATIONS, INITS, Job
 from bench.contenders import Measurement
 from bench.summary import Bar, Line
+from dlsweep.storage import made_by
 
 Tables = dict[Job, list[Line]]
 
 
 def machine() -> dict[str, Any]:
-    """Return the description of the machine."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line[:10] == "model name"]
-        processor = next(iter(models), processor)
+    """Return the description of the machine. The kernel of the BLAS explains a good part of every ratio."""
+    here = made_by.here()
     return {
-        "processor": processor,
+        "processor": f"{here.processor}, {here.blas}",
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
