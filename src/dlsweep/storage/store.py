@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Run
 from dlsweep.storage import contents, made_by, parts
+from dlsweep.storage.duplicates import Counted, counted
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.parts import FOLDERS, Damaged
+from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
 from dlsweep.training.result import TrainingResult
 
@@ -21,6 +22,9 @@ WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every
 
 # The rows of runs/ that count, by the stem of their part.
 Committed = dict[str, pa.Table]
+
+# The names of the files in each subfolder, by key.
+Listed = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Store:
         rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
         rows["runs"] = made_by.signed(rows["runs"])
         weights = {parts.weights_name(run): content for run, content in kept.items()}
-        return weights | parts.encode_tables(rows, parts.stem(runs))
+        return weights | parts.encode_tables(rows)
 
     def commit(self, files: Mapping[str, bytes]) -> None:
         """Write the files of a chunk. None of it counts before this returns, and all of it is durable afterwards."""
@@ -84,6 +88,28 @@ class Store:
                     keys |= {stem, *parts.checksums(self.read_runs(name, beside=True))}
         for name in self._named(keys):
             self.folder.delete(name)
+
+    def listed(self) -> Listed:
+        """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
+        folders = [*self.tables.schemas, *([WEIGHTS] if self.tables.kept else [])]
+        first = {"runs": parts.steady_listing(self.folder)}
+        return first | {inside: parts.listing(self.folder, inside) for inside in folders if inside != "runs"}
+
+    @parts.steadily
+    def counted(self, known: dict[str, pa.Table | None]) -> Counted:
+        """Sort the parts of runs/, which another process may unite meanwhile.
+
+        known: the parts that were read before, by name, None for one of the sweep beside this one; it is brought up to
+        date.
+        """
+        listed = parts.steady_listing(self.folder)
+        for name in known.keys() - listed.values():
+            del known[name]
+        for name in listed.values():
+            if name not in known:
+                known[name] = None if self.is_beside(name) else self.read_runs(name)
+        found = {stem: rows for stem, name in listed.items() if (rows := known[name]) is not None}
+        return counted(found, self.tables.given)
 
     def is_shared(self) -> bool:
         """Tell if the folder has parts of the sweep beside this one."""
