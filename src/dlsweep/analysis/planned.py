@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from dlsweep.analysis.questions import Question, Questions
 from dlsweep.analysis.sequential import Decision, Plan, sequential_equals, sequential_order, sequential_test
-from dlsweep.config.claims import Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import Claim, Looks
 from dlsweep.errors import UsageError
 
 

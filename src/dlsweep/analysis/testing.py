@@ -9,8 +9,7 @@ from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.planned import look
 from dlsweep.analysis.questions import Question, Questions
 from dlsweep.analysis.sequential import Decision
-from dlsweep.config.claims import Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import Claim, Looks
 from dlsweep.errors import UsageError
 
 

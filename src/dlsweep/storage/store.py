@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from zlib import crc32
@@ -59,16 +59,24 @@ class Store:
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
         """Return the rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
 
-        A damaged part counts as none, and is set aside.
+        A damaged part counts as none, and is set aside; so does a part without its partners in the other tables: a
+        worker has outlived its killed runner, and the next runner has deleted these before the worker wrote runs/.
         """
-        listed = parts.listing(self.folder, "runs")
+        listed = self.listed()
         for stem in (parts.stem(runs[:count]) for count in range(1, len(runs) + 1)):
-            if name := listed.get(stem):
-                try:
-                    return self.read_runs(name)
-                except Damaged:
-                    self.set_aside([stem])
+            if name := listed["runs"].get(stem):
+                with suppress(Damaged):
+                    rows = self.read_runs(name)
+                    if all(key in listed[inside] for inside, key, _ in self.others(stem, rows)):
+                        return rows
+                self.set_aside([stem])
         return None
+
+    def others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
+        """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
+        yield from ((table, stem, schema) for table, schema in self.tables.schemas.items() if table != "runs")
+        if rows is not None:
+            yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
 
     def remove(self, keys: Collection[str]) -> None:
         """Delete the files with these keys from all folders: first the rows of runs/, without which no other counts."""
