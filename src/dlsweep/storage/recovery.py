@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 
 from dlsweep.storage import contents, parts
@@ -66,7 +64,7 @@ def clean(store: Store) -> None:
             rows = store.read_runs(name, store.is_beside(name)) if store.tables.kept else None
         except Damaged:
             rows = None
-        counting.update(listed[inside].get(key, "") for inside, key, _ in _others(store, stem, rows))
+        counting.update(listed[inside].get(key, "") for inside, key, _ in store.others(stem, rows))
     for inside in ("", *listed):
         folder.clean(inside)
     for inside in listed:
@@ -79,7 +77,7 @@ def clean(store: Store) -> None:
 
 def _check_others(store: Store, listed: Listed, stem: str, rows: pa.Table) -> None:
     """Raise `Damaged` if another file of a chunk is missing or damaged; `Gone` if it was united meanwhile."""
-    for inside, key, expected in _others(store, stem, rows):
+    for inside, key, expected in store.others(stem, rows):
         if key not in listed[inside]:
             if (name := listed["runs"][stem]) in store.folder.list("runs"):
                 raise Damaged(store.folder, name, f"lacks its part of {inside}/")
@@ -88,10 +86,3 @@ def _check_others(store: Store, listed: Listed, stem: str, rows: pa.Table) -> No
             parts.checked(store.folder, listed[inside][key], expected)
         else:
             contents.read_others(store.folder, listed[inside][key], expected, rows)
-
-
-def _others(store: Store, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
-    """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
-    yield from ((table, stem, schema) for table, schema in store.tables.schemas.items() if table != "runs")
-    if rows is not None:
-        yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
