@@ -294,6 +294,9 @@ def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
     assert "no scheduler of Dask answers at tcp://127.0.0.1:9" in done.stderr
     done = dlsweep("run", "tiny.yaml", "--scheduler", "here", "-j", "2", code=2)
     assert done.stderr.strip() == "a scheduler of Dask has workers of its own: remove -j, or --scheduler"
+    for options in ([], ["--executor", "dask"]):  # a variable that is not set
+        done = dlsweep("run", "tiny.yaml", "--scheduler=", *options, code=2)
+        assert done.stderr.strip() == "a scheduler of Dask needs an address, such as tcp://node7:8786; got none"
 
 
 def test_a_plug_in_ends_its_own_runs_only_whatever_it_raises(dlsweep: Dlsweep) -> None:

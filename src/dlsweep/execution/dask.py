@@ -58,6 +58,14 @@ class About:
     lacks: str = ""
 
 
+def require() -> None:
+    """Raise a `UsageError` if the package distributed is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(INSTALL) from error
+
+
 def workers_of(scheduler: str) -> tuple[int, int, str]:
     """Return the number of workers of a scheduler, and the bytes of memory that the smallest of them may use.
 
@@ -256,12 +264,10 @@ def _refuse(faults: Sequence[str]) -> None:
 @contextmanager
 def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     """Yield a client of a scheduler, or of a cluster of this machine that ends with it."""
-    try:
-        from dask import config
-        from dask.utils import parse_timedelta
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UsageError(INSTALL) from error
+    from dask import config
+    from dask.utils import parse_timedelta
+    from distributed import Client, LocalCluster
+
     for name in ("distributed", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if not scheduler:
