@@ -331,7 +331,11 @@ def test_a_server_that_is_gone_ends_the_sweep_with_a_sentence(remote: Remote) ->
 
 
 def test_what_is_missing_for_a_server_is_told(remote: Remote) -> None:
-    lacking = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    lacking: dict[str, Any] = {
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     done = remote("run", "tiny.yaml", "-o", remote.url, code=4, **lacking, HOME=str(remote.folder))
     assert "Unable to locate credentials (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write" in done.stderr
     done = remote("run", "tiny.yaml", "-o", remote.url, code=4, AWS_SECRET_ACCESS_KEY="wrong")
