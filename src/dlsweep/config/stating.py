@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS, Claim, PartialArm, Relation, Stated
-from dlsweep.config.document import Key, Node, Reading, each, whole
+from dlsweep.config.document import Key, Node, Reading, each, read_list, whole
 from dlsweep.config.labels import Words, read_partial_arm, words_of
 from dlsweep.config.settings import check
 from dlsweep.config.sweep import Sweep
@@ -20,16 +20,11 @@ _EXAMPLE = "{He beats Xavier: {arm: {init: he}, beats: {init: xavier}}}"
 
 def read_claims(sweep: Sweep) -> Reading[list[Stated]]:
     """Read the claims of a sweep, whose levels have their labels."""
-    node = sweep.top.get("claims")
-    if node is None:
-        return []
-    if not node.is_list:
-        yield node.place.mistake(f"claims must be a list of claims such as [{_EXAMPLE}], got {node}")
-        return []
+    nodes = yield from read_list(sweep.top.get("claims"), f"claims must be a list of claims such as [{_EXAMPLE}]")
     words = words_of(sweep)
-    read = yield from each(_read_claim(sweep, one, words) for one in node.value)
+    read = yield from each(_read_claim(sweep, one, words) for one in nodes)
     first: dict[str, Key] = {}
-    for name in (key for one in node.value if one.is_mapping for key in one.value):
+    for name in (key for one in nodes if one.is_mapping for key in one.value):
         if (known := first.setdefault(name.strip(), name)) is not name:
             line = f", first on line {known.place.line}" if known.place.line else ""
             yield name.place.mistake(f"two claims have the name {str(name)!r}{line}; give one of them another")

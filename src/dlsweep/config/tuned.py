@@ -48,18 +48,14 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
 
 def _read_name(sweep: Sweep, node: Node) -> Reading[str]:
     """Read the name of a factor that is tuned: a field, or a setting."""
-    name, names = str(node.value), [f.name for f in sweep.factors]
-    if name in names:
-        found = name
-    else:
-        f = yield from factor(name, node.place)
-        found = f.name if f else ""
-    if found.partition(".")[0] == "data":
+    name = str(node.value)
+    found = yield from factor(name, node.place)
+    if found and found.field == "data":
         yield node.place.mistake(f"tune.over chooses settings of the training, not the data, got {name}")
-    if found in ("train.iterations", "train.epochs"):
-        hint = nearest("", [other for other in names if other != found])
+    if name in ("train.iterations", "train.epochs"):
+        hint = nearest("", [f.name for f in sweep.factors if f.name != name])
         yield node.place.mistake(f"candidates have the same number of steps, so {name} is not tuned{hint}")
-    return found
+    return name
 
 
 def _check_split(sweep: Sweep, on: str, node: Node) -> Reading[None]:
