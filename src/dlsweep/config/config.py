@@ -29,17 +29,16 @@ from dlsweep.tasks import Task
 class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
-    mapping. text: the bytes as they were given. replicates: of each arm, with their seeds. factors: the columns of the
-    tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
-    plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
-    upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. task: of its
-    models, which have one in common. claims: on its arms; alpha: of the tests of all claims together. looks: at the
-    claims, if they are planned. tuning: the settings that are chosen for each arm; None if none.
+    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
+    replicates: of each arm, with their seeds. factors: the columns of the tables that hold levels, in the order of the
+    grid, and then those of the six standard factors that are not in it. plots: names from the registry of plots, with
+    their settings. count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
+    notes: sentences for the user on what may not be meant. task: of its models, which have one in common. claims: on
+    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
+    settings that are chosen for each arm; None if none.
     """
 
     name: str
-    title: str | None
     file: Path | None
     text: bytes
     replicates: Replicates

@@ -99,11 +99,10 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         return None
     config = Config(
         name=sweep.name,
-        title=sweep.title,
         file=given.file,
         text=given.text,
         replicates=sweep.seeds,
-        factors=tuple(f.name for f in sweep.factors),
+        factors=tuple(sweep.columns),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,

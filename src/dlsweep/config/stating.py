@@ -45,7 +45,7 @@ def _read_claim(sweep: Sweep, node: Node, words: Words) -> Reading[Stated | None
     relation = _relation(body, name)
     settings = yield from _read_settings(body, name, relation)
     parts = yield from _read_parts(sweep, body, words)
-    metric = yield from _read_metric(sweep, body.value.get("metric"))
+    metric = _metric(sweep, body.value.get("metric"))
     if settings is None or parts is None or metric is None:
         return None
     return Stated(_claim(str(name).strip(), relation, settings, parts, metric), name, body.value)
@@ -102,22 +102,21 @@ def _read_parts(sweep: Sweep, body: Node, words: Words) -> Reading[dict[str, lis
     return parts
 
 
-@whole
-def _read_metric(sweep: Sweep, node: Node | None) -> Reading[Metric | None]:
-    """Read the metric of a claim: by default the one that arms are compared by."""
+def _metric(sweep: Sweep, node: Node | None) -> Metric | None:
+    """Return the metric of a claim: by default the one that arms are compared by."""
     name = sweep.task.metrics[0] if node is None else node.value
     try:
         return metric_of(sweep, name) if isinstance(name, str) else None
     except UsageError as error:
         if node is not None:
-            yield node.place.mistake(str(error))
+            raise node.place.refused(str(error)) from None
     return None
 
 
 def metric_of(sweep: Sweep, name: str) -> Metric:
     """Return a metric of a sweep. A `UsageError` says that the sweep does not record it."""
-    factors = [factor.name for factor in sweep.factors]
-    return parse_metric(name, splits=sweep.evaluate.on, factors=factors, task=sweep.task, layers=sweep.evaluate.layers)
+    on, layers = sweep.evaluate.on, sweep.evaluate.layers
+    return parse_metric(name, splits=on, factors=sweep.columns, task=sweep.task, layers=layers)
 
 
 def _claim(
