@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -81,11 +82,14 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder."""
-    new = path.with_name(f".{path.name}.tmp")  # the dot hides it from readers of Parquet folders
+    """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder.
+
+    Another process may write the same file: a worker of Dask whose runner was killed, while the next one trains.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # the dot hides it from readers of Parquet folders
     with writing(path):
         try:
-            with created(new) as file:
+            with new.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -59,8 +60,15 @@ class Cluster:
         return process
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker that nobody starts again."""
+        """Start a worker that nobody starts again, unless it has a nanny."""
         return self._start("worker", self.address, "--no-nanny", "--no-dashboard", *(options or ("--nthreads", "1")))
+
+    def await_workers(self, count: int) -> None:
+        """Wait for a number of workers."""
+        from distributed import Client
+
+        with Client(self.address) as client:
+            client.wait_for_workers(count)
 
     def end(self) -> None:
         for process in self.processes[::-1]:
@@ -164,9 +172,9 @@ def test_a_task_carries_the_earlier_training_of_its_own_runs_only(
     sent = list[tuple[set[str], set[str]]]()
     submit = Client.submit
 
-    def seen(client: Any, work: Any, task: Task, chunk: Chunk, **options: Any) -> Any:
+    def seen(client: Any, work: Any, task: Task, chunk: Chunk, *more: Any, **options: Any) -> Any:
         sent.append((set(task.earlier.runs if task.earlier else ()), {run.id for run in chunk}))
-        return submit(client, work, task, chunk, **options)
+        return submit(client, work, task, chunk, *more, **options)
 
     monkeypatch.setattr(Client, "submit", seen)
     keep = ["evaluate.keep=final", "evaluate.every=10"]
@@ -349,25 +357,78 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
-    """A worker in a mount namespace of its own, where the folder of the results is empty."""
+@contextmanager
+def worker_elsewhere(cluster: Cluster, results: Path) -> Iterator[None]:
+    """Start a worker in a mount namespace of its own, where the folder of the results is empty."""
     if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("needs root and mount namespaces")
-    (tmp_path / "results").mkdir()
-    mount = f'mount -t tmpfs none {tmp_path / "results"} && exec "$0" "$@"'
-    command = [
-        "unshare",
-        "-m",
-        "bash",
-        "-c",
-        mount,
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_worker",
-        cluster.address,
-    ]
-    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
-    with started([*command, *options], cwd=cluster.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    results.mkdir(exist_ok=True)
+    mount = f'mount -t tmpfs none {results} && exec "$0" "$@"'
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.address]
+    command = ["unshare", "-m", "bash", "-c", mount, *worker, "--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    with started(command, cwd=cluster.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield
+
+
+def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
+    with worker_elsewhere(cluster, tmp_path / "results"):
         done = dlsweep("run", "tiny.yaml", "--scheduler", cluster.address, code=2, anew=True)
     assert "does not see" in done.stderr
     assert "workers need the same folder at the same path" in done.stderr
+
+
+@pytest.mark.parametrize("fault", ["has 2 threads", "does not see"])
+def test_a_worker_that_comes_later_is_checked_as_well(dlsweep: Dlsweep, cluster: Cluster, fault: str) -> None:
+    """In another folder it would write results that nobody finds, and report them."""
+    first = cluster.worker()
+    with ExitStack() as stack, dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 1, process)
+        if fault == "does not see":
+            stack.enter_context(worker_elsewhere(cluster, dlsweep.folder / "results"))
+        else:
+            cluster.worker("--nthreads", "2")
+        first.kill()
+        messages = process.communicate()[1]
+    assert process.returncode == 2, messages
+    assert "workers of Dask cannot train this sweep:\n  tcp://127.0.0.1:" in messages
+    assert fault in messages
+    assert "Traceback" not in messages
+    dlsweep("run", "tiny.yaml", *LONG, "-j", "1", "-q")
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
+
+
+DEADLY_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_left_out(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
+    """It dies as it imports the module that the runner asks for."""
+    (dlsweep.folder / "swishes.py").write_text(PLUG_IN, "utf-8")
+    (dlsweep.folder / "sweep.py").write_text(USES, "utf-8")
+    (tmp_path / "deadly").mkdir()
+    (tmp_path / "deadly/swishes.py").write_text(DEADLY_IMPORT, "utf-8")
+    cluster.worker()
+    cluster.environment["PYTHONPATH"] = str(tmp_path / "deadly")
+    deadly = cluster.worker()
+    cluster.await_workers(2)
+    path = {"PYTHONPATH": str(dlsweep.folder)}
+    done = python("sweep.py", cluster.address, folder=dlsweep.folder, environment=path, anew=True)
+    assert done.returncode == 0, done.stderr
+    assert deadly.wait() == -signal.SIGKILL
+    assert package.open_results(dlsweep.folder / "results/tiny").runs["status"].tolist() == ["done"] * 4
+
+
+def test_workers_that_always_die_when_they_are_asked_are_told(
+    dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Their nanny starts them again."""
+    (dlsweep.folder / "swishes.py").write_text(PLUG_IN, "utf-8")
+    (dlsweep.folder / "sweep.py").write_text(USES, "utf-8")
+    (tmp_path / "deadly").mkdir()
+    (tmp_path / "deadly/swishes.py").write_text(DEADLY_IMPORT, "utf-8")
+    cluster.environment["PYTHONPATH"] = str(tmp_path / "deadly")
+    cluster.worker("--nthreads", "1", "--nanny")
+    path = {"PYTHONPATH": str(dlsweep.folder)}
+    done = python("sweep.py", cluster.address, folder=dlsweep.folder, environment=path, anew=True)
+    assert done.returncode == 2, done.stderr
+    assert "workers of Dask end when they are asked" in done.stderr
+    assert not list(dlsweep.folder.glob("results/tiny/runs/*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -209,6 +210,47 @@ def test_of_two_parts_of_a_chunk_the_marker_names_one(folder: RemoteFolder) -> N
     folder._objects.put("runs/.0123456789abcdef", B.encode())
     assert folder.list("runs") == [B]
     assert folder.list("curves") == [CURVES_B]
+
+
+def test_a_worker_asks_for_the_lease_before_its_first_change(
+    folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of its machine is another one than that of its runner."""
+    with folder.lock():
+        worker = pickle.loads(pickle.dumps(folder))
+        worker.put("file", b"")
+        worker = pickle.loads(pickle.dumps(folder))
+        monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
+        with RemoteFolder(located(url)).lock(), pytest.raises(ResultsInUse, match="was taken by another process"):
+            worker.put(CURVES_A, b"a")
+    assert folder.list("curves") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"[]",
+        b'{"host": "node7", "pid": Infinity, "since": "2026-01-01"}',
+        *(
+            b'{"host": "node7", "pid": 1, "since": "2026-01-01", "expiry": %s}' % expiry
+            for expiry in (b"Infinity", b"NaN", b"-1", b"true", b'"long"', b"1" + b"0" * 400)
+        ),
+    ],
+    ids=lambda content: content[:90].decode().rpartition(" ")[2],
+)
+def test_a_lease_that_another_program_wrote_expires(
+    folder: RemoteFolder, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder._objects.put(".lease/00000001", content)
+    assert folder.holder() is not None
+    with pytest.raises(ResultsInUse, match=r"is in use: process \d+ on .* is free in 60 seconds"):
+        folder.lock().__enter__()
+    monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
+    with folder.lock():
+        pass
 
 
 @pytest.mark.parametrize("given", ["soon", "1", "inf", "nan"])

@@ -13,6 +13,7 @@ from dlsweep.cli.each import each
 from dlsweep.cli.options import Above0, Json, Results, checked
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import Unreadable
+from dlsweep.text import printable
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -50,7 +51,7 @@ def status(
         if as_json:
             print_json([_data(one) for one in found.values()])
         elif (text := "\n".join(map(sentence, found.values()))) != shown:
-            print(text, flush=True)
+            print("\n".join(map(printable, text.splitlines())), flush=True)
             shown = text
         if not watch or not any(one.holder for one in found.values()):
             return

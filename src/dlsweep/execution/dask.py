@@ -30,6 +30,7 @@ from dlsweep.storage.store import Store
 from dlsweep.training.plan import Chunk
 
 AHEAD = 2  # tasks that wait at a worker, so that it never idles
+ATTEMPTS = 3  # to ask workers that all die meanwhile
 PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
 
 # By default Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: this takes most
@@ -41,7 +42,7 @@ INSTALL = "the executor dask needs the package distributed; install it: pip inst
 
 @dataclass(frozen=True)
 class About:
-    """Facts about a worker.
+    """Facts about a worker, or those that it must share with the runner.
 
     machine: on which the bits of its runs depend. record: a checksum of the record that it sees. lacks: the reason why
     it cannot import a module that registers functions.
@@ -70,14 +71,39 @@ def workers_of(scheduler: str) -> tuple[int, int, str]:
 
 
 def _described(client: Any, task: Task | None) -> dict[str, About]:
-    """Return the facts about each worker, by address. Raise a `UsageError` if a worker cannot report them."""
+    """Return the facts about each worker, by address, except for those that die meanwhile.
+
+    Raise a `UsageError` if a worker cannot report them, or if all die, also the ones that follow them.
+    """
+    from distributed.comm import CommClosedError
+
+    for _ in range(ATTEMPTS):
+        answers = client.run(_about, task, on_error="return")
+        found = {address: answer for address, answer in answers.items() if isinstance(answer, About)}
+        there = client.nthreads() if len(found) < len(answers) else {}
+        for address in there.keys() & answers.keys() - found.keys():
+            if not isinstance(error := answers[address], CommClosedError):  # no dlsweep, or another version of it
+                what = f"{address}: {type(error).__name__}: {error}"
+                raise UsageError(
+                    f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {version('dlsweep')} there"
+                ) from error
+        if found:
+            return found
+        _await_worker(client)
+    raise UsageError("the workers of Dask end when they are asked for their versions; their messages may say why")
+
+
+def _await_worker(client: Any) -> None:
+    """Wait for a first worker; raise a `UsageError` if none comes."""
+    from dask import config
+    from dask.utils import parse_timedelta
+
     try:
-        return dict(client.run(_about, task))
-    except Exception as error:  # a worker without dlsweep, or with another version of it
-        what = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {version('dlsweep')} there"
-        ) from error
+        client.wait_for_workers(1, timeout=parse_timedelta(config.get(PATIENCE)))
+    except TimeoutError:
+        address = client.scheduler.address
+        advice = f"start some: dask worker {address} --nthreads 1"
+        raise UsageError(f"the scheduler at {address} has no workers; {advice}") from None
 
 
 def train_with_dask(
@@ -90,11 +116,12 @@ def train_with_dask(
     task = _from_anywhere(task)
     pending: dict[Any, Chunk] = {}
     with _client(scheduler, jobs) as client:
-        width = AHEAD * _checked(client, task.only(()))
+        needed = _needed(task)
+        width = AHEAD * _checked(client, task.only(()), needed)
         try:
             while True:
                 while len(pending) < width and (chunk := again.pop() if again else next(todo, None)):
-                    pending[client.submit(_work, task.only(chunk), chunk, pure=False)] = chunk
+                    pending[client.submit(_work, task.only(chunk), chunk, needed, pure=False)] = chunk
                 if not pending:
                     return
                 progress(0)  # raises if the sweep is to stop
@@ -149,10 +176,15 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
         raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
 
 
-def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
-    """Train a chunk on a worker. Return its receipts, and the run-iterations that they took."""
-    for module in task.modules:
-        import_module(module)
+def _work(task: Task, chunk: Chunk, needed: About) -> tuple[list[Receipt], int]:
+    """Train a chunk on a worker. Return its receipts, and the run-iterations that they took.
+
+    A worker may have come after the others were checked, so it is checked again: in another folder, all would be lost.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    _refuse(_faults(worker.address, _about(task, worker), needed, task))
     machine.keep_freed_memory()
     iterations = 0
 
@@ -186,25 +218,39 @@ def _about(task: Task | None, dask_worker: Any = None) -> About:
     )
 
 
-def _checked(client: Any, task: Task) -> int:
+def _needed(task: Task) -> About:
+    """Return the facts that a worker must share to work on this task."""
+    record = crc32(task.store.folder.get("sweep.json"))
+    return About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0, here(), record)
+
+
+def _checked(client: Any, task: Task, needed: About) -> int:
     """Return the number of workers. Raise a `UsageError` for those that cannot work on this task."""
-    own = crc32(task.store.folder.get("sweep.json"))
-    mine = About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0, here())
-    faults = []
     found = _described(client, task)
-    for address, about in found.items():
-        for package in ("dlsweep", "python", "numpy"):
-            if (there := getattr(about, package)) != getattr(mine, package):
-                faults.append(f"{address} has {package} {there}, and this process has {getattr(mine, package)}")
-        if about.lacks:
-            faults.append(f"{address} cannot import your functions: {about.lacks}; put their module on its PYTHONPATH")
-        if about.threads > 1:
-            faults.append(f"{address} has {about.threads} threads; start a worker for each core, with --nthreads 1")
-        if about.record != own:
-            faults.append(f"{address} does not see {task.store.folder}; workers need the same folder at the same path")
+    _refuse([fault for address, about in found.items() for fault in _faults(address, about, needed, task)])
+    return len(found)
+
+
+def _faults(address: str, about: About, needed: About, task: Task) -> list[str]:
+    """Return sentences on a worker that cannot work on a task."""
+    faults = [
+        f"{address} has {package} {there}, and this process has {own}"
+        for package in ("dlsweep", "python", "numpy")
+        if (there := getattr(about, package)) != (own := getattr(needed, package))
+    ]
+    if about.lacks:
+        faults.append(f"{address} cannot import your functions: {about.lacks}; put their module on its PYTHONPATH")
+    if about.threads > needed.threads:
+        faults.append(f"{address} has {about.threads} threads; start a worker for each core, with --nthreads 1")
+    if about.record != needed.record:
+        faults.append(f"{address} does not see {task.store.folder}; workers need the same folder at the same path")
+    return faults
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    """Raise a `UsageError` if there are faults."""
     if faults:
         raise UsageError("\n".join(["workers of Dask cannot train this sweep:", *(f"  {one}" for one in faults)]))
-    return len(found)
 
 
 @contextmanager
@@ -232,9 +278,5 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"no scheduler of Dask answers at {scheduler}: {error}") from error
     with client:
-        try:
-            client.wait_for_workers(1, timeout=patience)
-        except TimeoutError:
-            advice = f"start some: dask worker {scheduler} --nthreads 1"
-            raise UsageError(f"the scheduler at {scheduler} has no workers; {advice}") from None
+        _await_worker(client)
         yield client

@@ -202,10 +202,13 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 def clear(results: Results) -> None:
-    """Remove the figures that were drawn before: they may be out of date."""
+    """Remove the figures that were drawn before, which may be out of date, and those of killed writers."""
     drawn = re.compile(rf"({'|'.join(map(re.escape, titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
-    for name in () if folder.is_symlink() else results.files.list(folder.name):
+    if folder.is_symlink():
+        return
+    results.files.clean(folder.name)
+    for name in results.files.list(folder.name):
         if drawn.fullmatch(name.removeprefix(f"{folder.name}/")):
             results.files.delete(name)
 

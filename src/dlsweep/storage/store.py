@@ -55,16 +55,28 @@ class Store:
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
         """Return the rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
 
-        A damaged part counts as none, and is set aside.
+        A damaged part counts as none, and is set aside; so does a part without its partners in the other tables: a
+        worker has outlived its killed runner, and the next runner has deleted these before the worker wrote runs/.
         """
         listed = parts.listing(self.folder, "runs")
         for stem in (parts.stem(runs[:count]) for count in range(1, len(runs) + 1)):
             if name := listed.get(stem):
                 try:
-                    return self.read_runs(name)
+                    rows = self.read_runs(name)
+                    if self._has_partners(stem, rows):
+                        return rows
                 except Damaged:
-                    self.set_aside([stem])
+                    pass
+                self.set_aside([stem])
         return None
+
+    def _has_partners(self, stem: str, rows: pa.Table) -> bool:
+        """Tell if the parts in the other tables are there, and the weights, that belong to these rows of runs/."""
+        needed = {(table, stem) for table in self.tables.schemas} | {
+            (parts.WEIGHTS, run) for run in parts.checksums(rows)
+        }
+        names = self._named({key for _, key in needed})
+        return needed <= {(name.partition("/")[0], parts.key(name)) for name in names}
 
     def remove(self, keys: Collection[str]) -> None:
         """Delete the files with these keys from all folders: first the rows of runs/, without which no other counts."""
