@@ -11,7 +11,7 @@ from dlsweep.analysis.questions import Questions
 from dlsweep.analysis.sequential import Plan
 from dlsweep.analysis.testing import examined
 from dlsweep.config import Config, load
-from dlsweep.config.looks import MOST, Looks, arm_id, arms_of
+from dlsweep.config.claims import MOST, Looks, arm_id, arms_of
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter

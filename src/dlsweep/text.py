@@ -228,23 +228,26 @@ def similar(word: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), None)
 
 
-def did_you_mean(name: str | None) -> str:
-    """Return the part of a message that suggests a name; "" without one.
+def did_you_mean(*names: str | None) -> str:
+    """Return the part of a message that suggests names; "" without one.
 
-    >>> did_you_mean("relu"), did_you_mean(None)
-    ("; did you mean 'relu'?", '')
+    >>> did_you_mean("relu", "tanh"), did_you_mean(None)
+    ("; did you mean 'relu' or 'tanh'?", '')
     """
-    return f"; did you mean {name!r}?" if name else ""
+    shown = " or ".join(repr(name) for name in names if name)
+    return f"; did you mean {shown}?" if shown else ""
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
+def nearest(word: str, names: Iterable[str], meant: Sequence[str] = ()) -> str:
     """Return the end of a message about an unknown name: the nearest one, if there is one, and all.
+
+    meant: what the word can mean, in place of the nearest name.
 
     >>> nearest("rleu", ["tanh", "relu"])
     "; did you mean 'relu'? (choices: relu, tanh)"
     """
     choices = sorted(names)
-    hint = did_you_mean(similar(word, choices))
+    hint = did_you_mean(*meant) or did_you_mean(similar(word, choices))
     return f"{hint} (choices: {', '.join(choices)})" if choices else hint
 
 

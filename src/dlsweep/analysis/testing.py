@@ -16,8 +16,7 @@ from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.questions import Contrast, Interval, Question, Questions
 from dlsweep.analysis.sequential import Decision, Plan, sequential_equals, sequential_order, sequential_test
 from dlsweep.analysis.statistics import Needed, detectable, fewest_seeds, hull, seeds_to_decide
-from dlsweep.config.claims import Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import Claim, Looks
 from dlsweep.errors import UsageError
 
 

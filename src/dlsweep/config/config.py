@@ -10,9 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.claims import ALPHA, Claim
+from dlsweep.config.claims import ALPHA, Claim, Looks, arm_id
 from dlsweep.config.expansion import arms
-from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
@@ -21,6 +20,7 @@ from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.tuning import Tuning, grouped
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets.division import by_seed
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
 from dlsweep.tasks import TASKS, Task
 
@@ -105,7 +105,9 @@ class Config:
         for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
             levels = {factor: arm.labels[factor] for factor in self.factors}
             evaluate = evaluated(arm.fields["train"], arm.fields["data"])
-            yield Arm(name=self._arm_name(arm.labels), levels=levels, evaluate=evaluate, members=members, **arm.fields)
+            choices = {factor: arm.fields[factor] for factor in BY_NAME}
+            fingerprint, train = arm.fields["fingerprint"], arm.fields["train"]
+            yield Arm(self._arm_name(arm.labels), levels, fingerprint, choices, train, evaluate, members)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Return the evaluations of an arm. The data is read only if their number depends on it."""

@@ -146,8 +146,7 @@ def read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str])
     words: of the sweep; faulty: fields with a mistake, whose factors are left out.
     """
     if not node.is_mapping or not node.value:
-        yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
-        return {}
+        raise node.place.refused(f"{key} gives arms by their levels, such as {{init: he}}, got {node}")
     partial: dict[str, tuple[str, ...]] = {}
     for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:

@@ -25,6 +25,7 @@ from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
+from dlsweep.config.runs import Arm
 from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.stating import read_claims
@@ -68,26 +69,13 @@ def load_resolved(resolved: Mapping[str, Any]) -> Config:
     return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
-def choices(config: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, tuple[Choice, ...]]:
-    """Return the choices of each factor that a config names, outside and in its grid; the rest of it is not read.
+def first_arm(config: Mapping[str, Any], overrides: Iterable[str]) -> Arm:
+    """Return the first arm of a config, whose data and network need not fit together.
 
-    >>> choices({"model": "mlp"}, ["grid.init=he"])["init"]
-    (Choice(name='he', settings={}),)
+    >>> first_arm({"name": "x", "model": "mlp"}, ["grid.init=he"]).init
+    Choice(name='he', settings={})
     """
-
-    def reading() -> Reading[dict[str, LevelSpec | None]]:
-        document = yield from read_mapping(config)
-        assert document is not None
-        document = yield from override(document, overrides)
-        grid = document.value.get("grid")
-        given = {field: document.value[field] for field in OUTSIDE if field in document.value}
-        given |= grid.value if grid else {}
-        return dict(zip(map(str, given), (yield from each(read_level(field, node) for field, node in given.items()))))
-
-    specs, mistakes = gather(reading())
-    if mistakes:
-        raise ConfigError(mistakes)
-    return {field: spec.levels[0].choices for field, spec in specs.items() if spec}
+    return next(_load(config, overrides, MAX_RUNS, ()).arms())
 
 
 def _load(
@@ -220,7 +208,7 @@ def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
 def _factors(sweep: Sweep) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
     given = {f.name: f for grid in sweep.grids for f in grid.factors}
-    standard = {name: Factor(name, name) for name in STANDARD if sweep.task.concerns(name)}
+    standard = {name: Factor.of(name) for name in STANDARD if sweep.task.concerns(name)}
     return (*given.values(), *(factor for name, factor in standard.items() if name not in given))
 
 

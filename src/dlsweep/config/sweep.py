@@ -150,6 +150,11 @@ class Sweep:
         return self.faulty.union(*(grid.faulty for grid in self.grids))
 
     @property
+    def is_read(self) -> bool:
+        """True if the levels of all grids are known."""
+        return not self.every_fault and bool(self.blocks) and all(self.blocks)
+
+    @property
     def axes(self) -> Iterator[Axis]:
         """The axes of all grids."""
         return (axis for grid in self.grids for axis in grid.axes)

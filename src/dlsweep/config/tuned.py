@@ -34,8 +34,7 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
         return None
     place = sweep.place_of("tune")
     if sweep.task.chance:
-        yield place.mistake(f"tune has no effect on a {sweep.task.noun}; take it out")
-        return None
+        raise place.refused(f"tune has no effect on a {sweep.task.noun}; take it out")
     read = yield from read_section(TUNE, node, place)
     if read is None:
         return None

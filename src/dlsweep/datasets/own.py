@@ -14,9 +14,8 @@ from annotated_types import Ge, Le
 
 from dlsweep import machine
 from dlsweep.datasets import features, labels
-from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.datasets.base import Arrays, Dataset, Subset
 from dlsweep.datasets.division import Division
-from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 from dlsweep.marks import Added, Spells
 from dlsweep.randomness import stream

@@ -42,7 +42,7 @@ class _Arms(NamedTuple):
 
 def possible(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims that no results of the sweep can decide."""
-    if not sweep.claims or sweep.every_fault or not all(sweep.blocks):
+    if not sweep.claims or not sweep.is_read:
         return
     found = list(expansion.arms(sweep.blocks, sweep.rules))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
@@ -262,3 +262,6 @@ def _layers(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) -> Iter
             )
             yield stated.nodes["metric"].place.mistake(told)
             return
+
+
+CHECKS = (possible, crossed)
