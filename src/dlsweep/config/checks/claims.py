@@ -15,7 +15,7 @@ from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import ABSENT, aligned, along, in_all, open_factors, partial_arms
 from dlsweep.config.stating import metric_of
 from dlsweep.config.sweep import Combination, Combined, Sweep
-from dlsweep.config.words import numeric_values
+from dlsweep.config.words import numeric_settings, numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
@@ -204,7 +204,7 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
     setting, task = stated.claim.along, arms.sweep.task
     place = stated.nodes[stated.claim.relation].place
     told = f"claims.{stated.claim.relation} must name a numeric setting that varies in these arms"
-    rows = along(there, setting, factors, task)
+    rows = along({arm: numeric_settings(arm.fields, arm.labels, task).get(setting) for arm in there}, setting, factors)
     if len(rows) < 2:
         values = numeric_values(((arm.fields, arm.labels) for arm in there), task)
         varying = [column for column, found in values.items() if len(found) > 1]
