@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from dlsweep.errors import UsageError
 from dlsweep.signatures import Signature
@@ -25,10 +24,13 @@ class Contract:
     needs: Mapping[str, str] = field(default_factory=dict)
     with_rest: Mapping[str, str] = field(default_factory=dict)
 
-    def broken(self, function: Callable[..., Any]) -> str:
-        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none."""
+    def fault(self, signature: Signature) -> str:
+        """Return the mistake in a function's signature, as the end of a sentence; "" if there is none.
+
+        The defaults of dlsweep's own entries have tests.
+        """
         try:
-            parameters = inspect.signature(function).parameters.values()
+            parameters = inspect.signature(signature.function).parameters.values()
         except (TypeError, ValueError):  # compiled, or not a function
             return "must be a function whose parameters can be read; define a Python function that calls it"
         for p in parameters:
@@ -43,23 +45,16 @@ class Contract:
             asked = ", ".join([*self.passed, *([f"then its {self.rest}"] if self.rest else [])])
             needed = f"the positional parameters {asked}" if asked else "no positional parameters"
             return f"must take {needed}, and has {', '.join(given) or 'none'}; settings come after a *"
-        settings = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
-            if name not in settings:
+        keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        needs = {**self.needs, **(self.with_rest if rest else {})}
+        for name, reason in needs.items():
+            if name not in keywords:
                 return f"must have a keyword-only setting {name!r}, because {reason}"
-        return ""
-
-    def unfit(self, signature: Signature) -> str:
-        """Return the mistake in the settings of a signature, as the end of a sentence; "" if there is none.
-
-        A type that cannot be read may be defined later in its module. The defaults of dlsweep's own entries have tests.
-        """
         try:
             settings = signature.settings
-        except UsageError:
+        except UsageError:  # a type that cannot be read may be defined later in its module
             return ""
-        rest = signature.positional[len(self.passed) :]
-        for name, reason in {**self.needs, **(self.with_rest if rest else {})}.items():
+        for name, reason in needs.items():
             if settings[name].number is None or type(settings[name].default) not in (int, float):
                 told = f"must have a number with a default as its setting {name!r}"
                 return f"{told}, as in {name}: float = 0.1, because {reason}"

@@ -57,7 +57,7 @@ LEAST = 800_000_000
 
 
 def main() -> None:
-    """Run the command line. An error prints a sentence to stderr, and ends with its exit code."""
+    """Run the command line. A command returns its exit code; an error prints a sentence to stderr, and has its own."""
     warnings.showwarning = _warn
     logging.disable(logging.WARNING)  # of libraries
     try:

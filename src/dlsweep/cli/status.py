@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Option
 
 from dlsweep.cli.each import each
@@ -27,7 +26,7 @@ def status(
     watch: Annotated[bool, Option("-w", "--watch", help=WATCH)] = False,
     every: Annotated[float, EVERY] = 2.0,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Show the progress of a sweep: runs on disk, the process that trains, its rate and the time left.
 
     It only reads the folder of the results, so it may run on any machine that shares this folder.
@@ -54,11 +53,11 @@ def status(
             print("\n".join(map(printable, text.splitlines())), flush=True)
             shown = text
         if not watch or not any(one.holder for one in found.values()):
-            return
+            return 0
         try:
             time.sleep(every)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            return 130
 
 
 def _data(found: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from dlsweep.config.basics import read_evaluate, read_name, read_statistics, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, NOTES, Check, unused
 from dlsweep.config.config import Config
-from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
+from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, read_list, whole
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
@@ -25,6 +25,7 @@ from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
+from dlsweep.config.runs import Arm
 from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.stating import read_claims
@@ -68,26 +69,13 @@ def load_resolved(resolved: Mapping[str, Any]) -> Config:
     return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
-def choices(config: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, tuple[Choice, ...]]:
-    """Return the choices of each factor that a config names, outside and in its grid; the rest of it is not read.
+def first_arm(config: Mapping[str, Any], overrides: Iterable[str]) -> Arm:
+    """Return the first arm of a config, whose data and network need not fit together.
 
-    >>> choices({"model": "mlp"}, ["grid.init=he"])["init"]
-    (Choice(name='he', settings={}),)
+    >>> first_arm({"name": "x", "model": "mlp"}, ["grid.init=he"]).init
+    Choice(name='he', settings={})
     """
-
-    def reading() -> Reading[dict[str, LevelSpec | None]]:
-        document = yield from read_mapping(config)
-        assert document is not None
-        document = yield from override(document, overrides)
-        grid = document.value.get("grid")
-        given = {field: document.value[field] for field in OUTSIDE if field in document.value}
-        given |= grid.value if grid else {}
-        return dict(zip(map(str, given), (yield from each(read_level(field, node) for field, node in given.items()))))
-
-    specs, mistakes = gather(reading())
-    if mistakes:
-        raise ConfigError(mistakes)
-    return {field: spec.levels[0].choices for field, spec in specs.items() if spec}
+    return next(_load(config, overrides, MAX_RUNS, ()).arms())
 
 
 def _load(
@@ -111,16 +99,15 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         return None
     config = Config(
         name=sweep.name,
-        title=sweep.title,
         file=given.file,
         text=given.text,
         replicates=sweep.seeds,
-        factors=tuple(f.name for f in sweep.factors),
+        factors=tuple(sweep.columns),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
         notes=(*notes_on(left_out), *dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
-        _task=sweep.task.name,
+        task=sweep.task,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
         _resolved=resolve(sweep),
@@ -207,20 +194,15 @@ def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
 
 def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     """Read the plots, each with its node."""
-    if node is None:
-        return []
-    if not node.is_list:
-        example = "[{curves: {rows: activation}}]"
-        yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
-        return []
-    specs = yield from each(read_level("plots", one) for one in node.value)
-    return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
+    nodes = yield from read_list(node, "plots must be a list of plots such as [{curves: {rows: activation}}]")
+    specs = yield from each(read_level("plots", one) for one in nodes)
+    return [(one, spec.levels[0].choices[0]) for one, spec in zip(nodes, specs) if spec is not None]
 
 
 def _factors(sweep: Sweep) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
     given = {f.name: f for grid in sweep.grids for f in grid.factors}
-    standard = {name: Factor(name, name) for name in STANDARD if sweep.task.concerns(name)}
+    standard = {name: Factor.of(name) for name in STANDARD if sweep.task.concerns(name)}
     return (*given.values(), *(factor for name, factor in standard.items() if name not in given))
 
 

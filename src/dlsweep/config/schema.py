@@ -149,19 +149,18 @@ def _object(properties: Schema, **further: Any) -> Schema:
 
 def _grid() -> Schema:
     """Any factor as a key; factors that move together as one key with commas."""
-    dotted = {name: {"anyOf": _dotted(field, name)} for field in FIELDS for name in dotted_names(field)}
+    dotted = {name: {"anyOf": _dotted(Factor.of(name))} for field in FIELDS for name in dotted_names(field)}
     moving = r"^\s*[a-z_.0-9]+\s*(,\s*[a-z_.0-9]+\s*)+$"
     rows = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 2}}
     fields = {field: {"$ref": f"#/$defs/{field}/several"} for field in CHOSEN}
     return _object({**fields, **dotted}, patternProperties={moving: rows})
 
 
-def _dotted(field: str, name: str) -> list[Schema]:
+def _dotted(factor: Factor) -> list[Schema]:
     """The values that a dotted factor can have, each once."""
-    choice, _, setting = name.removeprefix(f"{field}.").rpartition(".")
     found: list[Schema] = []
-    for owner in Factor(name, field, choice or None, setting).owners(entries(field)):
-        value = _setting(owner, setting, expand=True)
+    for owner in factor.owners(entries(factor.field)):
+        value = _setting(owner, factor.setting, expand=True)
         found += [value] if value not in found else []
     return found
 

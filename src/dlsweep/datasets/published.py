@@ -19,9 +19,8 @@ from typing import BinaryIO, NamedTuple, cast
 
 import platformdirs
 
-from dlsweep.datasets.base import Dataset, Whole
+from dlsweep.datasets.base import Dataset, Subset, Whole
 from dlsweep.datasets.idx import GZIP
-from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError, Unreadable, UsageError
 from dlsweep.files import opened
 from dlsweep.text import size

@@ -19,8 +19,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from dlsweep.config.claims import ALPHA, RELATIONS, Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import ALPHA, RELATIONS, Claim, Looks
 from dlsweep.config.resolved import differences
 from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError

@@ -164,3 +164,6 @@ def _try_regularizer(choice: Choice, shape: tuple[int, ...]) -> str:
     except Exception:  # somebody's own regularizer: told when a network is built with it
         pass
     return ""
+
+
+CHECKS = (readable, splits, batches, monitors, ensembles, networks, regularizers)

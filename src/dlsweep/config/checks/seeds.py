@@ -105,3 +105,6 @@ def _names(sweep: Sweep) -> Iterator[str]:
         if model is not None:
             yield from named(model.settings.get("of"))
             yield from ("dropout" for name, value in model.settings.items() if name == "dropout" and value)
+
+
+CHECKS = (sources, ensembles, rounds, no_common_test)
