@@ -65,8 +65,8 @@ VOCABULARY: dict[tuple[str, ...], set[str]] = {
     ("storage", "results"): {
         "analysis.leaderboard.leaderboard",
         "analysis.closing.page",
-        "analysis.correctness.Correctness",
         "analysis.measured.Measured",
+        "analysis.predictions.Correctness",
     },
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

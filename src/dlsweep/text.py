@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain
 from math import floor, inf, isfinite, log10, nan
 from typing import Any
 
@@ -17,7 +16,6 @@ _DECIMALS = 6  # more of them are written as a power of ten
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
-_COMMAS = re.compile(r",(?![^\[]*\])")  # outside brackets
 _JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
@@ -188,32 +186,6 @@ def sentence(words: str) -> str:
     'Seeds overlap.'
     """
     return f"{words[0].upper()}{words[1:]}."
-
-
-def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
-    """Return the labels that a level names: its own label, or all labels of a name; of several, with commas, all.
-
-    >>> fitting_labels("sgd", ["sgd lr=0.1", "sgd lr=0.01", "adam"])
-    ['sgd lr=0.1', 'sgd lr=0.01']
-    >>> fitting_labels("adam,[40, 20]", ["adam", "[40, 20]"]), fitting_labels("adam,adm", ["adam"])
-    (['adam', '[40, 20]'], [])
-    """
-    known = list(labels)
-    found = [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
-    words = parts(level)
-    if found or len(words) == 1:
-        return found
-    each = [fitting_labels(word, known) for word in words]
-    return list(dict.fromkeys(chain(*each))) if all(each) else []
-
-
-def parts(level: str) -> list[str]:
-    """Return the parts of a text with commas outside brackets.
-
-    >>> parts("adam, [40, 20]")
-    ['adam', '[40, 20]']
-    """
-    return [word.strip() for word in _COMMAS.split(level)]
 
 
 def label_text(value: Any) -> str:

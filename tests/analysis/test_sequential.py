@@ -27,8 +27,6 @@ def test_looks_go_on_in_tens_to_the_last() -> None:
     assert Plan.of(0.05, claims=1, most=20, trained=10).looks == (10, 12, 15, 20)
     assert Plan.of(0.05, claims=1, most=20, trained=11).looks == (11, 12, 15, 20)
     assert Plan.of(0.05, claims=1, most=6).looks == (6,)
-    assert Plan.of(0.05, claims=1, most=20).next_look(8) == 10
-    assert Plan.of(0.05, claims=1, most=20).next_look(20) is None
 
 
 @pytest.mark.parametrize(("most", "trained", "least"), [(5, 0, 6), (10, 12, 12)])

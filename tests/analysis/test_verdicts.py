@@ -16,7 +16,7 @@ from tests.support.claims import Value, arm, store
 
 import dlsweep
 from dlsweep.analysis.checked import check
-from dlsweep.analysis.contrasts import Contrast
+from dlsweep.analysis.questions import Contrast
 from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.verdicts import Verdict
 from dlsweep.config.claims import Claim, Looks

@@ -5,22 +5,138 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dlsweep.analysis.frames import ENDED, crossing, replication
 from dlsweep.analysis.metrics import fitting, metric_values
-from dlsweep.analysis.ranking import Compared
-from dlsweep.analysis.statistics import Replication
+from dlsweep.analysis.statistics import INDEPENDENT, Replication, indistinguishable, pairing, row_intervals, row_means
+from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
-from dlsweep.types import Array
+from dlsweep.types import Array, DataFrame
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+
+@dataclass(frozen=True)
+class Compared:
+    """Metric of some rows, and its differences to one of them, paired by seed.
+
+    values: as they count, `(rows, seeds)`, NaN without a value; infinite for a loss of a run that diverged, and for a
+    level that was never reached. shown: the rows that are compared with the best of them. given: the index of the row
+    that others are compared with; None for the best one. replication: how the runs of a row depend on each other.
+    """
+
+    metric: Metric
+    values: Array
+    shown: Array
+    given: int | None = None
+    replication: Replication = INDEPENDENT
+
+    @property
+    def mean(self) -> Array:
+        """Mean of each row; NaN if a value is infinite; but `iterations_to` over the runs that reach the level."""
+        return row_means(self._reached(self.values))
+
+    def _reached(self, values: Array) -> Array:
+        """Return the values that a mean is over: of `iterations_to`, without runs that never reach the level."""
+        return np.where(np.isinf(values), np.nan, values) if self.metric.kind == "iterations_to" else values
+
+    @property
+    def order(self) -> Array:
+        """Shown rows, the best one first: few infinite values, then the mean; rows without values are last."""
+        at = np.flatnonzero(self.shown)
+        if self.metric.less_is_better is None:
+            return at
+        values = self.values[at]
+        finite = row_means(np.where(np.isinf(values), np.nan, values))
+        empty = np.isnan(values).all(axis=1)
+        key = finite if self.metric.less_is_better else -finite
+        return at[np.lexsort((np.nan_to_num(key, nan=np.inf), np.isinf(values).sum(axis=1), empty))]
+
+    @property
+    def best(self) -> int | None:
+        """Index of the best row; None if no direction is the better one, or no row has a finite value."""
+        if self.metric.less_is_better is None or not self.shown.any():
+            return None
+        first = int(self.order[0])
+        return first if np.isfinite(self.values[first]).any() else None
+
+    @property
+    def reference(self) -> int | None:
+        """Index of the row that others are compared with."""
+        return self.best if self.given is None else self.given
+
+    def columns(self) -> dict[str, Array]:
+        """Return the columns of all rows, by the end of their names."""
+        mean = self.mean
+        low, high = self._intervals(self._reached(self.values), self.metric.bounds)
+        columns = {"": mean, "_low": low, "_high": high}
+        if self.metric.kind == "iterations_to":
+            columns["_not_reached"] = np.isinf(self.values).sum(axis=1)
+        columns |= self._differences()
+        at = np.arange(len(mean))
+        return columns | {"_reference": at == self.reference, "_best": at == self.best, "_marked": self.marked}
+
+    @cached_property
+    def marked(self) -> Array:
+        """True for the best row and those that cannot be distinguished from it; rows without a mean have no mark.
+
+        With crossed seeds, and of seconds, only the best row has one: values are not independent, as tests would need.
+        """
+        marked = np.zeros(len(self.values), bool)
+        if self.best is None:
+            return marked
+        at = np.flatnonzero(self.shown)
+        oriented = -self.values[at] if self.metric.less_is_better else self.values[at]
+        best = int(np.searchsorted(at, self.best))
+        marked[at] = indistinguishable(oriented, best, ALPHA, self.replication.overlap)
+        alone: Array = np.arange(len(marked)) == self.best
+        return marked & ~np.isnan(self.mean) if self.tested else alone
+
+    @property
+    def tested(self) -> bool:
+        """True if rows can be tested against the best: their values are replicates."""
+        return self.metric.repeated and not self.replication.crossed
+
+    @property
+    def contradictory(self) -> Array:
+        """True for marked rows whose difference to the best has an interval without 0, and for others with 0 in it."""
+        found = self._differences()
+        low, high = found["_difference_low"], found["_difference_high"]
+        excludes = (low > 0) | (high < 0)
+        others = self.shown & ~np.isnan(low) & (np.arange(len(low)) != self.best) & (self.reference == self.best)
+        return np.asarray(others & (self.marked == excludes))
+
+    def _differences(self) -> dict[str, Array]:
+        """Return the differences to the reference, their intervals and the effect of pairing."""
+        empty = np.full(len(self.values), np.nan)
+        if self.reference is None:
+            return dict.fromkeys(("_difference", "_difference_low", "_difference_high", "_pairing"), empty) | {
+                "_pairs": np.zeros(len(empty), int)
+            }
+        values = self._reached(self.values)
+        own = values[self.reference]
+        with np.errstate(invalid="ignore"):  # of two infinite values
+            differences = values - own
+        differences[np.isinf(values) | np.isinf(own)] = np.inf  # no mean, whatever the sign
+        low, high = self._intervals(differences)
+        others = np.arange(len(values)) != self.reference
+        return {
+            "_difference": row_means(differences),
+            "_difference_low": low,
+            "_difference_high": high,
+            "_pairs": (~np.isnan(differences)).sum(axis=1),
+            "_pairing": np.array([pairing(row, own) if other else np.nan for row, other in zip(values, others)]),
+        }
+
+    def _intervals(self, values: Array, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[Array, Array]:
+        """Return the ends of the interval of each row; NaN if its values are no replicates."""
+        if not self.metric.repeated:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        return row_intervals(values, bounds=bounds, replication=self.replication)
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,6 @@ class Crossed(NamedTuple):
     df: float
     size: int
 
-    @property
-    def remaining(self) -> float:
-        """Variance of one seed's mean that would remain on infinitely many images (Jordan 2024, distribution-wise)."""
-        return max(0.0, self.seeds - self.residual) * self.size
-
 
 def crossed(d: ArrayLike) -> Crossed:
     """Return the variance of the mean of d over seeds and images, `(S, N)`, both drawn at random.
@@ -164,7 +159,8 @@ def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float =
     found = _components(squares / dfs, x.shape)
     draws = squares[:, None] / stream(0, "variance_shares").chisquare(dfs[:, None], (len(dfs), DRAWS))
     with np.errstate(invalid="ignore"):  # nothing varies
-        shares, drawn = (_share(np.maximum(0, part)) for part in (found, _components(draws, x.shape)))
+        parts = (np.maximum(0, part) for part in (found, _components(draws, x.shape)))
+        shares, drawn = (part / part.sum(axis=0) for part in parts)
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
     return [
         Share(tuple(names[axis] for axis in axes), max(0.0, v), float(s), float(a), float(b), bool(v < 0))
@@ -183,10 +179,6 @@ def components(values: ArrayLike) -> dict[tuple[int, ...], float]:
     x = np.asarray(values, np.float64)
     squares, dfs = _sums_of_squares(x, x.ndim)
     return dict(zip(_subsets(x.ndim), _components(squares / dfs, x.shape).tolist()))
-
-
-def _share(components: np.ndarray) -> np.ndarray:
-    return np.asarray(components / components.sum(axis=0))
 
 
 def _t_interval(mean: float, variance: float, df: float, confidence: float) -> tuple[float, float]:

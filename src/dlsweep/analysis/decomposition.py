@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.randomness import stream
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 TIMES = " × "  # between the factors of an interaction
 _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, are equal
@@ -105,12 +102,7 @@ class Decomposition:
     @cached_property
     def seeds(self) -> float:
         """Sum of squares of the seeds: of their means over all cells."""
-        return float(self._cells * np.square(self._by_seed - self._by_seed.mean()).sum())
-
-    @cached_property
-    def mean_seeds(self) -> float:
-        """Mean square of the seeds; NaN with one seed."""
-        return self.seeds / (len(self.values) - 1) if len(self.values) > 1 else float("nan")
+        return float(prod(self.values.shape[1:]) * np.square(self._by_seed - self._by_seed.mean()).sum())
 
     @cached_property
     def higher(self) -> float:
@@ -131,12 +123,9 @@ class Decomposition:
 
         (SS − df · MS of the term × seed) / (SS of all + MS of the seeds). It may be below 0; NaN with one seed.
         """
-        whole = self.total + self.mean_seeds
+        free = len(self.values) - 1
+        whole = self.total + (self.seeds / free if free else float("nan"))
         return (term.squares - term.df * term.mean_error) / whole if whole else float("nan")
-
-    @property
-    def _cells(self) -> int:
-        return prod(self.values.shape[1:])
 
     @property
     def _by_seed(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from dlsweep.errors import UsageError
 from dlsweep.metrics import SHARED, Metric
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.text import plural
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
 from dlsweep.analysis.facets import Cell, Facets, arms, refuse_mixed
 from dlsweep.errors import UsageError
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
+from dlsweep.types import DataFrame
 
 At = Literal["first", "last"] | Annotated[int, Ge(0)]  # a measured iteration of each run
 Quantity = Literal[

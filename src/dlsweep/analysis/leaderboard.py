@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dlsweep.analysis.board import Board
+from dlsweep.analysis.board import Board, Compared
 from dlsweep.analysis.metrics import metric_of
-from dlsweep.analysis.new_images import with_new_images
-from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.predictions import with_new_images
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
-from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import Array, DataFrame
 
 _HEAD = re.compile(r"(  \+ Exception Group )?Traceback.*:$")
 

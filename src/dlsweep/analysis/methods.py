@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dlsweep.analysis.chance import sources
 from dlsweep.analysis.crossed import CITED
+from dlsweep.analysis.luck import sources
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.sequential import RANDOM_PATTERNS as RANDOM_PATTERNS_OF_LOOKS
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS

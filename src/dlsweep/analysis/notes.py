@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.chance import sources
+from dlsweep.analysis.board import Compared
 from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.leaderboard import error_line
+from dlsweep.analysis.luck import sources
 from dlsweep.analysis.metrics import UNDEFINED
-from dlsweep.analysis.new_images import METRIC
-from dlsweep.analysis.ranking import Compared
-from dlsweep.analysis.shown import Shown
+from dlsweep.analysis.predictions import METRIC
 from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
 from dlsweep.metrics import SHARED
 from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural, plural_range
+
+if TYPE_CHECKING:
+    from dlsweep.analysis.closing import Shown
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5

@@ -29,7 +29,7 @@ class Plan:
     """Looks that were planned before the first one.
 
     alpha: error rate of all claims together; claims: their number; most: N, the seeds at the last look; looks: numbers
-    of seeds; seen: seeds at which verdicts were read before the plan, 0 for none; key: names the random patterns.
+    of seeds; key: names the random patterns.
 
     >>> Plan.of(0.05, claims=1, most=20).looks
     (7, 8, 10, 12, 15, 20)
@@ -39,23 +39,22 @@ class Plan:
     claims: int
     most: int
     looks: tuple[int, ...]
-    seen: int = 0
     key: str = ""
 
     @classmethod
-    def of(cls, alpha: float, *, claims: int, most: int, trained: int = 0, seen: int = 0, key: str = "") -> Plan:
+    def of(cls, alpha: float, *, claims: int, most: int, trained: int = 0, key: str = "") -> Plan:
         """Plan looks at up to `most` seeds, of which some are trained already.
 
         The first look is the smallest number of seeds at which a claim can be decided.
         """
-        bare = cls(alpha, claims, most, (), seen, key)
+        bare = cls(alpha, claims, most, (), key)
         able = [n for n in range(1, most + 1) if 2 / 2.0**n <= bare.spent(n) * (1 + _ROUNDING)]
         if not able or trained > most:
             least = max(trained, fewest_seeds(claims, alpha))
             raise UsageError(f"--max-seeds {most} is too few for {plural(claims, 'claim')}; write at least {least}")
         first = max(able[0], trained)
         looks = {first, *(n for n in (*_GRID, *range(20, most, 10)) if first < n < most), most}
-        return cls(alpha, claims, most, tuple(sorted(looks)), seen, key)
+        return cls(alpha, claims, most, tuple(sorted(looks)), key)
 
     def spent(self, n: int) -> float:
         """Return a(n), the error rate that one claim has spent after a look at n seeds.
@@ -64,10 +63,6 @@ class Plan:
         0.031
         """
         return self.alpha / self.claims * log1p((e - 1) * n / self.most)
-
-    def next_look(self, seeds: int) -> int | None:
-        """Return the number of seeds at the first look beyond this number; None after the last."""
-        return next((n for n in self.looks if n > seeds), None)
 
 
 class Decision(NamedTuple):
@@ -173,9 +168,6 @@ def _patterns(plan: Plan) -> np.ndarray:
 
 def _extremes(weights: np.ndarray, flipped: np.ndarray, sides: Sides) -> np.ndarray:
     """Return each pattern's sum of differences, its negative or its absolute value, from the sums that it flips."""
-    sums: np.ndarray = weights.sum() - 2 * flipped
-    if sides == "both":
-        np.abs(sums, out=sums)
-    elif sides == "less":
-        np.negative(sums, out=sums)
-    return sums
+    sums = weights.sum() - 2 * flipped
+    turned: np.ndarray = {"both": np.abs, "less": np.negative, "greater": np.positive}[sides](sums, out=sums)
+    return turned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from dlsweep.analysis.scores import chance
 from dlsweep.analysis.statistics import INDEPENDENT, UNBOUNDED, Bounds, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 
 @dataclass(frozen=True)

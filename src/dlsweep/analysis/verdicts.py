@@ -7,7 +7,7 @@ A verdict is made in five steps.
 3. Here: the smaller p takes part in Holm's procedure over the claims of the sweep. A claim that cannot be decided for
    another reason takes part with p = 1. Deterministic claims, and those of planned looks, do not take part.
 4. Here: a claim is decided if its adjusted p is at most alpha, in the direction of its smaller p.
-5. `steps`: the effect of each contrast, with intervals that agree with the tests; `sentences` tells all of it.
+5. `testing`: the effect of each contrast, with intervals that agree with the tests; `sentences` tells all of it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Interval
 from dlsweep.analysis.outlook import FEWEST
-from dlsweep.analysis.questions import Question, Questions
+from dlsweep.analysis.questions import Interval, Question, Questions
 from dlsweep.analysis.statistics import Needed, holm
-from dlsweep.analysis.steps import NO_STEP, UNKNOWN, Step, detected, needed, steps_of
-from dlsweep.analysis.testing import Tested, examined
+from dlsweep.analysis.testing import NO_STEP, UNKNOWN, Step, Tested, detected, examined, needed, steps_of
 from dlsweep.config.claims import Claim
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results

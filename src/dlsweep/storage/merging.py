@@ -91,9 +91,11 @@ def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) 
     for folder, own in [(place, first), *((results.folder, results.record) for results in opened)]:
         if own.further:
             raise UsageError(f"{folder} is being trained further; finish that with `dlsweep run` first")
-        different = differences(first.config, own.config)
+        words = (f"in {place}", f"in {folder}", f"only in {place}", f"only in {folder}")
+        different = differences(first.config, own.config, words)
         if first.randomness_version != own.randomness_version:
-            different.append(f"randomness version: {first.randomness_version} there, {own.randomness_version} now")
+            versions = f"{first.randomness_version} {words[0]}, {own.randomness_version} {words[1]}"
+            different.append(f"randomness version: {versions}")
         if not different and first.tables != own.tables:
             different.append("its tables have other columns")
         if first.looks != own.looks:

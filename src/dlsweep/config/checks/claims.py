@@ -15,7 +15,7 @@ from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import ABSENT, aligned, along, in_all, open_factors, partial_arms
 from dlsweep.config.stating import metric_of
 from dlsweep.config.sweep import Combination, Combined, Sweep
-from dlsweep.config.words import numeric_values
+from dlsweep.config.words import numeric_settings, numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
@@ -30,13 +30,9 @@ class _Arms(NamedTuple):
     trained: Arms
     folded: Mapping[Combined, Combined]
 
-    @property
-    def factors(self) -> list[str]:
-        return [factor.name for factor in self.sweep.factors]
-
     def name(self, arm: Combined) -> str:
         """Return the labels of an arm that tell it from the others."""
-        varying = [f for f in self.factors if len({one.labels[f] for one in self.trained}) > 1]
+        varying = [f for f in self.sweep.columns if len({one.labels[f] for one in self.trained}) > 1]
         return ", ".join(arm.labels[factor] for factor in varying) or self.sweep.name
 
 
@@ -68,7 +64,7 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
         yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
     tuned = arms.sweep.tuning
-    factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
+    factors = [f for f in arms.sweep.columns if f != metric.factor and not (tuned and tuned.covers(f))]
     faults = list(_spread(stated, metric, there)) if metric.factor else []
     yield from faults
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)
@@ -208,7 +204,7 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
     setting, task = stated.claim.along, arms.sweep.task
     place = stated.nodes[stated.claim.relation].place
     told = f"claims.{stated.claim.relation} must name a numeric setting that varies in these arms"
-    rows = along(there, setting, factors, task)
+    rows = along({arm: numeric_settings(arm.fields, arm.labels, task).get(setting) for arm in there}, setting, factors)
     if len(rows) < 2:
         values = numeric_values(((arm.fields, arm.labels) for arm in there), task)
         varying = [column for column, found in values.items() if len(found) > 1]
