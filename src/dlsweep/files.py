@@ -22,12 +22,15 @@ _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the error of a failed write (no space, read-only, an input/output error) into a `DlsweepError`."""
+def writing(path: Path, hint: str = "") -> Iterator[None]:
+    """Turn the error of a failed write (no space, read-only, an input/output error) into a `DlsweepError`.
+
+    hint: the end of its message.
+    """
     try:
         yield
     except OSError as error:
-        raise DlsweepError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DlsweepError(f"cannot write {path}: {error.strerror or error}{hint}") from error
 
 
 @contextmanager

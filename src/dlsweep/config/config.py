@@ -22,24 +22,23 @@ from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets.division import by_seed
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
-from dlsweep.tasks import TASKS, Task
+from dlsweep.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
 class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
-    mapping. text: the bytes as they were given. replicates: of each arm, with their seeds. factors: the columns of the
-    tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
-    plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
-    upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
+    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
+    replicates: of each arm, with their seeds. factors: the columns of the tables that hold levels, in the order of the
+    grid, and then those of the six standard factors that are not in it. plots: names from the registry of plots, with
+    their settings. count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
+    notes: sentences for the user on what may not be meant. task: of its models, which have one in common. claims: on
     its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
     settings that are chosen for each arm; None if none.
     """
 
     name: str
-    title: str | None
     file: Path | None
     text: bytes
     replicates: Replicates
@@ -48,7 +47,7 @@ class Config:
     evaluate: Evaluate
     count: int
     notes: tuple[str, ...]
-    _task: str
+    task: Task
     _blocks: Grids
     _rules: Rules
     _resolved: Mapping[str, Any]
@@ -92,11 +91,6 @@ class Config:
     def seeds(self) -> tuple[int, ...]:
         """The numbers of the replicates, as in the column `seed`."""
         return tuple(self.replicates.numbers)
-
-    @property
-    def task(self) -> Task:
-        """The task of its models; they have one in common."""
-        return TASKS[self._task]
 
     def arms(self) -> Iterator[Arm]:
         """Yield the arms, lazily, in the order of the grid; of arms that train the same network the first only."""

@@ -166,6 +166,13 @@ def each(readings: Iterable[Reading[T]]) -> Reading[list[T]]:
     return values
 
 
+def read_list(node: Node | None, rule: str) -> Reading[tuple[Node, ...]]:
+    """Read the items of a list; none if it is not there, or no list. rule: what a message says that it must be."""
+    if node is not None and not node.is_list:
+        yield node.place.mistake(f"{rule}, got {node}")
+    return node.value if node is not None and node.is_list else ()
+
+
 def gather(reading: Reading[T]) -> tuple[T, list[Mistake]]:
     """Return the value of a reading, None if it was refused, and its mistakes, each once.
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from dlsweep.config.basics import read_evaluate, read_name, read_statistics, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, NOTES, Check, unused
 from dlsweep.config.config import Config
-from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
+from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, read_list, whole
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
@@ -99,16 +99,15 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         return None
     config = Config(
         name=sweep.name,
-        title=sweep.title,
         file=given.file,
         text=given.text,
         replicates=sweep.seeds,
-        factors=tuple(f.name for f in sweep.factors),
+        factors=tuple(sweep.columns),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
         notes=(*notes_on(left_out), *dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
-        _task=sweep.task.name,
+        task=sweep.task,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
         _resolved=resolve(sweep),
@@ -195,14 +194,9 @@ def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
 
 def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     """Read the plots, each with its node."""
-    if node is None:
-        return []
-    if not node.is_list:
-        example = "[{curves: {rows: activation}}]"
-        yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
-        return []
-    specs = yield from each(read_level("plots", one) for one in node.value)
-    return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
+    nodes = yield from read_list(node, "plots must be a list of plots such as [{curves: {rows: activation}}]")
+    specs = yield from each(read_level("plots", one) for one in nodes)
+    return [(one, spec.levels[0].choices[0]) for one, spec in zip(nodes, specs) if spec is not None]
 
 
 def _factors(sweep: Sweep) -> tuple[Factor, ...]:

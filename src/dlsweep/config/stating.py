@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS, Claim, PartialArm, Relation, Stated
-from dlsweep.config.document import Key, Node, Reading, each, whole
+from dlsweep.config.document import Key, Node, Reading, each, read_list, whole
 from dlsweep.config.labels import Words, read_partial_arm, words_of
 from dlsweep.config.settings import check
 from dlsweep.config.sweep import Sweep
@@ -20,16 +20,11 @@ _EXAMPLE = "{He beats Xavier: {arm: {init: he}, beats: {init: xavier}}}"
 
 def read_claims(sweep: Sweep) -> Reading[list[Stated]]:
     """Read the claims of a sweep, whose levels have their labels."""
-    node = sweep.top.get("claims")
-    if node is None:
-        return []
-    if not node.is_list:
-        yield node.place.mistake(f"claims must be a list of claims such as [{_EXAMPLE}], got {node}")
-        return []
+    nodes = yield from read_list(sweep.top.get("claims"), f"claims must be a list of claims such as [{_EXAMPLE}]")
     words = words_of(sweep)
-    read = yield from each(_read_claim(sweep, one, words) for one in node.value)
+    read = yield from each(_read_claim(sweep, one, words) for one in nodes)
     first: dict[str, Key] = {}
-    for name in (key for one in node.value if one.is_mapping for key in one.value):
+    for name in (key for one in nodes if one.is_mapping for key in one.value):
         if (known := first.setdefault(name.strip(), name)) is not name:
             line = f", first on line {known.place.line}" if known.place.line else ""
             yield name.place.mistake(f"two claims have the name {str(name)!r}{line}; give one of them another")
@@ -50,7 +45,7 @@ def _read_claim(sweep: Sweep, node: Node, words: Words) -> Reading[Stated | None
     relation = _relation(body, name)
     settings = yield from _read_settings(body, name, relation)
     parts = yield from _read_parts(sweep, body, words)
-    metric = yield from _read_metric(sweep, body.value.get("metric"))
+    metric = _metric(sweep, body.value.get("metric"))
     if settings is None or parts is None or metric is None:
         return None
     return Stated(_claim(str(name).strip(), relation, settings, parts, metric), name, body.value)
@@ -107,22 +102,21 @@ def _read_parts(sweep: Sweep, body: Node, words: Words) -> Reading[dict[str, lis
     return parts
 
 
-@whole
-def _read_metric(sweep: Sweep, node: Node | None) -> Reading[Metric | None]:
-    """Read the metric of a claim: by default the one that arms are compared by."""
+def _metric(sweep: Sweep, node: Node | None) -> Metric | None:
+    """Return the metric of a claim: by default the one that arms are compared by."""
     name = sweep.task.metrics[0] if node is None else node.value
     try:
         return metric_of(sweep, name) if isinstance(name, str) else None
     except UsageError as error:
         if node is not None:
-            yield node.place.mistake(str(error))
+            raise node.place.refused(str(error)) from None
     return None
 
 
 def metric_of(sweep: Sweep, name: str) -> Metric:
     """Return a metric of a sweep. A `UsageError` says that the sweep does not record it."""
-    factors = [factor.name for factor in sweep.factors]
-    return parse_metric(name, splits=sweep.evaluate.on, factors=factors, task=sweep.task, layers=sweep.evaluate.layers)
+    on, layers = sweep.evaluate.on, sweep.evaluate.layers
+    return parse_metric(name, splits=on, factors=sweep.columns, task=sweep.task, layers=layers)
 
 
 def _claim(

@@ -140,6 +140,11 @@ class Sweep:
         return sum(grid.count for grid in self.grids) * len(self.seeds)
 
     @property
+    def columns(self) -> list[str]:
+        """The names of the factors."""
+        return [factor.name for factor in self.factors]
+
+    @property
     def ensemble(self) -> Node | None:
         """The node that asks for ensembles, if the config does."""
         return self.evaluate_nodes.get("ensemble") if self.evaluate.ensemble else None

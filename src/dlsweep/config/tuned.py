@@ -41,25 +41,21 @@ def read_tuning(sweep: Sweep) -> Reading[Tuning | None]:
     settings, nodes = read
     over = yield from each(_read_name(sweep, one) for one in nodes["over"].items())
     yield from _check_split(sweep, settings["on"], nodes.get("on", replace(node, place=place)))
-    metric = yield from _read_metric(sweep, settings["metric"], settings["on"], nodes.get("metric", node))
+    metric = _metric(sweep, settings["metric"], settings["on"], nodes.get("metric", node))
     ranges = dict.fromkeys(draw.span for axis in sweep.axes for draw in axis.draws)
     return Tuning(tuple(over), metric, settings["seeds"], settings["random"], tuple(ranges), settings["seconds"])
 
 
 def _read_name(sweep: Sweep, node: Node) -> Reading[str]:
     """Read the name of a factor that is tuned: a field, or a setting."""
-    name, names = str(node.value), [f.name for f in sweep.factors]
-    if name in names:
-        found = name
-    else:
-        f = yield from factor(name, node.place)
-        found = f.name if f else ""
-    if found.partition(".")[0] == "data":
+    name = str(node.value)
+    found = yield from factor(name, node.place)
+    if found and found.field == "data":
         yield node.place.mistake(f"tune.over chooses settings of the training, not the data, got {name}")
-    if found in ("train.iterations", "train.epochs"):
-        hint = nearest("", [other for other in names if other != found])
+    if name in ("train.iterations", "train.epochs"):
+        hint = nearest("", [other for other in sweep.columns if other != name])
         yield node.place.mistake(f"candidates have the same number of steps, so {name} is not tuned{hint}")
-    return found
+    return name
 
 
 def _check_split(sweep: Sweep, on: str, node: Node) -> Reading[None]:
@@ -77,17 +73,14 @@ def _check_split(sweep: Sweep, on: str, node: Node) -> Reading[None]:
         )
 
 
-def _read_metric(sweep: Sweep, name: str, on: str, node: Node) -> Reading[str]:
-    """Read the metric that candidates are judged by."""
+def _metric(sweep: Sweep, name: str, on: str, node: Node) -> str:
+    """Return the metric that candidates are judged by."""
     if named := [split for split in get_args(Split) if split in name.split("_")]:
-        yield node.place.mistake(f"tune.metric has no split, got {name!r}; write on: {named[0]} beside it")
-        return ""
+        raise node.place.refused(f"tune.metric has no split, got {name!r}; write on: {named[0]} beside it")
     try:
-        factors = [f.name for f in sweep.factors]
-        metric = parse_metric(name, splits=(on,), factors=factors, task=sweep.task, layers=False)
+        metric = parse_metric(name, splits=(on,), factors=sweep.columns, task=sweep.task, layers=False)
     except UsageError as error:
-        yield node.place.mistake(str(error))
-        return ""
+        raise node.place.refused(str(error)) from None
     if metric.kind in ("column", "spread"):
-        yield node.place.mistake(f"tune.metric must be of a curve, such as accuracy or best_loss, got {name!r}")
+        raise node.place.refused(f"tune.metric must be of a curve, such as accuracy or best_loss, got {name!r}")
     return metric.name

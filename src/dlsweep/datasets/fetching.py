@@ -20,9 +20,11 @@ from pathlib import Path
 
 from dlsweep.datasets.download import CHUNK, PAUSE, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
-from dlsweep.errors import DataError, DlsweepError, FetchError, Unreadable
-from dlsweep.files import created, held, opened, read, refuse_links
+from dlsweep.errors import DataError, FetchError, Unreadable
+from dlsweep.files import created, held, opened, read, refuse_links, writing
 from dlsweep.text import printable, size
+
+_ELSEWHERE = f"; set {FOLDER} to a folder for data sets that can be written"
 
 
 def fetch(
@@ -119,7 +121,7 @@ def _sole_writer(
     folder, holder, waits = published.folder, published.folder / ".holder", False
     refuse_links(folder.parent, folder.name)
     with ExitStack() as stack:
-        with _writing(folder):
+        with writing(folder, _ELSEWHERE):
             folder.mkdir(parents=True, exist_ok=True)
             while True:
                 try:
@@ -162,19 +164,10 @@ def _unfinished(published: Published) -> list[Path]:
     return [part for part in parts if os.path.lexists(part)]
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        instead = f"set {FOLDER} to a folder for data sets that can be written"
-        raise DlsweepError(f"cannot write {path}: {error.strerror or error}; {instead}") from error
-
-
 def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
     """Write a file under a temporary name; if it is the published one, give it its name and return True."""
     path, temporary = published.folder / file.name, _part(published, file)
-    with _writing(path):
+    with writing(path, _ELSEWHERE):
         try:
             with created(temporary) as new:
                 new.writelines(content)

@@ -30,13 +30,9 @@ class _Arms(NamedTuple):
     trained: Arms
     folded: Mapping[Combined, Combined]
 
-    @property
-    def factors(self) -> list[str]:
-        return [factor.name for factor in self.sweep.factors]
-
     def name(self, arm: Combined) -> str:
         """Return the labels of an arm that tell it from the others."""
-        varying = [f for f in self.factors if len({one.labels[f] for one in self.trained}) > 1]
+        varying = [f for f in self.sweep.columns if len({one.labels[f] for one in self.trained}) > 1]
         return ", ".join(arm.labels[factor] for factor in varying) or self.sweep.name
 
 
@@ -68,7 +64,7 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
         yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
     tuned = arms.sweep.tuning
-    factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
+    factors = [f for f in arms.sweep.columns if f != metric.factor and not (tuned and tuned.covers(f))]
     faults = list(_spread(stated, metric, there)) if metric.factor else []
     yield from faults
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)

@@ -26,9 +26,8 @@ class _Arms(NamedTuple):
 
     def name(self, group: Sequence[Combined]) -> str:
         """Return the name of an arm without its tuned settings."""
-        factors = [f.name for f in self.sweep.factors]
-        levels = {f: {one.labels[f] for group in self.groups for one in group} for f in factors}
-        varying = [(f, group[0].labels[f]) for f in factors if len(levels[f]) > 1]
+        levels = {f: {one.labels[f] for group in self.groups for one in group} for f in self.sweep.columns}
+        varying = [(f, group[0].labels[f]) for f in levels if len(levels[f]) > 1]
         return self.tuning.name(varying) or self.sweep.name
 
     def tried(self, group: Sequence[Combined]) -> int:

@@ -173,7 +173,7 @@ def names(sweep: Sweep) -> Iterator[Mistake]:
 
 def _names(sweep: Sweep, plot: str, settings: Node) -> Iterator[Mistake]:
     known = entry("plots", plot).settings
-    factors = [f.name for f in sweep.factors]
+    factors = sweep.columns
     placed: dict[str, str] = {}
     for key, node in settings.value.items() if settings.is_mapping else ():
         mark = name_of(known[key].annotation) if key in known else None
