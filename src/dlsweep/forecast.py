@@ -187,7 +187,7 @@ def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Map
     notes = [f"{damage}; run writes it again"] if damage else []
     if old is None:
         return {}, {}, notes
-    committed, _ = recovery.scan(Store(folder, old.tables, old.beside))
+    committed, *_ = recovery.scan(Store(folder, old.tables, old.beside))
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
         goes_on, _ = further.goes_on(config, old, committed, folder)

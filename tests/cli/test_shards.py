@@ -87,7 +87,7 @@ def test_another_config_is_refused_with_the_difference(dlsweep: Dlsweep) -> None
     dlsweep("run", "tiny.yaml", "--shard", "1/2", "-j", "1", "-q", "train.iterations=21")
     done = dlsweep("merge", "results/tiny", "results/tiny.shard-0-of-2", "results/tiny.shard-1-of-2", code=2)
     assert "results/tiny.shard-1-of-2 belongs to a different config than results/tiny.shard-0-of-2:" in done.stderr
-    assert "train.iterations: 20" in done.stderr
+    assert "train.iterations: 20 in results/tiny.shard-0-of-2, 21 in results/tiny.shard-1-of-2" in done.stderr
     assert not (dlsweep.folder / "results/tiny").exists()
 
 
@@ -135,10 +135,13 @@ ALONE = (
         ("2/1", f"there is no shard 2/1, only 0/1; {ALONE}"),
         ("0/0", "a sweep is divided into one or more shards, got 0/0"),
         ("1-2", "a shard is written i/n, such as 0/4 for the first of four, got '1-2'"),
+        ("-1/3", "a shard is written i/n, such as 0/4 for the first of four, got '-1/3'"),
+        ("", "a shard is written i/n, such as 0/4 for the first of four, got ''"),  # a variable that is not set
     ],
 )
 def test_bad_shards_are_refused(dlsweep: Dlsweep, shard: str, message: str) -> None:
-    assert dlsweep("run", "tiny.yaml", "--shard", shard, code=2).stderr.strip() == message
+    assert dlsweep("run", "tiny.yaml", f"--shard={shard}", code=2).stderr.strip() == message
+    assert not (dlsweep.folder / "results").exists()
     with pytest.raises(UsageError):
         parse_shard(shard)
 

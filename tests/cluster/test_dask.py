@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -198,6 +199,23 @@ def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluste
     same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
 
 
+def test_a_scheduler_that_is_killed_ends_the_sweep_with_a_sentence(dlsweep: Dlsweep, cluster: Cluster) -> None:
+    cluster.worker()
+    with dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 2, process)
+        cluster.processes[0].kill()
+        messages = process.communicate()[1]
+    assert process.returncode == 1
+    assert messages.splitlines()[-1] == (
+        "Dask gave up a task: its scheduler has ended; finished runs are kept, and the same command goes on"
+    )
+    assert "Traceback" not in messages
+    assert "ERROR" not in messages
+    cluster.end()
+    assert "runs are done already" in dlsweep("run", "tiny.yaml", *LONG, "-j", "1").stderr
+    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
+
+
 @pytest.mark.parametrize("seconds", [0, pytest.param(TORTURE_SECONDS, marks=pytest.mark.torture)])
 def test_workers_and_runners_that_are_killed_at_random_lose_nothing(
     dlsweep: Dlsweep, cluster: Cluster, seconds: float
@@ -289,11 +307,27 @@ def test_workers_that_do_not_suit_are_refused_before_training(
     assert not list(dlsweep.folder.glob("results/tiny/runs/*"))
 
 
+def answer_as_another_program(server: socket.socket) -> None:
+    """Answer one caller as the dashboard would, which speaks HTTP."""
+    with server.accept()[0] as caller:
+        caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        while caller.recv(4096):
+            pass
+
+
 def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
     done = dlsweep("run", "tiny.yaml", "--scheduler", "tcp://127.0.0.1:9", code=2, anew=True, **SOON)
     assert "no scheduler of Dask answers at tcp://127.0.0.1:9" in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer_as_another_program, args=(server,), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        done = dlsweep("run", "tiny.yaml", "--scheduler", address, code=2, anew=True, **SOON)
+    assert done.stderr.splitlines()[-1] == f"no scheduler of Dask answers at {address}: another program answers there"
     done = dlsweep("run", "tiny.yaml", "--scheduler", "here", "-j", "2", code=2)
     assert done.stderr.strip() == "a scheduler of Dask has workers of its own: remove -j, or --scheduler"
+    for options in ([], ["--executor", "dask"]):  # a variable that is not set
+        done = dlsweep("run", "tiny.yaml", "--scheduler=", *options, code=2)
+        assert done.stderr.strip() == "a scheduler of Dask needs an address, such as tcp://node7:8786; got none"
 
 
 def test_a_plug_in_ends_its_own_runs_only_whatever_it_raises(dlsweep: Dlsweep) -> None:

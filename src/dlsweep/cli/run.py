@@ -77,7 +77,7 @@ def run(
     from dlsweep import machine
     from dlsweep.execution import startup
 
-    if executor in (None, "processes") and not scheduler and (jobs or machine.cores()) > 1 and not dry_run:
+    if executor in (None, "processes") and scheduler is None and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
 
     from dlsweep.config import load
@@ -88,7 +88,7 @@ def run(
     drawn = suffixes(formats)
     asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else int(max_memory * 1e9)
-    own = parse_shard(shard) if shard else None
+    own = parse_shard(shard) if shard is not None else None
     failures = 1 if fail_fast else max_failures
     options = Options(output, jobs, executor, force, retry, timeout, memory, failures, own, scheduler)
     most = _last_look(asked, options, until_decided, max_seeds)

@@ -37,6 +37,8 @@ PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler 
 # of its processor time.
 CALM = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
+LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")  # each has a level of its own
+
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
 
 
@@ -56,6 +58,14 @@ class About:
     machine: Machine
     record: int | None = None
     lacks: str = ""
+
+
+def require() -> None:
+    """Raise a `UsageError` if the package distributed is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(INSTALL) from error
 
 
 def workers_of(scheduler: str) -> tuple[int, int, str]:
@@ -148,11 +158,21 @@ def _from_anywhere(task: Task) -> Task:
 
 
 def _finished(wait: Any, pending: Iterable[Any], seconds: float) -> list[Any]:
-    """Return the tasks that are done, as soon as there are any."""
+    """Return the tasks that are done, as soon as there are any. Raise a `DlsweepError` if Dask gave up one of them."""
+    from distributed import CancelledError
+
     try:
         return list(wait(list(pending), timeout=seconds, return_when="FIRST_COMPLETED").done)
     except TimeoutError:
         return []
+    except CancelledError as error:
+        raise _given_up(error) from error
+
+
+def _given_up(error: BaseException) -> DlsweepError:
+    """Return the error that ends a sweep whose scheduler has died, or gave up a task."""
+    reason = "its scheduler has ended" if "scheduler-connection-lost" in str(error) else str(error)
+    return DlsweepError(f"Dask gave up a task: {reason}; finished runs are kept, and the same command goes on")
 
 
 def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Generator[Receipt, None, Sequence[Chunk]]:
@@ -171,7 +191,7 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
     except (DlsweepError, Interrupted):
         raise
     except CancelledError as error:
-        raise DlsweepError(f"Dask gave up a task ({error}); the sweep goes on when it is run again") from error
+        raise _given_up(error) from error
     except Exception as error:
         raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
 
@@ -256,14 +276,12 @@ def _refuse(faults: Sequence[str]) -> None:
 @contextmanager
 def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     """Yield a client of a scheduler, or of a cluster of this machine that ends with it."""
-    try:
-        from dask import config
-        from dask.utils import parse_timedelta
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UsageError(INSTALL) from error
-    for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from dask import config
+    from dask.utils import parse_timedelta
+    from distributed import Client, LocalCluster
+
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if not scheduler:
         options: dict[str, Any] = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
         # A second cluster on a machine warns of its port.
@@ -275,8 +293,9 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     patience = parse_timedelta(config.get(PATIENCE))
     try:
         client = Client(scheduler, timeout=patience)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(f"no scheduler of Dask answers at {scheduler}: {error}") from error
+    except Exception as error:  # also a MemoryError, if another program answers with the length of a message
+        reason = "another program answers there" if isinstance(error, MemoryError) else str(error)
+        raise UsageError(f"no scheduler of Dask answers at {scheduler}: {reason}") from error
     with client:
         _await_worker(client)
         yield client

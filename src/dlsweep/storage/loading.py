@@ -13,7 +13,6 @@ from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts
 from dlsweep.storage.location import is_remote
 from dlsweep.storage.moved_files import with_moved_files
-from dlsweep.storage.reading import advised
 from dlsweep.training.model import Model, start
 from dlsweep.training.result import Checkpoint
 
@@ -96,8 +95,7 @@ def _kept(results: Results, row: Row) -> Checkpoint:
         raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
     if checksum != checksum:
         raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    with advised("its run"):
-        if run not in results.weights:
-            raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
-        parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
-        return Checkpoint(int(row["kept_iteration"]), parameters)
+    if run not in results.weights:
+        raise parts.Damaged(results.files, parts.weights_name(run), "is missing")
+    parameters, _ = parts.read_weights(results.files, results.weights[run], int(checksum))
+    return Checkpoint(int(row["kept_iteration"]), parameters)

@@ -26,7 +26,7 @@ def read_part(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table, ende
     """
     rows = parts.read_table(folder, name, schema, most=len(runs))
     if fault := _fault(rows, ended):
-        raise parts.Damaged(f"{folder}/{name} is damaged: {fault}")
+        raise parts.Damaged(folder, name, f"is damaged: {fault}")
     return rows
 
 
