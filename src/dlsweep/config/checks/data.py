@@ -102,7 +102,8 @@ def networks(sweep: Sweep) -> Iterator[Mistake]:
     tried = set()
     for arm in sweep.parts("data", "model", "normalization"):
         fields, dataset = arm.fields, arm.dataset
-        if dataset is None or not task_of(fields["model"].name).concerns("data") or not arm.is_kept:
+        told = fields["data"].name == "none" or not task_of(fields["model"].name).concerns("data")
+        if dataset is None or told or not arm.is_kept:
             continue
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:
