@@ -6,6 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from math import floor, inf, isfinite, log10, nan
 from typing import Any
 
@@ -282,3 +283,12 @@ def printable(text: str) -> str:
 def terminal_width(text: str) -> int:
     """Return the terminal columns of a text: East Asian wide characters take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def identifier(text: str) -> str:
+    """Return a hash that identifies a text: 16 hexadecimal digits.
+
+    >>> identifier("relu")
+    'b1cf0d0536bfde0c'
+    """
+    return blake2b(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()

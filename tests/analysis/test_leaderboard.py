@@ -15,7 +15,8 @@ from scipy import stats
 from tests.support.claims import store
 
 import dlsweep
-from dlsweep.analysis.closing import Asked, Shown, closing_data, closing_table, page, text
+from dlsweep.analysis.board import Asked
+from dlsweep.analysis.closing import Shown, closing_data, closing_table, page, text
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.leaderboard import error_line
 from dlsweep.config.runs import Run

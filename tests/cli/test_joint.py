@@ -18,7 +18,7 @@ from tests.support.commands import Dlsweep
 from tests.support.figures import panels
 
 from dlsweep import open_results
-from dlsweep.analysis.closing import Asked
+from dlsweep.analysis.board import Asked
 from dlsweep.analysis.frames import frame_across
 from dlsweep.analysis.joint import Ranking, signed_ranks
 from dlsweep.analysis.statistics import holm

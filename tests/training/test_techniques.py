@@ -96,7 +96,7 @@ def started(arms, seeds=(0, 1), data=None, dtype=np.float64):
 def objective(stack, batch, t=1):
     """What a step of training goes down: mean loss and penalties of every run, with the draws of step t."""
     inputs = [SharedInput(batch[s].x, runs) for s, runs in stack.slices.items()]
-    target = labels([batch[s].t for s in stack.slices], [Group(runs, []) for runs in stack.slices.values()])
+    target = labels([batch[s].t for s in stack.slices], stack.slices.values())
     passed = forward(stack.network.layers, stack.parameters, inputs, Context(True, Draws(stack.slices, t)))
     total = softmax_cross_entropy(passed.logits, target)[0].mean(axis=1) + passed.penalty / inputs[0].x.shape[-1]
     if stack.network.smoothing is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from dlsweep.analysis.frames import ENDED, crossing, replication
-from dlsweep.analysis.metrics import fitting, metric_values
+from dlsweep.analysis.metrics import fitting, metric_of, metric_values
 from dlsweep.analysis.statistics import INDEPENDENT, Replication, indistinguishable, pairing, row_intervals, row_means
 from dlsweep.config.claims import ALPHA
 from dlsweep.errors import UsageError
@@ -140,14 +142,42 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Options of `show`, as in `leaderboard`. sort_by: a column; top: the number of rows, None for all."""
+
+    metrics: Sequence[str] = ()
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    at: int | None = None
+    rows: str = "arms"
+    sort_by: str | None = None
+    top: int | None = None
+
+    def command(self, results: Results) -> str:
+        """Return the command that shows all rows."""
+        options = {"--reference": ",".join(_levels(self.reference)), "--sort-by": self.sort_by, "--at": self.at}
+        options |= {"--rows": self.rows.replace("arms", "")}
+        given = [(name, str(value)) for name, value in options.items() if value not in (None, "")]
+        words = [*_levels(self.where), *chain(*(("-y", name) for name in self.metrics), *given)]
+        return shlex.join(["dlsweep", "show", str(results.folder), *words])
+
+
+def _levels(arm: Mapping[str, Any]) -> list[str]:
+    """Return a partial arm as the command line has it."""
+    return [f"{factor}={level}" for factor, own in arm.items() for level in (own if isinstance(own, list) else [own])]
+
+
+@dataclass(frozen=True)
 class Board:
-    """Rows of a sweep with some metrics. reference, where: partial arms, see `leaderboard`."""
+    """Arms of a sweep with some metrics, as they are asked for."""
 
     results: Results
-    metrics: Sequence[Metric]
-    reference: Mapping[str, Any]
-    where: Mapping[str, Any]
-    at: int | None = None
+    asked: Asked
+
+    @cached_property
+    def metrics(self) -> Sequence[Metric]:
+        """Metrics that are asked for; by default the one that arms are compared by."""
+        return [metric_of(self.results, name) for name in self.asked.metrics] or [metric_of(self.results)]
 
     @cached_property
     def values(self) -> list[DataFrame]:
@@ -156,7 +186,7 @@ class Board:
         if len(spreads) > 1:
             names = " and ".join(metric.name for metric in self.metrics)
             raise UsageError(f"{names} do not have the same arms; show a spread apart from other metrics")
-        return [metric_values(self.results, metric, self.at) for metric in self.metrics]
+        return [metric_values(self.results, metric, self.asked.at) for metric in self.metrics]
 
     @cached_property
     def factors(self) -> list[str]:
@@ -178,14 +208,14 @@ class Board:
     @cached_property
     def given(self) -> int | None:
         """Index of the reference arm, if one is given. A `UsageError` says that several arms fit."""
-        if not self.reference:
+        if not self.asked.reference:
             return None
         arm, _, first = self.arms
-        fitting = np.unique(arm[self.fitting(self.reference)])
+        fitting = np.unique(arm[self.fitting(self.asked.reference)])
         if len(fitting) > 1:
             rows = self.values[0].iloc[first[fitting]]
             apart = ", ".join(factor for factor in self.factors if rows[factor].nunique() > 1)
-            words = words_of(self.reference)
+            words = words_of(self.asked.reference)
             raise UsageError(f"the reference must be one arm, and {len(fitting)} are {words}; add the level of {apart}")
         return int(fitting[0])
 
@@ -201,7 +231,7 @@ class Board:
 
     def label(self, metric: Metric) -> str:
         """Return the name of a metric for readers, with the iteration if one is given."""
-        return metric.name if self.at is None else f"{metric.name.replace('final_', '', 1)} at {self.at}"
+        return metric.name if self.asked.at is None else f"{metric.name.replace('final_', '', 1)} at {self.asked.at}"
 
     @cached_property
     def replication(self) -> Replication:
@@ -225,7 +255,7 @@ class Board:
     @cached_property
     def compared(self) -> list[Compared]:
         """Arms of each metric."""
-        shown = self.fitting(self.where)[self.arms[2]]
+        shown = self.fitting(self.asked.where)[self.arms[2]]
         pairs = zip(self.metrics, self.matrices)
         return [Compared(metric, values, shown, self.given, self.replication) for metric, values in pairs]
 

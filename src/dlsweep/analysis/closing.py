@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from html import escape
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlsweep.analysis.board import Board
+from dlsweep.analysis.board import Asked, Board
 from dlsweep.analysis.frames import ENDED, csv_of, metric_columns, summary
 from dlsweep.analysis.leaderboard import ensembles, rows_of
 from dlsweep.analysis.metrics import metric_of
@@ -29,41 +26,9 @@ MOST = 50  # arms that `run` shows
 SHORT = ("low", "high", "difference", "pairing", "iteration", "not_reached", "ensemble")  # names of columns to sort by
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Options of `show`. sort_by: a column; top: the number of rows, None for all."""
-
-    metrics: Sequence[str] = ()
-    reference: Mapping[str, Any] = field(default_factory=dict)
-    where: Mapping[str, Any] = field(default_factory=dict)
-    at: int | None = None
-    rows: str = "arms"
-    sort_by: str | None = None
-    top: int | None = None
-
-    def board(self, results: Results) -> Board:
-        """Return the leaderboard of a sweep."""
-        metrics = [metric_of(results, name) for name in self.metrics] or [metric_of(results)]
-        return Board(results, metrics, self.reference, self.where, self.at)
-
-    def command(self, results: Results) -> str:
-        """Return the command that shows all rows."""
-        options = {"--reference": ",".join(_levels(self.reference)), "--sort-by": self.sort_by, "--at": self.at}
-        options |= {"--rows": self.rows.replace("arms", "")}
-        given = [(name, str(value)) for name, value in options.items() if value not in (None, "")]
-        words = [*_levels(self.where), *chain(*(("-y", name) for name in self.metrics), *given)]
-        return shlex.join(["dlsweep", "show", str(results.folder), *words])
-
-
-def _levels(arm: Mapping[str, Any]) -> list[str]:
-    """Return a partial arm as the command line has it."""
-    return [f"{factor}={level}" for factor, own in arm.items() for level in (own if isinstance(own, list) else [own])]
-
-
 class Shown(NamedTuple):
     """Rows of a leaderboard that are shown. names: columns that tell rows apart; left: the number of other rows."""
 
-    asked: Asked
     board: Board
     frame: DataFrame
     names: list[str]
@@ -72,20 +37,19 @@ class Shown(NamedTuple):
     @staticmethod
     def of(results: Results, asked: Asked) -> Shown:
         """Rows that are asked for, in their order."""
-        board = asked.board(results)
-        frame = rows_of(board, asked.rows)
+        board = Board(results, asked)
+        frame = rows_of(board)
         if asked.sort_by is not None:
             frame = _sorted(frame, asked.sort_by, board)
         varying = [factor for factor in board.factors if asked.rows != "factors" and frame[factor].nunique() > 1]
         names = {"arms": varying or ["arm"], "factors": ["factor", "level"], "runs": [*varying, "seed", *board.sources]}
-        shown = frame if asked.top is None else frame.head(asked.top)
-        shown = with_new_images(board, shown) if asked.rows == "arms" else shown
-        return Shown(asked, board, shown, names[asked.rows], len(frame) - len(shown))
+        shown = with_new_images(board, frame if asked.top is None else frame.head(asked.top))
+        return Shown(board, shown, names[asked.rows], len(frame) - len(shown))
 
     @property
     def rows(self) -> str:
         """Kind of rows: arms, factors or runs."""
-        return self.asked.rows
+        return self.board.asked.rows
 
     @property
     def numbers(self) -> DataFrame:
@@ -99,7 +63,7 @@ class Shown(NamedTuple):
     @property
     def minus(self) -> str:
         """Name of the reference in the head of a column of differences."""
-        given = ", ".join(map(str, self.board.reference.values()))
+        given = ", ".join(map(str, self.board.asked.reference.values()))
         return f"{given} or the best" if given and self.rows == "factors" else given or "the best"
 
     @property
@@ -169,7 +133,7 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
             yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
-    if shown.several and (metric.less_is_better is not None or shown.board.reference):
+    if shown.several and (metric.less_is_better is not None or shown.board.asked.reference):
         ends = {end.removeprefix("difference_"): column for end, column in own.items() if end.startswith("difference_")}
         difference = own["difference"].where(~own["reference"])
         yield from _with_intervals(shown, f"minus {shown.minus}", difference, ends, sign=True)

@@ -200,7 +200,7 @@ def _cells(grid: _Grid, values: np.ndarray, a: int, b: int, overlap: float) -> t
 
 
 def _row(name: str, term: Term, parts: Decomposition) -> dict[str, Any]:
-    p, _ = flip_whole_seeds(term.contrasts, key=name)
+    p = flip_whole_seeds(term.contrasts, key=name)
     omega = max(0.0, parts.omega(term)) if len(parts.values) > 1 else float("nan")
     share = _share(term.squares, parts)
     return {"effect": name, "df": term.df, "squares": term.squares, "share": share, "omega": omega, "p": p}

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlsweep.analysis.board import Board
-from dlsweep.analysis.closing import Asked
+from dlsweep.analysis.board import Asked, Board
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.sign_flips import paired, sign_flip_test
 from dlsweep.analysis.statistics import fewest_seeds, holm
@@ -49,7 +48,7 @@ class Joint:
         asked: the options of `show`; only its first metric counts.
         """
         first = metric_of(sweeps[0], asked.metrics[0] if asked.metrics else None)
-        boards = [replace(asked, metrics=[first.name]).board(one) for one in sweeps]
+        boards = [Board(one, replace(asked, metrics=[first.name])) for one in sweeps]
         names = [[name for name, shown in zip(_names(board), _shown(board)) if shown] for board in boards]
         arms = [name for name in names[0] if all(name in other for other in names[1:])]
         if len(boards) < 2 or len(arms) < 2:

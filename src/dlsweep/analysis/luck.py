@@ -154,14 +154,9 @@ _COLUMNS = ("source", "variance", "sd", "share", "low", "high", "remaining", "ne
 
 def shares(values: np.ndarray, crossed: Mapping[str, int]) -> DataFrame | None:
     """Return the rows of one arm, without `remaining`; None if a combination of seeds has no value."""
-    import pandas as pd
-
     if np.isfinite(values).sum() < np.prod([*crossed.values()]):
         return None
-    rows = [share._asdict() for share in variance_shares(values.reshape(*crossed.values()), [*crossed])]
-    names = [TIMES.join(row.pop("sources")) for row in rows]
-    table = pd.DataFrame(rows)
-    return table.assign(source=names, sd=np.sqrt(table["variance"]))
+    return variance_shares(values.reshape(*crossed.values()), [*crossed])
 
 
 def _remaining(results: Results, rows: DataFrame, metric: Metric, shape: tuple[int, ...]) -> np.ndarray:

@@ -31,7 +31,7 @@ def notes(shown: Shown) -> list[str]:
     told = [*_errors(shown)]
     if shown.left:
         more = plural(shown.left, {"arms": "arm", "factors": "level", "runs": "run"}[shown.rows])
-        told.insert(0, f"… and {more} more: {shown.asked.command(shown.board.results)}")
+        told.insert(0, f"… and {more} more: {shown.board.asked.command(shown.board.results)}")
     mixed = [sentence] if (sentence := mixture(shown.board.results.machines)) else []
     if shown.rows == "runs":
         paired = [f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else []
@@ -96,8 +96,8 @@ def _marks(compared: Compared) -> Iterator[str]:
 
 def _metric_notes(shown: Shown) -> Iterator[str]:
     """Yield sentences on single metrics."""
-    if shown.board.at is not None:
-        yield f"Values at iteration {shown.board.at}, not at the end of training."
+    if shown.board.asked.at is not None:
+        yield f"Values at iteration {shown.board.asked.at}, not at the end of training."
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
         name = shown.board.label(metric)
@@ -118,7 +118,7 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
 
 def _errors(shown: Shown) -> Iterator[str]:
     """Yield the last line of the error of each failed run, up to a number of them."""
-    runs = shown.board.results.fitting(shown.board.where)
+    runs = shown.board.results.fitting(shown.board.asked.where)
     failed = runs[runs["status"] == "failed"]
     for _, run in failed.head(_MOST_ERRORS).iterrows():
         yield f"failed: {run['arm']}, seed {run['seed']}: {error_line(str(run['error']))}"

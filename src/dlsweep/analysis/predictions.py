@@ -217,11 +217,12 @@ def with_new_images(board: Board, frame: DataFrame) -> DataFrame:
     """Return a frame of arms with the intervals of the final test accuracy and its differences on new images.
 
     Columns `_new_images_low`, `…_high` and `_difference_new_images_low`, `…_high`: over seeds and test images, both
-    drawn at random. Without predictions, for other metrics, crossed seeds, splits by seed or more than 50 arms, the
-    frame is unchanged.
+    drawn at random. Without predictions, for other metrics, crossed seeds, splits by seed, other rows or more than 50
+    arms, the frame is unchanged.
     """
     alike = not (board.replication.crossed or board.replication.overlap)
-    possible = has_predictions(board.results) and board.at is None and alike and len(frame) <= MOST
+    of_arms = board.asked.rows == "arms" and board.asked.at is None
+    possible = of_arms and alike and has_predictions(board.results) and len(frame) <= MOST
     index = [metric.name for metric in board.metrics].index(METRIC) if METRIC in frame else -1
     if index < 0 or not possible:
         return frame

@@ -121,9 +121,7 @@ def paired_test(differences: Array, overlap: float, key: str = "") -> SignFlips:
 
     key: see `sign_flip_test`.
     """
-    if overlap:
-        return SignFlips(*overlapping_splits_test(differences, overlap), exact=False)
-    return sign_flip_test(differences, key=key)
+    return overlapping_splits_test(differences, overlap) if overlap else sign_flip_test(differences, key=key)
 
 
 def correctness_of(results: Results, metric: Metric, at: int | None) -> Correctness | None:

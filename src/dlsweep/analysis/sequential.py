@@ -69,12 +69,11 @@ class Decision(NamedTuple):
     """State of a test at the last look that the seeds allow.
 
     sign: 1 or -1 if the mean was found above or below 0, 0 while undecided; seeds: at the look that decided, or at the
-    last one, 0 before the first; spent: a(n) there.
+    last one, 0 before the first.
     """
 
     sign: int
     seeds: int
-    spent: float
 
 
 Sides = Literal["both", "greater", "less"]
@@ -89,7 +88,7 @@ def sequential_test(differences: ArrayLike, plan: Plan, *, sides: Sides = "both"
     `sign_flip_test`.
 
     >>> sequential_test([0.9, 1.1, 1.3, 0.7, 0.8, 1.2, 0.6, 1.4], Plan.of(0.05, claims=1, most=20))
-    Decision(sign=1, seeds=7, spent=0.023...)
+    Decision(sign=1, seeds=7)
     """
     d = np.asarray(differences, np.float64).ravel()
     exact = plan.most <= MOST_EXACT
@@ -105,13 +104,13 @@ def sequential_test(differences: ArrayLike, plan: Plan, *, sides: Sides = "both"
             rejected = np.repeat(rejected, 2 ** (n - before))  # with every sign of the new differences
         room = floor(share * plan.spent(n) * len(extremes) * (1 + _ROUNDING)) - np.count_nonzero(rejected)
         if np.count_nonzero((extremes >= extremes[0] - tie) & ~rejected) <= room:
-            return Decision(int(np.sign(weights.sum())), n, plan.spent(n))
+            return Decision(int(np.sign(weights.sum())), n)
         before = n
         if n < plan.most:
             remaining = extremes[~rejected]
             last = len(remaining) - 1 - room  # in ascending order, the first that does not fit
             rejected |= extremes > np.partition(remaining, last)[last] + tie
-    return Decision(0, before, plan.spent(before))
+    return Decision(0, before)
 
 
 def sequential_equals(differences: ArrayLike, within: float, plan: Plan) -> Decision:

@@ -15,7 +15,7 @@ from dlsweep.errors import UsageError
 from dlsweep.tabular import Form, with_notes
 
 if TYPE_CHECKING:
-    from dlsweep.analysis.closing import Asked
+    from dlsweep.analysis.board import Asked
     from dlsweep.storage.results import Results as Sweep
 
 Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
@@ -51,7 +51,8 @@ def show(
     It has the mean of each arm, and its difference to the best arm, paired by seed. An arm marked with ≈ cannot be
     distinguished from the best. For several sweeps, a joint table of their common arms follows.
     """
-    from dlsweep.analysis.closing import Asked, Shown, closing_data, csv, text
+    from dlsweep.analysis.board import Asked
+    from dlsweep.analysis.closing import Shown, closing_data, csv, text
 
     folders, where = divided(results)
     asked = Asked(metrics or (), partial_arm([reference or ""], "--reference"), where, at, rows, sort_by, top)

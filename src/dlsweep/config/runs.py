@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any, Literal
 
 from dlsweep.factors import FACTORS
 from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 from dlsweep.registry import Choice
+from dlsweep.text import identifier
 from dlsweep.types import Split
 
 Monitor = Literal[
@@ -202,5 +202,4 @@ class Run:
     @cached_property
     def id(self) -> str:
         """Hash of the resolved arm, its data, the seeds and the version of the randomness: 16 hexadecimal digits."""
-        text = f"{RANDOMNESS_VERSION}\n{self.seeds}\n{self.arm.identity}"
-        return blake2b(text.encode(), digest_size=8).hexdigest()
+        return identifier(f"{RANDOMNESS_VERSION}\n{self.seeds}\n{self.arm.identity}")

@@ -64,10 +64,7 @@ def _replicates(reader: Reader, frame: DataFrame) -> np.ndarray:
 
 
 def _other_record(reader: Reader, lacking: str) -> ResultsDamaged:
-    return ResultsDamaged(
-        f"{reader.files}/{record.FILE} has no {lacking}: it is not the record of these runs; give their sweep another "
-        "name, or replace its results with --force"
-    )
+    return ResultsDamaged(f"{reader.files}/{record.FILE} has no {lacking}: it belongs to other runs; {record.ANEW}")
 
 
 def _add_numbers(frame: DataFrame, factor: str, levels: Sequence[str]) -> None:
