@@ -108,7 +108,7 @@ def dry_run(
     >>> told.runs, told.done
     (10, 0)
     """
-    own = Shard(*shard).checked() if shard else None
+    own = Shard(*shard) if shard else None
     options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, shard=own)
     return predict(config if isinstance(config, Config) else load(config), options)
 

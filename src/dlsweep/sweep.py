@@ -74,7 +74,7 @@ def run(
     [['relu', 0, 'done'], ['relu', 1, 'done'], ['tanh', 0, 'done'], ['tanh', 1, 'done']]
     """
     most = 1 if fail_fast else max_consecutive_failures
-    own = Shard(*shard).checked() if shard else None
+    own = Shard(*shard) if shard else None
     options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, most, own, scheduler)
     config = config if isinstance(config, Config) else load(config)
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))

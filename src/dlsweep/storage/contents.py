@@ -51,10 +51,14 @@ def read_others(
 ) -> pa.Table:
     """Return a part of another table. runs: the rows of its chunk in runs/; columns: some, with those of `IDENTITY`.
 
-    Raise `Damaged` if a row belongs to none of these runs, or if a curve does not reach the end of its run.
+    Raise `Damaged` if a row belongs to none of these runs, if a curve does not reach the end of its run, or if
+    predictions lack a run that ended well.
     """
     if "predicted" in schema.names:
-        return predictions.read_part(folder, name, schema, runs, _ended_well(runs))
+        rows = parts.read_table(folder, name, schema, most=len(runs))
+        if fault := predictions.fault(rows, _ended_well(runs)):
+            raise Damaged(folder, name, f"is damaged: {fault}")
+        return rows
     by = owner(schema)
     last: dict[str, int] = {}
     for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
