@@ -26,7 +26,6 @@ FOUNDATION = [
     "settings",
     "sources",
     "signatures",
-    "contracts",
     "registry",
 ]
 STAGES = [

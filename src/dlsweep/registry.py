@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Lt
 
-from dlsweep.contracts import Contract
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 from dlsweep.marks import Off
-from dlsweep.signatures import Signature
+from dlsweep.signatures import Contract, Signature
 from dlsweep.sources import place
 from dlsweep.text import nearest
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from dlsweep.contracts import Contract
 from dlsweep.datasets.division import Division, Rows
 from dlsweep.errors import DataError
 from dlsweep.randomness import Seeds, stream
 from dlsweep.registry import Registry
+from dlsweep.signatures import Contract
 
 if TYPE_CHECKING:
     from dlsweep.datasets.published import Published

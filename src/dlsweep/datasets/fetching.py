@@ -27,11 +27,15 @@ from dlsweep.text import printable, size
 _ELSEWHERE = f"; set {FOLDER} to a folder for data sets that can be written"
 
 
-def fetch(
-    published: Published,
-    note: Callable[[str], object] = lambda sentence: None,
-    progress: Callable[[int], object] = lambda count: None,
-) -> None:
+Note = Callable[[str], object]
+Progress = Callable[[int], object]
+
+
+def _ignore(told: object) -> None:
+    """Do nothing with a note, or with a number of bytes."""
+
+
+def fetch(published: Published, note: Note = _ignore, progress: Progress = _ignore) -> None:
     """Fetch the missing files of a data set. Raise a `FetchError` with the steps by hand if that fails.
 
     note: called with a sentence if anything is fetched, or if another process fetches it. progress: called several
@@ -48,9 +52,7 @@ def fetch(
             _download(published, file, progress)
 
 
-def take(
-    published: Published, paths: Sequence[Path], note: Callable[[str], object] = lambda sentence: None
-) -> list[File]:
+def take(published: Published, paths: Sequence[Path], note: Note = _ignore) -> list[File]:
     """Copy files that were downloaded by hand into the cache. Return the files that are still missing.
 
     A folder stands for the files in it that are named as published, packed or not. For a file, only the content
@@ -112,11 +114,7 @@ def _version(path: Path) -> str:
 
 
 @contextmanager
-def _sole_writer(
-    published: Published,
-    note: Callable[[str], object],
-    progress: Callable[[int], object] = lambda count: None,
-) -> Iterator[None]:
+def _sole_writer(published: Published, note: Note, progress: Progress = _ignore) -> Iterator[None]:
     """Make the folder, wait until no other process writes to it, and delete what killed ones have left."""
     folder, holder, waits = published.folder, published.folder / ".holder", False
     refuse_links(folder.parent, folder.name)
@@ -180,7 +178,7 @@ def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
             _remove([temporary])
 
 
-def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
+def _download(published: Published, file: File, progress: Progress) -> None:
     url, count, head = published.url_of(file), 0, b""
 
     def arriving() -> Iterator[bytes]:

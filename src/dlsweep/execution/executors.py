@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep import machine
 from dlsweep.config import Config
-from dlsweep.contracts import Contract
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.execution.dask import require, train_with_dask, workers_of
@@ -25,6 +24,7 @@ from dlsweep.execution.processes import train_in_processes
 from dlsweep.execution.worker import Progress, Receipts, Task
 from dlsweep.factors import foreign
 from dlsweep.registry import Count, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.text import size
 from dlsweep.training.plan import Chunk, Plan, plan
 from dlsweep.training.shards import Shard

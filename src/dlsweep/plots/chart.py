@@ -43,11 +43,11 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.config.checks.plots import LACKS
-from dlsweep.contracts import Contract
 from dlsweep.errors import UsageError
 from dlsweep.plots import options
 from dlsweep.registry import Entry, Registry
 from dlsweep.settings import Setting
+from dlsweep.signatures import Contract
 from dlsweep.sources import place
 from dlsweep.text import nearest
 from dlsweep.types import DataFrame, Figure, name_of

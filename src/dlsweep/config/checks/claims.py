@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from dlsweep.config import expansion
 from dlsweep.config.checks.data import try_layers
-from dlsweep.config.claims import PartialArm, Stated
-from dlsweep.config.document import Place, Reading
+from dlsweep.config.claims import PARTS, PartialArm, Stated
+from dlsweep.config.document import Key, Place, Reading
 from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import ABSENT, aligned, along, in_all, open_factors, partial_arms
 from dlsweep.config.stating import metric_of
@@ -118,16 +118,10 @@ def _timing(stated: Stated, metric: Metric) -> Iterator[Mistake]:
 
 def _spread(stated: Stated, metric: Metric, there: Arms) -> Iterator[Mistake]:
     """Report a spread over a factor that the claim names, or that has one level."""
-    named = [key for key in ("arm", "beats", "equals", "order", "more", "than", "where") if key in stated.nodes]
-    places = [
-        chosen.place
-        for key in named
-        for one in stated.nodes[key].items()
-        for chosen in one.value
-        if chosen == metric.factor
-    ]
-    for place in places:
-        yield place.mistake(f"{metric.name} runs over all levels of {metric.factor}, so the claim cannot choose some")
+    arms = [node for key, node in stated.nodes.items() if key in (*PARTS, "order")]
+    for chosen in (one for node in arms for _, one in node.walk() if isinstance(one, Key) and one == metric.factor):
+        told = f"{metric.name} runs over all levels of {metric.factor}, so the claim cannot choose some"
+        yield chosen.place.mistake(told)
     levels = {arm.labels[metric.factor] for arm in there} - {ABSENT}
     if len(levels) < 2:
         told = f"{metric.factor} has {plural(len(levels), 'level')} in these arms, so there is no spread over it"
