@@ -218,7 +218,7 @@ def shares(share: float) -> Table:
         found = []
         for _ in range(int(500 * share)):
             estimates = variance_shares(random_effects(rng, shape, components), "abc"[: len(shape)])
-            found.append([covers((s.low, s.high), t) for s, t in zip(estimates, truth)])
+            found.append([covers(ends, t) for ends, t in zip(zip(estimates["low"], estimates["high"]), truth)])
         means = []
         for _ in range(int(2000 * share)):
             values = random_effects(rng, shape, components).ravel()

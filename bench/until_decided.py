@@ -58,7 +58,7 @@ def peeked(sample: np.ndarray, looks: tuple[int, ...]) -> bool:
 
 def planned_after(sample: np.ndarray, seen: int) -> bool:
     """Return the outcome of a fixed test at the seeds seen, and of a plan from there if it does not reject."""
-    late = Plan.of(0.05, claims=1, most=MOST, trained=seen, seen=seen)
+    late = Plan.of(0.05, claims=1, most=MOST, trained=seen)
     return sign_flip_test(sample[:seen]).two_sided <= 0.05 or sequential_test(sample, late).sign != 0
 
 

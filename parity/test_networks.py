@@ -23,18 +23,20 @@ def arm(normalization, clip_norm):
     return Arm(
         name="parity",
         levels={},
-        data=Choice("parity", {}),
         fingerprint="parity",
-        model=Choice("mlp", {"hidden": list(HIDDEN)}),
-        activation=Choice("tanh", {}),
-        init=Choice("xavier", {}),
-        optimizer=Choice("adam", {"lr": LR, "beta1": 0.9, "beta2": 0.999, "eps": 1e-7}),
-        regularizer=(
-            Choice("l2", {"strength": L2, "on": "kernel"}),
-            Choice("label_smoothing", {"epsilon": EPSILON}),
-        ),
-        normalization=normalization,
-        schedule=Choice("constant", {}),
+        choices={
+            "data": Choice("parity", {}),
+            "model": Choice("mlp", {"hidden": list(HIDDEN)}),
+            "activation": Choice("tanh", {}),
+            "init": Choice("xavier", {}),
+            "optimizer": Choice("adam", {"lr": LR, "beta1": 0.9, "beta2": 0.999, "eps": 1e-7}),
+            "regularizer": (
+                Choice("l2", {"strength": L2, "on": "kernel"}),
+                Choice("label_smoothing", {"epsilon": EPSILON}),
+            ),
+            "normalization": normalization,
+            "schedule": Choice("constant", {}),
+        },
         train=Train(STEPS, None, SAMPLES, "shuffle", clip_norm),
         evaluate=Evaluate(1, ("test",)),
     )

@@ -26,7 +26,6 @@ FOUNDATION = [
     "settings",
     "sources",
     "signatures",
-    "contracts",
     "registry",
 ]
 STAGES = [
@@ -65,8 +64,8 @@ VOCABULARY: dict[tuple[str, ...], set[str]] = {
     ("storage", "results"): {
         "analysis.leaderboard.leaderboard",
         "analysis.closing.page",
-        "analysis.correctness.Correctness",
         "analysis.measured.Measured",
+        "analysis.predictions.Correctness",
     },
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

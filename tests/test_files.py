@@ -37,6 +37,21 @@ def test_what_could_not_be_written_leaves_what_was_there(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_processes_may_write_a_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that outlived its killed runner writes the part that the next runner has just trained again."""
+    path, fsync = tmp_path / "file", os.fsync
+
+    def meanwhile(handle: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        files.write(path, b"content")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    files.write(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DlsweepError, match=rf"cannot write {tmp_path}/file/results: Not a directory"):

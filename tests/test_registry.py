@@ -17,12 +17,12 @@ import dlsweep
 from dlsweep.config.runs import Run
 from dlsweep.config.words import CHOSEN, TRAIN
 from dlsweep.config.words import registry as registry_of
-from dlsweep.contracts import Contract
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.nn.layers import Layer, Output, kinds
 from dlsweep.nn.sequences import items
 from dlsweep.randomness import Seeds
 from dlsweep.registry import Choice, Entry, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.training.loop import train
 
 Install = Callable[[str, str], None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlsweep.analysis.planned import Looked, look, plan_of
 from dlsweep.analysis.questions import Questions
 from dlsweep.analysis.sequential import Plan
+from dlsweep.analysis.testing import examined
 from dlsweep.config import Config, load
-from dlsweep.config.looks import MOST, Looks, arm_id, arms_of
+from dlsweep.config.claims import MOST, Looks, arm_id, arms_of
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.execution.executors import Options
 from dlsweep.progress import Progress, Reporter
@@ -62,24 +62,20 @@ def decide(config: Config, options: Options, report: Reporter, max_seeds: int) -
     """Do what `run_until_decided` does, with its options in one record."""
     config = planned(config, options, report.note, max_seeds)
     while True:
-        assert config.looks
+        looks = config.looks
+        assert looks
         results = train_missing(config, options, report)
-        at = max(config.looks.seeds.values(), default=0)
-        left = [one.claim for one in looked(results) if one.is_open]
-        following = plan_of(config.looks).next_look(at)
+        questions = Questions(results)
+        tests = (examined(questions, claim, looks) for claim in results.record.claims if looks.covers(claim))
+        left = [one.claim for one in tests if one.is_open]
+        at = max(looks.seeds.values(), default=0)
+        following = next((n for n in looks.at if n > at), None)
         if not left or following is None:
             return results
         report.note(f"{plural(len(left), 'claim')} undecided at {at} seeds; the next look is at {following}")
         more = dict.fromkeys(arms_of(left, config.arms()), following)
-        config = replace(config, looks=replace(config.looks, seeds={**config.looks.seeds, **more}))
+        config = replace(config, looks=replace(looks, seeds={**looks.seeds, **more}))
         options = replace(options, force=False)
-
-
-def looked(results: Results) -> Iterator[Looked]:
-    """Yield the state of each claim that is part of the plan of some results."""
-    questions, looks = Questions(results), results.record.looks
-    assert looks
-    return (look(questions, claim, looks) for claim in results.record.claims if looks.covers(claim))
 
 
 def planned(config: Config, options: Options, note: Callable[[str], None], max_seeds: int) -> Config:
@@ -106,7 +102,7 @@ def planned(config: Config, options: Options, note: Callable[[str], None], max_s
     ids = arms_of(config.claims, config.arms())
     trained = _trained(folder) if old else 0
     seen = trained if old and old.claims else 0
-    plan = Plan.of(config.alpha, claims=len(config.claims), most=max_seeds, trained=trained, seen=seen)
+    plan = Plan.of(config.alpha, claims=len(config.claims), most=max_seeds, trained=trained)
     if seen:
         note(f"planned after {plural(seen, 'seed')} were seen; no error rate is claimed")
     seeds = dict.fromkeys(ids, plan.looks[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -21,12 +22,15 @@ _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the error of a failed write (no space, read-only, an input/output error) into a `DlsweepError`."""
+def writing(path: Path, hint: str = "") -> Iterator[None]:
+    """Turn the error of a failed write (no space, read-only, an input/output error) into a `DlsweepError`.
+
+    hint: the end of its message.
+    """
     try:
         yield
     except OSError as error:
-        raise DlsweepError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DlsweepError(f"cannot write {path}: {error.strerror or error}{hint}") from error
 
 
 @contextmanager
@@ -81,11 +85,14 @@ def created(path: Path) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder."""
-    new = path.with_name(f".{path.name}.tmp")  # the dot hides it from readers of Parquet folders
+    """Write `content` to `path` in one step: write a temporary file, sync, read back, rename, and sync the folder.
+
+    Another process may write the same file: a worker of Dask whose runner was killed, while the next one trains.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # the dot hides it from readers of Parquet folders
     with writing(path):
         try:
-            with created(new) as file:
+            with new.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -108,7 +108,7 @@ def dry_run(
     >>> told.runs, told.done
     (10, 0)
     """
-    own = Shard(*shard).checked() if shard else None
+    own = Shard(*shard) if shard else None
     options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, shard=own)
     return predict(config if isinstance(config, Config) else load(config), options)
 
@@ -187,7 +187,7 @@ def _done(whole: Plan, folder: Folder, retry: bool) -> tuple[dict[str, str], Map
     notes = [f"{damage}; run writes it again"] if damage else []
     if old is None:
         return {}, {}, notes
-    committed, _ = recovery.scan(Store(folder, old.tables, old.beside))
+    committed, *_ = recovery.scan(Store(folder, old.tables, old.beside))
     goes_on: Mapping[str, Before] = {}
     if further.before(config, old):
         goes_on, _ = further.goes_on(config, old, committed, folder)

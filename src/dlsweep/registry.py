@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Lt
 
-from dlsweep.contracts import Contract
 from dlsweep.errors import DlsweepError, UnknownName, UsageError
 from dlsweep.marks import Off
-from dlsweep.signatures import Signature
+from dlsweep.signatures import Contract, Signature
 from dlsweep.sources import place
 from dlsweep.text import nearest
 
@@ -158,11 +157,9 @@ class Registry:
                 f"{function.__module__} registers the {self.kind} {name!r}, which {present.function.__module__} has "
                 "registered already; give it another name"
             )
-        if self.contract and (broken := self.contract.broken(function)):
-            raise UsageError(f"{self.kind} {name!r} ({place(function)}) {broken}")
         entry = self._entry(name, function)
-        if self.contract and (unfit := self.contract.unfit(entry)):
-            raise UsageError(f"{self.kind} {name!r} ({place(function)}) {unfit}")
+        if self.contract and (fault := self.contract.fault(entry)):
+            raise UsageError(f"{self.kind} {name!r} ({place(function)}) {fault}")
         self._entries[name] = entry
 
     def _entry(self, name: str, function: Callable[..., Any]) -> Entry:

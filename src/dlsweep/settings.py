@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from math import copysign, inf
 from pathlib import Path
 from types import UnionType
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, ge
 
 from dlsweep.errors import UnknownName
 from dlsweep.marks import Added, ItemsOf, Names, Needs, Off, Spells
-from dlsweep.text import NUMBER, nearest, plain_number, value_text
+from dlsweep.text import NUMBER, did_you_mean, plain_number, similar, value_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -261,15 +262,15 @@ def _faults(errors: Iterable[Any], value: Any, where: str, shown: Shown) -> Iter
                 found += ", which is text; remove the quotes"
             elif requirements[0].endswith("number"):
                 found += plain_number(culprit)
-            hint = next((near for error in errors if (near := _near_literal(error, culprit))), "")
+            hint = did_you_mean(similar(culprit, chain.from_iterable(map(_choices, errors))))
         if requirements == ["a list"] and not isinstance(culprit, Mapping) and culprit not in (None, "") and not hint:
             hint = f" (write [{value_text(culprit)}])"
         yield Fault(position, f"{name} must be {' or '.join(dict.fromkeys(requirements))}, {found}{hint}")
 
 
 def _requirement(error: Mapping[str, Any]) -> str:
-    if error["type"] == "literal_error":
-        return "one of " + ", ".join(map(str, _choices(error)))
+    if choices := _choices(error):
+        return "one of " + ", ".join(choices)
     words = {
         key: f"{value:,g}" if isinstance(value, float) else f"{value}" for key, value in error.get("ctx", {}).items()
     }
@@ -279,11 +280,5 @@ def _requirement(error: Mapping[str, Any]) -> str:
 
 
 def _choices(error: Mapping[str, Any]) -> list[str]:
-    """Return the values of a `Literal`, which pydantic lists as `'a', 'b' or 'c'`."""
-    return re.findall(r"'([^']*)'", error["ctx"]["expected"])
-
-
-def _near_literal(error: Mapping[str, Any], word: str) -> str:
-    if error["type"] != "literal_error":
-        return ""
-    return nearest(word, _choices(error)).partition(" (choices")[0]
+    """Return the values of a `Literal`, which pydantic lists as `'a', 'b' or 'c'`; none for another error."""
+    return re.findall(r"'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []

@@ -8,9 +8,10 @@ import symtable
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from types import FunctionType, ModuleType
 from typing import Any
+
+from dlsweep.text import identifier
 
 
 def digest(function: Callable[..., Any]) -> str:
@@ -23,7 +24,7 @@ def digest(function: Callable[..., Any]) -> str:
         _collect(inspect.unwrap(function), found)
     except (OSError, TypeError, SyntaxError, AttributeError, KeyError):  # made by `exec`, compiled, or not a function
         return ""
-    return blake2b("\n".join(sorted(found.values())).encode(), digest_size=8).hexdigest()
+    return identifier("\n".join(sorted(found.values())))
 
 
 def place(function: Callable[..., Any]) -> str:

@@ -6,17 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dlsweep.storage import contents, parts
-from dlsweep.storage.duplicates import share_runs
 from dlsweep.storage.holder import Holder
-from dlsweep.storage.reading import advised
 from dlsweep.storage.results import Results
+from dlsweep.storage.store import Store, statuses
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import duration, plural
 
@@ -55,18 +51,14 @@ class Status:
 
 @dataclass
 class Watch:
-    """A look at a sweep, again and again: a part that was read once is not read again.
+    """A look at a sweep, again and again: a part of runs/ that was read once is not read again."""
 
-    _known: by the name of a part, the ids of its runs with their status, and the stems of the parts that it replaces.
-    """
-
-    _known: dict[str, tuple[pa.Table, list[str]]] = field(default_factory=dict)
+    _known: dict[str, pa.Table | None] = field(default_factory=dict)  # by the name of the part, as for `Store.counted`
 
     def look(self, results: Results, now: datetime | None = None) -> Status:
         """Return the status of a sweep at this moment. results: opened anew for each look."""
-        found = parts.steadily(lambda: self._found(results))
+        found, holder = self._found(results), results.files.holder()
         session: Mapping[str, Any] = results.record.sessions[-1] if results.record.sessions else {}
-        holder = results.files.holder()
         begun = None if results.record.further else session.get("done", 0)  # of a longer training it is not recorded
         return Status(
             results.name + (f" (shard {results.record.shard})" if results.record.shard else ""),
@@ -79,20 +71,14 @@ class Watch:
         )
 
     def _found(self, results: Results) -> Counter[str]:
-        """Return the number of runs by status. A run may be in two parts, and counts once."""
-        listed = parts.steady_listing(results.files)
-        for name in listed.values():
-            self._known[name] = self._known.get(name) or _statuses(results, name)
-        self._known = {name: self._known[name] for name in listed.values()}
-        replaced = {stem for _, stems in self._known.values() for stem in stems}
-        found = [self._known[name][0] for stem, name in listed.items() if stem not in replaced]
-        if not share_runs(found):
-            return Counter(chain.from_iterable(rows["status"].to_pylist() for rows in found))
-        each: dict[str, str] = {}  # a run that failed in one part, and not in another, has not failed
-        for rows in found:
-            for run, status in zip(rows["run_id"].to_pylist(), rows["status"].to_pylist()):
-                each[run] = status if each.get(run, "failed") == "failed" else each[run]
-        return Counter(each.values())
+        """Return the number of runs by status: of those that the config asks for, of the sweep that trains."""
+        record, hidden = results.record, set(results.record.hidden)
+        tables = replace(record.tables, sweep=record.further or record.tables.sweep)
+        store = Store(results.files, tables, record.tables.sweep if record.further else record.earlier)
+        found = statuses(store.counted(self._known).parts)
+        for name, rows in self._known.items():  # a sweep may have many runs
+            self._known[name] = rows and rows.select(["run_id", "arm", "seed", "status"])
+        return Counter(status for run, status in found.items() if run not in hidden)
 
 
 def _command(results: Results, last: str) -> str:
@@ -104,21 +90,6 @@ def _total(results: Results) -> int:
     """Return the number of runs of a sweep, or of its part. An older dlsweep did not record it, and had no parts."""
     known = results.record.runs or bool(results.record.shard)
     return results.record.runs if known else sum(1 for _ in results.expanded.runs())
-
-
-def _statuses(results: Results, name: str) -> tuple[pa.Table, list[str]]:
-    """Return the ids of a part's runs with their status, and the stems that it replaces.
-
-    Only runs count that the config asks for, of the sweep that trains.
-    """
-    record = results.record
-    tables = replace(record.tables, sweep=record.further or record.tables.sweep)
-    with advised():
-        if record.beside and parts.sweep(results.files, name) != tables.sweep:
-            return pa.table({"run_id": pa.array([], pa.string()), "status": pa.array([], pa.string())}), []
-        rows = contents.read_runs(results.files, name, tables.schemas["runs"])
-    hidden = pc.is_in(rows["run_id"], pa.array(record.hidden, pa.string()))
-    return rows.select(["run_id", "status"]).filter(pc.invert(hidden)), parts.replaced(rows)
 
 
 def _rate(runs: int, holder: Holder | None, now: datetime) -> float | None:

@@ -18,6 +18,7 @@ from dlsweep.execution.startup import end_unguarded_worker
 from dlsweep.execution.worker import Receipt, Receipts, Task
 from dlsweep.progress import Progress, Reporter
 from dlsweep.storage import compaction, compatibility, further, parts, record, recovery
+from dlsweep.storage.duplicates import has_failed
 from dlsweep.storage.earlier import Before, Earlier
 from dlsweep.storage.folder import Folder, LocalFolder, make_folder, open_folder
 from dlsweep.storage.location import located
@@ -73,7 +74,7 @@ def run(
     [['relu', 0, 'done'], ['relu', 1, 'done'], ['tanh', 0, 'done'], ['tanh', 1, 'done']]
     """
     most = 1 if fail_fast else max_consecutive_failures
-    own = Shard(*shard).checked() if shard else None
+    own = Shard(*shard) if shard else None
     options = Options(located(output), jobs, executor, force, retry, timeout, max_memory, most, own, scheduler)
     config = config if isinstance(config, Config) else load(config)
     return train_missing(config, options, report or Progress(config.name, quiet=quiet))
@@ -108,7 +109,7 @@ def train_missing(config: Config, options: Options, report: Reporter, *, growing
                     if options.max_failures and failed >= options.max_failures:
                         raise DlsweepError(_too_many(failed, receipt))
             if earlier:
-                further.finish(config, earlier, store)
+                further.finish(config, store)
             compaction.compact(store, check)
         finally:
             report.close()
@@ -184,7 +185,7 @@ def _open(
     for sentence in notes:
         note(sentence)
     if options.retry:  # a failed run, or ensemble, has a part of its own
-        failed = [stem for stem, rows in committed.items() if set(rows["status"].to_pylist()) == {"failed"}]
+        failed = [stem for stem, rows in committed.items() if has_failed(rows)]
         store.remove(failed)
         committed = {stem: rows for stem, rows in committed.items() if stem not in failed}
     done = compatibility.asked(whole.missing(()), statuses(committed))

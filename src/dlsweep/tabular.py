@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
 from math import isfinite
@@ -153,6 +153,25 @@ def _html(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
 
 
 _FORMS = {"plain": _plain, "markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
+
+
+_NOTES: dict[str, Callable[[Sequence[str]], str]] = {
+    "plain": lambda notes: "".join(f"\n{printable(note)}" for note in ["", *notes]),
+    "markdown": lambda notes: "\n" + "".join(f"\n- {markdown(note)}" for note in notes),
+    "latex": lambda notes: "".join(f"\n% {printable(note)}" for note in notes),
+    "html": lambda notes: f"\n<p>{'<br>'.join(escape(printable(note)) for note in notes)}</p>",
+}
+
+
+def with_notes(told: str, sentences: Sequence[str], form: Form) -> str:
+    """Return a table with sentences below it; in LaTeX they are comments.
+
+    >>> print(with_notes("arm  n", ["Means over 2 seeds."], "plain"))
+    arm  n
+    <BLANKLINE>
+    Means over 2 seeds.
+    """
+    return told + _NOTES[form](sentences) if sentences else told
 
 
 def json_value(value: Any) -> Any:

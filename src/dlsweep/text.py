@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from hashlib import blake2b
 from math import floor, inf, isfinite, log10, nan
 from typing import Any
 
@@ -16,7 +16,6 @@ _DECIMALS = 6  # more of them are written as a power of ten
 # A number as YAML 1.2 writes it.
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
-_COMMAS = re.compile(r",(?![^\[]*\])")  # outside brackets
 _JOINERS = "\u200c\u200d"  # of Persian and Indic scripts, and of emoji
 _WINDOW = 100  # characters of a long line
 
@@ -189,32 +188,6 @@ def sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def fitting_labels(level: str, labels: Iterable[str]) -> list[str]:
-    """Return the labels that a level names: its own label, or all labels of a name; of several, with commas, all.
-
-    >>> fitting_labels("sgd", ["sgd lr=0.1", "sgd lr=0.01", "adam"])
-    ['sgd lr=0.1', 'sgd lr=0.01']
-    >>> fitting_labels("adam,[40, 20]", ["adam", "[40, 20]"]), fitting_labels("adam,adm", ["adam"])
-    (['adam', '[40, 20]'], [])
-    """
-    known = list(labels)
-    found = [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
-    words = parts(level)
-    if found or len(words) == 1:
-        return found
-    each = [fitting_labels(word, known) for word in words]
-    return list(dict.fromkeys(chain(*each))) if all(each) else []
-
-
-def parts(level: str) -> list[str]:
-    """Return the parts of a text with commas outside brackets.
-
-    >>> parts("adam, [40, 20]")
-    ['adam', '[40, 20]']
-    """
-    return [word.strip() for word in _COMMAS.split(level)]
-
-
 def label_text(value: Any) -> str:
     """Return a setting's value as labels show it, without the rounding error of a computed number.
 
@@ -256,23 +229,26 @@ def similar(word: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), None)
 
 
-def did_you_mean(name: str | None) -> str:
-    """Return the part of a message that suggests a name; "" without one.
+def did_you_mean(*names: str | None) -> str:
+    """Return the part of a message that suggests names; "" without one.
 
-    >>> did_you_mean("relu"), did_you_mean(None)
-    ("; did you mean 'relu'?", '')
+    >>> did_you_mean("relu", "tanh"), did_you_mean(None)
+    ("; did you mean 'relu' or 'tanh'?", '')
     """
-    return f"; did you mean {name!r}?" if name else ""
+    shown = " or ".join(repr(name) for name in names if name)
+    return f"; did you mean {shown}?" if shown else ""
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
+def nearest(word: str, names: Iterable[str], meant: Sequence[str] = ()) -> str:
     """Return the end of a message about an unknown name: the nearest one, if there is one, and all.
+
+    meant: what the word can mean, in place of the nearest name.
 
     >>> nearest("rleu", ["tanh", "relu"])
     "; did you mean 'relu'? (choices: relu, tanh)"
     """
     choices = sorted(names)
-    hint = did_you_mean(similar(word, choices))
+    hint = did_you_mean(*meant) or did_you_mean(similar(word, choices))
     return f"{hint} (choices: {', '.join(choices)})" if choices else hint
 
 
@@ -307,3 +283,12 @@ def printable(text: str) -> str:
 def terminal_width(text: str) -> int:
     """Return the terminal columns of a text: East Asian wide characters take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def identifier(text: str) -> str:
+    """Return a hash that identifies a text: 16 hexadecimal digits.
+
+    >>> identifier("relu")
+    'b1cf0d0536bfde0c'
+    """
+    return blake2b(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()

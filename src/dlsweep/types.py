@@ -1,10 +1,18 @@
-"""Types that every part of the program shares: arrays, shapes, the names of splits, and marks in annotations."""
+"""Types that every part of the program shares: arrays, frames, shapes, names of splits, and marks in annotations."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as Figure
+    from pandas import DataFrame as DataFrame
+    from pandas import Series as Series
+else:  # names in annotations: the packages are imported where they are used, since their import takes long
+    Axes = Figure = DataFrame = Series = Any
 
 Array = np.ndarray
 Shape = tuple[int, ...]

@@ -25,8 +25,8 @@ from dlsweep.execution.executors import Executor, Options, choose, registering_m
 from dlsweep.execution.interruption import interruptible
 from dlsweep.execution.worker import Task, indivisible
 from dlsweep.progress import Progress, Reporter
-from dlsweep.storage import compatibility, contents, made_by, parts, record, recovery
-from dlsweep.storage.duplicates import ASIDE
+from dlsweep.storage import compatibility, contents, made_by, record, recovery
+from dlsweep.storage.duplicates import difference
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.results import Results
@@ -105,7 +105,7 @@ def verify(
         raise UsageError(f"a sample must have at least one run, got {runs}")
     results = results if isinstance(results, Results) else open_results(results)
     there = Store(results.files, results.record.tables, results.record.beside)
-    committed, bad = recovery.scan(there)
+    committed, bad, _ = recovery.scan(there)
     if bad:
         advice = f"`dlsweep run` sets damaged parts of {results.folder} aside and trains their runs again"
         raise ResultsDamaged("\n".join([*bad.values(), advice]))
@@ -156,22 +156,16 @@ def _train(results: Results, chosen: Sequence[Run], again: Store, executor: Exec
 def _rows(store: Store, committed: Committed, runs: Sequence[Run]) -> Iterator[dict[str, pa.Table]]:
     """Yield the rows of each run in every table; in ensembles/ those of its arm."""
     stems = {run: stem for stem, rows in committed.items() for run in rows["run_id"].to_pylist()}
-    listed = {table: parts.listing(store.folder, table) for table in store.tables.schemas}
+    listed = store.listed()
     for run in runs:
         stem = stems[run.id]
-        chunk = committed[stem]
-        own = contents.only(chunk, "run_id", [run.id])
-        found = {"runs": own}
-        for table, schema in store.tables.schemas.items():
-            if table != "runs":
-                rows = contents.read_others(store.folder, listed[table][stem], schema, chunk)
-                found[table] = contents.of_runs(rows, own)
-        yield found
+        names = {table: listed[table][stem] for table in store.tables.schemas}
+        yield contents.of_some(store.folder, names, store.tables.schemas, committed[stem], [run.id])
 
 
 def _compared(run: Run, old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], recorded: record.Record) -> Verified:
     """Compare the rows of a run with those of the same run, trained again."""
-    aside = {*ASIDE, *({"arm", *recorded.tables.factors} if run.id in recorded.relabelled else ())}
+    aside = {"arm", *recorded.tables.factors} if run.id in recorded.relabelled else set()
     aside |= {"seed"} if recorded.tables.sources else set()  # the position of its seeds in the config of that time
     exact = _is_made_here(old["runs"], recorded.sessions)
     outcome = _outcome(old, new, recorded.tables, aside, exact)
@@ -205,25 +199,20 @@ def _is_near(a: float | None, b: float | None, metric: str) -> bool:
 
 
 def _differences(old: Mapping[str, pa.Table], new: Mapping[str, pa.Table], aside: Collection[str]) -> Iterator[str]:
-    """Yield a sentence on each number of a run that differs after the run is trained again."""
+    """Yield a sentence on the first number of each row of a run that differs after the run is trained again."""
     for table in old:
         rows = [sorted(own[table].to_pylist(), key=_position) for own in (old, new)]
         if len(rows[0]) != len(rows[1]):
             yield f"{table}/ has {plural(len(rows[0]), 'row')}, and {len(rows[1])} when trained again"
         for a, b in zip(*rows):
-            at = ", ".join(f"{name} {a[name]}" for name in ("iteration", "split", "layer") if name in a)
-            for column in a:
-                if column not in aside and not _same(a[column], b[column]):
-                    here = f"{column} in {table}/{f' ({at})' * bool(at)}"
-                    yield f"{here} is {_shown(a[column])}, and {_shown(b[column])} when trained again"
+            if column := difference(a, b, aside):
+                at = ", ".join(f"{name} {a[name]}" for name in ("iteration", "split", "layer") if name in a)
+                here = f"{column} in {table}/{f' ({at})' * bool(at)}"
+                yield f"{here} is {_shown(a[column])}, and {_shown(b[column])} when trained again"
 
 
 def _position(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row.get("iteration", 0), row.get("split", ""), row.get("layer", "")
-
-
-def _same(a: Any, b: Any) -> bool:
-    return bool(a == b or (a != a and b != b))
 
 
 def _shown(value: Any) -> str:

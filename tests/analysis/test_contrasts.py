@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.support.claims import arm
 
-from dlsweep.analysis.contrasts import Contrast
+from dlsweep.analysis.questions import Contrast
 from dlsweep.analysis.sides import Sides, sides_of
 from dlsweep.errors import UsageError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from dlsweep.analysis.crossed import crossed, crossed_interval, variance_shares
+from dlsweep.analysis.crossed import components, crossed, crossed_interval, variance_shares
 from dlsweep.analysis.statistics import Replication, interval
 
 SHAPES = st.tuples(st.integers(2, 6), st.integers(2, 8))
@@ -23,7 +23,7 @@ def test_two_seeds_and_two_images_by_hand() -> None:
     assert found[:3] == pytest.approx((12.5 / 2, 4.5 / 2, 1 / 4))
     assert found.variance == pytest.approx(6.25 + 2.25 - 0.25)
     assert found.df == pytest.approx(8.25**2 / (6.25**2 + 2.25**2))
-    assert found.remaining == pytest.approx(2 * (6.25 - 0.25))
+    assert components(d)[(0,)] == pytest.approx(2 * (6.25 - 0.25))
     half = stats.t.ppf(0.975, found.df) * np.sqrt(8.25)
     alone = stats.t.ppf(0.975, 1) * np.sqrt(6.25)  # of the seeds, whose one degree of freedom weighs more
     assert alone > half
@@ -87,8 +87,8 @@ def test_the_variance_that_remains_on_more_images() -> None:
     d = rng.normal(0, 0.02, (2000, 1)) + rng.normal(0, 0.5, (2000, 200))
     found = crossed(d)
     assert found.seeds * 2000 == pytest.approx(0.02**2 + 0.25 / 200, rel=0.1)
-    assert found.remaining == pytest.approx(0.02**2, rel=0.3)
-    assert crossed(np.eye(3)).remaining == 0
+    assert components(d)[(0,)] == pytest.approx(0.02**2, rel=0.3)
+    assert components(np.eye(3))[(0,)] < 0
 
 
 @given(arrays(float, st.integers(2, 12), elements=st.floats(-1, 1)), st.floats(0.5, 0.99))
@@ -107,21 +107,23 @@ def test_one_split_has_no_interval() -> None:
 def test_shares_by_hand() -> None:
     """Mean squares of 25, 9 and 1: the components are (25 − 1) / 2, (9 − 1) / 2 and 1."""
     found = variance_shares([[0, 2], [4, 8]], ["init", "batches"])
-    assert [s.sources for s in found] == [("init",), ("batches",), ("init", "batches")]
-    assert [s.variance for s in found] == pytest.approx([12, 4, 1])
-    assert [s.share for s in found] == pytest.approx([12 / 17, 4 / 17, 1 / 17])
-    assert not any(s.negative for s in found)
+    assert found["source"].tolist() == ["init", "batches", "init × batches"]
+    assert found["variance"].tolist() == pytest.approx([12, 4, 1])
+    assert found["sd"].tolist() == pytest.approx([12**0.5, 2, 1])
+    assert found["share"].tolist() == pytest.approx([12 / 17, 4 / 17, 1 / 17])
+    assert not found["negative"].any()
 
 
 def test_a_negative_estimate_is_zero_and_says_so() -> None:
     found = variance_shares([[0, 1], [1, 0]], ["init", "batches"])
-    assert [(s.share, s.negative) for s in found] == [(0, True), (0, True), (1, False)]
-    assert [s.low for s in found][:2] == [0, 0]
+    assert found[["share", "negative"]].values.tolist() == [[0, True], [0, True], [1, False]]
+    assert found["low"].tolist()[:2] == [0, 0]
 
 
 def test_nothing_varies() -> None:
     found = variance_shares(np.ones((3, 4)), ["init", "batches"])
-    assert all(np.isnan([s.share, s.low, s.high]).all() and not s.negative for s in found)
+    assert found[["share", "low", "high"]].isna().all(axis=None)
+    assert not found["negative"].any()
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 3, 4), (2, 3, 2, 2)])
@@ -144,11 +146,11 @@ def test_components_solve_the_expected_mean_squares(shape: tuple[int, ...]) -> N
     expected = [[np.trace(p @ c) / df for c in covariances] for p, df in zip(projections, dfs)]
     components = np.linalg.solve(expected, squares)
     names = "abcd"[: len(shape)]
-    found = {s.sources: s for s in variance_shares(x, names)}
+    found = variance_shares(x, names).set_index("source")
     for effect, component in zip(effects, components):
-        share = found[tuple(name for name, on in zip(names, effect) if on)]
-        assert share.variance == pytest.approx(max(0, component), abs=1e-9)
-        assert share.negative == (component < 0)
+        share = found.loc[" × ".join(name for name, on in zip(names, effect) if on)]
+        assert share["variance"] == pytest.approx(max(0, component), abs=1e-9)
+        assert share["negative"] == (component < 0)
 
 
 @settings(max_examples=20)
@@ -161,14 +163,14 @@ def test_an_interval_of_a_share_lies_within_0_and_1_and_repeats(seed: int) -> No
         + 0.3 * rng.standard_normal((4, 5))
     )
     found = variance_shares(x, ["a", "b"])
-    assert found == variance_shares(x, ["a", "b"])
-    assert sum(s.share for s in found) == pytest.approx(1)
-    assert all(0 <= s.low <= s.high <= 1 for s in found)
-    np.testing.assert_allclose([s.share for s in variance_shares(7 - 3 * x, ["a", "b"])], [s.share for s in found])
+    assert found.equals(variance_shares(x, ["a", "b"]))
+    assert found["share"].sum() == pytest.approx(1)
+    assert ((found["low"] >= 0) & (found["low"] <= found["high"]) & (found["high"] <= 1)).all()
+    np.testing.assert_allclose(variance_shares(7 - 3 * x, ["a", "b"])["share"], found["share"])
 
 
 def test_one_source_has_all_of_the_variance() -> None:
-    (found,) = variance_shares([1.0, 2.0, 4.0], ["init"])
-    assert found.sources == ("init",)
-    assert found.variance == pytest.approx(np.var([1, 2, 4], ddof=1))
-    assert (found.share, found.low, found.high) == (1, 1, 1)
+    (found,) = variance_shares([1.0, 2.0, 4.0], ["init"]).to_dict("records")
+    assert found["source"] == "init"
+    assert found["variance"] == pytest.approx(np.var([1, 2, 4], ddof=1))
+    assert (found["share"], found["low"], found["high"]) == (1, 1, 1)

@@ -15,10 +15,10 @@ from scipy import stats
 from tests.support.claims import store
 
 import dlsweep
-from dlsweep.analysis.closing import closing_data, closing_table, page, text
+from dlsweep.analysis.board import Asked
+from dlsweep.analysis.closing import Shown, closing_data, closing_table, page, text
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.leaderboard import error_line
-from dlsweep.analysis.shown import Asked, Shown
 from dlsweep.config.runs import Run
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results

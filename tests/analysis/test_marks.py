@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from tests.support.claims import store
 
+from dlsweep.analysis.board import Compared
 from dlsweep.analysis.closing import closing_table
-from dlsweep.analysis.ranking import Compared
 from dlsweep.metrics import Metric
 
 ACCURACY, REACHED = Metric("final", "test", "accuracy"), Metric("iterations_to", "test", "accuracy", 0.5)

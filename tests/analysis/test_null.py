@@ -10,8 +10,8 @@ import pytest
 from tests.support.claims import store
 
 from dlsweep import open_results
-from dlsweep.analysis.contrasts import Contrast
 from dlsweep.analysis.null import null_check
+from dlsweep.analysis.questions import Contrast
 from dlsweep.analysis.sign_flips import SignFlips
 from dlsweep.errors import UsageError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dlsweep.analysis.checked import Checked
 from dlsweep.analysis.sentences import evidence
 from dlsweep.analysis.statistics import Needed
-from dlsweep.analysis.steps import Step
+from dlsweep.analysis.testing import Step
 from dlsweep.analysis.verdicts import Verdict, Word
 from dlsweep.config.claims import Claim, Relation
 from dlsweep.metrics import Metric

@@ -16,11 +16,10 @@ from tests.support.claims import Value, arm, store
 
 import dlsweep
 from dlsweep.analysis.checked import check
-from dlsweep.analysis.contrasts import Contrast
+from dlsweep.analysis.questions import Contrast
 from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.verdicts import Verdict
-from dlsweep.config.claims import Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import Claim, Looks
 from dlsweep.tabular import Form
 
 NOISE = np.array([0.003, -0.002, 0.001, -0.004, 0.002, 0.0005, -0.001, 0.0015])

@@ -18,9 +18,9 @@ from tests.support.commands import Dlsweep
 from tests.support.figures import panels
 
 from dlsweep import open_results
+from dlsweep.analysis.board import Asked
 from dlsweep.analysis.frames import frame_across
-from dlsweep.analysis.ranks import Ranking, signed_ranks
-from dlsweep.analysis.shown import Asked
+from dlsweep.analysis.joint import Ranking, signed_ranks
 from dlsweep.analysis.statistics import holm
 from dlsweep.plots import plots
 

@@ -99,6 +99,38 @@ def test_a_holder_that_has_died_is_none_and_one_on_another_machine_is_believed(t
     assert folder.holder() is None
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"host": "elsewhere", "pid": 1, "since": "soon"}',
+        '{"host": "elsewhere", "pid": Infinity, "since": "2026-01-01"}',
+        '{"host": "else\\u001b[31mwhere", "pid": 1, "since": "2026-01-01"}',
+    ],
+    ids=["empty", "torn", "another type", "nested", "no time", "no number", "escape sequence"],
+)
+def test_a_note_that_another_program_wrote_disturbs_nobody(dlsweep: Dlsweep, note: str) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q", "seeds=1")
+    (dlsweep.folder / "results/tiny/.runner.json").write_text(note, "utf-8")
+    shown = dlsweep("status", "results").stdout
+    assert shown.startswith("tiny: all 4 runs are on disk (4 done)\n")
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert ("process 1 on else\N{REPLACEMENT CHARACTER}[31mwhere" in shown) == ("where" in note and "u001b" in note)
+    assert "4 of 4 runs are done already" in dlsweep("run", "tiny.yaml", "-j", "1", "seeds=1").stderr
+
+
+def test_a_command_cannot_steer_the_terminal(dlsweep: Dlsweep) -> None:
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q", "--max-memory", "1e-6", "-o", "re\x1b[31msults")
+    for table in ("curves", "predictions", "runs"):
+        min((dlsweep.folder / "re\x1b[31msults/tiny" / table).iterdir()).unlink()
+    shown = dlsweep("status", "re\x1b[31msults").stdout
+    assert "to go on: dlsweep run tiny.yaml" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
 def test_a_folder_without_results_is_an_error_in_a_sentence(dlsweep: Dlsweep) -> None:
     (dlsweep.folder / "empty").mkdir()
     assert dlsweep("status", "empty", code=2).stderr == "there are no results in empty\n"

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -59,8 +61,15 @@ class Cluster:
         return process
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker that nobody starts again."""
+        """Start a worker that nobody starts again, unless it has a nanny."""
         return self._start("worker", self.address, "--no-nanny", "--no-dashboard", *(options or ("--nthreads", "1")))
+
+    def await_workers(self, count: int) -> None:
+        """Wait for a number of workers."""
+        from distributed import Client
+
+        with Client(self.address) as client:
+            client.wait_for_workers(count)
 
     def end(self) -> None:
         for process in self.processes[::-1]:
@@ -164,9 +173,9 @@ def test_a_task_carries_the_earlier_training_of_its_own_runs_only(
     sent = list[tuple[set[str], set[str]]]()
     submit = Client.submit
 
-    def seen(client: Any, work: Any, task: Task, chunk: Chunk, **options: Any) -> Any:
+    def seen(client: Any, work: Any, task: Task, chunk: Chunk, *more: Any, **options: Any) -> Any:
         sent.append((set(task.earlier.runs if task.earlier else ()), {run.id for run in chunk}))
-        return submit(client, work, task, chunk, **options)
+        return submit(client, work, task, chunk, *more, **options)
 
     monkeypatch.setattr(Client, "submit", seen)
     keep = ["evaluate.keep=final", "evaluate.every=10"]
@@ -188,6 +197,22 @@ def test_a_runner_that_is_killed_is_followed_by_another(dlsweep: Dlsweep, cluste
     done = dlsweep("run", "tiny.yaml", *LONG, "--scheduler", cluster.address, anew=True)
     assert "runs are done already" in done.stderr
     same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
+
+
+def test_a_scheduler_that_is_killed_ends_the_sweep_with_a_sentence(dlsweep: Dlsweep, cluster: Cluster) -> None:
+    cluster.worker()
+    with dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 2, process)
+        cluster.processes[0].kill()
+        messages = process.communicate()[1]
+    assert process.returncode == 1
+    assert messages.splitlines()[-1] == (
+        "Dask gave up a task: its scheduler has ended; finished runs are kept, and the same command goes on"
+    )
+    assert "Traceback" not in messages
+    assert "ERROR" not in messages
+    cluster.end()
+    assert "runs are done already" in dlsweep("run", "tiny.yaml", *LONG, "-j", "1").stderr
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(TORTURE_SECONDS, marks=pytest.mark.torture)])
@@ -281,11 +306,27 @@ def test_workers_that_do_not_suit_are_refused_before_training(
     assert not list(dlsweep.folder.glob("results/tiny/runs/*"))
 
 
+def answer_as_another_program(server: socket.socket) -> None:
+    """Answer one caller as the dashboard would, which speaks HTTP."""
+    with server.accept()[0] as caller:
+        caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        while caller.recv(4096):
+            pass
+
+
 def test_no_scheduler_is_a_sentence(dlsweep: Dlsweep) -> None:
     done = dlsweep("run", "tiny.yaml", "--scheduler", "tcp://127.0.0.1:9", code=2, anew=True, **SOON)
     assert "no scheduler of Dask answers at tcp://127.0.0.1:9" in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer_as_another_program, args=(server,), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        done = dlsweep("run", "tiny.yaml", "--scheduler", address, code=2, anew=True, **SOON)
+    assert done.stderr.splitlines()[-1] == f"no scheduler of Dask answers at {address}: another program answers there"
     done = dlsweep("run", "tiny.yaml", "--scheduler", "here", "-j", "2", code=2)
     assert done.stderr.strip() == "a scheduler of Dask has workers of its own: remove -j, or --scheduler"
+    for options in ([], ["--executor", "dask"]):  # a variable that is not set
+        done = dlsweep("run", "tiny.yaml", "--scheduler=", *options, code=2)
+        assert done.stderr.strip() == "a scheduler of Dask needs an address, such as tcp://node7:8786; got none"
 
 
 def test_a_plug_in_ends_its_own_runs_only_whatever_it_raises(dlsweep: Dlsweep) -> None:
@@ -349,25 +390,79 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
-    """A worker in a mount namespace of its own, where the folder of the results is empty."""
+@contextmanager
+def worker_elsewhere(cluster: Cluster, results: Path) -> Iterator[None]:
+    """Start a worker in a mount namespace of its own, where the folder of the results is empty."""
     if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("needs root and mount namespaces")
-    (tmp_path / "results").mkdir()
-    mount = f'mount -t tmpfs none {tmp_path / "results"} && exec "$0" "$@"'
-    command = [
-        "unshare",
-        "-m",
-        "bash",
-        "-c",
-        mount,
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_worker",
-        cluster.address,
-    ]
-    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
-    with started([*command, *options], cwd=cluster.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    results.mkdir(exist_ok=True)
+    mount = f'mount -t tmpfs none {results} && exec "$0" "$@"'
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.address]
+    command = ["unshare", "-m", "bash", "-c", mount, *worker, "--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    with started(command, cwd=cluster.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield
+
+
+def test_a_worker_that_does_not_see_the_folder_is_refused(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
+    with worker_elsewhere(cluster, tmp_path / "results"):
         done = dlsweep("run", "tiny.yaml", "--scheduler", cluster.address, code=2, anew=True)
     assert "does not see" in done.stderr
     assert "workers need the same folder at the same path" in done.stderr
+
+
+@pytest.mark.parametrize("fault", ["has 2 threads", "does not see"])
+def test_a_worker_that_comes_later_is_checked_as_well(dlsweep: Dlsweep, cluster: Cluster, fault: str) -> None:
+    """In another folder it would write results that nobody finds, and report them."""
+    first = cluster.worker()
+    with ExitStack() as stack, dlsweep.start(*LONG, "--scheduler", cluster.address) as process:
+        _wait(lambda: _parts(dlsweep) >= 1, process)
+        if fault == "does not see":
+            stack.enter_context(worker_elsewhere(cluster, dlsweep.folder / "results"))
+        else:
+            cluster.worker("--nthreads", "2")
+        first.kill()
+        messages = process.communicate()[1]
+    assert process.returncode == 2, messages
+    assert "workers of Dask cannot train this sweep:\n  tcp://127.0.0.1:" in messages
+    assert fault in messages
+    assert "Traceback" not in messages
+    results = package.open_results(dlsweep.folder / "results/tiny")
+    assert 1 <= results.counts["done"] < 12
+    assert len(results.curves) == 6 * results.counts["done"]
+
+
+DEADLY_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_left_out(dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path) -> None:
+    """It dies as it imports the module that the runner asks for."""
+    (dlsweep.folder / "swishes.py").write_text(PLUG_IN, "utf-8")
+    (dlsweep.folder / "sweep.py").write_text(USES, "utf-8")
+    (tmp_path / "deadly").mkdir()
+    (tmp_path / "deadly/swishes.py").write_text(DEADLY_IMPORT, "utf-8")
+    cluster.worker()
+    cluster.environment["PYTHONPATH"] = str(tmp_path / "deadly")
+    deadly = cluster.worker()
+    cluster.await_workers(2)
+    path = {"PYTHONPATH": str(dlsweep.folder)}
+    done = python("sweep.py", cluster.address, folder=dlsweep.folder, environment=path, anew=True)
+    assert done.returncode == 0, done.stderr
+    assert deadly.wait() == -signal.SIGKILL
+    assert package.open_results(dlsweep.folder / "results/tiny").runs["status"].tolist() == ["done"] * 4
+
+
+def test_workers_that_always_die_when_they_are_asked_are_told(
+    dlsweep: Dlsweep, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Their nanny starts them again."""
+    (dlsweep.folder / "swishes.py").write_text(PLUG_IN, "utf-8")
+    (dlsweep.folder / "sweep.py").write_text(USES, "utf-8")
+    (tmp_path / "deadly").mkdir()
+    (tmp_path / "deadly/swishes.py").write_text(DEADLY_IMPORT, "utf-8")
+    cluster.environment["PYTHONPATH"] = str(tmp_path / "deadly")
+    cluster.worker("--nthreads", "1", "--nanny")
+    path = {"PYTHONPATH": str(dlsweep.folder)}
+    done = python("sweep.py", cluster.address, folder=dlsweep.folder, environment=path, anew=True)
+    assert done.returncode == 2, done.stderr
+    assert "workers of Dask end when they are asked" in done.stderr
+    assert not list(dlsweep.folder.glob("results/tiny/runs/*"))

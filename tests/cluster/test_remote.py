@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -198,6 +199,20 @@ def test_the_holder_of_the_lease_keeps_what_an_earlier_one_published_late(folder
     assert len([name for name in keys() if name.endswith(".parquet")]) == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\x00", b"../../x", CURVES_A.encode()])
+def test_a_marker_that_another_program_wrote_costs_no_run(folder: RemoteFolder, content: bytes) -> None:
+    put(folder, CURVES_A, A)
+    folder._objects.put("runs/.0123456789abcdef", content)
+    folder._objects.put(B, b"b")  # by a runner that was killed
+    folder.clean("runs")
+    assert folder.list("runs") == []
+    put(folder, CURVES_A, A)
+    assert folder.list("runs") == [A]
+    folder.clean("runs")
+    assert len([name for name in keys() if "/runs/" in name]) == 2
+    assert not [name for name in keys() if not name.startswith("/bucket/results/")]
+
+
 def test_of_two_parts_of_a_chunk_the_marker_names_one(folder: RemoteFolder) -> None:
     for name in (CURVES_B, B):
         folder.put(name, b"b")
@@ -209,6 +224,47 @@ def test_of_two_parts_of_a_chunk_the_marker_names_one(folder: RemoteFolder) -> N
     folder._objects.put("runs/.0123456789abcdef", B.encode())
     assert folder.list("runs") == [B]
     assert folder.list("curves") == [CURVES_B]
+
+
+def test_a_worker_asks_for_the_lease_before_its_first_change(
+    folder: RemoteFolder, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of its machine is another one than that of its runner."""
+    with folder.lock():
+        worker = pickle.loads(pickle.dumps(folder))
+        worker.put("file", b"")
+        worker = pickle.loads(pickle.dumps(folder))
+        monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
+        with RemoteFolder(located(url)).lock(), pytest.raises(ResultsInUse, match="was taken by another process"):
+            worker.put(CURVES_A, b"a")
+    assert folder.list("curves") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"[]",
+        b'{"host": "node7", "pid": Infinity, "since": "2026-01-01"}',
+        *(
+            b'{"host": "node7", "pid": 1, "since": "2026-01-01", "expiry": %s}' % expiry
+            for expiry in (b"Infinity", b"NaN", b"-1", b"true", b'"long"', b"1" + b"0" * 400)
+        ),
+    ],
+    ids=lambda content: content[:90].decode().rpartition(" ")[2],
+)
+def test_a_lease_that_another_program_wrote_expires(
+    folder: RemoteFolder, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder._objects.put(".lease/00000001", content)
+    assert folder.holder() is not None
+    with pytest.raises(ResultsInUse, match=r"is in use: process \d+ on .* is free in 60 seconds"):
+        folder.lock().__enter__()
+    monkeypatch.setattr(lease, "_age", lambda objects, own: 61.0)
+    with folder.lock():
+        pass
 
 
 @pytest.mark.parametrize("given", ["soon", "1", "inf", "nan"])
@@ -297,6 +353,10 @@ def test_urls_that_cannot_be_used() -> None:
     assert "secret" not in str(error.value)
     with pytest.raises(UsageError, match="no file system 's4'"):
         located("s4://bucket")
+    with pytest.raises(UsageError, match=r"^ftp://127.0.0.1:9/x cannot be used: .*refused"):
+        located("ftp://127.0.0.1:9/x")
+    with pytest.raises(UsageError, match=r"^s3:///results cannot be used: .*bucket"):
+        located("s3:///results")
     with pytest.raises(UsageError, match="is not the name of a folder"):
         make_folder(located("s3://bucket"), "../x", ())
 

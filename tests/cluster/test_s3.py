@@ -330,6 +330,22 @@ def test_a_server_that_is_gone_ends_the_sweep_with_a_sentence(remote: Remote) ->
     assert f"cannot read {remote.place}" in done.stderr
 
 
+def test_what_is_missing_for_a_server_is_told(remote: Remote) -> None:
+    lacking: dict[str, Any] = {
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    done = remote("run", "tiny.yaml", "-o", remote.url, code=4, **lacking, HOME=str(remote.folder))
+    assert "Unable to locate credentials (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write" in done.stderr
+    done = remote("run", "tiny.yaml", "-o", remote.url, code=4, AWS_SECRET_ACCESS_KEY="wrong")
+    assert f"cannot read {remote.place}" in done.stderr
+    assert "signature" in done.stderr
+    with Proxy(remote.port, lambda one: 404) as proxy:  # as S3 answers where there is no such bucket
+        done = remote("run", "tiny.yaml", "-o", remote.url, code=1, **proxy.environment)
+    assert f"cannot write {remote.place}/.lease/" in done.stderr
+
+
 def test_a_server_that_has_no_space_ends_the_sweep_with_a_sentence_and_it_goes_on(remote: Remote) -> None:
     with Proxy(remote.port, lambda one: 507 if one.method == "PUT" and one.number > 20 else "") as proxy:
         done = remote("run", "tiny.yaml", *MANY, "-o", remote.url, code=1, **proxy.environment)

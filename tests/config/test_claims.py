@@ -282,7 +282,8 @@ def test_descents_are_compared_by_their_loss(sweep: Load) -> None:
         ("[{A: {trend: init.std, direction: ▲left}}]", "claims.direction must be one of up, down, got 'left'"),
         (
             "[{A: {arm: {▲inti: he}, above: 0.5}}]",
-            "arm speaks of 'inti', no factor here; did you mean 'init'? (choices: activation, init, normalization, ",
+            "claims.arm speaks of 'inti', no factor here; did you mean 'init'? (choices: activation, init, "
+            "normalization, ",
         ),
         (
             "[{A: {arm: {init: he}, above: 0.5, where: {activation: ▲rleu}}}]",

@@ -288,14 +288,13 @@ OPENING = "# yaml-language-server: $schema=x\n\n# Digits. Which activation\n# le
 )
 def test_a_title_is_the_question_in_the_opening_comment_or_given(sweep: Load, text: str, title: str | None) -> None:
     config = sweep(text + "model: beale\n")
-    assert config.title == title
     assert config.resolved().get("title") == title
-    assert load(config.resolved()).title == title
+    assert load(config.resolved()).resolved().get("title") == title
 
 
 def test_a_title_is_no_part_of_the_question(sweep: Load) -> None:
     plain, titled = sweep("model: beale"), sweep("model: beale", "title='Down, and up'")
-    assert titled.title == "Down, and up"
+    assert titled.resolved()["title"] == "Down, and up"
     assert [run.id for run in titled.runs()] == [run.id for run in plain.runs()]
     assert titled.difference(plain.resolved()) == plain.difference(titled.resolved()) == []
 

@@ -85,8 +85,8 @@ def test_an_empty_list_is_no_rule(sweep: Load) -> None:
             "only speaks of 'activatoin', no factor here; did you mean 'activation'? (choices: activation, init,"
             " normalization, optimizer, regularizer, schedule)",
         ),
-        ("exclude: [▲{}]", "a partial arm of exclude is a mapping such as {activation: relu}, got {}"),
-        ("exclude: [▲relu]", "a partial arm of exclude is a mapping such as {activation: relu}, got 'relu'"),
+        ("exclude: [▲{}]", "exclude gives arms by their levels, such as {init: he}, got {}"),
+        ("exclude: [▲relu]", "exclude gives arms by their levels, such as {init: he}, got 'relu'"),
         ("only: ▲{init: he}", "only must be a list of partial arms such as [{activation: relu}], got {init: …}"),
         ("▲only: [{init: he}]\nexclude: [{activation: [relu, tanh, sigmoid]}]", "exclude and only leave no arm at all"),
     ],

@@ -231,7 +231,7 @@ def rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["crop", "flip"])
 @pytest.mark.usefixtures("rows")
 def test_only_images_are_cropped_and_flipped(refused: Refused, name: str) -> None:
-    sentence = f"{name} needs images, with channels, height and width; here a sample has the shape (4,)"
+    sentence = f"{name} needs samples with channels, height and width, and here a sample is 4 numbers in a row"
     refused(f"data: {{npz: {{path: rows.npz}}}}\ngrid:\n  regularizer: [none, ▲{{l2: , {name}: }}]\n", sentence)
 
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from dlsweep.datasets.idx import read_idx
+from dlsweep.datasets.mnist import read_idx
 from dlsweep.errors import DataError
 
 

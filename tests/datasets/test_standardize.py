@@ -11,8 +11,8 @@ from tests.datasets.test_idx_sets import opened
 from tests.support.published import SMALL, Server
 
 from dlsweep.datasets import Dataset, open_dataset
+from dlsweep.datasets.base import Subset
 from dlsweep.datasets.fetching import fetch
-from dlsweep.datasets.subset import Subset
 from dlsweep.registry import Choice
 
 FLOAT = np.dtype(np.float32)

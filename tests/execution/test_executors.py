@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.commands import Dlsweep
 
 import dlsweep
 from dlsweep import machine
 from dlsweep.errors import UsageError
+from dlsweep.execution.dask import INSTALL
 from dlsweep.execution.executors import Executor, Options, choose, executors
 from dlsweep.machine import BLAS_BUFFER
 
@@ -47,6 +49,14 @@ def test_workers_share_the_memory(options: dict[str, Any], workers: int, memory:
     executor = choose(Options(Path(), **options))
     assert executor.workers == workers
     assert executor.stack_memory == memory - BLAS_BUFFER
+
+
+@pytest.mark.parametrize("options", [["--executor", "dask"], ["--executor", "dask", "--dry-run"], ["--scheduler", "x"]])
+def test_without_its_package_dask_is_refused_before_training(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "distributed.py").write_text("raise ImportError", "utf-8")  # it may be installed
+    done = Dlsweep(tmp_path)("run", "tiny.yaml", *options, code=2, anew=True, PYTHONPATH=str(tmp_path))
+    assert done.stderr == f"{INSTALL}\n"
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.fixture

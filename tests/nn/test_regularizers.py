@@ -293,7 +293,7 @@ def test_a_crop_after_flips_of_several_ratios():
 @pytest.mark.parametrize("name", ["crop", "flip"])
 @pytest.mark.parametrize("shape", [(784,), (4, 5)])
 def test_only_images_are_cropped_and_flipped(name, shape):
-    with pytest.raises(UsageError, match=rf"{name} needs images, .* a sample has the shape \({shape[0]}"):
+    with pytest.raises(UsageError, match=rf"{name} needs samples with channels, height and width, "):
         made(name).augmented(shape)
 
 

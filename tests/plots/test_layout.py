@@ -10,7 +10,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from dlsweep.plots import style
-from dlsweep.plots.fitting import fit, text_width
+from dlsweep.plots.layout import fit, text_width
 from dlsweep.plots.panels import Words, panels
 
 LONG = "a very long label, longer than any panel is wide, with (brackets) and " + "x" * 100

@@ -20,6 +20,9 @@ from tests.support.sweeps import Bits, Execute, Launch, Make
 
 import dlsweep
 from dlsweep.execution.executors import executors
+from dlsweep.execution.worker import Task
+from dlsweep.storage import parts
+from dlsweep.storage.store import Store
 
 SCRIPT = (PROGRAMS / "moody.py").read_text()
 
@@ -46,6 +49,7 @@ def test_every_executor_gives_the_same_bits(make: Make, tmp_path: Path, bits: Bi
         ("fail", "inline", "ValueError: no such luck"),
         ("fail", "processes", "ValueError: no such luck"),
         ("crash", "processes", "the worker process was killed by SIGKILL, perhaps because memory ran out"),
+        ("mumble", "processes", "the worker process was killed by SIGKILL, perhaps because memory ran out"),
         ("leave", "processes", "the worker process ended with exit code 3"),
         ("hang", "processes", "the worker process was killed: no progress for 5 s"),
     ],
@@ -70,6 +74,22 @@ def test_one_bad_run_fails_alone(
     assert bad["last_test_loss"].isna().all()
     assert set(results.curves["run_id"]) == set(good["run_id"])
     assert not leftovers(results.folder)
+
+
+@pytest.mark.parametrize("lost", ["curves", "weights"])
+def test_a_part_without_its_partners_is_no_receipt(make: Make, tmp_path: Path, lost: str) -> None:
+    """A worker of Dask has outlived its killed runner, and the next one deleted them before runs/ was there."""
+    config = make(seeds=2, evaluate={"every": 2, "on": ["test"], "keep": "final"})
+    results = dlsweep.run(config, output=tmp_path, executor="inline")
+    task = Task(Store(results.files, results.record.tables))
+    chunks = list(dlsweep.plan(dlsweep.load(config)).chunks((), 1, 1 << 30))
+    assert [task.on_disk(chunk)[1] for chunk in chunks] == [(), ()]
+    stems = {parts.stem(chunks[0]), *(run.id for run in chunks[0])}
+    next(path for path in (results.folder / lost).iterdir() if parts.key(path.name) in stems).unlink()
+    assert [task.on_disk(chunk) for chunk in chunks[:1]] == [([], chunks[0])]
+    assert [task.on_disk(chunk)[1] for chunk in chunks] == [chunks[0], ()]
+    again = dlsweep.run(config, output=tmp_path, executor="inline")
+    assert set(again.runs["status"]) == {"done"}
 
 
 def test_a_worker_may_take_longer_to_start_than_to_make_progress(make: Make, execute: Execute, tmp_path: Path) -> None:

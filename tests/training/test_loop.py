@@ -149,7 +149,7 @@ def test_the_settings_of_an_activation_reach_it():
         return np.where(x > 0, x, slope * x), lambda dy: dy
 
     try:
-        arms = [replace(make_arm(), activation=choice("bent", slope=slope)) for slope in (0.0, 0.5)]
+        arms = [make_arm(activation=choice("bent", slope=slope)) for slope in (0.0, 0.5)]
         flat, bent_up = (train([Run(arm, Seeds(0))], make_data()).curves["loss"][0] for arm in arms)
         assert flat == train([Run(make_arm(activation="relu"), Seeds(0))], make_data()).curves["loss"][0]
         assert bent_up != flat
@@ -164,7 +164,7 @@ def test_the_settings_of_a_schedule_reach_it():
         return factor
 
     try:
-        arms = [replace(make_arm(), schedule=choice("bent", factor=factor)) for factor in (1.0, 0.5)]
+        arms = [make_arm(schedule=choice("bent", factor=factor)) for factor in (1.0, 0.5)]
         full, half = (train([Run(arm, Seeds(0))], make_data()).curves["loss"] for arm in arms)
     finally:
         del schedules._entries["bent"]
@@ -176,11 +176,11 @@ def test_the_settings_of_a_schedule_reach_it():
 def test_together_is_alone_under_a_schedule(schedule):
     defaults = {name: s.default for name, s in schedules[schedule].settings.items()} | {"every": 2, "iterations": 3}
     settings = {name: defaults[name] for name in schedules[schedule].settings}
-    arms = [replace(make_arm(optimizer=choice("sgd", lr=lr)), schedule=choice(schedule, **settings)) for lr in (0.1, 1)]
+    arms = [make_arm(optimizer=choice("sgd", lr=lr), schedule=choice(schedule, **settings)) for lr in (0.1, 1)]
     runs, data = [Run(arm, Seeds(seed)) for arm in arms for seed in (0, 1)], make_data()
     together = train(runs, data)
     assert_the_same_alone(runs, data, together)
-    constant = train([replace(run, arm=replace(run.arm, schedule=choice("constant"))) for run in runs], data)
+    constant = train([replace(run, arm=run.arm.choosing(schedule=choice("constant"))) for run in runs], data)
     assert not np.array_equal(together.curves["loss"], constant.curves["loss"])
 
 

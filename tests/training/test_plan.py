@@ -23,7 +23,7 @@ MNIST = Choice("mnist", {"train": 300, "validation": 0, "test": 500})
 
 
 def arm(**changes):
-    return replace(make_arm(on=("test",), **changes), data=MNIST, fingerprint="mnist")
+    return replace(make_arm(on=("test",), **changes).choosing(data=MNIST), fingerprint="mnist")
 
 
 def sweep(activations=2, rates=3, inits=2, seeds=3):

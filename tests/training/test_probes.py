@@ -104,7 +104,7 @@ def test_a_row_is_of_the_network_that_is_kept_at_its_iteration():
 def test_every_row_of_the_curves_has_one_of_the_layers_also_where_a_run_stops():
     rule = Stopping(patience=1, monitor="test_loss", min_delta=0.0, restore_best=False)
     arm = looking(make_arm(iterations=40, every=4))
-    stopping = replace(arm, train=replace(arm.train, stopping=rule), optimizer=choice("sgd", lr=1.0))
+    stopping = replace(arm, train=replace(arm.train, stopping=rule)).choosing(optimizer=choice("sgd", lr=1.0))
     runs = [Run(a, Seeds(seed)) for a in (arm, stopping) for seed in (0, 1, 2)]
     outcome = train(runs, make_data())
     assert outcome.status.count("stopped") >= 1

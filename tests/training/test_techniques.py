@@ -83,9 +83,9 @@ PAIRS = [
 EVERY = pytest.mark.parametrize("pair", PAIRS)
 
 
-def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
+def started(arms, seeds=(0, 1), data=None, dtype=np.float64):
     """A stack of these arms and its first minibatch."""
-    runs = [Run(replace(arm, **changes), Seeds(seed)) for arm in arms for seed in seeds]
+    runs = [Run(arm, Seeds(seed)) for arm in arms for seed in seeds]
     stack = ByHand(runs, data or small_data(), np.dtype(dtype))
     with np.errstate(all="ignore"):
         batch = {s: stack.gather(s, np.arange(arms[0].train.batch_size)) for s in stack.slices}
@@ -96,7 +96,7 @@ def started(arms, seeds=(0, 1), data=None, dtype=np.float64, **changes):
 def objective(stack, batch, t=1):
     """What a step of training goes down: mean loss and penalties of every run, with the draws of step t."""
     inputs = [SharedInput(batch[s].x, runs) for s, runs in stack.slices.items()]
-    target = labels([batch[s].t for s in stack.slices], [Group(runs, []) for runs in stack.slices.values()])
+    target = labels([batch[s].t for s in stack.slices], stack.slices.values())
     passed = forward(stack.network.layers, stack.parameters, inputs, Context(True, Draws(stack.slices, t)))
     total = softmax_cross_entropy(passed.logits, target)[0].mean(axis=1) + passed.penalty / inputs[0].x.shape[-1]
     if stack.network.smoothing is not None:
@@ -333,9 +333,9 @@ def folds(arm):
 def test_only_what_is_linear_is_folded_into():
     plain = make_arm(hidden=(4, 4))
     before, after = (
-        replace(plain, normalization=full(normalizations, "batch", position=p)) for p in ("before", "after")
+        plain.choosing(normalization=full(normalizations, "batch", position=p)) for p in ("before", "after")
     )
-    wrapped = replace(before, regularizer=(full(regularizers, "dropconnect"),))
+    wrapped = before.choosing(regularizer=(full(regularizers, "dropconnect"),))
     assert list(map(folds, (plain, before, after, wrapped))) == [(0, 1), (2, 1), (0, 3), (0, 3)]
 
 
@@ -391,7 +391,7 @@ def test_lsuv_gives_every_layer_unit_variance_on_the_first_minibatch(company):
     arm = make_arm(
         init=choice("lsuv", tolerance=0.1, rounds=20), hidden=(30, 20, 10), batch_size=20, regularizer=company
     )
-    stack, batch = started([arm, replace(arm, init=choice("he"))], seeds=(0, 1), data=IMAGES)
+    stack, batch = started([arm, arm.choosing(init=choice("he"))], seeds=(0, 1), data=IMAGES)
     p = {layer.name: w for layer, w in zip(stack.network.layers, stack.parameters, strict=True)}
     for seed, runs in stack.slices.items():
         x = batch[seed].x.reshape(12, -1)
@@ -403,7 +403,7 @@ def test_lsuv_gives_every_layer_unit_variance_on_the_first_minibatch(company):
 
 def test_the_slopes_of_prelu_are_learned_and_begin_where_it_is_said():
     prelu = [full(activations, "prelu", start=start) for start in (0.25, 0.1)]
-    arms = [replace(make_arm(hidden=(5,)), activation=activation) for activation in prelu]
+    arms = [make_arm(hidden=(5,), activation=activation) for activation in prelu]
     stack, batch = started(arms, seeds=(0,))
     ((i, slopes),) = [(i, p["slope"]) for i, p in enumerate(stack.parameters) if "slope" in p]
     np.testing.assert_array_equal(slopes[:, :, 0], [[0.25] * 5, [0.1] * 5])
@@ -415,7 +415,7 @@ def test_the_slopes_of_prelu_are_learned_and_begin_where_it_is_said():
 def test_another_normalization_or_mode_is_another_cohort_and_a_number_is_not():
     def cohorts(*arms):
         mnist = choice("mnist", train=300, validation=0, test=500)
-        return len(plan(Sweep([replace(arm, data=mnist) for arm in arms])).cohorts)
+        return len(plan(Sweep([arm.choosing(data=mnist) for arm in arms])).cohorts)
 
     def batch(**settings):
         return make_arm(on=("test",), normalization=full(normalizations, "batch", **settings))
@@ -441,7 +441,7 @@ def test_running_statistics_are_no_matter_for_an_optimizer(optimizer):
 
 def test_what_cannot_be_built_is_a_sentence_that_names_the_arm():
     mnist = choice("mnist", train=300, validation=0, test=500)
-    arm = replace(make_arm(normalization=full(normalizations, "instance")), data=mnist, name="instance")
+    arm = replace(make_arm(normalization=full(normalizations, "instance")).choosing(data=mnist), name="instance")
     with pytest.raises(DlsweepError, match=r"^the network of the arm 'instance' cannot be built: instance norm"):
         plan(Sweep([arm]))
 

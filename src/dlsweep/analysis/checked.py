@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlsweep.analysis.sentences import subject
 from dlsweep.analysis.sides import name_of
-from dlsweep.analysis.steps import Step
+from dlsweep.analysis.testing import Step
 from dlsweep.analysis.verdicts import Verdict, verdicts_of
 from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.tabular import Form, json_value, latex, markdown, table
 from dlsweep.text import half_width, interval_text, measured, p_text, plural, printable
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 AS_EXPECTED, OPPOSITE, OTHERWISE = 0, 1, 3  # exit codes
 

@@ -1,53 +1,111 @@
-"""Leaderboard for readers: a table with its notes, in every form; and values for JSON."""
+"""Leaderboard for readers: the rows that are asked for, as a table with its notes in every form, or values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlsweep.analysis.board import Asked, Board
 from dlsweep.analysis.frames import ENDED, csv_of, metric_columns, summary
-from dlsweep.analysis.leaderboard import ensembles
+from dlsweep.analysis.leaderboard import ensembles, rows_of
 from dlsweep.analysis.metrics import metric_of
 from dlsweep.analysis.notes import ALIKE, notes
-from dlsweep.analysis.shown import Asked, Shown
+from dlsweep.analysis.predictions import with_new_images
+from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
-from dlsweep.tabular import Column, Form, interval_texts, json_value, markdown, measured_each, table_of
-from dlsweep.text import measured, number, printable, significant
-
-if TYPE_CHECKING:
-    from pandas import Series
+from dlsweep.tabular import Column, Form, interval_texts, json_value, measured_each, table_of, with_notes
+from dlsweep.text import measured, nearest, number, printable, significant
+from dlsweep.types import DataFrame, Series
 
 MOST = 50  # arms that `run` shows
+SHORT = ("low", "high", "difference", "pairing", "iteration", "not_reached", "ensemble")  # names of columns to sort by
+
+
+class Shown(NamedTuple):
+    """Rows of a leaderboard that are shown. names: columns that tell rows apart; left: the number of other rows."""
+
+    board: Board
+    frame: DataFrame
+    names: list[str]
+    left: int
+
+    @staticmethod
+    def of(results: Results, asked: Asked) -> Shown:
+        """Rows that are asked for, in their order."""
+        board = Board(results, asked)
+        frame = rows_of(board)
+        if asked.sort_by is not None:
+            frame = _sorted(frame, asked.sort_by, board)
+        varying = [factor for factor in board.factors if asked.rows != "factors" and frame[factor].nunique() > 1]
+        names = {"arms": varying or ["arm"], "factors": ["factor", "level"], "runs": [*varying, "seed", *board.sources]}
+        shown = with_new_images(board, frame if asked.top is None else frame.head(asked.top))
+        return Shown(board, shown, names[asked.rows], len(frame) - len(shown))
+
+    @property
+    def rows(self) -> str:
+        """Kind of rows: arms, factors or runs."""
+        return self.board.asked.rows
+
+    @property
+    def numbers(self) -> DataFrame:
+        """Frame with the iteration in the names of its metrics, if one is given."""
+        frame = self.frame
+        for metric in self.board.metrics:
+            new = self.board.label(metric).replace(" ", "_")
+            frame = frame.set_axis(frame.columns.str.replace(f"^{re.escape(metric.name)}", new, regex=True), axis=1)
+        return frame
+
+    @property
+    def minus(self) -> str:
+        """Name of the reference in the head of a column of differences."""
+        given = ", ".join(map(str, self.board.asked.reference.values()))
+        return f"{given} or the best" if given and self.rows == "factors" else given or "the best"
+
+    @property
+    def several(self) -> bool:
+        """True if there is an arm to compare with."""
+        return len(self.board.arms[2]) > 1 and any(one.reference is not None for one in self.board.compared)
+
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """Fewest and the most runs of an arm that count."""
+        n = self.frame["n"] if self.rows != "runs" else [1]
+        return min(n, default=0), max(n, default=0)
+
+
+def _sorted(frame: DataFrame, column: str, board: Board) -> DataFrame:
+    """Sort by a column: metrics and differences with the better ones first, others from small to large."""
+    name = board.metrics[0].name
+    short = {end: f"{name}_{end}" for end in SHORT if f"{name}_{end}" in frame}
+    try:
+        found = column if column in frame else short.get(column) or metric_of(board.results, column).name
+    except UsageError:
+        found = ""
+    if found not in frame:
+        raise UsageError(f"there is no column {column!r} to sort by{nearest(column, {*map(str, frame), *short})}")
+    metric = next((one for one in board.metrics if found in (one.name, f"{one.name}_difference")), None)
+    return frame.sort_values(found, ascending=metric is None or metric.less_is_better is not False, kind="stable")
 
 
 def text(shown: Shown, form: Form = "plain") -> str:
     """Return a leaderboard as a table with its notes; in CSV all numbers, and no notes."""
     if form == "csv":
         return csv([shown])
-    told = table_of([*_names(shown), *_metrics(shown), *_counts(shown)], form)
+    told = table_of(_columns(shown), form)
     return with_notes(told, notes(shown), form)
 
 
-def with_notes(told: str, sentences: list[str], form: Form) -> str:
-    """Return a table with sentences below it."""
-    return told + _NOTES[form](sentences) if sentences else told
-
-
-def _names(shown: Shown) -> Iterator[Column]:
+def _columns(shown: Shown) -> Iterator[Column]:
+    """Yield the names of the rows, their metrics, and how their runs ended."""
     for name in shown.names:
         yield Column(name, shown.frame[name].astype(str).tolist(), right=name.startswith("seed"))
-
-
-def _metrics(shown: Shown) -> Iterator[Column]:
     for metric in shown.board.metrics:
         yield from _of_runs(shown, metric) if shown.rows == "runs" else _of_arms(shown, metric)
-
-
-def _counts(shown: Shown) -> Iterator[Column]:
     if shown.rows == "runs":
         yield Column("status", shown.frame["status"].astype(str).tolist(), right=False)
     else:
@@ -75,7 +133,7 @@ def _of_arms(shown: Shown, metric: Metric) -> Iterator[Column]:
             yield Column(header, list(map(significant, own[end])))
     if "ensemble" in own:
         yield Column("ensemble", list(map(number, own["ensemble"])))
-    if shown.several and (metric.less_is_better is not None or shown.board.reference):
+    if shown.several and (metric.less_is_better is not None or shown.board.asked.reference):
         ends = {end.removeprefix("difference_"): column for end, column in own.items() if end.startswith("difference_")}
         difference = own["difference"].where(~own["reference"])
         yield from _with_intervals(shown, f"minus {shown.minus}", difference, ends, sign=True)
@@ -105,14 +163,6 @@ def _of_runs(shown: Shown, metric: Metric) -> Iterator[Column]:
 def csv(boards: Sequence[Shown]) -> str:
     """Return all numbers of some leaderboards as CSV; of several, the first column names the sweep."""
     return csv_of([(one.board.results.name, one.numbers) for one in boards])
-
-
-_NOTES: dict[str, Callable[[list[str]], str]] = {
-    "plain": lambda notes: "".join(f"\n{printable(note)}" for note in ["", *notes]),
-    "markdown": lambda notes: "\n" + "".join(f"\n- {markdown(note)}" for note in notes),
-    "latex": lambda notes: "".join(f"\n% {printable(note)}" for note in notes),
-    "html": lambda notes: f"\n<p>{'<br>'.join(escape(printable(note)) for note in notes)}</p>",
-}
 
 
 def closing_table(results: Results, metric: str | None = None, *, most: int | None = None) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from html import escape
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Contrast, Interval, correctness_of
-from dlsweep.analysis.metrics import metric_of, metric_values
-from dlsweep.analysis.sentences import of_comparison, subject, within
-from dlsweep.analysis.sides import Sides, fitting, refuse_crossed, sides_of
+from dlsweep.analysis.metrics import metric_of
+from dlsweep.analysis.questions import Interval, Questions
+from dlsweep.analysis.sentences import OVERLAP, subject, within
+from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.statistics import pairing
-from dlsweep.analysis.untrained import untrained, with_untrained
-from dlsweep.config.claims import ALPHA, PartialArm
+from dlsweep.config.claims import ALPHA, Claim
 from dlsweep.errors import UsageError
 from dlsweep.metrics import OPTIMISTIC, SHARED
 from dlsweep.storage.results import Results
+from dlsweep.text import half_width, interval_text, measured, p_text, plural, sentence
 from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Comparison:
     differences: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     def __str__(self) -> str:
-        return of_comparison(self)
+        return _sentence(self)
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(str(self))}</p>"
@@ -94,12 +91,11 @@ def compare(
     >>> found.n, found.difference > 0, found.interval[0] < found.difference < found.interval[1]
     (6, True, True)
     """
-    refuse_crossed(results)
     chosen, part = metric_of(results, metric), results.partial_arm(where or {})
-    frame = with_untrained(metric_values(results, chosen, at), untrained(results))
-    arms = [results.partial_arm(one) for one in (first, second)]
-    sides = _apart(frame[fitting(frame, part)], arms, results.record.aligning)
-    contrast = Contrast(sides, (1, -1), correctness_of(results, chosen, at), results.overlap)
+    arms = results.partial_arm(first), results.partial_arm(second)
+    claim = Claim("", "beats", arms, by, where=part, metric=chosen.name, at=at)
+    question = Questions(results).of(replace(claim, better="less" if chosen.less_is_better else "more"))
+    contrast, sides = question.contrasts[0], _apart(question.sides)
     return Comparison(
         first=sides.names[0],
         second=sides.names[1],
@@ -108,7 +104,7 @@ def compare(
         interval=contrast.interval(ALPHA) if chosen.repeated else (nan, nan),
         interval_new_images=contrast.interval_new_images(ALPHA),
         interval_exact=contrast.interval_exact(ALPHA) if chosen.repeated else (nan, nan),
-        p=contrast.test(by, -1 if chosen.less_is_better else 1).two_sided if chosen.repeated else nan,
+        p=contrast.test(by, question.sign).two_sided if chosen.repeated else nan,
         n=sides.n,
         pairing=pairing(*sides.values.mean(axis=1)) if chosen.repeated else nan,
         diverged=sides.count("diverged"),
@@ -123,8 +119,45 @@ def compare(
     )
 
 
-def _apart(frame: DataFrame, arms: Sequence[PartialArm], factors: Sequence[str]) -> Sides:
-    """Align two sides. A `UsageError` names an arm that is on both."""
-    if (twice := frame[fitting(frame, arms[0]) & fitting(frame, arms[1])]).size:
+def _apart(sides: Sides) -> Sides:
+    """Return two sides. A `UsageError` names an arm that is on both."""
+    if (twice := sides.rows[sides.rows.duplicated(["arm", "seed"])]).size:
         raise UsageError(f"the arm {twice['arm'].iloc[0]} is on both sides of the comparison")
-    return sides_of(frame, arms, factors)
+    return sides
+
+
+def _sentence(found: Comparison) -> str:
+    """Return the sentence on a comparison, followed by all that limits it."""
+    if found.difference != found.difference:
+        comparison = f"has no finite difference between {found.first} and {found.second} in any seed"
+    elif found.difference == 0:
+        comparison = f"is the same on average with {found.first} and with {found.second}"
+    else:
+        direction = "higher" if found.difference > 0 else "lower"
+        size = measured(abs(found.difference), half_width(*found.interval))
+        comparison = f"is {size} {direction} with {found.first} than with {found.second}"
+    told = [plural(found.n, "seed")]
+    if found.n > 1:
+        told = [f"95 % interval {interval_text(*found.interval, sign=True)}", *told]
+        told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
+    notes = [sentence(f"{found.words} {comparison} ({'; '.join(told)})")]
+    if found.interval_new_images:
+        ends = interval_text(*found.interval_new_images, sign=True)
+        notes.append(f"On new images like these, the interval is {ends}.")
+    if found.overlap:
+        notes.append(sentence(OVERLAP))
+    if found.pairing == found.pairing:
+        notes.append(_pairing(found.pairing))
+    for count, side in zip(found.diverged, (found.first, found.second)):
+        notes += [f"{plural(count, 'run')} with {side} diverged."] * bool(count)
+    if found.failed:
+        notes.append(f"{plural(found.failed, 'run')} without a value, so nothing was tested.")
+    notes += map(sentence, filter(None, (found.left_out, *found.limits)))
+    return " ".join(notes)
+
+
+def _pairing(ratio: float) -> str:
+    if ratio < 1e-9:
+        return "The paired differences are the same in every seed."
+    share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
+    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")

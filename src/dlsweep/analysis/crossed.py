@@ -14,7 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlsweep.analysis.decomposition import TIMES
+from dlsweep.analysis.sign_flips import SignFlips
 from dlsweep.randomness import stream
+from dlsweep.types import DataFrame
 
 CITED = "Nadeau and Bengio 2003"  # for the correction of overlapping splits
 DRAWS = 10_000  # of the sums of squares, for the interval of a share
@@ -33,11 +36,6 @@ class Crossed(NamedTuple):
     variance: float
     df: float
     size: int
-
-    @property
-    def remaining(self) -> float:
-        """Variance of one seed's mean that would remain on infinitely many images (Jordan 2024, distribution-wise)."""
-        return max(0.0, self.seeds - self.residual) * self.size
 
 
 def crossed(d: ArrayLike) -> Crossed:
@@ -78,7 +76,7 @@ def crossed_interval(d: ArrayLike, confidence: float = 0.95) -> tuple[float, flo
     return max(both, alone, key=lambda ends: ends[1] - ends[0])
 
 
-def overlapping_splits_test(differences: ArrayLike, overlap: float) -> tuple[float, float, float]:
+def overlapping_splits_test(differences: ArrayLike, overlap: float) -> SignFlips:
     """Return p-values for a mean above 0, below 0, and different from 0, over splits of one data set that overlap.
 
     The splits share samples, so the variance of the mean is s² (1/J + n_test/n_train) (Nadeau & Bengio 2003, corrected
@@ -92,14 +90,14 @@ def overlapping_splits_test(differences: ArrayLike, overlap: float) -> tuple[flo
 
     d = np.asarray(differences, np.float64)
     if len(d) < 2 or not np.isfinite(d).all():
-        return np.nan, np.nan, np.nan
+        return SignFlips(np.nan, np.nan, np.nan)
     error = np.sqrt(d.var(ddof=1) * (1 / len(d) + overlap))
     if error <= 1e-12 * abs(d.mean()) or error == 0:  # the same difference in every split
         t = float(np.sign(d.mean())) * np.inf if d.mean() else 0.0
     else:
         t = d.mean() / error
     greater, less = float(stdtr(len(d) - 1, -t)), float(stdtr(len(d) - 1, t))
-    return greater, less, min(1.0, 2 * greater, 2 * less)
+    return SignFlips(greater, less, min(1.0, 2 * greater, 2 * less))
 
 
 def variance_of_mean(values: ArrayLike, sources: int, overlaps: Sequence[float] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -134,42 +132,33 @@ def variance_of_mean(values: ArrayLike, sources: int, overlaps: Sequence[float] 
     return variance, np.maximum(df, min(shape) - 1)
 
 
-class Share(NamedTuple):
-    """Share of the variance of one run that a source of chance, or an interaction of sources, has.
-
-    sources: their names; variance: of the source; low, high: interval of the share; negative: the estimate was below
-    zero, and is taken as zero.
-    """
-
-    sources: tuple[str, ...]
-    variance: float
-    share: float
-    low: float
-    high: float
-    negative: bool
-
-
-def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float = 0.95) -> list[Share]:
+def variance_shares(values: ArrayLike, names: Sequence[str], confidence: float = 0.95) -> DataFrame:
     """Return the share of each source and each interaction in the variance, `(A, B, …)`, one value a cell.
 
     The last one, of all sources together, is the residual. Intervals are generalized confidence intervals (Weerahandi
     1993): quantiles of the shares that follow if each sum of squares is divided by a random χ² of its degrees of
-    freedom in place of its own. NaN if nothing varies.
+    freedom in place of its own. NaN if nothing varies. Columns: `source`; the `variance` and the standard deviation
+    `sd` of one run that it gives; its `share`, with `low` and `high` of the interval; `negative`, True where the
+    estimate was below zero, and is taken as zero.
 
-    >>> [(*s.sources, round(s.share, 2)) for s in variance_shares([[1.0, 1.1], [2.0, 2.1], [3.0, 3.1]], ["a", "b"])]
-    [('a', 1.0), ('b', 0.0), ('a', 'b', 0.0)]
+    >>> found = variance_shares([[1.0, 1.1], [2.0, 2.1], [3.0, 3.1]], ["a", "b"])
+    >>> found[["source", "share"]].round(2).values.tolist()
+    [['a', 1.0], ['b', 0.0], ['a × b', 0.0]]
     """
+    import pandas as pd
+
     x = np.asarray(values, np.float64)
     squares, dfs = _sums_of_squares(x, x.ndim)
     found = _components(squares / dfs, x.shape)
     draws = squares[:, None] / stream(0, "variance_shares").chisquare(dfs[:, None], (len(dfs), DRAWS))
     with np.errstate(invalid="ignore"):  # nothing varies
-        shares, drawn = (_share(np.maximum(0, part)) for part in (found, _components(draws, x.shape)))
+        parts = (np.maximum(0, part) for part in (found, _components(draws, x.shape)))
+        shares, drawn = (part / part.sum(axis=0) for part in parts)
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
-    return [
-        Share(tuple(names[axis] for axis in axes), max(0.0, v), float(s), float(a), float(b), bool(v < 0))
-        for axes, v, s, a, b in zip(_subsets(x.ndim), found.tolist(), shares, low, high)
-    ]
+    sources = [TIMES.join(names[axis] for axis in axes) for axes in _subsets(x.ndim)]
+    variance = np.maximum(0, found)
+    of_shares = {"share": shares, "low": low, "high": high, "negative": found < 0}
+    return pd.DataFrame({"source": sources, "variance": variance, "sd": np.sqrt(variance), **of_shares})
 
 
 def components(values: ArrayLike) -> dict[tuple[int, ...], float]:
@@ -183,10 +172,6 @@ def components(values: ArrayLike) -> dict[tuple[int, ...], float]:
     x = np.asarray(values, np.float64)
     squares, dfs = _sums_of_squares(x, x.ndim)
     return dict(zip(_subsets(x.ndim), _components(squares / dfs, x.shape).tolist()))
-
-
-def _share(components: np.ndarray) -> np.ndarray:
-    return np.asarray(components / components.sum(axis=0))
 
 
 def _t_interval(mean: float, variance: float, df: float, confidence: float) -> tuple[float, float]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, product
+from itertools import combinations
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
+from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS, every_subset
 from dlsweep.randomness import stream
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 TIMES = " × "  # between the factors of an interaction
 _TIES = 1e-9  # sums that differ by less, relative to the size of their parts, are equal
@@ -105,12 +102,7 @@ class Decomposition:
     @cached_property
     def seeds(self) -> float:
         """Sum of squares of the seeds: of their means over all cells."""
-        return float(self._cells * np.square(self._by_seed - self._by_seed.mean()).sum())
-
-    @cached_property
-    def mean_seeds(self) -> float:
-        """Mean square of the seeds; NaN with one seed."""
-        return self.seeds / (len(self.values) - 1) if len(self.values) > 1 else float("nan")
+        return float(prod(self.values.shape[1:]) * np.square(self._by_seed - self._by_seed.mean()).sum())
 
     @cached_property
     def higher(self) -> float:
@@ -131,12 +123,9 @@ class Decomposition:
 
         (SS − df · MS of the term × seed) / (SS of all + MS of the seeds). It may be below 0; NaN with one seed.
         """
-        whole = self.total + self.mean_seeds
+        free = len(self.values) - 1
+        whole = self.total + (self.seeds / free if free else float("nan"))
         return (term.squares - term.df * term.mean_error) / whole if whole else float("nan")
-
-    @property
-    def _cells(self) -> int:
-        return prod(self.values.shape[1:])
 
     @property
     def _by_seed(self) -> np.ndarray:
@@ -157,8 +146,8 @@ def _terms(values: np.ndarray, order: int) -> Iterator[Term]:
             yield Term(tuple(axis - 1 for axis in own), df, part.reshape(len(values), -1), cells)
 
 
-def flip_whole_seeds(contrasts: ArrayLike, *, key: str = "") -> tuple[float, bool]:
-    """Return the p-value of a term by flipping the contrasts of whole seeds, and True if it is exact.
+def flip_whole_seeds(contrasts: ArrayLike, *, key: str = "") -> float:
+    """Return the p-value of a term by flipping the contrasts of whole seeds.
 
     Without the effect, the contrasts of a seed and their negatives are as probable. The statistic is the sum of squares
     of the mean contrasts; with two levels this is the two-sided sign-flip test of their paired difference. Up to 20
@@ -167,28 +156,25 @@ def flip_whole_seeds(contrasts: ArrayLike, *, key: str = "") -> tuple[float, boo
     contrasts: `(seeds, combinations of levels)`.
 
     >>> flip_whole_seeds([[1, -1], [2, -2], [1, -1], [0.5, -0.5], [1, -1], [3, -3]])
-    (0.03125, True)
+    0.03125
     """
     contrasts = np.asarray(contrasts, dtype=np.float64)
     n = len(contrasts)
     if n < 2:
-        return float("nan"), False
+        return float("nan")
     gram = contrasts @ contrasts.T  # the sum of squares under the signs e is e' G e
     least = gram.sum() - _TIES * np.abs(gram).sum()
     if n > MOST_EXACT:
         signs = stream(0, f"effects/{key}").choice([-1.0, 1.0], (RANDOM_PATTERNS, n))
-        return float((1 + (_squares(signs, gram) >= least).sum()) / (1 + RANDOM_PATTERNS)), False
+        return float((1 + (_squares(signs, gram) >= least).sum()) / (1 + RANDOM_PATTERNS))
     half = n // 2
-    first = _patterns(half)
-    second = _patterns(n - half)[: 2 ** (n - half - 1)]  # a pattern and its negative have the same sum of squares
+    first = 1.0 - 2.0 * every_subset(half)
+    second = (
+        1.0 - 2.0 * every_subset(n - half)[: 2 ** (n - half - 1)]
+    )  # a pattern and its negative have the same sum of squares
     a, b = gram[:half, :half], gram[half:, half:]
     sums = _squares(first, a)[:, None] + _squares(second, b) + 2 * first @ gram[:half, half:] @ second.T
-    return float((sums >= least).mean()), True
-
-
-def _patterns(n: int) -> np.ndarray:
-    """Return all patterns of n signs, `(2ⁿ, n)`."""
-    return np.array(list(product([1.0, -1.0], repeat=n))).reshape(2**n, n)
+    return float((sums >= least).mean())
 
 
 def _squares(signs: np.ndarray, gram: np.ndarray) -> np.ndarray:

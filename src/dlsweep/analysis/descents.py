@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dlsweep.analysis.facets import PLACES, Cell, Facets, labels, levels, varying
 from dlsweep.errors import UsageError
 from dlsweep.nn.landscapes import Landscape, landscapes
-from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import Array, DataFrame
 
 SHORTEST = 0.4  # shortest side of a box, as a share of its longest side
 _CONTOURS = 14  # heights

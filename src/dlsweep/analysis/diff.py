@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import paired_test
 from dlsweep.analysis.frames import counted
 from dlsweep.analysis.outlook import FEWEST
+from dlsweep.analysis.questions import paired_test
 from dlsweep.analysis.sign_flips import joint_sign_flip_test
 from dlsweep.analysis.statistics import Replication, holm, interval
 from dlsweep.config.claims import ALPHA
@@ -22,9 +22,7 @@ from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import plural, value_text
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 NEAR = {"accuracy": 0.01, "loss": 0.02, "distance": 0.02}  # of an accuracy absolute, of others relative to their mean
 KEY = ["arm", "seed"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.decomposition import Divided
 from dlsweep.analysis.effects import Effects
 from dlsweep.analysis.frames import csv_of
-from dlsweep.analysis.luck import Luck
-from dlsweep.tabular import Column, Form, interval_texts, latex, measured_each, table_of
+from dlsweep.analysis.luck import Luck, source_words
+from dlsweep.tabular import Column, Form, interval_texts, latex, measured_each, table_of, with_notes
 from dlsweep.text import bracketed, number, p_text, significant
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 Found = Effects | Luck
 
@@ -30,11 +27,9 @@ def text(found: Divided, form: Form = "plain") -> str:
         tables = [*_of_effects(found, form)]
     if form == "latex":
         return "\n\n".join([latex(title), *tables, *map(latex, found.notes)])
-    if form == "markdown":
-        return "\n\n".join([f"**{title}**", *tables, "\n".join(f"- {note}" for note in found.notes)])
-    if form == "html":
-        return "\n".join([f"<p><b>{escape(title)}</b></p>", *tables, f"<p>{'<br>'.join(map(escape, found.notes))}</p>"])
-    return "\n\n".join([title, *tables, "\n".join(found.notes)])
+    heads = {"markdown": f"**{title}**", "html": f"<p><b>{escape(title)}</b></p>"}
+    parts = [heads.get(form, title), *tables]
+    return with_notes(("\n" if form == "html" else "\n\n").join(parts), found.notes, form)
 
 
 def csv(found: Mapping[str, Found]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from dlsweep.errors import UsageError
 from dlsweep.metrics import SHARED, Metric
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.text import plural
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def _cells(grid: _Grid, values: np.ndarray, a: int, b: int, overlap: float) -> t
 
 
 def _row(name: str, term: Term, parts: Decomposition) -> dict[str, Any]:
-    p, _ = flip_whole_seeds(term.contrasts, key=name)
+    p = flip_whole_seeds(term.contrasts, key=name)
     omega = max(0.0, parts.omega(term)) if len(parts.values) > 1 else float("nan")
     share = _share(term.squares, parts)
     return {"effect": name, "df": term.df, "squares": term.squares, "share": share, "omega": omega, "p": p}

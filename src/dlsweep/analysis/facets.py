@@ -6,16 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, get_args
 
 import numpy as np
 
 from dlsweep.errors import UsageError
 from dlsweep.text import nearest, without_setting
-from dlsweep.types import NameOf, Split
-
-if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+from dlsweep.types import DataFrame, NameOf, Series, Split
 
 PLACES = ("rows", "columns", "lines")  # where a figure can show a factor
 COLUMNS = ("split", "seed", "arm")  # of a frame; they can have a place too

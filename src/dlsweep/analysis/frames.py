@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from dlsweep.errors import UsageError
 from dlsweep.storage.results import Results, overlap_of
 from dlsweep.storage.tables import MOMENTS, STATUSES
 from dlsweep.text import listed, nearest, similar
-
-if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+from dlsweep.types import DataFrame, Series
 
 ENDED = STATUSES[1:]  # otherwise than planned
 
@@ -25,19 +23,15 @@ def frame_of(results: Results, table: str, where: Mapping[str, Any] | None = Non
     `runs` is the unchanged table. `curves` has a row per run, iteration and split; `layers` a row per run,
     iteration and layer. `claims` has a row per claim and contrast, see `dlsweep.analysis.checked.contrasts`.
     """
-    if where and table in ("claims", "ranks"):
-        raise UsageError(f"{table} are of all arms; leave out the levels of {listed([*where])}")
+    if table in ("claims", "ranks"):
+        if where:
+            raise UsageError(f"{table} are of all arms; leave out the levels of {listed([*where])}")
+        return frame_across([results], table)
     if where:
         frame = frame_of(results, table)
         return frame[frame["run_id"].astype(str).isin(results.fitting(where)["run_id"])]
     if table == "runs":
         return results.runs
-    if table == "claims":
-        from dlsweep.analysis.checked import contrasts
-
-        return contrasts(results)
-    if table == "ranks":
-        return frame_across([results], table)
     if table == "curves":
         return curves_of(results)
     known = _known(results)
@@ -50,7 +44,7 @@ def frame_across(sweeps: Sequence[Results], table: str) -> DataFrame:
     import pandas as pd
 
     if table == "ranks":
-        from dlsweep.analysis.ranks import Ranking
+        from dlsweep.analysis.joint import Ranking
 
         return Ranking.of(sweeps).pairs
     from dlsweep.analysis.checked import contrasts

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
 from dlsweep.analysis.facets import Cell, Facets, arms, refuse_mixed
 from dlsweep.errors import UsageError
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
+from dlsweep.types import DataFrame
 
 At = Literal["first", "last"] | Annotated[int, Ge(0)]  # a measured iteration of each run
 Quantity = Literal[
@@ -165,12 +162,11 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Ridges:
-    """Histograms of each panel by layer, on common bins. cut: True if some reach far beyond; when: the iteration."""
+    """Histograms of each panel by layer, on common bins. when: the iteration."""
 
     panels: dict[Cell, dict[str, Ridge]]
     layers: list[str]
     bins: np.ndarray
-    cut: bool
     when: str
 
     @staticmethod
@@ -191,8 +187,8 @@ class Ridges:
             refuse_mixed(part, "histogram", ("rows", "columns"))
             there = {str(layer): Ridge.of(own, y) for layer, own in part.groupby("layer", observed=True)}
             panels[cell] = {layer: there[layer] for layer in layers if layer in there and len(there[layer].shares)}
-        low, high, cut = ridge_limits([ridge for panel in panels.values() for ridge in panel.values()])
-        return Ridges(panels, layers, np.linspace(low, high, BINS + 1), cut, iteration_name(frame, at))
+        low, high = ridge_limits([ridge for panel in panels.values() for ridge in panel.values()])
+        return Ridges(panels, layers, np.linspace(low, high, BINS + 1), iteration_name(frame, at))
 
     @property
     def seeds(self) -> list[int]:
@@ -207,12 +203,12 @@ class Ridges:
                 yield cell, "", {"layer": layer, "low": self.bins[:-1], "high": self.bins[1:], "share": share}
 
 
-def ridge_limits(ridges: Sequence[Ridge]) -> tuple[float, float, bool]:
-    """Return the ends of the axis on which all ridges are seen, and True if some ridges reach far beyond it."""
+def ridge_limits(ridges: Sequence[Ridge]) -> tuple[float, float]:
+    """Return the ends of the axis on which all ridges are seen, but those that reach far beyond the others."""
     if not ridges:
-        return 0.0, 1.0, False
+        return 0.0, 1.0
     lows, highs = np.array([ridge.ends() for ridge in ridges]).T
     reach = _FAR * float(np.quantile(np.maximum(-lows, highs), 0.75))
     low, high = max(lows.min(), -reach), min(highs.max(), reach)
     room = 0.02 * (high - low) or 0.5
-    return float(low - room), float(high + room), bool(lows.min() < low or highs.max() > high)
+    return float(low - room), float(high + room)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dlsweep.analysis.board import Board
-from dlsweep.analysis.metrics import metric_of
-from dlsweep.analysis.new_images import with_new_images
-from dlsweep.analysis.ranking import Compared
+from dlsweep.analysis.board import Asked, Board, Compared
+from dlsweep.analysis.predictions import with_new_images
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest
-from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import Array, DataFrame
 
 _HEAD = re.compile(r"(  \+ Exception Group )?Traceback.*:$")
 
@@ -62,17 +57,15 @@ def leaderboard(
     >>> board[["init", "n", "final_test_loss_best"]].values.tolist()
     [['he', 3, True], ['normal', 3, False]]
     """
-    names = [metric] if isinstance(metric, str) or metric is None else metric
-    metrics = [metric_of(results, name) for name in names]
-    board = Board(results, metrics, reference or {}, where or {}, at)
-    frame = rows_of(board, rows)
-    return with_new_images(board, frame) if rows == "arms" else frame
+    names = [metric] if isinstance(metric, str) else metric or ()
+    board = Board(results, Asked(names, reference or {}, where or {}, at, rows))
+    return with_new_images(board, rows_of(board))
 
 
-def rows_of(board: Board, rows: str = "arms") -> DataFrame:
-    """Return the frame of `leaderboard`."""
+def rows_of(board: Board) -> DataFrame:
+    """Return the frame of `leaderboard`, without intervals on new images."""
     by = {"arms": _arms, "factors": _factors, "runs": _runs}
-    if rows not in by:
+    if (rows := board.asked.rows) not in by:
         raise UsageError(f"there are no rows {rows!r}{nearest(rows, by)}")
     return by[rows](board)
 
@@ -86,7 +79,7 @@ def _arms(board: Board) -> DataFrame:
         table = table.assign(**{f"{name}{end}": column for end, column in one.columns().items()})
         if "iteration" in frame:
             table[f"{name}_iteration"] = frame["iteration"].groupby(board.arms[0]).median().to_numpy()
-        if together := ensembles(board.results, one.metric, board.at):
+        if together := ensembles(board.results, one.metric, board.asked.at):
             table[f"{name}_ensemble"] = table["arm"].astype(str).map(together)
     return table.iloc[board.compared[0].order].reset_index(drop=True)
 
@@ -109,7 +102,7 @@ def _runs(board: Board) -> DataFrame:
     table["error"] = own["error"].map(error_line, na_action="ignore").to_numpy()
     rank = np.empty(len(board.arms[2]), int)
     rank[board.compared[0].order] = np.arange(len(board.compared[0].order))
-    kept = np.flatnonzero(board.fitting(board.where))
+    kept = np.flatnonzero(board.fitting(board.asked.where))
     return table.iloc[kept[np.lexsort((seed[kept], rank[arm[kept]]))]].reset_index(drop=True)
 
 
@@ -118,7 +111,7 @@ def _factors(board: Board) -> DataFrame:
     import pandas as pd
 
     frame = board.values[0]
-    shown = board.fitting(board.where)
+    shown = board.fitting(board.asked.where)
     aligning = [factor for factor in board.results.record.aligning if factor in board.factors]
     varying = [factor for factor in aligning if frame.loc[shown, factor].nunique() > 1]
     tables = [_levels(board, factor, [one for one in varying if one != factor], shown) for factor in varying]
@@ -142,7 +135,8 @@ def _levels(board: Board, factor: str, others: Sequence[str], shown: Array) -> D
     there[at] = True
     common = there.any(axis=2).all(axis=0)
     table = pd.DataFrame({"factor": factor, "level": names})
-    given = [i for i, name in enumerate(names) if name in board.results.partial_arm(board.reference).get(factor, ())]
+    asked = board.results.partial_arm(board.asked.reference).get(factor, ())
+    given = [i for i, name in enumerate(names) if name in asked]
     counts = board.counts(np.where(shown, np.searchsorted(used, level), len(used)), len(used) + 1)
     table = table.assign(**{name: column[: len(used)] for name, column in counts.items()})
     for metric, matrix in zip(board.metrics, board.matrices):

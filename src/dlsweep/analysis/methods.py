@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dlsweep.analysis.chance import sources
 from dlsweep.analysis.crossed import CITED
+from dlsweep.analysis.luck import sources
 from dlsweep.analysis.outlook import FEWEST
 from dlsweep.analysis.sequential import RANDOM_PATTERNS as RANDOM_PATTERNS_OF_LOOKS
 from dlsweep.analysis.sign_flips import MOST_EXACT, RANDOM_PATTERNS
 from dlsweep.analysis.verdicts import Verdict
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import Looks
 from dlsweep.storage.results import Results
 from dlsweep.text import listed, plural, plural_range, sentence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from dlsweep.metrics import Metric
 from dlsweep.storage.choosing import words_of
 from dlsweep.storage.results import Results
 from dlsweep.text import nearest, plural
-from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import Array, DataFrame
 
 UNDEFINED = ("gap", "rise", "probe", "turning_angle")  # kinds without a value for a run that diverged
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
 
 from dlsweep.analysis.facets import Cell, Facets, refuse_mixed
 from dlsweep.analysis.predictions import has_predictions
+from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
+from dlsweep.storage.results import Results
 from dlsweep.tasks import CLASSIFICATION
-from dlsweep.types import Array, NameOf
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from dlsweep.datasets.base import Dataset
-    from dlsweep.storage.results import Results
-    from dlsweep.training.model import Model
+from dlsweep.training.model import Model
+from dlsweep.types import Array, DataFrame, NameOf
 
 _Label = str | float | bool
 PartialArm = dict[Annotated[str, NameOf("factor")], _Label | list[_Label]]  # by factor its labels or names
@@ -81,10 +77,6 @@ class Networks(Facets):
             return self.results.predicted(runs["run_id"])
         models = ((str(row["run_id"]), self.load(dict(row))) for _, row in runs.iterrows())
         return {run: model.predict(model.data.arrays.x_test) for run, model in models if model}
-
-    def at_start(self, row: Mapping[str, Any]) -> Model:
-        """Network of a run before training."""
-        return self.results.load(row["run_id"], at="start")
 
 
 def image_shape(data: Dataset, kind: str) -> tuple[int, ...]:
@@ -155,7 +147,8 @@ class Filters:
     @staticmethod
     def of(facets: Networks, row: Mapping[str, Any]) -> Filters:
         """Filters of the first layer of a run."""
-        model, before = facets.load(row), first_kernels(facets.at_start(row), "filters")
+        model = facets.load(row)
+        before = first_kernels(facets.results.load(row["run_id"], at="start"), "filters")
         if model is None:
             return Filters(before, None, str(row["status"]))
         return Filters(before, first_kernels(model, "filters"), iteration=model.iteration)
@@ -190,49 +183,26 @@ def first_kernels(model: Model, kind: str) -> Array:
     return w if w.ndim == 4 else w.reshape(len(w), *image_shape(model.data, kind))
 
 
-@dataclass(frozen=True)
-class Mistakes:
-    """Misclassified test images, the most confident mistakes first; without probabilities in the order of the data.
+def mistakes(run: Networks, model: Model | None, data: Dataset) -> DataFrame | None:
+    """Return a row for each test image that a run misclassifies; None without weights and predictions.
 
-    images: brightness; labels, predicted: names of classes; probability: of the predicted class, none without kept
-    weights. wrong, total: how many test images are wrong, and how many there are.
+    Columns: `image`, its position; `label` and `predicted`, names of classes; `probability` of the predicted class. The
+    most confident mistakes are first. Without weights there is no probability, and they are in the order of the data.
     """
+    import pandas as pd
 
-    images: list[Array]
-    labels: list[str]
-    predicted: list[str]
-    probability: list[float]
-    wrong: int
-    total: int
-
-    @staticmethod
-    def of(facets: Networks, count: int) -> Mistakes | None:
-        """First `count` mistakes of the first run; None if it has neither weights nor predictions."""
-        first = facets.frame.iloc[:1]
-        data = facets.results.data(first)
-        image_shape(data, "misclassified")
-        if model := facets.load(dict(first.iloc[0])):
-            p = model.probabilities(data.arrays.x_test)
-            return Mistakes.found(data, p.argmax(axis=1), count, p.max(axis=1))
-        predicted = [*facets.predicted(first).values()]
-        return Mistakes.found(data, predicted[0], count) if predicted else None
-
-    @staticmethod
-    def found(data: Dataset, predicted: Array, count: int, probability: Array | None = None) -> Mistakes:
-        """First `count` mistakes among some predictions, `(N,)`; probability: of each."""
-        t, names, pictures = data.arrays.t_test, class_names(data), Pictures(data)
-        wrong = np.flatnonzero(predicted != t)
-        if probability is not None:
-            wrong = wrong[np.argsort(-probability[wrong], kind="stable")]
-        first = wrong[:count]
-        return Mistakes(
-            images=[pictures[i] for i in first],
-            labels=[names[t[i]] for i in first],
-            predicted=[names[predicted[i]] for i in first],
-            probability=[] if probability is None else [float(probability[i]) for i in first],
-            wrong=len(wrong),
-            total=len(t),
-        )
+    if model:
+        p = model.probabilities(data.arrays.x_test)
+        predicted, probability = p.argmax(axis=1), p.max(axis=1).astype(float)
+    elif own := [*run.predicted(run.frame).values()]:
+        predicted, probability = own[0], np.full(len(own[0]), np.nan)
+    else:
+        return None
+    t, names = data.arrays.t_test, np.array(class_names(data), object)
+    wrong = np.flatnonzero(predicted != t)
+    columns = {"image": wrong, "label": names[t[wrong]], "predicted": names[predicted[wrong]]}
+    found = pd.DataFrame({**columns, "probability": probability[wrong]})
+    return found.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
 
 
 class Pictures:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlsweep.analysis.chance import sources
+from dlsweep.analysis.board import Compared
 from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.leaderboard import error_line
+from dlsweep.analysis.luck import sources
 from dlsweep.analysis.metrics import UNDEFINED
-from dlsweep.analysis.new_images import METRIC
-from dlsweep.analysis.ranking import Compared
-from dlsweep.analysis.shown import Shown
+from dlsweep.analysis.predictions import METRIC
 from dlsweep.config.claims import ALPHA
 from dlsweep.config.seeds import words
 from dlsweep.metrics import SHARED
 from dlsweep.storage.made_by import mixture
 from dlsweep.text import listed, plural, plural_range
+
+if TYPE_CHECKING:
+    from dlsweep.analysis.closing import Shown
 
 ALIKE = "≈"  # marks an arm that cannot be distinguished from the best
 _MOST_ERRORS = 5
@@ -28,7 +31,7 @@ def notes(shown: Shown) -> list[str]:
     told = [*_errors(shown)]
     if shown.left:
         more = plural(shown.left, {"arms": "arm", "factors": "level", "runs": "run"}[shown.rows])
-        told.insert(0, f"… and {more} more: {shown.asked.command(shown.board.results)}")
+        told.insert(0, f"… and {more} more: {shown.board.asked.command(shown.board.results)}")
     mixed = [sentence] if (sentence := mixture(shown.board.results.machines)) else []
     if shown.rows == "runs":
         paired = [f"Differences are to the run of {shown.minus} with the same seed."] if shown.several else []
@@ -93,8 +96,8 @@ def _marks(compared: Compared) -> Iterator[str]:
 
 def _metric_notes(shown: Shown) -> Iterator[str]:
     """Yield sentences on single metrics."""
-    if shown.board.at is not None:
-        yield f"Values at iteration {shown.board.at}, not at the end of training."
+    if shown.board.asked.at is not None:
+        yield f"Values at iteration {shown.board.asked.at}, not at the end of training."
     diverged = bool(shown.frame["diverged"].any())
     for metric, frame in zip(shown.board.metrics, shown.board.values):
         name = shown.board.label(metric)
@@ -115,7 +118,7 @@ def _metric_notes(shown: Shown) -> Iterator[str]:
 
 def _errors(shown: Shown) -> Iterator[str]:
     """Yield the last line of the error of each failed run, up to a number of them."""
-    runs = shown.board.results.fitting(shown.board.where)
+    runs = shown.board.results.fitting(shown.board.asked.where)
     failed = runs[runs["status"] == "failed"]
     for _, run in failed.head(_MOST_ERRORS).iterrows():
         yield f"failed: {run['arm']}, seed {run['seed']}: {error_line(str(run['error']))}"

@@ -11,9 +11,8 @@ from math import sqrt
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Contrast
 from dlsweep.analysis.metrics import metric_of, metric_values
-from dlsweep.analysis.questions import Question
+from dlsweep.analysis.questions import Contrast, Question
 from dlsweep.analysis.sides import Sides
 from dlsweep.analysis.sign_flips import MOST_EXACT
 from dlsweep.analysis.statistics import attainable_level

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from dlsweep.analysis.board import Compared
 from dlsweep.analysis.facets import Cell, Facets, arms, factors, labels, levels, refuse_mixed
 from dlsweep.analysis.frames import counted, metric_columns, replication
-from dlsweep.analysis.ranking import Compared
 from dlsweep.analysis.sides import fitting
 from dlsweep.analysis.statistics import INDEPENDENT, Replication, bounds_of, interval
 from dlsweep.errors import UsageError
@@ -19,10 +19,7 @@ from dlsweep.metrics import Metric
 from dlsweep.storage.choosing import partial_arm
 from dlsweep.storage.tables import Moment
 from dlsweep.text import nearest, value_text
-from dlsweep.types import Split
-
-if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+from dlsweep.types import DataFrame, Series, Split
 
 
 def metric_in(runs: DataFrame, y: str, split: Split | None, moment: Moment) -> Metric:

@@ -1,24 +1,22 @@
-"""Sentences on comparisons and verdicts, for a person to read out.
+"""Sentences on verdicts, for a person to read out: the wording of each relation, its numbers, and its limits.
 
 Each sentence follows from the record that it is about, so it cannot contradict the numbers beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import ceil, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dlsweep.analysis.crossed import CITED
 from dlsweep.analysis.metrics import UNDEFINED
 from dlsweep.analysis.sides import name_of
-from dlsweep.analysis.wordings import WORDINGS
 from dlsweep.config.claims import PartialArm
 from dlsweep.metrics import OPTIMISTIC, Metric
 from dlsweep.text import half_width, interval_text, measured, p_text, plural, sentence
 
 if TYPE_CHECKING:
-    from dlsweep.analysis.comparison import Comparison
     from dlsweep.analysis.verdicts import Verdict
 
 _SAMPLES = {
@@ -27,49 +25,87 @@ _SAMPLES = {
     "train": "training images",
     "batch": "minibatches",
 }
-
-
-_OVERLAP = (
+_MOST_LEVELS = 8  # that a sentence lists
+OVERLAP = (
     f"seeds draw splits of one data set that share samples, so interval and p are corrected for overlap ({CITED}), and "
     "an interval on new images is not available"
 )
 
 
-def of_comparison(found: Comparison) -> str:
-    """Return the sentence on a comparison, followed by all that limits it."""
-    if found.difference != found.difference:
-        comparison = f"has no finite difference between {found.first} and {found.second} in any seed"
-    elif found.difference == 0:
-        comparison = f"is the same on average with {found.first} and with {found.second}"
-    else:
-        direction = "higher" if found.difference > 0 else "lower"
-        size = measured(abs(found.difference), half_width(*found.interval))
-        comparison = f"is {size} {direction} with {found.first} than with {found.second}"
-    told = [plural(found.n, "seed")]
-    if found.n > 1:
-        told = [f"95 % interval {interval_text(*found.interval, sign=True)}", *told]
-        told.append(f"p = {p_text(found.p)}" + f" for a margin of {found.by:g}" * bool(found.by))
-    notes = [sentence(f"{found.words} {comparison} ({'; '.join(told)})")]
-    if found.interval_new_images:
-        ends = interval_text(*found.interval_new_images, sign=True)
-        notes.append(f"On new images like these, the interval is {ends}.")
-    if found.overlap:
-        notes.append(sentence(_OVERLAP))
-    if found.pairing == found.pairing:
-        notes.append(_pairing(found.pairing))
-    for count, side in zip(found.diverged, (found.first, found.second)):
-        notes += [f"{plural(count, 'run')} with {side} diverged."] * bool(count)
-    if found.failed:
-        notes.append(f"{plural(found.failed, 'run')} without a value, so nothing was tested.")
-    notes += map(sentence, filter(None, (found.left_out, *found.limits)))
-    return " ".join(notes)
+class Wording(NamedTuple):
+    """Proposition of a claim, its opposite, and the quantity that was measured, which `evidence` goes on from."""
+
+    claimed: str
+    opposite: str
+    measured: str
 
 
-def _pairing(ratio: float) -> str:
-    if ratio < 1e-9:
-        return "The paired differences are the same in every seed."
-    share = f"The variance of paired differences is {ratio:.2g} times the unpaired one"
-    return share + (f": shared seeds do the work of {1 / ratio:.2g} times as many." if 1e-9 < ratio < 0.9 else ".")
+def _beats(verdict: Verdict, words: str) -> Wording:
+    claim, step = verdict.claim, verdict.step
+    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
+    sides, subject = (step.first, step.second), words
+    if claim.more:
+        subject = "the difference in {} between {} and {}".format(words.removeprefix("the "), *map(name_of, claim.arms))
+        sides = name_of(claim.more), name_of(claim.than)
+    with_sides = "with {} than with {}".format(*sides)
+    by, at_most = f"more than {claim.margin:g} ", f"less than {claim.margin:g} {better}"
+    opposite = at_most if claim.margin else worse
+    measured = "it differs by" if claim.more else "the difference is"
+    claimed = f"{subject} is {by * bool(claim.margin)}{better} {with_sides}"
+    return Wording(claimed, f"{subject} is {opposite} {with_sides}", measured)
+
+
+def _equals(verdict: Verdict, words: str) -> Wording:
+    step, margin = verdict.step, verdict.claim.margin
+    same = f"{words} with {step.first} is the same as with {step.second}, to within {margin:g}"
+    apart = f"{words} with {step.first} is more than {margin:g} away from the one with {step.second}"
+    return Wording(same, apart, "the difference is")
+
+
+def _level(verdict: Verdict, words: str) -> Wording:
+    claim = verdict.claim
+    begin, other = f"{words} with {verdict.step.first} is", "below" if claim.relation == "above" else "above"
+    return Wording(f"{begin} {claim.relation} {claim.margin:g}", f"{begin} {other} {claim.margin:g}", "its mean is")
+
+
+def _order(verdict: Verdict, words: str) -> Wording:
+    better, worse = ("lower", "higher") if verdict.sign < 0 else ("higher", "lower")
+    pairs = ", and ".join(f"with {step.first} than with {step.second}" for step in verdict.steps)
+    reversed_pair = f"with {verdict.step.first} than with {verdict.step.second}"
+    measured = "the difference is" if len(verdict.told) == 1 else "the differences are"
+    return Wording(f"{words} is {better} {pairs}", f"{words} is {worse} {reversed_pair}", measured)
+
+
+def _along(verdict: Verdict) -> str:
+    """Return the setting of a trend with its levels."""
+    levels = verdict.sides
+    few = ", ".join(levels) if len(levels) <= _MOST_LEVELS else f"{len(levels)} levels from {levels[0]} to {levels[-1]}"
+    return f"{verdict.claim.along} ({few})"
+
+
+def _trend(verdict: Verdict, words: str) -> Wording:
+    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
+    along, measured = f"with {_along(verdict)}", "from one level to the next it changes by"
+    return Wording(f"{words} {moves} {along}", f"{words} {opposite} {along}", measured)
+
+
+def _monotone(verdict: Verdict, words: str) -> Wording:
+    moves, opposite = ("rises", "falls") if verdict.sign > 0 else ("falls", "rises")
+    steps, along = f"at each step of {_along(verdict)}", verdict.claim.along
+    measured = "the step is" if len(verdict.told) == 1 else "the steps are"
+    reversed_step = f"from {verdict.step.first} to {verdict.step.second} of {along}"
+    return Wording(f"{words} {moves} {steps}", f"{words} {opposite} {reversed_step}", measured)
+
+
+_WORDINGS: Mapping[str, Callable[[Verdict, str], Wording]] = {
+    "beats": _beats,
+    "equals": _equals,
+    "above": _level,
+    "below": _level,
+    "order": _order,
+    "trend": _trend,
+    "monotone": _monotone,
+}
 
 
 def of_verdict(verdict: Verdict) -> str:
@@ -82,7 +118,7 @@ def _finding(verdict: Verdict) -> str:
     """Return the sentence that says what holds, or that it is not decided, with its numbers."""
     if not verdict.steps or verdict.metric is None:
         return f"It is not decided: {verdict.reason}."
-    wording = WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
+    wording = _WORDINGS[verdict.claim.relation](verdict, subject(verdict.metric, verdict.claim.at))
     place = within(verdict.metric, verdict.claim.where, verdict.overlap)
     if verdict.verdict == "undecided":
         begin = f"it is not decided whether{', ' * bool(place)}{place or ' '}{wording.claimed}"
@@ -156,7 +192,7 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield f"failures in up to {100 * (1 - 0.05 ** (1 / verdict.n)):.0f} % of seeds cannot be excluded"
     yield from _new_images(verdict)
     if verdict.overlap and verdict.steps and not verdict.exact:
-        yield _OVERLAP
+        yield OVERLAP
     if verdict.planned:
         yield from _looks(verdict)
     elif not decided:

@@ -29,7 +29,7 @@ class Plan:
     """Looks that were planned before the first one.
 
     alpha: error rate of all claims together; claims: their number; most: N, the seeds at the last look; looks: numbers
-    of seeds; seen: seeds at which verdicts were read before the plan, 0 for none; key: names the random patterns.
+    of seeds; key: names the random patterns.
 
     >>> Plan.of(0.05, claims=1, most=20).looks
     (7, 8, 10, 12, 15, 20)
@@ -39,23 +39,22 @@ class Plan:
     claims: int
     most: int
     looks: tuple[int, ...]
-    seen: int = 0
     key: str = ""
 
     @classmethod
-    def of(cls, alpha: float, *, claims: int, most: int, trained: int = 0, seen: int = 0, key: str = "") -> Plan:
+    def of(cls, alpha: float, *, claims: int, most: int, trained: int = 0, key: str = "") -> Plan:
         """Plan looks at up to `most` seeds, of which some are trained already.
 
         The first look is the smallest number of seeds at which a claim can be decided.
         """
-        bare = cls(alpha, claims, most, (), seen, key)
+        bare = cls(alpha, claims, most, (), key)
         able = [n for n in range(1, most + 1) if 2 / 2.0**n <= bare.spent(n) * (1 + _ROUNDING)]
         if not able or trained > most:
             least = max(trained, fewest_seeds(claims, alpha))
             raise UsageError(f"--max-seeds {most} is too few for {plural(claims, 'claim')}; write at least {least}")
         first = max(able[0], trained)
         looks = {first, *(n for n in (*_GRID, *range(20, most, 10)) if first < n < most), most}
-        return cls(alpha, claims, most, tuple(sorted(looks)), seen, key)
+        return cls(alpha, claims, most, tuple(sorted(looks)), key)
 
     def spent(self, n: int) -> float:
         """Return a(n), the error rate that one claim has spent after a look at n seeds.
@@ -65,21 +64,16 @@ class Plan:
         """
         return self.alpha / self.claims * log1p((e - 1) * n / self.most)
 
-    def next_look(self, seeds: int) -> int | None:
-        """Return the number of seeds at the first look beyond this number; None after the last."""
-        return next((n for n in self.looks if n > seeds), None)
-
 
 class Decision(NamedTuple):
     """State of a test at the last look that the seeds allow.
 
     sign: 1 or -1 if the mean was found above or below 0, 0 while undecided; seeds: at the look that decided, or at the
-    last one, 0 before the first; spent: a(n) there.
+    last one, 0 before the first.
     """
 
     sign: int
     seeds: int
-    spent: float
 
 
 Sides = Literal["both", "greater", "less"]
@@ -94,7 +88,7 @@ def sequential_test(differences: ArrayLike, plan: Plan, *, sides: Sides = "both"
     `sign_flip_test`.
 
     >>> sequential_test([0.9, 1.1, 1.3, 0.7, 0.8, 1.2, 0.6, 1.4], Plan.of(0.05, claims=1, most=20))
-    Decision(sign=1, seeds=7, spent=0.023...)
+    Decision(sign=1, seeds=7)
     """
     d = np.asarray(differences, np.float64).ravel()
     exact = plan.most <= MOST_EXACT
@@ -110,13 +104,13 @@ def sequential_test(differences: ArrayLike, plan: Plan, *, sides: Sides = "both"
             rejected = np.repeat(rejected, 2 ** (n - before))  # with every sign of the new differences
         room = floor(share * plan.spent(n) * len(extremes) * (1 + _ROUNDING)) - np.count_nonzero(rejected)
         if np.count_nonzero((extremes >= extremes[0] - tie) & ~rejected) <= room:
-            return Decision(int(np.sign(weights.sum())), n, plan.spent(n))
+            return Decision(int(np.sign(weights.sum())), n)
         before = n
         if n < plan.most:
             remaining = extremes[~rejected]
             last = len(remaining) - 1 - room  # in ascending order, the first that does not fit
             rejected |= extremes > np.partition(remaining, last)[last] + tie
-    return Decision(0, before, plan.spent(before))
+    return Decision(0, before)
 
 
 def sequential_equals(differences: ArrayLike, within: float, plan: Plan) -> Decision:
@@ -173,9 +167,6 @@ def _patterns(plan: Plan) -> np.ndarray:
 
 def _extremes(weights: np.ndarray, flipped: np.ndarray, sides: Sides) -> np.ndarray:
     """Return each pattern's sum of differences, its negative or its absolute value, from the sums that it flips."""
-    sums: np.ndarray = weights.sum() - 2 * flipped
-    if sides == "both":
-        np.abs(sums, out=sums)
-    elif sides == "less":
-        np.negative(sums, out=sums)
-    return sums
+    sums = weights.sum() - 2 * flipped
+    turned: np.ndarray = {"both": np.abs, "less": np.negative, "greater": np.positive}[sides](sums, out=sums)
+    return turned

@@ -7,28 +7,28 @@ over the seeds that all of their arms have, and over the combinations of the ope
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import chain, compress
+from math import prod
 from operator import and_
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlsweep.analysis.facets import labels
 from dlsweep.analysis.sign_flips import MOST_EXACT
-from dlsweep.analysis.untrained import UNTRAINED
 from dlsweep.config.claims import PartialArm
 from dlsweep.config.labels import arm_text
-from dlsweep.config.sides import ABSENT, open_factors
-from dlsweep.errors import UsageError
+from dlsweep.config.rules import fits
+from dlsweep.config.runs import Arm
+from dlsweep.config.sides import ABSENT, Key, Rows, aligned, in_all, open_factors
+from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.storage.results import Results
 from dlsweep.text import plural
-from dlsweep.types import Array
+from dlsweep.types import Array, DataFrame
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
+UNTRAINED = "untrained"  # the status of the rows of arms that have no run yet: an average must not leave them out
 _MOST_NAMED = 3  # combinations that a sentence names
 
 
@@ -59,6 +59,51 @@ def fitting(frame: DataFrame, arm: PartialArm) -> Array:
     """Return a mask of the rows that fit a partial arm."""
     masks = (labels(frame, factor).isin(list(levels)).to_numpy() for factor, levels in arm.items())
     return reduce(and_, masks, np.ones(len(frame), bool))
+
+
+def untrained(results: Results) -> list[Arm]:
+    """Return the arms of the config that have no run yet; none if the config cannot be read again.
+
+    >>> import dlsweep
+    >>> config = {"name": "one", "data": {"mnist": {"train": 100, "test": 100}}, "train": {"iterations": 2}, "seeds": 1}
+    >>> untrained(dlsweep.run({**config, "grid": {"init": ["he", "xavier"]}}, executor="inline"))
+    []
+    """
+    there = set(results.runs["arm"].unique().astype(str))
+    if len(there) == prod(map(len, results.record.levels.values())):
+        return []
+    try:
+        return [arm for arm in results.expanded.arms() if arm.name not in there]
+    except DlsweepError:  # its data, or a function of another package, is not there
+        return []
+
+
+def with_untrained(frame: DataFrame, arms: Sequence[Arm]) -> DataFrame:
+    """Return a frame of `metric_values` with a row for each arm that has no run, without a seed or a value.
+
+    Of a spread, only for combinations that have no row at all; the other rows name the level that is lacking.
+    """
+    import pandas as pd
+
+    factors = [factor for factor in (arms[0].levels if arms else ()) if factor in frame]
+    there = set(zip(*(frame[factor].astype(str) for factor in factors)))
+    lacking = dict.fromkeys(tuple(arm.levels[factor] for factor in factors) for arm in arms)
+    rows = pd.DataFrame([own for own in lacking if own not in there], columns=factors)
+    if rows.empty:
+        return frame
+    for factor in factors:
+        rows[factor] = pd.Categorical(rows[factor], frame[factor].cat.categories)
+    names = rows.astype(str).agg(", ".join, axis=1)
+    rows = rows.assign(arm=names, seed=-1, status=UNTRAINED, value=float("nan"), reason=UNTRAINED)
+    return pd.concat([frame.assign(arm=frame["arm"].astype(str)), rows], ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """Arm of some results: its name, and the labels of its levels by factor."""
+
+    name: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -111,27 +156,31 @@ class Sides:
         return np.asarray(1.0 / (self.values.shape[1] * members.to_numpy(dtype=np.float64)))
 
 
-def align(frame: DataFrame, masks: Sequence[Array], names: Sequence[str], factors: Sequence[str]) -> Sides:
-    """Align the rows of each side, given by a mask, over the seeds and the combinations that all sides have.
+def members(frame: DataFrame, factors: Iterable[str]) -> list[Member]:
+    """Return the arms in a frame of `metric_values`, with their labels of the factors that it has."""
+    there = [factor for factor in factors if factor in frame]
+    rows = frame.drop_duplicates("arm")[["arm", *there]].astype(str)
+    return [Member(name, dict(zip(there, words))) for name, *words in rows.itertuples(index=False, name=None)]
 
-    frame: of `metric_values`, with the rows of untrained arms; factors: the open ones. A factor that no arm of a side
-    has is not open. A `UsageError` says that a side has no runs, or that the sides have no combination or no seed in
-    common.
+
+def align(frame: DataFrame, sides: Sequence[Rows[Member]], names: Sequence[str], factors: Sequence[str]) -> Sides:
+    """Align the runs of each side over the seeds and the combinations of the factors that all sides have.
+
+    frame: of `metric_values`, with the rows of untrained arms. A `UsageError` says that a side has no runs, or that the
+    sides have no combination or no seed in common.
     """
-    trained = (frame["status"] != UNTRAINED).to_numpy()
-    for name, mask in zip(names, masks):
-        if not (mask & trained).any():
+    import pandas as pd
+
+    trained = set(frame.loc[frame["status"] != UNTRAINED, "arm"].astype(str))
+    for name, own in zip(names, sides):
+        if trained.isdisjoint(arm.name for arms in own.values() for arm in arms):
             raise UsageError(f"no run of {name} is there")
-    factors = [factor for factor in factors if not _absent((labels(frame, factor) == ABSENT).to_numpy(), masks)]
-    combination, where = _number(frame, factors), [np.flatnonzero(mask) for mask in masks]
-    common = reduce(and_, (set(np.unique(combination[own]).tolist()) for own in where))
-    if not common:
+    number = {key: i for i, key in enumerate(in_all(sides))}
+    if not number:
         raise UsageError(f"{' and '.join(names)} have no combination of {', '.join(factors)} in common")
-    every = np.concatenate(where)
-    side = np.repeat(np.arange(len(masks)), [len(own) for own in where])
-    rows = frame.iloc[every].assign(side=side, combination=combination[every]).reset_index(drop=True)
-    left_out = _left_out(rows, common, names, factors)
-    untrained, uneven, common = _untrained(rows, common, len(masks))
+    places = [(side, i, arm.name) for side, own in enumerate(sides) for key, i in number.items() for arm in own[key]]
+    rows = pd.DataFrame(places, columns=["side", "combination", "arm"]).merge(frame.astype({"arm": str}), on="arm")
+    untrained, uneven, common = _untrained(rows, set(number.values()), len(sides))
     rows = rows[rows["combination"].isin(common)]
     seeds = _shared_seeds(rows)
     if not len(seeds):
@@ -140,10 +189,11 @@ def align(frame: DataFrame, masks: Sequence[Array], names: Sequence[str], factor
     rows = rows[rows["seed"].isin(seeds)]
     combination = np.searchsorted(sorted(common), rows["combination"])
     rows = rows.assign(combination=combination, place=np.searchsorted(seeds, rows["seed"]))
-    shape = (len(masks), len(common), len(seeds))
+    shape = (len(sides), len(common), len(seeds))
     where = np.ravel_multi_index(rows[["side", "combination", "place"]].to_numpy().T, shape)
     total = np.bincount(where, rows["value"].to_numpy(dtype=np.float64), minlength=np.prod(shape))
     values = (total / np.bincount(where, minlength=np.prod(shape))).reshape(shape)
+    left_out = _left_out(sides, number, names)
     return Sides(tuple(names), values, seeds, rows, every_seed, left_out, untrained, uneven)
 
 
@@ -166,19 +216,6 @@ def _untrained(rows: DataFrame, common: set[int], sides: int) -> tuple[str, bool
     return told if uneven else f"left out, since {told}", uneven, common - lost
 
 
-def _absent(absent: Array, masks: Sequence[Array]) -> bool:
-    """Return True if some sides, but not all, are without a factor. absent: the rows without it."""
-    return 0 < sum(bool(absent[mask].all()) for mask in masks) < len(masks)
-
-
-def _number(frame: DataFrame, factors: Sequence[str]) -> Array:
-    """Return the number of each row's combination of levels."""
-    if not factors:
-        return np.zeros(len(frame), np.int64)
-    groups = frame.groupby([*factors], sort=False, observed=True, dropna=False)
-    return groups.ngroup().to_numpy()
-
-
 def _shared_seeds(rows: DataFrame) -> Array:
     """Return the seeds that every arm of every side has, sorted."""
     arm = rows.groupby(["side", "combination", "arm"], sort=False, observed=True).ngroup()
@@ -186,24 +223,27 @@ def _shared_seeds(rows: DataFrame) -> Array:
     return np.array(arms_of.index[arms_of == arm.nunique()])
 
 
-def _left_out(rows: DataFrame, common: Collection[int], names: Sequence[str], factors: Sequence[str]) -> str:
+def _left_out(sides: Sequence[Rows[Member]], common: Collection[Key], names: Sequence[str]) -> str:
     """Return a sentence on the combinations of the open factors that only some sides have."""
-    varying = [factor for factor in factors if rows[factor].nunique() > 1]
+    varying = [len(set(labels)) > 1 for labels in zip(*chain(*sides))]
     told = []
-    for side, part in rows[~rows["combination"].isin(common)].groupby("side"):
-        found = list(dict.fromkeys(", ".join(words) for words in zip(*(labels(part, f) for f in varying))))
+    for name, own in zip(names, sides):
+        lacking = (", ".join(compress(key, varying)) for key in own if key not in common)
+        found = list(dict.fromkeys(lacking))
         more = f" or {len(found) - _MOST_NAMED} others" if len(found) > _MOST_NAMED else ""
-        told.append(f"{names[int(str(side))]} with {' or '.join(found[:_MOST_NAMED])}{more}")
+        told += [f"{name} with {' or '.join(found[:_MOST_NAMED])}{more}"] if found else []
     return f"left out, since not every side has it: {'; '.join(told)}" if told else ""
 
 
-def sides_of(frame: DataFrame, arms: Sequence[PartialArm], factors: Sequence[str]) -> Sides:
+def sides_of(frame: DataFrame, partial: Sequence[PartialArm], factors: Sequence[str]) -> Sides:
     """Align the runs of some partial arms of a frame of `metric_values`. factors: of the sweep.
 
     A `UsageError` is as of `align`.
     """
-    there = open_factors(arms, [factor for factor in factors if factor in frame])
-    names = [name_of(arm) for arm in arms]
+    known = members(frame, dict.fromkeys(chain(factors, *partial)))
+    names = [name_of(arm) for arm in partial]
     if len(set(names)) < len(names):
-        names = [arm_text(arm) for arm in arms]
-    return align(frame, [fitting(frame, arm) for arm in arms], names, there)
+        names = [arm_text(arm) for arm in partial]
+    sides = [[arm for arm in known if fits(arm.labels, one)] for one in partial]
+    found = aligned(sides, open_factors(partial, [factor for factor in factors if factor in frame]))
+    return align(frame, found.sides, names, found.factors)

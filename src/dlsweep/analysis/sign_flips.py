@@ -22,12 +22,11 @@ _TIE = 1e-9  # sums that differ by less, relative to Σ|d|, are equal: rounding 
 
 
 class SignFlips(NamedTuple):
-    """p-values of a sign-flip test: for a mean above 0, below 0, different from 0. exact: by all patterns."""
+    """p-values of a sign-flip test: for a mean above 0, below 0, different from 0."""
 
     greater: float
     less: float
     two_sided: float
-    exact: bool
 
 
 def paired(first: ArrayLike, second: ArrayLike, margin: float = 0.0) -> np.ndarray:
@@ -49,20 +48,19 @@ def sign_flip_test(differences: ArrayLike, *, key: str = "") -> SignFlips:
     twice the smaller one. A difference that is NaN makes every p NaN.
 
     >>> sign_flip_test([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    SignFlips(greater=0.015625, less=1.0, two_sided=0.03125, exact=True)
+    SignFlips(greater=0.015625, less=1.0, two_sided=0.03125)
     """
     weights, tie = weighted(differences)
-    exact = len(weights) <= MOST_EXACT
     if np.isnan(weights).any():
-        return SignFlips(np.nan, np.nan, np.nan, exact)
-    if exact:
+        return SignFlips(np.nan, np.nan, np.nan)
+    if len(weights) <= MOST_EXACT:
         sums, data = subset_sums(weights), 0
     else:
         sums, data = sums_over(random_subsets(len(weights), RANDOM_PATTERNS, key), weights), 1
     total = len(sums) + data
     greater = (int(np.count_nonzero(sums <= tie / 2)) + data) / total
     less = (int(np.count_nonzero(sums >= -tie / 2)) + data) / total
-    return SignFlips(greater, less, min(1.0, 2 * greater, 2 * less), exact)
+    return SignFlips(greater, less, min(1.0, 2 * greater, 2 * less))
 
 
 def sign_flip_interval(differences: ArrayLike, alpha: float = 0.05, *, key: str = "") -> tuple[float, float]:
@@ -115,7 +113,7 @@ def joint_sign_flip_test(differences: ArrayLike, *, key: str = "") -> np.ndarray
     d = d[:, order]
     data = np.abs(d.sum(axis=0))
     every = n <= _MOST_JOINT
-    flips = _every_subset(n - 1) if every else random_subsets(n, RANDOM_PATTERNS, key).T
+    flips = every_subset(n - 1) if every else random_subsets(n, RANDOM_PATTERNS, key).T
     reached = np.zeros(columns)
     for some in np.array_split(flips, len(flips) * columns // _BLOCK + 1):
         signs = 1.0 - 2.0 * np.pad(some, ((0, 0), (n - some.shape[1], 0)))
@@ -127,7 +125,7 @@ def joint_sign_flip_test(differences: ArrayLike, *, key: str = "") -> np.ndarray
     return adjusted
 
 
-def _every_subset(n: int) -> np.ndarray:
+def every_subset(n: int) -> np.ndarray:
     """Return all subsets of n values, `(2ⁿ, n)` of truth values."""
     return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
 

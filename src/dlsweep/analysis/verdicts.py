@@ -7,25 +7,22 @@ A verdict is made in five steps.
 3. Here: the smaller p takes part in Holm's procedure over the claims of the sweep. A claim that cannot be decided for
    another reason takes part with p = 1. Deterministic claims, and those of planned looks, do not take part.
 4. Here: a claim is decided if its adjusted p is at most alpha, in the direction of its smaller p.
-5. `steps`: the effect of each contrast, with intervals that agree with the tests; `sentences` tells all of it.
+5. `testing`: the effect of each contrast, with intervals that agree with the tests; `sentences` tells all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from math import nan
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
-from dlsweep.analysis.contrasts import Interval
 from dlsweep.analysis.outlook import FEWEST
-from dlsweep.analysis.questions import Question, Questions
+from dlsweep.analysis.questions import Interval, Question, Questions
 from dlsweep.analysis.statistics import Needed, holm
-from dlsweep.analysis.steps import NO_STEP, UNKNOWN, Step, detected, needed, steps_of
-from dlsweep.analysis.testing import Tested, examined
+from dlsweep.analysis.testing import NO_STEP, UNKNOWN, Step, Tested, detected, examined, needed, steps_of
 from dlsweep.config.claims import Claim
 from dlsweep.metrics import Metric
 from dlsweep.storage.results import Results
@@ -150,42 +147,30 @@ class Verdict:
         return of_verdict(self)
 
 
-class Corrected(NamedTuple):
-    """Test after Holm's procedure. adjusted: its p, NaN if it took no part; claims: those that took part; left: of
-    these the ones that did not pass, which share alpha at the step that one of them has to pass next.
-    """
-
-    test: Tested
-    adjusted: float
-    claims: int
-    left: int
-
-
 def verdicts_of(results: Results) -> list[Verdict]:
-    """Return the verdicts on the claims of a sweep, in their order."""
+    """Return the verdicts on the claims of a sweep, in their order.
+
+    Deterministic claims and those of planned looks take no part in Holm's procedure. The claims that do not pass it
+    share alpha at the step that one of them has to pass next.
+    """
     record, questions = results.record, Questions(results)
     tests = [examined(questions, claim, record.looks) for claim in record.claims]
-    return [_verdict(results, one) for one in corrected(tests, record.alpha)]
-
-
-def corrected(tests: Sequence[Tested], alpha: float) -> Iterator[Corrected]:
-    """Yield tests after Holm's procedure; deterministic claims and those of planned looks take no part in it."""
     part = np.array([not (one.exact or one.planned) for one in tests], bool)
     adjusted = np.full(len(tests), nan)
-    adjusted[part] = holm([one.p for one in tests if not (one.exact or one.planned)])
-    left = int((part & ~(adjusted <= alpha)).sum())
-    return (Corrected(one, float(p), int(part.sum()), max(1, left)) for one, p in zip(tests, adjusted, strict=True))
+    adjusted[part] = holm([one.p for one, counts in zip(tests, part) if counts])
+    left = max(1, int((part & ~(adjusted <= record.alpha)).sum()))
+    return [_verdict(results, test, float(p), int(part.sum()), left) for test, p in zip(tests, adjusted)]
 
 
-def _verdict(results: Results, corrected: Corrected) -> Verdict:
-    """Return the verdict on a claim after Holm's procedure."""
-    test, claim, record = corrected.test, corrected.test.claim, results.record
+def _verdict(results: Results, test: Tested, adjusted: float, claims: int, left: int) -> Verdict:
+    """Return the verdict on a claim after Holm's procedure over some claims, of which some are left."""
+    claim, record = test.claim, results.record
     begun = Verdict(
         claim,
         "undecided",
         results.name,
         str(results.folder),
-        claims=corrected.claims,
+        claims=claims,
         reason=test.reason,
         late=claim.name in record.late,
         exact=test.exact,
@@ -196,28 +181,26 @@ def _verdict(results: Results, corrected: Corrected) -> Verdict:
     )
     if test.question is None:
         return begun
-    word = _word(corrected, record.alpha)
-    reason = test.reason or ("" if word != "undecided" else _nearly(corrected, record.alpha))
+    word = _word(test, adjusted, record.alpha)
+    reason = test.reason or ("" if word != "undecided" else _nearly(test, claims, record.alpha))
     decided = replace(begun, verdict=word, reason=reason, deciding=_deciding(word, test))
-    return _with_numbers(decided, corrected, test.question)
+    return _with_numbers(decided, test, test.question, adjusted, left)
 
 
-def _word(corrected: Corrected, alpha: float) -> Word:
-    """Return the verdict on a tested claim."""
-    test = corrected.test
+def _word(test: Tested, adjusted: float, alpha: float) -> Word:
+    """Return the verdict on a tested claim. adjusted: its p after Holm's procedure."""
     if test.planned:
         return ("undecided", "supported", "refuted")[test.decision.sign if test.decision else 0]
-    passed = not test.reason and (test.p if test.exact else corrected.adjusted) <= alpha
+    passed = not test.reason and (test.p if test.exact else adjusted) <= alpha
     return "undecided" if not passed else "supported" if test.support <= test.refute else "refuted"
 
 
-def _nearly(corrected: Corrected, alpha: float) -> str:
+def _nearly(test: Tested, claims: int, alpha: float) -> str:
     """Return the reason why a claim is undecided although an interval says otherwise; "" if none does."""
-    test = corrected.test
     if test.planned or test.exact:
         return ""
     if test.p <= alpha:
-        return f"only the correction for {corrected.claims} claims (Holm) prevents a verdict"
+        return f"only the correction for {claims} claims (Holm) prevents a verdict"
     if len(test.away) > 1 and min(test.away) <= alpha:
         pairs, least = len(test.away), alpha / len(test.away)
         return f"a pair points the other way, but one of {pairs} pairs refutes the claim at p ≤ {least:.2g} only"
@@ -231,9 +214,9 @@ def _deciding(word: Word, test: Tested) -> int:
     return int(np.argmin(test.away) if word == "refuted" else np.argmax(test.toward))
 
 
-def _with_numbers(verdict: Verdict, corrected: Corrected, question: Question) -> Verdict:
+def _with_numbers(verdict: Verdict, test: Tested, question: Question, adjusted: float, left: int) -> Verdict:
     """Return a verdict with effects, intervals, p-values, counts of seeds and runs, and the seeds that it needs."""
-    test, alpha, sides = corrected.test, verdict.alpha, question.sides
+    alpha, sides = verdict.alpha, question.sides
     contrast, is_open = question.contrasts[verdict.deciding], verdict.verdict == "undecided" and not test.planned
     one_sided = question.claim.relation == "equals" and verdict.verdict == "supported" and not test.planned
     level = 1 - 2 * alpha if one_sided else 1 - alpha
@@ -245,7 +228,7 @@ def _with_numbers(verdict: Verdict, corrected: Corrected, question: Question) ->
         steps=tuple(steps_of(test, question, 1 - level)),
         level=level,
         p=nan if test.exact or test.planned else min(test.support, test.refute),
-        adjusted=nan if test.reason else corrected.adjusted,
+        adjusted=nan if test.reason else adjusted,
         n=1 if test.exact else sides.n,
         finite=min(len(one.finite) for one in question.contrasts),
         trained=sides.trained,
@@ -253,7 +236,7 @@ def _with_numbers(verdict: Verdict, corrected: Corrected, question: Question) ->
         stopped=sum(sides.count("stopped")),
         infinite=question.infinite,
         overlap=contrast.overlap,
-        needed=needed(question, contrast, alpha / corrected.left) if is_open else UNKNOWN,
-        detectable=nan if test.exact or question.obstacle else detected(contrast, corrected.left, alpha),
+        needed=needed(question, contrast, alpha / left) if is_open else UNKNOWN,
+        detectable=nan if test.exact or question.obstacle else detected(contrast, left, alpha),
         left_out="; ".join(filter(None, [sides.left_out, "" if sides.uneven else sides.untrained])),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import resource
 import sys
 import warnings
@@ -16,7 +17,6 @@ import typer
 from typer import Option
 
 import dlsweep
-from dlsweep.cli import mistyped
 from dlsweep.cli.check import check
 from dlsweep.cli.data import data
 from dlsweep.cli.diff import diff
@@ -34,7 +34,7 @@ from dlsweep.cli.status import status
 from dlsweep.cli.terminal import output, say
 from dlsweep.cli.verify import verify
 from dlsweep.errors import DlsweepError, UsageError
-from dlsweep.text import size
+from dlsweep.text import nearest, similar, size
 
 app = typer.Typer(
     help="Answer comparison questions about deep learning: a YAML grid in, paired curves and figures out.",
@@ -57,7 +57,7 @@ LEAST = 800_000_000
 
 
 def main() -> None:
-    """Run the command line. An error prints a sentence to stderr, and ends with its exit code."""
+    """Run the command line. A command returns its exit code; an error prints a sentence to stderr, and has its own."""
     warnings.showwarning = _warn
     logging.disable(logging.WARNING)  # of libraries
     try:
@@ -89,11 +89,40 @@ def _called(arguments: Sequence[str]) -> typer.Typer:
 
 def _tell(error: Any) -> None:
     """Print a sentence, or the help that was asked for, on an error of Typer's parser, and end with its exit code."""
-    if sentence := mistyped.sentence(error):
+    if sentence := _mistyped(error):
         say(sentence)
     else:
         error.show()
     sys.exit(error.exit_code)
+
+
+def _mistyped(error: Any) -> str:
+    """Return a sentence on an error of Typer's parser; "" where help is shown."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return ""
+    context, message = error.ctx, error.format_message()
+    message = message[:1].lower() + message[1:].rstrip(".")
+    if context is None:
+        return f"dlsweep: {message}"
+    command, path = context.command, context.command_path
+    named = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    options = [name for name in (*named, *context.help_option_names) if name.startswith("-")]
+    option = getattr(error, "option_name", None)
+    if option and option not in options:
+        long = [name for name in options if name.startswith("--")]
+        return f"{path} has no option {option!r}{_setting(command.name, option, long) or nearest(option, long)}"
+    if found := re.match("no such command '(.*?)'", message):
+        return f"{path} has no command {found[1]!r}{nearest(found[1], command.commands)}"
+    return f"{path}: {message}; {path} -h shows its arguments and options"
+
+
+def _setting(command: str | None, option: str, options: list[str]) -> str:
+    """Return a hint that a key of the config is no option of `dlsweep run`; "" if the word is nearer to an option."""
+    from dlsweep.config.words import KEYS
+
+    word = option.lstrip("-").replace("-", "_").partition("=")[0]
+    near = similar(word, [*KEYS, *(name[2:].replace("-", "_") for name in options)]) if command == "run" else None
+    return f"; a key of the config has no dashes: {near}=…" if near in KEYS else ""
 
 
 def _check_address_space() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Option
 
 from dlsweep.cli.each import divided, together
@@ -35,7 +34,7 @@ def check(
     as_latex: Latex = False,
     methods: Annotated[bool, Option("--methods", help="Add a paragraph on methods, for a paper.")] = False,
     null: Annotated[bool, Option("--null", help=NULL)] = False,
-) -> None:
+) -> int:
     """Check the claims of finished sweeps.
 
     Exit code: 0 if every verdict is as expected, 1 if one is the opposite, 3 if one differs otherwise.
@@ -53,7 +52,7 @@ def check(
         code = _claims(sweeps, lost, form, methods)
     if lost:
         raise together(lost)
-    raise typer.Exit(code)
+    return code
 
 
 def _opened(folders: Sequence[str]) -> tuple[list[Sweep], list[DlsweepError]]:

@@ -122,11 +122,13 @@ def data_check(
 
 def _choice(file: Path, words: list[str]) -> Choice:
     """Return the data set of a file with settings as on the command line."""
-    from dlsweep.config.loading import choices
+    from dlsweep.config.loading import first_arm
     from dlsweep.datasets import kind_of
 
     kind = kind_of(file)
-    return choices({"data": {kind: {"path": str(file)}}}, [f"data.{kind}.{word}" for word in words])["data"][0]
+    config = {"name": "check", "data": {kind: {"path": str(file)}}}
+    chosen: Choice = first_arm(config, [f"data.{kind}.{word}" for word in words]).data
+    return chosen
 
 
 def _facts(opened: Dataset) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument
 
 from dlsweep.cli.options import Json
@@ -34,7 +33,7 @@ def diff(
         Argument(parser=located, metavar="B", help="Folder of another sweep of the same arms.", show_default=False),
     ],
     as_json: Json = False,
-) -> None:
+) -> int:
     """Compare two result sets, paired by arm and seed.
 
     Exit code 0: the same numbers, bit by bit or statistically. 1: different. 3: the seeds do not decide.
@@ -47,8 +46,7 @@ def diff(
         print_json(_data(found))
     else:
         print(_text(found))
-    if found.exit_code:
-        raise typer.Exit(found.exit_code)
+    return found.exit_code
 
 
 def _data(found: Diff) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Option
 
 from dlsweep.cli.options import Json
@@ -17,7 +16,7 @@ from dlsweep.text import plural, printable
 OUTPUT = Option("-o", "--output", parser=located, metavar="DIR", help="Try this folder for results.")
 
 
-def doctor(output: Annotated[Path, OUTPUT] = Path("results"), as_json: Json = False) -> None:
+def doctor(output: Annotated[Path, OUTPUT] = Path("results"), as_json: Json = False) -> int:
     """Examine the environment: Python, packages, BLAS, cores, memory, limits, workers, disk, data, fonts.
 
     Exit code 0: everything works; 1: something is wrong, and a sentence says what to do.
@@ -36,5 +35,4 @@ def doctor(output: Annotated[Path, OUTPUT] = Path("results"), as_json: Json = Fa
         print_json([asdict(one) for one in found])
     else:
         print(f"\n{plural(len(wrong), 'thing')} to mend." if wrong else "\nEverything works.")
-    if wrong:
-        raise typer.Exit(1)
+    return 1 if wrong else 0

@@ -55,10 +55,10 @@ def explain_im2col(
     as_json: Json = False,
 ) -> None:
     """Show a convolution as one product of matrices."""
-    from dlsweep.explain import axis_order, im2col
+    from dlsweep.explain import im2col
 
     example = _example("im2col", input_, filter_, stride, pad)
-    _explained((axis_order if no_transpose else im2col).explain(example, filters), as_json)
+    _explained((im2col.wrong_order if no_transpose else im2col.forward)(example, filters), as_json)
 
 
 @explain.command("col2im")
@@ -66,9 +66,9 @@ def explain_col2im(
     input_: Input = "1,1,4,4", filter_: Filter = "2,2", stride: Stride = "1", pad: Pad = "0", as_json: Json = False
 ) -> None:
     """Show the gradient of im2col, which is not its inverse."""
-    from dlsweep.explain import col2im
+    from dlsweep.explain import im2col
 
-    _explained(col2im.explain(_example("col2im", input_, filter_, stride, pad)), as_json)
+    _explained(im2col.backward(_example("col2im", input_, filter_, stride, pad)), as_json)
 
 
 @explain.command("pool")

@@ -27,19 +27,17 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the names that a config may use, with settings: all, those of one kind, or one name."""
+    from dlsweep.plots.options import EVERY_PLOT
+
     found = _find(word)
     if as_json:
         print_json({kind: [entry_data(entry) for entry in entries] for kind, entries in found.items()})
         return
-    blocks = ["\n".join([kind, *map(entry_text, entries)]) for kind, entries in found.items()]
-    if "layer" in (word, None):
-        also = "  … and every activation and every normalization by its name"
-        blocks = [f"{block}\n{also}" if block.startswith("layer\n") else block for block in blocks]
-    if "plots" in found:
-        from dlsweep.plots.options import EVERY_PLOT
-
-        blocks = [f"{block}\n{entry_text(EVERY_PLOT)}" if block.startswith("plots\n") else block for block in blocks]
-    print("\n\n".join(blocks))
+    also = {"plots": [entry_text(EVERY_PLOT)]}
+    if word in ("layer", None):
+        also["layer"] = [f"{GAP}… and every activation and every normalization by its name"]
+    blocks = [[kind, *map(entry_text, entries), *also.get(kind, ())] for kind, entries in found.items()]
+    print("\n\n".join(map("\n".join, blocks)))
 
 
 def _find(word: str | None) -> dict[str, list[Entry]]:

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from dlsweep.cli.init import example
@@ -70,7 +69,7 @@ def run(
     as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
     quiet: Quiet = False,
     verbose: Annotated[bool, Option("-v", "--verbose", help="Report every chunk and every folded arm.")] = False,
-) -> None:
+) -> int:
     """Train the missing runs of a sweep, and draw its plots.
 
     Run it again at any time, also after a crash: finished runs are kept.
@@ -78,7 +77,7 @@ def run(
     from dlsweep import machine
     from dlsweep.execution import startup
 
-    if executor in (None, "processes") and not scheduler and (jobs or machine.cores()) > 1 and not dry_run:
+    if executor in (None, "processes") and scheduler is None and (jobs or machine.cores()) > 1 and not dry_run:
         startup.warm_up()  # it imports while this process does
 
     from dlsweep.config import load
@@ -89,15 +88,15 @@ def run(
     drawn = suffixes(formats)
     asked = load(example(config), overrides or (), max_runs=max_runs)
     memory = None if max_memory is None else int(max_memory * 1e9)
-    own = parse_shard(shard) if shard else None
+    own = parse_shard(shard) if shard is not None else None
     failures = 1 if fail_fast else max_failures
     options = Options(output, jobs, executor, force, retry, timeout, memory, failures, own, scheduler)
     most = _last_look(asked, options, until_decided, max_seeds)
     progress = Progress(asked.name, quiet=quiet, verbose=verbose)
     if dry_run:
         _forecast(asked, options, as_json, progress, most)
-    else:
-        _train(asked, options, drawn, as_json, progress, most)
+        return 0
+    return _train(asked, options, drawn, as_json, progress, most)
 
 
 def _last_look(asked: Config, options: Options, until_decided: bool, max_seeds: int | None) -> int | None:
@@ -114,8 +113,8 @@ def _last_look(asked: Config, options: Options, until_decided: bool, max_seeds: 
 
 def _train(
     asked: Config, options: Options, formats: list[str], as_json: bool, progress: Progress, most: int | None
-) -> None:
-    """Train the missing runs of a sweep, and end with exit code 1 if some failed.
+) -> int:
+    """Train the missing runs of a sweep; return the exit code, 1 if some failed.
 
     most: the seeds at the last look, if seeds are added until the claims are decided.
     """
@@ -132,14 +131,14 @@ def _train(
         command = shlex.join(["dlsweep", *(word for word in sys.argv[1:] if word != "--force")])
         done = f"{progress.done} of {plural(progress.total, 'run')}"
         say(f"{asked.name}: stopped with {done} done; the others start over; to go on:\n  {command}")
-        raise typer.Exit(stop.exit_code) from None
+        return stop.exit_code
     if options.shard:
         _close_shard(asked, options, results, as_json, progress.quiet)
     else:
         _close(asked, results, formats, as_json, progress.quiet)
     if failed := results.counts["failed"]:
         say(f"{plural(failed, 'run')} failed; --retry trains them again")
-        raise typer.Exit(1)
+    return 1 if failed else 0
 
 
 def _note_outlook(asked: Config, options: Options, progress: Progress) -> None:

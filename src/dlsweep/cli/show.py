@@ -12,11 +12,11 @@ from dlsweep.cli.each import HEADINGS, divided, each, partial_arm, print_each
 from dlsweep.cli.options import FORMS, AtLeast1, Csv, Json, Latex, Markdown, ResultsAndLevels, checked, one_of
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import UsageError
+from dlsweep.tabular import Form, with_notes
 
 if TYPE_CHECKING:
-    from dlsweep.analysis.shown import Asked
+    from dlsweep.analysis.board import Asked
     from dlsweep.storage.results import Results as Sweep
-    from dlsweep.tabular import Form
 
 Y = "Metric, such as test_loss, best_test_accuracy or auc_test_accuracy. Repeatable."
 REFERENCE = "Arm that others are compared with: activation=relu,init=he; by default the best."
@@ -51,8 +51,8 @@ def show(
     It has the mean of each arm, and its difference to the best arm, paired by seed. An arm marked with ≈ cannot be
     distinguished from the best. For several sweeps, a joint table of their common arms follows.
     """
-    from dlsweep.analysis.closing import closing_data, csv, text
-    from dlsweep.analysis.shown import Asked, Shown
+    from dlsweep.analysis.board import Asked
+    from dlsweep.analysis.closing import Shown, closing_data, csv, text
 
     folders, where = divided(results)
     asked = Asked(metrics or (), partial_arm([reference or ""], "--reference"), where, at, rows, sort_by, top)
@@ -79,9 +79,7 @@ def show(
 
 def _together(folders: Sequence[str], asked: Asked, form: str, rank: bool) -> None:
     """Print the joint table of some sweeps, or the ranks of their arms."""
-    from dlsweep.analysis.closing import with_notes
-    from dlsweep.analysis.joint import Joint
-    from dlsweep.analysis.ranks import Ranking
+    from dlsweep.analysis.joint import Joint, Ranking
 
     sweeps: list[Sweep] = []
     each(folders, "show", sweeps.append)
@@ -96,7 +94,6 @@ def _together(folders: Sequence[str], asked: Asked, form: str, rank: bool) -> No
 
 def _print_shared(sweeps: Sequence[Sweep], asked: Asked, form: Form) -> None:
     """Print the joint table of several sweeps below their own ones, if they share arms."""
-    from dlsweep.analysis.closing import with_notes
     from dlsweep.analysis.joint import Joint
 
     if len(sweeps) < 2 or asked.rows != "arms":

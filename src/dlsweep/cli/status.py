@@ -6,13 +6,13 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Option
 
 from dlsweep.cli.each import each
 from dlsweep.cli.options import Above0, Json, Results, checked
 from dlsweep.cli.terminal import print_json
 from dlsweep.errors import Unreadable
+from dlsweep.text import printable
 
 if TYPE_CHECKING:
     from dlsweep.storage.results import Results as Sweep
@@ -26,7 +26,7 @@ def status(
     watch: Annotated[bool, Option("-w", "--watch", help=WATCH)] = False,
     every: Annotated[float, EVERY] = 2.0,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Show the progress of a sweep: runs on disk, the process that trains, its rate and the time left.
 
     It only reads the folder of the results, so it may run on any machine that shares this folder.
@@ -50,14 +50,14 @@ def status(
         if as_json:
             print_json([_data(one) for one in found.values()])
         elif (text := "\n".join(map(sentence, found.values()))) != shown:
-            print(text, flush=True)
+            print("\n".join(map(printable, text.splitlines())), flush=True)
             shown = text
         if not watch or not any(one.holder for one in found.values()):
-            return
+            return 0
         try:
             time.sleep(every)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            return 130
 
 
 def _data(found: Any) -> dict[str, Any]:

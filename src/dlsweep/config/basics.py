@@ -23,18 +23,14 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 
 def unknown_key(key: Key) -> str:
     """Return a message about an unknown key."""
-    field, _, rest = key.partition(".")
-    choice, _, setting = rest.rpartition(".")
+    field = key.partition(".")[0]
     if field in STANDARD:
         return f"{key} is a factor; it belongs under grid, as in grid: {{{key}: …}}"
     if field in FIELDS and key in dotted_names(field):
-        return f"{key} can be a factor under grid; here write {_in_config(Factor(key, field, choice or None, setting))}"
-    hint = nearest(key, KEYS)
+        return f"{key} can be a factor under grid; here write {_in_config(Factor.of(key))}"
     found = [_in_config(f) for f in meant(key)]
     found += [f"evaluate: {{{key}: …}}"] if key in EVALUATE.settings else []
-    if found:
-        hint = f"; did you mean {' or '.join(map(repr, found))}? {hint[hint.index('(choices') :]}"
-    return f"there is no key {str(key)!r}{hint}"
+    return f"there is no key {str(key)!r}{nearest(key, KEYS, found)}"
 
 
 def _in_config(f: Factor) -> str:

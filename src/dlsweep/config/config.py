@@ -10,9 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.claims import ALPHA, Claim
+from dlsweep.config.claims import ALPHA, Claim, Looks, arm_id
 from dlsweep.config.expansion import arms
-from dlsweep.config.looks import Looks, arm_id
 from dlsweep.config.resolved import differences
 from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
@@ -21,25 +20,25 @@ from dlsweep.config.sweep import Combination, Grids
 from dlsweep.config.tuning import Tuning, grouped
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets.division import by_seed
+from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
-from dlsweep.tasks import TASKS, Task
+from dlsweep.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
 class Config:
     """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. title: of its figures; None for none. file: None for a config given as a
-    mapping. text: the bytes as they were given. replicates: of each arm, with their seeds. factors: the columns of the
-    tables that hold levels, in the order of the grid, and then those of the six standard factors that are not in it.
-    plots: names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an
-    upper bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on
+    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
+    replicates: of each arm, with their seeds. factors: the columns of the tables that hold levels, in the order of the
+    grid, and then those of the six standard factors that are not in it. plots: names from the registry of plots, with
+    their settings. count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
+    notes: sentences for the user on what may not be meant. task: of its models, which have one in common. claims: on
     its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
     settings that are chosen for each arm; None if none.
     """
 
     name: str
-    title: str | None
     file: Path | None
     text: bytes
     replicates: Replicates
@@ -48,7 +47,7 @@ class Config:
     evaluate: Evaluate
     count: int
     notes: tuple[str, ...]
-    _task: str
+    task: Task
     _blocks: Grids
     _rules: Rules
     _resolved: Mapping[str, Any]
@@ -93,11 +92,6 @@ class Config:
         """The numbers of the replicates, as in the column `seed`."""
         return tuple(self.replicates.numbers)
 
-    @property
-    def task(self) -> Task:
-        """The task of its models; they have one in common."""
-        return TASKS[self._task]
-
     def arms(self) -> Iterator[Arm]:
         """Yield the arms, lazily, in the order of the grid; of arms that train the same network the first only."""
         members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
@@ -105,7 +99,9 @@ class Config:
         for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
             levels = {factor: arm.labels[factor] for factor in self.factors}
             evaluate = evaluated(arm.fields["train"], arm.fields["data"])
-            yield Arm(name=self._arm_name(arm.labels), levels=levels, evaluate=evaluate, members=members, **arm.fields)
+            choices = {factor: arm.fields[factor] for factor in BY_NAME}
+            fingerprint, train = arm.fields["fingerprint"], arm.fields["train"]
+            yield Arm(self._arm_name(arm.labels), levels, fingerprint, choices, train, evaluate, members)
 
     def _evaluated(self, train: Train, data: Choice) -> Evaluate:
         """Return the evaluations of an arm. The data is read only if their number depends on it."""

@@ -5,11 +5,11 @@ Reading goes on after a mistake, so that a person sees all of them at once: `lev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from dlsweep.config.draws import Draw
 from dlsweep.errors import ConfigError, Mistake
@@ -36,6 +36,18 @@ class Place(NamedTuple):
     def mistake(self, sentence: str) -> Mistake:
         """Return a mistake that stands here."""
         return Mistake(*self, sentence)
+
+    def refused(self, sentence: str) -> Refused:
+        """Return the same as an exception: it ends the reading that it stands in."""
+        return Refused(self.mistake(sentence))
+
+
+class Refused(Exception):
+    """Mistake after which a reading cannot go on: the `whole` one around it has no value."""
+
+    def __init__(self, mistake: Mistake):
+        super().__init__(mistake.message)
+        self.mistake = mistake
 
 
 class Key(str):
@@ -87,6 +99,18 @@ class Node:
         if isinstance(self.value, dict):
             return {str(key): item.plain() for key, item in self.value.items()}
         return self.value
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Node | Key]]:
+        """Yield the node, and all keys and values in it, each with the number of lists and mappings that it is in.
+
+        A list or mapping is in itself.
+        """
+        depth += not self.is_scalar
+        yield depth, self
+        for key in self.value if self.is_mapping else ():
+            yield depth, key
+        for inner in self.value.values() if self.is_mapping else self.value if self.is_list else ():
+            yield from inner.walk(depth)
 
     def at(self, steps: Iterable[int | str]) -> Node:
         """Return the node to which keys and positions lead; a value without a name is its own first setting."""
@@ -142,14 +166,26 @@ def each(readings: Iterable[Reading[T]]) -> Reading[list[T]]:
     return values
 
 
+def read_list(node: Node | None, rule: str) -> Reading[tuple[Node, ...]]:
+    """Read the items of a list; none if it is not there, or no list. rule: what a message says that it must be."""
+    if node is not None and not node.is_list:
+        yield node.place.mistake(f"{rule}, got {node}")
+    return node.value if node is not None and node.is_list else ()
+
+
 def gather(reading: Reading[T]) -> tuple[T, list[Mistake]]:
-    """Return the value of a reading and its mistakes, each once. Far too many of them are a `ConfigError`."""
+    """Return the value of a reading, None if it was refused, and its mistakes, each once.
+
+    Far too many mistakes are a `ConfigError`.
+    """
     found: dict[Mistake, None] = {}
     while True:
         try:
             mistake = next(reading)
         except StopIteration as end:
             return end.value, list(found)
+        except Refused as end:
+            return cast(T, None), list(found | {end.mistake: None})
         found[mistake] = None
         if len(found) == MOST_MISTAKES:
             told = f"{MOST_MISTAKES} mistakes or more; these were found first"

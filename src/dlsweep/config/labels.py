@@ -9,7 +9,7 @@ from operator import and_, or_
 from pathlib import PurePath
 from typing import Any
 
-from dlsweep.config.document import Node, Reading, each, whole
+from dlsweep.config.document import Node, Reading, each, read_list, whole
 from dlsweep.config.grid import Axis
 from dlsweep.config.levels import Level
 from dlsweep.config.rules import PartialArm, Rules
@@ -117,19 +117,14 @@ def read_rules(sweep: Sweep) -> Reading[Rules]:
 
 
 def _read_partial_arms(sweep: Sweep, key: str, words: Words) -> Reading[tuple[PartialArm, ...]]:
-    node = sweep.top.get(key)
-    if node is None:
-        return ()
-    if not node.is_list:
-        yield node.place.mistake(f"{key} must be a list of partial arms such as [{{activation: relu}}], got {node}")
-        return ()
-    faulty = sweep.every_fault
-    read = yield from each(read_partial_arm(key, one, words, faulty) for one in node.value)
-    good = [(one, partial) for one, partial in zip(node.value, read) if partial]
+    rule = f"{key} must be a list of partial arms such as [{{activation: relu}}]"
+    nodes, faulty = (yield from read_list(sweep.top.get(key), rule)), sweep.every_fault
+    read = yield from each(read_partial_arm(key, one, words, faulty) for one in nodes)
+    good = [(one, partial) for one, partial in zip(nodes, read) if partial]
     rules = Rules((), tuple(partial for _, partial in good))
     # An arm has one combination of each block, so a partial arm fits some arm if one of every block fits it.
     fit = [
-        reduce(and_, [reduce(or_, (rules.fitting(one.labels) for one in block)) for block in blocks])
+        reduce(and_, [reduce(or_, (rules.fitting(one.labels) for one in block)) for block in blocks], -1)
         for blocks in sweep.blocks
     ]
     for i, (one, partial) in enumerate(good):
@@ -146,8 +141,7 @@ def read_partial_arm(key: str, node: Node, words: Words, faulty: frozenset[str])
     words: of the sweep; faulty: fields with a mistake, whose factors are left out.
     """
     if not node.is_mapping or not node.value:
-        yield node.place.mistake(f"a partial arm of {key} is a mapping such as {{activation: relu}}, got {node}")
-        return {}
+        raise node.place.refused(f"{key} gives arms by their levels, such as {{init: he}}, got {node}")
     partial: dict[str, tuple[str, ...]] = {}
     for factor, levels in node.value.items():
         if factor.partition(".")[0] in faulty:

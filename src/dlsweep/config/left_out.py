@@ -51,7 +51,7 @@ def _impossible(document: Node, as_written: Node, mistakes: Iterable[Mistake]) -
     of_file = {id(item) for key in _LISTS for item in _items(as_written, key)}
     for key in document.value:
         for item in _items(document, key):
-            places = [key.place, *_places(item)]
+            places = [key.place, *(inner.place for _, inner in item.walk())]
             if id(item) in of_file and (reason := next((reasons[place] for place in places if place in reasons), "")):
                 name = str(next(iter(item.value))) if item.is_mapping else str(item.value)
                 yield item, LeftOut(_LISTS[key], name, reason)
@@ -61,18 +61,6 @@ def _items(document: Node, key: str) -> tuple[Node, ...]:
     """Return the claims or the plots of a document; none for another key, or if they are no list."""
     node = document.value.get(key) if key in _LISTS else None
     return node.value if node is not None and node.is_list else ()
-
-
-def _places(node: Node) -> Iterator[Place]:
-    """Yield the places of a node and of everything in it."""
-    yield node.place
-    if node.is_mapping:
-        for key, value in node.value.items():
-            yield key.place
-            yield from _places(value)
-    elif node.is_list:
-        for item in node.value:
-            yield from _places(item)
 
 
 def _without(document: Node, items: Iterable[Node]) -> Node:

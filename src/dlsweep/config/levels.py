@@ -195,8 +195,7 @@ def _read_names(field: str, node: Node) -> Reading[dict[Any, Node | None]]:
         return {node.value: None}
     if not node.is_mapping:
         hint = "; write none for nothing" if node.value is None and "none" in registry(field) else ""
-        yield node.place.mistake(f"{_a_level(field)} is a name, or a name with settings, got {node}{hint}")
-        return {}
+        raise node.place.refused(f"{_a_level(field)} is a name, or a name with settings, got {node}{hint}")
     names = {key: value for key, value in node.value.items() if key != "label"}
     yield from _check_names(field, list(names), node)
     return names

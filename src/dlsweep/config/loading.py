@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,21 +16,20 @@ from typing import Any, NamedTuple
 from dlsweep.config.basics import read_evaluate, read_name, read_statistics, read_title, unknown_key
 from dlsweep.config.checks import CHECKS, NOTES, Check, unused
 from dlsweep.config.config import Config
-from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, whole
+from dlsweep.config.document import STANDARD_INPUT, STDIN, Node, Place, Reading, each, gather, read_list, whole
 from dlsweep.config.expansion import expand
 from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
 from dlsweep.config.left_out import notes_on, read_possible
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
-from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
+from dlsweep.config.runs import Arm
 from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
-from dlsweep.config.stating import read_claims
+from dlsweep.config.stating import draws_of, read_claims, read_tuning
 from dlsweep.config.sweep import Sweep, adapted
-from dlsweep.config.tuned import draws_of, read_tuning
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
@@ -37,6 +37,18 @@ from dlsweep.registry import Choice
 from dlsweep.text import did_you_mean, plural, similar
 
 MAX_RUNS = 100_000
+
+# Characters that look like those of YAML and are others: full-width punctuation and digits, the minus sign, quotes.
+_OTHERS = {"−": "-", "、": ",", "【": "[", "】": "]", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"}
+_SPACES = dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000", " ")
+_DASHES = dict.fromkeys("‐‑‒–—―", "-")
+_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+ALIKE = {**_FULL_WIDTH, **_DASHES, **_SPACES, **_OTHERS}
+
+_GUESS = re.compile(r"; did you mean [^?]*\?| \(choices: .*", re.DOTALL)
+_QUOTED = re.compile("'([^']*)'|\"([^\"]*)\"")  # what the config says
+_SYNTAX = "not valid YAML: "
+_FREE = ("name ", "title ", "a label ", "two levels ")  # texts in which such characters may be meant
 
 
 class Source(NamedTuple):
@@ -68,26 +80,13 @@ def load_resolved(resolved: Mapping[str, Any]) -> Config:
     return _load(resolved, (), sys.maxsize, [check for check in CHECKS if check is not unused.factors])
 
 
-def choices(config: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, tuple[Choice, ...]]:
-    """Return the choices of each factor that a config names, outside and in its grid; the rest of it is not read.
+def first_arm(config: Mapping[str, Any], overrides: Iterable[str]) -> Arm:
+    """Return the first arm of a config, whose data and network need not fit together.
 
-    >>> choices({"model": "mlp"}, ["grid.init=he"])["init"]
-    (Choice(name='he', settings={}),)
+    >>> first_arm({"name": "x", "model": "mlp"}, ["grid.init=he"]).init
+    Choice(name='he', settings={})
     """
-
-    def reading() -> Reading[dict[str, LevelSpec | None]]:
-        document = yield from read_mapping(config)
-        assert document is not None
-        document = yield from override(document, overrides)
-        grid = document.value.get("grid")
-        given = {field: document.value[field] for field in OUTSIDE if field in document.value}
-        given |= grid.value if grid else {}
-        return dict(zip(map(str, given), (yield from each(read_level(field, node) for field, node in given.items()))))
-
-    specs, mistakes = gather(reading())
-    if mistakes:
-        raise ConfigError(mistakes)
-    return {field: spec.levels[0].choices for field, spec in specs.items() if spec}
+    return next(_load(config, overrides, MAX_RUNS, ()).arms())
 
 
 def _load(
@@ -97,7 +96,7 @@ def _load(
     config, mistakes = gather(_config(given, overrides, max_runs, checks))
     if unread or mistakes or config is None:
         lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
-        raise ConfigError([named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
+        raise ConfigError([_named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
     return config
 
 
@@ -111,16 +110,15 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
         return None
     config = Config(
         name=sweep.name,
-        title=sweep.title,
         file=given.file,
         text=given.text,
         replicates=sweep.seeds,
-        factors=tuple(f.name for f in sweep.factors),
+        factors=tuple(sweep.columns),
         plots=tuple(choice for _, choice in sweep.plots),
         evaluate=sweep.evaluate,
         count=sweep.count,
         notes=(*notes_on(left_out), *dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
-        _task=sweep.task.name,
+        task=sweep.task,
         _blocks=sweep.blocks,
         _rules=sweep.rules,
         _resolved=resolve(sweep),
@@ -207,20 +205,15 @@ def _read_outside(field: str, node: Node) -> Reading[LevelSpec | None]:
 
 def _read_plots(node: Node | None) -> Reading[list[tuple[Node, Choice]]]:
     """Read the plots, each with its node."""
-    if node is None:
-        return []
-    if not node.is_list:
-        example = "[{curves: {rows: activation}}]"
-        yield node.place.mistake(f"plots must be a list of plots such as {example}, got {node}")
-        return []
-    specs = yield from each(read_level("plots", one) for one in node.value)
-    return [(one, spec.levels[0].choices[0]) for one, spec in zip(node.value, specs) if spec is not None]
+    nodes = yield from read_list(node, "plots must be a list of plots such as [{curves: {rows: activation}}]")
+    specs = yield from each(read_level("plots", one) for one in nodes)
+    return [(one, spec.levels[0].choices[0]) for one, spec in zip(nodes, specs) if spec is not None]
 
 
 def _factors(sweep: Sweep) -> tuple[Factor, ...]:
     """The factors of the sweep: those of the grids in their order, then the standard ones that are in none."""
     given = {f.name: f for grid in sweep.grids for f in grid.factors}
-    standard = {name: Factor(name, name) for name in STANDARD if sweep.task.concerns(name)}
+    standard = {name: Factor.of(name) for name in STANDARD if sweep.task.concerns(name)}
     return (*given.values(), *(factor for name, factor in standard.items() if name not in given))
 
 
@@ -271,3 +264,21 @@ def _near_file(path: Path) -> str:
         return "; a config is a file of this machine, and only results may be at a URL"
     near = similar(path.name, there)
     return did_you_mean(near and str(path.with_name(near)))
+
+
+def _named(mistake: Mistake, lines: list[str]) -> Mistake:
+    """Return a mistake that names such a character, if the text in it has one. lines: of the file.
+
+    >>> _named(Mistake("", 0, 0, "lr must be a number, got '−1'"), []).message
+    "lr must be a number, got '−1'; '−' is MINUS SIGN (U+2212), write '-'"
+    """
+    message = mistake.message
+    said = _GUESS.sub("", message)
+    texts = ["".join(groups) for groups in _QUOTED.findall(said)]
+    if message.startswith(_SYNTAX):  # its place is where the parser noticed
+        texts = [line.partition(" #")[0] for line in reversed(lines[max(0, mistake.line - 3) : mistake.line])]
+    found = next((character for text in texts for character in text if character in ALIKE), None)
+    if found is None or message.startswith(_FREE):
+        return mistake
+    hint = f"; {found!r} is {unicodedata.name(found)} (U+{ord(found):04X}), write {ALIKE[found]!r}"
+    return replace(mistake, message=(message if message.startswith(_SYNTAX) else said) + hint)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, each, gather, whole
+from dlsweep.config.document import COMMAND_LINE, Key, Node, Place, Reading, gather, whole
 from dlsweep.config.reader import read_yaml
 from dlsweep.config.settings import named_settings
 from dlsweep.config.words import KEYS, OTHER_NAMES, OUTSIDE, SECTIONS, TRAIN, dotted_names, meant, registry
 from dlsweep.factors import BY_NAME, STANDARD
 from dlsweep.randomness import SOURCES
-from dlsweep.text import nearest, similar
+from dlsweep.text import did_you_mean, nearest, similar
 
 _PLACE = Place(COMMAND_LINE)
 
@@ -26,51 +26,48 @@ def override(document: Node, overrides: Iterable[str]) -> Reading[Node]:
         if not equals or not all(path.split(".")):
             yield _PLACE.mistake(f"an override is key=value, such as train.iterations=200, got {text!r}")
             continue
-        node, mistakes = gather(_read(value))
-        if node is not None:
-            document, mistakes = gather(_put(document, path, node))
+        changed, mistakes = gather(_changed(document, path, value))
+        document = changed or document
         yield from (_PLACE.mistake(f"{text}: {mistake.message}") for mistake in mistakes)
     return document
 
 
-@whole
-def _read(value: str) -> Reading[Node | None]:
+def _changed(document: Node, path: str, value: str) -> Reading[Node | None]:
     # In brackets a comma separates items, but not within brackets or quotes of its own.
     node = yield from whole(read_yaml)(f"[{value}\n]".encode(errors="replace"), COMMAND_LINE, lines=False)
-    if node is not None and not node.value:
-        yield _PLACE.mistake("there is no value after the equals sign")
-    return node.value[0] if node is not None and len(node.value) == 1 else node
+    if node is None:
+        return None
+    if not node.value:
+        raise _PLACE.refused("there is no value after the equals sign")
+    return _put(document, path, node.value[0] if len(node.value) == 1 else node)
 
 
-def _put(document: Node, path: str, value: Node) -> Reading[Node]:
+def _put(document: Node, path: str, value: Node) -> Node:
     head, _, rest = path.partition(".")
     if head not in KEYS:
-        yield _PLACE.mistake(f"there is no key {head!r}{_meant(path)}")
-        return document
+        raise _PLACE.refused(f"there is no key {head!r}{_meant(path)}")
     if not rest:
         return _with(document, head, value)
     inner = document.value.get(head)
     if inner is not None and inner.value is None:
         inner = None  # a key with nothing after it
     if head == "grid":
-        return _with(document, head, (yield from _put_into_grids(inner, rest, value)))
+        return _with(document, head, _put_into_grids(inner, rest, value))
     if head == "seeds":
         return _with(document, head, _with(inner, rest, value))
     if head in SECTIONS:
         return _with(document, head, _without_rivals(_with(inner, rest, value), head, rest))
-    if head in OUTSIDE:
-        name, _, setting = rest.partition(".")
-        usual = BY_NAME[head].default
-        old = inner or Node(usual, _PLACE, usual)
-        level = _put_into_level(head, old, name, setting, value) if setting else None
-        if level is not None:
-            return _with(document, head, level)
-        example = "mnist.train" if head == "data" else "mlp.hidden"
-        told = f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
-        yield _PLACE.mistake(told)
-    else:
-        yield _PLACE.mistake(f"{head} has no parts; write {head}=… instead")
-    return document
+    if head not in OUTSIDE:
+        raise _PLACE.refused(f"{head} has no parts; write {head}=… instead")
+    name, _, setting = rest.partition(".")
+    usual = BY_NAME[head].default
+    old = inner or Node(usual, _PLACE, usual)
+    level = _put_into_level(head, old, name, setting, value) if setting else None
+    if level is not None:
+        return _with(document, head, level)
+    example = "mnist.train" if head == "data" else "mlp.hidden"
+    told = f"{head} is {old.text or old} here; its settings are set by name, such as {head}.{example}=…"
+    raise _PLACE.refused(told)
 
 
 def _meant(path: str) -> str:
@@ -83,10 +80,8 @@ def _meant(path: str) -> str:
             fitting = sorted((known for known in inner if known.endswith(f".{word}")), key=_is_seed)
             shortest = min(known.count(".") for known in fitting)
             shown = [*levels, *(known for known in fitting if known.count(".") == shortest)]
-            return f"; did you mean {' or '.join(map(repr, shown[:3]))}?"
-    if levels:
-        return f"; did you mean {' or '.join(map(repr, levels))}?"
-    return nearest(path.partition(".")[0], KEYS)
+            return did_you_mean(*shown[:3])
+    return did_you_mean(*levels) or nearest(path.partition(".")[0], KEYS)
 
 
 def _is_seed(path: str) -> bool:
@@ -116,18 +111,18 @@ def _without_rivals(node: Node, head: str, setting: str) -> Node:
     return Node({key: value for key, value in node.value.items() if key == setting or key not in rivals}, node.place)
 
 
-def _put_into_grids(grid: Node | None, path: str, value: Node) -> Reading[Node]:
+def _put_into_grids(grid: Node | None, path: str, value: Node) -> Node:
     """Set a factor, or a setting in the levels of that name, in every grid."""
     grids = [Node({}, _PLACE)] if grid is None else list(grid.items())
-    changed = yield from each(_put_into_grid(one, path, value) for one in grids)
+    changed = [_put_into_grid(one, path, value) for one in grids]
     if not any(changed):
         field, _, rest = path.partition(".")
-        yield _PLACE.mistake(f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
+        raise _PLACE.refused(f"no level of {field} in the grid is called {rest.partition('.')[0]!r}")
     kept = tuple(new or old for new, old in zip(changed, grids))
     return Node(kept, grid.place) if grid is not None and grid.is_list else kept[0]
 
 
-def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
+def _put_into_grid(grid: Node, path: str, value: Node) -> Node | None:
     """One grid with the override made; None where it has the factor, but no level of that name."""
     if not grid.is_mapping:
         return None
@@ -136,8 +131,7 @@ def _put_into_grid(grid: Node, path: str, value: Node) -> Reading[Node | None]:
     axes = {key: [part.strip() for part in key.split(",")] for key in grid.value}
     for key, factors in axes.items():
         if path in factors and len(factors) > 1:
-            yield _PLACE.mistake(f"{path} moves together with others in {str(key)!r}; change it in the file")
-            return grid
+            raise _PLACE.refused(f"{path} moves together with others in {str(key)!r}; change it in the file")
     if not setting or path in grid.value:
         return _with(grid, path, value)
     own = next((key for key, factors in axes.items() if field in factors), None)

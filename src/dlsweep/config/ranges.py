@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
-from dlsweep.config.document import Node, Reading, whole
+from dlsweep.config.document import Node, Reading, Refused, whole
 from dlsweep.config.draws import Draw, Draws, Span, without_choice
 from dlsweep.text import nearest, plural, similar, value_text
 
@@ -46,29 +46,21 @@ def read_range(node: Node, where: str, draws: Draws, *, integers: bool) -> Readi
     """Read the values of a range; None if there is a mistake. integers: round the values to whole numbers."""
     word, given = next(iter(node.value.items()))
     if len(node.value) > 1:
-        yield node.place.mistake(f"{where} has one range, such as {_example('logspace')}, got {node}")
-        return ()
+        raise node.place.refused(f"{where} has one range, such as {_example('logspace')}, got {node}")
     if word in DRAWN:
         return (yield from _read_draws(node, where, draws, integers))
     if word not in RANGES:
         known = {**RANGES, **(DRAWN if not draws.obstacle(where) else {})}
-        yield word.place.mistake(
-            f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, known)}"
-        )
-        return ()
+        told = f"{where} is a number or a range; there is no range {str(word)!r}{nearest(word, known)}"
+        raise word.place.refused(told)
     if not given.is_list or len(given.value) not in ((2, 3) if word == "range" else (3,)):
-        told = f"{word} in {where} is {RANGES[word][0]}, such as {_example(word)}, got {given}"
-        yield given.place.mistake(told)
-        return ()
-    numbers = yield from _read_numbers(word, where, given)
-    if not numbers:
-        return ()
-    values = yield from _SPACES[word](*numbers)
+        raise given.place.refused(f"{word} in {where} is {RANGES[word][0]}, such as {_example(word)}, got {given}")
+    values = _SPACES[word](*(yield from _read_numbers(word, where, given)))
     if integers and word != "range":
         values = [Decimal(round(value)) for value in values]
         if len(set(values)) < len(values):
             different = plural(len(set(values)), "different whole number")
-            yield given.place.mistake(f"{word} in {where} gives {different} only; ask for fewer values")
+            raise given.place.refused(f"{word} in {where} gives {different} only; ask for fewer values")
     return tuple(_node(value, node, integers) for value in values)
 
 
@@ -78,38 +70,32 @@ def _read_draws(node: Node, where: str, draws: Draws, integers: bool) -> Reading
     if obstacle := draws.obstacle(where):
         fixed = _example(DRAWN[word][1])
         told = f"{word} in {where} is drawn at random for tuning, and {obstacle}; write {fixed}, or tune: "
-        yield word.place.mistake(f"{told}{{over: {without_choice(where)}, random: 30}}")
-        return ()
-    numbers = yield from _read_numbers(word, where, given)
-    if numbers is None:
-        return ()
+        raise word.place.refused(f"{told}{{over: {without_choice(where)}, random: 30}}")
+    numbers = (yield from _read_numbers(word, where, given)) if given.is_list else ()
     low, high = [one.value for one in numbers] if len(numbers) == 2 else (1, 0)
     if not low < high:
         told = f"{word} in {where} is [lowest, highest], such as {{{word}: {DRAWN[word][0]}}}, got {given}"
-        yield given.place.mistake(told)
-        return ()
+        raise given.place.refused(told)
     if word == "log_uniform" and low <= 0:
-        yield given.place.mistake(f"log_uniform goes between numbers above 0, got {given}")
-        return ()
+        raise given.place.refused(f"log_uniform goes between numbers above 0, got {given}")
     span = Span(without_choice(where), low, high, word == "log_uniform", integers)
     if integers and span.whole_numbers < draws.number:
         told = f"{word} in {where} has {plural(span.whole_numbers, 'whole number')}, and tune.random asks for "
-        yield given.place.mistake(f"{told}{draws.number}; write {{range: [{low}, {math.floor(high) + 1}]}}")
-        return ()
+        raise given.place.refused(f"{told}{draws.number}; write {{range: [{low}, {math.floor(high) + 1}]}}")
     if high - low <= _NEAREST * max(abs(low), abs(high)):
-        yield given.place.mistake(f"the ends of {word} in {where} are too near to each other, got {given}")
-        return ()
+        raise given.place.refused(f"the ends of {word} in {where} are too near to each other, got {given}")
     drawn = enumerate(span.values(min(draws.number, MOST_VALUES)))
     return tuple(Node(value, node.place, value_text(value), draw=Draw(span, i)) for i, value in drawn)
 
 
-@whole
 def _read_numbers(word: str, where: str, given: Node) -> Reading[tuple[Node, ...]]:
-    """Read the finite numbers of a range; none if there is no list."""
-    numbers = given.items() if given.is_list else ()
-    wrong = [one for one in numbers if not _is_finite(one.value)]
-    yield from (one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong)
-    return numbers
+    """Read the finite numbers of a range."""
+    wrong = [one for one in given.items() if not _is_finite(one.value)]
+    mistakes = [one.place.mistake(f"{word} in {where} has finite numbers, got {one}") for one in wrong]
+    yield from mistakes
+    if mistakes:
+        raise Refused(mistakes[-1])
+    return given.items()
 
 
 def _example(word: str) -> str:
@@ -125,15 +111,12 @@ def _node(value: Decimal, node: Node, integers: bool) -> Node:
     return Node(number, node.place, value_text(number))
 
 
-def _logspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
-    """Read equal ratios: the fewest significant digits that keep each value near its place."""
+def _logspace(first: Node, last: Node, number: Node) -> list[Decimal]:
+    """Return equal ratios: the fewest significant digits that keep each value near its place."""
     for end in (first, last):
         if end.value <= 0:
-            yield end.place.mistake(f"logspace goes between numbers above 0, got {end}")
-            return []
-    steps = yield from _steps("logspace", first, last, number)
-    if not steps:
-        return []
+            raise end.place.refused(f"logspace goes between numbers above 0, got {end}")
+    steps = _steps("logspace", first, last, number)
     begin, ratio = math.log(first.value), math.log(last.value) - math.log(first.value)
     exact = [math.exp(begin + ratio * i / steps) for i in range(1, steps)]
     for digits in range(1, _DIGITS):
@@ -143,11 +126,9 @@ def _logspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
     return [_decimal(first), *(Decimal(str(value)) for value in inner), _decimal(last)]
 
 
-def _linspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
-    """Read equal distances: the fewest decimals that keep each value near its place."""
-    steps = yield from _steps("linspace", first, last, number)
-    if not steps:
-        return []
+def _linspace(first: Node, last: Node, number: Node) -> list[Decimal]:
+    """Return equal distances: the fewest decimals that keep each value near its place."""
+    steps = _steps("linspace", first, last, number)
     step = (_decimal(last) - _decimal(first)) / steps
     exact = [_decimal(first) + step * i for i in range(1, steps)]
     start = max(0, -step.adjusted() - 1)
@@ -158,30 +139,26 @@ def _linspace(first: Node, last: Node, number: Node) -> Reading[list[Decimal]]:
     return [_decimal(first), *inner, _decimal(last)]
 
 
-def _steps(word: str, first: Node, last: Node, number: Node) -> Reading[int]:
-    """Read the number of steps between the ends; 0 if there is a mistake."""
-    count = number.value
+def _steps(word: str, first: Node, last: Node, number: Node) -> int:
+    """Return the number of steps between the ends."""
+    count: float = number.value
     if count != int(count) or not 2 <= count <= MOST_VALUES:
         told = f"the number of values of {word} must be a whole number from 2 to {MOST_VALUES:,}, got {number}"
-        yield number.place.mistake(told)
-        return 0
+        raise number.place.refused(told)
     if first.value == last.value:
-        yield last.place.mistake(f"{word} goes from one number to another, got {first} twice")
-        return 0
+        raise last.place.refused(f"{word} goes from one number to another, got {first} twice")
     return int(count) - 1
 
 
-def _range(start: Node, stop: Node, step: Node | None = None) -> Reading[list[Decimal]]:
-    """Read the values from the start, without the stop, as in Python."""
+def _range(start: Node, stop: Node, step: Node | None = None) -> list[Decimal]:
+    """Return the values from the start, without the stop, as in Python."""
     begin, end, by = _decimal(start), _decimal(stop), _decimal(step) if step else Decimal(1)
     if by == 0:
-        yield (step or stop).place.mistake(f"the step of range must not be 0, got {step}")
-        return []
+        raise (step or stop).place.refused(f"the step of range must not be 0, got {step}")
     count = math.ceil((end - begin) / by)
     if not 1 <= count <= MOST_VALUES:
         found = "no values" if count < 1 else f"more than {plural(MOST_VALUES, 'value')}"
-        yield stop.place.mistake(f"range from {start} to {stop} with the step {value_text(float(by))} has {found}")
-        return []
+        raise stop.place.refused(f"range from {start} to {stop} with the step {value_text(float(by))} has {found}")
     return [begin + by * i for i in range(count)]
 
 
@@ -189,8 +166,4 @@ def _decimal(node: Node) -> Decimal:
     return Decimal(str(node.value))
 
 
-_SPACES: dict[str, Callable[..., Reading[list[Decimal]]]] = {
-    "logspace": _logspace,
-    "linspace": _linspace,
-    "range": _range,
-}
+_SPACES: dict[str, Callable[..., list[Decimal]]] = {"logspace": _logspace, "linspace": _linspace, "range": _range}

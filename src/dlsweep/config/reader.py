@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from numbers import Integral, Real
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import yaml
 
-from dlsweep.config.document import Key, Node, Place, Reading
+from dlsweep.config.document import Key, Node, Place, Reading, Refused
 from dlsweep.text import NUMBER, plural, value_text
 
 MAX_BYTES = 1_000_000
@@ -34,26 +34,19 @@ _LONGEST_PATH = 80
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # The core schema of YAML 1.2, section 10.3.2.
-_NULL = {"", "~", "null", "Null", "NULL"}
-_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
-_NAN = {".nan", ".NaN", ".NAN"}
+_WORDS: dict[str, bool | float | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **{f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")},
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 
 # What YAML 1.2 forbids, section 5.1, and the characters that reorder a text.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 _PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
-
-
-class _Unreadable(Exception):
-    """A mistake after which the rest of a text cannot be read."""
-
-    def __init__(self, place: Place, sentence: str):
-        super().__init__(sentence)
-        self.mistake = place.mistake(sentence)
 
 
 def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | None]:
@@ -64,7 +57,7 @@ def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | N
     start = Place(file, 1, 1)
     try:
         if len(data) > MAX_BYTES:
-            raise _Unreadable(start, f"a config has at most {MAX_BYTES:,} bytes, this one has more")
+            raise start.refused(f"a config has at most {MAX_BYTES:,} bytes, this one has more")
         text = data.decode("utf-8-sig")
         forbidden = list(_FORBIDDEN.finditer(text))
         for found in forbidden:
@@ -77,7 +70,7 @@ def read_yaml(data: bytes, file: str, *, lines: bool = True) -> Reading[Node | N
         if forbidden:
             return None
         return (yield from _Reader(file, lines, yaml.parse(text, Loader=_Loader)).document())
-    except _Unreadable as error:
+    except Refused as error:
         yield error.mistake
     except UnicodeDecodeError as error:
         place = Place(file, *_position(data[: error.start].decode(errors="replace"), None))
@@ -103,15 +96,6 @@ def _position(text: str, at: int | None) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-class _Value(NamedTuple):
-    """A value that has been read. values, depth: in it, a scalar counting as 1 and 0; refused: it has a tag."""
-
-    node: Node
-    values: int
-    depth: int
-    refused: bool
-
-
 @dataclass
 class _Reader:
     """Reads the events of a YAML text. anchors: None for a value that has not ended; values: their number so far."""
@@ -119,7 +103,7 @@ class _Reader:
     file: str
     lines: bool
     events: Iterator[Any]
-    anchors: dict[str, _Value | None] = field(default_factory=dict)
+    anchors: dict[str, Node | None] = field(default_factory=dict)
     values: int = 0
 
     def document(self) -> Reading[Node]:
@@ -129,117 +113,106 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
                     told = "a second document starts here; a config is one document, without another ---"
-                    raise _Unreadable(self._place(event), told)
-                root = (yield from self._value(next(self.events), 0)).node
+                    raise self._place(event).refused(told)
+                event = next(self.events)
+                root = (yield from self._value(event, 0)) or Node({}, self._place(event))
         if root is None or root.value is None:
-            raise _Unreadable(Place(self.file, 1, 1), "the config is empty; a first line could be `data: mnist`")
+            raise Place(self.file, 1, 1).refused("the config is empty; a first line could be `data: mnist`")
         return root
 
     def _place(self, event: Any) -> Place:
         mark = event.start_mark
         return Place(self.file, mark.line + 1, mark.column + 1) if self.lines else Place(self.file)
 
-    def _value(self, event: Any, level: int) -> Reading[_Value]:
-        """Read the value that begins with an event, inside `level` lists and mappings."""
+    def _value(self, event: Any, level: int) -> Reading[Node | None]:
+        """Read the value that begins with an event, inside `level` lists and mappings; None if its tag is refused."""
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent):
             return self._known(event.anchor or "", level, place)
-        refused = event.tag is not None and event.tag not in _PLAIN_TAGS
-        if refused:
-            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            yield place.mistake(f"the tag {shown} is not allowed; a config holds plain values only")
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
-            self._count(1, level, place)
-            found = _Value(_scalar_node(event, place), 1, 0, refused)
+            self._count(level, place)
+            found = _scalar_node(event, place)
         else:
-            before = self.values
-            self._count(1, level + 1, place)
+            self._count(level + 1, place)
             reading = self._mapping(level + 1) if isinstance(event, yaml.MappingStartEvent) else self._list(level + 1)
-            content, depth = yield from reading
-            found = _Value(Node(content, place), self.values - before, depth + 1, refused)
+            found = Node((yield from reading), place)
         if event.anchor:
             self.anchors[event.anchor] = found
-        return found
+        if event.tag is None or event.tag in _PLAIN_TAGS:
+            return found
+        shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+        yield place.mistake(f"the tag {shown} is not allowed; a config holds plain values only")
+        return None
 
-    def _list(self, level: int) -> Reading[tuple[tuple[Node, ...], int]]:
-        """Read the items of a list, and the depth of the deepest; those that are refused are left out."""
+    def _list(self, level: int) -> Reading[tuple[Node, ...]]:
         items = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             items.append((yield from self._value(event, level)))
-        return tuple(item.node for item in items if not item.refused), max((item.depth for item in items), default=0)
+        return tuple(item for item in items if item is not None)
 
-    def _mapping(self, level: int) -> Reading[tuple[dict[Key, Node], int]]:
+    def _mapping(self, level: int) -> Reading[dict[Key, Node]]:
         mapping: dict[Key, Node] = {}
-        depth = 0
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             word = yield from self._value(event, level)
-            key = Key(word.node.text, word.node.place)
-            if not word.node.is_scalar:
-                yield key.place.mistake(f"a key is a word, got {word.node}")
             value = yield from self._value(next(self.events), level)
-            depth = max(depth, word.depth, value.depth)
-            if key in mapping:
+            if word is None:
+                continue
+            key = Key(word.text, word.place)
+            if not word.is_scalar:
+                yield key.place.mistake(f"a key is a word, got {word}")
+            elif key in mapping:
                 first = next(known for known in mapping if known == key)
                 yield key.place.mistake(f"the key {str(key)!r} is given twice, first on line {first.place.line}")
             elif key == "<<":
                 yield key.place.mistake("merge keys (<<) are not part of YAML 1.2; write the keys out")
-            elif word.node.is_scalar and not word.refused and not value.refused:
-                mapping[key] = value.node
-        return mapping, depth
+            elif value is not None:
+                mapping[key] = value
+        return mapping
 
-    def _known(self, anchor: str, level: int, place: Place) -> _Value:
+    def _known(self, anchor: str, level: int, place: Place) -> Node:
         """Return the value that an alias stands for."""
         if anchor not in self.anchors:
-            raise _Unreadable(place, f"*{anchor} stands for nothing: there is no &{anchor} before it")
+            raise place.refused(f"*{anchor} stands for nothing: there is no &{anchor} before it")
         known = self.anchors[anchor]
         if known is None:
-            raise _Unreadable(place, f"*{anchor} stands inside the value that it stands for")
-        self._count(known.values, level + known.depth, place)
-        return known._replace(refused=False)
+            raise place.refused(f"*{anchor} stands inside the value that it stands for")
+        for depth, _ in known.walk():
+            self._count(level + depth, place)
+        return known
 
-    def _count(self, values: int, depth: int, place: Place) -> None:
-        self.values += values
+    def _count(self, depth: int, place: Place) -> None:
+        self.values += 1
         if self.values > MAX_VALUES:
-            told = f"more than {plural(MAX_VALUES, 'value')}, an alias counted as all that it stands for"
-            raise _Unreadable(place, told)
+            raise place.refused(f"more than {plural(MAX_VALUES, 'value')}, an alias counted as all that it stands for")
         if depth > MAX_DEPTH:
-            raise _Unreadable(place, f"nested more than {MAX_DEPTH} deep")
+            raise place.refused(f"nested more than {MAX_DEPTH} deep")
 
 
 def _scalar_node(event: yaml.ScalarEvent, place: Place) -> Node:
     text = event.value
     if len(text) > MAX_CHARACTERS:
-        raise _Unreadable(place, f"a text of {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
+        raise place.refused(f"a text of {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
     plain = event.tag is None and event.implicit[0]
     return Node(_scalar(text, place) if plain else text, place, text)
 
 
 def _scalar(text: str, place: Place) -> Any:
     """Return the value of a plain (unquoted) scalar: `1e-3` is a number, `off`, `no` and `12:30` are words."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if text in _NAN:
-        return float("nan")
-    if _INFINITY.fullmatch(text):
-        return float("-inf" if text.startswith("-") else "inf")
-    if not NUMBER.fullmatch(text) and not _OCTAL.fullmatch(text) and not _HEXADECIMAL.fullmatch(text):
+    if text in _WORDS:
+        return _WORDS[text]
+    is_integer = _INTEGER.fullmatch(text)
+    if not (is_integer or NUMBER.fullmatch(text)):
         return text
     if len(text) > MAX_DIGITS:
-        raise _Unreadable(place, f"a number of {plural(len(text), 'character')}; a number has at most {MAX_DIGITS}")
-    if _INT.fullmatch(text):
-        return _int64(int(text), place)
-    if text[1:2] in ("o", "x"):
-        return _int64(int(text, 0), place)
-    return float(text)
+        raise place.refused(f"a number of {plural(len(text), 'character')}; a number has at most {MAX_DIGITS}")
+    return _int64(int(text, 0 if text[1:2] in ("o", "x") else 10), place) if is_integer else float(text)
 
 
 def _int64(number: int, place: Place) -> int:
     if not -(2**63) <= number < 2**63:
-        raise _Unreadable(place, f"{number} is too large for a whole number of 64 bits")
+        raise place.refused(f"{number} is too large for a whole number of 64 bits")
     return number
 
 
@@ -247,7 +220,7 @@ def read_mapping(mapping: Mapping[Any, Any]) -> Reading[Node | None]:
     """Read a config given as Python objects; the places are key paths such as "grid.init[1]"."""
     try:
         return _from_python(mapping, "", 0)
-    except _Unreadable as error:
+    except Refused as error:
         yield error.mistake
     return None
 
@@ -274,7 +247,7 @@ def _digits(number: float) -> int:
 def _from_python(value: Any, path: str, depth: int) -> Node:
     place = Place(path or "config")
     if depth > MAX_DEPTH:
-        raise _Unreadable(Place(path[:_LONGEST_PATH]), f"nested more than {MAX_DEPTH} deep")
+        raise Place(path[:_LONGEST_PATH]).refused(f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
         inner = {key: f"{path}.{key}" if path else str(key) for key in value}
         return Node({Key(str(k), Place(at)): _from_python(value[k], at, depth + 1) for k, at in inner.items()}, place)
@@ -292,4 +265,4 @@ def _from_python(value: Any, path: str, depth: int) -> Node:
         return Node(float(value), place, repr(float(value)))
     if isinstance(value, PurePath):
         return Node(str(value), place, str(value))
-    raise _Unreadable(place, f"a config holds no {type(value).__name__}; use text, numbers, lists and mappings")
+    raise place.refused(f"a config holds no {type(value).__name__}; use text, numbers, lists and mappings")

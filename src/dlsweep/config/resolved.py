@@ -48,7 +48,7 @@ def _base_form(sweep: Sweep, field: str) -> dict[str, Any]:
     idle = [*idle_settings(level, sweep.grids)]
     if field == "train" and not any(stops_early(level, grid) for grid in sweep.grids):
         idle += [name for name, setting in TRAIN.settings.items() if setting.needs]
-    return _level_form(level, [Factor(f"{field}.{name}", field, setting=name) for name in idle])
+    return _level_form(level, [Factor.of(f"{field}.{name}") for name in idle])
 
 
 def _grid_form(sweep: Sweep, grid: Grid) -> dict[str, Any]:

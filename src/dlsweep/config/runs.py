@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
-from hashlib import blake2b
-from types import MappingProxyType
 from typing import Any, Literal
 
-from dlsweep.factors import BY_NAME, FACTORS
+from dlsweep.factors import FACTORS
 from dlsweep.randomness import RANDOMNESS_VERSION, Seeds
 from dlsweep.registry import Choice
+from dlsweep.text import identifier
 from dlsweep.types import Split
 
 Monitor = Literal[
@@ -130,7 +129,7 @@ class Evaluate:
         return [*range(0, steps, self.every), steps]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class Arm:
     """One combination of levels: everything that defines a run but its seed.
 
@@ -149,32 +148,6 @@ class Arm:
     evaluate: Evaluate
     members: tuple[int, ...] = ()
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        levels: Mapping[str, str],
-        fingerprint: str,
-        train: Train,
-        evaluate: Evaluate,
-        members: tuple[int, ...] = (),
-        choices: Mapping[str, Any] = MappingProxyType({}),
-        **chosen: Choice | tuple[Choice, ...],
-    ):
-        """Take the choices as a mapping or by name, which goes before: `replace(arm, activation=…)` changes one."""
-        found = {**choices, **chosen}
-        if wrong := found.keys() ^ BY_NAME.keys():
-            raise TypeError(f"an arm has one choice for each factor; missing or unknown: {', '.join(sorted(wrong))}")
-        self.__dict__.update(  # the arm is frozen, and setting each attribute takes longer
-            name=name,
-            levels=levels,
-            fingerprint=fingerprint,
-            choices=found,
-            train=train,
-            evaluate=evaluate,
-            members=members,
-        )
-
     def __getattr__(self, name: str) -> Any:
         choices = self.__dict__.get("choices", {})
         if name not in choices:
@@ -185,6 +158,10 @@ class Arm:
     def fields(self) -> dict[str, Any]:
         """The choices, and `train`, by name."""
         return {**self.choices, "train": self.train}
+
+    def choosing(self, **chosen: Choice | tuple[Choice, ...]) -> Arm:
+        """Return the arm with other choices of some factors."""
+        return replace(self, choices={**self.choices, **chosen})
 
     def chosen(self, factor: str) -> tuple[Choice, ...]:
         """Return what a factor chooses, as a tuple also where it is one choice."""
@@ -225,5 +202,4 @@ class Run:
     @cached_property
     def id(self) -> str:
         """Hash of the resolved arm, its data, the seeds and the version of the randomness: 16 hexadecimal digits."""
-        text = f"{RANDOMNESS_VERSION}\n{self.seeds}\n{self.arm.identity}"
-        return blake2b(text.encode(), digest_size=8).hexdigest()
+        return identifier(f"{RANDOMNESS_VERSION}\n{self.seeds}\n{self.arm.identity}")

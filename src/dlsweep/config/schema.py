@@ -11,18 +11,7 @@ from dlsweep.config.basics import LONGEST_NAME, LONGEST_TITLE
 from dlsweep.config.claims import CLAIM, LONGEST_CLAIM, PARTS, RELATIONS
 from dlsweep.config.levels import LONGEST_LABEL
 from dlsweep.config.ranges import DRAWN, RANGES
-from dlsweep.config.words import (
-    CHOSEN,
-    EVALUATE,
-    FIELDS,
-    STATISTICS,
-    TRAIN,
-    TUNE,
-    Factor,
-    dotted_names,
-    entries,
-    registry,
-)
+from dlsweep.config.words import CHOSEN, FIELDS, SECTIONS, Factor, dotted_names, entries
 from dlsweep.factors import BY_NAME
 from dlsweep.randomness import SOURCES
 from dlsweep.registry import Entry
@@ -53,7 +42,8 @@ def schema() -> Schema:
 
 def _properties() -> Schema:
     """The keys of a config."""
-    plots = [registry("plots")[name] for name in registry("plots")]
+    sections = {name: _settings(section, expand=False) for name, section in SECTIONS.items()}
+    sections["train"] |= {"not": {"required": ["iterations", "epochs"]}}
     return {
         "name": {
             "description": "Name of the sweep and of its folder of results; the file's name, if not given.",
@@ -70,27 +60,16 @@ def _properties() -> Schema:
         },
         "data": {"description": "The data set.", "$ref": "#/$defs/data/single"},
         "model": {"description": "The network.", "$ref": "#/$defs/model/single"},
-        "train": {**_settings(TRAIN, expand=False), "not": {"required": ["iterations", "epochs"]}},
-        "evaluate": _settings(EVALUATE, expand=False),
+        **sections,
         "seeds": _SEEDS,
         "grid": {
             "description": "Factors and their levels, where a list is several; or a list of grids, their union.",
-            "anyOf": [_GRID, {"type": "array", "items": _GRID, "minItems": 1}],
+            "anyOf": [_GRID, _list(_GRID, minItems=1)],
         },
         "exclude": {"description": "Arms to leave out.", **_RULES},
         "only": {"description": "Arms to keep; all others are left out.", **_RULES},
-        "tune": _settings(TUNE, expand=False),
-        "plots": {
-            "description": "The figures to draw.",
-            "type": "array",
-            "items": {"anyOf": _levels(plots, expand=False)},
-        },
-        "claims": {
-            "description": "Sentences that the results support or refute.",
-            "type": "array",
-            "items": _named_claim(),
-        },
-        "statistics": _settings(STATISTICS, expand=False),
+        "plots": _list({"anyOf": _levels(entries("plots"), expand=False)}, description="The figures to draw."),
+        "claims": _list(_named_claim(), description="Sentences that the results support or refute."),
     }
 
 
@@ -147,21 +126,24 @@ def _object(properties: Schema, **further: Any) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **further}
 
 
+def _list(items: Schema, **further: Any) -> Schema:
+    return {"type": "array", "items": items, **further}
+
+
 def _grid() -> Schema:
     """Any factor as a key; factors that move together as one key with commas."""
-    dotted = {name: {"anyOf": _dotted(field, name)} for field in FIELDS for name in dotted_names(field)}
+    dotted = {name: {"anyOf": _dotted(Factor.of(name))} for field in FIELDS for name in dotted_names(field)}
     moving = r"^\s*[a-z_.0-9]+\s*(,\s*[a-z_.0-9]+\s*)+$"
-    rows = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 2}}
+    rows = _list({"type": "array", "minItems": 2}, minItems=1)
     fields = {field: {"$ref": f"#/$defs/{field}/several"} for field in CHOSEN}
     return _object({**fields, **dotted}, patternProperties={moving: rows})
 
 
-def _dotted(field: str, name: str) -> list[Schema]:
+def _dotted(factor: Factor) -> list[Schema]:
     """The values that a dotted factor can have, each once."""
-    choice, _, setting = name.removeprefix(f"{field}.").rpartition(".")
     found: list[Schema] = []
-    for owner in Factor(name, field, choice or None, setting).owners(entries(field)):
-        value = _setting(owner, setting, expand=True)
+    for owner in factor.owners(entries(factor.field)):
+        value = _setting(owner, factor.setting, expand=True)
         found += [value] if value not in found else []
     return found
 
@@ -171,7 +153,7 @@ def _field(field: str) -> Schema:
     one = f"#/$defs/{field}/level"
     return {
         "level": {"anyOf": _levels(entries(field), expand=True, combined=BY_NAME[field].combines)},
-        "several": {"anyOf": [{"$ref": one}, {"type": "array", "items": {"$ref": one}, "minItems": 1}]},
+        "several": {"anyOf": [{"$ref": one}, _list({"$ref": one}, minItems=1)]},
         **({} if not BY_NAME[field].outside else {"single": {"anyOf": _levels(entries(field), expand=False)}}),
     }
 
@@ -216,7 +198,7 @@ def _setting(entry: Entry, name: str, *, expand: bool) -> Schema:
     default = {"default": value.pop("default")} if "default" in value else {}
     one = [value, {"$ref": "#/$defs/range"}] if setting.number else [value]
     item = {"anyOf": one} if setting.number else value
-    return {**default, "anyOf": [*one, {"type": "array", "items": item, "minItems": 1}]}
+    return {**default, "anyOf": [*one, _list(item, minItems=1)]}
 
 
 def _ranges() -> Schema:

@@ -48,8 +48,7 @@ def read_section(section: Entry, node: Node | None, place: Place) -> Reading[Par
 def _read_given(entry: Entry, named: Node, where: str, draws: Draws | None) -> Reading[Given]:
     given: dict[str, tuple[Node, ...]] = {}
     if not named.is_mapping:
-        yield named.place.mistake(f"{entry.needs_mapping(where)}, got {named}")
-        return given
+        raise named.place.refused(f"{entry.needs_mapping(where)}, got {named}")
     for key, value in named.value.items():
         if key not in entry.settings:
             yield key.place.mistake(entry.unknown(key, where))

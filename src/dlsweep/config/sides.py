@@ -1,6 +1,6 @@
 """Sides of a claim: the arms that fit each partial arm, over the combinations of the open factors that all sides have.
 
-`dlsweep.analysis.contrasts` aligns runs in the same way.
+Arms are those of a config, or those of results, see `dlsweep.analysis.sides`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,26 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import compress
 from operator import and_
+from typing import Generic, Protocol, TypeVar
 
 from dlsweep.config.claims import Claim, PartialArm
-from dlsweep.config.sweep import Combined
-from dlsweep.config.words import numeric_settings
-from dlsweep.tasks import Task
 from dlsweep.text import without_setting
 
 ABSENT = "-"  # level of a factor that an arm does not have
 NONE = "none"  # level at which a setting along a trend counts as 0
 
-Rows = Mapping[tuple[str, ...], list[Combined]]  # arms by their levels of the open factors
+
+class Labelled(Protocol):
+    """Arm with the labels of its levels, by factor."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels by factor."""
+
+
+A = TypeVar("A", bound=Labelled)
+Key = tuple[str, ...]  # levels of the open factors
+Rows = Mapping[Key, list[A]]  # arms by their levels of the open factors
 
 
 def partial_arms(claim: Claim) -> Sequence[PartialArm]:
@@ -46,14 +55,14 @@ def open_factors(partial: Sequence[PartialArm], factors: Iterable[str]) -> list[
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Alignment(Generic[A]):
     """The arms of some sides by their levels of the open factors. common: the combinations that all sides have."""
 
     factors: Sequence[str]
-    sides: Sequence[Rows]
+    sides: Sequence[Rows[A]]
 
     @cached_property
-    def common(self) -> list[tuple[str, ...]]:
+    def common(self) -> list[Key]:
         return in_all(self.sides)
 
     @property
@@ -63,13 +72,13 @@ class Alignment:
         alone = [factor for factor, sides in zip(self.factors, levels) if not reduce(and_, sides)]
         return alone or [f for f, sides in zip(self.factors, levels) if len(set().union(*sides)) > 1]
 
-    def shared(self, one: int, other: int) -> Combined | None:
+    def shared(self, one: int, other: int) -> A | None:
         """Return an arm that two sides have in common, if there is one."""
         both = (arm for key in self.common for arm in self.sides[one][key] if arm in self.sides[other][key])
         return next(both, None)
 
 
-def aligned(sides: Sequence[Sequence[Combined]], factors: Iterable[str]) -> Alignment:
+def aligned(sides: Sequence[Sequence[A]], factors: Iterable[str]) -> Alignment[A]:
     """Align the arms of some sides by the open factors. A factor that no arm of some sides has is not open."""
 
     def lacking(factor: str) -> int:
@@ -79,20 +88,20 @@ def aligned(sides: Sequence[Sequence[Combined]], factors: Iterable[str]) -> Alig
     return Alignment(kept, [_rows((tuple(arm.labels[f] for f in kept), arm) for arm in side) for side in sides])
 
 
-def in_all(sides: Sequence[Rows]) -> list[tuple[str, ...]]:
+def in_all(sides: Sequence[Rows[A]]) -> list[Key]:
     """Return the combinations that all sides have, in the order of the first."""
     return [key for key in sides[0] if all(key in rows for rows in sides[1:])]
 
 
-def _rows(pairs: Iterable[tuple[tuple[str, ...], Combined]]) -> Rows:
-    found: dict[tuple[str, ...], list[Combined]] = {}
+def _rows(pairs: Iterable[tuple[Key, A]]) -> Rows[A]:
+    found: dict[Key, list[A]] = {}
     for key, arm in pairs:
         found.setdefault(key, []).append(arm)
     return found
 
 
-def along(there: Iterable[Combined], setting: str, factors: Iterable[str], task: Task) -> dict[float, Rows]:
-    """Return the arms at each value of a numeric setting, by their levels of the other factors.
+def along(values: Mapping[A, float | None], setting: str, factors: Iterable[str]) -> dict[float, Rows[A]]:
+    """Return the arms at each value of a numeric setting, by their levels of the other factors. values: of each arm.
 
     A factor whose levels name the setting loses that part: "sgd lr=0.1" becomes "sgd". An arm with the level `none`
     counts as one with the value 0 of every other level.
@@ -100,13 +109,11 @@ def along(there: Iterable[Combined], setting: str, factors: Iterable[str], task:
     owner, name = setting.partition(".")[0], setting.rpartition(".")[2]
     others = [factor for factor in factors if factor != setting]
     own = [factor.partition(".")[0] == owner for factor in others]
-    keys: dict[Combined, tuple[str, ...]] = {}
-    values: dict[Combined, float | None] = {}
-    for arm in there:
+    keys: dict[A, Key] = {}
+    for arm in values:
         keys[arm] = tuple(without_setting(arm.labels[f], name) if f == owner else arm.labels[f] for f in others)
-        values[arm] = numeric_settings(arm.fields, arm.labels, task).get(setting)
     levels = dict.fromkeys(tuple(compress(keys[arm], own)) for arm in keys if values[arm] is not None)
-    pairs: dict[float, list[tuple[tuple[str, ...], Combined]]] = {}
+    pairs: dict[float, list[tuple[Key, A]]] = {}
     for arm, value in values.items():
         if value is not None:
             pairs.setdefault(value, []).append((keys[arm], arm))

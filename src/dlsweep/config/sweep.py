@@ -140,6 +140,11 @@ class Sweep:
         return sum(grid.count for grid in self.grids) * len(self.seeds)
 
     @property
+    def columns(self) -> list[str]:
+        """The names of the factors."""
+        return [factor.name for factor in self.factors]
+
+    @property
     def ensemble(self) -> Node | None:
         """The node that asks for ensembles, if the config does."""
         return self.evaluate_nodes.get("ensemble") if self.evaluate.ensemble else None
@@ -148,6 +153,11 @@ class Sweep:
     def every_fault(self) -> frozenset[str]:
         """The fields with a mistake, in some grid or outside."""
         return self.faulty.union(*(grid.faulty for grid in self.grids))
+
+    @property
+    def is_read(self) -> bool:
+        """True if the levels of all grids are known."""
+        return not self.every_fault and bool(self.blocks) and all(self.blocks)
 
     @property
     def axes(self) -> Iterator[Axis]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from dlsweep.config.draws import Span, without_choice
 from dlsweep.config.runs import Arm, Train
@@ -20,15 +20,7 @@ from dlsweep.text import plural, without_setting
 FIRST_SEED = 1000  # of tuning; the seeds of a config are below it
 
 
-class WithFields(Protocol):
-    """An arm: its fields are what a factor can vary."""
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """The values of the fields."""
-
-
-A = TypeVar("A", bound=WithFields)
+A = TypeVar("A", bound=Any)  # with `fields`
 
 
 @dataclass(frozen=True)
@@ -80,8 +72,7 @@ class Tuning:
     @property
     def factors(self) -> list[Factor]:
         """The tuned settings as factors."""
-        parts = [(name, *name.split(".")) for name in self.over]
-        return [Factor(p[0], p[1], p[2] if len(p) == 4 else None, p[-1] if len(p) > 2 else "") for p in parts]
+        return [Factor.of(name) for name in self.over]
 
     def covers(self, factor: str) -> bool:
         """Return True if the levels of a factor are tuned.

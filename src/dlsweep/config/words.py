@@ -22,22 +22,6 @@ CHOSEN = tuple(BY_NAME)  # the factors whose levels are registered names with se
 FIELDS = (*CHOSEN, "train")  # what an arm has, and so what a factor can vary
 
 OUTSIDE = tuple(factor.name for factor in FACTORS if factor.outside)
-KEYS = (
-    "name",
-    "title",
-    *OUTSIDE,
-    "train",
-    "evaluate",
-    "seeds",
-    "grid",
-    "exclude",
-    "only",
-    "tune",
-    "plots",
-    "claims",
-    "statistics",
-)
-
 ALPHA = 0.05  # the default level of the tests, for all claims of a sweep together
 
 OTHER_NAMES = {"learning_rate": "lr", "epoch": "epochs", "iteration": "iterations", "steps": "iterations"}
@@ -137,6 +121,7 @@ EVALUATE = Section("part of a config", "evaluate", evaluate)
 STATISTICS = Section("part of a config", "statistics", statistics)
 TUNE = Section("part of a config", "tune", tune)
 SECTIONS = {section.name: section for section in (TRAIN, EVALUATE, STATISTICS, TUNE)}
+KEYS = ("name", "title", *OUTSIDE, *SECTIONS, "seeds", "grid", "exclude", "only", "plots", "claims")
 
 
 def registry(word: str) -> Registry:
@@ -170,6 +155,17 @@ class Factor:
     choice: str | None = None
     setting: str = ""  # "" for a whole field
 
+    @classmethod
+    def of(cls, name: str) -> Factor:
+        """Return the factor that a name spells; see `factor` for a name that may have no meaning.
+
+        >>> Factor.of("optimizer.momentum.alpha")
+        Factor(name='optimizer.momentum.alpha', field='optimizer', choice='momentum', setting='alpha')
+        """
+        field, _, rest = name.partition(".")
+        choice, _, setting = rest.rpartition(".")
+        return cls(name, field, choice or None, setting)
+
     @property
     def quantity(self) -> str:
         """The quantity that the setting of a dotted factor sets."""
@@ -194,22 +190,18 @@ class Factor:
 def factor(name: str, place: Place) -> Reading[Factor | None]:
     """Return the factor of that name; None, after a mistake, if there is none."""
     field, _, rest = name.partition(".")
-    if not rest and field in CHOSEN:
-        return Factor(field, field)
-    if field not in FIELDS or not rest:
-        hint = nearest(name, [*CHOSEN, *dotted_names("train")])
-        if field not in FIELDS and (found := meant(name)):
-            shown = [f.name if f.setting else f"{f.field}: {f.choice}" for f in found]
-            hint = f"; did you mean {' or '.join(map(repr, shown))}? {hint[hint.index('(choices') :]}"
-        yield place.mistake(f"there is no factor {name!r}{hint}")
-        return None
-    names = dotted_names(field)
-    if name not in names:
+    if name in CHOSEN or (field in FIELDS and name in dotted_names(field)):
+        return Factor.of(name)
+    if field in FIELDS and rest:
+        names = dotted_names(field)
         alike = [known for known in names if known.count(".") == name.count(".")]
-        yield place.mistake(f"there is no factor {name!r}{nearest(name, alike or names)}")
-        return None
-    choice, _, setting = rest.rpartition(".")
-    return Factor(name, field, choice or None, setting)
+        hint = nearest(name, alike or names)
+    else:
+        found = meant(name) if field not in FIELDS else []
+        shown = [f.name if f.setting else f"{f.field}: {f.choice}" for f in found]
+        hint = nearest(name, [*CHOSEN, *dotted_names("train")], shown)
+    yield place.mistake(f"there is no factor {name!r}{hint}")
+    return None
 
 
 def meant(word: str) -> list[Factor]:
@@ -221,7 +213,7 @@ def meant(word: str) -> list[Factor]:
     name = OTHER_NAMES.get(word, word)
     levels = [Factor(field, field, name) for field in CHOSEN if name in registry(field)]
     fields = [field for field in ("train", *CHOSEN) if f"{field}.{name}" in dotted_names(field)]
-    return [*levels, *(Factor(f"{field}.{name}", field, None, name) for field in fields)]
+    return [*levels, *(Factor.of(f"{field}.{name}") for field in fields)]
 
 
 def dotted_names(field: str) -> list[str]:

@@ -14,7 +14,6 @@ from typing import Protocol, cast
 from dlsweep import files
 from dlsweep.datasets import cifar as _cifar  # noqa: F401  registers itself, as the next ones do
 from dlsweep.datasets import mnist as _mnist  # noqa: F401
-from dlsweep.datasets import none as _none  # noqa: F401
 from dlsweep.datasets import npz as _npz  # noqa: F401
 from dlsweep.datasets import table as _table  # noqa: F401
 from dlsweep.datasets.base import Arrays, Dataset, datasets

@@ -20,16 +20,22 @@ from pathlib import Path
 
 from dlsweep.datasets.download import CHUNK, PAUSE, chunks, without_password
 from dlsweep.datasets.published import FOLDER, File, Published
-from dlsweep.errors import DataError, DlsweepError, FetchError, Unreadable
-from dlsweep.files import created, held, opened, read, refuse_links
+from dlsweep.errors import DataError, FetchError, Unreadable
+from dlsweep.files import created, held, opened, read, refuse_links, writing
 from dlsweep.text import printable, size
 
+_ELSEWHERE = f"; set {FOLDER} to a folder for data sets that can be written"
 
-def fetch(
-    published: Published,
-    note: Callable[[str], object] = lambda sentence: None,
-    progress: Callable[[int], object] = lambda count: None,
-) -> None:
+
+Note = Callable[[str], object]
+Progress = Callable[[int], object]
+
+
+def _ignore(told: object) -> None:
+    """Do nothing with a note, or with a number of bytes."""
+
+
+def fetch(published: Published, note: Note = _ignore, progress: Progress = _ignore) -> None:
     """Fetch the missing files of a data set. Raise a `FetchError` with the steps by hand if that fails.
 
     note: called with a sentence if anything is fetched, or if another process fetches it. progress: called several
@@ -46,9 +52,7 @@ def fetch(
             _download(published, file, progress)
 
 
-def take(
-    published: Published, paths: Sequence[Path], note: Callable[[str], object] = lambda sentence: None
-) -> list[File]:
+def take(published: Published, paths: Sequence[Path], note: Note = _ignore) -> list[File]:
     """Copy files that were downloaded by hand into the cache. Return the files that are still missing.
 
     A folder stands for the files in it that are named as published, packed or not. For a file, only the content
@@ -110,16 +114,12 @@ def _version(path: Path) -> str:
 
 
 @contextmanager
-def _sole_writer(
-    published: Published,
-    note: Callable[[str], object],
-    progress: Callable[[int], object] = lambda count: None,
-) -> Iterator[None]:
+def _sole_writer(published: Published, note: Note, progress: Progress = _ignore) -> Iterator[None]:
     """Make the folder, wait until no other process writes to it, and delete what killed ones have left."""
     folder, holder, waits = published.folder, published.folder / ".holder", False
     refuse_links(folder.parent, folder.name)
     with ExitStack() as stack:
-        with _writing(folder):
+        with writing(folder, _ELSEWHERE):
             folder.mkdir(parents=True, exist_ok=True)
             while True:
                 try:
@@ -162,19 +162,10 @@ def _unfinished(published: Published) -> list[Path]:
     return [part for part in parts if os.path.lexists(part)]
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        instead = f"set {FOLDER} to a folder for data sets that can be written"
-        raise DlsweepError(f"cannot write {path}: {error.strerror or error}; {instead}") from error
-
-
 def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
     """Write a file under a temporary name; if it is the published one, give it its name and return True."""
     path, temporary = published.folder / file.name, _part(published, file)
-    with _writing(path):
+    with writing(path, _ELSEWHERE):
         try:
             with created(temporary) as new:
                 new.writelines(content)
@@ -187,7 +178,7 @@ def _keep(published: Published, file: File, content: Iterable[bytes]) -> bool:
             _remove([temporary])
 
 
-def _download(published: Published, file: File, progress: Callable[[int], object]) -> None:
+def _download(published: Published, file: File, progress: Progress) -> None:
     url, count, head = published.url_of(file), 0, b""
 
     def arriving() -> Iterator[bytes]:

@@ -14,9 +14,8 @@ from annotated_types import Ge, Le
 
 from dlsweep import machine
 from dlsweep.datasets import features, labels
-from dlsweep.datasets.base import Arrays, Dataset
+from dlsweep.datasets.base import Arrays, Dataset, Subset
 from dlsweep.datasets.division import Division
-from dlsweep.datasets.subset import Subset
 from dlsweep.errors import DataError
 from dlsweep.marks import Added, Spells
 from dlsweep.randomness import stream
@@ -94,7 +93,9 @@ def dataset(
         found.append(
             f"{plural(len(test.x), 'sample')} of {len(train.x) + len(test.x):,}, drawn by seed 0, are for testing"
         )
-    refuse(path, [*_one_class(train)])
+    if (train.t == train.t[:1]).all():
+        only = f", {train.t[0]}" if train.t.ndim == 1 else ""
+        refuse(path, [f"{train.t_name} has one class only{only}; a network needs two to tell apart"])
     found += features.axis_notes(train.x_name, train.x, wanted.channels)
     x, x_test = (features.converted(part.x, wanted.channels) for part in (train, test))
     understood = labels.understand((train.t_name, test.t_name), train.t, test.t, class_names)
@@ -186,12 +187,6 @@ def _problems(train: Part, test: Part | None, wanted: Wanted) -> Iterator[str]:
     for part in (train, test) if test else (train,):
         yield from features.problems(part.x_name, part.x, wanted.channels)
         yield from labels.problems(part.t_name, part.t, part.x_name, len(part.x) if part.x.ndim else 0)
-
-
-def _one_class(train: Part) -> Iterator[str]:
-    if (train.t == train.t[:1]).all():
-        found = f", {train.t[0]}" if train.t.ndim == 1 else ""
-        yield f"{train.t_name} has one class only{found}; a network needs two to tell apart"
 
 
 def _count(test: float | None, samples: int) -> int:

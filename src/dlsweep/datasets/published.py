@@ -19,12 +19,12 @@ from typing import BinaryIO, NamedTuple, cast
 
 import platformdirs
 
-from dlsweep.datasets.base import Dataset, Whole
-from dlsweep.datasets.idx import GZIP
-from dlsweep.datasets.subset import Subset
+from dlsweep.datasets.base import Dataset, Subset, Whole
 from dlsweep.errors import DataError, Unreadable, UsageError
 from dlsweep.files import opened
 from dlsweep.text import size
+
+GZIP = b"\x1f\x8b"  # the beginning of such a file
 
 # Variables for the user's folder, and for a server with the same folders: http://…/cifar10/cifar-10-….tar.gz.
 FOLDER, MIRROR = "DLSWEEP_DATA", "DLSWEEP_MIRROR"

@@ -7,54 +7,41 @@ was done; so a task first looks for the runs that are on disk.
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.metadata import version
+from dataclasses import replace
 from typing import Any
 from warnings import catch_warnings
-from zlib import crc32
 
 from threadpoolctl import threadpool_limits
 
 from dlsweep import machine
 from dlsweep.errors import DlsweepError, Interrupted, UsageError
+from dlsweep.execution import dask_workers
 from dlsweep.execution.processes import GRACE, TICK
 from dlsweep.execution.startup import worker_environment
 from dlsweep.execution.worker import Progress, Receipt, Receipts, Task
 from dlsweep.storage.folder import LocalFolder
-from dlsweep.storage.made_by import Machine, here
 from dlsweep.storage.store import Store
 from dlsweep.training.plan import Chunk
 
 AHEAD = 2  # tasks that wait at a worker, so that it never idles
-PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
 
 # By default Dask samples the stack of a worker 100 times in a second, and looks at the clock 50 times: this takes most
 # of its processor time.
 CALM = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
+LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")  # each has a level of its own
+
 INSTALL = "the executor dask needs the package distributed; install it: pip install 'dlsweep[dask]'"
 
 
-@dataclass(frozen=True)
-class About:
-    """Facts about a worker.
-
-    machine: on which the bits of its runs depend. record: a checksum of the record that it sees. lacks: the reason why
-    it cannot import a module that registers functions.
-    """
-
-    dlsweep: str
-    python: str
-    numpy: str
-    threads: int
-    memory: int
-    machine: Machine
-    record: int | None = None
-    lacks: str = ""
+def require() -> None:
+    """Raise a `UsageError` if the package distributed is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(INSTALL) from error
 
 
 def workers_of(scheduler: str) -> tuple[int, int, str]:
@@ -63,21 +50,10 @@ def workers_of(scheduler: str) -> tuple[int, int, str]:
     The third value is a sentence on workers that may round differently, or "".
     """
     with _client(scheduler, 1) as client:
-        found = _described(client, None).values()
+        found = dask_workers.described(client, None).values()
     several = sorted({about.machine for about in found})
     mixed = f"workers differ, and may round differently: {'; '.join(map(str, several))}" if len(several) > 1 else ""
     return len(found), min(about.memory for about in found), mixed
-
-
-def _described(client: Any, task: Task | None) -> dict[str, About]:
-    """Return the facts about each worker, by address. Raise a `UsageError` if a worker cannot report them."""
-    try:
-        return dict(client.run(_about, task))
-    except Exception as error:  # a worker without dlsweep, or with another version of it
-        what = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {version('dlsweep')} there"
-        ) from error
 
 
 def train_with_dask(
@@ -90,11 +66,12 @@ def train_with_dask(
     task = _from_anywhere(task)
     pending: dict[Any, Chunk] = {}
     with _client(scheduler, jobs) as client:
-        width = AHEAD * _checked(client, task.only(()))
+        needed = dask_workers.needed(task)
+        width = AHEAD * dask_workers.checked(client, task.only(()), needed)
         try:
             while True:
                 while len(pending) < width and (chunk := again.pop() if again else next(todo, None)):
-                    pending[client.submit(_work, task.only(chunk), chunk, pure=False)] = chunk
+                    pending[client.submit(_work, task.only(chunk), chunk, needed, pure=False)] = chunk
                 if not pending:
                     return
                 progress(0)  # raises if the sweep is to stop
@@ -121,11 +98,21 @@ def _from_anywhere(task: Task) -> Task:
 
 
 def _finished(wait: Any, pending: Iterable[Any], seconds: float) -> list[Any]:
-    """Return the tasks that are done, as soon as there are any."""
+    """Return the tasks that are done, as soon as there are any. Raise a `DlsweepError` if Dask gave up one of them."""
+    from distributed import CancelledError
+
     try:
         return list(wait(list(pending), timeout=seconds, return_when="FIRST_COMPLETED").done)
     except TimeoutError:
         return []
+    except CancelledError as error:
+        raise _given_up(error) from error
+
+
+def _given_up(error: BaseException) -> DlsweepError:
+    """Return the error that ends a sweep whose scheduler has died, or gave up a task."""
+    reason = "its scheduler has ended" if "scheduler-connection-lost" in str(error) else str(error)
+    return DlsweepError(f"Dask gave up a task: {reason}; finished runs are kept, and the same command goes on")
 
 
 def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Generator[Receipt, None, Sequence[Chunk]]:
@@ -144,15 +131,20 @@ def _settled(task: Task, future: Any, chunk: Chunk, progress: Progress) -> Gener
     except (DlsweepError, Interrupted):
         raise
     except CancelledError as error:
-        raise DlsweepError(f"Dask gave up a task ({error}); the sweep goes on when it is run again") from error
+        raise _given_up(error) from error
     except Exception as error:
         raise DlsweepError(f"a task of Dask failed: {type(error).__name__}: {error}") from error
 
 
-def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
-    """Train a chunk on a worker. Return its receipts, and the run-iterations that they took."""
-    for module in task.modules:
-        import_module(module)
+def _work(task: Task, chunk: Chunk, needed: dask_workers.About) -> tuple[list[Receipt], int]:
+    """Train a chunk on a worker. Return its receipts, and the run-iterations that they took.
+
+    A worker may have come after the others were checked, so it is checked again: in another folder, all would be lost.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    dask_workers.refuse(dask_workers.faults(worker.address, dask_workers.about(task, worker), needed, task))
     machine.keep_freed_memory()
     iterations = 0
 
@@ -166,58 +158,15 @@ def _work(task: Task, chunk: Chunk) -> tuple[list[Receipt], int]:
     return receipts, iterations
 
 
-def _about(task: Task | None, dask_worker: Any = None) -> About:
-    """Describe the worker that this runs on, which Dask passes."""
-    record, lacks = None, ""
-    if task:
-        try:
-            for module in task.modules:
-                import_module(module)
-        except ImportError as error:
-            lacks = str(error)
-        try:
-            record = crc32(task.store.folder.get("sweep.json"))
-        except (OSError, DlsweepError):
-            record = -1
-    memory = dask_worker.memory_manager.memory_limit or machine.memory()
-    threads = dask_worker.state.nthreads
-    return About(
-        version("dlsweep"), platform.python_version(), version("numpy"), threads, memory, here(), record, lacks
-    )
-
-
-def _checked(client: Any, task: Task) -> int:
-    """Return the number of workers. Raise a `UsageError` for those that cannot work on this task."""
-    own = crc32(task.store.folder.get("sweep.json"))
-    mine = About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0, here())
-    faults = []
-    found = _described(client, task)
-    for address, about in found.items():
-        for package in ("dlsweep", "python", "numpy"):
-            if (there := getattr(about, package)) != getattr(mine, package):
-                faults.append(f"{address} has {package} {there}, and this process has {getattr(mine, package)}")
-        if about.lacks:
-            faults.append(f"{address} cannot import your functions: {about.lacks}; put their module on its PYTHONPATH")
-        if about.threads > 1:
-            faults.append(f"{address} has {about.threads} threads; start a worker for each core, with --nthreads 1")
-        if about.record != own:
-            faults.append(f"{address} does not see {task.store.folder}; workers need the same folder at the same path")
-    if faults:
-        raise UsageError("\n".join(["workers of Dask cannot train this sweep:", *(f"  {one}" for one in faults)]))
-    return len(found)
-
-
 @contextmanager
 def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
     """Yield a client of a scheduler, or of a cluster of this machine that ends with it."""
-    try:
-        from dask import config
-        from dask.utils import parse_timedelta
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UsageError(INSTALL) from error
-    for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from dask import config
+    from dask.utils import parse_timedelta
+    from distributed import Client, LocalCluster
+
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if not scheduler:
         options: dict[str, Any] = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
         # A second cluster on a machine warns of its port.
@@ -226,15 +175,12 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Any]:
         with cluster, Client(cluster) as client:
             yield client
         return
-    patience = parse_timedelta(config.get(PATIENCE))
+    patience = parse_timedelta(config.get(dask_workers.PATIENCE))
     try:
         client = Client(scheduler, timeout=patience)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(f"no scheduler of Dask answers at {scheduler}: {error}") from error
+    except Exception as error:  # also a MemoryError, if another program answers with the length of a message
+        reason = "another program answers there" if isinstance(error, MemoryError) else str(error)
+        raise UsageError(f"no scheduler of Dask answers at {scheduler}: {reason}") from error
     with client:
-        try:
-            client.wait_for_workers(1, timeout=patience)
-        except TimeoutError:
-            advice = f"start some: dask worker {scheduler} --nthreads 1"
-            raise UsageError(f"the scheduler at {scheduler} has no workers; {advice}") from None
+        dask_workers.await_worker(client)
         yield client

@@ -17,14 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from dlsweep import machine
 from dlsweep.config import Config
-from dlsweep.contracts import Contract
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
-from dlsweep.execution.dask import train_with_dask, workers_of
+from dlsweep.execution.dask import require, train_with_dask, workers_of
 from dlsweep.execution.processes import train_in_processes
 from dlsweep.execution.worker import Progress, Receipts, Task
 from dlsweep.factors import foreign
 from dlsweep.registry import Count, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.text import size
 from dlsweep.training.plan import Chunk, Plan, plan
 from dlsweep.training.shards import Shard
@@ -116,10 +116,13 @@ def dask(*, jobs: Count | None = None, scheduler: str | None = None) -> Executor
     at the same path. Their memory bounds the stacks. The runs of chunks whose workers die are tried again in halves, as
     in `processes`.
 
-    >>> dask(jobs=2).workers
-    2
+    >>> list(executors["dask"].settings)
+    ['jobs', 'scheduler']
     """
-    if scheduler:
+    require()
+    if scheduler is not None:
+        if not scheduler.strip():
+            raise UsageError("a scheduler of Dask needs an address, such as tcp://node7:8786; got none")
         if jobs:
             raise UsageError("a scheduler of Dask has workers of its own: remove -j, or --scheduler")
         workers, memory, mixed = workers_of(scheduler)
@@ -162,7 +165,7 @@ def choose(options: Options) -> Executor:
     By default it is this process if one worker is enough, or if the main module registered functions: workers cannot
     import a notebook, nor every script.
     """
-    name, hint = options.executor or ("dask" if options.scheduler else None), ""
+    name, hint = options.executor or ("dask" if options.scheduler is not None else None), ""
     if name is None:
         alone = (options.jobs or machine.cores()) == 1 and options.timeout is None
         hint = ALONE if not alone and "__main__" in registering_modules() else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlsweep.explain.drawing import PADDING, by, counted, grid, side_by_side
 from dlsweep.explain.reading import refuse_large
-from dlsweep.explain.sizes import facts, padding_text
+from dlsweep.explain.sizes import facts, window_rows
 from dlsweep.nn.patches import Pad, Pair, col2im, im2col, window
 from dlsweep.text import plural, shape_text
 from dlsweep.types import Array
@@ -88,16 +88,13 @@ class Example:
     def shapes(self) -> list[tuple[str, ...]]:
         """Return the shapes in letters, in numbers and in words."""
         n, c, h, w = self.shape
-        size, stride, matrix = map(shape_text, (self.over.size, self.over.stride, self.matrix.shape))
         filters = "the size of a filter" + ", in every channel" * (c > 1)
         images = f"{plural(n, 'image')}, {plural(c, 'channel')}, {by((h, w))}"
         return [
             ("image", "(N, C, H, W)", shape_text(self.shape), images),
-            ("window", "(KH, KW)", size, filters),
-            ("stride", "(SH, SW)", stride, "the step of the window, down and to the right"),
-            ("padding", "(PH, PW)", *padding_text(self.over)),
+            *window_rows(self.over, filters),
             ("positions", "(OH, OW)", shape_text(self.over.output), "of the window on an image"),
-            ("matrix", "(N·OH·OW, C·KH·KW)", matrix, "all positions, and the numbers at each"),
+            ("matrix", "(N·OH·OW, C·KH·KW)", shape_text(self.matrix.shape), "all positions, and the numbers at each"),
         ]
 
     @property

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlsweep.config import load
-from dlsweep.config.loading import choices
+from dlsweep.config.loading import first_arm
 from dlsweep.config.runs import Arm
 from dlsweep.datasets import open_dataset
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
 from dlsweep.explain.drawing import Explained, by, indented, paragraph, text
-from dlsweep.factors import BY_NAME, STANDARD
+from dlsweep.factors import STANDARD
 from dlsweep.nn.layers import multiplications, size
 from dlsweep.nn.networks import networks
 from dlsweep.tabular import table
@@ -105,11 +105,7 @@ def _arm(name: str, words: Sequence[str]) -> Arm:
         if "=" not in word:
             raise UsageError(f"a setting is key=value, such as variant=modern, got {word!r}")
     paths = [f"grid.{word}" if word.split("=")[0] in STANDARD else f"model.{name}.{word}" for word in words]
-    fields: dict[str, Any] = {
-        field: tuple(c for c in own if c.name != "none") if BY_NAME[field].combines else own[0]
-        for field, own in choices({"model": name}, paths).items()
-    }
-    return replace(next(load({"name": "explained"}).arms()), **fields)
+    return first_arm({"name": "explained", "model": name}, paths)
 
 
 def _table(arm: Arm, data: Dataset) -> Table:

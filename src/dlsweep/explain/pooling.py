@@ -8,7 +8,7 @@ import numpy as np
 
 from dlsweep.explain.drawing import TALL, Explained, aligned, grid, indented, notes, numbers, side_by_side, text
 from dlsweep.explain.example import Example
-from dlsweep.explain.sizes import facts, formula, padding_text
+from dlsweep.explain.sizes import facts, formula, window_rows
 from dlsweep.nn.layers import Context, Layer
 from dlsweep.nn.pooling import pool
 from dlsweep.tabular import table
@@ -34,9 +34,7 @@ def explain(example: Example) -> Explained:
         "pool: one number for each window",
         aligned(
             ("images", "(N, C, H, W)", shape_text(example.shape), "each channel is pooled separately"),
-            ("window", "(KH, KW)", shape_text(over.size), "the numbers that become one"),
-            ("stride", "(SH, SW)", shape_text(over.stride), "the step of the window, down and to the right"),
-            ("padding", "(PH, PW)", *padding_text(over)),
+            *window_rows(over, "the numbers that become one"),
             ("output", "(N, C, OH, OW)", shape_text((n, c, *over.output)), "nothing is learned: 0 parameters"),
         ),
         formula(over),

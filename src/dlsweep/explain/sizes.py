@@ -32,9 +32,7 @@ def explain(image: Pair, size: Pair, stride: Pair, pad: Pad | Pair) -> Explained
         "conv-size: the output size of a convolution or of pooling",
         aligned(
             ("input", "(H, W)", shape_text(image), ""),
-            ("window", "(KH, KW)", shape_text(size), "the size of the filter"),
-            ("stride", "(SH, SW)", shape_text(stride), "the step of the window, down and to the right"),
-            ("padding", "(PH, PW)", *padding_text(over)),
+            *window_rows(over, "the size of the filter"),
             ("output", "(OH, OW)", shape_text(over.output), "the number of positions of the window"),
         ),
         formula(over),
@@ -64,7 +62,16 @@ def _filled(over: Window, axis: int) -> str:
     return f"⌊({n} + {both} − {k}) / {s}⌋ + 1 = ⌊{(n + both - k) / s:.6g}⌋ + 1 = {over.output[axis]}"
 
 
-def padding_text(over: Window) -> tuple[str, str]:
+def window_rows(over: Window, what: str) -> list[tuple[str, ...]]:
+    """Return a window, its stride and its padding in letters, in numbers and in words. what: the window in words."""
+    return [
+        ("window", "(KH, KW)", shape_text(over.size), what),
+        ("stride", "(SH, SW)", shape_text(over.stride), "the step of the window, down and to the right"),
+        ("padding", "(PH, PW)", *_padding_text(over)),
+    ]
+
+
+def _padding_text(over: Window) -> tuple[str, str]:
     """Return the padding in numbers and in words."""
     if over.before == over.after:
         words = "zeros above and below, and to the left and the right"

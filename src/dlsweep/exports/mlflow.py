@@ -47,7 +47,7 @@ def _write_run(run: TrackedRun, store: Any, experiment: str) -> None:
     for some in _batches([Param(*pair) for pair in run.parameters.items()], PARAMETERS):
         store.log_batch(key, params=some)
     finals = [Metric(name, value, now, run.iterations) for name, value in run.finals.items()]
-    scalars = [Metric(one.tag, one.value, now, one.step) for one in run.scalars]
+    scalars = [Metric(tag, value, now, step) for tag, step, value in run.scalars]
     for some in _batches([*finals, *scalars], METRICS):
         store.log_batch(key, metrics=some)
     store.set_terminated(key, "FAILED" if run.status == "failed" else "FINISHED")

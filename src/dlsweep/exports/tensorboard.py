@@ -30,7 +30,7 @@ def write(results: Results, folder: Path) -> None:
 def _content(run: TrackedRun, now: float) -> bytes:
     rows = {"run": run.id, "status": run.status, **run.parameters}
     markdown = table(["parameter", "value"], [[*row] for row in rows.items()], [False, False], "markdown")
-    scalars = (events.scalar(now, one.step, one.tag, one.value) for one in run.scalars)
+    scalars = (events.scalar(now, step, tag, value) for tag, step, value in run.scalars)
     return b"".join([events.version(now), events.text(now, "parameters", markdown), *scalars])
 
 

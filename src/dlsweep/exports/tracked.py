@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from dlsweep.storage.results import Results
 from dlsweep.text import value_text
 
-
-class Scalar(NamedTuple):
-    """Metric of a split at an iteration, such as `accuracy/test`."""
-
-    tag: str
-    step: int
-    value: float
+Scalar = tuple[str, int, float]  # a metric of a split such as `accuracy/test`, an iteration, and the value
 
 
 @dataclass(frozen=True)
@@ -38,18 +31,16 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
     """Yield the runs of a sweep, in the order of its table of runs. Missing values are left out."""
     columns = list(results.runs)
     end, metrics_end = columns.index("status"), columns.index("iterations")
-    curves = dict(iter(results.curves.groupby("run_id", observed=True)))
     names = results.record.tables.schemas["curves"].names
     metrics = names[names.index("split") + 1 :]
+    curves = results.curves.melt(["run_id", "iteration", "split"], metrics).dropna(subset="value")
+    curves["tag"] = curves["variable"] + "/" + curves["split"].astype(str)
+    scalars = {
+        str(run): list(own[["tag", "iteration", "value"]].itertuples(index=False, name=None))
+        for run, own in curves.groupby("run_id", observed=True)
+    }
     for row in results.runs.to_dict("records"):
         known = {str(name): value for name, value in row.items() if value is not None and value == value}
-        scalars = [
-            Scalar(f"{metric}/{split}", int(step), float(value))
-            for metric in metrics
-            if row["run_id"] in curves
-            for step, split, value in curves[row["run_id"]][["iteration", "split", metric]].itertuples(index=False)
-            if value == value
-        ]
         yield TrackedRun(
             id=str(row["run_id"]),
             name=f"{row['arm']}, seed {row['seed']}",
@@ -57,7 +48,7 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
             iterations=int(row["iterations"]),
             parameters={name: _text(known[name]) for name in columns[1:end] if name in known},
             finals={name: float(known[name]) for name in columns[end + 1 : metrics_end] if name in known},
-            scalars=scalars,
+            scalars=scalars.get(str(row["run_id"]), []),
         )
 
 

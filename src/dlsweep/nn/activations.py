@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, broadcast
 from dlsweep.registry import Entry, NonNegative, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array, Shape
 
 Back = Callable[[Array], Array]

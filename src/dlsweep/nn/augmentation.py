@@ -12,6 +12,7 @@ from annotated_types import Ge
 from dlsweep.errors import UsageError
 from dlsweep.marks import Off
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameters, SharedInput, column, materialize
+from dlsweep.nn.patches import image_of
 from dlsweep.nn.regularizers import Augment, Regularizer, regularizers
 from dlsweep.registry import Ratio, Strength
 from dlsweep.types import Array, Shape
@@ -76,7 +77,7 @@ def crop(*, pad: Annotated[int, Ge(0), Off(0)] = 4) -> Regularizer:
     """
 
     def augmented(shape: Shape) -> Augment:
-        height, width = _image("crop", shape)
+        height, width = image_of("crop", shape)
         if pad >= min(height, width):
             raise UsageError(f"crop.pad must be below the size of an image, {height} × {width}, got {pad}")
 
@@ -98,13 +99,12 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
     Each image and step has one draw, the same in every arm; an image mirrored at ratio 0.2 is mirrored at 0.5 too
     (Krizhevsky et al. 2012, Section 4.1).
 
-    >>> flip(ratio=np.array([0.5])).augmented((784,))
-    Traceback (most recent call last):
-    dlsweep.errors.UsageError: flip needs images, with channels, height and width; here a sample has the shape (784,)
+    >>> flip(ratio=np.array([0.5])).augmented((1, 28, 28)) is None
+    False
     """
 
     def augmented(shape: Shape) -> Augment:
-        _image("flip", shape)
+        image_of("flip", shape)
 
         def change(inputs: list[SharedInput], context: Context) -> list[SharedInput]:
             draws = context.draws.bits("flip", inputs[0].x.shape[-1:])
@@ -113,13 +113,6 @@ def flip(*, ratio: Ratio = 0.5) -> Regularizer:
         return change
 
     return Regularizer(augmented=augmented)
-
-
-def _image(name: str, shape: Shape) -> tuple[int, int]:
-    """Return height and width of image samples. Raise a `UsageError` for other samples."""
-    if len(shape) != 3:
-        raise UsageError(f"{name} needs images, with channels, height and width; here a sample has the shape {shape}")
-    return shape[1], shape[2]
 
 
 def _drawn(draws: list[SharedInput], s: SharedInput) -> Array:

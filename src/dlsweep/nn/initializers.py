@@ -13,8 +13,8 @@ from math import prod
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.registry import Count, NonNegative, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array, Shape
 
 initializers = Registry(

@@ -13,8 +13,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Len
 
-from dlsweep.contracts import Contract
 from dlsweep.registry import NonNegative, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array
 
 Point = Annotated[list[float], Len(2, 2)]

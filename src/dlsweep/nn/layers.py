@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.registry import Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array, Shape
 
 Parameters = dict[str, Array]  # by name, each `(R, …)`

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
-from dlsweep.contracts import Contract
 from dlsweep.marks import ItemsOf
 from dlsweep.nn.landscapes import landscapes
 from dlsweep.nn.layers import Layer
 from dlsweep.nn.sequences import Activated, Item, items, sequence
 from dlsweep.registry import Count, Joined, Ratio, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Shape
 
 Pad = Annotated[int, Ge(0)] | Literal["same"]

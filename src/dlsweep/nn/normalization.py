@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.errors import UsageError
 from dlsweep.nn.layers import Context, Facts, Layer, Output, Parameter, Parameters, column, inner, no_gradient, total
 from dlsweep.registry import Count, Fraction, NonNegative, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array, Shape
 
 normalizations = Registry("normalization", "dlsweep.normalizations", Contract(("name", "shape")))

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.registry import Fraction, NonNegative, Positive, Registry
+from dlsweep.signatures import Contract
 from dlsweep.types import Array
 
 optimizers = Registry(

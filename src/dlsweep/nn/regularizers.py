@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlsweep.contracts import Contract
 from dlsweep.nn.layers import Context, Layer, Output, Parameters, SharedInput, column
 from dlsweep.registry import Positive, Ratio, Registry, Strength
+from dlsweep.signatures import Contract
 from dlsweep.types import Array, Shape
 
 regularizers = Registry("regularizer", "dlsweep.regularizers", Contract())

@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le, Lt
 
-from dlsweep.contracts import Contract
 from dlsweep.registry import Count, Fraction, Positive, Registry
+from dlsweep.signatures import Contract
 
 Share = Annotated[float, Gt(0), Le(1)]
 

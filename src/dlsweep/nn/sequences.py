@@ -154,7 +154,7 @@ class _Builder:
         for number, branch in enumerate(branches):
             self.layers.append(begin(f"{name}_next{number}", shape) if number else begin(f"{name}_fork", shape, "fork"))
             for item in _projection(name, shape, ends[-1]) if branch is None else branch:
-                self.add(_checked(item))
+                self.add(item)
             ends.append(self.here)
         self.layers.append(join(name, ends))
 
@@ -190,21 +190,14 @@ def _projection(name: str, shape: Shape, end: Shape) -> list[Item]:
     raise UsageError(f"{name}: no projection leads from its input to its output, {told}; use pad: same")
 
 
-def _checked(item: Any) -> Item:
-    """Return an item of a block after a check of its settings."""
+def _read(item: Any) -> tuple[Entry, dict[str, Any]]:
+    """Return the entry of an item and all its settings, as arrays where the runs of a stack may differ."""
     if not isinstance(item, str) and not (isinstance(item, Mapping) and len(item) == 1):
         raise UsageError(f"an item of a block is a name, or one name with settings, got {item!r}")
     name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, None)
-    _, faults = items[name].check(value)
-    if faults:
-        raise UsageError(faults[0].sentence)
-    return item
-
-
-def _read(item: Item) -> tuple[Entry, dict[str, Any]]:
-    """Return the entry of an item and all its settings, as arrays where the runs of a stack may differ."""
-    name, value = next(iter(item.items())) if isinstance(item, Mapping) else (item, {})
     entry = items[name]
+    if faults := entry.check(value)[1]:
+        raise UsageError(faults[0].sentence)
     settings = entry.complete(entry.named(value))
     if entry.kind == kinds.kind:
         return entry, settings

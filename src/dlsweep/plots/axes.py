@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.series import Series
-from dlsweep.plots.fitting import text_width
+from dlsweep.plots.layout import text_width
 from dlsweep.plots.options import NORMAL
+from dlsweep.types import Axes
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.ticker import Locator
 

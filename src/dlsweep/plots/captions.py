@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,8 @@ from dlsweep.analysis.scores import Scores
 from dlsweep.analysis.statistics import INDEPENDENT, Replication
 from dlsweep.config.seeds import crossed_words
 from dlsweep.plots.names import factor_name, level_names, named
-from dlsweep.text import plural_range
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.text import plural, plural_range
+from dlsweep.types import DataFrame
 
 INTERVAL_FROM = 3  # seeds: the interval of two is too wide to read
 MANY = 12  # levels that an alternative text does not list
@@ -47,22 +45,13 @@ def _fixed(facets: Facets) -> list[str]:
     return [f"{factor_name(f)}: {level_names(facets.frame, f)[level]}" for f, level in facets.fixed.items()]
 
 
-def seeds(counts: Iterable[int]) -> str:
-    """Return the number of seeds, or the range of several numbers.
-
-    >>> seeds([5, 4, 5])
-    '4 to 5 seeds'
-    """
-    return plural_range(counts, "seed")
-
-
 def plain_mean(counts: Sequence[int], mean: str = "Mean", single: str = "") -> str:
     """Explain a mean without an interval. single: how one seed is shown.
 
     >>> plain_mean([5, 4], "Geometric mean"), plain_mean([1])
     ('Geometric mean of 4 to 5 seeds.', 'One seed.')
     """
-    return f"{mean} of {seeds(counts)}{single}." if max(counts, default=1) > 1 else "One seed."
+    return f"{mean} of {plural_range(counts, 'seed')}{single}." if max(counts, default=1) > 1 else "One seed."
 
 
 def mean_of(
@@ -80,10 +69,10 @@ def mean_of(
     if n[-1] == 1:
         return "One seed."
     if n[-1] < INTERVAL_FROM:
-        return f"Mean of {seeds(n)}{single}; no interval below {INTERVAL_FROM} seeds."
+        return f"Mean of {plural_range(n, 'seed')}{single}; no interval below {INTERVAL_FROM} seeds."
     few = f"; no interval below {INTERVAL_FROM} seeds" * (n[0] < INTERVAL_FROM)
     kind = "interval, corrected for splits that overlap" if replication.overlap else "t interval"
-    return f"Mean of {seeds(n)} with its 95 % {kind}{single}{few}."
+    return f"Mean of {plural_range(n, 'seed')} with its 95 % {kind}{single}{few}."
 
 
 def within_seeds(n: int, mean: str = "the mean of all") -> list[str]:
@@ -93,7 +82,8 @@ def within_seeds(n: int, mean: str = "the mean of all") -> list[str]:
     ['Means over all other factors.']
     """
     bars = [f"Bars: 95 % interval of the difference to {mean}, within seeds."] * (n > 1)
-    return [f"Means over all other factors{f' and {seeds([n])}' * (n > 1)}.", *bars]
+    seeds = f" and {plural(n, 'seed')}" * (n > 1)
+    return [f"Means over all other factors{seeds}.", *bars]
 
 
 def divergence(diverged: bool, *, known: bool) -> list[str]:

@@ -38,23 +38,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from dlsweep.analysis.facets import PLACES, Facets, FactorName, along, pages
 from dlsweep.analysis.networks import Networks, PartialArm, Seed
 from dlsweep.config.checks.plots import LACKS
-from dlsweep.contracts import Contract
 from dlsweep.errors import UsageError
 from dlsweep.plots import options
 from dlsweep.registry import Entry, Registry
 from dlsweep.settings import Setting
+from dlsweep.signatures import Contract
 from dlsweep.sources import place
 from dlsweep.text import nearest
-from dlsweep.types import name_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
+from dlsweep.types import DataFrame, Figure, name_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 Table = Literal["runs", "curves", "layers", "networks", "predictions", "claims", "ranks"]

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlsweep import files
 from dlsweep.analysis.frames import frame_across, frame_of
@@ -20,13 +20,10 @@ from dlsweep.plots.stems import free, safe, stems_of, titles
 from dlsweep.registry import Choice
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote
+from dlsweep.storage.results import Results
 from dlsweep.tasks import Task
 from dlsweep.text import nearest
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from dlsweep.storage.results import Results
+from dlsweep.types import Figure
 
 # Without date and version, the same results give the same file.
 FORMATS: dict[str, dict[str, None]] = {
@@ -205,10 +202,13 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 def clear(results: Results) -> None:
-    """Remove the figures that were drawn before: they may be out of date."""
+    """Remove the figures that were drawn before, which may be out of date, and those of killed writers."""
     drawn = re.compile(rf"({'|'.join(map(re.escape, titles()))})\b.*\.({'|'.join(FORMATS)})", re.DOTALL)
     folder = results.folder / "figures"
-    for name in () if folder.is_symlink() else results.files.list(folder.name):
+    if folder.is_symlink():
+        return
+    results.files.clean(folder.name)
+    for name in results.files.list(folder.name):
         if drawn.fullmatch(name.removeprefix(f"{folder.name}/")):
             results.files.delete(name)
 

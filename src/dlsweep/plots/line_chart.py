@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,7 @@ from dlsweep.plots.legend import Legend
 from dlsweep.plots.names import factor_name
 from dlsweep.plots.panels import Words, empty, panels
 from dlsweep.text import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from dlsweep.types import Axes, DataFrame
 
 _WIDER = 3.0  # points: a line behind another one that coincides with it
 

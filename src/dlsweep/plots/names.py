@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlsweep.analysis.facets import all_levels, labels
 from dlsweep.config.seeds import words as seeds_text
 from dlsweep.plots import style
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 _FACTORS = {
     "init": "initialization",

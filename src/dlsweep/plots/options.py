@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from dlsweep.registry import Entry
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from dlsweep.types import Figure
 
 Limits = Annotated[list[float | None], MinLen(2), MaxLen(2)]
 Size = Annotated[list[Annotated[float, Gt(0), Le(100)]], MinLen(2), MaxLen(2)]

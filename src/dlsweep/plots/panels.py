@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dlsweep.errors import UsageError
 from dlsweep.plots import options, style
-from dlsweep.plots.fitting import FOOT, HEAD, LABEL, NAME, NOTE, block_height, points
-from dlsweep.plots.layout import BAR, GAP, PAD, TICKS, Bar, Layout, Words, tick_width
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from dlsweep.plots.layout import (
+    BAR,
+    FOOT,
+    GAP,
+    HEAD,
+    LABEL,
+    NAME,
+    NOTE,
+    PAD,
+    TICKS,
+    Bar,
+    Layout,
+    Words,
+    block_height,
+    points,
+    tick_width,
+)
+from dlsweep.types import Axes, Figure
 
 __all__ = ["GAP", "TICKS", "Bar", "Words", "bare", "beside", "empty", "name_rows", "panels"]
 

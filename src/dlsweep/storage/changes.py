@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,20 +19,19 @@ from dlsweep.config import Config
 from dlsweep.config.claims import Claim
 from dlsweep.config.runs import Run
 from dlsweep.factors import BY_NAME
-from dlsweep.text import NUMBER
+from dlsweep.text import NUMBER, identifier
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.storage.record import Record
 
 
 def differing(
-    config: Config, committed: Mapping[str, pa.Table], asked: Iterable[Run]
+    config: Config, committed: Iterable[pa.Table], asked: Iterable[Run]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return the arm and labels of the runs whose rows have others, by id; and the runs that are not asked for."""
     stored: dict[str, list[str | None]] = {}
-    for rows in committed.values():
+    for rows in committed:
         ids = rows["run_id"].to_pylist()
         columns = [
             rows[c].to_pylist() if c in rows.column_names else [None] * len(ids) for c in ("arm", *config.factors)
@@ -72,7 +70,7 @@ def claims(config: Config, old: Record | None, trained: bool) -> dict[str, Any]:
 def _digest(claim: Claim, alpha: float) -> str:
     """Return a hash of a claim, without the verdict that is expected, and of the level of the tests."""
     content = json.dumps([asdict(claim.question), alpha], sort_keys=True)
-    return blake2b(content.encode(errors="backslashreplace"), digest_size=8).hexdigest()
+    return identifier(content)
 
 
 def as_now(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.errors import UsageError
-from dlsweep.text import did_you_mean, fitting_labels, label_text, nearest, parts, similar
+from dlsweep.text import did_you_mean, label_text, nearest, similar
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.storage.results import Results
 
+_COMMAS = re.compile(r",(?![^\[]*\])")  # outside brackets
 SeedNumber = int | Mapping[str, int]  # of a replicate, or of each source of chance
 
 
@@ -32,11 +34,37 @@ def partial_arm(known: Mapping[str, Sequence[str]], arm: Mapping[str, Any], wher
             raise UsageError(f"there is no factor {factor!r} {where}{nearest(factor, known)}")
         one, found[factor] = not isinstance(level, (list, tuple)) or label_text(level) in known[factor], []
         for text in map(label_text, [level] if one else level):
-            if not (fitting := fitting_labels(text, known[factor])):
-                unknown = next((one for one in parts(text) if not fitting_labels(one, known[factor])), text)
+            if not (fitting := _labels_of(text, known[factor])):
+                unknown = next((one for one in _parts(text) if not _labels_of(one, known[factor])), text)
                 raise UsageError(f"{factor} has no level {unknown!r} {where}{nearest(unknown, known[factor])}")
             found[factor] += fitting
     return {factor: tuple(dict.fromkeys(labels)) for factor, labels in found.items()}
+
+
+def _labels_of(level: str, labels: Iterable[str]) -> list[str]:
+    """Return the labels that a level names: its own label, or all labels of a name; of several, with commas, all.
+
+    >>> _labels_of("sgd", ["sgd lr=0.1", "sgd lr=0.01", "adam"])
+    ['sgd lr=0.1', 'sgd lr=0.01']
+    >>> _labels_of("adam,[40, 20]", ["adam", "[40, 20]"]), _labels_of("adam,adm", ["adam"])
+    (['adam', '[40, 20]'], [])
+    """
+    known = list(labels)
+    found = [one for one in known if one == level] or [one for one in known if one.partition(" ")[0] == level]
+    words = _parts(level)
+    if found or len(words) == 1:
+        return found
+    each = [_labels_of(word, known) for word in words]
+    return list(dict.fromkeys(chain(*each))) if all(each) else []
+
+
+def _parts(level: str) -> list[str]:
+    """Return the parts of a text with commas outside brackets.
+
+    >>> _parts("adam, [40, 20]")
+    ['adam', '[40, 20]']
+    """
+    return [word.strip() for word in _COMMAS.split(level)]
 
 
 def words_of(arm: Mapping[str, Any]) -> str:

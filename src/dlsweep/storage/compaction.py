@@ -14,15 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlsweep.storage import parts
-from dlsweep.storage.duplicates import share_runs
+from dlsweep.storage.duplicates import counted, has_failed
 from dlsweep.storage.parts import Damaged
-from dlsweep.storage.store import Store
+from dlsweep.storage.store import Listed, Store
 
 MOST = 256  # parts of a table; damage of one costs its runs, so there are not fewer
 MOST_RUNS, MOST_BYTES = 50_000, 64 << 20  # in a united part, so that reading it takes little memory
 
 Chunk = Mapping[str, pa.Table]  # the rows of each table
-Listed = Mapping[str, Mapping[str, str]]  # the names of the parts of each table, by stem
 
 
 def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
@@ -31,19 +30,14 @@ def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
     It has more only if there are more than `MOST` × `MOST_RUNS` runs, or `MOST` × `MOST_BYTES` bytes, or while parts of
     another sweep, whose tables may differ, or two parts with the same run are in the folder. check: raises to stop.
     """
-    listed = _listed(store)
-    if len(listed["runs"]) <= MOST or store.is_shared():
+    listed = store.listed()
+    if len(listed["runs"]) <= MOST or any(map(store.is_beside, listed["runs"].values())):
         return
-    every, replaced, ids = list[tuple[str, int, int, str]](), set[str](), dict[str, pa.Table]()
-    for stem in listed["runs"]:
-        for rows in _read(store, listed, stem, ["runs"]).values():
-            every.append((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), stem))
-            replaced.update(parts.replaced(rows))
-            ids[stem] = rows.select(["run_id"])
-    store.remove(replaced.intersection(listed["runs"]))  # a worker that outlived its killed runner has written it late
-    if share_runs(ids[stem] for stem in ids.keys() - replaced):
+    told = counted({s: rows for s in listed["runs"] for rows in _read(store, listed, s, ["runs"]).values()})
+    store.remove(told.replaced.intersection(listed["runs"]))  # a worker that outlived its killed runner wrote it late
+    if told.spare or told.mixed or told.conflicts:
         return
-    found = sorted(one for one in every if one[-1] not in replaced)
+    found = sorted((str(rows["arm"][0]), rows["seed"][0].as_py(), len(rows), s) for s, rows in told.parts.items())
     enough = min(MOST_RUNS, -(-2 * sum(runs for *_, runs, _ in found) // MOST))
     unite(store, [stem for *_, runs, stem in found if 2 * runs < enough], enough, check)
 
@@ -57,15 +51,16 @@ def unite(
     kinds stay apart. Failed runs keep parts of their own, since training them again removes these. Damaged parts are
     not united, and neither are parts with a run that another part has as well: `repair` sets one of these aside.
     """
-    listed = _listed(store)
+    listed = store.listed()
     groups: dict[Hashable, _Group] = {}
     for stem in stems:
         check()
-        chunk = _read(store, listed, stem, listed)
-        if not chunk or pc.all(pc.equal(chunk["runs"]["status"].cast(pa.string()), "failed")).as_py():
+        chunk = _read(store, listed, stem, store.tables.schemas)
+        if not chunk or has_failed(chunk["runs"]):
             continue
         kind = _kind(chunk)
-        if kind in groups and groups[kind].has_arms_of(chunk):
+        # Nothing would tell the ensembles of two arms with the same name apart.
+        if kind in groups and not groups[kind].arms.isdisjoint(chunk["runs"]["arm"].to_pylist()):
             groups.pop(kind).commit(store)
         group = groups.setdefault(kind, _Group())
         if group.ids.isdisjoint(chunk["runs"]["run_id"].to_pylist()):
@@ -74,10 +69,6 @@ def unite(
             groups.pop(kind).commit(store)
     for group in groups.values():
         group.commit(store)
-
-
-def _listed(store: Store) -> Listed:
-    return {table: parts.listing(store.folder, table) for table in store.tables.schemas}
 
 
 def _read(store: Store, listed: Listed, stem: str, tables: Iterable[str]) -> Chunk:
@@ -109,10 +100,6 @@ class _Group:
     ids: set[str] = field(default_factory=set)
     bytes: int = 0
 
-    def has_arms_of(self, chunk: Chunk) -> bool:
-        """Tell if a chunk has an arm with the name of one here: nothing would tell their ensembles apart."""
-        return not self.arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
-
     def add(self, stem: str, chunk: Chunk) -> None:
         self.chunks[stem] = chunk
         self.arms |= set(chunk["runs"]["arm"].to_pylist()) if "ensembles" in chunk else set()
@@ -127,7 +114,6 @@ class _Group:
             table: pa.concat_tables([chunk[table] for chunk in self.chunks.values()]).unify_dictionaries()
             for table in store.tables.schemas
         }
-        united["runs"] = parts.replacing(united["runs"], self.chunks)
-        stem = parts.joint_name(map(str, united["runs"]["run_id"].to_pylist()))
-        store.commit(parts.encode_tables(united, stem))
+        united["runs"] = parts.noted(united["runs"], parts.REPLACES, " ".join(self.chunks))
+        store.commit(parts.encode_tables(united))
         store.remove(self.chunks)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +23,7 @@ from dlsweep.storage import changes, parts, record, recovery
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.store import Committed, Store, statuses
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
-from dlsweep.text import plural
+from dlsweep.text import identifier, plural
 
 
 def tables(config: Config, old: record.Record | None = None) -> Tables:
@@ -36,8 +35,7 @@ def tables(config: Config, old: record.Record | None = None) -> Tables:
     asked = {"ensembles": config.evaluate.ensemble, "layers": config.evaluate.layers, "predictions": predicts}
     optional = tuple(table for table in OPTIONAL if asked[table])
     kept = KEPT if config.evaluate.keep else ()
-    question = json.dumps(_question(canonical(config))).encode()
-    sweep = old.tables.sweep if old else blake2b(question, digest_size=8).hexdigest()
+    sweep = old.tables.sweep if old else identifier(json.dumps(_question(canonical(config))))
     sources = tuple(config.replicates.crossed)
     of_task = (config.factors, config.settings, config.evaluate.on, config.task.name)
     overlap = config.divided and (not sources or "split" in sources)  # else all runs have the split of seed 0
@@ -68,11 +66,13 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
             "to it; run the folder's config with all overrides, or give the sweep another name"
         ) from damage
     if config and found is None and any(True for _ in _sweeps(folder)):
-        raise ResultsDamaged(
-            f"{folder} holds runs but no {record.FILE}, without which their config is unknown; give the sweep another "
-            "name, or replace its results with --force"
-        )
+        raise without_record(folder, record.ANEW)
     return found, ""
+
+
+def without_record(folder: Folder, advice: str) -> ResultsDamaged:
+    """Return the error of a folder that has lost its record."""
+    return ResultsDamaged(f"{folder} holds runs but no {record.FILE}, without which their config is unknown; {advice}")
 
 
 def _own_record(folder: Folder) -> record.Record | None:
@@ -125,7 +125,7 @@ def _described(folder: Folder, config: Config, sweep: str, beside: list[str]) ->
     if _has_runs(folder):  # predictions are there for all runs or for none, whatever the config says
         there = ["predictions"] * bool(folder.list("predictions"))
         found = replace(found, optional=(*(t for t in found.optional if t != "predictions"), *there))
-    committed, _ = recovery.scan(Store(folder, found, *beside))
+    committed, *_ = recovery.scan(Store(folder, found, *beside))
     left = others(config, committed)
     if (_has_runs(folder) and len(left) == _count(committed)) or (left and not sweep):
         return None
@@ -145,7 +145,8 @@ def describe(
     own: the runs that the folder is for; by default all of the config.
     """
     trained = committed is None or any(status != "failed" for status in statuses(committed).values())
-    relabelled, hidden = changes.differing(config, committed or {}, config.runs() if own is None else own)
+    kept = {name: getattr(old, name) for name in ("shard", "runs", "further", "earlier") if old}
+    relabelled, hidden = changes.differing(config, (committed or {}).values(), config.runs() if own is None else own)
     return record.Record(
         name=config.name,
         config=canonical(config),
@@ -153,16 +154,13 @@ def describe(
         levels={factor: list(config.levels(factor)) for factor in config.factors},
         plots=config.plots,
         sessions=[*(old.sessions if old else ()), record.session(config.file)],
-        shard=old.shard if old else "",
-        runs=old.runs if old else 0,
-        further=old.further if old else "",
-        earlier=old.earlier if old else "",
         sources={f"{one.kind} {one.name}": sources.digest(one.function) for one in _foreign(_words(config.resolved()))},
         relabelled=relabelled,
         hidden=hidden,
         tuning=config.tuning,
         **changes.claims(config, old, trained),
         looks=config.looks,
+        **kept,
     )
 
 
@@ -181,7 +179,7 @@ def check(
     if old.schema_version == 1 and "layers" in old.tables.optional:
         raise UsageError(
             f"an older dlsweep measured the layers of {folder} in another way: its results can be shown and plotted, "
-            "but not trained further; give the sweep another name, or replace its results with --force"
+            f"but not trained further; {record.ANEW}"
         )
     finished = {run for run, status in statuses(committed).items() if status != "failed"}
     arms = (run.arm for run in config.runs() if run.id in finished)
@@ -192,8 +190,9 @@ def check(
     if _question(old.config) == _question(canonical(config)) and old.randomness_version == RANDOMNESS_VERSION:
         return notes
     count, left = _count(committed), others(config, committed)
-    same = old.randomness_version == RANDOMNESS_VERSION and _same_tables(old.tables, tables(config, old))
-    if not same or len(left) == count:
+    # A column that is added or gone belongs to an arm that is added or gone.
+    then, now = (replace(one, settings=(), factors=()) for one in (old.tables, tables(config, old)))
+    if then != now or old.randomness_version != RANDOMNESS_VERSION or len(left) == count:
         raise UsageError(_refusal(folder, old, config))
     if left:
         kept = f"{plural(len(left), 'run')} in {folder} that this config does not ask for"
@@ -219,11 +218,6 @@ def asked(runs: Iterable[Run], found: Mapping[str, str]) -> dict[str, str]:
     return {run.id: found[run.id] for run in runs if run.id in found} if found else {}
 
 
-def _same_tables(then: Tables, now: Tables) -> bool:
-    """Tell if rows of one fit the other. A column that is added or gone belongs to an arm that is added or gone."""
-    return replace(then, settings=(), factors=()) == replace(now, settings=(), factors=())
-
-
 def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> list[tuple[str, str]]:
     """Refuse functions of other packages that have changed since these arms were trained.
 
@@ -241,7 +235,7 @@ def check_sources(arms: Iterable[Arm], old: record.Record, folder: Folder) -> li
             unknown.append((function, "cannot be read"))
     if changed:
         lines = [f"{folder} was trained with other functions:", *changed]
-        raise UsageError("\n".join([*lines, "give the sweep another name, or replace its results with --force"]))
+        raise UsageError("\n".join([*lines, record.ANEW]))
     return unknown
 
 
@@ -284,4 +278,4 @@ def _refusal(folder: Folder, old: record.Record, config: Config) -> str:
     if config.evaluate.ensemble and sorted(config.seeds) != sorted(old.config["seeds"]):
         differences.append("evaluate.ensemble: the members of an ensemble train together, so their seeds cannot change")
     lines = [f"{folder} belongs to a different config:", *(f"  {line}" for line in differences)]
-    return "\n".join([*lines, "give the sweep another name, or replace its results with --force"])
+    return "\n".join([*lines, record.ANEW])

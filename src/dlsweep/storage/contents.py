@@ -5,7 +5,7 @@ A checksum shows that a part is as it was written. A received folder may hold a 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import get_args
 
 import numpy as np
@@ -43,7 +43,7 @@ def read_runs(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
         reason = "it has a negative number of iterations, or no classes"
     else:
         return rows
-    raise Damaged(f"{folder}/{name} is damaged: {reason}")
+    raise Damaged(folder, name, f"is damaged: {reason}")
 
 
 def read_others(
@@ -51,10 +51,14 @@ def read_others(
 ) -> pa.Table:
     """Return a part of another table. runs: the rows of its chunk in runs/; columns: some, with those of `IDENTITY`.
 
-    Raise `Damaged` if a row belongs to none of these runs, or if a curve does not reach the end of its run.
+    Raise `Damaged` if a row belongs to none of these runs, if a curve does not reach the end of its run, or if
+    predictions lack a run that ended well.
     """
     if "predicted" in schema.names:
-        return predictions.read_part(folder, name, schema, runs, _ended_well(runs))
+        rows = parts.read_table(folder, name, schema, most=len(runs))
+        if fault := predictions.fault(rows, _ended_well(runs)):
+            raise Damaged(folder, name, f"is damaged: {fault}")
+        return rows
     by = owner(schema)
     last: dict[str, int] = {}
     for one, iterations in zip(runs[by].to_pylist(), runs["iterations"].to_pylist()):
@@ -76,7 +80,7 @@ def read_others(
             return rows
     else:
         reason = "it has rows without a run, an arm, an iteration, a split or a layer"
-    raise Damaged(f"{folder}/{name} is damaged: {reason}")
+    raise Damaged(folder, name, f"is damaged: {reason}")
 
 
 def owner(schema: pa.Schema) -> str:
@@ -93,6 +97,15 @@ def of_runs(rows: pa.Table, runs: pa.Table) -> pa.Table:
     """Return the rows of another table that belong to these rows of runs/, or to their arms."""
     by = owner(rows.schema)
     return only(rows, by, runs[by].to_pylist())
+
+
+def of_some(
+    folder: Folder, names: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.Table, runs: Collection[str]
+) -> dict[str, pa.Table]:
+    """Return the rows of some runs of a chunk in every table. names: of its parts; rows: all of its rows in runs/."""
+    own = only(rows, "run_id", runs)
+    others = ((t, read_others(folder, names[t], schema, rows)) for t, schema in schemas.items() if t != "runs")
+    return {t: of_runs(found, own) for t, found in others} | {"runs": own}
 
 
 def _whole(curves: pa.Table, at_end: Array, runs: pa.Table) -> bool:
@@ -113,14 +126,3 @@ def _ended_well(runs: pa.Table) -> pa.Table:
     """Return the ids and the numbers of classes of the runs that ended well."""
     ended = pc.is_in(runs["status"].cast(pa.string()), pa.array(["done", "stopped"]))
     return runs.select(["run_id", "classes"]).filter(ended)
-
-
-def check(folder: Folder, name: str, expected: pa.Schema | int, runs: pa.Table) -> None:
-    """Raise what reading another file of a chunk would raise.
-
-    expected: the columns of a part; the checksum of weights. runs: the rows of the chunk in runs/.
-    """
-    if isinstance(expected, int):
-        parts.checked(folder, name, expected)
-    else:
-        read_others(folder, name, expected, runs)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from dlsweep.storage import contents, parts
 
 # Columns of runs/ that two trainings of one run need not share.
 ASIDE = {"seconds", "error"}
@@ -20,11 +23,13 @@ ASIDE = {"seconds", "error"}
 class Counted:
     """Parts of runs/ by what their runs are to those of other parts.
 
-    parts: those that count, each run once. spare: stems of parts whose runs are all in these. mixed: stems of parts
-    with some of their runs. conflicts: a sentence, by the stem of a part with other numbers for one of their runs.
+    parts: those that count, each run once. replaced: stems of parts that were united with others. spare: stems of parts
+    whose runs are all in these. mixed: stems of parts with some of their runs. conflicts: a sentence, by the stem of a
+    part with other numbers for one of their runs.
     """
 
     parts: dict[str, pa.Table]
+    replaced: set[str]
     spare: set[str] = field(default_factory=set)
     mixed: set[str] = field(default_factory=set)
     conflicts: dict[str, str] = field(default_factory=dict)
@@ -35,25 +40,38 @@ def counted(found: Mapping[str, pa.Table], given: Collection[str] = ()) -> Count
 
     given: columns that the config decides.
     """
+    replaced = {stem for rows in found.values() for stem in parts.replaced(rows)}
+    found = {stem: rows for stem, rows in found.items() if stem not in replaced}
     if not share_runs(found.values()):
-        return Counted(dict(found))
+        return Counted(found, replaced)
     ids = {stem: set(rows["run_id"].to_pylist()) for stem, rows in found.items()}
     owner = dict[str, str]()
-    for stem in sorted(found, key=lambda stem: (_failed(found[stem]), -len(found[stem]))):
+    for stem in sorted(found, key=lambda stem: (has_failed(found[stem]), -len(found[stem]))):
         if ids[stem].isdisjoint(owner):
             owner |= dict.fromkeys(ids[stem], stem)
     counting = set(owner.values())
-    told = Counted({stem: rows for stem, rows in found.items() if stem in counting})
+    told = Counted({stem: rows for stem, rows in found.items() if stem in counting}, replaced)
     for stem in found.keys() - counting:
         shared = ids[stem] & owner.keys()
-        known = [row for other in {owner[run] for run in shared} for row in _rows(found[other], shared)]
-        own = {} if _failed(found[stem]) else {row["run_id"]: row for row in _rows(found[stem], shared)}
-        conflicts = (_conflict(own[row["run_id"]], row, given) for row in known if own)
-        if conflict := next(filter(None, conflicts), ""):
-            told.conflicts[stem] = conflict
+        if conflict := other_numbers(found[stem], [found[other] for other in {owner[run] for run in shared}], given):
+            told.conflicts[stem] = "{} has different numbers in two parts: {}".format(*conflict)
         else:
             (told.spare if shared == ids[stem] else told.mixed).add(stem)
     return told
+
+
+def other_numbers(rows: pa.Table, known: Iterable[pa.Table], given: Collection[str] = ()) -> tuple[str, str] | None:
+    """Return the first run, and its numbers, that rows of runs/ have otherwise than known ones; None if there is none.
+
+    Failed runs have no numbers. given: columns that the config decides.
+    """
+    own = {} if has_failed(rows) else {row["run_id"]: row for row in rows.to_pylist()}
+    for row in chain.from_iterable(contents.only(part, "run_id", [*own]).to_pylist() for part in known if own):
+        mine = own[row["run_id"]]
+        if column := difference(mine, row, given):
+            run = f"the run {row['run_id']} ({mine['arm']}, seed {mine['seed']})"
+            return run, f"{column} is {mine[column]} and {row[column]}"
+    return None
 
 
 def share_runs(found: Iterable[pa.Table]) -> bool:
@@ -76,16 +94,6 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any], given: Collection[str
     return next((c for c in columns if a[c] != b[c] and (a[c] == a[c] or b[c] == b[c])), None)
 
 
-def _failed(rows: pa.Table) -> bool:
+def has_failed(rows: pa.Table) -> bool:
+    """Tell if all runs in rows of runs/ have failed."""
     return set(rows["status"].unique().to_pylist()) == {"failed"}
-
-
-def _rows(part: pa.Table, runs: Collection[str]) -> list[dict[str, Any]]:
-    own: list[dict[str, Any]] = part.filter(pc.is_in(part["run_id"], pa.array(runs, pa.string()))).to_pylist()
-    return own
-
-
-def _conflict(row: Mapping[str, Any], known: Mapping[str, Any], given: Collection[str]) -> str:
-    column = difference(row, known, given)
-    who = f"the run {row['run_id']} ({row['arm']}, seed {row['seed']})"
-    return f"{who} has different numbers in two parts: {column} is {row[column]} and {known[column]}" if column else ""

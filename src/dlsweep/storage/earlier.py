@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 
 from dlsweep.config.runs import Run
 from dlsweep.storage import parts
-from dlsweep.storage.parts import STATE
 from dlsweep.storage.store import Store
 from dlsweep.training.observers.probes import BINS
-from dlsweep.training.result import Begun, Checkpoint, TrainingResult, named
+from dlsweep.training.result import Begun, Checkpoint, TrainingResult
 from dlsweep.types import Array
 
 
@@ -48,13 +47,11 @@ class Earlier:
         found = [rows[id] for id in ids]
         curves, layers = (self._columns(table, before, "run_id", ids) for table in ("curves", "layers"))
         ensembles = self._columns("ensembles", before, "arm", [row["arm"] for row in found])
-        files = [self._kept(row) for row in found]
-        kept = [_checkpoint(row, file) if file else None for row, file in zip(found, files, strict=True)]
+        kept, states = zip(*map(self._kept, found), strict=True)
         status, iterations = ([row[column] for row in found] for column in ("status", "iterations"))
         seconds, parameters = sum(row["seconds"] for row in found), found[0]["parameters"]
-        states = [named(STATE, file) for file in files]
         result = TrainingResult(
-            curves, status, iterations, iterations, parameters, seconds, ensembles, layers, kept, states
+            curves, status, iterations, iterations, parameters, seconds, ensembles, layers, list(kept), states
         )
         return Begun(before[0].steps, result)
 
@@ -81,15 +78,13 @@ class Earlier:
         columns = {name: _numbers(rows[name]) for name in measured}
         return columns | {"run": np.concatenate(which)} if len(rows) else {}
 
-    def _kept(self, row: Mapping[str, Any]) -> dict[str, Array]:
-        """Return the arrays that a run has kept; none if it diverged or failed."""
+    def _kept(self, row: Mapping[str, Any]) -> tuple[Checkpoint | None, dict[str, Array]]:
+        """Return the parameters and the state that a run has kept; none if it diverged or failed."""
         if row["kept_checksum"] is None:
-            return {}
-        return dict(parts.open_weights(self.store.folder, parts.weights_name(row["run_id"]), row["kept_checksum"]))
-
-
-def _checkpoint(row: Mapping[str, Any], file: Mapping[str, Array]) -> Checkpoint:
-    return Checkpoint(row["kept_iteration"], {k: w for k, w in file.items() if not k.startswith(f"{STATE}/")})
+            return None, {}
+        name = parts.weights_name(row["run_id"])
+        parameters, state = parts.read_weights(self.store.folder, name, row["kept_checksum"])
+        return Checkpoint(row["kept_iteration"], parameters), state
 
 
 def _numbers(column: pa.ChunkedArray) -> Array:

@@ -133,7 +133,7 @@ def _noted(note: Path) -> Holder | None:
     """Return the holder that a note names; None without a readable note."""
     try:
         return Holder.of(json.loads(files.read(note)))
-    except (OSError, Unreadable, ValueError, KeyError, TypeError):
+    except (OSError, Unreadable, ValueError, RecursionError):
         return None
 
 

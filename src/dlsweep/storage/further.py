@@ -25,11 +25,11 @@ from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.nn.optimizers import optimizers
 from dlsweep.nn.schedules import schedules
 from dlsweep.storage import compatibility, parts, record
-from dlsweep.storage.earlier import Before, Earlier
+from dlsweep.storage.earlier import Before
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.parts import STATE
 from dlsweep.storage.store import Committed, Store
 from dlsweep.text import plural
+from dlsweep.training.result import named
 
 UNITS = ("iterations", "epochs")
 _NAMED = 4  # arms in a message
@@ -135,7 +135,7 @@ def _shorter(config: Config, old: record.Record, committed: Committed, folder: F
     if now < then:
         raise UsageError(
             f"{folder} holds runs of {then} {unit}, and this config asks for {now}; trained runs cannot be made "
-            "shorter: give the sweep another name, or replace its results with --force"
+            f"shorter: {record.ANEW}"
         )
     if config.evaluate.keep != "final":
         keep = "; with evaluate.keep=final the runs keep it, for the next time" if config.task.concerns("init") else ""
@@ -145,8 +145,7 @@ def _shorter(config: Config, old: record.Record, committed: Committed, folder: F
     if left := compatibility.others(shorter, committed):
         raise UsageError(
             f"{folder} holds {plural(len(left), 'run')} that this config does not ask for ({_where(left, committed)}), "
-            "and a longer training replaces all runs of a folder; add these to the config, give the sweep another "
-            "name, or replace its results with --force"
+            f"and a longer training replaces all runs of a folder; add these to the config, {record.ANEW}"
         )
     return shorter, notes
 
@@ -164,7 +163,7 @@ def _refusal(config: Config, old: record.Record, folder: Folder, reason: str, hi
     unit, then, now = _lengths(config, old)
     return UsageError(
         f"{folder} holds runs of {then} {unit} that cannot go on to {now}, because {reason}; train from the start: "
-        f"give the sweep another name, or replace its results with --force{hint}"
+        f"{record.ANEW}{hint}"
     )
 
 
@@ -184,13 +183,13 @@ def _same_factors(choice: Any, then: int, now: int) -> bool:
 
 def _has_state(folder: Folder, row: Mapping[str, Any], run: Run, steps: int) -> bool:
     """Tell if a run has kept all arrays that it needs to go on."""
-    names = parts.open_weights(folder, parts.weights_name(row["run_id"]), row["kept_checksum"]).files
+    _, state = parts.read_weights(folder, parts.weights_name(row["run_id"]), row["kept_checksum"])
     needed = {
         "slots": bool(optimizers[run.arm.optimizer.name].rest),
         "last": row["kept_iteration"] != steps,
         "probes": run.arm.evaluate.layers,
     }
-    return all(any(name.startswith(f"{STATE}/{group}/") for name in names) for group, needs in needed.items() if needs)
+    return all(named(group, state) for group, needs in needed.items() if needs)
 
 
 def begin(config: Config, old: record.Record, there: Store, runs: int) -> Store:
@@ -207,7 +206,7 @@ def begin(config: Config, old: record.Record, there: Store, runs: int) -> Store:
     return Store(there.folder, tables, old.tables.sweep)
 
 
-def finish(config: Config, earlier: Earlier, store: Store) -> None:
+def finish(config: Config, store: Store) -> None:
     """Replace the results of a folder with those of the longer training, which are complete, and delete the others."""
     folder = store.folder
     old = record.read(folder)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from dlsweep.text import printable
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,18 @@ class Holder:
         return cls(platform.node(), os.getpid(), now)
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Holder:
-        """Return the process in the content of a note or a lease.
+    def of(cls, content: Any) -> Holder:
+        """Return the process in the content of a note or a lease. Raise a `ValueError` for any other content.
 
-        Raise `KeyError`, `TypeError` or `ValueError` for any other content.
+        >>> print(Holder.of({"host": "node7", "pid": 12, "since": "2026-01-01 12:00:00+00:00"}))
+        process 12 on node7 has worked on it since 2026-01-01 12:00:00+00:00
         """
-        return cls(str(content["host"]), int(content["pid"]), str(content["since"]))
+        try:
+            since = datetime.fromisoformat(content["since"])
+            since = since if since.tzinfo else since.astimezone()
+            return cls(printable(content["host"]), int(content["pid"]), since.isoformat(sep=" ", timespec="seconds"))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError("it names no process") from error
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} has worked on it since {self.since}"

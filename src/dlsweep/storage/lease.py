@@ -56,7 +56,7 @@ class Lease:
             return None
         try:
             found = Holder.of(self.content)
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
             return Holder("an unknown machine", 0, "an unknown time")
         return None if self.content.get("kernel") == _kernel() != "" and found.has_died else found
 
@@ -64,7 +64,7 @@ class Lease:
     def expiry(self) -> float:
         """Seconds without renewal after which it is free."""
         given = self.content.get("expiry")
-        return float(given) if isinstance(given, int | float) else EXPIRY
+        return float(given) if isinstance(given, int | float) and SHORTEST <= given <= sys.float_info.max else EXPIRY
 
     @property
     def renewal(self) -> float:
@@ -85,7 +85,7 @@ def newest(objects: Objects) -> Lease | None:
     lease = Lease(max(numbers), {})
     try:
         content = json.loads(objects.get(lease.name))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         content = None
     return Lease(lease.number, content if isinstance(content, dict) else {})
 
@@ -113,11 +113,15 @@ def clock() -> float:
 
 @dataclass
 class Held:
-    """A lease that this process, or its runner, holds."""
+    """A lease that this process, or its runner, holds. checked: when, by the clock of this process."""
 
     objects: Objects
     lease: Lease
     checked: float = field(default_factory=clock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out the time: a worker may be on a machine with another clock, so its first change asks."""
+        return Held, (self.objects, self.lease, float("-inf"))
 
     def check(self, anew: bool = False) -> None:
         """Raise `ResultsInUse` if another process took the folder after the lease had expired.

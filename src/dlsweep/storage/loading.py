@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlsweep.config import Config, load_resolved
 from dlsweep.config.runs import Arm, Run
+from dlsweep.config.words import data_files
 from dlsweep.datasets import data_of
 from dlsweep.errors import UsageError
 from dlsweep.randomness import Seeds
 from dlsweep.storage import compatibility, parts
 from dlsweep.storage.location import is_remote
-from dlsweep.storage.moved_files import with_moved_files
-from dlsweep.storage.reading import advised
 from dlsweep.training.model import Model, start
 from dlsweep.training.result import Checkpoint
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.datasets import Dataset
     from dlsweep.storage.results import Results
 
@@ -55,7 +54,31 @@ def expanded(results: Results) -> Config:
 
 def _resolved(results: Results) -> Mapping[str, Any]:
     config = {key: value for key, value in results.config.items() if key != "fingerprints"}
-    return config if is_remote(results.folder) else with_moved_files(config, results.folder.absolute())
+    return config if is_remote(results.folder) else _with_moved_files(config, results.folder.absolute())
+
+
+def _with_moved_files(form: Any, folder: Path, owner: str = "") -> Any:
+    """Return a part of a config in which files with the same path near a folder replace data files that are gone.
+
+    owner: the name of the data set in whose settings the part is. Results are moved together with their data: then a
+    path is the same from some parent of the results on.
+    """
+    if isinstance(form, Mapping):
+        return {
+            key: _near(value, folder)
+            if isinstance(value, str) and (owner, key) in data_files()
+            else _with_moved_files(value, folder, key)
+            for key, value in form.items()
+        }
+    return [_with_moved_files(one, folder, owner) for one in form] if isinstance(form, list) else form
+
+
+def _near(path: str, folder: Path) -> str:
+    whole = Path(path)
+    if whole.exists():
+        return path
+    ends = [Path(*whole.parts[-length:]) for length in range(len(whole.parts) - 1, 0, -1)]
+    return str(next((there for end in ends for place in folder.parents[:3] if (there := place / end).is_file()), path))
 
 
 def _around(results: Results, row: Row) -> Config:
@@ -96,8 +119,7 @@ def _kept(results: Results, row: Row) -> Checkpoint:
         raise UsageError(f"{results.folder} has no weights; train with evaluate.keep: final, or best")
     if checksum != checksum:
         raise UsageError(f"the run {run} ({row['arm']}, seed {row['seed']}) has {row['status']}: no weights")
-    with advised("its run"):
-        if run not in results.weights:
-            raise parts.Damaged(f"{results.files}/{parts.weights_name(run)} is missing")
-        parameters = parts.read_weights(results.files, results.weights[run], int(checksum))
-        return Checkpoint(int(row["kept_iteration"]), parameters)
+    if run not in results.weights:
+        raise parts.Damaged(results.files, parts.weights_name(run), "is missing")
+    parameters, _ = parts.read_weights(results.files, results.weights[run], int(checksum))
+    return Checkpoint(int(row["kept_iteration"]), parameters)

@@ -12,8 +12,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_info
 
 from dlsweep import machine
-
-KEY = b"made_by"  # in the metadata of a part
+from dlsweep.storage.parts import MADE_BY, note, noted
 
 
 class Machine(NamedTuple):
@@ -47,20 +46,13 @@ def blas() -> list[dict[str, Any]]:
 
 def signed(rows: pa.Table) -> pa.Table:
     """Return rows of runs/ that this process has trained, with its machine in their metadata."""
-    return rows.replace_schema_metadata(
-        {**(rows.schema.metadata or {}), KEY: json.dumps(here()._asdict(), sort_keys=True).encode()}
-    )
-
-
-def signature(schema: pa.Schema) -> dict[bytes, bytes]:
-    """Return the metadata of a part that names its machine; empty in one of an older dlsweep."""
-    return {key: value for key, value in (schema.metadata or {}).items() if key == KEY}
+    return noted(rows, MADE_BY, json.dumps(here()._asdict(), sort_keys=True))
 
 
 def machine_of(rows: pa.Table) -> Machine | None:
     """Return the machine that trained rows of runs/; None if they do not name one."""
     try:
-        found = json.loads(signature(rows.schema).get(KEY, b"{}"))
+        found = json.loads(note(rows.schema, MADE_BY))
         return Machine(*(str(found[name]) for name in Machine._fields))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

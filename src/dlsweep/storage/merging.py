@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,15 @@ import pyarrow as pa
 
 from dlsweep.config.resolved import differences
 from dlsweep.errors import DlsweepError, ResultsDamaged, ResultsInUse, UsageError
-from dlsweep.storage import changes, compatibility, contents, made_by, parts, recovery
+from dlsweep.storage import changes, compatibility, contents, parts, recovery
 from dlsweep.storage.compaction import compact
-from dlsweep.storage.duplicates import difference
+from dlsweep.storage.duplicates import has_failed, other_numbers
 from dlsweep.storage.folder import Folder, make_folder, open_folder
 from dlsweep.storage.location import is_remote, located
 from dlsweep.storage.opening import open_results
 from dlsweep.storage.record import Record
 from dlsweep.storage.results import Results
-from dlsweep.storage.store import WRITTEN, Committed, Store
+from dlsweep.storage.store import WRITTEN, Store
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,7 @@ def merge(target: str | Path, sources: Sequence[str | Path]) -> Merged:
         opened = [open_results(results.folder) for results in opened]  # one may have been trained meanwhile
         old, _ = compatibility.open_record(folder)
         _refuse_others(old, opened, target)
-        union = _united(folder, old, opened)
-        for copy in union.copies:
-            copy.into(union.store)
-        compact(union.store)
-    missing = len(union.asked - union.stems.keys())
-    return Merged(open_results(target), union.added, union.known, missing, union.notes)
+        return _united(target, folder, old, opened)
 
 
 def _hold(held: ExitStack, folder: Folder) -> None:
@@ -97,9 +91,11 @@ def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) 
     for folder, own in [(place, first), *((results.folder, results.record) for results in opened)]:
         if own.further:
             raise UsageError(f"{folder} is being trained further; finish that with `dlsweep run` first")
-        different = differences(first.config, own.config)
+        words = (f"in {place}", f"in {folder}", f"only in {place}", f"only in {folder}")
+        different = differences(first.config, own.config, words)
         if first.randomness_version != own.randomness_version:
-            different.append(f"randomness version: {first.randomness_version} there, {own.randomness_version} now")
+            versions = f"{first.randomness_version} {words[0]}, {own.randomness_version} {words[1]}"
+            different.append(f"randomness version: {versions}")
         if not different and first.tables != own.tables:
             different.append("its tables have other columns")
         if first.looks != own.looks:
@@ -113,130 +109,92 @@ def _refuse_others(old: Record | None, opened: Sequence[Results], target: Path) 
             raise UsageError("\n".join(lines))
 
 
-@dataclass(frozen=True)
-class _Copy:
-    """A chunk to be copied, or some runs of it. replaced: stems of failed runs that give way to it."""
+@dataclass(eq=False)
+class _Chunk:
+    """A chunk of one of the folders. rows: those in runs/; runs: the ids of those that it adds to the union."""
 
     source: Store
+    place: Path
     stem: str
     rows: pa.Table
     runs: Sequence[str]
-    replaced: Collection[str]
 
     def into(self, store: Store) -> None:
-        """Commit the chunk into another store."""
-        store.remove(self.replaced)
-        folder = self.source.folder
-        names = {table: parts.listing(folder, table)[self.stem] for table in store.tables.schemas}
-        own = contents.only(self.rows, "run_id", self.runs)
-        files = {name: folder.get(name) for name in map(parts.weights_name, parts.checksums(own))}
-        if len(own) == len(self.rows) and self.source.tables.sweep == store.tables.sweep:
+        """Commit its runs into another store."""
+        folder, own = self.source.folder, self.source.tables
+        names = {table: parts.listing(folder, table)[self.stem] for table in own.schemas}
+        some = contents.only(self.rows, "run_id", self.runs)
+        files = {name: folder.get(name) for name in map(parts.weights_name, parts.checksums(some))}
+        if len(some) == len(self.rows) and own.sweep == store.tables.sweep:
             files |= {name: folder.get(name) for name in names.values()}
         else:
-            some = {t: self._some(t, names[t], own, schema) for t, schema in store.tables.schemas.items()}
-            files |= parts.encode_tables(some, parts.joint_name(self.runs))
+            tables = contents.of_some(folder, names, own.schemas, self.rows, self.runs)
+            tables = {t: tables[t].replace_schema_metadata(other.metadata) for t, other in store.tables.schemas.items()}
+            tables["runs"] = parts.noted(tables["runs"], parts.MADE_BY, parts.note(some.schema, parts.MADE_BY))
+            files |= parts.encode_tables(tables)
         store.commit(files)
 
-    def _some(self, table: str, name: str, own: pa.Table, schema: pa.Schema) -> pa.Table:
-        """Return the rows of some runs in a table, with the metadata of another sweep."""
-        if table == "runs":
-            return own.replace_schema_metadata({**(schema.metadata or {}), **made_by.signature(own.schema)})
-        rows = contents.read_others(self.source.folder, name, self.source.tables.schemas[table], self.rows)
-        return contents.of_runs(rows, own).replace_schema_metadata(schema.metadata)
+
+def _chunks(results: Results, asked: Set[str]) -> Iterator[_Chunk]:
+    """Yield the chunks of a folder with the runs that are asked for. Raise `ResultsDamaged` if one is damaged."""
+    source, place = Store(results.files, results.record.tables, results.record.beside), results.folder
+    chunks, bad, _ = recovery.scan(source)
+    if bad:
+        raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {place}"]))
+    for stem, rows in chunks.items():
+        ids = rows["run_id"].to_pylist()
+        if set(ids).difference(asked, results.record.hidden):
+            raise UsageError(f"the data of {place} has changed since its runs were trained; merge with that data")
+        yield _Chunk(source, place, stem, rows, [run for run in ids if run in asked])
 
 
-@dataclass
-class _Union:
-    """The runs of the united folder: its own, and those to be copied.
+def _owners(chunks: Sequence[_Chunk]) -> dict[str, _Chunk]:
+    """Leave each run to the first chunk that has it, or the first in which it did not fail; return this chunk by run.
 
-    asked: ids of the runs of the config. chunks: rows of runs/ by stem; stems: the stem of each run.
+    Raise `ResultsDamaged` if two chunks have different numbers for a run.
     """
-
-    store: Store
-    asked: set[str]
-    chunks: Committed
-    stems: dict[str, str] = field(default_factory=dict)
-    copies: list[_Copy] = field(default_factory=list)
-    added: int = 0
-    known: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for stem, rows in self.chunks.items():
-            self.stems |= dict.fromkeys(rows["run_id"].to_pylist(), stem)
-        self._row = lru_cache(maxsize=64)(self._rows)
-
-    def _rows(self, stem: str) -> dict[str, dict[str, Any]]:
-        return {row["run_id"]: row for row in self.chunks[stem].to_pylist()}
-
-    def add(self, source: Store, hidden: Collection[str], place: Path) -> None:
-        """Plan the copies of the chunks of a folder. Raise `ResultsDamaged` for damage, and for other numbers."""
-        chunks, bad = recovery.scan(source)
-        if bad:
-            raise ResultsDamaged("\n".join([*bad.values(), f"`dlsweep run` trains these runs again in {place}"]))
-        for stem, rows in chunks.items():
-            ids = rows["run_id"].to_pylist()
-            if not self.asked.issuperset(set(ids).difference(hidden)):
-                raise UsageError(f"the data of {place} has changed since its runs were trained; merge with that data")
-            own = [run for run in ids if run in self.asked]
-            if stem in self.chunks and rows.equals(self.chunks[stem]):
-                self.known += len(own)
-            elif own:
-                self._add(source, stem, rows, own, place)
-
-    def _add(self, source: Store, stem: str, rows: pa.Table, own: Sequence[str], place: Path) -> None:
-        given = source.tables.given
-        here = {row["run_id"]: row for row in rows.to_pylist()} if self.stems.keys() & set(own) else {}
-        new = [run for run in own if run not in self.stems or self._gives_way(run, here[run], given, place)]
-        self.known += len(own) - len(new)
-        self.added += len(new)
-        if not new:
-            return
-        replaced = {self.stems[run] for run in new if run in self.stems}  # failed runs, each in a part of its own
-        self.copies.append(_Copy(source, stem, rows, new, replaced))
-        for one in replaced:
-            self.chunks.pop(one, None)
-        joint = parts.joint_name(new)
-        self.chunks[joint] = contents.only(rows, "run_id", new)
-        if replaced:
-            self._row.cache_clear()
-        self.stems |= dict.fromkeys(new, joint)
-
-    def _gives_way(self, run: str, row: Mapping[str, Any], given: Collection[str], place: Path) -> bool:
-        """Tell if a known run failed and the same run of another folder did not. Raise an error for other numbers."""
-        known = self._row(self.stems[run])[run]
-        if "failed" in (known["status"], row["status"]):
-            return bool(known["status"] == "failed" != row["status"])
-        if column := difference(row, known, given):
+    owner: dict[str, _Chunk] = {}
+    for chunk in sorted(chunks, key=lambda chunk: has_failed(chunk.rows)):
+        known = {owner[run] for run in chunk.runs if run in owner}
+        others = [one.rows for one in known if not one.rows.equals(chunk.rows)]
+        if conflict := other_numbers(chunk.rows, others, chunk.source.tables.given):
             raise ResultsDamaged(
-                f"{place} and {self.store.folder}, or another of the folders, have different numbers for the run "
-                f"{run} ({row['arm']}, seed {row['seed']}): {column} is {row[column]} and {known[column]}; "
+                f"{chunk.place} and another of the folders have different numbers for {': '.join(conflict)}; "
                 "they come from different processors or versions: train the run in one of them only"
             )
-        return False
+        chunk.runs = [run for run in chunk.runs if run not in owner]
+        owner |= dict.fromkeys(chunk.runs, chunk)
+    return owner
 
 
-def _united(folder: Folder, old: Record | None, opened: Sequence[Results]) -> _Union:
-    """Plan the union of some results in a folder, then repair it and write its record, which suits the copies, too."""
-    config = opened[0].expanded
-    runs = list(config.runs())
-    first = old or opened[0].record
+def _united(target: Path, folder: Folder, old: Record | None, opened: Sequence[Results]) -> Merged:
+    """Repair a folder, write a record that suits the union of its runs with some results, and copy these."""
+    config, first = opened[0].expanded, old or opened[0].record
+    runs = {run.id: run for run in config.runs()}
     store = Store(folder, first.tables, old.beside if old else "")
     committed = recovery.scan(store)[0]
-    union = _Union(replace(store, beside=""), {run.id for run in runs}, dict(committed))
-    for results in opened:
-        source = Store(results.files, results.record.tables, results.record.beside)
-        union.add(source, results.record.hidden, results.folder)
-    relabelled, hidden = changes.differing(config, union.chunks, runs)
+    there = [_Chunk(store, target, stem, rows, rows["run_id"].to_pylist()) for stem, rows in committed.items()]
+    found = [chunk for results in opened for chunk in _chunks(results, runs.keys())]
+    count = sum(len(chunk.runs) for chunk in found)
+    owner = _owners([*there, *found])
+    own = [contents.only(chunk.rows, "run_id", chunk.runs) for chunk in (*there, *found)]
+    relabelled, hidden = changes.differing(config, own, runs.values())
+    notes = []
     if old:
-        union.notes += recovery.repair(store)[1]
+        notes = recovery.repair(store)[1]
         store.discard()
     else:
         with suppress(FileNotFoundError):  # it was lost, but results do not need it
             folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
     record = _record(first, [results.record for results in opened])
     replace(record, relabelled=relabelled, hidden=hidden, runs=len(runs)).write(folder)
-    return union
+    store.remove([chunk.stem for chunk in there if len(chunk.runs) < len(chunk.rows)])  # failed here, and not elsewhere
+    for chunk in found:
+        if chunk.runs:
+            chunk.into(store)
+    compact(store)
+    added = sum(len(chunk.runs) for chunk in found)
+    return Merged(open_results(target), added, count - added, len(runs.keys() - owner.keys()), notes)
 
 
 def _record(first: Record, others: Sequence[Record]) -> Record:

@@ -170,5 +170,7 @@ def _patiently(operation: Callable[..., Any], *arguments: Any, **options: Any) -
 def reason(error: Exception) -> str:
     """Return the reason that an error gives, in one line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if type(error).__name__ == "NoCredentialsError":  # of S3's client
+        text += " (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials)"
     unnamed = "the server does not answer" if isinstance(error, TimeoutError) else type(error).__name__
     return " ".join(text.split()) or unnamed

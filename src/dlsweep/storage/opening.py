@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlsweep.errors import DlsweepError, ResultsDamaged, UsageError, warn
+from dlsweep.errors import DlsweepError, UsageError, warn
 from dlsweep.storage import compatibility, record
 from dlsweep.storage.folder import open_folder
 from dlsweep.storage.location import is_remote, located
@@ -29,10 +29,8 @@ def open_results(path: str | Path) -> Results:
     if damage:
         warn(damage)
     if found is None and open_folder(folder).list("runs"):
-        raise ResultsDamaged(
-            f"{folder} holds runs but no {record.FILE}, without which their config is unknown; copy this file, too, "
-            "from where the runs come from"
-        )
+        advice = "copy this file, too, from where the runs come from"
+        raise compatibility.without_record(open_folder(folder), advice)
     if found is None:
         raise UsageError(f"there are no results in {folder}{_elsewhere(folder)}")
     return Results(folder, found, damage)

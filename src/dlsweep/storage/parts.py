@@ -14,8 +14,8 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
-from typing import Any, TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -24,37 +24,54 @@ import pyarrow.parquet as pq
 
 from dlsweep.config.runs import Run
 from dlsweep.errors import ResultsDamaged, Unreadable
-from dlsweep.storage import changes, made_by
+from dlsweep.storage import changes
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import TABLES
+from dlsweep.text import identifier
+from dlsweep.training.result import named
 from dlsweep.types import Array
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 WEIGHTS = "weights"
 STATE = "state"  # first word in the names of arrays that a file of weights has besides the parameters
 FOLDERS = (WEIGHTS, *TABLES)  # in the order of a commit
 
-REPLACES = b"replaces"  # in the metadata of a united part of runs/
+# In the metadata of a part: the id of its sweep; in runs/ the machine that trained it, and the stems that it replaces.
+SWEEP, MADE_BY, REPLACES = b"sweep", b"made_by", b"replaces"
 _ATTEMPTS = 10  # to read parts while another process unites them
 
 _NAME = re.compile(r"weights/[0-9a-f]{16}\.npz|(?!weights/)\w+/[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
 
 
-class Damaged(Exception):
-    """A file of a chunk is missing, was changed since it was written, or never was a table."""
+class Damaged(ResultsDamaged):
+    """A file of a chunk is missing, was changed since it was written, or never was a table.
+
+    fault: a sentence on the file. The message adds a way to go on.
+    """
+
+    def __init__(self, folder: Folder, name: str, fault: str):
+        self.fault = f"{folder}/{name} {fault}"
+        runs = "its run" if name.startswith(WEIGHTS) else "its runs"
+        super().__init__(f"{self.fault}; `dlsweep run` sets it aside and trains {runs} again")
 
 
 class Gone(Unreadable):
     """A listed file that is not there any more: another process has united it with others, or has deleted it."""
 
 
-def steadily(read: Callable[[], T]) -> T:
-    """Return the result of a function that lists parts and reads them. If one of them is gone, call it again."""
-    for _ in range(_ATTEMPTS):
-        with suppress(Gone):
-            return read()
-    return read()
+def steadily(read: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function that lists parts and reads them. If one of them is gone, it is called again."""
+
+    @wraps(read)
+    def again(*arguments: P.args, **options: P.kwargs) -> T:
+        for _ in range(_ATTEMPTS):
+            with suppress(Gone):
+                return read(*arguments, **options)
+        return read(*arguments, **options)
+
+    return again
 
 
 def stem(runs: Sequence[Run]) -> str:
@@ -64,7 +81,7 @@ def stem(runs: Sequence[Run]) -> str:
 
 def joint_name(runs: Iterable[str]) -> str:
     """Return the stem of runs with these ids."""
-    return blake2b("".join(runs).encode(), digest_size=8).hexdigest()
+    return identifier("".join(runs))
 
 
 def part_name(table: str, stem: str, content: bytes) -> str:
@@ -97,16 +114,17 @@ def steady_listing(folder: Folder) -> dict[str, str]:
     To list a folder takes a while: the listing may miss the united part, and the parts that it replaces as well. Two
     equal listings in a row have missed none.
     """
-    before, now = None, listing(folder, "runs")
+    now = listing(folder, "runs")
     for _ in range(_ATTEMPTS):
+        before, now = now, listing(folder, "runs")
         if now == before:
             break
-        before, now = now, listing(folder, "runs")
     return now
 
 
-def encode_tables(rows: Mapping[str, pa.Table], stem: str) -> dict[str, bytes]:
+def encode_tables(rows: Mapping[str, pa.Table]) -> dict[str, bytes]:
     """Return the parts of a chunk, by file name. rows: those of each table."""
+    stem = joint_name(map(str, rows["runs"]["run_id"].to_pylist()))
     encoded = {table: encode_table(own) for table, own in rows.items()}
     return {part_name(table, stem, content): content for table, content in encoded.items()}
 
@@ -140,10 +158,10 @@ def read_table(
     wanted = schema if columns is None else pa.schema([field for field in schema if field.name in columns])
     with _opened(folder, name, schema) as file:
         if (count := file.metadata.num_rows) > most:
-            raise Damaged(f"{folder}/{name} is damaged: it has {count:,} rows, and its runs have at most {most:,}")
+            raise Damaged(folder, name, f"is damaged: it has {count:,} rows, and its runs have at most {most:,}")
         table = file.read(None if columns is None else wanted.names, use_threads=False)
         own = table.schema.metadata or {}
-        table = table.replace_schema_metadata({key: own[key] for key in (made_by.KEY, REPLACES) if key in own} or None)
+        table = table.replace_schema_metadata({key: own[key] for key in (MADE_BY, REPLACES) if key in own} or None)
     return changes.with_columns(table, wanted)
 
 
@@ -153,26 +171,26 @@ def stored(folder: Folder, name: str) -> pa.Table:
         return file.read(use_threads=False)
 
 
-def replacing(rows: pa.Table, stems: Iterable[str]) -> pa.Table:
-    """Return rows of runs/ whose metadata name the stems of the parts that they replace."""
-    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), REPLACES: " ".join(stems).encode()})
+def noted(rows: pa.Table, key: bytes, text: str) -> pa.Table:
+    """Return rows with a text in their metadata."""
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), key: text.encode()})
+
+
+def note(schema: pa.Schema, key: bytes) -> str:
+    """Return a text in the metadata of a part; "" if it has none."""
+    metadata: dict[bytes, bytes] = schema.metadata or {}
+    return metadata.get(key, b"").decode("utf-8", "replace")
 
 
 def replaced(rows: pa.Table) -> list[str]:
     """Return the stems of the parts that a part of runs/ replaces; most replace none."""
-    metadata: dict[bytes, bytes] = rows.schema.metadata or {}
-    return metadata.get(REPLACES, b"").decode("ascii", "replace").split()
+    return note(rows.schema, REPLACES).split()
 
 
-def open_weights(folder: Folder, name: str, checksum: int) -> Any:
-    """Return the arrays of a file by name, read when they are used. Raise `Damaged` if it has another checksum."""
-    return np.load(io.BytesIO(checked(folder, name, checksum)), allow_pickle=False)
-
-
-def read_weights(folder: Folder, name: str, checksum: int) -> dict[str, Array]:
-    """Return the parameters in a file, as `open_weights` does, without the state of training."""
-    arrays = open_weights(folder, name, checksum)
-    return {name: arrays[name] for name in arrays.files if not name.startswith(f"{STATE}/")}
+def read_weights(folder: Folder, name: str, checksum: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the parameters in a file, and the state of training. Raise `Damaged` if it has another checksum."""
+    arrays = dict(np.load(io.BytesIO(checked(folder, name, checksum)), allow_pickle=False))
+    return {name: w for name, w in arrays.items() if not name.startswith(f"{STATE}/")}, named(STATE, arrays)
 
 
 def checksums(rows: pa.Table) -> dict[str, int]:
@@ -186,7 +204,7 @@ def checksums(rows: pa.Table) -> dict[str, int]:
 def sweep(folder: Folder, name: str) -> str:
     """Return the id of the sweep that a part belongs to; "" if it has none. Raise `Damaged` as `read_table` does."""
     with _opened(folder, name, None) as file:
-        return _sweep(file.schema_arrow)
+        return note(file.schema_arrow, SWEEP)
 
 
 @contextmanager
@@ -197,7 +215,8 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
         own = file.schema_arrow
         if schema is not None and not changes.fits(own, schema):
             raise ResultsDamaged(f"{folder}/{name} has other columns than this sweep's table; move it elsewhere")
-        if schema is not None and "" not in (_sweep(schema), _sweep(own)) and _sweep(schema) != _sweep(own):
+        sweeps = {note(one, SWEEP) for one in (schema, own) if one is not None}
+        if len(sweeps - {""}) > 1:
             raise ResultsDamaged(
                 f"{folder}/{name} belongs to another sweep than sweep.json, which may have been copied there"
             )
@@ -205,12 +224,7 @@ def _opened(folder: Folder, name: str, schema: pa.Schema | None) -> Iterator[pq.
     except MemoryError as error:
         raise Unreadable(f"cannot read {folder}/{name}: not enough memory; nothing was changed") from error
     except (pa.ArrowException, OSError) as error:  # the checksum is right: another program wrote this file
-        raise Damaged(f"{folder}/{name} is damaged: it cannot be read as Parquet") from error
-
-
-def _sweep(schema: pa.Schema) -> str:
-    metadata: dict[bytes, bytes] = schema.metadata or {}
-    return metadata.get(b"sweep", b"").decode("ascii", "replace")
+        raise Damaged(folder, name, "is damaged: it cannot be read as Parquet") from error
 
 
 def checked(folder: Folder, name: str, checksum: int) -> bytes:
@@ -220,5 +234,5 @@ def checked(folder: Folder, name: str, checksum: int) -> bytes:
     except FileNotFoundError:
         raise Gone(f"cannot read {folder}/{name}: it was there a moment ago; nothing was changed") from None
     if crc32(content) != checksum:
-        raise Damaged(f"{folder}/{name} is damaged: it is not as it was written")
+        raise Damaged(folder, name, "is damaged: it is not as it was written")
     return content

@@ -12,26 +12,13 @@ import pyarrow.compute as pc
 
 from dlsweep.datasets.base import Dataset
 from dlsweep.errors import UsageError
-from dlsweep.storage import parts
-from dlsweep.storage.folder import Folder
 from dlsweep.text import nearest
 from dlsweep.training.result import PREDICTED, class_type
 from dlsweep.types import Array
 
 
-def read_part(folder: Folder, name: str, schema: pa.Schema, runs: pa.Table, ended: pa.Table) -> pa.Table:
-    """Return a part of predictions/. runs: the rows of its chunk in runs/; ended: those of runs that ended well.
-
-    Raise `Damaged` unless it has a class of every image for each run that ended well.
-    """
-    rows = parts.read_table(folder, name, schema, most=len(runs))
-    if fault := _fault(rows, ended):
-        raise parts.Damaged(f"{folder}/{name} is damaged: {fault}")
-    return rows
-
-
-def _fault(rows: pa.Table, ended: pa.Table) -> str:
-    """Return the reason why rows are not the predictions of these runs; "" if there is none."""
+def fault(rows: pa.Table, ended: pa.Table) -> str:
+    """Return the reason why rows are not a class of every image for each run that ended well; "" if there is none."""
     if sorted(map(str, rows["run_id"].cast(pa.string()).to_pylist())) != sorted(ended["run_id"].to_pylist()):
         return "its rows are not those of the runs that ended well"
     if not len(rows):

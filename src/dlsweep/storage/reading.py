@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from dlsweep.errors import ResultsDamaged, Unreadable, UsageError
 from dlsweep.storage import changes, contents, parts, record
 from dlsweep.storage.choosing import unknown_run
-from dlsweep.storage.duplicates import counted
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.parts import Gone
 from dlsweep.storage.predictions import decoded
+from dlsweep.storage.store import Store
 from dlsweep.types import Array
 
 MISSING = {
@@ -48,29 +48,14 @@ class Reader:
 
         Each run is there once.
         """
-        schema, beside = self.record.tables.schemas["runs"], self.record.beside
-        known = dict[str, pa.Table]()
-
-        def read() -> dict[str, pa.Table]:
-            listed = parts.steady_listing(self.files)
-            for stem, name in listed.items():
-                if stem not in known and not (beside and parts.sweep(self.files, name) == beside):
-                    known[stem] = contents.read_runs(self.files, name, schema)
-            found = {stem: known[stem] for stem in listed if stem in known}
-            replaced = {stem for rows in found.values() for stem in parts.replaced(rows)}
-            told = counted(
-                {stem: rows for stem, rows in found.items() if stem not in replaced}, self.record.tables.given
-            )
-            for conflict in told.conflicts.values():
-                raise ResultsDamaged(f"{conflict}; `dlsweep run` sets one of them aside in {self.files}")
-            return told.parts
-
-        with advised():
-            return parts.steadily(read)
+        told = Store(self.files, self.record.tables, self.record.beside).counted({})
+        for conflict in told.conflicts.values():
+            raise ResultsDamaged(f"{conflict}; `dlsweep run` sets one of them aside in {self.files}")
+        return told.parts
 
     def rows(self, table: str) -> pa.Table:
         """Return the rows of another table, in the order of its parts. Rows of an arm get the id of one of its runs."""
-        own, schema = [*self._parts(table)], self.record.tables.schemas[table]
+        own, schema = [*map(self._part(table), self.run_parts)], self.record.tables.schemas[table]
         if contents.owner(schema) == "arm":
             own = [*map(changes.with_members, own, self.run_parts.values())]
             schema = schema.append(pa.field("run_id", pa.string()))
@@ -81,16 +66,12 @@ class Reader:
 
         words: only the rows with a word in a column, such as `split="test"`.
         """
-        found = [_rows(part, words).select(names) for part in self._parts(table, {*names, *words})]
+        read = self._part(table, {*names, *words})
+        found = [_rows(read(stem), words).select(names) for stem in self.run_parts]
         return _joined(found, pa.schema([self.record.tables.schemas[table].field(name) for name in names]))
 
-    def _parts(self, table: str, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the checked parts of another table, or some columns of them, in the order of those of runs/."""
-        read = self._part(table, columns)
-        yield from map(read, self.run_parts)
-
     def _part(self, table: str, columns: Collection[str] | None = None) -> Callable[[str], pa.Table]:
-        """Return a function that reads the part of another table with a stem, and checks it."""
+        """Return a function that reads the part of another table with a stem, or some columns of it, and checks it."""
         schemas = self.record.tables.schemas
         if table not in schemas:
             raise UsageError(f"{self.files} has no {MISSING[table]}")
@@ -101,13 +82,12 @@ class Reader:
 
         def read(stem: str) -> pa.Table:
             rows = self.run_parts[stem]
-            with advised():
-                if stem not in lacking:
-                    with suppress(Gone):
-                        return contents.read_others(self.files, there[stem], schemas[table], rows, columns)
-                if (united := self._later._stems.get(rows["run_id"][0].as_py())) is None:
-                    raise Unreadable(f"cannot read {self.files}/{table}: its results were replaced; open them again")
-                return _of(rows, of_part()(united))
+            if stem not in lacking:
+                with suppress(Gone):
+                    return contents.read_others(self.files, there[stem], schemas[table], rows, columns)
+            if (united := self._later._stems.get(rows["run_id"][0].as_py())) is None:
+                raise Unreadable(f"cannot read {self.files}/{table}: its results were replaced; open them again")
+            return _of(rows, of_part()(united))
 
         return read
 
@@ -150,15 +130,6 @@ class Reader:
             return ids, decoded(rows, classes) if len(rows) else np.empty((0, 0), np.uint8)
 
         return read
-
-
-@contextmanager
-def advised(again: str = "its runs") -> Iterator[None]:
-    """Turn `Damaged` into `ResultsDamaged`, with a way to go on."""
-    try:
-        yield
-    except parts.Damaged as damage:
-        raise ResultsDamaged(f"{damage}; `dlsweep run` sets it aside and trains {again} again") from damage
 
 
 def _rows(part: pa.Table, words: Mapping[str, str]) -> pa.Table:

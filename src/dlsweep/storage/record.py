@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
-from hashlib import blake2b
 from importlib.metadata import version
 from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from dlsweep.config.claims import ALPHA, RELATIONS, Claim
-from dlsweep.config.looks import Looks
+from dlsweep.config.claims import ALPHA, RELATIONS, Claim, Looks
 from dlsweep.config.resolved import differences
 from dlsweep.config.tuning import Tuning
 from dlsweep.errors import ResultsDamaged, UsageError
@@ -31,7 +29,7 @@ from dlsweep.storage import made_by
 from dlsweep.storage.folder import Folder
 from dlsweep.storage.tables import KEPT, OPTIONAL, Tables
 from dlsweep.tasks import DESCENT, TASKS
-from dlsweep.text import steering
+from dlsweep.text import identifier, steering
 from dlsweep.types import Split
 
 if TYPE_CHECKING:
@@ -42,6 +40,7 @@ SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
 
 FILE = "sweep.json"
+ANEW = "give the sweep another name, or replace its results with --force"  # the advice if results cannot be used
 _DEEPEST = 50  # levels of nesting; a config has about ten
 
 _ALWAYS = ("levels", "plots", "sessions", "sources")  # fields that are written even if they are empty
@@ -239,7 +238,7 @@ def _compare_claims(record: Record) -> None:
 
 def _checksum(content: Mapping[str, Any]) -> str:
     """Return the checksum of a record, which depends on neither the order nor the spaces of its JSON."""
-    return blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return identifier(json.dumps(content, sort_keys=True))
 
 
 def session(config_file: Path | None) -> dict[str, Any]:
@@ -267,14 +266,9 @@ def _command() -> str:
 
 def versions() -> dict[str, Any]:
     """Return the versions of the numerical software; of BLAS also its kernels for this processor and its threads."""
+    packages = {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
     blas = [{"threads": 1, **library} for library in made_by.blas()]
-    return {**_packages(), "python": platform.python_version(), "blas": blas}
-
-
-@cache
-def _packages() -> dict[str, str]:
-    """Return the versions of packages, read once."""
-    return {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
+    return {**packages, "python": platform.python_version(), "blas": blas}
 
 
 def _git_commit(folder: Path) -> str | None:

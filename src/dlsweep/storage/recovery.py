@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import pyarrow as pa
 
 from dlsweep.storage import contents, parts
 from dlsweep.storage.duplicates import counted
 from dlsweep.storage.parts import WEIGHTS, Damaged, Gone
-from dlsweep.storage.store import QUARANTINE, Committed, Store
-
-# The names of the files in each subfolder, by key.
-Listed = Mapping[str, Mapping[str, str]]
+from dlsweep.storage.store import QUARANTINE, Committed, Listed, Store
 
 
-def scan(store: Store) -> tuple[Committed, dict[str, str]]:
+@parts.steadily
+def scan(store: Store) -> tuple[Committed, dict[str, str], set[str]]:
     """Return the rows of the runs that count, and the reason for each stem whose parts do not. Change nothing.
 
-    A part that was united with others does not count. Raise `Unreadable` if one of the files cannot be read at the
-    moment: its runs are then unknown.
+    A part that was united with others does not count; the last value has the stems of such parts, and of others whose
+    runs are all in further ones. Raise `Unreadable` if one of the files cannot be read at the moment: its runs are then
+    unknown.
     """
-    committed, bad, _ = parts.steadily(lambda: _scan(store))
-    return committed, bad
+    listed = store.listed()
+    found, bad = Committed(), dict[str, str]()
+    for stem, name in listed["runs"].items():
+        try:
+            if not store.is_beside(name):
+                rows = store.read_runs(name)
+                _check_others(store, listed, stem, rows)
+                found[stem] = rows
+        except Damaged as damage:
+            bad[stem] = damage.fault
+    told = counted(found, store.tables.given)
+    mixed = dict.fromkeys(told.mixed, "it holds runs that are in another part")
+    for stem, why in {**mixed, **told.conflicts}.items():
+        bad[stem] = f"{store.folder}/{listed['runs'][stem]} does not count: {why}"
+    bad = {stem: why for stem, why in bad.items() if stem not in told.replaced}
+    return told.parts, bad, told.spare | told.replaced.intersection(listed["runs"])
 
 
 def repair(store: Store) -> tuple[Committed, list[str]]:
@@ -33,7 +44,7 @@ def repair(store: Store) -> tuple[Committed, list[str]]:
     Everything is read before anything changes. The partners of a bad part in the other tables go with it; so do the
     weights of its runs, which `clean` finds to belong to no run.
     """
-    committed, bad, spare = parts.steadily(lambda: _scan(store))
+    committed, bad, spare = scan(store)
     store.set_aside(bad)
     store.remove(spare)
     clean(store)
@@ -46,14 +57,14 @@ def clean(store: Store) -> None:
     Weights of no run are set aside instead, since they may belong to the runs of a damaged part. Raise `Unreadable`
     before anything is deleted, if a file that decides this cannot be read at the moment.
     """
-    listed, folder = _listed(store), store.folder
+    listed, folder = store.listed(), store.folder
     counting = set(listed["runs"].values())
     for stem, name in listed["runs"].items():
         try:
             rows = store.read_runs(name, store.is_beside(name)) if store.tables.kept else None
         except Damaged:
             rows = None
-        counting.update(listed[inside].get(key, "") for inside, key, _ in _others(store, stem, rows))
+        counting.update(listed[inside].get(key, "") for inside, key, _ in store.others(stem, rows))
     for inside in ("", *listed):
         folder.clean(inside)
     for inside in listed:
@@ -64,54 +75,14 @@ def clean(store: Store) -> None:
                 folder.delete(name)
 
 
-def _scan(store: Store) -> tuple[Committed, dict[str, str], set[str]]:
-    """Return what `scan` does, and the stems of parts whose runs are all in others."""
-    listed = _listed(store)
-    found, bad = Committed(), dict[str, str]()
-    for stem, name in listed["runs"].items():
-        try:
-            if not store.is_beside(name):
-                found[stem] = store.read_runs(name)
-        except Damaged as damage:
-            bad[stem] = str(damage)
-    whole, replaced = Committed(), set[str]()
-    # United parts first, the largest before those that it replaces.
-    for stem in sorted(found, key=lambda stem: -len(found[stem]) if parts.replaced(found[stem]) else 0):
-        if stem in replaced:
-            continue
-        try:
-            _check_others(store, listed, stem, found[stem])
-            whole[stem] = found[stem]
-            replaced.update(parts.replaced(found[stem]))
-        except Damaged as damage:
-            bad[stem] = str(damage)
-    told = counted(whole, store.tables.given)
-    mixed = dict.fromkeys(told.mixed, "it holds runs that are in another part")
-    for stem, why in {**mixed, **told.conflicts}.items():
-        bad[stem] = f"{store.folder}/{listed['runs'][stem]} does not count: {why}"
-    bad = {stem: why for stem, why in bad.items() if stem not in replaced}
-    return told.parts, bad, told.spare | replaced.intersection(listed["runs"])
-
-
 def _check_others(store: Store, listed: Listed, stem: str, rows: pa.Table) -> None:
     """Raise `Damaged` if another file of a chunk is missing or damaged; `Gone` if it was united meanwhile."""
-    for inside, key, expected in _others(store, stem, rows):
+    for inside, key, expected in store.others(stem, rows):
         if key not in listed[inside]:
-            name = listed["runs"][stem]
-            gone = name not in store.folder.list("runs")
-            raise (Gone if gone else Damaged)(f"{store.folder}/{name} lacks its part of {inside}/")
-        contents.check(store.folder, listed[inside][key], expected, rows)
-
-
-def _others(store: Store, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
-    """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
-    yield from ((table, stem, schema) for table, schema in store.tables.schemas.items() if table != "runs")
-    if rows is not None:
-        yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
-
-
-def _listed(store: Store) -> Listed:
-    """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
-    folders = [*store.tables.schemas, *([WEIGHTS] if store.tables.kept else [])]
-    first = {"runs": parts.steady_listing(store.folder)}
-    return first | {inside: parts.listing(store.folder, inside) for inside in folders if inside != "runs"}
+            if (name := listed["runs"][stem]) in store.folder.list("runs"):
+                raise Damaged(store.folder, name, f"lacks its part of {inside}/")
+            raise Gone(f"cannot read {store.folder}/{name}: it was there a moment ago; nothing was changed")
+        if isinstance(expected, int):
+            parts.checked(store.folder, listed[inside][key], expected)
+        else:
+            contents.read_others(store.folder, listed[inside][key], expected, rows)

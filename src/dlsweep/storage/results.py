@@ -20,12 +20,13 @@ from dlsweep.storage.reading import Reader
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import plural
 from dlsweep.training.result import PREDICTED
-from dlsweep.types import Array
+from dlsweep.types import Array, DataFrame
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pandas import DataFrame
 
+    from dlsweep.analysis.measured import Measured
+    from dlsweep.analysis.predictions import Correctness
     from dlsweep.config import Config
     from dlsweep.datasets import Dataset
     from dlsweep.training.model import Model
@@ -124,9 +125,9 @@ class Results:
         return self._tables.predictions_by_part(runs)
 
     @cached_property
-    def correctness(self) -> dlsweep.analysis.correctness.Correctness:
+    def correctness(self) -> Correctness:
         """Correctness of each run on each test image. One bit for each prediction stays in memory."""
-        from dlsweep.analysis.correctness import Correctness
+        from dlsweep.analysis.predictions import Correctness
 
         return Correctness(self)
 
@@ -186,7 +187,7 @@ class Results:
         return self._tables.columns(table, names, **words)
 
     @cached_property
-    def measured(self) -> Callable[..., dlsweep.analysis.measured.Measured]:
+    def measured(self) -> Callable[..., Measured]:
         """Return a quantity of all runs during training, as `Measured.of` does; the last two stay in memory."""
         from dlsweep.analysis.measured import Measured
 

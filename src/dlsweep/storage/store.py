@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from zlib import crc32
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from dlsweep.config.runs import Run
 from dlsweep.storage import contents, made_by, parts
+from dlsweep.storage.duplicates import Counted, counted
 from dlsweep.storage.folder import Folder
-from dlsweep.storage.parts import FOLDERS, Damaged
+from dlsweep.storage.parts import FOLDERS, WEIGHTS, Damaged
 from dlsweep.storage.tables import Tables
 from dlsweep.training.result import TrainingResult
 
@@ -21,6 +22,9 @@ WRITTEN = (*FOLDERS, *(f"{QUARANTINE}/{inside}" for inside in FOLDERS))  # every
 
 # The rows of runs/ that count, by the stem of their part.
 Committed = dict[str, pa.Table]
+
+# The names of the files in each subfolder, by key.
+Listed = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Store:
         rows = self.tables.rows(runs, result, {run: crc32(content) for run, content in kept.items()}, error)
         rows["runs"] = made_by.signed(rows["runs"])
         weights = {parts.weights_name(run): content for run, content in kept.items()}
-        return weights | parts.encode_tables(rows, parts.stem(runs))
+        return weights | parts.encode_tables(rows)
 
     def commit(self, files: Mapping[str, bytes]) -> None:
         """Write the files of a chunk. None of it counts before this returns, and all of it is durable afterwards."""
@@ -55,16 +59,24 @@ class Store:
     def committed(self, runs: Sequence[Run]) -> pa.Table | None:
         """Return the rows of the chunk that was committed as the first of these runs, or as all; None if there is none.
 
-        A damaged part counts as none, and is set aside.
+        A damaged part counts as none, and is set aside; so does a part without its partners in the other tables: a
+        worker has outlived its killed runner, and the next runner has deleted these before the worker wrote runs/.
         """
-        listed = parts.listing(self.folder, "runs")
+        listed = self.listed()
         for stem in (parts.stem(runs[:count]) for count in range(1, len(runs) + 1)):
-            if name := listed.get(stem):
-                try:
-                    return self.read_runs(name)
-                except Damaged:
-                    self.set_aside([stem])
+            if name := listed["runs"].get(stem):
+                with suppress(Damaged):
+                    rows = self.read_runs(name)
+                    if all(key in listed[inside] for inside, key, _ in self.others(stem, rows)):
+                        return rows
+                self.set_aside([stem])
         return None
+
+    def others(self, stem: str, rows: pa.Table | None) -> Iterator[tuple[str, str, pa.Schema | int]]:
+        """Yield folder, key and expected content of every other file of a chunk with these rows in runs/."""
+        yield from ((table, stem, schema) for table, schema in self.tables.schemas.items() if table != "runs")
+        if rows is not None:
+            yield from ((WEIGHTS, run, checksum) for run, checksum in parts.checksums(rows).items())
 
     def remove(self, keys: Collection[str]) -> None:
         """Delete the files with these keys from all folders: first the rows of runs/, without which no other counts."""
@@ -85,9 +97,27 @@ class Store:
         for name in self._named(keys):
             self.folder.delete(name)
 
-    def is_shared(self) -> bool:
-        """Tell if the folder has parts of the sweep beside this one."""
-        return any(map(self.is_beside, self.folder.list("runs")))
+    def listed(self) -> Listed:
+        """List the folders of the sweep, runs/ first: its workers may commit meanwhile, and write runs/ last."""
+        folders = [*self.tables.schemas, *([WEIGHTS] if self.tables.kept else [])]
+        first = {"runs": parts.steady_listing(self.folder)}
+        return first | {inside: parts.listing(self.folder, inside) for inside in folders if inside != "runs"}
+
+    @parts.steadily
+    def counted(self, known: dict[str, pa.Table | None]) -> Counted:
+        """Sort the parts of runs/, which another process may unite meanwhile.
+
+        known: the parts that were read before, by name, None for one of the sweep beside this one; it is brought up to
+        date.
+        """
+        listed = parts.steady_listing(self.folder)
+        for name in known.keys() - listed.values():
+            del known[name]
+        for name in listed.values():
+            if name not in known:
+                known[name] = None if self.is_beside(name) else self.read_runs(name)
+        found = {stem: rows for stem, name in listed.items() if (rows := known[name]) is not None}
+        return counted(found, self.tables.given)
 
     def is_beside(self, name: str) -> bool:
         """Tell if a part belongs to the sweep beside this one."""

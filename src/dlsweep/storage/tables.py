@@ -17,6 +17,7 @@ from dlsweep.datasets import data_of
 from dlsweep.errors import DlsweepError
 from dlsweep.metrics import MEASURED
 from dlsweep.tasks import CLASSIFICATION, TASKS, Task
+from dlsweep.training.observers.curves import long_columns
 from dlsweep.training.plan import last_kept
 from dlsweep.training.result import PREDICTED, TrainingResult
 from dlsweep.types import Array
@@ -130,19 +131,19 @@ class Tables:
     ) -> dict[str, pa.Table]:
         """Return a chunk's rows of every table. checksums: of the kept weights, by run."""
         each = np.arange(len(runs))
-        settings = last_kept(_settings)
+        settings, (classes, overlap) = last_kept(_settings), _of_data(runs[0].arm)
         values = [settings(run.arm) for run in runs]
         per_run = {
             **self._names(runs, each),
             **{setting: pa.array([v.get(setting) for v in values], pa.float64()) for setting in self.settings},
             "run_id": [run.id for run in runs],
-            "overlap": [_overlap(runs[0].arm)] * len(runs) if self.overlap else [],
+            "overlap": [overlap] * len(runs),
             "landscape": _words([run.arm.model.name for run in runs], each),
             "status": _words(result.status, each),
             **self._metrics(result),
             "iterations": result.iterations,
             "parameters": [result.parameters] * len(runs),
-            "classes": [_classes(runs[0].arm)] * len(runs),
+            "classes": [classes] * len(runs),
             "seconds": [result.seconds / len(runs)] * len(runs),
             "error": [error] * len(runs),
             "kept_iteration": [kept.iteration if kept else None for kept in result.kept or [None] * len(runs)],
@@ -150,8 +151,9 @@ class Tables:
         }
         measured = {"curves": result.curves, "ensembles": result.ensembles, "layers": result.layers}
         columns = {"runs": per_run} | {t: self._measured(runs, rows) for t, rows in measured.items() if rows}
-        if predicted := {run.id: own for run, own in zip(runs, result.predictions) if own is not None}:
-            columns["predictions"] = _predictions(predicted)
+        if predicted := {run.id: own.tobytes() for run, own in zip(runs, result.predictions) if own is not None}:
+            split = [PREDICTED] * len(predicted)
+            columns["predictions"] = {"run_id": [*predicted], "split": split, "predicted": [*predicted.values()]}
         return {
             table: _table(columns[table], schema) if table in columns else schema.empty_table()
             for table, schema in self.schemas.items()
@@ -196,12 +198,6 @@ class Tables:
         return columns
 
 
-def _predictions(predicted: Mapping[str, Array]) -> dict[str, Any]:
-    """Return the columns of predictions, by run: the classes of all images in their bytes."""
-    classes = [own.tobytes() for own in predicted.values()]
-    return {"run_id": list(predicted), "split": [PREDICTED] * len(predicted), "predicted": classes}
-
-
 def _numbers(*names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names, pa.float64())
 
@@ -209,8 +205,7 @@ def _numbers(*names: str) -> dict[str, pa.DataType]:
 def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
     """Return the result of failed runs: no curve."""
     further = (name for task in TASKS.values() for name in task.columns)
-    columns = ("run", "iteration", "epoch", "split", "loss", "penalty", "accuracy", *further)
-    empty = {name: np.empty(0, str if name == "split" else int) for name in columns}
+    empty = long_columns([], "run", "iteration", "epoch", "split", "loss", "penalty", "accuracy", *further)
     return TrainingResult(empty, ["failed"] * len(runs), [0] * len(runs), [0] * len(runs), parameters=0, seconds=0.0)
 
 
@@ -239,18 +234,13 @@ def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[f.name]).cast(f.type) for f in schema], schema=schema)
 
 
-def _overlap(arm: Arm) -> float | None:
-    """Return the ratio of test samples to other samples; None if all seeds share them, or if the data is gone."""
-    try:
-        division = data_of(arm).division
-    except DlsweepError:
-        return None
-    return division.overlap if division else None
+def _of_data(arm: Arm) -> tuple[int | None, float | None]:
+    """Return the number of classes of an arm's data, None for a landscape; and the ratio of test samples to others.
 
-
-def _classes(arm: Arm) -> int | None:
-    """Return the number of classes of an arm's data; None for a landscape, and for data that is gone."""
+    The ratio is None if all seeds share the test samples; both are None for data that is gone.
+    """
     try:
-        return data_of(arm).classes or None
+        data = data_of(arm)
     except DlsweepError:
-        return None
+        return None, None
+    return data.classes or None, data.division.overlap if data.division else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,7 @@ from dlsweep.training.result import TrainingResult
 from dlsweep.types import Array
 
 
-def descend(
-    runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None, dtype: Any = np.float64
-) -> TrainingResult:
+def descend(runs: Sequence[Run], data: Dataset, *, progress: Callable[[int], None] = lambda n: None) -> TrainingResult:
     """Let the points of one cohort descend as one stack and return their paths.
 
     The curves have the columns of a network's training: the split is `train`; epoch and accuracy are NaN; further
@@ -36,7 +33,7 @@ def descend(
     steps = arm.train.iterations
     assert steps is not None  # a landscape has no epochs
 
-    path, ended = _paths(runs, landscape, steps, progress, dtype)
+    path, ended = _paths(runs, landscape, steps, progress)
     curves = long_columns(path, "iteration", "run", "loss", "x", "y")
     none = np.full(len(curves["run"]), np.nan)
     curves |= {"epoch": none, "split": np.full(len(none), "train"), "penalty": np.zeros(len(none)), "accuracy": none}
@@ -51,27 +48,27 @@ def descend(
 
 
 def _paths(
-    runs: Sequence[Run], landscape: Landscape, steps: int, progress: Callable[[int], None], dtype: Any
+    runs: Sequence[Run], landscape: Landscape, steps: int, progress: Callable[[int], None]
 ) -> tuple[list[Row], Array]:
     """Return the evaluated points of the paths, and the iteration at which each run diverges, or -1."""
     arms = [run.arm for run in runs]
     optimizer, schedule = optimizers[arms[0].optimizer.name], schedules[arms[0].schedule.name]
     stepped, every = fastest(optimizer.function), arms[0].evaluate.every
-    w = np.tile(np.array(landscape.start, dtype), (len(runs), 1))
+    w = np.tile(np.array(landscape.start, np.float64), (len(runs), 1))
     gradient = np.zeros_like(w)
     slots = [np.zeros_like(w) for _ in optimizer.rest]
-    settings = broadcast(optimizer.columns([a.optimizer for a in arms], dtype), w)
-    scheduled = broadcast(schedule.columns([a.schedule for a in arms], dtype), w)
+    settings = broadcast(optimizer.columns([a.optimizer for a in arms], np.float64), w)
+    scheduled = broadcast(schedule.columns([a.schedule for a in arms], np.float64), w)
     ended = np.full(len(runs), -1)
     path: list[Row] = []
 
     with np.errstate(all="ignore"):
         for t in range(steps + 1):
             if t:
-                g = gradient + _noise(landscape, runs, t, dtype)
-                lr = settings["lr"] * np.asarray(schedule(t, steps, **scheduled), dtype)
-                w, *slots = stepped(w, g, t, *slots, **settings | {"lr": lr})
-            loss, gradient = _at(landscape, w)
+                lr = settings["lr"] * schedule(t, steps, **scheduled)
+                w, *slots = stepped(w, gradient + _noise(landscape, runs, t), t, *slots, **settings | {"lr": lr})
+            loss, slopes = landscape.at(*w.T)
+            gradient = np.stack(slopes, axis=1)
             if not t:
                 limits = divergence.limit(loss, 1.0)
             finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1) & (loss <= limits)
@@ -88,15 +85,9 @@ def _paths(
     return path, ended
 
 
-def _at(landscape: Landscape, w: Array) -> tuple[Array, Array]:
-    """Return f, `(R,)`, and its gradient, `(R, 2)`, at the points w."""
-    loss, gradient = landscape.at(*w.T)
-    return loss, np.stack(gradient, axis=1)
-
-
-def _noise(landscape: Landscape, runs: Sequence[Run], t: int, dtype: Any) -> Array:
+def _noise(landscape: Landscape, runs: Sequence[Run], t: int) -> Array:
     """Return the noise on the gradients of step t, `(R, 2)`: the same draws for every arm of a seed, scaled."""
     if not landscape.noise:
-        return np.zeros(2, dtype)
+        return np.zeros(2)
     draws = {seeds: seeds.stream("noise", t).standard_normal(2) for seeds in {run.seeds for run in runs}}
-    return np.array([landscape.noise * draws[run.seeds] for run in runs], dtype)
+    return np.array([landscape.noise * draws[run.seeds] for run in runs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -96,7 +96,7 @@ def evaluate(
     for blocks in zip(*(group.blocks for group in groups), strict=True):
         inputs = [SharedInput(b.x, g.runs) for b, g in zip(blocks, groups, strict=True)]
         passed = forward(layers, parameters, inputs, Context(False, draws))
-        t = labels([b.t for b in blocks], groups)
+        t = labels([b.t for b in blocks], [g.runs for g in groups])
         for see in seen:
             see(passed.logits, blocks[0].t)
         judged = softmax_cross_entropy(passed.logits, t)
@@ -109,8 +109,8 @@ def evaluate(
     return Metrics(loss / samples, correct / samples, penalty / samples)
 
 
-def labels(t: Sequence[Array], groups: Sequence[Group]) -> Array:
-    """Return the labels of each run's samples: `(N,)` if all runs share them, else `(R, N)`."""
-    if len(groups) == 1:
+def labels(t: Sequence[Array], runs: Iterable[slice]) -> Array:
+    """Return the labels of each run's samples, `(N,)` if all share them, else `(R, N)`; runs: those with each t."""
+    if len(t) == 1:
         return t[0]
-    return np.repeat(np.stack(t), [g.runs.stop - g.runs.start for g in groups], axis=0)
+    return np.repeat(np.stack(t), [own.stop - own.start for own in runs], axis=0)

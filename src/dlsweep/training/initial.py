@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dlsweep.config.runs import Arm, Run
+from dlsweep.config.runs import Run
 from dlsweep.datasets.base import Dataset
 from dlsweep.nn.forward import forward
 from dlsweep.nn.initializers import initializers
@@ -48,7 +47,8 @@ def initial(
         entry = initializers[run.arm.init.name]
         measures = bool(entry.rest)  # the outputs of the first minibatch
         own = {layer.name: {k: w[i : i + 1] for k, w in p.items()} for layer, p in zip(layers, stack, strict=True)}
-        alone = build([_plain(run.arm)], data, dtype).layers if measures else layers
+        # without regularizers, which may draw
+        alone = build([run.arm.choosing(regularizer=())], data, dtype).layers if measures else layers
         for depth, layer in enumerate(alone):
             for k in layer.kernels:
                 shape, fan_in, fan_out, *_ = layer.parameters[k]
@@ -60,11 +60,6 @@ def initial(
                     raise entry.broken(f"weights {shape}", str(np.shape(weights)))
                 own[layer.name][k][0] = weights
     return stack
-
-
-def _plain(arm: Arm) -> Arm:
-    """Return an arm without regularizers, which may draw."""
-    return replace(arm, choices={**arm.choices, "regularizer": ()})
 
 
 def _outputs(

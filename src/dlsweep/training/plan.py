@@ -87,11 +87,8 @@ class Plan:
         apart: runs that train in other chunks than the rest.
         """
         number, divided = self.numbering(), any(cohort.dataset.division for cohort in self.cohorts)
-        of_arm = last_kept(lambda arm: (i := number(arm), False, self.cohorts[i].dataset.sizes["test"]))
 
         def key(run: Run) -> tuple[int, bool, int]:
-            if not apart and not divided:
-                return of_arm(run.arm)
             i = number(run.arm)
             # An id is a hash, made only where it is needed. The folds of a cross-validation may differ by a sample.
             return i, bool(apart) and run.id in apart, self.cohorts[i].dataset.tested(run.seeds)

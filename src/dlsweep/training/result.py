@@ -75,9 +75,10 @@ class Begun(NamedTuple):
         found = self.result
         if self.steps % every == 0:
             return found
-        tables = (
-            {name: values[table["iteration"] != self.steps] for name, values in table.items()}
-            for table in (found.curves, found.ensembles, found.layers)
+
+        def before(table: dict[str, Array]) -> dict[str, Array]:
+            return {name: values[table["iteration"] != self.steps] for name, values in table.items()}
+
+        return replace(
+            found, curves=before(found.curves), ensembles=before(found.ensembles), layers=before(found.layers)
         )
-        curves, ensembles, layers = tables
-        return replace(found, curves=curves, ensembles=ensembles, layers=layers)

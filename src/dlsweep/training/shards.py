@@ -21,7 +21,7 @@ _WRITTEN = re.compile(r"([0-9]+)/([0-9]+)")
 
 @dataclass(frozen=True)
 class Shard:
-    """Shard number `index` of `shards`, from 0 to shards − 1; written as `0/4`."""
+    """Shard number `index` of `shards`, from 0 to shards − 1; written as `0/4`. Others raise a `UsageError`."""
 
     index: int
     shards: int
@@ -34,8 +34,7 @@ class Shard:
         """End of the name of its folder, whose beginning is the name of the sweep."""
         return f".shard-{self.index}-of-{self.shards}"
 
-    def checked(self) -> Shard:
-        """Return this shard, or raise a `UsageError` if there is no such one."""
+    def __post_init__(self) -> None:
         if self.shards < 1:
             raise UsageError(f"a sweep is divided into one or more shards, got {self}")
         if not 0 <= self.index < self.shards:
@@ -45,7 +44,6 @@ class Shard:
                 f"there is no shard {self}, only {known}; if it is a task of a SLURM array that was submitted again "
                 "without the others, write the number of all shards in place of SLURM_ARRAY_TASK_COUNT"
             )
-        return self
 
     def of(self, plan: Plan) -> Plan:
         """Return the part of a plan that this shard trains.
@@ -88,4 +86,4 @@ def parse_shard(text: str) -> Shard:
     found = _WRITTEN.fullmatch(text.strip())
     if not found:
         raise UsageError(f"a shard is written i/n, such as 0/4 for the first of four, got {text!r}")
-    return Shard(*map(int, found.groups())).checked()
+    return Shard(*map(int, found.groups()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -110,32 +110,22 @@ class State:
         for position in stack.positions:
             kept, state = before.kept[position], before.states[position]
             found.append({**(kept.parameters if kept else {}), **named("last", state), **named("slots", state)})
-        if not found:
-            return cls(stack, [], [])
+        return cls.of(stack, found, stack.optimizer[0].rest) if found else cls(stack, [], [])
 
-        def stacked(name: str) -> Array:
-            return np.stack([own[name] for own in found])
+    @classmethod
+    def of(cls, stack: Stack, found: Sequence[Mapping[str, Array]], rest: Sequence[str] = ()) -> State:
+        """Return the state of a stack from the arrays of each run, by name; rest: the names of the slots."""
 
-        layers, rest = stack.network.layers, stack.optimizer[0].rest
-        parameters = [{k: stacked(f"{layer.name}/{k}") for k in layer.parameters} for layer in layers]
+        def stacked(*names: str) -> Array:
+            return np.stack([own["/".join(names)] for own in found])
+
+        layers = stack.network.layers
+        parameters = [{k: stacked(layer.name, k) for k in layer.parameters} for layer in layers]
         slots = [
-            {
-                k: [stacked(f"{layer.name}/{k}/{slot}") for slot in rest]
-                for k, p in layer.parameters.items()
-                if p.trained
-            }
+            {k: [stacked(layer.name, k, slot) for slot in rest] for k, p in layer.parameters.items() if p.trained}
             for layer in layers
         ]
         return cls(stack, parameters, slots)
-
-    @classmethod
-    def of(cls, stack: Stack, kept: Sequence[Checkpoint]) -> State:
-        """Return the state of a stack with the parameters of a checkpoint of each run, and without slots."""
-        names = [{k: f"{layer.name}/{k}" for k in layer.parameters} for layer in stack.network.layers]
-        each = [one.parameters for one in kept]
-        return cls(
-            stack, [{k: np.stack([own[name] for own in each]) for k, name in layer.items()} for layer in names], []
-        )
 
     def copy(self, iteration: int, row: int) -> Checkpoint:
         """Return a copy of the parameters of a row."""

@@ -13,7 +13,7 @@ from dlsweep.nn.layers import Context, Output, Parameters, SharedInput, broadcas
 from dlsweep.nn.losses import label_smoothing, softmax_cross_entropy
 from dlsweep.training.evaluation import labels
 from dlsweep.training.random_draws import Draws
-from dlsweep.training.samples import Batch, Group
+from dlsweep.training.samples import Batch
 from dlsweep.training.state import State
 from dlsweep.types import Array
 
@@ -48,8 +48,7 @@ def differentiate(state: State, t: int, batch: Batch, *, observed: bool = False)
     if observed and not as_written:
         forward(network.layers, state.parameters, x, context, outputs)
     passed = forward(network.fused, state.parameters, x, context, outputs if observed and as_written else None)
-    groups = [Group(rows, [batch[s]]) for s, rows in stack.slices.items()]
-    target = labels([batch[s].t for s in stack.slices], groups)
+    target = labels([batch[s].t for s in stack.slices], stack.slices.values())
     dlogits = softmax_cross_entropy(passed.logits, target).back()
     if network.smoothing is not None:
         dlogits += column(network.smoothing, dlogits) * label_smoothing(passed.logits, target)[1]()

@@ -133,7 +133,7 @@ def test_shares_of_luck() -> None:
     chart = plots["luck"](frame)
     for ax, level in zip(panels(chart.figure), ("mnist", "fashion_mnist"), strict=True):
         values = frame[frame["data"] == level]["final_test_accuracy"].to_numpy().reshape(4, 3)
-        expected = [share.share for share in variance_shares(values, ["init", "batches"])]
+        expected = variance_shares(values, ["init", "batches"])["share"].tolist()
         assert [bar.get_bbox().width for bar in ax.patches if isinstance(bar, Rectangle)] == pytest.approx(expected)
     assert "4 seeds of the initial weights × 3 seeds of the order of the minibatches" in chart.caption
     assert chart.caption in " ".join(texts(chart.figure))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
@@ -15,7 +16,7 @@ from tests.support.combinations import all_pairs
 from tests.support.figures import drawn, panels, said, texts
 
 import dlsweep
-from dlsweep.analysis.networks import Confusion, Filters, Mistakes, class_names
+from dlsweep.analysis.networks import Confusion, Filters, class_names
 from dlsweep.datasets import datasets
 from dlsweep.errors import ConfigError, UsageError
 from dlsweep.plots.figures import draw
@@ -209,16 +210,16 @@ def test_misclassified_images_with_their_labels(results: Results) -> None:
 
 
 def test_nothing_misclassified_is_told() -> None:
-    found = Mistakes([], [], [], [], 0, 1000)
-    figure = misclassified.draw(found, "seed 0").figure
+    found = pd.DataFrame(columns=["image", "label", "predicted", "probability"])
+    figure = misclassified.draw(found, [], 1000, "seed 0").figure
     assert said(figure, "every test image is right")
     assert said(figure, "0 of 1,000 test images are wrong, seed 0")
 
 
 def test_long_class_names_stay_below_their_image() -> None:
     name = "a class with a name that is far too long"
-    found = Mistakes([np.zeros((4, 4))] * 2, [name] * 2, [name] * 2, [0.5, 0.4], 2, 9)
-    figure = misclassified.draw(found, "").figure
+    found = pd.DataFrame({"label": [name] * 2, "predicted": [name] * 2, "probability": [0.5, 0.4]})
+    figure = misclassified.draw(found, [np.zeros((4, 4))] * 2, 9, "").figure
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

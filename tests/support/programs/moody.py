@@ -1,10 +1,13 @@
 """Run a sweep with an optimizer that behaves badly at one learning rate. Arguments: config and options, as JSON."""
 
+import gc
 import json
 import os
 import signal
+import struct
 import sys
 import time
+from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -26,6 +29,13 @@ def leave():
 
 def hang():
     time.sleep(600)
+
+
+def mumble():
+    """Die in the middle of a message to the runner."""
+    (pipe,) = (one for one in gc.get_objects() if isinstance(one, Connection))
+    os.write(pipe.fileno(), struct.pack("!i", 100) + b"half")
+    crash()
 
 
 @dlsweep.optimizers.register

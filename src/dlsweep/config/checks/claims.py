@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from dlsweep.config import expansion
 from dlsweep.config.checks.data import try_layers
-from dlsweep.config.claims import PartialArm, Stated
-from dlsweep.config.document import Place, Reading
+from dlsweep.config.claims import PARTS, PartialArm, Stated
+from dlsweep.config.document import Key, Place, Reading
 from dlsweep.config.labels import arm_text
 from dlsweep.config.sides import ABSENT, aligned, along, in_all, open_factors, partial_arms
 from dlsweep.config.stating import metric_of
 from dlsweep.config.sweep import Combination, Combined, Sweep
-from dlsweep.config.words import numeric_values
+from dlsweep.config.words import numeric_settings, numeric_values
 from dlsweep.errors import Mistake
 from dlsweep.metrics import Metric
 from dlsweep.text import nearest, plural, value_text
@@ -30,19 +30,15 @@ class _Arms(NamedTuple):
     trained: Arms
     folded: Mapping[Combined, Combined]
 
-    @property
-    def factors(self) -> list[str]:
-        return [factor.name for factor in self.sweep.factors]
-
     def name(self, arm: Combined) -> str:
         """Return the labels of an arm that tell it from the others."""
-        varying = [f for f in self.factors if len({one.labels[f] for one in self.trained}) > 1]
+        varying = [f for f in self.sweep.columns if len({one.labels[f] for one in self.trained}) > 1]
         return ", ".join(arm.labels[factor] for factor in varying) or self.sweep.name
 
 
 def possible(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims that no results of the sweep can decide."""
-    if not sweep.claims or sweep.every_fault or not all(sweep.blocks):
+    if not sweep.claims or not sweep.is_read:
         return
     found = list(expansion.arms(sweep.blocks, sweep.rules))
     arms = _Arms(sweep, [a for a, first in found if a is first], {a: first for a, first in found if a is not first})
@@ -68,7 +64,7 @@ def _claim(stated: Stated, arms: _Arms) -> Iterator[Mistake]:
         yield stated.nodes["where"].place.mistake(_none(arms, claim.where))
         return
     tuned = arms.sweep.tuning
-    factors = [f for f in arms.factors if f != metric.factor and not (tuned and tuned.covers(f))]
+    factors = [f for f in arms.sweep.columns if f != metric.factor and not (tuned and tuned.covers(f))]
     faults = list(_spread(stated, metric, there)) if metric.factor else []
     yield from faults
     compared = yield from (_along if claim.along else _sides)(stated, there, factors, arms)
@@ -122,16 +118,10 @@ def _timing(stated: Stated, metric: Metric) -> Iterator[Mistake]:
 
 def _spread(stated: Stated, metric: Metric, there: Arms) -> Iterator[Mistake]:
     """Report a spread over a factor that the claim names, or that has one level."""
-    named = [key for key in ("arm", "beats", "equals", "order", "more", "than", "where") if key in stated.nodes]
-    places = [
-        chosen.place
-        for key in named
-        for one in stated.nodes[key].items()
-        for chosen in one.value
-        if chosen == metric.factor
-    ]
-    for place in places:
-        yield place.mistake(f"{metric.name} runs over all levels of {metric.factor}, so the claim cannot choose some")
+    arms = [node for key, node in stated.nodes.items() if key in (*PARTS, "order")]
+    for chosen in (one for node in arms for _, one in node.walk() if isinstance(one, Key) and one == metric.factor):
+        told = f"{metric.name} runs over all levels of {metric.factor}, so the claim cannot choose some"
+        yield chosen.place.mistake(told)
     levels = {arm.labels[metric.factor] for arm in there} - {ABSENT}
     if len(levels) < 2:
         told = f"{metric.factor} has {plural(len(levels), 'level')} in these arms, so there is no spread over it"
@@ -208,7 +198,7 @@ def _along(stated: Stated, there: Arms, factors: Sequence[str], arms: _Arms) -> 
     setting, task = stated.claim.along, arms.sweep.task
     place = stated.nodes[stated.claim.relation].place
     told = f"claims.{stated.claim.relation} must name a numeric setting that varies in these arms"
-    rows = along(there, setting, factors, task)
+    rows = along({arm: numeric_settings(arm.fields, arm.labels, task).get(setting) for arm in there}, setting, factors)
     if len(rows) < 2:
         values = numeric_values(((arm.fields, arm.labels) for arm in there), task)
         varying = [column for column, found in values.items() if len(found) > 1]
@@ -262,3 +252,6 @@ def _layers(stated: Stated, metric: Metric, compared: Arms, arms: _Arms) -> Iter
             )
             yield stated.nodes["metric"].place.mistake(told)
             return
+
+
+CHECKS = (possible, crossed)

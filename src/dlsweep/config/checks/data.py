@@ -1,15 +1,19 @@
-"""The data is there, with samples for every split and minibatch, and the networks can be built for it."""
+"""Data with samples for every split and minibatch, networks that can be built for it, and seeds that suit it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlsweep.config.checks.unused import named
 from dlsweep.config.document import Place
 from dlsweep.config.runs import Train
+from dlsweep.config.seeds import DRAWN_BY
 from dlsweep.config.sweep import Sweep
 from dlsweep.config.words import entry
+from dlsweep.datasets.division import Division
 from dlsweep.errors import DlsweepError, Mistake
+from dlsweep.factors import foreign
 from dlsweep.registry import Choice
 from dlsweep.tasks import task_of
 from dlsweep.text import plural
@@ -70,10 +74,14 @@ def monitors(sweep: Sweep) -> Iterator[Mistake]:
 
 
 def ensembles(sweep: Sweep) -> Iterator[Mistake]:
-    """Report ensembles without samples that all members share, or with members that stop early."""
+    """Report ensembles of crossed seeds, without samples that all members share, or with members that stop early."""
     on = sweep.evaluate.on
     if sweep.ensemble is None:
         return
+    if sweep.seeds.crossed:
+        yield sweep.ensemble.place.mistake(
+            "evaluate.ensemble averages independent runs, and those of crossed seeds are not; write a number of seeds"
+        )
     for combination in sweep.all("data"):
         own = combination.fields["data"].settings.get("train") is not None
         if not set(on) - ({"batch", "train"} if own else {"batch"}):
@@ -94,7 +102,8 @@ def networks(sweep: Sweep) -> Iterator[Mistake]:
     tried = set()
     for arm in sweep.parts("data", "model", "normalization"):
         fields, dataset = arm.fields, arm.dataset
-        if dataset is None or not task_of(fields["model"].name).concerns("data") or not arm.is_kept:
+        told = fields["data"].name == "none" or not task_of(fields["model"].name).concerns("data")
+        if dataset is None or told or not arm.is_kept:
             continue
         asked = (dataset.shape, dataset.classes, fields["model"], fields["normalization"])
         if asked not in tried:
@@ -164,3 +173,92 @@ def _try_regularizer(choice: Choice, shape: tuple[int, ...]) -> str:
     except Exception:  # somebody's own regularizer: told when a network is built with it
         pass
     return ""
+
+
+# Advice where no arm draws from a source.
+_ADVICE = {
+    "dropout": "add the regularizer dropout",
+    "augmentation": "add data augmentation such as the regularizer input_noise",
+}
+
+
+def sources(sweep: Sweep) -> Iterator[Mistake]:
+    """Report sources of chance that no arm draws from: their seeds would train the same networks again."""
+    node = sweep.top.get("seeds")
+    if not sweep.seeds.crossed or node is None or sweep.every_fault:
+        return
+    for key, own in node.value.items():
+        if key not in sweep.seeds.crossed or (own.is_scalar and own.value == 1):
+            continue
+        if key == "subset" and not any(one.fields["data"].settings.get("train") for one in sweep.all("data")):
+            yield key.place.mistake(
+                "no arm draws a subset: all train on the whole training set; take the source subset out, or set "
+                "train of the data, as in data: {mnist: {train: 1000}}"
+            )
+        if key == "split" and not any(one.fields["data"] in divided(sweep) for one in sweep.all("data")):
+            yield key.place.mistake(
+                "no arm draws a split: all seeds share one; take the source split out, or let seeds draw it, as in "
+                "data: {table: {path: …, test: 0.2, split: seed}}"
+            )
+        if key in DRAWN_BY and not foreign() and DRAWN_BY[key].isdisjoint(_names(sweep)):
+            yield key.place.mistake(f"no arm draws {key}; take the source {key} out, or {_ADVICE[key]}")
+
+
+def divided(sweep: Sweep) -> dict[Choice, Division]:
+    """Return the data sets whose splits differ by seed, with their divisions."""
+    opened = sweep.datasets.opened.items()
+    return {choice: dataset.division for choice, dataset in opened if dataset and dataset.division}
+
+
+def rounds(sweep: Sweep) -> Iterator[Mistake]:
+    """Report seeds that are not whole rounds of a cross-validation."""
+    found = divided(sweep)
+    for one in sweep.all("data"):
+        folds = found[one.fields["data"]].folds if one.fields["data"] in found else 0
+        if not folds:
+            continue
+        crossed, node = sweep.seeds.crossed, sweep.top.get("seeds")
+        seeds = [*(crossed.get("split", (0,)) if crossed else sweep.seeds.numbers)]
+        short = {turn: {s for s in seeds if s // folds == turn} for turn in {s // folds for s in seeds}}
+        turn, own = next(((turn, own) for turn, own in short.items() if len(own) < folds), (0, set()))
+        if own:
+            whole = max(1, len(seeds) // folds) * folds
+            advice = " or ".join(str(count) for count in dict.fromkeys((whole, whole + folds)))
+            missing = f"round {turn} (seeds {turn * folds} to {turn * folds + folds - 1}) has {len(own)} of its folds"
+            place = node.place if node is not None else one.places.get("data.folds", one.places["data"])
+            told = f"folds: {folds} needs whole rounds of {folds} seeds, got {plural(len(seeds), 'seed')}: {missing}"
+            yield place.mistake(f"{told}; write {'seeds: {split: …} of' if crossed else 'seeds:'} {advice}")
+            return
+
+
+def _by_seed(sweep: Sweep) -> str:
+    """Return the setting that lets seeds draw their own splits; "" if none does."""
+    return next((f"folds: {d.folds}" if d.folds else "split: seed" for d in divided(sweep).values()), "")
+
+
+def no_common_test(sweep: Sweep) -> Iterator[Mistake]:
+    """Report ensembles and tuning where each seed has test samples of its own."""
+    word = _by_seed(sweep)
+    if word and sweep.ensemble:
+        yield sweep.ensemble.place.mistake(
+            f"evaluate.ensemble averages predictions for the same samples, and with {word} each seed has its own; "
+            "take one of them out"
+        )
+    if word and "tune" in sweep.top:
+        yield sweep.place_of("tune").mistake(
+            f"tune needs test samples that no choice has seen, and with {word} those of one seed are trained on by "
+            "others; set one test part aside, such as test: 0.2"
+        )
+
+
+def _names(sweep: Sweep) -> Iterator[str]:
+    """Yield the names of all regularizers, and of the layers of all models."""
+    for one in sweep.combinations():
+        yield from (choice.name for choice in one.fields.get("regularizer", ()))
+        model: Choice | None = one.fields.get("model")
+        if model is not None:
+            yield from named(model.settings.get("of"))
+            yield from ("dropout" for name, value in model.settings.items() if name == "dropout" and value)
+
+
+CHECKS = (readable, splits, batches, monitors, ensembles, networks, regularizers, sources, rounds, no_common_test)

@@ -26,9 +26,8 @@ class _Arms(NamedTuple):
 
     def name(self, group: Sequence[Combined]) -> str:
         """Return the name of an arm without its tuned settings."""
-        factors = [f.name for f in self.sweep.factors]
-        levels = {f: {one.labels[f] for group in self.groups for one in group} for f in factors}
-        varying = [(f, group[0].labels[f]) for f in factors if len(levels[f]) > 1]
+        levels = {f: {one.labels[f] for group in self.groups for one in group} for f in self.sweep.columns}
+        varying = [(f, group[0].labels[f]) for f in levels if len(levels[f]) > 1]
         return self.tuning.name(varying) or self.sweep.name
 
     def tried(self, group: Sequence[Combined]) -> int:
@@ -39,7 +38,7 @@ class _Arms(NamedTuple):
 def _arms(sweep: Sweep) -> _Arms | None:
     """Return the arms of a sweep with a tuning; None without one, or where a factor has a mistake."""
     tuning = sweep.tuning
-    if tuning is None or sweep.every_fault or not all(sweep.blocks) or not tuning.over:
+    if tuning is None or not sweep.is_read or not tuning.over:
         return None
     there = [arm for arm, first in expansion.arms(sweep.blocks, sweep.rules) if arm is first]
     return _Arms(sweep, tuning, grouped(tuning, there))
@@ -127,7 +126,7 @@ _LENGTHS = {"step": "every", "warm_up": "iterations"}
 
 def schedules(sweep: Sweep) -> Iterator[Mistake]:
     """Yield notes on runs that end, or are compared, before the end of their learning-rate schedule."""
-    if sweep.every_fault or not all(sweep.blocks):
+    if not sweep.is_read:
         return
     told: dict[str, Place] = {}
     for arm in sweep.parts("schedule", "train", "data"):
@@ -145,3 +144,6 @@ def schedules(sweep: Sweep) -> Iterator[Mistake]:
                 at = f"{stated.claim.name}: at iteration {stated.claim.at} the schedule {schedule.name} has not ended"
                 told.setdefault(at, stated.nodes["at"].place)
     yield from (place.mistake(sentence) for sentence, place in told.items())
+
+
+CHECKS = (tunable, seeds, claims)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import get_args
 
+from dlsweep.config import expansion
 from dlsweep.config.document import Key, Node, gather
 from dlsweep.config.settings import named_settings
 from dlsweep.config.sweep import Sweep
@@ -15,6 +15,8 @@ from dlsweep.errors import Mistake
 from dlsweep.tasks import CLASSIFICATION
 from dlsweep.text import listed, nearest, shape_text
 from dlsweep.types import Split, name_of
+
+_ADD = "add one to grid, such as init: [he, xavier]"
 
 
 def needs(sweep: Sweep) -> Iterator[Mistake]:
@@ -25,19 +27,10 @@ def needs(sweep: Sweep) -> Iterator[Mistake]:
             yield node.place.mistake(f"{plot.name} {lacking}")
 
 
-def _networks(sweep: Sweep) -> str:
-    task = sweep.task
-    return "" if task is CLASSIFICATION else f"shows networks, and the models here are {task.noun}s"
-
-
 def _landscape(sweep: Sweep) -> str:
     unknown = any("model" in grid.faulty for grid in sweep.grids)
     here = "" if unknown or sweep.task is not CLASSIFICATION else "and the models here are networks"
     return here and f"are those of descents on a landscape, {here}"
-
-
-def _weights(sweep: Sweep) -> str:
-    return "" if sweep.evaluate.keep else "needs the weights; add evaluate: {keep: final}, or best"
 
 
 def _predictions(sweep: Sweep) -> str:
@@ -52,10 +45,6 @@ def _images(sweep: Sweep) -> str:
     shapes = [data.shape for data in sweep.datasets.opened.values() if data is not None]
     images = not shapes or any(len(shape) == 3 for shape in shapes)
     return "" if images else f"needs images, and the samples here are of the shape {shape_text(shapes[0])}"
-
-
-def _layers(sweep: Sweep) -> str:
-    return "" if sweep.evaluate.layers else "needs measurements of layers; add evaluate: {layers: true}"
 
 
 def _claims(sweep: Sweep) -> str:
@@ -86,35 +75,27 @@ def _two_seeds(sweep: Sweep) -> str:
     return "" if len(sweep.seeds) > 1 else "compares the seeds of an arm, and there is one; write seeds: 2 or more"
 
 
-def _a_factor(sweep: Sweep) -> str:
-    return "" if _varying(sweep) else "needs a factor that varies; add one to grid, such as init: [he, xavier]"
-
-
 def _two_factors(sweep: Sweep) -> str:
     here = "" if (count := _varying(sweep)) > 1 else ("one varies here" if count else "none varies here")
-    return here and f"needs two factors that vary, and {here}; add one to grid, such as init: [he, xavier]"
+    return here and f"needs two factors that vary, and {here}; {_ADD}"
 
 
 def _varying(sweep: Sweep) -> int:
     """Return the number of factors that vary, those of one axis as one; 2 if that is not known."""
-    if not _is_read(sweep):
+    if not sweep.is_read:
         return 2
     return sum(len(own) > 1 for own in map(set, zip(*_arms(sweep))))
 
 
 def _arms(sweep: Sweep) -> set[tuple[object, ...]]:
     """Return the labels of each arm, a tuple for each axis; of several grids, a label for each factor."""
-    arms = list[Mapping[str, str]]()
-    for blocks in sweep.blocks:
-        fields = {name for block in blocks for name in block[0].fields}
-        own = replace(sweep, blocks=[blocks]).parts(*fields)
-        arms += (arm.labels for arm in own if arm.is_kept)
+    arms = (arm.labels for arm, _ in expansion.arms(sweep.blocks, sweep.rules))
     axes = [[f.name for f in axis.factors] for axis in sweep.axes] if len(sweep.grids) == 1 else []
     return {tuple(tuple(arm[name] for name in names) for names in axes or [[name] for name in arm]) for arm in arms}
 
 
 def _whole_grid(sweep: Sweep) -> str:
-    if not _is_read(sweep) or not sweep.rules or len(sweep.grids) > 1:
+    if not sweep.is_read or not sweep.rules or len(sweep.grids) > 1:
         return ""
     kept = _arms(sweep)
     whole = prod(map(len, map(set, zip(*kept))))
@@ -128,18 +109,18 @@ def _whole_grid(sweep: Sweep) -> str:
 
 # Needs that a plot can declare; each returns a sentence on its lack with a way out, "" if the sweep has it.
 LACKS: dict[str, Callable[[Sweep], str]] = {
-    "networks": _networks,
+    "networks": lambda s: "" if s.task is CLASSIFICATION else f"shows networks, and the models here are {s.task.noun}s",
     "landscape": _landscape,
-    "weights": _weights,
+    "weights": lambda s: "" if s.evaluate.keep else "needs the weights; add evaluate: {keep: final}, or best",
     "predictions": _predictions,
     "images": _images,
-    "layers": _layers,
+    "layers": lambda s: "" if s.evaluate.layers else "needs measurements of layers; add evaluate: {layers: true}",
     "claims": _claims,
     "train and test": _train_and_test,
     "crossed seeds": _crossed_seeds,
     "plain seeds": _plain_seeds,
     "two seeds": _two_seeds,
-    "a factor": _a_factor,
+    "a factor": lambda s: "" if _varying(s) else f"needs a factor that varies; {_ADD}",
     "two factors": _two_factors,
     "whole grid": _whole_grid,
 }
@@ -164,7 +145,7 @@ def across(sweep: Sweep) -> Iterator[Mistake]:
 
 def numeric(sweep: Sweep) -> Iterator[Mistake]:
     """Report plots along a numeric setting in a sweep that has no such setting, or where none varies."""
-    for node, plot in sweep.plots if _is_read(sweep) else ():
+    for node, plot in sweep.plots if sweep.is_read else ():
         setting = getattr(entry("plots", plot.name), "numeric", None)
         if setting is None:
             continue
@@ -181,11 +162,6 @@ def numeric(sweep: Sweep) -> Iterator[Mistake]:
             yield place.mistake(f"plots.{plot.name}.{setting} must name a numeric setting of this sweep, {found}")
 
 
-def _is_read(sweep: Sweep) -> bool:
-    """True if the levels of all grids are known."""
-    return not sweep.every_fault and any(sweep.blocks)
-
-
 def names(sweep: Sweep) -> Iterator[Mistake]:
     """Report settings that name an unknown factor, split or numeric setting."""
     node = sweep.top.get("plots")
@@ -197,7 +173,7 @@ def names(sweep: Sweep) -> Iterator[Mistake]:
 
 def _names(sweep: Sweep, plot: str, settings: Node) -> Iterator[Mistake]:
     known = entry("plots", plot).settings
-    factors = [f.name for f in sweep.factors]
+    factors = sweep.columns
     placed: dict[str, str] = {}
     for key, node in settings.value.items() if settings.is_mapping else ():
         mark = name_of(known[key].annotation) if key in known else None
@@ -231,3 +207,6 @@ def _levels(factors: list[str], where: str, node: Node) -> Iterator[Mistake]:
         if chosen not in factors:
             found = f"got {str(chosen)!r}{nearest(chosen, factors)}"
             yield chosen.place.mistake(f"{where} must name factors of this sweep, {found}")
+
+
+CHECKS = (names, needs, accuracy, numeric, across)

@@ -151,3 +151,6 @@ def named(of: Any) -> Iterator[str]:
             yield from item
             for value in item.values():
                 yield from named(value.get("of") if isinstance(value, Mapping) else value)
+
+
+CHECKS = (settings, stopping, factors, needless)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.facets import Facets, arms
 from dlsweep.analysis.frames import crossing
+from dlsweep.analysis.luck import source_words
 from dlsweep.analysis.networks import Networks
 from dlsweep.analysis.predictions import arms_of, disagreement
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, fit
 from dlsweep.plots.kinds.final import MEAN
+from dlsweep.plots.layout import LABEL, fit
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_name
 from dlsweep.plots.panels import Words, beside, name_rows, panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from dlsweep.text import plural_range
+from dlsweep.types import Axes, DataFrame
 
 
 @plots.register(table="predictions", arrange=Facets.whole, needs=("two seeds",))
@@ -70,7 +68,7 @@ def _caption(facets: Networks, rows: Sequence[Mapping[str, Any]]) -> str:
     """Explain how to read the figure."""
     if not (seeds := [row["seeds"] for row in rows if row["seeds"] > 1]):
         return "No arm has predictions of two seeds, so there is nothing to compare."
-    pairs = f"two of {captions.seeds(seeds)}"
+    pairs = f"two of {plural_range(seeds, 'seed')}"
     if sources := [source_words(source) for source, count in crossing(facets.frame).items() if count > 1]:
         pairs = f"two runs that differ in one source of chance ({' or '.join(sources)})"
     return f"A dot: {pairs}. Pairs share seeds, so there is no interval."

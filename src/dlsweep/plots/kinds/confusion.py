@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,11 @@ from dlsweep.analysis.facets import Cell
 from dlsweep.analysis.networks import Confusion, Networks
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import Colours
-from dlsweep.plots.fitting import LABEL, fit, under
+from dlsweep.plots.images import Colours
+from dlsweep.plots.layout import LABEL, fit, under
 from dlsweep.plots.panels import Bar, Words, bare, empty, panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from dlsweep.text import plural_range
+from dlsweep.types import Axes, Figure
 
 
 @plots.register(table="predictions", places=("rows", "columns"))
@@ -61,7 +59,7 @@ def draw(
     step = max(1, ceil(0.2 / room))
     below, turned, high = under(names[::step], step * room + 0.1)
     n = [len(one.each) for one in matrices.values() if one.each]
-    caption = [f"Mean of {captions.seeds(n)}."] if max(n, default=1) > 1 else []
+    caption = [f"Mean of {plural_range(n, 'seed')}."] if max(n, default=1) > 1 else []
     if numbers and n:
         caption.append("In a cell: percent of its row" + (", and the number of images." if counts else "."))
     shades = Colours(0.001, 1, "Blues", log=True, missing="white")

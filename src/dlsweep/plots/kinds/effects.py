@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
@@ -12,14 +12,11 @@ from dlsweep.analysis.scores import metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, NAME, fit
+from dlsweep.plots.layout import LABEL, NAME, fit
 from dlsweep.plots.names import factor_names, named
 from dlsweep.plots.panels import Words, beside, panels
 from dlsweep.storage.tables import Moment
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from dlsweep.types import Axes, DataFrame
 
 _ROW = 0.26  # inches
 

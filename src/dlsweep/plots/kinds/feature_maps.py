@@ -11,9 +11,8 @@ from dlsweep.analysis.networks import Networks, outputs_for
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import CENTRED, Colours
-from dlsweep.plots.fitting import NOTE
-from dlsweep.plots.images import picture, show
+from dlsweep.plots.images import CENTRED, Colours, picture, show
+from dlsweep.plots.layout import NOTE
 from dlsweep.plots.panels import empty
 from dlsweep.types import Array
 

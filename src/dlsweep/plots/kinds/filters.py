@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +11,9 @@ from dlsweep.analysis.networks import Filters, Networks
 from dlsweep.plots import captions
 from dlsweep.plots.axes import short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import CENTRED, Colours
-from dlsweep.plots.images import canvas, tile
+from dlsweep.plots.images import CENTRED, Colours, canvas, tile
 from dlsweep.plots.panels import TICKS, Bar, Words, empty, panels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from dlsweep.types import Figure
 
 
 @plots.register(table="networks", places=("columns",))

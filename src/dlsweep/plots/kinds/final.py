@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,15 +13,12 @@ from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import ScoreAxis
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, fit
+from dlsweep.plots.layout import LABEL, fit
 from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.names import factor_name, named
 from dlsweep.plots.panels import Words, beside, name_rows, panels
 from dlsweep.storage.tables import Moment
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from dlsweep.types import Axes, Figure
 
 MEAN: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 12, "markeredgewidth": 2.2}
 

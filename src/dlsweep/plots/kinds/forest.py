@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import NAME, NOTE, balanced, block_height, fit
+from dlsweep.plots.layout import NAME, NOTE, balanced, block_height, fit
 from dlsweep.plots.options import NORMAL
 from dlsweep.plots.panels import Words, bare, panels
 from dlsweep.text import half_width, interval_text, measured, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from dlsweep.types import Axes
 
 _WIDTH, _LEFT, _RIGHT = 4.2, 3.8, 2.8  # inches: of the effects, of the claims, of the verdicts
 _HEADER, _LEAST, _GAP = 0.26, 0.34, 0.05  # inches: height of the header, least height of a row, between two rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.networks import Networks, Pictures, class_names, image_shape
@@ -13,10 +12,7 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.images import gallery
 from dlsweep.registry import Count
 from dlsweep.text import plural
-from dlsweep.types import Array
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import Array, DataFrame
 
 
 @plots.register(table="predictions", arrange=Facets.whole, needs=("images",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,13 +10,11 @@ from dlsweep.analysis.facets import Cell, Facets, SplitName
 from dlsweep.analysis.scores import Scores, cell_scores, chance, metric_in
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import MISSING, Colours
-from dlsweep.plots.fitting import LABEL, fit, under
+from dlsweep.plots.images import MISSING, Colours
+from dlsweep.plots.layout import LABEL, fit, under
 from dlsweep.plots.panels import Words, bare, panels
 from dlsweep.storage.tables import Moment
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from dlsweep.types import Axes
 
 _CELL = 1.25, 0.62  # inches
 _FAR = 30.0  # times the median: a loss beyond that takes the last colour

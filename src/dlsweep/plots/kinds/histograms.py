@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks, short
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.panels import Words, empty, panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from dlsweep.types import Axes
 
 
 @plots.register(table="layers", places=("rows", "columns"))

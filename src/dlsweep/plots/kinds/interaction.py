@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,16 +16,13 @@ from dlsweep.errors import UsageError
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import under
+from dlsweep.plots.layout import under
 from dlsweep.plots.legend import mark
 from dlsweep.plots.names import factor_names, named
 from dlsweep.plots.panels import Words, panels
 from dlsweep.storage.tables import Moment
 from dlsweep.text import nearest
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from dlsweep.types import Axes, DataFrame
 
 
 @plots.register(table="runs", needs=("plain seeds", "two factors", "whole grid"))

@@ -11,8 +11,8 @@ from dlsweep.analysis.layers import SIZES, At, LayerMaps, Quantity
 from dlsweep.plots import captions
 from dlsweep.plots.axes import set_ticks
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.colours import CENTRED, Colours
-from dlsweep.plots.fitting import under
+from dlsweep.plots.images import CENTRED, Colours
+from dlsweep.plots.layout import under
 from dlsweep.plots.names import factor_name
 from dlsweep.plots.panels import Words, empty, panels
 

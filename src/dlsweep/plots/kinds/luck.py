@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from dlsweep.analysis.chance import source_words
 from dlsweep.analysis.decomposition import TIMES
 from dlsweep.analysis.effect_tables import percent
 from dlsweep.analysis.facets import Cell, Facets, FactorName, SplitName, refuse_mixed
 from dlsweep.analysis.frames import counted, crossing
-from dlsweep.analysis.luck import shares
+from dlsweep.analysis.luck import shares, source_words
 from dlsweep.analysis.scores import metric_in
 from dlsweep.errors import UsageError
 from dlsweep.metrics import Metric
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import NAME
+from dlsweep.plots.layout import NAME
 from dlsweep.plots.panels import Words, empty, name_rows, panels
 from dlsweep.storage.tables import Moment
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
+from dlsweep.types import DataFrame, Figure
 
 _ROW = 0.24  # inches of a line
 
@@ -58,9 +54,10 @@ def luck(
     varied = TIMES.join(f"{number} seeds of the {source_words(source)}" for source, number in crossed.items())
     foot = [f"{varied}; lines: 95 % interval of a share."]
     foot += ["An estimate below 0 is 0."] * any(table["negative"].any() for table in tables.values())
+    sources = next(iter(tables.values()))["source"]
     words = Words(
         x=f"share of the variance of {metric.words}",
-        ticks=[_two_lines(source) for source in next(iter(tables.values()))["source"]],
+        ticks=[source_words(source).replace(TIMES, f"{TIMES.rstrip()}\n") for source in sources],
         foot=" ".join(foot),
         **captions.headings(facets),
     )
@@ -79,10 +76,6 @@ def _tables(facets: Facets, metric: Metric, crossed: Mapping[str, int]) -> dict[
     if not tables:
         raise UsageError("there is nothing to show: no arm has a value for every combination of seeds")
     return tables
-
-
-def _two_lines(source: str) -> str:
-    return source_words(source).replace(TIMES, f"{TIMES.rstrip()}\n")
 
 
 def _draw(words: Words, facets: Facets, tables: Mapping[Cell, DataFrame]) -> Figure:

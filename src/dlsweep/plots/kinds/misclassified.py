@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dlsweep.analysis.networks import Mistakes, Networks
+from collections.abc import Sequence
+
+from dlsweep.analysis.networks import Networks, Pictures, image_shape, mistakes
 from dlsweep.plots import captions
 from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.images import gallery
 from dlsweep.registry import Count
+from dlsweep.types import Array, DataFrame
 
 
 @plots.register(table="predictions", needs=("images",))
@@ -21,36 +24,41 @@ def misclassified(facets: Networks, *, count: Count = 24) -> Chart:
     >>> list(plots["misclassified"].settings)[:3]
     ['arm', 'seed', 'count']
     """
-    first = facets.on(facets.frame.iloc[:1])
+    model, status, first = facets.first()
     title = captions.headings(first, f"seed {first.frame['seed'].iloc[0]}")["title"]
-    return draw(Mistakes.of(facets, count), title, str(first.frame["status"].iloc[0]))
+    data = facets.results.data(first.frame)
+    image_shape(data, "misclassified")
+    found, pictures = mistakes(first, model, data), Pictures(data)
+    images = [] if found is None else [pictures[i] for i in found["image"][:count]]
+    return draw(found, images, len(data.arrays.t_test), title, status)
 
 
-def draw(found: Mistakes | None, title: str, status: str = "done") -> Chart:
-    """Draw the mistakes, or the status of a run without predictions."""
+def draw(found: DataFrame | None, images: Sequence[Array], total: int, title: str, status: str = "done") -> Chart:
+    """Draw the images of the first mistakes, or the status of a run without predictions. total: of the test images."""
     import pandas as pd
 
-    wrong = f"{found.wrong:,} of {found.total:,} test images are wrong" if found else f"{status}: no predictions"
-    caption = _caption(found) if found and found.images else ""
-    labels, predicted = (found.labels, found.predicted) if found else ([], [])
-    ends = [f" ({p:.2f})" for p in found.probability] if found and found.probability else [""] * len(labels)
+    columns = ["label", "predicted", "probability"]
+    shown = pd.DataFrame(columns=columns) if found is None else found[columns].head(len(images))
+    wrong = f"{status}: no predictions" if found is None else f"{len(found):,} of {total:,} test images are wrong"
+    caption = "" if found is None else _caption(shown, len(found))
+    ends = [f" ({p:.2f})" if p == p else "" for p in shown["probability"]]
     figure = gallery(
-        found.images if found else [],
-        [(label, "") for label in labels],
-        [*zip(predicted, ends)],
-        title=captions.joined(wrong * bool(found), title),
+        images,
+        [(label, "") for label in shown["label"]],
+        [*zip(shown["predicted"], ends)],
+        title=title if found is None else captions.joined(wrong, title),
         foot=caption,
-        nothing="every test image is right" if found else wrong,
+        nothing=wrong if found is None else "every test image is right",
     )
-    columns_of = ("labels", "predicted", "probability")
-    data = pd.DataFrame({name: pd.Series(getattr(found, name) if found else []) for name in columns_of})
-    return Chart(figure, caption, f"{captions.joined(wrong, title)}.", data.rename(columns={"labels": "label"}))
+    return Chart(figure, caption, f"{captions.joined(wrong, title)}.", shown)
 
 
-def _caption(found: Mistakes) -> str:
+def _caption(shown: DataFrame, wrong: int) -> str:
     """Return how to read the images, and which of the mistakes they are."""
-    few, count = len(found.images) < found.wrong, len(found.images)
-    if not found.probability:
+    if shown.empty:
+        return ""
+    few, count = len(shown) < wrong, len(shown)
+    if shown["probability"].isna().all():
         order = f"the first {count} mistakes" if few else "the mistakes"
         return f"Below each image its label, then the predicted class; {order} in the order of the data."
     order = f"the {count} most confident mistakes." if few else "the most confident mistakes first."

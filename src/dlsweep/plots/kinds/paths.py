@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +13,11 @@ from dlsweep.analysis.facets import Facets, labels
 from dlsweep.plots import captions, style
 from dlsweep.plots.axes import set_ticks, short
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import LABEL, NOTE, fit, text_width
+from dlsweep.plots.layout import LABEL, NOTE, fit, text_width
 from dlsweep.plots.legend import level_colours, level_group, mark
 from dlsweep.plots.names import level_names
 from dlsweep.plots.panels import GAP, Words, panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from dlsweep.types import Axes, DataFrame
 
 _LOW, _HIGH, _LINE = "#ffffff", "#dfe6ec", "#b3bfca"  # of the ground: the deeper, the lighter
 

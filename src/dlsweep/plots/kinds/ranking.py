@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.statistics import fewest_seeds
 from dlsweep.config.claims import ALPHA
 from dlsweep.plots import captions, style
 from dlsweep.plots.chart import Chart, plots
-from dlsweep.plots.fitting import NAME
+from dlsweep.plots.layout import NAME
 from dlsweep.plots.panels import Words, panels
 from dlsweep.text import plural
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 _ROW, _LINE = 0.34, 0.18  # inches, of an arm; ranks between two lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from dlsweep.plots.names import factor_name
 from dlsweep.registry import Fraction
 from dlsweep.storage.tables import Moment
 from dlsweep.text import sentence
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 
 @plots.register(table="runs", places=("rows", "columns", "lines"))

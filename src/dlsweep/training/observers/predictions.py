@@ -71,7 +71,7 @@ class Predictions(Observer):
 
     def _again(self, t: int, stack: Stack) -> None:
         """Evaluate the networks that some runs have kept of an iteration."""
-        kept = [one for position in stack.positions if (one := self.kept[position])]
+        kept = [one.parameters for position in stack.positions if (one := self.kept[position])]
         self.blocks, self.positions = [], stack.positions
         evaluation(State.of(stack, kept), t, 0.0, self.samples, {}, [self._add], on=[PREDICTED])
         self._note(t, stack.positions)
