@@ -37,11 +37,14 @@ def here() -> Machine:
     return Machine(machine.processor(), ", ".join(libraries) or "unknown BLAS", version("numpy"))
 
 
-def blas() -> list[dict[str, Any]]:
+@cache
+def blas() -> tuple[dict[str, Any], ...]:
     """Return NumPy's libraries of matrix products in this process. Other packages may load further ones."""
+    import numpy  # noqa: F401  (they are loaded with it)
+
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     own = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
-    return [{key: pool.get(key) for key in ("internal_api", "version", "architecture")} for pool in own]
+    return tuple({key: pool.get(key) for key in ("internal_api", "version", "architecture")} for pool in own)
 
 
 def signed(rows: pa.Table) -> pa.Table:

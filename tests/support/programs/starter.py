@@ -15,6 +15,12 @@ import threading
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import dlsweep
+from dlsweep.registry import Registry
 
 HEAVY = (
     "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patheffects", "matplotlib.style", "pandas",
@@ -31,6 +37,25 @@ for module in (*HEAVY, *(f"dlsweep.{name}" for name in OWN)):
     import_module(module)
 for module in (*filter(find_spec, NEWER), *(REMOTE if find_spec("s3fs") else ())):
     import_module(module)
+
+
+def warm_up():
+    """Train, compare and draw a tiny sweep: this builds once what each program would build again at its first use."""
+    with TemporaryDirectory() as folder:
+        samples = {"x_train": np.eye(6), "t_train": np.arange(6) % 3, "x_test": np.eye(6), "t_test": np.arange(6) % 3}
+        np.savez(Path(folder, "tiny.npz"), **samples)
+        config = {
+            "name": "tiny", "data": {"npz": {"path": str(Path(folder, "tiny.npz"))}}, "model": {"mlp": {"hidden": [4]}},
+            "train": {"iterations": 2, "batch_size": 2}, "seeds": 2, "grid": {"activation": ["tanh", "relu"]},
+        }  # fmt: skip
+        results = dlsweep.run(dlsweep.load(config), output=folder, executor="inline", quiet=True)
+        results.leaderboard()
+        dlsweep.plot(results)
+    for registry in filter(lambda thing: isinstance(thing, Registry), gc.get_objects()):
+        registry._asked_plugins = False  # a program has packages of its own
+
+
+warm_up()
 gc.freeze()  # else the collector touches, and so copies, every page in every fork
 sys.dont_write_bytecode = True  # a test may change a module twice in the second that bytecode is dated to
 
