@@ -264,6 +264,29 @@ def test_a_merge_that_is_interrupted_at_any_write_is_completed_by_the_next_one(
     assert number == 2 + 2 * 3  # sweep.yaml, sweep.json, and the tables of two chunks
 
 
+def test_torn_records_of_shards_and_of_the_target_lose_nothing(dlsweep: Dlsweep) -> None:
+    """The power failed while they were written. They are remade from sweep.yaml, with an absolute path of the data."""
+    config = dlsweep.folder / "tiny.yaml"
+    config.write_text(config.read_text("utf-8").replace("tiny.npz", str(dlsweep.folder / "tiny.npz")), "utf-8")
+    dlsweep("run", "tiny.yaml", "-j", "1", "-q")
+    for i in range(3):
+        dlsweep("run", "tiny.yaml", "--shard", f"{i}/3", "-j", "1", "-q")
+    shards = [dlsweep.folder / f"results/tiny.shard-{i}-of-3" for i in range(3)]
+    dlsweep("merge", "results/united", str(shards[0]))
+    for folder in (shards[1], shards[2], dlsweep.folder / "results/united"):
+        record = folder / "sweep.json"
+        record.write_bytes(record.read_bytes()[:400])
+    for table in ("curves", "predictions", "runs"):
+        shutil.rmtree(shards[2] / table)  # its first chunk was not trained yet
+    done = dlsweep("merge", "results/united", *map(str, shards[1:]))
+    assert "its runs are those of" in done.stderr
+    assert "the folder has no runs yet" in done.stderr
+    assert "runs of the sweep are in none of these folders" in done.stderr
+    dlsweep("run", "tiny.yaml", "--shard", "2/3", "-j", "1", "-q")
+    dlsweep("merge", "results/united", str(shards[2]))
+    same(dlsweep.folder / "results/tiny", dlsweep.folder / "results/united", "runs", "curves", "predictions")
+
+
 def test_a_folder_that_is_named_twice_or_through_a_link_counts_once(dlsweep: Dlsweep) -> None:
     dlsweep("run", "tiny.yaml", "--shard", "0/2", "-j", "1", "-q")
     (dlsweep.folder / "link").symlink_to("results/tiny.shard-0-of-2")

@@ -213,7 +213,6 @@ def test_a_scheduler_that_is_killed_ends_the_sweep_with_a_sentence(dlsweep: Dlsw
     assert "ERROR" not in messages
     cluster.end()
     assert "runs are done already" in dlsweep("run", "tiny.yaml", *LONG, "-j", "1").stderr
-    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(TORTURE_SECONDS, marks=pytest.mark.torture)])
@@ -427,8 +426,9 @@ def test_a_worker_that_comes_later_is_checked_as_well(dlsweep: Dlsweep, cluster:
     assert "workers of Dask cannot train this sweep:\n  tcp://127.0.0.1:" in messages
     assert fault in messages
     assert "Traceback" not in messages
-    dlsweep("run", "tiny.yaml", *LONG, "-j", "1", "-q")
-    same(dlsweep.folder / "results/tiny", train_in_one_process(dlsweep, *LONG[2:]))
+    results = package.open_results(dlsweep.folder / "results/tiny")
+    assert 1 <= results.counts["done"] < 12
+    assert len(results.curves) == 6 * results.counts["done"]
 
 
 DEADLY_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"

@@ -199,6 +199,20 @@ def test_the_holder_of_the_lease_keeps_what_an_earlier_one_published_late(folder
     assert len([name for name in keys() if name.endswith(".parquet")]) == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\x00", b"../../x", CURVES_A.encode()])
+def test_a_marker_that_another_program_wrote_costs_no_run(folder: RemoteFolder, content: bytes) -> None:
+    put(folder, CURVES_A, A)
+    folder._objects.put("runs/.0123456789abcdef", content)
+    folder._objects.put(B, b"b")  # by a runner that was killed
+    folder.clean("runs")
+    assert folder.list("runs") == []
+    put(folder, CURVES_A, A)
+    assert folder.list("runs") == [A]
+    folder.clean("runs")
+    assert len([name for name in keys() if "/runs/" in name]) == 2
+    assert not [name for name in keys() if not name.startswith("/bucket/results/")]
+
+
 def test_of_two_parts_of_a_chunk_the_marker_names_one(folder: RemoteFolder) -> None:
     for name in (CURVES_B, B):
         folder.put(name, b"b")
@@ -339,6 +353,8 @@ def test_urls_that_cannot_be_used() -> None:
     assert "secret" not in str(error.value)
     with pytest.raises(UsageError, match="no file system 's4'"):
         located("s4://bucket")
+    with pytest.raises(UsageError, match=r"^ftp://127.0.0.1:9/x cannot be used: .*refused"):
+        located("ftp://127.0.0.1:9/x")
     with pytest.raises(UsageError, match=r"^s3:///results cannot be used: .*bucket"):
         located("s3:///results")
     with pytest.raises(UsageError, match="is not the name of a folder"):

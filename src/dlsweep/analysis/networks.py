@@ -183,19 +183,18 @@ def first_kernels(model: Model, kind: str) -> Array:
     return w if w.ndim == 4 else w.reshape(len(w), *image_shape(model.data, kind))
 
 
-def mistakes(facets: Networks, data: Dataset) -> DataFrame | None:
-    """Return a row for each test image that the first run misclassifies; None without weights and predictions.
+def mistakes(run: Networks, model: Model | None, data: Dataset) -> DataFrame | None:
+    """Return a row for each test image that a run misclassifies; None without weights and predictions.
 
     Columns: `image`, its position; `label` and `predicted`, names of classes; `probability` of the predicted class. The
     most confident mistakes are first. Without weights there is no probability, and they are in the order of the data.
     """
     import pandas as pd
 
-    first = facets.frame.iloc[:1]
-    if model := facets.load(dict(first.iloc[0])):
+    if model:
         p = model.probabilities(data.arrays.x_test)
         predicted, probability = p.argmax(axis=1), p.max(axis=1).astype(float)
-    elif own := [*facets.predicted(first).values()]:
+    elif own := [*run.predicted(run.frame).values()]:
         predicted, probability = own[0], np.full(len(own[0]), np.nan)
     else:
         return None

@@ -186,20 +186,18 @@ def response_series(facets: Facets, x: str, metric: Metric) -> Iterator[Placed]:
     ends, guess = np.array([frame[x].min(), frame[x].max()]), chance(frame, metric.y)
     for cell, part in facets:
         for (level, without), group in part.groupby([_lines(facets, part), part[x].isna()], sort=False, observed=True):
-            points, at = np.unique(group[x].fillna(ends[0]), return_inverse=True)
-            for mixed in np.flatnonzero(group.groupby(at)["arm"].nunique() > 1):
-                refuse_mixed(group[at == mixed], "line")
-            kept = (group["status"] != "failed").to_numpy()
-            at, values = at[kept], counted(group[kept], [metric.name])[:, 0]
-            seeds, seed = np.unique(group["seed"][kept], return_inverse=True)
-            each = np.full((len(seeds), len(points)), np.nan)
-            each[seed, at] = values
-            diverged = (group["status"][kept] == "diverged").to_numpy()
-            crosses = np.column_stack([points[at], np.where(np.isfinite(values), values, np.inf)])[diverged]
+            group = group.assign(at=group[x].fillna(ends[0]), value=counted(group, [metric.name])[:, 0])
+            for _, of_point in group.groupby("at"):
+                refuse_mixed(of_point, "line")
+            points = np.unique(group["at"])
+            kept = group[group["status"] != "failed"]
+            each = kept.pivot(index="seed", columns="at", values="value").reindex(columns=points).to_numpy()
+            diverged = kept[kept["status"] == "diverged"].sort_values("at", kind="stable")
+            marks = diverged[["at", "value"]].fillna(np.inf).to_numpy()
             if without:
                 points, each = ends, np.repeat(each, 2, axis=1)
             if len(each):
-                status, marks = np.full(len(each), "done"), crosses[np.argsort(crosses[:, 0], kind="stable")]
+                status = np.full(len(each), "done")
                 about: dict[str, Any] = {"bounds": bounds_of(metric.y), "replication": replication(group)}
                 yield cell, Series(str(level), metric.split, points, each, status, guess, marks, **about)
 

@@ -20,10 +20,9 @@ from dlsweep.config.claims import Claim
 from dlsweep.config.runs import Run
 from dlsweep.factors import BY_NAME
 from dlsweep.text import NUMBER, identifier
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.storage.record import Record
 
 

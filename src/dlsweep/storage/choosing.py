@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dlsweep.errors import UsageError
 from dlsweep.text import did_you_mean, label_text, nearest, similar
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.storage.results import Results
 
 _COMMAS = re.compile(r",(?![^\[]*\])")  # outside brackets

@@ -31,7 +31,7 @@ def compact(store: Store, check: Callable[[], None] = lambda: None) -> None:
     another sweep, whose tables may differ, or two parts with the same run are in the folder. check: raises to stop.
     """
     listed = store.listed()
-    if len(listed["runs"]) <= MOST or store.is_shared():
+    if len(listed["runs"]) <= MOST or any(map(store.is_beside, listed["runs"].values())):
         return
     told = counted({s: rows for s in listed["runs"] for rows in _read(store, listed, s, ["runs"]).values()})
     store.remove(told.replaced.intersection(listed["runs"]))  # a worker that outlived its killed runner wrote it late
@@ -59,7 +59,8 @@ def unite(
         if not chunk or has_failed(chunk["runs"]):
             continue
         kind = _kind(chunk)
-        if kind in groups and groups[kind].has_arms_of(chunk):
+        # Nothing would tell the ensembles of two arms with the same name apart.
+        if kind in groups and not groups[kind].arms.isdisjoint(chunk["runs"]["arm"].to_pylist()):
             groups.pop(kind).commit(store)
         group = groups.setdefault(kind, _Group())
         if group.ids.isdisjoint(chunk["runs"]["run_id"].to_pylist()):
@@ -98,10 +99,6 @@ class _Group:
     arms: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     bytes: int = 0
-
-    def has_arms_of(self, chunk: Chunk) -> bool:
-        """Tell if a chunk has an arm with the name of one here: nothing would tell their ensembles apart."""
-        return not self.arms.isdisjoint(chunk["runs"]["arm"].to_pylist())
 
     def add(self, stem: str, chunk: Chunk) -> None:
         self.chunks[stem] = chunk

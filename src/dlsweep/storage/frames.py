@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,7 @@ from dlsweep.errors import ResultsDamaged
 from dlsweep.randomness import Seeds
 from dlsweep.storage import changes, contents, record
 from dlsweep.storage.reading import Reader
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from dlsweep.types import DataFrame
 
 
 def runs_frame(reader: Reader) -> DataFrame:

@@ -16,10 +16,9 @@ from dlsweep.storage import compatibility, parts
 from dlsweep.storage.location import is_remote
 from dlsweep.training.model import Model, start
 from dlsweep.training.result import Checkpoint
+from dlsweep.types import DataFrame
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from dlsweep.datasets import Dataset
     from dlsweep.storage.results import Results
 

@@ -20,11 +20,10 @@ from dlsweep.storage.reading import Reader
 from dlsweep.storage.tables import STATUSES
 from dlsweep.text import plural
 from dlsweep.training.result import PREDICTED
-from dlsweep.types import Array
+from dlsweep.types import Array, DataFrame
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pandas import DataFrame
 
     from dlsweep.analysis.measured import Measured
     from dlsweep.analysis.predictions import Correctness

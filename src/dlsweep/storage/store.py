@@ -119,10 +119,6 @@ class Store:
         found = {stem: rows for stem, name in listed.items() if (rows := known[name]) is not None}
         return counted(found, self.tables.given)
 
-    def is_shared(self) -> bool:
-        """Tell if the folder has parts of the sweep beside this one."""
-        return any(map(self.is_beside, self.folder.list("runs")))
-
     def is_beside(self, name: str) -> bool:
         """Tell if a part belongs to the sweep beside this one."""
         return bool(self.beside) and parts.sweep(self.folder, name) == self.beside

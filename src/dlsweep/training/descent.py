@@ -67,7 +67,8 @@ def _paths(
             if t:
                 lr = settings["lr"] * schedule(t, steps, **scheduled)
                 w, *slots = stepped(w, gradient + _noise(landscape, runs, t), t, *slots, **settings | {"lr": lr})
-            loss, gradient = _at(landscape, w)
+            loss, slopes = landscape.at(*w.T)
+            gradient = np.stack(slopes, axis=1)
             if not t:
                 limits = divergence.limit(loss, 1.0)
             finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1) & (loss <= limits)
@@ -82,12 +83,6 @@ def _paths(
                 break
 
     return path, ended
-
-
-def _at(landscape: Landscape, w: Array) -> tuple[Array, Array]:
-    """Return f, `(R,)`, and its gradient, `(R, 2)`, at the points w."""
-    loss, gradient = landscape.at(*w.T)
-    return loss, np.stack(gradient, axis=1)
 
 
 def _noise(landscape: Landscape, runs: Sequence[Run], t: int) -> Array:

@@ -24,13 +24,13 @@ def misclassified(facets: Networks, *, count: Count = 24) -> Chart:
     >>> list(plots["misclassified"].settings)[:3]
     ['arm', 'seed', 'count']
     """
-    first = facets.on(facets.frame.iloc[:1])
+    model, status, first = facets.first()
     title = captions.headings(first, f"seed {first.frame['seed'].iloc[0]}")["title"]
     data = facets.results.data(first.frame)
     image_shape(data, "misclassified")
-    found, pictures = mistakes(facets, data), Pictures(data)
+    found, pictures = mistakes(first, model, data), Pictures(data)
     images = [] if found is None else [pictures[i] for i in found["image"][:count]]
-    return draw(found, images, len(data.arrays.t_test), title, str(first.frame["status"].iloc[0]))
+    return draw(found, images, len(data.arrays.t_test), title, status)
 
 
 def draw(found: DataFrame | None, images: Sequence[Array], total: int, title: str, status: str = "done") -> Chart:
