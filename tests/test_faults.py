@@ -22,8 +22,13 @@ COVERED: dict[str, dict[str, str]] = {
         "sweep/test_torture.py": "test_runners_and_workers_that_are_killed_again_and_again",
         "sweep/test_executors.py": "test_workers_die_with_their_parent",
         "cluster/test_dask.py": "test_workers_that_are_killed_lose_nothing "
-        "test_a_task_whose_part_was_united_is_not_run_again test_a_runner_that_is_killed_is_followed_by_another",
-        "cluster/test_s3.py": "test_a_killed_runner_is_followed_and_a_second_one_is_refused",
+        "test_a_task_whose_part_was_united_is_not_run_again test_a_runner_that_is_killed_is_followed_by_another "
+        "test_workers_and_runners_that_are_killed_at_random_lose_nothing "
+        "test_a_scheduler_that_is_killed_ends_the_sweep_with_a_sentence "
+        "test_a_worker_that_dies_while_it_is_asked_is_left_out",
+        "cluster/test_s3.py": "test_a_killed_runner_is_followed_and_a_second_one_is_refused "
+        "test_workers_and_runners_that_are_killed_at_random_lose_nothing",
+        "test_files.py": "test_two_processes_may_write_a_file_at_once",
     },
     "3 disk full at each write": {
         "sweep/test_crashes.py": "test_a_full_disk_ends_the_sweep_with_a_sentence_and_it_goes_on_later",
@@ -114,6 +119,10 @@ COVERED: dict[str, dict[str, str]] = {
     },
     "24 a folder or cache from somebody else": {
         "sweep/test_received.py": "test_a_part_of_wrong_content_is_set_aside_as_the_message_says",
+        "cli/test_status.py": "test_a_note_that_another_program_wrote_disturbs_nobody "
+        "test_a_command_cannot_steer_the_terminal",
+        "cluster/test_remote.py": "test_a_lease_that_another_program_wrote_expires "
+        "test_a_marker_that_another_program_wrote_costs_no_run",
         "sweep/test_unreadable.py": "test_a_fifo_is_not_read test_nothing_is_written_through_a_link_to_a_file",
         "datasets/test_hostile.py": "test_pipes_and_devices_are_no_files test_nothing_is_written_through_links",
         "cli/test_terminal.py": "test_a_table_cannot_steer_the_terminal",

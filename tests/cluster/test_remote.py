@@ -353,6 +353,8 @@ def test_urls_that_cannot_be_used() -> None:
     assert "secret" not in str(error.value)
     with pytest.raises(UsageError, match="no file system 's4'"):
         located("s4://bucket")
+    with pytest.raises(UsageError, match=r"^ftp://127.0.0.1:9/x cannot be used: .*refused"):
+        located("ftp://127.0.0.1:9/x")
     with pytest.raises(UsageError, match=r"^s3:///results cannot be used: .*bucket"):
         located("s3:///results")
     with pytest.raises(UsageError, match="is not the name of a folder"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -92,15 +93,19 @@ def about(task: Task | None, dask_worker: Any = None) -> About:
             record = -1
     memory = dask_worker.memory_manager.memory_limit or machine.memory()
     threads = dask_worker.state.nthreads
-    return About(
-        version("dlsweep"), platform.python_version(), version("numpy"), threads, memory, here(), record, lacks
-    )
+    return About(*_versions(), threads, memory, here(), record, lacks)
+
+
+@cache
+def _versions() -> tuple[str, str, str]:
+    """Return the versions of dlsweep, Python and NumPy, read once: every chunk asks for them."""
+    return version("dlsweep"), platform.python_version(), version("numpy")
 
 
 def needed(task: Task) -> About:
     """Return the facts that a worker must share to work on this task."""
     record = crc32(task.store.folder.get("sweep.json"))
-    return About(version("dlsweep"), platform.python_version(), version("numpy"), 1, 0, here(), record)
+    return About(*_versions(), 1, 0, here(), record)
 
 
 def checked(client: Any, task: Task, needed: About) -> int:

@@ -63,7 +63,7 @@ def _remote(url: str, protocol: str) -> Path:
         path = UPath(url, **_options(protocol, fsspec.config.conf.get(protocol, {})))
         path.fs  # noqa: B018  imports the package of the file system
         path / "name"  # raises an error where a bucket is missing
-    except (ImportError, ValueError, TypeError) as error:
+    except (ImportError, ValueError, TypeError, OSError) as error:  # some file systems connect at once
         raise UsageError(f"{url} cannot be used: {error}") from error
     return cast(Path, path)
 
