@@ -65,12 +65,14 @@ def open_record(folder: Folder, config: Config | None = None) -> tuple[record.Re
             f"{damage}; it cannot be remade from {' or '.join(proofs)}: nothing proves that the folder's runs belong "
             "to it; run the folder's config with all overrides, or give the sweep another name"
         ) from damage
-    if found is None and (any(True for _ in _sweeps(folder)) if config else folder.list("runs")):
-        advice = record.ANEW if config else "copy this file, too, from where the runs come from"
-        raise ResultsDamaged(
-            f"{folder} holds runs but no {record.FILE}, without which their config is unknown; {advice}"
-        )
+    if config and found is None and any(True for _ in _sweeps(folder)):
+        raise without_record(folder, record.ANEW)
     return found, ""
+
+
+def without_record(folder: Folder, advice: str) -> ResultsDamaged:
+    """Return the error of a folder that has lost its record."""
+    return ResultsDamaged(f"{folder} holds runs but no {record.FILE}, without which their config is unknown; {advice}")
 
 
 def _own_record(folder: Folder) -> record.Record | None:

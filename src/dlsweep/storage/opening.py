@@ -28,6 +28,9 @@ def open_results(path: str | Path) -> Results:
     found, damage = compatibility.open_record(open_folder(folder))
     if damage:
         warn(damage)
+    if found is None and open_folder(folder).list("runs"):
+        advice = "copy this file, too, from where the runs come from"
+        raise compatibility.without_record(open_folder(folder), advice)
     if found is None:
         raise UsageError(f"there are no results in {folder}{_elsewhere(folder)}")
     return Results(folder, found, damage)
