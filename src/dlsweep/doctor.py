@@ -166,8 +166,11 @@ def _results(output: Path) -> tuple[str, str]:
     if output.exists() and not output.is_dir():
         return "not a folder", f"{output} is a file; give -o a folder"
     beside = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
-    with tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at:
-        told = _warnings(Path(at), beside)
+    try:
+        with tempfile.TemporaryDirectory(dir=beside, prefix=".dlsweep-") as at:
+            told = _warnings(Path(at), beside)
+    except OSError as error:
+        return "does not work", f"{beside} cannot be written ({error.strerror}); give -o a folder that can"
     free = shutil.disk_usage(beside).free
     if free < LITTLE_DISK:
         told.append(f"only {size(free)} are free")

@@ -36,7 +36,7 @@ def test_low_limits_and_folders_that_cannot_be_written_are_wrong(dlsweep: Dlswee
 
 def test_a_results_folder_that_is_read_only_is_wrong() -> None:
     (found,) = [one for one in doctor.examine(Path("/proc/results")) if one.part.startswith("results")]
-    assert found.wrong
+    assert found.wrong == "/proc cannot be written (No such file or directory); give -o a folder that can"
 
 
 def test_packages_that_are_too_old_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

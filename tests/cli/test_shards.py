@@ -238,6 +238,8 @@ def test_a_merge_that_is_interrupted_at_any_write_is_completed_by_the_next_one(
 
     def interrupted(self: LocalFolder, name: str, content: bytes) -> None:
         if not left[0]:
+            (self.path / name).parent.mkdir(exist_ok=True)
+            (self.path / name).with_name(f".{Path(name).name}.01234567.tmp").write_bytes(content[:9])  # as by a kill
             raise KeyboardInterrupt
         left[0] -= 1
         put(self, name, content)
@@ -258,6 +260,7 @@ def test_a_merge_that_is_interrupted_at_any_write_is_completed_by_the_next_one(
         if not ended:
             package.merge(target, shards)
         same(whole, target, "runs", "curves", "predictions")
+        assert [path.name for path in target.rglob(".*")] == [".lock"]
         shutil.rmtree(target)
         if ended:
             break

@@ -64,6 +64,13 @@ def test_predictions_have_a_row_per_image_with_its_true_class(swept: Dlsweep) ->
     accuracy = results(swept).runs.set_index("run_id")["final_test_accuracy"]
     np.testing.assert_allclose(right[accuracy.index], accuracy)
     assert own["image"].tolist() == [*range(20)] * 12
+    assert [*own][-3:] == ["image", "label", "predicted"]
+
+
+def test_an_export_leaves_the_predictions_of_the_results_whole(swept: Dlsweep, tmp_path: Path) -> None:
+    whole = results(swept)
+    dlsweep.export(whole, table="predictions", output=tmp_path / "predictions.csv")
+    assert len(whole.predictions["predicted"].iloc[0]) == 20
 
 
 def test_a_file_is_replaced_only_by_force(swept: Dlsweep) -> None:

@@ -23,6 +23,8 @@ data = typer.Typer(
 
 Name = Annotated[str, Argument(metavar="NAME", help="Name of a data set; see dlsweep data list.", show_default=False)]
 BY_HAND = "Files that were downloaded by hand, or a folder with them."
+FILE = "An .npz file, or a table: CSV or Parquet."
+WORDS = "Settings as in a config, such as label=kind test=0.2."
 
 
 @data.command("list")
@@ -88,12 +90,8 @@ def data_import(
 
 @data.command("check")
 def data_check(
-    file: Annotated[
-        Path, Argument(metavar="FILE", help="An .npz file, or a table: CSV or Parquet.", show_default=False)
-    ],
-    words: Annotated[
-        list[str] | None, Argument(metavar="key=value", help="Settings as in a config, such as label=kind test=0.2.")
-    ] = None,
+    file: Annotated[Path, Argument(metavar="FILE", help=FILE, show_default=False)],
+    words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
     as_json: Json = False,
 ) -> None:
     """Show how a file of your own is understood, with notes on doubts, before anything is trained."""

@@ -16,6 +16,7 @@ from dlsweep.text import half_width, interval_text, measured, number, p_text, pl
 if TYPE_CHECKING:
     from dlsweep.analysis.diff import Change, Diff
 
+OTHER = "Folder of another sweep of the same arms."
 MOST = 20  # rows that are shown of changes that are not the same bits
 
 SUMMARY = {
@@ -28,10 +29,7 @@ SUMMARY = {
 
 def diff(
     a: Annotated[Path, Argument(parser=located, metavar="A", help="Folder of a sweep.", show_default=False)],
-    b: Annotated[
-        Path,
-        Argument(parser=located, metavar="B", help="Folder of another sweep of the same arms.", show_default=False),
-    ],
+    b: Annotated[Path, Argument(parser=located, metavar="B", help=OTHER, show_default=False)],
     as_json: Json = False,
 ) -> int:
     """Compare two result sets, paired by arm and seed.

@@ -27,6 +27,10 @@ IMAGE = "Height and width; or one for both. Default: 7; with --layer 28."
 LAYER = "One of several layers: window, stride (1), padding (0). Repeatable."
 SHAPE = "Shape of a sample. Default: 1,28,28."
 WORDS = "Settings such as variant=modern; also activation, normalization, …"
+MODEL = "Name from dlsweep list model, or a YAML file (- for standard input)."
+CLASSES = Option(parser=checked("--classes", AtLeast1), metavar="K", help="Number of classes. Default: 10.")
+UP_TO_Z = Annotated[int, Ge(1), Le(26)]
+FILTERS = Option(parser=checked("--filters", UP_TO_Z), metavar="F", help="Number of filters.")
 
 Input = Annotated[str, Option("--input", metavar="N,C,H,W", help="Images, channels, height, width; or H,W.")]
 Filter = Annotated[str, Option("--filter", metavar="KH,KW", help=WINDOW)]
@@ -48,9 +52,7 @@ def explain_im2col(
     filter_: Filter = "2,2",
     stride: Stride = "1",
     pad: Pad = "0",
-    filters: Annotated[
-        int, Option(parser=checked("--filters", Annotated[int, Ge(1), Le(26)]), metavar="F", help="Number of filters.")
-    ] = 2,
+    filters: Annotated[int, FILTERS] = 2,
     no_transpose: Annotated[bool, Option("--no-transpose", help="Show the result of axes in the wrong order.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -128,15 +130,10 @@ def _given(text: str | None, default: str) -> str:
 
 @explain.command("model")
 def explain_model(
-    model: Annotated[
-        str,
-        Argument(metavar="MODEL|CONFIG", help="Name from dlsweep list model, or a YAML file (- for standard input)."),
-    ],
+    model: Annotated[str, Argument(metavar="MODEL|CONFIG", help=MODEL)],
     words: Annotated[list[str] | None, Argument(metavar="key=value", help=WORDS)] = None,
     shape: Annotated[str | None, Option("--input", metavar="C,H,W", help=SHAPE)] = None,
-    classes: Annotated[
-        int | None, Option(parser=checked("--classes", AtLeast1), metavar="K", help="Number of classes. Default: 10.")
-    ] = None,
+    classes: Annotated[int | None, CLASSES] = None,
     as_json: Json = False,
 ) -> None:
     """Show a network's layers, parameters and multiply-adds.

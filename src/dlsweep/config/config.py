@@ -10,59 +10,43 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from dlsweep.config.claims import ALPHA, Claim, Looks, arm_id
+from dlsweep.config.claims import Claim, Looks, arm_id
 from dlsweep.config.expansion import arms
 from dlsweep.config.resolved import differences
-from dlsweep.config.rules import Rules
 from dlsweep.config.runs import Arm, Evaluate, Run, Train
 from dlsweep.config.seeds import Replicates
-from dlsweep.config.sweep import Combination, Grids
-from dlsweep.config.tuning import Tuning, grouped
+from dlsweep.config.sweep import Design
+from dlsweep.config.tuning import grouped
 from dlsweep.config.words import FIELDS, numbers
 from dlsweep.datasets.division import by_seed
 from dlsweep.factors import BY_NAME
 from dlsweep.registry import Choice
-from dlsweep.tasks import Task
 
 
-@dataclass(frozen=True, eq=False)
-class Config:
-    """A sweep: its name, its factors and their levels, its seeds, its plots; and the arms and runs that it expands to.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Config(Design):
+    """A sweep: its design, its factors and their levels, its plots; and the arms and runs that it expands to.
 
-    name: also of its folder of results. file: None for a config given as a mapping. text: the bytes as they were given.
-    replicates: of each arm, with their seeds. factors: the columns of the tables that hold levels, in the order of the
-    grid, and then those of the six standard factors that are not in it. plots: names from the registry of plots, with
-    their settings. count: runs before folding, `exclude` and `only`: an upper bound, known without expanding the grid.
-    notes: sentences for the user on what may not be meant. task: of its models, which have one in common. claims: on
-    its arms; alpha: of the tests of all claims together. looks: at the claims, if they are planned. tuning: the
-    settings that are chosen for each arm; None if none.
+    file: None for a config given as a mapping. text: the bytes as they were given. factors: the columns of the tables
+    that hold levels, in the order of the grid, and then those of the six standard factors that are not in it. plots:
+    names from the registry of plots, with their settings. count: runs before folding, `exclude` and `only`: an upper
+    bound, known without expanding the grid. notes: sentences for the user on what may not be meant. claims: on its
+    arms. looks: at the claims, if they are planned.
     """
 
-    name: str
     file: Path | None
     text: bytes
-    replicates: Replicates
     factors: tuple[str, ...]
     plots: tuple[Choice, ...]
-    evaluate: Evaluate
     count: int
     notes: tuple[str, ...]
-    task: Task
-    _blocks: Grids
-    _rules: Rules
     _resolved: Mapping[str, Any]
     looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
-    alpha: float = ALPHA
-    tuning: Tuning | None = None
-
-    @property
-    def _combinations(self) -> Iterator[Combination]:
-        return (one for blocks in self._blocks for block in blocks for one in block)
 
     @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
-        every = [one.labels for one in self._combinations]
+        every = [one.labels for one in self.combinations()]
         return {f: tuple(dict.fromkeys(labels[f] for labels in every if f in labels)) for f in self.factors}
 
     def levels(self, factor: str) -> tuple[str, ...]:
@@ -72,7 +56,7 @@ class Config:
     @cached_property
     def divided(self) -> bool:
         """True if the seeds of some arms draw their own test samples."""
-        choices = (one.fields["data"] for one in self._combinations if "data" in one.fields)
+        choices = (one.fields["data"] for one in self.combinations() if "data" in one.fields)
         return any(by_seed(choice.settings) for choice in choices)
 
     @cached_property
@@ -83,7 +67,7 @@ class Config:
     @cached_property
     def settings(self) -> tuple[str, ...]:
         """The columns that hold numeric settings, "optimizer.lr", sorted, without those that are factors."""
-        fields = ((f, one.fields[f]) for one in self._combinations for f in FIELDS if f in one.fields)
+        fields = ((f, one.fields[f]) for one in self.combinations() for f in FIELDS if f in one.fields)
         found = {column for field, value in fields for column in numbers(field, value)}
         return tuple(sorted(c for c in found - set(self.factors) if self.task.concerns(c)))
 
@@ -96,7 +80,7 @@ class Config:
         """Yield the arms, lazily, in the order of the grid; of arms that train the same network the first only."""
         members = tuple(sorted(self.seeds)) if self.evaluate.ensemble else ()
         evaluated = cache(self._evaluated)
-        for arm in (arm for arm, first in arms(self._blocks, self._rules) if arm is first):
+        for arm in (arm for arm, first in arms(self.blocks, self.rules) if arm is first):
             levels = {factor: arm.labels[factor] for factor in self.factors}
             evaluate = evaluated(arm.fields["train"], arm.fields["data"])
             choices = {factor: arm.fields[factor] for factor in BY_NAME}
@@ -140,11 +124,11 @@ class Config:
         only = [{factor: [arm.levels[factor]] for factor in self.varying} for arm in arms]
         kept = tuple({factor: tuple(labels) for factor, labels in arm.items()} for arm in only)
         whole = {**self._resolved, "only": only, **(resolved or {})}
-        return replace(self, _rules=replace(self._rules, only=kept), _resolved=whole, **changes)
+        return replace(self, rules=replace(self.rules, only=kept), _resolved=whole, **changes)
 
     def folds(self) -> list[tuple[str, str]]:
         """Return the names of arms that train the same network as an earlier one, each with the earlier name."""
-        folded = ((arm, first) for arm, first in arms(self._blocks, self._rules) if arm is not first)
+        folded = ((arm, first) for arm, first in arms(self.blocks, self.rules) if arm is not first)
         asked = (({**arm.labels, **ChainMap(*(one.asked for one in arm.combinations))}, first) for arm, first in folded)
         names = ((self._arm_name(labels), self._arm_name(first.labels)) for labels, first in asked)
         return [(name, first) for name, first in names if name != first]  # a union may name one arm twice

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
-from dlsweep.config.document import Key, Node, Place, Reading, each, whole
+from dlsweep.config.document import Key, Node, Place, Reading, each
 from dlsweep.config.draws import Draw, Draws
 from dlsweep.config.levels import Level, LevelSpec, SettingLevel, read_level, read_setting_levels
 from dlsweep.config.words import Factor, factor
@@ -89,43 +89,36 @@ def read_grids(node: Node | None, base: Mapping[str, Level], draws: Draws) -> Re
     return grids
 
 
-class _Draft(NamedTuple):
-    """An axis that is being read. rows: a node for each factor, then a cell in its place, or None after a mistake."""
-
-    key: Key
-    factors: tuple[Factor, ...]
-    rows: list[list[Any]]
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.rows) and not any(cell is None for row in self.rows for cell in row)
-
-
 def _read_grid(node: Node, base: Mapping[str, Level], draws: Draws) -> Reading[Grid]:
     faulty: set[str] = set()
-    drafts = []
+    written: dict[Key, tuple[Factor, ...]] = {}
+    nodes: dict[Factor, list[Node]] = {}  # one for each row
     for key, value in node.value.items():
         factors = yield from each(factor(part.strip(), key.place) for part in key.split(","))
         known = tuple(f for f in factors if f is not None)
         if len(known) < len(factors):
             faulty |= {part.strip().partition(".")[0] for part in key.split(",")}
-        else:
-            drafts.append(_Draft(key, known, (yield from _rows(key, known, value))))
-    yield from _repeated(drafts)
+            continue
+        written[key], rows = known, (yield from _rows(key, known, value))
+        for column, f in enumerate(known):
+            if f in nodes:
+                told = f"{f.name} is a factor of this grid already; give all its levels in one place"
+                yield key.place.mistake(told)
+            nodes.setdefault(f, [row[column] for row in rows])
 
     # Names come first: they tell which settings the values of the dotted factors have to fit.
-    for draft, column, f in _columns(drafts, dotted=False):
-        for row in draft.rows:
-            row[column] = yield from read_level(f.field, row[column], draws)
-    for draft, column, f in _columns(drafts, dotted=True):
-        entries = _entries(f.field, drafts, base)
-        owners = (yield from _owners(f, entries, draft.key.place)) if entries else []
-        for row in draft.rows:
-            alone = len(draft.factors) == 1
-            row[column] = (yield from _read_values(f, row[column], owners, draws, alone=alone)) if owners else None
+    cells: dict[Factor, list[Any]] = {}  # None after a mistake
+    for f in (f for f in nodes if not f.setting):
+        cells[f] = yield from each(read_level(f.field, one, draws) for one in nodes[f])
+    for key, f in ((key, f) for key, factors in written.items() for f in factors if f.setting):
+        entries, alone = _entries(f.field, cells, base), len(written[key]) == 1
+        owners = (yield from _owners(f, entries, key.place)) if entries else []
+        levels = (read_setting_levels(f, one, owners, draws, alone=alone) for one in nodes[f] if owners)
+        cells[f] = yield from each(levels)
 
-    faulty |= {f.field for draft in drafts if not draft.complete for f in draft.factors}
-    axes = tuple(Axis(d.key.place, d.factors, tuple(map(tuple, d.rows))) for d in drafts if d.complete)
+    complete = {key: own for key, own in written.items() if all(cells[f] and None not in cells[f] for f in own)}
+    faulty |= {f.field for key, factors in written.items() if key not in complete for f in factors}
+    axes = tuple(Axis(key.place, own, tuple(zip(*(cells[f] for f in own)))) for key, own in complete.items())
     yield from _contradictions(axes)
     return Grid(node.place, _drawn_together(axes), frozenset(faulty))
 
@@ -175,20 +168,12 @@ def _rows(key: Key, factors: tuple[Factor, ...], node: Node) -> Reading[list[lis
     return rows
 
 
-def _columns(drafts: list[_Draft], dotted: bool) -> Iterator[tuple[_Draft, int, Factor]]:
-    for draft in drafts:
-        for column, f in enumerate(draft.factors):
-            if bool(f.setting) is dotted:
-                yield draft, column, f
-
-
-def _entries(field: str, drafts: list[_Draft], base: Mapping[str, Level]) -> list[Entry]:
+def _entries(field: str, cells: Mapping[Factor, list[Any]], base: Mapping[str, Level]) -> list[Entry]:
     """The names of a field in this grid; none where they could not be read."""
-    columns = [(draft, column) for draft, column, f in _columns(drafts, dotted=False) if f.field == field]
-    specs = [row[column] for draft, column in columns for row in draft.rows]
-    if None in specs or any(not draft.rows for draft, _ in columns):
+    specs = cells.get(Factor.of(field), [base[field].spec])
+    if None in specs:
         return []
-    return list(dict.fromkeys(entry for spec in specs or [base[field].spec] for entry, _ in spec.choices))
+    return list(dict.fromkeys(entry for spec in specs for entry, _ in spec.choices))
 
 
 def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry]]:
@@ -201,24 +186,6 @@ def _owners(f: Factor, entries: list[Entry], place: Place) -> Reading[list[Entry
         hint = nearest(f.name, alike) if alike else nearest("", there)
         yield place.mistake(f"{f.name} applies to no {f.field} of this grid, which has {names}{hint}")
     return owners
-
-
-@whole
-def _read_values(
-    f: Factor, node: Node, owners: list[Entry], draws: Draws, *, alone: bool
-) -> Reading[tuple[SettingLevel, ...] | None]:
-    values = yield from read_setting_levels(f, node, owners, draws)
-    if values and len(values) > 1 and not (alone or values[0].draw):
-        yield node.place.mistake(f"a row has one value of {f.name}, got {node}")
-    return values or None
-
-
-def _repeated(drafts: list[_Draft]) -> Reading[None]:
-    seen: set[str] = set()
-    for place, f in [(draft.key.place, f) for draft in drafts for f in draft.factors]:
-        if f.name in seen:
-            yield place.mistake(f"{f.name} is a factor of this grid already; give all its levels in one place")
-        seen.add(f.name)
 
 
 def _contradictions(axes: tuple[Axis, ...]) -> Reading[None]:

@@ -235,10 +235,15 @@ def _read_label(level: Node, allowed: bool) -> Reading[str | None]:
 
 @whole
 def read_setting_levels(
-    factor: Factor, node: Node, owners: list[Entry], draws: Draws
+    factor: Factor, node: Node, owners: list[Entry], draws: Draws, *, alone: bool
 ) -> Reading[tuple[SettingLevel, ...]]:
-    """Read the levels of a dotted factor, checked for each entry that has the setting; None if there is a mistake."""
+    """Read the levels of a dotted factor, checked for each entry that has the setting; None if there is a mistake.
+
+    alone: True if no other factor moves together with it.
+    """
     nodes = yield from alternatives(owners[0], factor.setting, node, factor.name, draws)
+    if len(nodes) > 1 and not (alone or nodes[0].draw):
+        yield node.place.mistake(f"a row has one value of {factor.name}, got {node}")
     levels = []
     for one in nodes:
         checked = yield from each(check(owner, factor.setting, one, factor.name) for owner in owners)

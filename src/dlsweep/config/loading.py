@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -29,7 +29,7 @@ from dlsweep.config.runs import Arm
 from dlsweep.config.seeds import read_seeds
 from dlsweep.config.settings import read_settings
 from dlsweep.config.stating import draws_of, read_claims, read_tuning
-from dlsweep.config.sweep import Sweep, adapted
+from dlsweep.config.sweep import Design, Sweep, adapted
 from dlsweep.config.words import FIELDS, KEYS, OUTSIDE, TRAIN, Factor
 from dlsweep.errors import ConfigError, Mistake
 from dlsweep.factors import STANDARD
@@ -109,22 +109,15 @@ def _config(given: Source, overrides: Iterable[str], max_runs: int, checks: Iter
     if sweep is None:
         return None
     config = Config(
-        name=sweep.name,
+        **{shared.name: getattr(sweep, shared.name) for shared in fields(Design)},
         file=given.file,
         text=given.text,
-        replicates=sweep.seeds,
         factors=tuple(sweep.columns),
         plots=tuple(choice for _, choice in sweep.plots),
-        evaluate=sweep.evaluate,
         count=sweep.count,
         notes=(*notes_on(left_out), *dict.fromkeys(str(note) for notes in NOTES for note in notes(sweep))),
-        task=sweep.task,
-        _blocks=sweep.blocks,
-        _rules=sweep.rules,
         _resolved=resolve(sweep),
         claims=tuple(stated.claim for stated in sweep.claims),
-        alpha=sweep.alpha,
-        tuning=sweep.tuning,
     )
     if sweep.rules and next(config.arms(), None) is None:
         yield sweep.place_of("exclude", "only").mistake("exclude and only leave no arm at all")
@@ -149,7 +142,7 @@ def _read(document: Node, given: Source, max_runs: int, checks: Iterable[Check])
 
 
 def _too_many(sweep: Sweep, max_runs: int) -> Mistake:
-    arms = f"{plural(sweep.count // len(sweep.seeds), 'arm')} × {plural(len(sweep.seeds), 'seed')}"
+    arms = f"{plural(sweep.count // len(sweep.replicates), 'arm')} × {plural(len(sweep.replicates), 'seed')}"
     limit = f"the limit is {max_runs:,}; make it smaller, or raise the limit (--max-runs)"
     return sweep.place_of("grid", "seeds").mistake(f"the grid has {plural(sweep.count, 'run')} ({arms}), {limit}")
 
@@ -171,7 +164,7 @@ def _read_sweep(document: Node, given: Source) -> Reading[Sweep]:
         place=document.place,
         name=name,
         title=title,
-        seeds=seeds,
+        replicates=seeds,
         evaluate=evaluate,
         evaluate_nodes=evaluate_nodes,
         base=base,

@@ -29,7 +29,7 @@ def resolve(sweep: Sweep) -> dict[str, Any]:
         **resolved,
         "train": _effective(sweep, "train", _base_form(sweep, "train")["train"]),
         "evaluate": _effective(sweep, "evaluate", measured),
-        "seeds": sweep.seeds.resolved(),
+        "seeds": sweep.replicates.resolved(),
         "grid": [_grid_form(sweep, grid) for grid in sweep.grids],
         "exclude": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.exclude],
         "only": [{factor: sorted(labels) for factor, labels in rule.items()} for rule in sweep.rules.only],

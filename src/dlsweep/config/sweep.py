@@ -103,41 +103,56 @@ class Datasets:
         return {data: ", ".join(fingerprints) for data, fingerprints in found.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Design:
+    """The design of a sweep: its arms, as combinations of levels, and their replicates.
+
+    name: of the sweep, and of its folder of results. replicates: of each arm, with their seeds. task: of its models,
+    which have one in common. blocks: of each grid, whose product its arms are; none until they are made. rules: leave
+    some arms out. alpha: of the tests of all claims together. tuning: the settings that are chosen for each arm; None
+    if none.
+    """
+
+    name: str
+    replicates: Replicates
+    evaluate: Evaluate
+    task: Task = CLASSIFICATION
+    blocks: Grids = ()
+    rules: Rules = field(default_factory=Rules)
+    alpha: float = ALPHA
+    tuning: Tuning | None = None
+
+    def combinations(self) -> Iterator[Combination]:
+        """Yield the combinations of every block."""
+        return (one for blocks in self.blocks for block in blocks for one in block)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sweep(Design):
     """A config that has been read.
 
     top: the nodes under its keys; place: of the whole; evaluate_nodes: the settings of `evaluate` that are given;
-    plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake; task:
-    of its models; blocks: of each grid, none until they are made; datasets: that its arms use; alpha: of the tests of
-    the claims; tuning: None if no setting is tuned.
+    plots: each with its node; base: the level of each field outside the grid; faulty: the fields with a mistake;
+    datasets: that its arms use.
     """
 
     top: Mapping[Any, Node]
     place: Place
-    name: str
     title: str | None
-    seeds: Replicates
-    evaluate: Evaluate
     evaluate_nodes: Mapping[str, Node]
     base: Mapping[str, Level]
     grids: Sequence[Grid]
     plots: Sequence[tuple[Node, Choice]]
     faulty: frozenset[str]
-    task: Task = CLASSIFICATION
     factors: tuple[Factor, ...] = ()
     labels: Mapping[Level, str] = field(default_factory=dict)
-    blocks: Grids = ()
-    rules: Rules = field(default_factory=Rules)
     datasets: Datasets = field(default_factory=Datasets)
     claims: Sequence[Stated] = ()
-    alpha: float = ALPHA
-    tuning: Tuning | None = None
 
     @property
     def count(self) -> int:
         """The number of runs before folding, `exclude` and `only`."""
-        return sum(grid.count for grid in self.grids) * len(self.seeds)
+        return sum(grid.count for grid in self.grids) * len(self.replicates)
 
     @property
     def columns(self) -> list[str]:
@@ -175,10 +190,6 @@ class Sweep:
             own = [spec for axis in grid.axes for spec in axis.specs(field)]
             found += own or [self.base[field].spec]
         return found
-
-    def combinations(self) -> Iterator[Combination]:
-        """Yield the combinations of every block."""
-        return (one for blocks in self.blocks for block in blocks for one in block)
 
     def all(self, field: str) -> Iterator[Combination]:
         """Yield every combination that says something of a field."""
@@ -229,7 +240,7 @@ def adapted(sweep: Sweep) -> Reading[Sweep]:
     return replace(
         sweep,
         task=task,
-        seeds=(yield from _replicates(sweep, task)),
+        replicates=(yield from _replicates(sweep, task)),
         base={**sweep.base, "data": default_level("data", sweep.place, "none")},
         evaluate=replace(evaluate, every=evaluate.every or 1, on=task.splits),
         evaluate_nodes={},
@@ -260,18 +271,18 @@ def _replicates(sweep: Sweep, task: Task) -> Reading[Replicates]:
     noises = [value for model in models for value in model.values(task.chance)]
     noises += [level.value for axis in sweep.axes for level in axis.setting_levels("model", task.chance)]
     node = sweep.top.get("seeds")
-    if node is not None and sweep.seeds.crossed:
+    if node is not None and sweep.replicates.crossed:
         yield node.place.mistake(
             f"a {task.noun} has no sources of chance to cross, got {node}; write a number of seeds"
         )
-        return sweep.seeds
+        return sweep.replicates
     if any(noises):
-        return sweep.seeds
+        return sweep.replicates
     if node is None:
         return Replicates(range(1))
-    if len(sweep.seeds) > 1:
+    if len(sweep.replicates) > 1:
         yield node.place.mistake(
             f"without {task.chance} a descent is the same for every seed, got {node}; take seeds out, or add "
             f"{task.chance}, as in model: {{{models[0].name}: {{{task.chance}: 0.1}}}}"
         )
-    return sweep.seeds
+    return sweep.replicates

@@ -184,6 +184,7 @@ def _united(target: Path, folder: Folder, old: Record | None, opened: Sequence[R
         notes = recovery.repair(store)[1]
         store.discard()
     else:
+        folder.clean()  # a killed merge may have left a file before there was a record
         with suppress(FileNotFoundError):  # it was lost, but results do not need it
             folder.put("sweep.yaml", opened[0].files.get("sweep.yaml"))
     record = _record(first, [results.record for results in opened])

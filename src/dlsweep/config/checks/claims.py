@@ -48,7 +48,7 @@ def possible(sweep: Sweep) -> Iterator[Mistake]:
 
 def crossed(sweep: Sweep) -> Iterator[Mistake]:
     """Report claims on crossed seeds."""
-    if sweep.claims and sweep.seeds.crossed:
+    if sweep.claims and sweep.replicates.crossed:
         yield sweep.place_of("claims").mistake(
             "claims compare independent runs, and those of crossed seeds are not; write a number of seeds, such as "
             "seeds: 10, or take the claims out"

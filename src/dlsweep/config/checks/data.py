@@ -78,7 +78,7 @@ def ensembles(sweep: Sweep) -> Iterator[Mistake]:
     on = sweep.evaluate.on
     if sweep.ensemble is None:
         return
-    if sweep.seeds.crossed:
+    if sweep.replicates.crossed:
         yield sweep.ensemble.place.mistake(
             "evaluate.ensemble averages independent runs, and those of crossed seeds are not; write a number of seeds"
         )
@@ -185,10 +185,10 @@ _ADVICE = {
 def sources(sweep: Sweep) -> Iterator[Mistake]:
     """Report sources of chance that no arm draws from: their seeds would train the same networks again."""
     node = sweep.top.get("seeds")
-    if not sweep.seeds.crossed or node is None or sweep.every_fault:
+    if not sweep.replicates.crossed or node is None or sweep.every_fault:
         return
     for key, own in node.value.items():
-        if key not in sweep.seeds.crossed or (own.is_scalar and own.value == 1):
+        if key not in sweep.replicates.crossed or (own.is_scalar and own.value == 1):
             continue
         if key == "subset" and not any(one.fields["data"].settings.get("train") for one in sweep.all("data")):
             yield key.place.mistake(
@@ -217,8 +217,8 @@ def rounds(sweep: Sweep) -> Iterator[Mistake]:
         folds = found[one.fields["data"]].folds if one.fields["data"] in found else 0
         if not folds:
             continue
-        crossed, node = sweep.seeds.crossed, sweep.top.get("seeds")
-        seeds = [*(crossed.get("split", (0,)) if crossed else sweep.seeds.numbers)]
+        crossed, node = sweep.replicates.crossed, sweep.top.get("seeds")
+        seeds = [*(crossed.get("split", (0,)) if crossed else sweep.replicates.numbers)]
         short = {turn: {s for s in seeds if s // folds == turn} for turn in {s // folds for s in seeds}}
         turn, own = next(((turn, own) for turn, own in short.items() if len(own) < folds), (0, set()))
         if own:

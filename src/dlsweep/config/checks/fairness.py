@@ -71,12 +71,12 @@ def seeds(sweep: Sweep) -> Iterator[Mistake]:
         return
     node = sweep.top.get("seeds")
     place = sweep.place_of("tune")
-    if sweep.seeds.crossed:
+    if sweep.replicates.crossed:
         yield place.mistake("tune needs independent runs, and those of crossed seeds are not; write seeds: 10")
-    elif node is not None and max(sweep.seeds.numbers) >= FIRST_SEED:
+    elif node is not None and max(sweep.replicates.numbers) >= FIRST_SEED:
         yield node.place.mistake(
             f"seeds from {FIRST_SEED} on are for tuning, so that none of them is reported; got "
-            f"{max(sweep.seeds.numbers)}, write seeds below {FIRST_SEED}"
+            f"{max(sweep.replicates.numbers)}, write seeds below {FIRST_SEED}"
         )
     if len(FOLDER.format(sweep.name)) > LONGEST_NAME:
         place = sweep.top["name"].place if "name" in sweep.top else place

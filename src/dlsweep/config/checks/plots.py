@@ -62,17 +62,17 @@ def _train_and_test(sweep: Sweep) -> str:
 
 
 def _crossed_seeds(sweep: Sweep) -> str:
-    several = any(len(own) > 1 for own in sweep.seeds.crossed.values())
+    several = any(len(own) > 1 for own in sweep.replicates.crossed.values())
     return "" if several else "needs crossed seeds, such as seeds: {init: 10, batches: 10}"
 
 
 def _plain_seeds(sweep: Sweep) -> str:
     crossed = "needs plain seeds, such as seeds: 10; of crossed ones, luck shows the sources"
-    return crossed if sweep.seeds.crossed else ""
+    return crossed if sweep.replicates.crossed else ""
 
 
 def _two_seeds(sweep: Sweep) -> str:
-    return "" if len(sweep.seeds) > 1 else "compares the seeds of an arm, and there is one; write seeds: 2 or more"
+    return "" if len(sweep.replicates) > 1 else "compares the seeds of an arm, and there is one; write seeds: 2 or more"
 
 
 def _two_factors(sweep: Sweep) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from dlsweep.analysis.facets import Facets
 from dlsweep.analysis.networks import Networks, Pictures, class_names, image_shape
 from dlsweep.analysis.predictions import hard_images
@@ -12,7 +10,11 @@ from dlsweep.plots.chart import Chart, plots
 from dlsweep.plots.images import gallery
 from dlsweep.registry import Count
 from dlsweep.text import plural
-from dlsweep.types import Array, DataFrame
+
+_CAPTION = (
+    "Below each image its label with the share of all runs that are wrong, then the wrong class that most runs "
+    "predict with their share of all. Those that are wrong most often come first; each arm counts the same."
+)
 
 
 @plots.register(table="predictions", arrange=Facets.whole, needs=("images",))
@@ -39,20 +41,13 @@ def hardest(facets: Networks, *, count: Count = 24) -> Chart:
     title = f"wrong in {of}: {always:,} of {len(found):,} test images"
     seed = "" if facets.seed is None else f"seed {facets.seed}"
     title = captions.headings(facets, captions.joined(seed, title if predicted else ""))["title"]
-    return draw(shown, [pictures[i] for i in shown["image"]], title, captions.how_ended(facets.frame))
-
-
-def draw(shown: DataFrame, images: Sequence[Array], title: str, ended: str = "") -> Chart:
-    """Draw the images, or say that there are none. ended: how many runs have no predictions."""
-    caption = (
-        "Below each image its label with the share of all runs that are wrong, then the wrong class that most runs "
-        "predict with their share of all. Those that are wrong most often come first; each arm counts the same."
-    )
-    foot = (caption * bool(len(shown)) + f" {ended}: not counted." * bool(ended)).strip()
+    ended = captions.how_ended(facets.frame)
+    foot = (_CAPTION * bool(len(shown)) + f" {ended}: not counted." * bool(ended)).strip()
     labels, taken = (
         [(name, f" ({100 * share:.0f} %)") for name, share in zip(shown[names], shown[shares])]
         for names, shares in (("label", "wrong"), ("taken", "share"))
     )
     nothing = f"{ended}:\nno predictions" if ended else "every test image is right in every run"
+    images = [pictures[i] for i in shown["image"]]
     figure = gallery(images, labels, taken, title=title, foot=foot, nothing=nothing)
     return Chart(figure, foot, f"Test images that most runs get wrong. {title}.", shown)
