@@ -12,7 +12,7 @@ from tests.support.claims import store
 from dlsweep import open_results
 from dlsweep.analysis.null import null_check
 from dlsweep.analysis.questions import Contrast
-from dlsweep.analysis.sign_flips import SignFlips
+from dlsweep.analysis.sign_flips import PValues
 from dlsweep.errors import UsageError
 
 DRAWS = np.random.default_rng(1).normal(0.5, 0.1, (2, 40))
@@ -41,7 +41,7 @@ def test_a_test_that_is_wrong_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     results = store(tmp_path, GRID, value, seeds=16)
     right = Contrast.test
 
-    def one_sided(self: Contrast, margin: float = 0.0, sign: int = 1) -> SignFlips:
+    def one_sided(self: Contrast, margin: float = 0.0, sign: int = 1) -> PValues:
         found = right(self, margin, sign)
         return found._replace(two_sided=found.two_sided / 2)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlsweep.analysis.decomposition import TIMES
-from dlsweep.analysis.sign_flips import SignFlips
+from dlsweep.analysis.sign_flips import PValues
 from dlsweep.randomness import stream
 from dlsweep.types import DataFrame
 
@@ -76,7 +76,7 @@ def crossed_interval(d: ArrayLike, confidence: float = 0.95) -> tuple[float, flo
     return max(both, alone, key=lambda ends: ends[1] - ends[0])
 
 
-def overlapping_splits_test(differences: ArrayLike, overlap: float) -> SignFlips:
+def overlapping_splits_test(differences: ArrayLike, overlap: float) -> PValues:
     """Return p-values for a mean above 0, below 0, and different from 0, over splits of one data set that overlap.
 
     The splits share samples, so the variance of the mean is s² (1/J + n_test/n_train) (Nadeau & Bengio 2003, corrected
@@ -90,14 +90,14 @@ def overlapping_splits_test(differences: ArrayLike, overlap: float) -> SignFlips
 
     d = np.asarray(differences, np.float64)
     if len(d) < 2 or not np.isfinite(d).all():
-        return SignFlips(np.nan, np.nan, np.nan)
+        return PValues(np.nan, np.nan, np.nan)
     error = np.sqrt(d.var(ddof=1) * (1 / len(d) + overlap))
     if error <= 1e-12 * abs(d.mean()) or error == 0:  # the same difference in every split
         t = float(np.sign(d.mean())) * np.inf if d.mean() else 0.0
     else:
         t = d.mean() / error
     greater, less = float(stdtr(len(d) - 1, -t)), float(stdtr(len(d) - 1, t))
-    return SignFlips(greater, less, min(1.0, 2 * greater, 2 * less))
+    return PValues(greater, less, min(1.0, 2 * greater, 2 * less))
 
 
 def variance_of_mean(values: ArrayLike, sources: int, overlaps: Sequence[float] = ()) -> tuple[np.ndarray, np.ndarray]:

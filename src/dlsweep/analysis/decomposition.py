@@ -169,9 +169,8 @@ def flip_whole_seeds(contrasts: ArrayLike, *, key: str = "") -> float:
         return float((1 + (_squares(signs, gram) >= least).sum()) / (1 + RANDOM_PATTERNS))
     half = n // 2
     first = 1.0 - 2.0 * every_subset(half)
-    second = (
-        1.0 - 2.0 * every_subset(n - half)[: 2 ** (n - half - 1)]
-    )  # a pattern and its negative have the same sum of squares
+    different = 2 ** (n - half - 1)  # a pattern and its negative have the same sum of squares
+    second = 1.0 - 2.0 * every_subset(n - half)[:different]
     a, b = gram[:half, :half], gram[half:, half:]
     sums = _squares(first, a)[:, None] + _squares(second, b) + 2 * first @ gram[:half, half:] @ second.T
     return float((sums >= least).mean())

@@ -12,7 +12,7 @@ from dlsweep.analysis.crossed import crossed_interval, overlapping_splits_test
 from dlsweep.analysis.metrics import metric_of, metric_values
 from dlsweep.analysis.predictions import Correctness, has_predictions
 from dlsweep.analysis.sides import Sides, align, fitting, members, refuse_crossed, sides_of, untrained, with_untrained
-from dlsweep.analysis.sign_flips import SignFlips, sign_flip_interval, sign_flip_test
+from dlsweep.analysis.sign_flips import PValues, sign_flip_interval, sign_flip_test
 from dlsweep.analysis.statistics import Replication, interval
 from dlsweep.config.claims import Claim
 from dlsweep.config.runs import Arm
@@ -84,7 +84,7 @@ class Contrast:
         differences, cancelled = self._summed
         return np.where(cancelled, 0.0, sign * differences - margin)
 
-    def test(self, margin: float = 0.0, sign: int = 1) -> SignFlips:
+    def test(self, margin: float = 0.0, sign: int = 1) -> PValues:
         """Test `sign · contrast − margin` against 0."""
         return paired_test(self.beyond(margin, sign), self.overlap, self.sides.key)
 
@@ -116,7 +116,7 @@ class Contrast:
         return None if np.isnan(low) else (float(low), float(high))
 
 
-def paired_test(differences: Array, overlap: float, key: str = "") -> SignFlips:
+def paired_test(differences: Array, overlap: float, key: str = "") -> PValues:
     """Test paired differences against 0: by sign flips, or of splits that overlap as Nadeau and Bengio (2003).
 
     key: see `sign_flip_test`.

@@ -21,8 +21,8 @@ _MOST_JOINT, _BLOCK = 13, 2_000_000  # rows of which all patterns are compared t
 _TIE = 1e-9  # sums that differ by less, relative to Σ|d|, are equal: rounding would separate them
 
 
-class SignFlips(NamedTuple):
-    """p-values of a sign-flip test: for a mean above 0, below 0, different from 0."""
+class PValues(NamedTuple):
+    """p-values of a paired test: for a mean above 0, below 0, different from 0."""
 
     greater: float
     less: float
@@ -40,7 +40,7 @@ def paired(first: ArrayLike, second: ArrayLike, margin: float = 0.0) -> np.ndarr
     return np.where(tied, 0.0, np.where(tied, 0.0, first) - np.where(tied, 0.0, second) - margin)
 
 
-def sign_flip_test(differences: ArrayLike, *, key: str = "") -> SignFlips:
+def sign_flip_test(differences: ArrayLike, *, key: str = "") -> PValues:
     """Test that paired differences have mean 0, by the share of sign patterns whose sum is at least as extreme.
 
     All patterns are compared up to 20 differences; above that 10⁴ random ones and the data, and `key` names their
@@ -48,11 +48,11 @@ def sign_flip_test(differences: ArrayLike, *, key: str = "") -> SignFlips:
     twice the smaller one. A difference that is NaN makes every p NaN.
 
     >>> sign_flip_test([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    SignFlips(greater=0.015625, less=1.0, two_sided=0.03125)
+    PValues(greater=0.015625, less=1.0, two_sided=0.03125)
     """
     weights, tie = weighted(differences)
     if np.isnan(weights).any():
-        return SignFlips(np.nan, np.nan, np.nan)
+        return PValues(np.nan, np.nan, np.nan)
     if len(weights) <= MOST_EXACT:
         sums, data = subset_sums(weights), 0
     else:
@@ -60,7 +60,7 @@ def sign_flip_test(differences: ArrayLike, *, key: str = "") -> SignFlips:
     total = len(sums) + data
     greater = (int(np.count_nonzero(sums <= tie / 2)) + data) / total
     less = (int(np.count_nonzero(sums >= -tie / 2)) + data) / total
-    return SignFlips(greater, less, min(1.0, 2 * greater, 2 * less))
+    return PValues(greater, less, min(1.0, 2 * greater, 2 * less))
 
 
 def sign_flip_interval(differences: ArrayLike, alpha: float = 0.05, *, key: str = "") -> tuple[float, float]:

@@ -90,9 +90,8 @@ def dataset(
     elif test is None:
         train, test = _divided(train, wanted.test)
         wanted = wanted._replace(test=None)
-        found.append(
-            f"{plural(len(test.x), 'sample')} of {len(train.x) + len(test.x):,}, drawn by seed 0, are for testing"
-        )
+        total = len(train.x) + len(test.x)
+        found.append(f"{plural(len(test.x), 'sample')} of {total:,}, drawn by seed 0, are for testing")
     if (train.t == train.t[:1]).all():
         only = f", {train.t[0]}" if train.t.ndim == 1 else ""
         refuse(path, [f"{train.t_name} has one class only{only}; a network needs two to tell apart"])

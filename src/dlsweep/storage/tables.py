@@ -140,7 +140,7 @@ class Tables:
             "overlap": [overlap] * len(runs),
             "landscape": _words([run.arm.model.name for run in runs], each),
             "status": _words(result.status, each),
-            **self._metrics(result),
+            **_metrics(result, self.splits, self.metrics),
             "iterations": result.iterations,
             "parameters": [result.parameters] * len(runs),
             "classes": [classes] * len(runs),
@@ -178,28 +178,29 @@ class Tables:
             **{f"seed_{s}": np.array([run.seeds.of(s) for run in runs], np.int64)[which] for s in self.sources},
         }
 
-    def _metrics(self, result: TrainingResult) -> dict[str, pa.Array]:
-        """Return the final, best and last metrics per run and split, null if there are none."""
-        columns = {}
-        trained = np.isin(result.status, ["done", "stopped"])
-        final_at = np.where(trained, result.final, -1)
-        for split in self.splits:
-            rows = result.curves["split"] == split
-            run = result.curves["run"][rows]
-            chosen = result.curves["iteration"][rows] == final_at[run]
-            for metric in self.metrics:
-                values = result.curves[metric][rows].astype(np.float64)
-                final, best, last = np.full((3, len(trained)), np.nan)
-                METRICS[metric].at(best, run, values)
-                last[run] = values  # rows are in the order of iterations: the last one stays
-                final[run[chosen]] = values[chosen]
-                for moment, column in zip(MOMENTS, (final, best, last), strict=True):
-                    columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
-        return columns
-
 
 def _numbers(*names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names, pa.float64())
+
+
+def _metrics(result: TrainingResult, splits: Sequence[str], metrics: Sequence[str]) -> dict[str, pa.Array]:
+    """Return the final, best and last metrics per run and split, null if there are none."""
+    columns = {}
+    trained = np.isin(result.status, ["done", "stopped"])
+    final_at = np.where(trained, result.final, -1)
+    for split in splits:
+        rows = result.curves["split"] == split
+        run = result.curves["run"][rows]
+        chosen = result.curves["iteration"][rows] == final_at[run]
+        for metric in metrics:
+            values = result.curves[metric][rows].astype(np.float64)
+            final, best, last = np.full((3, len(trained)), np.nan)
+            METRICS[metric].at(best, run, values)
+            last[run] = values  # rows are in the order of iterations: the last one stays
+            final[run[chosen]] = values[chosen]
+            for moment, column in zip(MOMENTS, (final, best, last), strict=True):
+                columns[f"{moment}_{split}_{metric}"] = pa.array(column, from_pandas=True)
+    return columns
 
 
 def nothing_learned(runs: Sequence[Run]) -> TrainingResult:
