@@ -6,19 +6,16 @@ are asked before training; one that comes later is found out by its first chunk.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 from zlib import crc32
 
 from dlsweep import machine
 from dlsweep.errors import DlsweepError, UsageError
 from dlsweep.execution.worker import Task
-from dlsweep.storage.made_by import Machine, here
+from dlsweep.storage.made_by import Machine, here, versions
 
 ATTEMPTS = 3  # to ask workers that all die meanwhile
 PATIENCE = "distributed.comm.timeouts.connect"  # setting: how long a scheduler may take to answer, and to have workers
@@ -55,9 +52,9 @@ def described(client: Any, task: Task | None) -> dict[str, About]:
         there = client.nthreads() if len(found) < len(answers) else {}
         for address in there.keys() & answers.keys() - found.keys():
             if not isinstance(error := answers[address], CommClosedError):  # no dlsweep, or another version of it
-                what = f"{address}: {type(error).__name__}: {error}"
+                what, own = f"{address}: {type(error).__name__}: {error}", versions()["dlsweep"]
                 raise UsageError(
-                    f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {version('dlsweep')} there"
+                    f"the workers of Dask cannot run this dlsweep ({what}); install dlsweep {own} there"
                 ) from error
         if found:
             return found
@@ -96,10 +93,9 @@ def about(task: Task | None, dask_worker: Any = None) -> About:
     return About(*_versions(), threads, memory, here(), record, lacks)
 
 
-@cache
 def _versions() -> tuple[str, str, str]:
-    """Return the versions of dlsweep, Python and NumPy, read once: every chunk asks for them."""
-    return version("dlsweep"), platform.python_version(), version("numpy")
+    own = versions()
+    return own["dlsweep"], own["python"], own["numpy"]
 
 
 def needed(task: Task) -> About:

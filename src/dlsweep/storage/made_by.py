@@ -1,9 +1,10 @@
-"""The machine that trained a run. The bits of the run depend on it, so each part of runs/ records it."""
+"""The machine that trained a run, and its software. Bits depend on them, so each part of runs/ records the machine."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import platform
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -34,7 +35,13 @@ class Machine(NamedTuple):
 def here() -> Machine:
     """Return the machine of this process."""
     libraries = [f"{one['internal_api']} {one['version']} ({one['architecture']})" for one in blas()]
-    return Machine(machine.processor(), ", ".join(libraries) or "unknown BLAS", version("numpy"))
+    return Machine(machine.processor(), ", ".join(libraries) or "unknown BLAS", versions()["numpy"])
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Return the versions of Python and of the packages that compute and store numbers, read once a process."""
+    return {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")} | {"python": platform.python_version()}
 
 
 @cache

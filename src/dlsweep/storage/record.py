@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
-from importlib.metadata import version
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -266,9 +265,7 @@ def _command() -> str:
 
 def versions() -> dict[str, Any]:
     """Return the versions of the numerical software; of BLAS also its kernels for this processor and its threads."""
-    packages = {name: version(name) for name in ("dlsweep", "numpy", "pyarrow")}
-    blas = [{"threads": 1, **library} for library in made_by.blas()]
-    return {**packages, "python": platform.python_version(), "blas": blas}
+    return {**made_by.versions(), "blas": [{"threads": 1, **library} for library in made_by.blas()]}
 
 
 def _git_commit(folder: Path) -> str | None:
