@@ -68,7 +68,7 @@ TECHNIQUES = {
 def test_a_technique_trains_and_changes_the_training_and_knows_no_company(technique):
     changes = TECHNIQUES[technique]
     plain = arm(activation="tanh", init=choice("normal", std=0.3), optimizer=choice("sgd", lr=0.05))
-    changed = replace(plain, **{k: full(activations, v) if k == "activation" else v for k, v in changes.items()})
+    changed = plain.choosing(**{k: full(activations, v) if k == "activation" else v for k, v in changes.items()})
     outcome = is_alone_what_it_is_together([Run(changed, Seeds(seed)) for seed in (0, 1)], data())
     assert outcome.status == ["done", "done"]
     assert all(np.isfinite(column).all() for run in (0, 1) for column in curve(outcome, run).values())

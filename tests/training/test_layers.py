@@ -151,10 +151,7 @@ def cohorts(draw):
     settings = {"position": "before"} | dict(normalization.settings)
     normalization = normalization if normalization.name == "none" else choice(normalization.name, **settings)
     arms = [
-        replace(
-            probed(init=init, optimizer=choice(name, **{**own, "lr": lr}), **common),
-            normalization=normalization,
-        )
+        probed(init=init, optimizer=choice(name, **{**own, "lr": lr}), **common).choosing(normalization=normalization)
         for init, lr in draw(
             st.lists(
                 st.tuples(
