@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -280,6 +281,26 @@ def test_workers_die_with_their_parent(sockets: Path, long_sweep: subprocess.Pop
     long_sweep.communicate()
     all_end(long_sweep)
     assert not list(sockets.iterdir())
+
+
+@linux
+def test_a_server_that_is_killed_while_it_forks_a_worker_is_replaced(
+    make: Make, tmp_path: Path, bits: Bits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: Any = forkserver._forkserver
+    killed = list[int]()
+    found = server.ensure_running
+
+    def ensure_running() -> None:
+        found()
+        if not killed:
+            killed.append(server._forkserver_pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    monkeypatch.setattr(server, "ensure_running", ensure_running)
+    results = dlsweep.run(make(), output=tmp_path / "killed", executor="processes", jobs=2)
+    assert killed
+    assert bits(results) == bits(dlsweep.run(make(), output=tmp_path / "whole", executor="inline"))
 
 
 @linux

@@ -28,6 +28,9 @@ START = 600.0
 # If this number of workers died before they were ready, none can start.
 MAX_FAILED_STARTS = 5
 
+# Attempts to fork a worker: the server that forks may be killed in the middle, and another one follows a moment later.
+FORKS = 3
+
 
 class Worker:
     """The handle of a worker process and of its chunk.
@@ -45,10 +48,18 @@ class Worker:
         self.ready = False
         self.silence = 0.0
         with worker_environment(task.modules):
-            self.connection, theirs = CONTEXT.Pipe()
-            self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
-            self._process.start()
-        theirs.close()
+            for attempt in range(1, FORKS + 1):
+                self.connection, theirs = CONTEXT.Pipe()
+                self._process = CONTEXT.Process(target=serve, args=(theirs, task), daemon=True)
+                with theirs:
+                    try:
+                        self._process.start()
+                        break
+                    except (EOFError, ConnectionError):
+                        self.connection.close()
+                        if attempt == FORKS:
+                            raise
+                        time.sleep(TICK)
 
     def give(self, chunk: Chunk) -> None:
         """Give the worker a chunk."""
