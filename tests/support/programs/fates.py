@@ -1,9 +1,9 @@
 """Run a sweep again and again, each time in a fork in which its next durable operation is its end.
 
 Arguments: "kill" or "error"; the config; a config that is run before, or null; options of the sweep; two folders. After
-each fork the sweep runs once more, in a fork that ends well. Prints for every operation how both forks ended, a digest
-of the results, and the lengths that a reader found between the two forks, if the config before trained shorter or the
-option `parts` has the parts united.
+each fork the sweep runs once more, in this process, and ends well. Prints for every operation how both ended, a digest
+of the results, and the lengths that a reader found between the two, if the config before trained shorter or the option
+`parts` has the parts united.
 """
 
 import errno
@@ -21,6 +21,7 @@ from tests.support.forks import forked
 
 import dlsweep
 import dlsweep.sweep
+from dlsweep.errors import DlsweepError
 from dlsweep.storage import compaction
 
 fate, config, before, options = sys.argv[1], *map(json.loads, sys.argv[2:5])
@@ -56,6 +57,14 @@ def doomed(number):
         setattr(os, name, meeting(getattr(os, name)))
     sweep(**options)
     os._exit(0 if count >= number else 42)
+
+
+def resumed():
+    try:
+        sweep(**options)
+    except DlsweepError as error:
+        return error.exit_code
+    return 0
 
 
 def look():
@@ -94,5 +103,4 @@ while ended != 42:
     ended = forked(partial(doomed, number))
     readable = shorter or (compacted and (output / config.name / "sweep.json").exists())
     found = dlsweep.open_results(output / config.name).runs.iterations.tolist() if readable else []
-    resumed = forked(lambda: sweep(**options))
-    print(json.dumps([number, ended, resumed, *look(), found]), flush=True)
+    print(json.dumps([number, ended, resumed(), *look(), found]), flush=True)
