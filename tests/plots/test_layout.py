@@ -4,7 +4,7 @@ import warnings
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -57,6 +57,7 @@ def test_tick_labels_of_neighbours_keep_apart() -> None:
         assert right.x0 - left.x1 > 1.5 * right.width  # the width of a digit
 
 
+@example("." * 80, 0.5, 3)
 @given(st.text(max_size=80), st.floats(0.5, 4), st.integers(1, 3))
 def test_a_text_is_cut_to_fit_and_loses_nothing_else(text: str, width: float, lines: int) -> None:
     fitted = fit(text, width, 10, lines)
@@ -66,6 +67,7 @@ def test_a_text_is_cut_to_fit_and_loses_nothing_else(text: str, width: float, li
     assert kept == whole or (kept.endswith("…") and whole.startswith(kept[:-1]))
 
 
+@example(["show", "show", "show", "a, b;", "chance."], 0.65625)  # a word fills a line, and its full stop is left
 @given(st.lists(st.sampled_from(["show", "(dlsweep show)", "a, b;", "[1]", "chance."]), min_size=5), st.floats(0.6, 3))
 def test_no_line_begins_with_the_end_of_a_sentence_or_a_bracket(words: list[str], width: float) -> None:
     lines = fit(" ".join(words), width, 8.0, lines=99).splitlines()

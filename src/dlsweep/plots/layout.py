@@ -57,7 +57,8 @@ def fit(text: str, width: float, size: float, lines: int = 1) -> str:
                     end -= 1
                 return "\n".join([*done, rest[:end].rstrip() + "…"])
             breaks = [i for i in range(end // 3, end) if rest[i] in " ,;/|)]}" and rest[i + 1 : i + 2] not in _CLOSING]
-            end = breaks[-1] + 1 if breaks else end
+            inside = (i for i in range(1, end + 1) if rest[i:].lstrip()[:1] not in _CLOSING)
+            end = breaks[-1] + 1 if breaks else max(inside, default=end)
         done.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
     return "\n".join(done)
