@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
@@ -22,6 +21,7 @@ from dlsweep.config.grid import read_grids
 from dlsweep.config.labels import label, read_rules
 from dlsweep.config.left_out import notes_on, read_possible
 from dlsweep.config.levels import Level, LevelSpec, default_level, read_level
+from dlsweep.config.lookalikes import named
 from dlsweep.config.overrides import override
 from dlsweep.config.reader import MAX_BYTES, read_mapping, read_yaml
 from dlsweep.config.resolved import resolve
@@ -37,18 +37,6 @@ from dlsweep.registry import Choice
 from dlsweep.text import did_you_mean, plural, similar
 
 MAX_RUNS = 100_000
-
-# Characters that look like those of YAML and are others: full-width punctuation and digits, the minus sign, quotes.
-_OTHERS = {"−": "-", "、": ",", "【": "[", "】": "]", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"}
-_SPACES = dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000", " ")
-_DASHES = dict.fromkeys("‐‑‒–—―", "-")
-_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-ALIKE = {**_FULL_WIDTH, **_DASHES, **_SPACES, **_OTHERS}
-
-_GUESS = re.compile(r"; did you mean [^?]*\?| \(choices: .*", re.DOTALL)
-_QUOTED = re.compile("'([^']*)'|\"([^\"]*)\"")  # what the config says
-_SYNTAX = "not valid YAML: "
-_FREE = ("name ", "title ", "a label ", "two levels ")  # texts in which such characters may be meant
 
 
 class Source(NamedTuple):
@@ -96,7 +84,7 @@ def _load(
     config, mistakes = gather(_config(given, overrides, max_runs, checks))
     if unread or mistakes or config is None:
         lines = given.text.decode("utf-8-sig", errors="replace").split("\n")
-        raise ConfigError([_named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
+        raise ConfigError([named(mistake, lines) for mistake in (*unread, *mistakes)], given.text)
     return config
 
 
@@ -257,21 +245,3 @@ def _near_file(path: Path) -> str:
         return "; a config is a file of this machine, and only results may be at a URL"
     near = similar(path.name, there)
     return did_you_mean(near and str(path.with_name(near)))
-
-
-def _named(mistake: Mistake, lines: list[str]) -> Mistake:
-    """Return a mistake that names such a character, if the text in it has one. lines: of the file.
-
-    >>> _named(Mistake("", 0, 0, "lr must be a number, got '−1'"), []).message
-    "lr must be a number, got '−1'; '−' is MINUS SIGN (U+2212), write '-'"
-    """
-    message = mistake.message
-    said = _GUESS.sub("", message)
-    texts = ["".join(groups) for groups in _QUOTED.findall(said)]
-    if message.startswith(_SYNTAX):  # its place is where the parser noticed
-        texts = [line.partition(" #")[0] for line in reversed(lines[max(0, mistake.line - 3) : mistake.line])]
-    found = next((character for text in texts for character in text if character in ALIKE), None)
-    if found is None or message.startswith(_FREE):
-        return mistake
-    hint = f"; {found!r} is {unicodedata.name(found)} (U+{ord(found):04X}), write {ALIKE[found]!r}"
-    return replace(mistake, message=(message if message.startswith(_SYNTAX) else said) + hint)
