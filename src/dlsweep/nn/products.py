@@ -98,7 +98,8 @@ def _exact(
     """Test on random numbers if the tall product has the same bits as the small ones at these shapes.
 
     The order of a product's additions follows from its shapes and strides alone (with kernels since Nehalem), so one
-    test is enough. It may change with the height, because BLAS libraries have special kernels for small matrices and for edges, so a test is needed.
+    test is enough. It may change with the height, because BLAS libraries have special kernels for small matrices and
+    for edges, so a test is needed.
     Two orders can agree on a few numbers by chance: small products repeat until thousands of results were compared.
 
     stride: bytes from one row to the next; more than `inner` numbers if the last features are left out.
